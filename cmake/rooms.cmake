@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Rooms become object libraries; products are made of rooms. The rooms and who
+# may use whom stand in tools/layers.txt, which tools/check_layers.py enforces.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED libzstd)
+
+file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt layer_lines REGEX "^[a-z]+:")
+set(ORIEL_ROOMS)
+foreach(line ${layer_lines})
+  string(REGEX REPLACE ":.*" "" room ${line})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.c)
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.c$|/cli/main\\.c$")
+  if(sources)
+    add_library(room_${room} OBJECT ${sources})
+    list(APPEND ORIEL_ROOMS ${room})
+  endif()
+endforeach()
+
+# What lives in a stranger's process: base, wire, rec and nothing else.
+set(core_objects)
+foreach(room base wire rec)
+  if(TARGET room_${room})
+    list(APPEND core_objects $<TARGET_OBJECTS:room_${room}>)
+  endif()
+endforeach()
+
+# Everything, for tests and the command. Static, never installed.
+set(all_objects)
+foreach(room ${ORIEL_ROOMS})
+  list(APPEND all_objects $<TARGET_OBJECTS:room_${room}>)
+endforeach()
+add_library(oriel_all STATIC ${all_objects})
+target_link_libraries(oriel_all PUBLIC Threads::Threads ${ZSTD_LIBRARIES} m dl)
+
+# One relocatable object with all but the public names made local, so that the
+# static archive cannot clash with names of the program it is linked into.
+add_custom_command(OUTPUT oriel-core.o
+  COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o oriel-core-all.o ${core_objects}
+  COMMAND ${CMAKE_OBJCOPY} --localize-hidden oriel-core-all.o oriel-core.o
+  COMMAND_EXPAND_LISTS DEPENDS ${core_objects} VERBATIM)
+add_library(oriel-core STATIC oriel-core.o)
+set_source_files_properties(oriel-core.o PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+set_target_properties(oriel-core PROPERTIES LINKER_LANGUAGE C)
+target_include_directories(oriel-core INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+target_link_libraries(oriel-core INTERFACE Threads::Threads)
+
+add_library(oriel-core-shared SHARED oriel-core.o)
+set_target_properties(oriel-core-shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME oriel-core
+  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs")
+target_include_directories(oriel-core-shared INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+target_link_libraries(oriel-core-shared PRIVATE Threads::Threads)
+
+# In-process export: loaded only when telemetry is switched on.
+set(export_objects)
+foreach(room base wire rec util model source pipe export config session)
+  if(TARGET room_${room})
+    list(APPEND export_objects $<TARGET_OBJECTS:room_${room}>)
+  endif()
+endforeach()
+add_library(oriel SHARED ${export_objects})
+set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR} LINK_OPTIONS "-Wl,-z,nodelete,-z,defs")
+target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} m dl)
+
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
+  add_executable(oriel-cli src/cli/main.c)
+  set_target_properties(oriel-cli PROPERTIES OUTPUT_NAME oriel)
+  target_link_libraries(oriel-cli PRIVATE oriel_all)
+  if(NOT ORIEL_SANITIZE)
+    target_link_options(oriel-cli PRIVATE -static)
+  endif()
+endif()

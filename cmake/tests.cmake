@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# A unit test stands beside its source as foo_test.c; anything that runs the
+# built tools stands in tests/. Both are found, never listed.
+add_library(test_support STATIC tests/support/test.c)
+target_include_directories(test_support PUBLIC tests/support)
+
+file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_test.c)
+foreach(source ${unit_tests})
+  file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/src ${source})
+  string(REGEX REPLACE "_test\\.c$" "" name ${name})
+  string(REPLACE "/" "." name ${name})
+  add_executable(test.${name} ${source})
+  set_target_properties(test.${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  target_link_libraries(test.${name} PRIVATE test_support oriel_all)
+  target_compile_definitions(test.${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME unit.${name} COMMAND test.${name})
+  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS unit)
+endforeach()
+
+# Each folder of tests/ that needs more than that describes itself.
+file(GLOB test_lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/tests.cmake)
+foreach(list ${test_lists})
+  include(${list})
+endforeach()

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The wire record: what a call site writes and every reader validates.
+ *
+ * Frozen. All records are 8-byte aligned runs of little-endian 64-bit words;
+ * the first word is the header below. The same words travel through the
+ * shared ring, the model and (delta coded) the capture file.
+ *
+ *   word 0   size in words (16) | type (8) | flags (8) | site or low id (32)
+ *   word 1   time stamp, raw ticks of the thread's clock
+ *   word 2+  what the type says, then the site's field values in order
+ *
+ * Field values: bool, i64, u64, f64, ptr take one word. str and bytes take one
+ * word (stored length, low 32 bits; original length, high 32 bits) and the
+ * bytes, zero padded to a word. Stored < original means truncated.
+ *
+ * Span references are 64-bit "raw ids": thread seed + stream position of the
+ * span's first record. oriel_id_mix() turns one into its W3C span id.
+ */
+#ifndef ORIEL_ABI_RECORD_H
+#define ORIEL_ABI_RECORD_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Stored in rings and captures: numbers are never reused. "site" means the
+ * header's upper half is a site id; "low" that it is the low half of the raw
+ * id of the span concerned. [f] = the site's field values follow. */
+enum oriel_record_type {
+    ORIEL_REC_SYNC = 1,     /* low 0: ts, lost[ORIEL_LOST_CAUSES], depth, ids[] */
+    ORIEL_REC_BEGIN = 2,    /* site: ts [f]; raw id = stream position */
+    ORIEL_REC_END = 3,      /* low:  ts */
+    ORIEL_REC_SET = 4,      /* site: ts, raw id [f] */
+    ORIEL_REC_EVENT = 5,    /* site: ts [f]; with HAS_SPAN: ts, raw id [f] */
+    ORIEL_REC_OPEN = 6,     /* site: ts, parent raw id (0 root) [f]; raw id = position */
+    ORIEL_REC_CLOSE = 7,    /* low:  ts, raw id */
+    ORIEL_REC_ENTER = 8,    /* low:  ts, raw id */
+    ORIEL_REC_EXIT = 9,     /* low:  ts, raw id */
+    ORIEL_REC_LINK = 10,    /* low:  ts, raw id, trace hi, trace lo, span id (W3C), 0 */
+    ORIEL_REC_STATUS = 11,  /* low:  ts, raw id, code, message str */
+    ORIEL_REC_SPAN = 12,    /* site: ts = start, end, parent raw id [f]; position */
+    ORIEL_REC_PLOT = 13,    /* site: ts, value word (type from the site's field 0) */
+    ORIEL_REC_FRAME = 14,   /* site: ts */
+    ORIEL_REC_TASK = 15,    /* site: ts, task id, other task id; flags = op */
+    ORIEL_REC_THREAD = 16,  /* low 0: ts, name str */
+    ORIEL_REC_ATTACH = 17,  /* low 0: ts, trace hi, trace lo, parent span id (W3C), flags */
+    ORIEL_REC_DETACH = 18,  /* low 0: ts */
+    ORIEL_REC_TRIGGER = 19, /* low 0: ts, reason str: a flight-recorder trigger */
+    ORIEL_REC_FOLLOW = 20,  /* low:  ts, raw id, raw id it follows from (same region) */
+    ORIEL_REC_MAX = 20
+};
+
+/* Header flags. */
+enum oriel_record_flag {
+    ORIEL_RECF_HAS_SPAN = 1,  /* EVENT: an explicit span follows the time */
+    ORIEL_RECF_ROOT = 2,      /* BEGIN/OPEN: starts a new trace */
+    ORIEL_RECF_TRUNCATED = 4, /* one or more fields did not fit */
+    ORIEL_RECF_HAS_TIME = 8   /* ts is unix nanoseconds given from outside */
+};
+
+/* ORIEL_REC_TASK: operation in the header's flags. */
+enum oriel_task_op {
+    ORIEL_TASK_SPAWN = 1,
+    ORIEL_TASK_WAKE = 2,
+    ORIEL_TASK_RESUME = 3,
+    ORIEL_TASK_YIELD = 4,
+    ORIEL_TASK_BLOCK = 5,
+    ORIEL_TASK_COMPLETE = 6,
+    ORIEL_TASK_NAME = 7
+};
+
+/* ORIEL_REC_STATUS: code (OpenTelemetry StatusCode). */
+enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ERROR = 2 };
+
+/* Why a record was not kept. Counted per thread, in this order, for ever. */
+enum oriel_lost_cause {
+    ORIEL_LOST_RING_FULL = 0, /* no free chunk: the reader is behind */
+    ORIEL_LOST_NESTED = 1,    /* a third level of signal nesting */
+    ORIEL_LOST_NO_THREAD = 2, /* no free thread slot */
+    ORIEL_LOST_TOO_LARGE = 3, /* the record cannot fit a chunk */
+    ORIEL_LOST_OVERWRITTEN = 4, /* overwrite-oldest policy took it */
+    ORIEL_LOST_CAUSES = 5
+};
+
+#define ORIEL_RECORD_MAX_BYTES 8192u /* whole record, header included */
+#define ORIEL_STRING_MAX_BYTES 4096u /* one str or bytes value */
+#define ORIEL_STACK_DEPTH 64u        /* span stack kept in shared memory */
+
+/* Header word from its parts; words = whole record in 8-byte words. */
+#define ORIEL_RECORD_HEADER(words, type, flags, low)                                               \
+    ((uint64_t)(words) | ((uint64_t)(type) << 16) | ((uint64_t)(flags) << 24) |                    \
+     ((uint64_t)(uint32_t)(low) << 32))
+#define ORIEL_RECORD_WORDS(h) ((uint32_t)((h)&0xffffu))
+#define ORIEL_RECORD_TYPE(h) ((uint32_t)(((h) >> 16) & 0xffu))
+#define ORIEL_RECORD_FLAGS(h) ((uint32_t)(((h) >> 24) & 0xffu))
+#define ORIEL_RECORD_LOW(h) ((uint32_t)((h) >> 32))
+
+/* Raw id to W3C span id (bijective; the id's bytes in memory order on a
+ * little-endian machine are its W3C bytes). Zero is not a valid result. */
+static inline uint64_t oriel_id_mix(uint64_t raw)
+{
+    raw ^= raw >> 32;
+    raw *= UINT64_C(0xd6e8feb86659fd93);
+    raw ^= raw >> 32;
+    return raw ? raw : UINT64_C(0x9e3779b97f4a7c15);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The per-thread block that inline code writes, and its gate.
+ *
+ * struct oriel_thread lives in the shared region, so a reader sees the span
+ * stack and the published head of a thread that was killed. struct oriel_gate
+ * lives in a private page that a fork wipes: a zero limit sends every record
+ * of the child down the slow path, where it gets a block of its own.
+ *
+ * Publishing: the payload is written beyond `head`, then `head` is stored with
+ * release order; that store is the commit of the record. Nothing between
+ * `head` and `limit` is ever read. While a record is being written the gate's
+ * limit is zero, so an emit from a signal handler that interrupts it takes the
+ * slow path and writes to the thread's second block.
+ */
+#ifndef ORIEL_ABI_THREAD_H
+#define ORIEL_ABI_THREAD_H
+
+#include <stdint.h>
+
+#include "record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One entry of the span stack. id is a raw id, or a W3C id where the entry
+ * stands for a context attached from outside (site 0). */
+struct oriel_stack_entry {
+    uint64_t id;
+    uint32_t site;
+    uint32_t flags;
+};
+
+/* Thread context record of OTEP 4947, version 1: read by eBPF profilers
+ * through the exported thread-local pointer otel_thread_ctx_v1. */
+struct oriel_otel_ctx {
+    uint8_t trace_id[16];
+    uint8_t span_id[8];
+    uint8_t valid;
+    uint8_t flags;
+    uint16_t attrs_size;
+    uint8_t attrs[4];
+};
+
+enum oriel_clock { ORIEL_CLOCK_TSC = 0, ORIEL_CLOCK_MONOTONIC = 1, ORIEL_CLOCK_CNTVCT = 2 };
+
+enum oriel_thread_state {
+    ORIEL_THREAD_FREE = 0,
+    ORIEL_THREAD_CLAIMED = 1, /* being set up */
+    ORIEL_THREAD_LIVE = 2,
+    ORIEL_THREAD_EXITED = 3 /* the owner is gone; the reader frees the slot */
+};
+
+struct oriel_thread {
+    /* what every record touches: one cache line */
+    uintptr_t head;      /* address of the next free byte in the owner's mapping */
+    uint64_t id_bias;    /* raw id = head + id_bias */
+    uint32_t depth;      /* span stack depth; may exceed ORIEL_STACK_DEPTH */
+    uint32_t clock;      /* enum oriel_clock */
+    uint64_t trace_hi;   /* upper half of trace ids begun here, and ... */
+    uint64_t trace_salt; /* ... lower half = oriel_id_mix(raw root id) ^ salt */
+    uintptr_t base;      /* address of the region in the owner's mapping */
+    uint64_t reserved0;
+    uint32_t include_args; /* 1: values marked ORIEL_MARK_ARG are recorded */
+    uint32_t reserved1;
+
+    struct oriel_otel_ctx ctx; /* current trace and span */
+    uint32_t serial;           /* never reused in a region; starts at 1 */
+    uint32_t primary;          /* serial of the thread's first block */
+    uint32_t process;          /* index in the region's process table */
+    uint32_t state;            /* enum oriel_thread_state, atomic */
+    int32_t tid;
+    uint32_t chunk;       /* index + 1 of the chunk being written, 0 none */
+    uint64_t stream_base; /* stream position of that chunk's first byte */
+
+    uint64_t lost[8];        /* by enum oriel_lost_cause, monotonic */
+    uint64_t lost_synced[8]; /* values last told in a SYNC record */
+    uint64_t start_time;     /* of the task, to tell a reused tid */
+    char name[32];           /* NUL-terminated, as the owner last set it */
+    uint64_t reserved2[11];
+
+    struct oriel_stack_entry stack[ORIEL_STACK_DEPTH];
+};
+
+struct oriel_gate {
+    uintptr_t limit; /* end of the current chunk; 0 = take the slow path */
+    uint32_t live;   /* 1 while owned; wiped by fork */
+    uint32_t slot;   /* index in the region's thread table */
+    uint64_t pad[6];
+};
+
+struct oriel_tls {
+    struct oriel_thread *thread;
+    struct oriel_gate *gate;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Clocks: raw ticks, calibration, and conversion to time. May live in a
+ * stranger's process; no allocation.
+ */
+#ifndef ORIEL_BASE_CLOCK_H
+#define ORIEL_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#include <oriel/abi/thread.h>
+
+struct clock_anchor {
+    uint64_t ticks, mono_ns, unix_ns;
+};
+
+/* The clock writers should use: TSC only if CPUID says invariant and the
+ * kernel's current clock source is tsc; the counter register on aarch64;
+ * CLOCK_MONOTONIC (ticks are ns) otherwise. */
+enum oriel_clock clock_choose(void);
+
+uint64_t clock_ticks(enum oriel_clock kind);
+uint64_t clock_mono_ns(void);
+uint64_t clock_unix_ns(void);
+
+/* Narrowest of several bracketed readings of ticks, monotonic and real time. */
+void clock_anchor_read(enum oriel_clock kind, struct clock_anchor *out);
+
+/* Ticks to nanoseconds, piecewise linear, monotonic across updates. */
+struct clock_map {
+    enum oriel_clock kind;
+    uint64_t base_ticks;
+    uint64_t base_ns;   /* unix ns at base_ticks, from a monotonic clock: no steps */
+    uint64_t mult;      /* ns per tick, 32.32 fixed point */
+    uint64_t unix_offset; /* unix - monotonic, fixed when the map was made */
+    struct clock_anchor last;
+};
+
+/* Start a map from two anchors (older, newer); with ORIEL_CLOCK_MONOTONIC one
+ * anchor is enough and `newer` may equal `older`. */
+void clock_map_init(struct clock_map *m, enum oriel_clock kind, const struct clock_anchor *older,
+                    const struct clock_anchor *newer);
+/* Take a newer anchor into account; times already given out stay valid. */
+void clock_map_update(struct clock_map *m, const struct clock_anchor *newer);
+/* Unix ns for ticks; ticks before the base extrapolate backwards, never wrap. */
+static inline uint64_t clock_map_ns(const struct clock_map *m, uint64_t ticks)
+{
+    int64_t d = (int64_t)(ticks - m->base_ticks);
+    uint64_t a = d < 0 ? (uint64_t)-d : (uint64_t)d;
+    uint64_t ns = (uint64_t)(((unsigned __int128)a * m->mult) >> 32);
+    return d < 0 ? (ns > m->base_ns ? 0 : m->base_ns - ns) : m->base_ns + ns;
+}
+
+#endif

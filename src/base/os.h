@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The one floor to the operating system for code that lives in a stranger's
+ * process. Each call retries EINTR, keeps errno of the caller, and returns 0
+ * or a negative errno value (not an ORIEL_ code).
+ */
+#ifndef ORIEL_BASE_OS_H
+#define ORIEL_BASE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int32_t os_getpid(void);
+int32_t os_gettid(void);
+int os_random(void *out, size_t n);
+/* Start time in clock ticks since boot of a process or thread; 0 if gone. */
+uint64_t os_start_time(int32_t pid, int32_t tid);
+/* True while the thread exists and, when start_time != 0, is the same one. */
+bool os_thread_alive(int32_t pid, int32_t tid, uint64_t start_time);
+int os_thread_name(char *out, size_t n);
+/* Read a whole small file (proc, sys); returns bytes read or -errno. */
+long os_read_file(const char *path, char *out, size_t n);
+uint32_t os_boot_tag(void);
+
+/* Map an existing region file shared and writable. */
+int os_map_file(const char *path, size_t *out_size, void **out);
+void os_unmap(void *p, size_t size);
+/* Private pages whose content a fork wipes. */
+int os_map_wiped(size_t size, void **out);
+/* Create `path` (0600, O_EXCL, O_NOFOLLOW), allocate `size` bytes of it, map. */
+int os_create_file(const char *path, size_t size, size_t allocate, int *out_fd, void **out);
+/* Create a sealed memfd of `size` bytes with `allocate` bytes preallocated. */
+int os_create_memfd(const char *name, size_t size, size_t allocate, int *out_fd, void **out);
+/* Per-user runtime directory for rings: $XDG_RUNTIME_DIR/oriel when it is a
+ * tmpfs of ours, else /dev/shm/oriel-UID. Made 0700; refused if it belongs to
+ * somebody else or is a link. */
+int os_runtime_dir(char *out, size_t n);
+void os_prefault(void *p, size_t size);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * An outlet: turns const batches into bytes. One folder, one const table, one
+ * line in exporters.def; nothing else in the house names it.
+ *
+ * The session allocates `state_size` zeroed bytes and an options struct filled
+ * from the table, then calls open, write (once per batch, in order), flush,
+ * close, always from one thread. An outlet never blocks beyond its `out`.
+ */
+#ifndef ORIEL_EXPORT_EXPORTER_H
+#define ORIEL_EXPORT_EXPORTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/batch.h"
+#include "util/option.h"
+#include "util/out.h"
+
+enum export_wants {
+    EXPORT_RECORDS = 1, /* batches as the source made them (capture) */
+    EXPORT_ITEMS = 2    /* ordered and assembled by the pipe */
+};
+
+/* What an outlet may know of its surroundings. Lives until close. */
+struct export_env {
+    const struct model_catalog *catalog;
+    struct out *out;          /* where to write; owned by the session */
+    const char *service_name; /* never NULL */
+    const char *version;      /* of Oriel */
+};
+
+/* Totals for the last words of an outlet. */
+struct export_summary {
+    uint64_t records;                  /* read from the source */
+    uint64_t lost[ORIEL_LOST_CAUSES];  /* by cause, over everything */
+    uint64_t damaged;                  /* records that failed validation */
+    uint64_t clamped;                  /* negative durations set to 0 */
+    uint64_t unfinished;               /* spans never ended */
+    uint64_t start_ns, end_ns;
+};
+
+struct exporter {
+    const char *name;        /* as in `--to NAME` */
+    const char *help;        /* one line */
+    const char *suffix;      /* default file suffix, with the dot */
+    unsigned wants;          /* enum export_wants */
+    const struct option_def *options;
+    size_t options_size;
+    size_t state_size;
+    /* 0, or a negative code with a line in err; close is not called then. */
+    int (*open)(void *state, const void *options, const struct export_env *env,
+                struct oriel_err *err);
+    /* 0, or a negative code; after a failure the session counts the batch as
+     * lost to this outlet and keeps calling. */
+    int (*write)(void *state, const struct model_batch *batch, struct oriel_err *err);
+    /* Push buffered bytes to `out`, leaving the file valid to read as it is. */
+    int (*flush)(void *state, struct oriel_err *err);
+    /* Finish the file; frees everything in state. */
+    int (*close)(void *state, const struct export_summary *end, struct oriel_err *err);
+};
+
+/* The explicit list, in order of exporters.def; NULL-terminated. */
+extern const struct exporter *const export_registry[];
+const struct exporter *export_find(const char *name); /* NULL if unknown */
+
+#endif

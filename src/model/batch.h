@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The batch: what travels from a source to the outlets. Two forms share one
+ * struct: `records` straight from a source (unordered across threads, spans
+ * still as begin and end), and `items` made by the pipe (time ordered by
+ * completion, spans assembled). Owned by whoever made it, with one arena in
+ * which everything decoded dies together. Const for everybody else.
+ */
+#ifndef ORIEL_MODEL_BATCH_H
+#define ORIEL_MODEL_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "model/catalog.h"
+
+/* One validated wire record. `raw` is the whole record (header included) in
+ * the batch's arena; field values are read in place with model_values. */
+struct model_record {
+    uint64_t t_ns;   /* unix ns; never steps backwards within a thread */
+    uint64_t raw_id; /* span concerned (own id for BEGIN, OPEN, SPAN); else 0 */
+    const uint64_t *raw;
+    const struct model_site *site; /* NULL where the type has none */
+    const struct model_thread *thread;
+    uint16_t words;
+    uint8_t type;  /* enum oriel_record_type */
+    uint8_t flags; /* enum oriel_record_flag */
+    uint32_t stream; /* serial of the wire stream it came from */
+};
+
+struct model_value {
+    struct model_str key;
+    uint8_t type;  /* enum oriel_type */
+    uint8_t flags; /* enum oriel_field_flag, or MODEL_VALUE_* */
+    uint32_t full_bytes; /* str, bytes: length before truncation */
+    union {
+        bool b;
+        int64_t i64;
+        uint64_t u64; /* u64 and ptr */
+        double f64;
+        struct model_str str; /* str and bytes */
+    } v;
+};
+#define MODEL_VALUE_REDACTED 0x40u /* the pipe replaced the text */
+#define MODEL_VALUE_TRUNCATED 0x80u
+
+/* Reads the field values of a record in order. */
+struct model_values {
+    const struct model_site *site;
+    const uint64_t *at, *end;
+    uint32_t next;
+};
+void model_values_begin(struct model_values *it, const struct model_record *r);
+bool model_values_next(struct model_values *it, struct model_value *out);
+
+/* ---- items ---- */
+
+enum model_item_kind {
+    MODEL_ITEM_SPAN = 1,
+    MODEL_ITEM_EVENT = 2,
+    MODEL_ITEM_PLOT = 3,
+    MODEL_ITEM_FRAME = 4,
+    MODEL_ITEM_TASK = 5,
+    MODEL_ITEM_LOSS = 6
+};
+
+enum model_span_flag {
+    MODEL_SPAN_UNFINISHED = 1, /* no end was seen; end_ns is the last known time */
+    MODEL_SPAN_ASYNC = 2,      /* opened and closed, may move between threads */
+    MODEL_SPAN_EXTERNAL = 4,   /* times were given from outside */
+    MODEL_SPAN_CLAMPED = 8,    /* end lay before start; duration set to 0 */
+    MODEL_SPAN_ROOT = 16,
+    MODEL_SPAN_REMOTE_PARENT = 32,
+    MODEL_SPAN_ORPHAN_END = 64 /* the begin was lost; start_ns is unknown */
+};
+
+struct model_link {
+    uint8_t trace_id[16];
+    uint64_t span_id;  /* W3C */
+    bool follows_from; /* else a plain link */
+};
+
+/* A stretch of an async span on one thread. */
+struct model_busy {
+    const struct model_thread *thread;
+    uint64_t start_ns, end_ns;
+};
+
+struct model_span {
+    uint8_t trace_id[16];
+    uint64_t span_id, parent_id; /* W3C, memory order; parent 0 = none */
+    uint64_t start_ns, end_ns;   /* end_ns >= start_ns always */
+    uint64_t busy_ns;            /* scoped spans: same as the duration */
+    const struct model_site *site;
+    const struct model_thread *thread;     /* where it began */
+    const struct model_thread *end_thread; /* where it ended */
+    uint32_t flags; /* enum model_span_flag */
+    uint16_t depth; /* nesting on its thread at begin; 0 outermost */
+    uint8_t status; /* enum oriel_status */
+    struct model_str status_message;
+    const struct model_value *attrs;
+    const struct model_link *links;
+    const struct model_busy *busy; /* async spans only */
+    uint32_t attr_count, link_count, busy_count;
+    uint32_t dropped_attrs, dropped_links, event_count, dropped_events;
+};
+
+struct model_event {
+    uint64_t t_ns;
+    uint8_t trace_id[16]; /* zero when outside any span */
+    uint64_t span_id;     /* W3C; 0 when outside any span */
+    const struct model_site *site;
+    const struct model_thread *thread;
+    struct model_str message; /* formatted when the site has a format, else its name */
+    const struct model_value *attrs;
+    uint32_t attr_count, dropped_attrs;
+};
+
+struct model_plot {
+    uint64_t t_ns;
+    const struct model_site *site;
+    const struct model_thread *thread;
+    struct model_value value;
+};
+
+struct model_frame {
+    uint64_t t_ns;
+    const struct model_site *site;
+    const struct model_thread *thread;
+};
+
+struct model_task {
+    uint64_t t_ns;
+    uint64_t task, other; /* other: parent for spawn, waker for wake */
+    uint64_t span_id;     /* W3C; the span it happened in, 0 none */
+    const struct model_site *site;
+    const struct model_thread *thread;
+    uint8_t op; /* enum oriel_task_op */
+};
+
+struct model_loss {
+    uint64_t from_ns, to_ns;
+    const struct model_thread *thread; /* NULL: nobody's */
+    uint64_t count;
+    uint32_t cause; /* enum oriel_lost_cause */
+};
+
+struct model_item {
+    uint64_t t_ns; /* what the order is by: end of a span, time of the rest */
+    enum model_item_kind kind;
+    union {
+        struct model_span span;
+        struct model_event event;
+        struct model_plot plot;
+        struct model_frame frame;
+        struct model_task task;
+        struct model_loss loss;
+    } u;
+};
+
+struct model_batch {
+    const struct model_catalog *catalog;
+    struct arena arena;
+    struct model_record *records;
+    struct model_item *items;
+    size_t record_count, record_capacity;
+    size_t item_count, item_capacity;
+    uint64_t watermark_ns; /* no later batch holds a record older than this; 0 unknown */
+    bool last;             /* nothing comes after this batch */
+};
+
+void model_batch_init(struct model_batch *b, const struct model_catalog *catalog);
+void model_batch_clear(struct model_batch *b); /* keeps memory for reuse */
+void model_batch_done(struct model_batch *b);
+struct model_record *model_batch_add_record(struct model_batch *b); /* zeroed; NULL: no memory */
+struct model_item *model_batch_add_item(struct model_batch *b);     /* zeroed; NULL: no memory */
+
+/* W3C text forms: 32 and 16 lower-case hex digits and a NUL. */
+void model_trace_hex(const uint8_t trace_id[16], char out[33]);
+void model_span_hex(uint64_t span_id, char out[17]);
+
+/* "ring full", "too large", ... and what to do about it. */
+const char *model_lost_text(uint32_t cause);
+const char *model_lost_remedy(uint32_t cause);
+/* "TRACE".."FATAL"; and OpenTelemetry SeverityNumber (1, 5, 9, 13, 17, 21). */
+const char *model_level_text(uint8_t level);
+int model_level_severity(uint8_t level);
+
+#endif

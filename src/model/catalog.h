@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The catalog: who said something (processes, threads) and where (sites).
+ * Append-only; items never move and live as long as the catalog, so batches
+ * refer to them by pointer. Filled by a source, read by everything after it.
+ * One thread at a time.
+ */
+#ifndef ORIEL_MODEL_CATALOG_H
+#define ORIEL_MODEL_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <oriel/abi/record.h>
+#include <oriel/abi/site.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+
+/* Bytes that somebody else owns: arena of a batch, or the catalog. Any bytes
+ * are possible; escaping and UTF-8 repair belong to the outlet. */
+struct model_str {
+    const char *p;
+    uint32_t n;
+};
+#define MODEL_STR(literal) ((struct model_str){(literal), sizeof(literal) - 1})
+
+struct model_field_def {
+    struct model_str name;
+    uint8_t type;  /* enum oriel_type */
+    uint8_t flags; /* enum oriel_field_flag */
+};
+
+struct model_site {
+    uint32_t index; /* dense, in this catalog; starts at 0 */
+    uint32_t id;    /* as in records of its process */
+    uint32_t process;
+    uint32_t line;
+    uint8_t kind;  /* enum oriel_site_kind */
+    uint8_t level; /* enum oriel_level */
+    uint16_t field_count;
+    struct model_str name, target, file, function, format;
+    const struct model_field_def *fields;
+    const uint8_t *types; /* field_count types, for wire_record_check */
+};
+
+struct model_attr_text { /* a resource attribute */
+    struct model_str key, value;
+};
+
+struct model_process {
+    uint32_t index; /* dense */
+    int32_t pid, ppid;
+    uint64_t start_ns; /* unix; when it attached */
+    uint64_t trace_hi, trace_salt;
+    struct model_str exe, cmdline; /* cmdline: NUL between arguments */
+    struct model_str name;         /* last component of exe */
+};
+
+/* One thread of one process. Several wire streams (signal handlers, copies of
+ * the library) may belong to it. */
+struct model_thread {
+    uint32_t index; /* dense */
+    uint32_t process;
+    int32_t tid;
+    uint32_t serial;       /* of its first stream */
+    struct model_str name; /* may change; points into the catalog */
+    uint64_t lost[ORIEL_LOST_CAUSES];
+};
+
+/* What describes the recording as a whole: R-004's artifact header and the
+ * resource. Keys follow OpenTelemetry where a convention exists
+ * (service.name, host.name, process.*, vcs.ref.head.revision, ...). */
+struct model_catalog {
+    struct arena arena;
+    struct map site_by_key;     /* process << 32 | id -> index */
+    struct map thread_by_key;   /* serial -> index */
+    struct model_site **sites;
+    struct model_process **processes;
+    struct model_thread **threads;
+    struct model_attr_text *resource;
+    uint32_t site_count, site_capacity;
+    uint32_t process_count, process_capacity;
+    uint32_t thread_count, thread_capacity;
+    uint32_t resource_count, resource_capacity;
+    uint8_t session_id[16];
+    uint64_t start_ns; /* unix; when the recording began */
+    uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
+};
+
+/* All return NULL (or ORIEL_ENOMEM) when out of memory; texts are copied. */
+void model_catalog_init(struct model_catalog *c);
+void model_catalog_done(struct model_catalog *c);
+struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t pid,
+                                                struct model_str exe, struct model_str cmdline);
+struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
+                                              int32_t tid, uint32_t serial);
+/* Let a further stream (serial) count as this thread. */
+int model_catalog_alias_thread(struct model_catalog *c, uint32_t serial, uint32_t index);
+int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struct model_str name);
+/* Copies `site` with its texts and fields; index is assigned. A site of the
+ * same process and id that exists already is returned unchanged. */
+struct model_site *model_catalog_add_site(struct model_catalog *c, const struct model_site *site);
+int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
+                               struct model_str value);
+
+const struct model_site *model_catalog_site(const struct model_catalog *c, uint32_t process,
+                                            uint32_t id);
+const struct model_thread *model_catalog_thread(const struct model_catalog *c, uint32_t serial);
+/* Empty string when the key is absent. */
+struct model_str model_catalog_resource(const struct model_catalog *c, const char *key);
+
+#endif

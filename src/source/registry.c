@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The list of sources. An explicit list, because constructors and section
+ * tricks are dropped by static archives and --gc-sections.
+ */
+#include "source/source.h"
+
+#include <string.h>
+
+#define SOURCE(name) extern const struct source source_##name;
+#include "source/sources.def"
+#undef SOURCE
+
+const struct source *const source_registry[] = {
+#define SOURCE(name) &source_##name,
+#include "source/sources.def"
+#undef SOURCE
+    NULL,
+};
+
+const struct source *source_find(const char *name)
+{
+    for (size_t i = 0; source_registry[i]; i++)
+        if (strcmp(source_registry[i]->name, name) == 0)
+            return source_registry[i];
+    return NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where data enters: a live ring, a capture file. Everything a source reads is
+ * untrusted. It fills the catalog and hands out batches of validated records.
+ * One thread at a time.
+ */
+#ifndef ORIEL_SOURCE_SOURCE_H
+#define ORIEL_SOURCE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/batch.h"
+
+/* What was not read, for the first line of every report. */
+struct source_damage {
+    uint64_t records;        /* failed validation, skipped */
+    uint64_t chunks, chunks_read; /* of a capture file */
+    uint64_t bytes_skipped;
+    uint64_t first_offset;   /* of the first damage; UINT64_MAX none */
+    bool truncated;          /* the end is missing */
+};
+
+enum source_result {
+    SOURCE_IDLE = 0, /* nothing now; ask again later (live sources) */
+    SOURCE_DATA = 1, /* the batch holds records */
+    SOURCE_END = 2   /* nothing will come any more */
+};
+
+struct source {
+    const char *name; /* "ring", "file" */
+    size_t state_size;
+    /* path: region file or capture file. 0, or a code with one clear line
+     * (what, where, what to do). */
+    int (*open)(void *state, const char *path, struct model_catalog *catalog,
+                struct oriel_err *err);
+    /* Fill `batch` (cleared by the caller) with at most about max_records.
+     * Returns enum source_result or a negative code. */
+    int (*poll)(void *state, struct model_batch *batch, size_t max_records,
+                struct oriel_err *err);
+    /* What the last batch covered is safe now: the ring may be reused. NULL
+     * for sources that need no acknowledgement. */
+    void (*commit)(void *state);
+    void (*damage)(const void *state, struct source_damage *out);
+    void (*close)(void *state);
+};
+
+extern const struct source *const source_registry[]; /* NULL-terminated */
+const struct source *source_find(const char *name);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where encoded bytes go: a file, a descriptor, or memory in tests. The only
+ * way out for exporters. One thread at a time.
+ *
+ * A full disk or a closed pipe never raises a signal and never blocks for
+ * ever; the first failure is kept and later writes return it at once.
+ */
+#ifndef ORIEL_UTIL_OUT_H
+#define ORIEL_UTIL_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct out;
+struct out_ops {
+    /* All or nothing up to *out_written bytes; 0 or a negative code. */
+    int (*write)(struct out *o, const void *bytes, size_t n, size_t *out_written);
+    int (*sync)(struct out *o);
+    void (*close)(struct out *o);
+};
+struct out {
+    const struct out_ops *ops;
+    uint64_t bytes;   /* written so far to the current file */
+    int failed;       /* first failure, 0 none */
+    char path[512];   /* "" for memory, "-" for standard output */
+};
+
+/* Create or truncate a file (0600, O_NOFOLLOW, parent directories made 0700).
+ * 0, or ORIEL_EPERM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ENOMEM with a line naming the path. */
+int out_file_open(struct out **out, const char *path, bool append, struct oriel_err *err);
+/* A descriptor that stays open on close (stdout, stderr). */
+int out_fd_open(struct out **out, int fd, const char *name);
+/* Memory: the bytes are in *target, which the caller owns. */
+int out_buf_open(struct out **out, struct buf *target);
+/* A file rotated at max_bytes: path -> path.1 -> ... keep files. */
+int out_rotating_open(struct out **out, const char *path, uint64_t max_bytes, unsigned keep,
+                      struct oriel_err *err);
+
+/* 0, or the first failure. Short writes are continued. */
+int out_write(struct out *o, const void *bytes, size_t n);
+/* Write and clear a buffer. */
+int out_write_buf(struct out *o, struct buf *b);
+int out_sync(struct out *o);
+void out_close(struct out *o); /* takes NULL */
+
+/* Make a directory and its parents (0700); when `ignore`, and it was made by
+ * this call, put a .gitignore with "*" into it. */
+int out_make_dir(const char *path, bool ignore, struct oriel_err *err);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The shared region: one file or memfd, mapped by every process of a recording
+ * and by its reader. This page of structs is the whole contract between them.
+ * No I/O, no allocation here. The reader trusts nothing it finds in it.
+ *
+ *   +----------------+ 0
+ *   | region header  | 4 KiB
+ *   +----------------+ process_off   process_count x struct wire_process
+ *   +----------------+ thread_off    thread_count  x struct oriel_thread
+ *   +----------------+ desc_off      chunk_count   x struct wire_chunk
+ *   +----------------+ meta_off      meta log: site, process and text entries
+ *   +----------------+ chunk_off     chunk_count   x chunk_size record bytes
+ *   +----------------+ size
+ *
+ * A thread owns one chunk at a time, taken with a compare-and-swap on the
+ * chunk's state. A full chunk is handed to the reader, which frees it. No list,
+ * no lock: whoever dies leaves every state readable.
+ */
+#ifndef ORIEL_WIRE_REGION_H
+#define ORIEL_WIRE_REGION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <oriel/abi/record.h>
+#include <oriel/abi/thread.h>
+
+#define WIRE_REGION_MAGIC "ORIELRG\1"
+#define WIRE_REGION_VERSION 1u
+#define WIRE_REGION_ENDIAN 0x01020304u
+#define WIRE_PAGE 4096u
+
+#define WIRE_CHUNK_BYTES 16384u
+#define WIRE_CHUNKS_MIN 16u
+#define WIRE_CHUNKS_MAX 262144u /* 4 GiB */
+#define WIRE_CHUNKS_DEFAULT 1024u /* 16 MiB */
+#define WIRE_THREADS_MAX 4096u
+#define WIRE_PROCESSES_MAX 64u
+#define WIRE_META_BYTES_DEFAULT (4u << 20)
+#define WIRE_DIRECTIVES_BYTES 1024u
+#define WIRE_PATH_BYTES 512u
+
+enum wire_policy {
+    WIRE_POLICY_DROP_NEWEST = 0,     /* a full ring refuses and counts */
+    WIRE_POLICY_OVERWRITE_OLDEST = 1 /* flight recorder: the last N bytes */
+};
+
+enum wire_region_flag {
+    WIRE_REGION_INCLUDE_ARGS = 1, /* record values marked ORIEL_MARK_ARG */
+    WIRE_REGION_OTEL_CTX = 2,     /* publish OTEP 4947 thread contexts */
+    WIRE_REGION_FORCE_CLOCK = 4   /* use CLOCK_MONOTONIC even if the TSC is good */
+};
+
+/* A pair of readings taken together; brackets calibrate ticks to time. */
+struct wire_anchor {
+    uint64_t ticks;
+    uint64_t mono_ns; /* CLOCK_MONOTONIC */
+    uint64_t unix_ns; /* CLOCK_REALTIME */
+};
+
+struct wire_region {
+    char magic[8];
+    uint32_t version;
+    uint32_t endian;
+    uint32_t abi_version;
+    uint32_t flags; /* enum wire_region_flag */
+    uint64_t size;
+    uint32_t chunk_bytes;
+    uint32_t chunk_count;
+    uint32_t thread_count;
+    uint32_t process_count;
+    uint64_t process_off;
+    uint64_t thread_off;
+    uint64_t desc_off;
+    uint64_t meta_off;
+    uint64_t meta_bytes;
+    uint64_t chunk_off;
+    uint32_t policy; /* enum wire_policy */
+    uint32_t clock;  /* enum oriel_clock the writers use */
+    uint8_t session_id[16];
+    struct wire_anchor created; /* read by the creator of the region */
+    uint32_t creator_pid;
+    uint32_t boot_tag; /* hash of the kernel's boot id: ticks do not outlive a boot */
+
+    /* ---- written while running, each on its own cache line ---- */
+    _Alignas(64) uint32_t free_chunks; /* atomic; what writers may still take */
+    _Alignas(64) uint64_t chunk_seq;   /* atomic; next chunk's sequence number */
+    _Alignas(64) uint64_t meta_head;   /* atomic; bytes of the meta log reserved */
+    _Alignas(64) uint32_t thread_serial; /* atomic; last serial handed out */
+    uint32_t filter_gen;               /* atomic; bumped when directives change */
+    uint32_t trigger;                  /* atomic; flight recorder: dumps asked for */
+    uint32_t closed;                   /* atomic; 1: the reader is gone for good */
+    uint64_t lost[8];                  /* atomic; losses that no thread could take */
+    _Alignas(64) uint32_t reader_pid;
+    uint32_t reader_beat; /* atomic; bumped on every poll of the reader */
+    struct wire_anchor latest; /* refreshed by the reader, for recovery */
+    char directives[WIRE_DIRECTIVES_BYTES]; /* "info,db=debug"; NUL-terminated */
+    char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
+};
+
+struct wire_process {
+    uint32_t state; /* atomic; 0 free, 1 claimed, 2 live, 3 over */
+    int32_t pid;
+    int32_t ppid;
+    uint32_t clock;
+    uint64_t start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
+    uint64_t trace_hi;
+    uint64_t trace_salt;
+    struct wire_anchor anchor; /* taken when the process attached */
+    char exe[256];             /* NUL-terminated */
+    char cmdline[512];         /* NUL between arguments, double NUL at the end */
+};
+
+enum wire_chunk_state {
+    WIRE_CHUNK_FREE = 0,
+    WIRE_CHUNK_ACTIVE = 1, /* a thread writes it; its length is the thread's head */
+    WIRE_CHUNK_FULL = 2    /* length is final; the reader frees it */
+};
+
+struct wire_chunk {
+    uint32_t state;  /* atomic: enum wire_chunk_state */
+    uint32_t thread; /* slot of the owner */
+    uint32_t serial; /* serial of the owner */
+    uint32_t bytes;  /* final length once FULL */
+    uint64_t seq;    /* order in which chunks were taken */
+    uint64_t stream_base; /* stream position of the first byte (id = seed + position) */
+    uint64_t id_base;     /* raw id of a record at offset 0 */
+    uint32_t consumed;    /* atomic; bytes safely in the capture (for recovery) */
+    uint32_t process;
+    uint64_t reserved[2];
+};
+
+/*
+ * Meta log: entries are reserved with a fetch-add on meta_head and committed by
+ * a release store of `words`. A reader stops at the first zero.
+ */
+enum wire_meta_type {
+    WIRE_META_SITE = 1,   /* struct wire_meta_site, then field types, then text */
+    WIRE_META_MODULE = 2, /* object file: build id, load address, path */
+    WIRE_META_RESOURCE = 3 /* process-wide attribute: key NUL value NUL */
+};
+
+struct wire_meta {
+    uint32_t words; /* atomic; whole entry in 8-byte words, 0 = not committed */
+    uint16_t type;  /* enum wire_meta_type */
+    uint16_t process;
+};
+
+/* Followed by field_count x struct wire_meta_field, then the texts in order
+ * name, target, file, function, format, field names: bytes without NUL. */
+struct wire_meta_site {
+    struct wire_meta head;
+    uint32_t id;
+    uint32_t line;
+    uint8_t kind;
+    uint8_t level;
+    uint16_t field_count;
+    uint16_t name_bytes;
+    uint16_t target_bytes;
+    uint16_t file_bytes;
+    uint16_t function_bytes;
+    uint16_t format_bytes;
+    uint16_t flags;
+    uint64_t word_address; /* of the enable word in its process, 0 unknown */
+};
+
+struct wire_meta_field {
+    uint8_t type;  /* enum oriel_type */
+    uint8_t flags; /* enum oriel_field_flag */
+    uint16_t name_bytes;
+};
+
+#define WIRE_SITE_FIELDS_MAX 128u
+
+_Static_assert(sizeof(struct wire_region) <= WIRE_PAGE, "region header fits its page");
+_Static_assert(sizeof(struct wire_process) <= 1024, "process entry is bounded");
+_Static_assert(sizeof(struct wire_chunk) == 64, "chunk descriptor is one cache line");
+_Static_assert(sizeof(struct wire_meta_site) == 40, "meta site entry is packed");
+_Static_assert(sizeof(struct oriel_thread) % 64 == 0, "thread block keeps line alignment");
+_Static_assert(offsetof(struct oriel_thread, ctx) == 64, "hot fields fill one line");
+
+/* Fill a header for a region of `chunks` chunks. Pure arithmetic.
+ * Returns the total size in bytes, or 0 if a count is out of range. */
+uint64_t wire_region_layout(struct wire_region *out, uint32_t chunks, uint32_t threads,
+                            uint32_t processes, uint64_t meta_bytes);
+
+/* Check a header read from an untrusted mapping of `mapped` bytes.
+ * Returns 0, ORIEL_EFORMAT (not a region, or offsets out of bounds) or
+ * ORIEL_EVERSION. `header` must be a private copy, not shared memory. */
+int wire_region_check(const struct wire_region *header, uint64_t mapped);
+
+/* Accessors over a checked header; base is the start of the mapping. */
+static inline struct wire_process *wire_region_process(const struct wire_region *h, void *base,
+                                                       uint32_t i)
+{
+    return (struct wire_process *)((char *)base + h->process_off) + i;
+}
+static inline struct oriel_thread *wire_region_thread(const struct wire_region *h, void *base,
+                                                      uint32_t i)
+{
+    return (struct oriel_thread *)((char *)base + h->thread_off) + i;
+}
+static inline struct wire_chunk *wire_region_desc(const struct wire_region *h, void *base,
+                                                  uint32_t i)
+{
+    return (struct wire_chunk *)((char *)base + h->desc_off) + i;
+}
+static inline char *wire_region_chunk(const struct wire_region *h, void *base, uint32_t i)
+{
+    return (char *)base + h->chunk_off + (uint64_t)i * h->chunk_bytes;
+}
+
+#endif
