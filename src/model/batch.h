@@ -21,6 +21,7 @@
 struct model_record {
     uint64_t t_ns;   /* unix ns; never steps backwards within a thread */
     uint64_t raw_id; /* span concerned (own id for BEGIN, OPEN, SPAN); else 0 */
+    uint64_t position; /* in its stream: bytes, never reused; orders and names a record */
     const uint64_t *raw;
     const struct model_site *site; /* NULL where the type has none */
     const struct model_thread *thread;

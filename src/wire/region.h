@@ -115,7 +115,8 @@ struct wire_process {
 enum wire_chunk_state {
     WIRE_CHUNK_FREE = 0,
     WIRE_CHUNK_ACTIVE = 1, /* a thread writes it; its length is the thread's head */
-    WIRE_CHUNK_FULL = 2    /* length is final; the reader frees it */
+    WIRE_CHUNK_FULL = 2,   /* length is final; the reader frees it */
+    WIRE_CHUNK_CLAIMED = 3 /* a thread fills the descriptor in */
 };
 
 struct wire_chunk {
