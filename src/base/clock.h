@@ -26,29 +26,49 @@ uint64_t clock_unix_ns(void);
 /* Narrowest of several bracketed readings of ticks, monotonic and real time. */
 void clock_anchor_read(enum oriel_clock kind, struct clock_anchor *out);
 
-/* Ticks to nanoseconds, piecewise linear, monotonic across updates. */
+/* One straight piece: ns = base_ns + (ticks - base_ticks) * mult. */
+struct clock_piece {
+    uint64_t base_ticks;
+    uint64_t base_ns; /* unix ns at base_ticks, from a monotonic clock: no steps */
+    uint64_t mult;    /* ns per tick, 32.32 fixed point */
+};
+
+/* Ticks to nanoseconds, piecewise linear, monotonic across updates. The piece
+ * before is kept, so ticks from before the last update still give the very
+ * value they gave then. */
 struct clock_map {
     enum oriel_clock kind;
-    uint64_t base_ticks;
-    uint64_t base_ns;   /* unix ns at base_ticks, from a monotonic clock: no steps */
-    uint64_t mult;      /* ns per tick, 32.32 fixed point */
+    struct clock_piece now, before;
     uint64_t unix_offset; /* unix - monotonic, fixed when the map was made */
     struct clock_anchor last;
 };
 
-/* Start a map from two anchors (older, newer); with ORIEL_CLOCK_MONOTONIC one
- * anchor is enough and `newer` may equal `older`. */
+/* Start a map from two anchors (older, newer). With ORIEL_CLOCK_MONOTONIC one
+ * anchor is enough and `newer` may equal `older`. With counters they should lie
+ * at least 1 ms apart (10 ms give about 1 ppm): closer ones make a rough rate,
+ * equal ones count a tick as a nanosecond until the next update. */
 void clock_map_init(struct clock_map *m, enum oriel_clock kind, const struct clock_anchor *older,
                     const struct clock_anchor *newer);
-/* Take a newer anchor into account; times already given out stay valid. */
+/* Take a newer anchor into account; times already given out stay valid: no
+ * later tick gets an earlier time. An error against the newer anchor is worked
+ * off over the next interval; one of over 10 ms behind is jumped over at once.
+ * Anchors less than 1 ms after the last one are ignored. A counter that was
+ * reset (suspend) starts a new piece. */
 void clock_map_update(struct clock_map *m, const struct clock_anchor *newer);
 /* Unix ns for ticks; ticks before the base extrapolate backwards, never wrap. */
 static inline uint64_t clock_map_ns(const struct clock_map *m, uint64_t ticks)
 {
-    int64_t d = (int64_t)(ticks - m->base_ticks);
-    uint64_t a = d < 0 ? (uint64_t)-d : (uint64_t)d;
-    uint64_t ns = (uint64_t)(((unsigned __int128)a * m->mult) >> 32);
-    return d < 0 ? (ns > m->base_ns ? 0 : m->base_ns - ns) : m->base_ns + ns;
+    int64_t d = (int64_t)(ticks - m->now.base_ticks);
+    const struct clock_piece *p = &m->now;
+    if (__builtin_expect(d < 0, 0)) {
+        p = &m->before;
+        d = (int64_t)(ticks - p->base_ticks);
+    }
+    uint64_t a = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
+    unsigned __int128 ns = ((unsigned __int128)a * p->mult) >> 32;
+    if (d < 0)
+        return ns > p->base_ns ? 0 : p->base_ns - (uint64_t)ns;
+    return ns > UINT64_MAX - p->base_ns ? UINT64_MAX : p->base_ns + (uint64_t)ns;
 }
 
 #endif

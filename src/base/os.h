@@ -14,19 +14,21 @@
 int32_t os_getpid(void);
 int32_t os_gettid(void);
 int os_random(void *out, size_t n);
-/* Start time in clock ticks since boot of a process or thread; 0 if gone. */
+/* Start time in clock ticks since boot of a thread (tid 0: the process); 0 if gone. */
 uint64_t os_start_time(int32_t pid, int32_t tid);
 /* True while the thread exists and, when start_time != 0, is the same one. */
 bool os_thread_alive(int32_t pid, int32_t tid, uint64_t start_time);
 int os_thread_name(char *out, size_t n);
-/* Read a whole small file (proc, sys); returns bytes read or -errno. */
+/* Read a whole small file (proc, sys) and add a NUL: at most n - 1 bytes, the
+ * rest is left out. Returns bytes read or -errno. */
 long os_read_file(const char *path, char *out, size_t n);
 uint32_t os_boot_tag(void);
 
-/* Map an existing region file shared and writable. */
+/* Map an existing region file shared and writable. It must be a regular file
+ * of ours or root's (-EPERM) and no link, except below /proc. */
 int os_map_file(const char *path, size_t *out_size, void **out);
 void os_unmap(void *p, size_t size);
-/* Private pages whose content a fork wipes. */
+/* Private pages whose content a fork wipes; -EINVAL where the kernel cannot. */
 int os_map_wiped(size_t size, void **out);
 /* Create `path` (0600, O_EXCL, O_NOFOLLOW), allocate `size` bytes of it, map. */
 int os_create_file(const char *path, size_t size, size_t allocate, int *out_fd, void **out);

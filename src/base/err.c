@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Error codes to text, and the one formatted line that travels with a failure.
+ * No I/O, no allocation; any thread. errno is left as it was.
+ */
+#include "base/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    int code;
+    bool retry;
+    const char *text;
+} table[] = {
+#define ERROR_ROW(name, number, text, retry) {number, retry, text},
+    ORIEL_ERRORS(ERROR_ROW)
+#undef ERROR_ROW
+};
+
+enum { TABLE_ROWS = sizeof table / sizeof *table };
+
+/* Formats into err->text; a text that does not fit is cut, never overrun. */
+static void format_text(struct oriel_err *err, const char *format, va_list ap)
+{
+    int n = vsnprintf(err->text, sizeof err->text, format, ap);
+    if (n < 0)
+        err->text[0] = 0;
+}
+
+int err_set(struct oriel_err *err, int code, const char *format, ...)
+{
+    int kept = errno;
+    assert(code < 0);
+    if (err) {
+        va_list ap;
+        err->code = code;
+        va_start(ap, format);
+        format_text(err, format, ap);
+        va_end(ap);
+    }
+    errno = kept;
+    return code;
+}
+
+static int code_of_errno(int e)
+{
+    switch (e) {
+    case ENOSPC:
+    case EDQUOT:
+        return ORIEL_ENOSPC;
+    case ENOMEM:
+        return ORIEL_ENOMEM;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ELOOP: /* a link where O_NOFOLLOW allows none */
+        return ORIEL_EPERM;
+    case ENOENT:
+        return ORIEL_ENOTFOUND;
+    default:
+        return ORIEL_EIO;
+    }
+}
+
+int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ...)
+{
+    int kept = errno, code = code_of_errno(errno_value);
+    if (err) {
+        va_list ap;
+        size_t n;
+        /* strerror is thread safe in musl and, since 2.32, in glibc. */
+        const char *why = strerror(errno_value);
+        err->code = code;
+        va_start(ap, format);
+        format_text(err, format, ap);
+        va_end(ap);
+        n = strlen(err->text);
+        size_t room = sizeof err->text - n;
+        if (room > 2 && why) {
+            size_t len = strlen(why);
+            memcpy(err->text + n, ": ", 2);
+            if (len > room - 3)
+                len = room - 3;
+            memcpy(err->text + n + 2, why, len);
+            err->text[n + 2 + len] = 0;
+        }
+    }
+    errno = kept;
+    return code;
+}
+
+const char *err_text(int code)
+{
+    if (code == 0)
+        return "no error";
+    for (size_t i = 0; i < TABLE_ROWS; i++)
+        if (table[i].code == code)
+            return table[i].text;
+    return "unknown error";
+}
+
+bool err_retry_helps(int code)
+{
+    for (size_t i = 0; i < TABLE_ROWS; i++)
+        if (table[i].code == code)
+            return table[i].retry;
+    return false;
+}
