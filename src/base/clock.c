@@ -23,6 +23,7 @@ enum { ANCHOR_TRIES = 15 };
 #define JUMP_NS 10000000
 #define UPDATE_MIN_NS 1000000u
 
+#if defined(__x86_64__) || defined(__i386__)
 static bool kernel_trusts_tsc(void)
 {
     char name[32];
@@ -31,25 +32,24 @@ static bool kernel_trusts_tsc(void)
     return n >= 3 && memcmp(name, "tsc", 3) == 0 && (n == 3 || name[3] == '\n');
 }
 
-static bool tsc_is_invariant(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    unsigned a, b, c, d;
-    /* Leaf 0x80000007, EDX bit 8: same rate in all P-, C- and T-states. */
-    return __get_cpuid(0x80000007u, &a, &b, &c, &d) && (d & 1u << 8);
-#else
-    return false;
-#endif
-}
-
 enum oriel_clock clock_choose(void)
 {
-#if defined(__aarch64__)
-    return ORIEL_CLOCK_CNTVCT; /* architected: constant rate, same on all cores */
-#else
-    return tsc_is_invariant() && kernel_trusts_tsc() ? ORIEL_CLOCK_TSC : ORIEL_CLOCK_MONOTONIC;
-#endif
+    unsigned a, b, c, d;
+    /* Leaf 0x80000007, EDX bit 8: same rate in all P-, C- and T-states. */
+    bool invariant = __get_cpuid(0x80000007u, &a, &b, &c, &d) && (d & 1u << 8);
+    return invariant && kernel_trusts_tsc() ? ORIEL_CLOCK_TSC : ORIEL_CLOCK_MONOTONIC;
 }
+#elif defined(__aarch64__)
+enum oriel_clock clock_choose(void)
+{
+    return ORIEL_CLOCK_CNTVCT; /* architected: constant rate, same on all cores */
+}
+#else
+enum oriel_clock clock_choose(void)
+{
+    return ORIEL_CLOCK_MONOTONIC;
+}
+#endif
 
 static uint64_t read_clock(clockid_t id)
 {
