@@ -49,11 +49,20 @@ struct model_attr_text { /* a resource attribute */
     struct model_str key, value;
 };
 
+/* How ticks (word 1 of a record) became its t_ns, as in clock_map_ns. A source
+ * keeps it up to date before it hands a batch out; captures rebuild both from
+ * it. mult 0: unknown. */
+struct model_clock {
+    uint64_t base_ticks, base_ns;
+    uint64_t mult; /* ns per tick, 32.32 fixed point */
+};
+
 struct model_process {
     uint32_t index; /* dense */
     int32_t pid, ppid;
     uint64_t start_ns; /* unix; when it attached */
     uint64_t trace_hi, trace_salt;
+    struct model_clock clock;
     struct model_str exe, cmdline; /* cmdline: NUL between arguments */
     struct model_str name;         /* last component of exe */
 };

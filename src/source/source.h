@@ -20,6 +20,7 @@ struct source_damage {
     uint64_t chunks, chunks_read; /* of a capture file */
     uint64_t bytes_skipped;
     uint64_t first_offset;   /* of the first damage; UINT64_MAX none */
+    uint64_t unwritten;      /* records the recorder could not store: disk full, ... */
     bool truncated;          /* the end is missing */
 };
 

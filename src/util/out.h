@@ -22,10 +22,14 @@ struct out_ops {
     int (*write)(struct out *o, const void *bytes, size_t n, size_t *out_written);
     int (*sync)(struct out *o);
     void (*close)(struct out *o);
+    /* Random access; all three NULL where there is none (pipe, terminal). */
+    int (*write_at)(struct out *o, uint64_t offset, const void *bytes, size_t n);
+    int (*read_at)(struct out *o, uint64_t offset, void *bytes, size_t n, size_t *out_read);
+    int (*truncate)(struct out *o, uint64_t size);
 };
 struct out {
     const struct out_ops *ops;
-    uint64_t bytes;   /* written so far to the current file */
+    uint64_t bytes;   /* size of the current file: what was there when appending, and written */
     int failed;       /* first failure, 0 none */
     char path[512];   /* "" for memory, "-" for standard output */
 };
@@ -46,6 +50,19 @@ int out_write(struct out *o, const void *bytes, size_t n);
 /* Write and clear a buffer. */
 int out_write_buf(struct out *o, struct buf *b);
 int out_sync(struct out *o);
+
+/* For formats that repair themselves (capture). Files and memory can do this;
+ * elsewhere the answer is ORIEL_EUNSUPPORTED. A file is therefore opened for
+ * reading too, and without O_APPEND, which would turn every write into one at
+ * the end. None of them looks at `failed`. */
+bool out_can_seek(const struct out *o);
+/* Overwrite n bytes that were written before; never extends the file. */
+int out_write_at(struct out *o, uint64_t offset, const void *bytes, size_t n);
+/* 0 and *out_read < n only at the end of the file. */
+int out_read_at(struct out *o, uint64_t offset, void *bytes, size_t n, size_t *out_read);
+/* Cut the end off: bytes = size, later writes go there, and `failed` is
+ * cleared so that writing may be tried again. */
+int out_truncate(struct out *o, uint64_t size);
 void out_close(struct out *o); /* takes NULL */
 
 /* Make a directory and its parents (0700); when `ignore`, and it was made by
