@@ -3,6 +3,12 @@
  * The composition root: one source, the pipe, any number of outlets. The only
  * room that names a concrete source or exporter. Used by the command (with a
  * region it holds, or a file) and by liboriel (with a drain thread).
+ *
+ *   poll -> outlets of records -> pipe -> items callback, outlets of items
+ *        -> commit
+ *
+ * Memory is bounded: one batch of records, one of items, what the pipe holds.
+ * One thread at a time; nothing here is safe in a signal handler.
  */
 #ifndef ORIEL_SESSION_SESSION_H
 #define ORIEL_SESSION_SESSION_H
@@ -15,37 +21,63 @@
 #include "pipe/pipe.h"
 #include "source/source.h"
 
+#define SESSION_OUTLETS_MAX 8u
+/* Commit a live source after so many bytes or nanoseconds, unless told else. */
+#define SESSION_COMMIT_BYTES (64u << 10)
+#define SESSION_COMMIT_NS UINT64_C(50000000)
+
 struct session;
 
+/* Exact at all times, for each outlet i:
+ *   delivered[i] + refused[i] == records        (outlets of records)
+ *   delivered[i] + refused[i] == pipe.items_out (outlets of items) */
 struct session_counts {
-    uint64_t records;                 /* read from the source and valid */
-    uint64_t delivered[8];            /* records (or items) taken by outlet i */
-    uint64_t outlet_failed[8];        /* batches refused by outlet i */
+    uint64_t records;                          /* read from the source and valid */
+    uint64_t bytes;                            /* of these records on the wire */
+    uint64_t by_type[ORIEL_REC_MAX + 1];       /* of these, by enum oriel_record_type */
+    uint64_t delivered[SESSION_OUTLETS_MAX];   /* records or items taken by outlet i */
+    uint64_t refused[SESSION_OUTLETS_MAX];     /* records or items it did not take */
+    uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
+    uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];
     uint64_t processes, threads;
     struct pipe_counts pipe;
     struct source_damage damage;
-    uint64_t start_ns, end_ns;
+    uint64_t start_ns, end_ns; /* unix; of the recording, of the latest record */
 };
 
-/* Open a source. `path` is a region file or a capture. */
+/* Open a source. `path` is a region file or a capture. 0, ORIEL_ENOTFOUND (no
+ * such source), ORIEL_ENOMEM, or what the source answers. */
 int session_new(struct session **out, const char *source, const char *path,
                 const struct pipe_options *pipe, struct oriel_err *err);
-/* Add an outlet before the first run. `options` is a struct of the exporter's
- * table (NULL: defaults), copied; `out` is taken, closed with the session. */
+/* Add an outlet before the first step; it is opened at once, so set resource
+ * attributes first. `options` is a struct of the exporter's table (NULL:
+ * defaults), copied; `out` is taken in every case, closed with the session.
+ * 0, ORIEL_ELIMIT, ORIEL_ENOMEM, or what the exporter answers. */
 int session_add_outlet(struct session *s, const struct exporter *exporter, const void *options,
                        struct out *out, struct oriel_err *err);
 /* A function that sees every batch of items (reports); called before outlets. */
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
                       void *user);
-/* One round: poll, pipe, outlets, commit. enum source_result or a code. */
+/* How long data may stay unacknowledged in a live source, so that outlets get
+ * chunks worth compressing. bytes 0: acknowledge every round. */
+void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns);
+/* CLOCK_MONOTONIC time at which session_finish stops draining; 0: none. */
+void session_set_deadline(struct session *s, uint64_t mono_ns);
+/* One round. enum source_result or a code of the source; outlets that fail are
+ * counted and do not show here. */
 int session_step(struct session *s, struct oriel_err *err);
 /* Rounds until SOURCE_END, or forever-idle for files. */
 int session_run(struct session *s, struct oriel_err *err);
-/* Drain what is left, finish the outlets. Call once; then only free. */
+/* Flush every outlet and acknowledge to the source what they hold. */
+void session_flush(struct session *s);
+/* Drain what is left, finish the outlets. Call once; then only free. 0, or the
+ * code and line of the first outlet that failed since the session began. */
 int session_finish(struct session *s, struct oriel_err *err);
 struct model_catalog *session_catalog(struct session *s);
 void session_get_counts(const struct session *s, struct session_counts *out);
-void session_free(struct session *s);
+/* The first failure of outlet i as one line; NULL if it never failed. */
+const char *session_outlet_failure(const struct session *s, unsigned i);
+void session_free(struct session *s); /* takes NULL */
 
 #endif

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Runs one source through the pipe into the outlets and keeps the books.
+ * An outlet that fails is counted and never stops the others; a live source is
+ * acknowledged only after the outlets of records have flushed.
+ */
+#include "session/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define POLL_RECORDS 16384u
+#define FLUSH_NS UINT64_C(1000000000) /* outlets of items: keep the file readable */
+
+struct outlet {
+    const struct exporter *exporter;
+    struct out *out;
+    void *state, *options;
+    struct export_env env;
+    struct oriel_err first; /* first failure */
+    uint64_t delivered, refused, failed;
+    uint64_t unflushed; /* delivered since the last good flush */
+};
+
+struct session {
+    struct model_catalog catalog;
+    const struct source *source;
+    void *source_state;
+    struct pipe *pipe;
+    struct model_batch records, items;
+    struct outlet outlets[SESSION_OUTLETS_MAX];
+    unsigned outlet_count;
+    int (*on_items)(void *user, const struct model_batch *items);
+    void *on_items_user;
+    struct session_counts counts;
+    struct oriel_err internal; /* first failure of pipe or callback */
+    uint64_t watermark_ns;     /* last one pushed into the pipe */
+    uint64_t commit_bytes, commit_delay_ns, deadline_ns;
+    uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
+    uint64_t items_flushed_ns;
+    bool pending, started, ended, broken, finished;
+    bool wants_records, wants_items;
+};
+
+int session_new(struct session **out, const char *source, const char *path,
+                const struct pipe_options *pipe, struct oriel_err *err)
+{
+    assert(out && source && path);
+    const struct source *table = source_find(source);
+    if (!table)
+        return err_set(err, ORIEL_ENOTFOUND, "no source is called \"%s\"", source);
+    struct session *s = mem_calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ORIEL_ENOMEM, "%s: out of memory", path);
+    model_catalog_init(&s->catalog);
+    model_batch_init(&s->records, &s->catalog);
+    model_batch_init(&s->items, &s->catalog);
+    s->commit_bytes = SESSION_COMMIT_BYTES;
+    s->commit_delay_ns = SESSION_COMMIT_NS;
+    int rc = ORIEL_ENOMEM;
+    void *state = mem_calloc(1, table->state_size);
+    if (!state)
+        err_set(err, rc, "%s: out of memory", path);
+    else
+        rc = table->open(state, path, &s->catalog, err);
+    if (rc < 0) {
+        mem_free(state);
+        goto fail;
+    }
+    s->source = table;
+    s->source_state = state;
+    rc = pipe_new(&s->pipe, pipe, &s->catalog);
+    if (rc < 0) {
+        err_set(err, rc, "%s: the pipeline does not start: %s", path, err_text(rc));
+        goto fail;
+    }
+    *out = s;
+    return 0;
+fail:
+    session_free(s);
+    return rc;
+}
+
+/* ---- outlets ---- */
+
+static size_t member_size(enum option_type type)
+{
+    switch (type) {
+    case OPTION_BOOL: return sizeof(bool);
+    case OPTION_INT: return sizeof(int64_t);
+    case OPTION_FLOAT: return sizeof(double);
+    case OPTION_STRING: return sizeof(const char *);
+    case OPTION_ENUM: return sizeof(int);
+    case OPTION_SIZE:
+    case OPTION_DURATION: return sizeof(uint64_t);
+    }
+    return 0;
+}
+
+/* A copy that owns its texts. option_text is no way to copy: it hides secrets. */
+static int copy_options(const struct exporter *e, const void *from, void **out)
+{
+    char *copy = mem_calloc(1, e->options_size ? e->options_size : 1);
+    if (!copy)
+        return ORIEL_ENOMEM;
+    int rc = e->options ? option_defaults(e->options, copy) : 0;
+    for (const struct option_def *d = e->options; rc == 0 && from && d && d->name; d++) {
+        const char *member = (const char *)from + d->offset;
+        if (d->type != OPTION_STRING) {
+            memcpy(copy + d->offset, member, member_size(d->type));
+            continue;
+        }
+        const char *text;
+        memcpy(&text, member, sizeof text);
+        if (text)
+            rc = option_set(d, copy, text, NULL);
+    }
+    if (rc < 0) {
+        if (e->options)
+            option_done(e->options, copy);
+        mem_free(copy);
+        return rc;
+    }
+    *out = copy;
+    return 0;
+}
+
+static void outlet_done(struct outlet *o)
+{
+    if (o->options && o->exporter->options)
+        option_done(o->exporter->options, o->options);
+    mem_free(o->options);
+    mem_free(o->state);
+    out_close(o->out);
+    memset(o, 0, sizeof *o);
+}
+
+static const char *service_name(const struct model_catalog *c)
+{
+    struct model_str s = model_catalog_resource(c, "service.name");
+    return s.n && s.p[s.n] == 0 ? s.p : "oriel";
+}
+
+int session_add_outlet(struct session *s, const struct exporter *exporter, const void *options,
+                       struct out *out, struct oriel_err *err)
+{
+    assert(s && exporter && !s->started);
+    if (s->outlet_count == SESSION_OUTLETS_MAX) {
+        out_close(out);
+        return err_set(err, ORIEL_ELIMIT, "%s: no more than %u outlets in one session",
+                       exporter->name, SESSION_OUTLETS_MAX);
+    }
+    struct outlet *o = &s->outlets[s->outlet_count];
+    *o = (struct outlet){.exporter = exporter, .out = out};
+    o->env = (struct export_env){.catalog = &s->catalog,
+                                 .out = out,
+                                 .service_name = service_name(&s->catalog),
+                                 .version = ORIEL_VERSION_TEXT};
+    int rc = copy_options(exporter, options, &o->options);
+    if (rc == 0) {
+        o->state = mem_calloc(1, exporter->state_size ? exporter->state_size : 1);
+        rc = o->state ? 0 : ORIEL_ENOMEM;
+    }
+    if (rc < 0)
+        err_set(err, rc, "%s: %s", exporter->name, err_text(rc));
+    else
+        rc = exporter->open(o->state, o->options, &o->env, err);
+    if (rc < 0) {
+        outlet_done(o);
+        return rc;
+    }
+    s->outlet_count++;
+    s->wants_records |= (exporter->wants & EXPORT_RECORDS) != 0;
+    s->wants_items |= (exporter->wants & EXPORT_ITEMS) != 0;
+    return 0;
+}
+
+static void outlet_failed(struct outlet *o, int rc, const struct oriel_err *why)
+{
+    o->failed++;
+    if (o->first.code)
+        return;
+    if (why->text[0])
+        o->first = *why;
+    else
+        err_set(&o->first, rc, "%s: %s", o->exporter->name, err_text(rc));
+    o->first.code = rc;
+}
+
+static void outlet_write(struct outlet *o, const struct model_batch *batch, uint64_t count)
+{
+    struct oriel_err why = {0};
+    int rc = o->exporter->write(o->state, batch, &why);
+    if (rc < 0) {
+        o->refused += count;
+        outlet_failed(o, rc, &why);
+    } else {
+        o->delivered += count;
+        o->unflushed += count;
+    }
+}
+
+/* What an outlet took but could not write is refused after all. */
+static void outlet_flush(struct outlet *o)
+{
+    if (!o->unflushed)
+        return;
+    struct oriel_err why = {0};
+    int rc = o->exporter->flush ? o->exporter->flush(o->state, &why) : 0;
+    if (rc < 0) {
+        assert(o->delivered >= o->unflushed);
+        o->delivered -= o->unflushed;
+        o->refused += o->unflushed;
+        outlet_failed(o, rc, &why);
+    }
+    o->unflushed = 0;
+}
+
+void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
+                      void *user)
+{
+    assert(s && fn);
+    s->on_items = fn;
+    s->on_items_user = user;
+    s->wants_items = true;
+}
+
+void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns)
+{
+    s->commit_bytes = bytes;
+    s->commit_delay_ns = delay_ns;
+}
+
+void session_set_deadline(struct session *s, uint64_t mono_ns)
+{
+    s->deadline_ns = mono_ns;
+}
+
+/* ---- a round ---- */
+
+static void count_records(struct session *s)
+{
+    struct session_counts *c = &s->counts;
+    const struct model_record *r = s->records.records;
+    uint64_t words = 0, end = c->end_ns;
+    for (size_t i = 0; i < s->records.record_count; i++) {
+        assert(r[i].type <= ORIEL_REC_MAX);
+        c->by_type[r[i].type]++;
+        words += r[i].words;
+        end = r[i].t_ns > end ? r[i].t_ns : end;
+    }
+    c->records += s->records.record_count;
+    c->bytes += words * 8;
+    c->end_ns = end;
+    s->pending_bytes += words * 8;
+}
+
+static void to_outlets(struct session *s, unsigned wants, const struct model_batch *batch,
+                       uint64_t count)
+{
+    if (count == 0 && !batch->last)
+        return;
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if (s->outlets[i].exporter->wants & wants)
+            outlet_write(&s->outlets[i], batch, count);
+}
+
+static void internal_failure(struct session *s, int rc, const char *who)
+{
+    s->counts.internal_failed++;
+    if (!s->internal.code)
+        err_set(&s->internal, rc, "%s: %s", who, err_text(rc));
+}
+
+/* Records become items. Skipped where nobody wants items: a plain recording
+ * pays for no ordering. */
+static void through_pipe(struct session *s)
+{
+    if (!s->wants_items)
+        return;
+    if (!s->records.record_count && !s->records.last &&
+        s->records.watermark_ns <= s->watermark_ns)
+        return;
+    if (s->records.watermark_ns > s->watermark_ns)
+        s->watermark_ns = s->records.watermark_ns;
+    model_batch_clear(&s->items);
+    int rc = pipe_push(s->pipe, &s->records, &s->items);
+    if (rc < 0)
+        internal_failure(s, rc, "pipeline");
+    s->items.last = s->records.last;
+    if (s->on_items && (s->items.item_count || s->items.last)) {
+        rc = s->on_items(s->on_items_user, &s->items);
+        if (rc < 0)
+            internal_failure(s, rc, "report");
+    }
+    to_outlets(s, EXPORT_ITEMS, &s->items, s->items.item_count);
+}
+
+static void commit(struct session *s)
+{
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if (s->outlets[i].exporter->wants & EXPORT_RECORDS)
+            outlet_flush(&s->outlets[i]);
+    if (s->source->commit)
+        s->source->commit(s->source_state);
+    s->pending = false;
+    s->pending_bytes = 0;
+}
+
+static void flush_items(struct session *s, uint64_t now)
+{
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if (s->outlets[i].exporter->wants & EXPORT_ITEMS)
+            outlet_flush(&s->outlets[i]);
+    s->items_flushed_ns = now;
+}
+
+void session_flush(struct session *s)
+{
+    assert(s && !s->finished);
+    commit(s);
+    flush_items(s, clock_mono_ns());
+}
+
+/* Live sources only: a file needs neither acknowledgement nor early flushes. */
+static void settle(struct session *s)
+{
+    if (!s->source->commit)
+        return;
+    uint64_t now = clock_mono_ns();
+    if (s->records.record_count && !s->pending) {
+        s->pending = true;
+        s->pending_since_ns = now;
+    }
+    if (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes ||
+                       now - s->pending_since_ns >= s->commit_delay_ns))
+        commit(s);
+    if (s->wants_items && now - s->items_flushed_ns >= FLUSH_NS)
+        flush_items(s, now);
+}
+
+int session_step(struct session *s, struct oriel_err *err)
+{
+    assert(s && !s->finished);
+    if (s->ended)
+        return SOURCE_END;
+    s->started = true;
+    model_batch_clear(&s->records);
+    int result = s->source->poll(s->source_state, &s->records, POLL_RECORDS, err);
+    if (result < 0) {
+        /* Out of memory may pass; anything else is the end of this source. */
+        s->broken |= result != ORIEL_ENOMEM;
+        if (!s->records.record_count)
+            return result;
+    }
+    s->records.last |= result == SOURCE_END;
+    s->ended = s->records.last;
+    count_records(s);
+    to_outlets(s, EXPORT_RECORDS, &s->records, s->records.record_count);
+    through_pipe(s);
+    settle(s);
+    return result;
+}
+
+int session_run(struct session *s, struct oriel_err *err)
+{
+    int result;
+    do
+        result = session_step(s, err);
+    while (result == SOURCE_DATA);
+    return result;
+}
+
+/* ---- the end ---- */
+
+static void drain(struct session *s)
+{
+    while (!s->ended && !s->broken) {
+        if (s->deadline_ns && clock_mono_ns() >= s->deadline_ns)
+            return;
+        if (session_step(s, NULL) != SOURCE_DATA)
+            return;
+    }
+}
+
+static void summarize(const struct session *s, struct export_summary *end)
+{
+    struct session_counts c;
+    session_get_counts(s, &c);
+    *end = (struct export_summary){.records = c.records,
+                                   .damaged = c.damage.records,
+                                   .clamped = c.pipe.clamped,
+                                   .unfinished = c.pipe.unfinished,
+                                   .start_ns = c.start_ns,
+                                   .end_ns = c.end_ns};
+    memcpy(end->lost, c.lost, sizeof end->lost);
+}
+
+static void close_outlets(struct session *s)
+{
+    struct export_summary end;
+    summarize(s, &end);
+    for (unsigned i = 0; i < s->outlet_count; i++) {
+        struct outlet *o = &s->outlets[i];
+        outlet_flush(o);
+        struct oriel_err why = {0};
+        int rc = o->exporter->close(o->state, &end, &why);
+        if (rc < 0)
+            outlet_failed(o, rc, &why);
+    }
+}
+
+int session_finish(struct session *s, struct oriel_err *err)
+{
+    assert(s && !s->finished);
+    drain(s);
+    if (!s->ended) { /* a live source never says so itself */
+        s->started = s->ended = true;
+        model_batch_clear(&s->records);
+        s->records.last = true;
+        to_outlets(s, EXPORT_RECORDS, &s->records, 0);
+        through_pipe(s);
+    }
+    commit(s);
+    close_outlets(s);
+    s->finished = true;
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if (s->outlets[i].first.code)
+            return err_set(err, s->outlets[i].first.code, "%s", s->outlets[i].first.text);
+    if (s->internal.code)
+        return err_set(err, s->internal.code, "%s", s->internal.text);
+    return 0;
+}
+
+struct model_catalog *session_catalog(struct session *s)
+{
+    return &s->catalog;
+}
+
+const char *session_outlet_failure(const struct session *s, unsigned i)
+{
+    return i < s->outlet_count && s->outlets[i].first.code ? s->outlets[i].first.text : NULL;
+}
+
+void session_get_counts(const struct session *s, struct session_counts *out)
+{
+    assert(s && out);
+    *out = s->counts;
+    for (unsigned i = 0; i < s->outlet_count; i++) {
+        out->delivered[i] = s->outlets[i].delivered;
+        out->refused[i] = s->outlets[i].refused;
+        out->outlet_failed[i] = s->outlets[i].failed;
+    }
+    const struct model_catalog *c = &s->catalog;
+    memcpy(out->lost, c->lost, sizeof out->lost);
+    for (uint32_t i = 0; i < c->thread_count; i++)
+        for (unsigned k = 0; k < ORIEL_LOST_CAUSES; k++)
+            out->lost[k] += c->threads[i]->lost[k];
+    out->processes = c->process_count;
+    out->threads = c->thread_count;
+    out->start_ns = c->start_ns;
+    pipe_counts(s->pipe, &out->pipe);
+    out->damage = (struct source_damage){.first_offset = UINT64_MAX};
+    if (s->source->damage)
+        s->source->damage(s->source_state, &out->damage);
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    for (unsigned i = 0; i < s->outlet_count; i++) {
+        struct outlet *o = &s->outlets[i];
+        if (!s->finished) { /* abandoned: free what open made */
+            struct export_summary none = {0};
+            (void)o->exporter->close(o->state, &none, NULL);
+        }
+        outlet_done(o);
+    }
+    pipe_free(s->pipe);
+    model_batch_done(&s->items);
+    model_batch_done(&s->records);
+    if (s->source_state)
+        s->source->close(s->source_state);
+    mem_free(s->source_state);
+    model_catalog_done(&s->catalog);
+    mem_free(s);
+}
