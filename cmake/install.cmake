@@ -1,1 +1,44 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+# `make install`: headers, libraries, the command, its pages, and what
+# pkg-config and find_package(oriel) need. The tree may be moved afterwards.
+include(CMakePackageConfigHelpers)
+
+set_target_properties(oriel-core PROPERTIES EXPORT_NAME core)
+set_target_properties(oriel-core-shared PROPERTIES EXPORT_NAME core-shared)
+install(TARGETS oriel-core oriel-core-shared EXPORT oriel-targets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS oriel LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET oriel-cli)
+  install(TARGETS oriel-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY include/oriel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+install(FILES LICENSE-MIT LICENSE-APACHE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# Made by the command from its own option tables, when it is built.
+install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+  OPTIONAL FILES_MATCHING PATTERN "*.1")
+install(FILES ${CMAKE_BINARY_DIR}/completion/oriel.bash OPTIONAL
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME oriel)
+install(FILES ${CMAKE_BINARY_DIR}/completion/_oriel OPTIONAL
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${CMAKE_BINARY_DIR}/completion/oriel.fish OPTIONAL
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/oriel)
+install(EXPORT oriel-targets NAMESPACE oriel:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/oriel-config.cmake.in oriel-config.cmake
+  INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(oriel-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/oriel-config.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/oriel-config-version.cmake DESTINATION ${package_dir})
+
+# From the folder of the .pc file up to the prefix.
+file(RELATIVE_PATH pc_up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
+foreach(library oriel-core oriel)
+  configure_file(cmake/${library}.pc.in ${library}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${library}.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

@@ -46,15 +46,16 @@ add_library(oriel-core STATIC oriel-core.o)
 set_source_files_properties(oriel-core.o PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
 set_target_properties(oriel-core PROPERTIES LINKER_LANGUAGE C)
 target_include_directories(oriel-core INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(oriel-core INTERFACE Threads::Threads)
 
 add_library(oriel-core-shared SHARED oriel-core.o)
 set_target_properties(oriel-core-shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME oriel-core
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs")
+  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-core.map"
+  LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-core.map)
 target_include_directories(oriel-core-shared INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(oriel-core-shared PRIVATE Threads::Threads)
 
 # In-process export: loaded only when telemetry is switched on.
@@ -66,7 +67,9 @@ foreach(room base wire rec util model source pipe export config session)
 endforeach()
 add_library(oriel SHARED ${export_objects})
 set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
-  SOVERSION ${PROJECT_VERSION_MAJOR} LINK_OPTIONS "-Wl,-z,nodelete,-z,defs")
+  SOVERSION ${PROJECT_VERSION_MAJOR}
+  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map"
+  LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} m dl)
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
