@@ -4,13 +4,13 @@
  *
  * struct oriel_thread lives in the shared region, so a reader sees the span
  * stack and the published head of a thread that was killed. struct oriel_gate
- * lives in a private page that a fork wipes: a zero limit sends every record
- * of the child down the slow path, where it gets a block of its own.
+ * lives in a private page that a fork wipes: a gate that is not ready sends every
+ * record of the child down the slow path, where it gets a block of its own.
  *
  * Publishing: the payload is written beyond `head`, then `head` is stored with
  * release order; that store is the commit of the record. Nothing between
- * `head` and `limit` is ever read. While a record is being written the gate's
- * limit is zero, so an emit from a signal handler that interrupts it takes the
+ * `head` and `limit` is ever read. While a record is being written the gate
+ * is not ready, so an emit from a signal handler that interrupts it takes the
  * slow path and writes to the thread's second block.
  */
 #ifndef ORIEL_ABI_THREAD_H
@@ -84,10 +84,14 @@ struct oriel_thread {
 };
 
 struct oriel_gate {
-    uintptr_t limit; /* end of the current chunk; 0 = take the slow path */
+    uintptr_t limit; /* end of what may be written to the current chunk */
+    uint32_t ready;  /* 1: a record may be started; 0: take the slow path */
     uint32_t live;   /* 1 while owned; wiped by fork */
     uint32_t slot;   /* index in the region's thread table */
-    uint64_t pad[6];
+    uint32_t nested; /* 1: the gate of a thread's second block */
+    struct oriel_thread *thread;
+    struct oriel_gate *second; /* for emits that interrupt an emit; NULL until then */
+    uint64_t pad[3];
 };
 
 struct oriel_tls {

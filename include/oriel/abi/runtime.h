@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Exported functions and objects that inline code calls. Frozen.
+ * Everything here may be called from any thread, from signal handlers, from
+ * thread-local and atexit destructors, and in a fork or vfork child, unless
+ * a function says otherwise. Nothing here blocks, prints or fails the caller.
+ */
+#ifndef ORIEL_ABI_RUNTIME_H
+#define ORIEL_ABI_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "site.h"
+#include "thread.h"
+
+#define ORIEL_EXPORT __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* This thread's block and gate; points at a block that refuses until the
+ * thread's first record. */
+extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls
+    __attribute__((tls_model("initial-exec")));
+
+/* One record being written. */
+struct oriel_emit {
+    struct oriel_thread *thread;
+    struct oriel_gate *gate;
+    uint64_t *words; /* where the record starts */
+};
+
+/* The slow path of starting a record of `bytes`: first record of a thread,
+ * end of a chunk, a signal that interrupted an emit, a fork child. False:
+ * counted as lost, write nothing. */
+ORIEL_EXPORT bool oriel_emit_slow(struct oriel_emit *e, size_t bytes);
+
+/* Everything with fields that arrive as an array: bindings, rare records. */
+struct oriel_value {
+    uint32_t type; /* enum oriel_type */
+    uint32_t size; /* str, bytes */
+    union {
+        uint64_t u64; /* bool, i64, u64, ptr */
+        double f64;
+        const void *bytes;
+    } v;
+};
+
+/* A span that is not bound to a scope. Copy it freely; 0 id = not recorded. */
+struct oriel_span {
+    uint64_t id; /* raw id */
+    uint64_t trace_hi, trace_lo;
+    uint32_t site;
+    uint32_t flags;
+};
+
+/* What ENTER or ATTACH has to put back. */
+struct oriel_guard {
+    uint64_t id;
+    uint64_t trace_hi, trace_lo;
+    uint32_t depth, flags;
+};
+
+/* What a scoped span has to remember until its end. */
+struct oriel_scope {
+    uint64_t id; /* raw id; 0 = nothing to end */
+    uint32_t depth, reserved;
+};
+
+/*
+ * One object file's call sites. `sites` come from the section of C objects;
+ * C++ sites register themselves when first reached. Registering again is
+ * free; unregistering forgets the addresses, recorded data stays readable.
+ */
+struct oriel_module;
+struct oriel_site_node {
+    struct oriel_site site;
+    struct oriel_site_node *next;
+    struct oriel_module *module;
+};
+struct oriel_module {
+    uint32_t abi_version;
+    uint32_t state; /* owned by the runtime */
+    const struct oriel_site *const *begin, *const *end;
+    struct oriel_site_node *late; /* C++ sites seen so far; atomic */
+    struct oriel_module *next;
+};
+/* Not from signal handlers. */
+ORIEL_EXPORT void oriel_module_register(struct oriel_module *module);
+ORIEL_EXPORT void oriel_module_unregister(struct oriel_module *module);
+/* First hit of a C++ site: gives its word a value; returns the word. */
+ORIEL_EXPORT oriel_word oriel_site_seen(struct oriel_site_node *node);
+
+/*
+ * Sites made at run time, for bindings. `site` and all it points to are
+ * copied; `site->word` must stay valid for the life of the process. 0 or
+ * ORIEL_EINVAL, ORIEL_ELIMIT (65,534 sites). Not from signal handlers.
+ */
+ORIEL_EXPORT int oriel_site_new(const struct oriel_site *site);
+
+/* Records with values as arrays; `values` must match the site's fields. */
+ORIEL_EXPORT struct oriel_scope oriel_abi_begin(oriel_word word, const struct oriel_value *values,
+                                                uint32_t count);
+ORIEL_EXPORT void oriel_abi_end(struct oriel_scope *scope);
+/* The end of a scope found no room: keep the span stack right all the same. */
+ORIEL_EXPORT void oriel_abi_end_lost(struct oriel_scope *scope);
+ORIEL_EXPORT void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
+                                  uint32_t count);
+ORIEL_EXPORT void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,
+                                uint32_t count);
+/* parent: NULL = the current span, ORIEL_ROOT = none. */
+ORIEL_EXPORT struct oriel_span oriel_abi_open(oriel_word word, const struct oriel_span *parent,
+                                              const struct oriel_value *values, uint32_t count);
+ORIEL_EXPORT void oriel_abi_external(oriel_word word, uint64_t start_unix_ns, uint64_t end_unix_ns,
+                                     const struct oriel_span *parent,
+                                     const struct oriel_value *values, uint32_t count);
+extern ORIEL_EXPORT const struct oriel_span oriel_root_span;
+#define ORIEL_ROOT (&oriel_root_span)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

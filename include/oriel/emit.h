@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The hot path, inlined into the observed program: clock, room, words, commit.
+ * No call unless the chunk is full. See docs/LIFE-OF-AN-EVENT.md.
+ *
+ * While a record is being written the gate is not ready; an emit from a signal
+ * handler that interrupts it sees that and goes to the slow path, which gives
+ * it the thread's second block. So plain stores suffice: no atomic
+ * read-modify-write, no lock, and nothing of the interrupted record is lost.
+ */
+#ifndef ORIEL_EMIT_H
+#define ORIEL_EMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "abi/record.h"
+#include "abi/runtime.h"
+
+#ifndef __has_feature
+#define ORIEL_HAS_FEATURE(x) 0
+#else
+#define ORIEL_HAS_FEATURE(x) __has_feature(x)
+#endif
+
+#define ORIEL_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ORIEL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ORIEL_INLINE static inline __attribute__((always_inline, unused))
+/* Order against signal handlers of this thread only: no instruction. */
+#define ORIEL_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t);
+
+uint64_t oriel_abi_ticks_slow(void) ORIEL_EXPORT;
+
+ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
+{
+#if defined(__x86_64__)
+    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_TSC)) {
+        uint32_t lo, hi;
+        __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+        return ((uint64_t)hi << 32) | lo;
+    }
+#elif defined(__aarch64__)
+    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_CNTVCT)) {
+        uint64_t v;
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+        return v;
+    }
+#endif
+    (void)t;
+    return oriel_abi_ticks_slow();
+}
+
+/* Room for a record of `bytes` (a multiple of 8). False: not recorded. */
+ORIEL_INLINE bool oriel_emit_start(struct oriel_emit *e, size_t bytes)
+{
+    struct oriel_gate *g = oriel_tls.gate;
+    struct oriel_thread *t = oriel_tls.thread;
+    e->thread = t;
+    e->gate = g;
+    if (ORIEL_UNLIKELY(!__atomic_load_n(&g->ready, __ATOMIC_RELAXED)))
+        return oriel_emit_slow(e, bytes);
+    __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
+    ORIEL_SIGNAL_FENCE();
+    uintptr_t at = t->head;
+    if (ORIEL_UNLIKELY(at + bytes > g->limit))
+        return oriel_emit_slow(e, bytes);
+    e->words = (uint64_t *)at;
+    return true;
+}
+
+/* Commit: pairs with the reader's acquire load of head. */
+ORIEL_INLINE void oriel_emit_commit(struct oriel_emit *e, const uint64_t *end)
+{
+    __atomic_store_n(&e->thread->head, (uintptr_t)end, __ATOMIC_RELEASE);
+    ORIEL_SIGNAL_FENCE();
+    __atomic_store_n(&e->gate->ready, 1u, __ATOMIC_RELAXED);
+}
+
+/* Raw id of the record at e->words: its position in the region's streams. */
+ORIEL_INLINE uint64_t oriel_emit_id(const struct oriel_emit *e)
+{
+    return (uint64_t)(uintptr_t)e->words + e->thread->id_bias;
+}
+
+/* ---- thread context for outside profilers (OTEP 4947) ---- */
+
+ORIEL_INLINE void oriel_ctx_trace(struct oriel_thread *t, uint64_t hi, uint64_t lo)
+{
+    memcpy(t->ctx.trace_id, &hi, 8);
+    memcpy(t->ctx.trace_id + 8, &lo, 8);
+}
+
+/* ---- span stack ---- */
+
+ORIEL_INLINE uint32_t oriel_stack_push(struct oriel_thread *t, uint64_t id, uint32_t site)
+{
+    uint32_t depth = t->depth;
+    uint64_t w3c = oriel_id_mix(id);
+    t->depth = depth + 1;
+    ORIEL_SIGNAL_FENCE();
+    t->ctx.valid = 0;
+    ORIEL_SIGNAL_FENCE();
+    if (ORIEL_LIKELY(depth < ORIEL_STACK_DEPTH)) {
+        t->stack[depth].id = id;
+        t->stack[depth].site = site;
+        t->stack[depth].flags = 0;
+    }
+    if (depth == 0)
+        oriel_ctx_trace(t, t->trace_hi, w3c ^ t->trace_salt);
+    memcpy(t->ctx.span_id, &w3c, 8);
+    ORIEL_SIGNAL_FENCE();
+    t->ctx.valid = 1;
+    return depth;
+}
+
+/* Set the depth back to what it was before the push: also what heals the
+ * stack after a longjmp over open scopes. */
+ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
+{
+    t->ctx.valid = 0;
+    ORIEL_SIGNAL_FENCE();
+    t->depth = depth;
+    if (depth && ORIEL_LIKELY(depth <= ORIEL_STACK_DEPTH)) {
+        const struct oriel_stack_entry *top = &t->stack[depth - 1];
+        uint64_t w3c = top->site ? oriel_id_mix(top->id) : top->id;
+        memcpy(t->ctx.span_id, &w3c, 8);
+        ORIEL_SIGNAL_FENCE();
+        t->ctx.valid = 1;
+    }
+}
+
+/* Raw id of the current span of this thread, 0 if there is none. */
+ORIEL_INLINE uint64_t oriel_stack_top(const struct oriel_thread *t)
+{
+    uint32_t depth = t->depth;
+    if (depth == 0 || depth > ORIEL_STACK_DEPTH)
+        return 0;
+    return t->stack[depth - 1].site ? t->stack[depth - 1].id : 0;
+}
+
+/* ---- scoped spans ---- */
+
+/* Begin a span whose fields, if any, take `field_bytes`; *out_fields is where
+ * they go. The caller writes them and then calls oriel_begin_commit. */
+ORIEL_INLINE bool oriel_begin_start(struct oriel_emit *e, oriel_word word, size_t field_bytes)
+{
+    if (!oriel_emit_start(e, 16 + field_bytes))
+        return false;
+    e->words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0,
+                                      word >> ORIEL_WORD_ID_SHIFT);
+    e->words[1] = oriel_ticks(e->thread);
+    return true;
+}
+
+ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit *e, oriel_word word,
+                                                   const uint64_t *end)
+{
+    struct oriel_scope s = {oriel_emit_id(e), 0, 0};
+    /* The stack entry is complete before the gate opens, so a handler never
+     * sees a span that was committed but is not on the stack. */
+    s.depth = oriel_stack_push(e->thread, s.id, word >> ORIEL_WORD_ID_SHIFT);
+    oriel_emit_commit(e, end);
+    return s;
+}
+
+ORIEL_INLINE struct oriel_scope oriel_begin(oriel_word word)
+{
+    struct oriel_emit e;
+    struct oriel_scope none = {0, 0, 0};
+    if (ORIEL_UNLIKELY(!oriel_begin_start(&e, word, 0)))
+        return none;
+    return oriel_begin_commit(&e, word, e.words + 2);
+}
+
+ORIEL_INLINE void oriel_end(struct oriel_scope *s)
+{
+    struct oriel_emit e;
+    if (!s->id)
+        return;
+    if (ORIEL_UNLIKELY(!oriel_emit_start(&e, 16))) {
+        oriel_abi_end_lost(s);
+        return;
+    }
+    e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)s->id);
+    e.words[1] = oriel_ticks(e.thread);
+    oriel_stack_pop(e.thread, s->depth);
+    oriel_emit_commit(&e, e.words + 2);
+}
+
+/* For __attribute__((cleanup)). */
+ORIEL_INLINE void oriel_scope_end(struct oriel_scope *s)
+{
+    if (s->id)
+        oriel_end(s);
+}
+
+/* ---- values ---- */
+
+struct oriel_val_word {
+    uint64_t word;
+};
+struct oriel_val_str {
+    const void *bytes;
+    uint32_t size;      /* stored */
+    uint32_t full_size; /* before truncation */
+};
+
+ORIEL_INLINE struct oriel_val_word oriel_val_u64(uint64_t v)
+{
+    struct oriel_val_word w = {v};
+    return w;
+}
+ORIEL_INLINE struct oriel_val_word oriel_val_i64(int64_t v)
+{
+    struct oriel_val_word w = {(uint64_t)v};
+    return w;
+}
+ORIEL_INLINE struct oriel_val_word oriel_val_f64(double v)
+{
+    struct oriel_val_word w;
+    memcpy(&w.word, &v, 8);
+    return w;
+}
+ORIEL_INLINE struct oriel_val_word oriel_val_ptr(const void *v)
+{
+    struct oriel_val_word w = {(uint64_t)(uintptr_t)v};
+    return w;
+}
+ORIEL_INLINE struct oriel_val_str oriel_val_bytes(const void *p, size_t n)
+{
+    struct oriel_val_str s;
+    s.bytes = p;
+    s.full_size = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    s.size = s.full_size > ORIEL_STRING_MAX_BYTES ? ORIEL_STRING_MAX_BYTES : s.full_size;
+    return s;
+}
+/* NULL is recorded as "(null)". */
+ORIEL_INLINE struct oriel_val_str oriel_val_cstr(const char *p)
+{
+    if (!p)
+        return oriel_val_bytes("(null)", 6);
+    return oriel_val_bytes(p, strlen(p));
+}
+
+ORIEL_INLINE size_t oriel_size_word(struct oriel_val_word v)
+{
+    (void)v;
+    return 8;
+}
+ORIEL_INLINE size_t oriel_size_str(struct oriel_val_str v)
+{
+    return 8 + (((size_t)v.size + 7) & ~(size_t)7);
+}
+ORIEL_INLINE uint64_t *oriel_put_word(uint64_t *at, struct oriel_val_word v)
+{
+    *at = v.word;
+    return at + 1;
+}
+ORIEL_INLINE uint64_t *oriel_put_str(uint64_t *at, struct oriel_val_str v)
+{
+    size_t words = ((size_t)v.size + 7) / 8;
+    *at++ = (uint64_t)v.size | ((uint64_t)v.full_size << 32);
+    if (words) {
+        at[words - 1] = 0; /* pad, so that no stale byte leaves the process */
+        memcpy(at, v.bytes, v.size);
+    }
+    return at + words;
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Events, structured logs, plots, frames, tasks and thread names.
+ *
+ *   ORIEL_INFO("cache miss", "tenant", t);            a log record with fields
+ *   ORIEL_LOGF(ORIEL_LEVEL_WARN, "%d of %s", n, s);   formatted later, by the reader
+ *   ORIEL_EVENT("cache.evicted", "bytes", n);         an event: its name is the event name
+ *   ORIEL_PLOT("queue.depth", n);                     a named number over time
+ *   ORIEL_FRAME("main");                              a frame mark
+ *   ORIEL_TASK(ORIEL_TASK_SPAWN, "fetch", id, parent_id);
+ *
+ * Everything said in span.h on names, fields, cost and legality holds here.
+ */
+#ifndef ORIEL_EVENT_H
+#define ORIEL_EVENT_H
+
+#ifndef ORIEL_OFF
+
+#include "site.h"
+
+#define ORIEL_TRACE(...) ORIEL_LOG(ORIEL_LEVEL_TRACE, __VA_ARGS__)
+#define ORIEL_DEBUG(...) ORIEL_LOG(ORIEL_LEVEL_DEBUG, __VA_ARGS__)
+#define ORIEL_INFO(...) ORIEL_LOG(ORIEL_LEVEL_INFO, __VA_ARGS__)
+#define ORIEL_WARN(...) ORIEL_LOG(ORIEL_LEVEL_WARN, __VA_ARGS__)
+#define ORIEL_ERROR(...) ORIEL_LOG(ORIEL_LEVEL_ERROR, __VA_ARGS__)
+#define ORIEL_FATAL(...) ORIEL_LOG(ORIEL_LEVEL_FATAL, __VA_ARGS__)
+
+#define ORIEL_LOG(level, ...)                                                                      \
+    ORIEL_EVENT_(__COUNTER__, level, 0, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_EVENT(...)                                                                           \
+    ORIEL_EVENT_(__COUNTER__, ORIEL_LEVEL_INFO, ORIEL_SITE_NAMED, ORIEL_PAIRS(__VA_ARGS__),        \
+                 __VA_ARGS__)
+#define ORIEL_EVENT_AT(level, ...)                                                                 \
+    ORIEL_EVENT_(__COUNTER__, level, ORIEL_SITE_NAMED, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_EVENT_(id, level, flags, n, ...) ORIEL_EVENT__(id, level, flags, n, __VA_ARGS__)
+#define ORIEL_EVENT__(id, level, flags, n, ...)                                                    \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_EVENT, level, flags, ORIEL_FIRST(__VA_ARGS__), 0, n,             \
+                   __VA_ARGS__);                                                                   \
+        ORIEL_EVENT_RECORD(id, n, __VA_ARGS__)                                                     \
+    } while (0)
+
+/* printf style, up to 16 arguments, type-checked by the compiler and stored as
+ * typed values; the reader formats. */
+#define ORIEL_LOGF(level, ...)                                                                     \
+    ORIEL_LOGF_(__COUNTER__, level, ORIEL_COUNT(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_LOGF_(id, level, n, ...) ORIEL_LOGF__(id, level, n, __VA_ARGS__)
+#define ORIEL_LOGF__(id, level, n, ...)                                                            \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_EVENT, level, 0, ORIEL_FIRST(__VA_ARGS__),                       \
+                   ORIEL_FIRST(__VA_ARGS__), n, ORIEL_UNNAMED(n, __VA_ARGS__));                    \
+        if (0)                                                                                     \
+            oriel_check_format(__VA_ARGS__);                                                       \
+        ORIEL_EVENT_RECORD(id, n, ORIEL_UNNAMED(n, __VA_ARGS__))                                   \
+    } while (0)
+
+#define ORIEL_EVENT_RECORD(id, n, ...)                                                             \
+    oriel_word oriel_w = ORIEL_WORD(id);                                                           \
+    if (ORIEL_UNLIKELY(oriel_w)) {                                                                 \
+        oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                                   \
+        ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                    \
+                         (uintptr_t)&ORIEL_NAME(oriel_site_, id));                                 \
+        if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                               \
+            struct oriel_emit oriel_e;                                                             \
+            ORIEL_TEMPS(n, __VA_ARGS__)                                                            \
+            if (ORIEL_LIKELY(oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_EVENT,                 \
+                                               (0 ORIEL_SIZES(n, __VA_ARGS__))))) {                \
+                uint64_t *oriel_at = oriel_e.words + 2;                                            \
+                ORIEL_PUTS(n, __VA_ARGS__)                                                         \
+                oriel_emit_commit(&oriel_e, oriel_at);                                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+/* The value's type is that of its expression: integer, floating or bool. */
+#define ORIEL_PLOT(name, value) ORIEL_PLOT_(__COUNTER__, name, value)
+#define ORIEL_PLOT_(id, name, value) ORIEL_PLOT__(id, name, value)
+#define ORIEL_PLOT__(id, name, value)                                                              \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_PLOT, ORIEL_LEVEL_INFO, 0, name, 0, 1, name, "", value);         \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            struct oriel_emit oriel_e;                                                             \
+            struct oriel_val_word oriel_v = ORIEL_VAL(value);                                      \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_RECORDED(oriel_w) &&                                                         \
+                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_PLOT, 8))                           \
+                oriel_emit_commit(&oriel_e, oriel_put_word(oriel_e.words + 2, oriel_v));           \
+        }                                                                                          \
+    } while (0)
+
+/* Ends one frame and starts the next, of the frame set `name`. */
+#define ORIEL_FRAME(name) ORIEL_FRAME_(__COUNTER__, name)
+#define ORIEL_FRAME_(id, name) ORIEL_FRAME__(id, name)
+#define ORIEL_FRAME__(id, name)                                                                    \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_FRAME, ORIEL_LEVEL_INFO, 0, name, 0, 0, name);                   \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            struct oriel_emit oriel_e;                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_RECORDED(oriel_w) &&                                                         \
+                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_FRAME, 0))                          \
+                oriel_emit_commit(&oriel_e, oriel_e.words + 2);                                    \
+        }                                                                                          \
+    } while (0)
+
+/* A step in the life of a task. name: of the kind of task (or the reason, for
+ * yield and block). task: a number the program gives it, unique among living
+ * tasks. other: the parent for spawn, who woke it for wake, else 0. */
+#define ORIEL_TASK(op, name, task, other) ORIEL_TASK_(__COUNTER__, op, name, task, other)
+#define ORIEL_TASK_(id, op, name, task, other) ORIEL_TASK__(id, op, name, task, other)
+#define ORIEL_TASK__(id, op, name, task, other)                                                    \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_TASK, ORIEL_LEVEL_INFO, 0, name, 0, 0, name);                    \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            struct oriel_emit oriel_e;                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_RECORDED(oriel_w) &&                                                         \
+                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_TASK, 16)) {                        \
+                oriel_e.words[0] |= (uint64_t)(op) << 24;                                          \
+                oriel_e.words[2] = (uint64_t)(task);                                               \
+                oriel_e.words[3] = (uint64_t)(other);                                              \
+                oriel_emit_commit(&oriel_e, oriel_e.words + 4);                                    \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+ORIEL_INLINE bool oriel_event_start(struct oriel_emit *e, oriel_word word, uint32_t type,
+                                    size_t field_bytes)
+{
+    if (!oriel_emit_start(e, 16 + field_bytes))
+        return false;
+    e->words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, type, 0, word >> ORIEL_WORD_ID_SHIFT);
+    e->words[1] = oriel_ticks(e->thread);
+    return true;
+}
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* Name this thread in every report (at most 31 bytes are kept). The kernel's
+ * name for it is the default. */
+ORIEL_EXPORT void oriel_thread_name(const char *name);
+void oriel_check_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#ifdef __cplusplus
+}
+#endif
+
+#else
+#include "off.h"
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Switching telemetry on and off. A library never calls any of this; a program
+ * may, or leaves it to the environment (ORIEL_RING is set by `oriel record`,
+ * ORIEL_ENABLED=1 starts in-process export). Until then nothing runs, nothing
+ * is read but the environment block, and nothing is written.
+ */
+#ifndef ORIEL_RUNTIME_H
+#define ORIEL_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef ORIEL_EXPORT
+#define ORIEL_EXPORT __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* In-process export. Zero members mean the default. */
+struct oriel_options {
+    size_t size;           /* sizeof(struct oriel_options) */
+    const char *outlets;   /* "chrome", "capture", "log", "perfetto", a comma list; default chrome */
+    const char *directory; /* where files go; default .local/traces */
+    const char *filter;    /* "info,db=debug,net=off"; default: everything */
+    const char *service_name; /* default: the program's name */
+    size_t ring_bytes;        /* default 16 MiB */
+    unsigned flags;           /* ORIEL_START_* */
+    unsigned exit_ms;         /* longest time at exit; default 1000 */
+};
+enum oriel_start_flag {
+    ORIEL_START_INCLUDE_ARGS = 1,
+    ORIEL_START_FLIGHT_RECORDER = 2 /* keep the last ring_bytes, write on a trigger */
+};
+
+/*
+ * Load liboriel and start exporting. options may be NULL. 0 when on already.
+ * ORIEL_ENOTFOUND (liboriel is not installed), ORIEL_EINVAL (options),
+ * ORIEL_ENOMEM, ORIEL_EIO. Not from signal handlers. Starts one thread.
+ */
+ORIEL_EXPORT int oriel_start(const struct oriel_options *options);
+/* Write what there is and end the export within timeout_ms. Recording calls
+ * stay legal afterwards and do nothing. 0 or ORIEL_EBUSY (time was up). */
+ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
+
+/* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,
+ * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ELIMIT, ORIEL_ESTATE (attached). */
+ORIEL_EXPORT int oriel_attach(const char *ring_path);
+/* True while records are kept. */
+ORIEL_EXPORT bool oriel_enabled(void);
+
+/* Which sites record: "LEVEL", "target=LEVEL", comma separated; the longest
+ * matching target wins; levels trace debug info warn error fatal off. NULL
+ * records everything. 0 or ORIEL_EINVAL (nothing changed). */
+ORIEL_EXPORT int oriel_filter(const char *directives);
+
+/* Ask the flight recorder to write what it holds. `reason` ends up in it. */
+ORIEL_EXPORT void oriel_trigger(const char *reason);
+
+/* Records lost in this process so far, by enum oriel_lost_cause. */
+ORIEL_EXPORT void oriel_lost(uint64_t out[8]);
+ORIEL_EXPORT const char *oriel_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

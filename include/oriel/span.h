@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Spans: scoped, explicit, and free of threads.
+ *
+ *   ORIEL_SPAN("http.request", "http.route", route, "bytes", n);   ends with the scope
+ *   ORIEL_FN();                                                    a span named as the function
+ *   ORIEL_SPAN_SET("status", rc);                                  more fields, later
+ *   struct oriel_scope s = ORIEL_BEGIN("step"); ... ORIEL_END(&s);
+ *   struct oriel_span t = ORIEL_OPEN("job", ORIEL_CURRENT, "id", 7);
+ *   struct oriel_guard g = oriel_span_enter(&t); ... oriel_span_exit(&g);
+ *   oriel_span_close(&t);
+ *
+ * Names and field names are string literals. Up to 16 fields; a value's type
+ * is its C type; strings are copied (truncated at 4 KiB, marked as such).
+ * Fields are evaluated only while the site is recorded. With ORIEL_OFF defined
+ * nothing of it is compiled. Legal everywhere, signal handlers included.
+ */
+#ifndef ORIEL_SPAN_H
+#define ORIEL_SPAN_H
+
+#ifndef ORIEL_OFF
+
+#include "site.h"
+
+#define ORIEL_CURRENT ((const struct oriel_span *)0)
+
+#define ORIEL_SPAN(...)                                                                            \
+    ORIEL_SCOPED_(__COUNTER__, ORIEL_LEVEL_INFO, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_SPAN_AT(level, ...)                                                                  \
+    ORIEL_SCOPED_(__COUNTER__, level, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_SCOPED_(id, level, n, ...) ORIEL_SCOPED__(id, level, n, __VA_ARGS__)
+#define ORIEL_SCOPED__(id, level, n, ...)                                                          \
+    ORIEL_SITE(id, ORIEL_SITE_SPAN, level, 0, ORIEL_FIRST(__VA_ARGS__), 0, n, __VA_ARGS__);        \
+    struct oriel_scope ORIEL_NAME(oriel_scope_, id)                                                \
+        __attribute__((cleanup(oriel_scope_end), unused)) = {0, 0, 0};                             \
+    ORIEL_BEGIN_INTO_(id, ORIEL_NAME(oriel_scope_, id), n, __VA_ARGS__)
+
+/* Record the begin of site `id` into `scope` if the site is on. */
+#define ORIEL_BEGIN_INTO_(id, scope, n, ...)                                                       \
+    do {                                                                                           \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                \
+                             (uintptr_t)&ORIEL_NAME(oriel_site_, id));                             \
+            if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                           \
+                struct oriel_emit oriel_e;                                                         \
+                ORIEL_TEMPS(n, __VA_ARGS__)                                                        \
+                if (ORIEL_LIKELY(                                                                  \
+                        oriel_begin_start(&oriel_e, oriel_w, (0 ORIEL_SIZES(n, __VA_ARGS__))))) { \
+                    uint64_t *oriel_at = oriel_e.words + 2;                                        \
+                    ORIEL_PUTS(n, __VA_ARGS__)                                                  \
+                    (scope) = oriel_begin_commit(&oriel_e, oriel_w, oriel_at);                     \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* A span named as the enclosing function. */
+#define ORIEL_FN() ORIEL_FN_(__COUNTER__)
+#define ORIEL_FN_(id) ORIEL_FN__(id)
+#define ORIEL_FN__(id)                                                                             \
+    ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, __func__, 0, 0, "");                      \
+    struct oriel_scope ORIEL_NAME(oriel_scope_, id)                                                \
+        __attribute__((cleanup(oriel_scope_end), unused)) = {0, 0, 0};                             \
+    ORIEL_BEGIN_INTO_(id, ORIEL_NAME(oriel_scope_, id), 0, "function")
+
+/* Explicit begin, an expression of type struct oriel_scope. End it on the same
+ * thread, innermost first. */
+#define ORIEL_BEGIN(...) ORIEL_BEGIN_(__COUNTER__, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_BEGIN_(id, n, ...) ORIEL_BEGIN__(id, n, __VA_ARGS__)
+#define ORIEL_BEGIN__(id, n, ...)                                                                  \
+    __extension__({                                                                                \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, ORIEL_FIRST(__VA_ARGS__), 0, n,       \
+                   __VA_ARGS__);                                                                   \
+        struct oriel_scope oriel_begun = {0, 0, 0};                                                \
+        ORIEL_BEGIN_INTO_(id, oriel_begun, n, __VA_ARGS__);                                        \
+        oriel_begun;                                                                               \
+    })
+#define ORIEL_END(scope) oriel_end(scope)
+
+/* Fields added to the current span, or to a given one; the last value of a
+ * name counts. */
+#define ORIEL_SPAN_SET(...) ORIEL_SET_TO(0, __VA_ARGS__)
+#define ORIEL_SPAN_SET_ON(span, ...) ORIEL_SET_TO((span)->id, __VA_ARGS__)
+#define ORIEL_SET_TO(raw, ...)                                                                     \
+    ORIEL_ARRAY_(__COUNTER__, ORIEL_SITE_SET, oriel_abi_set, raw, ORIEL_PAIRS(0, __VA_ARGS__), "",  \
+                 __VA_ARGS__)
+#define ORIEL_ARRAY_(id, kind, call, raw, n, ...) ORIEL_ARRAY__(id, kind, call, raw, n, __VA_ARGS__)
+#define ORIEL_ARRAY__(id, kind, call, raw, n, ...)                                                 \
+    do {                                                                                           \
+        ORIEL_SITE(id, kind, ORIEL_LEVEL_INFO, 0, "", 0, n, __VA_ARGS__);                          \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_RECORDED(oriel_w)) {                                                         \
+                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
+                call(oriel_w, raw, oriel_a, n);                                                    \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* Open a span that no scope holds. parent: ORIEL_CURRENT, ORIEL_ROOT or a span. */
+#define ORIEL_OPEN(name, parent, ...)                                                              \
+    ORIEL_OPEN_(__COUNTER__, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name, ##__VA_ARGS__)
+#define ORIEL_OPEN_(id, parent, n, ...) ORIEL_OPEN__(id, parent, n, __VA_ARGS__)
+#define ORIEL_OPEN__(id, parent, n, ...)                                                           \
+    __extension__({                                                                                \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, ORIEL_FIRST(__VA_ARGS__), 0, n,       \
+                   __VA_ARGS__);                                                                   \
+        struct oriel_span oriel_opened = {0, 0, 0, 0, 0};                                          \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                \
+                             (uintptr_t)&ORIEL_NAME(oriel_site_, id));                             \
+            if (ORIEL_RECORDED(oriel_w)) {                                                         \
+                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
+                oriel_opened = oriel_abi_open(oriel_w, parent, oriel_a, n);                        \
+            }                                                                                      \
+        }                                                                                          \
+        oriel_opened;                                                                              \
+    })
+
+/* A span whose times come from outside (GPU, replay), unix nanoseconds. */
+#define ORIEL_EXTERNAL(name, start_ns, end_ns, parent, ...)                                        \
+    ORIEL_EXTERNAL_(__COUNTER__, start_ns, end_ns, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name,  \
+                    ##__VA_ARGS__)
+#define ORIEL_EXTERNAL_(id, t0, t1, parent, n, ...)                                                \
+    ORIEL_EXTERNAL__(id, t0, t1, parent, n, __VA_ARGS__)
+#define ORIEL_EXTERNAL__(id, t0, t1, parent, n, ...)                                               \
+    do {                                                                                           \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, ORIEL_FIRST(__VA_ARGS__), 0, n,       \
+                   __VA_ARGS__);                                                                   \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_RECORDED(oriel_w)) {                                                         \
+                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
+                oriel_abi_external(oriel_w, t0, t1, parent, oriel_a, n);                           \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Make an opened span current on this thread until oriel_span_exit: time
+ * between the two is the span's busy time. The guard must be given back on the
+ * same thread, innermost first. Safe on a span that was not recorded. */
+ORIEL_EXPORT struct oriel_guard oriel_span_enter(const struct oriel_span *span);
+ORIEL_EXPORT void oriel_span_exit(struct oriel_guard *guard);
+/* End an opened span, on any thread, once; later calls do nothing. */
+ORIEL_EXPORT void oriel_span_close(struct oriel_span *span);
+
+/* The current span of this thread as a handle; id 0 when there is none. */
+ORIEL_EXPORT struct oriel_span oriel_span_current(void);
+/* Status of a span (NULL: the current one). message may be NULL. */
+ORIEL_EXPORT void oriel_span_status(const struct oriel_span *span, enum oriel_status code,
+                                    const char *message);
+/* Link to a span of any process by its W3C ids (16 and 8 bytes). */
+ORIEL_EXPORT void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
+                                  const uint8_t span_id[8]);
+/* `span` follows from `earlier`, a span of this recording. */
+ORIEL_EXPORT void oriel_span_follows(const struct oriel_span *span,
+                                     const struct oriel_span *earlier);
+/* W3C ids of a span: 16 and 8 bytes. False when it was not recorded. */
+ORIEL_EXPORT bool oriel_span_ids(const struct oriel_span *span, uint8_t trace_id[16],
+                                 uint8_t span_id[8]);
+/* Make a context that came from outside current on this thread. */
+ORIEL_EXPORT struct oriel_guard oriel_context_attach(const uint8_t trace_id[16],
+                                                     const uint8_t span_id[8], uint8_t flags);
+ORIEL_EXPORT void oriel_context_detach(struct oriel_guard *guard);
+
+#ifdef __cplusplus
+}
+#endif
+
+#else /* ORIEL_OFF */
+
+#include "off.h"
+
+#endif
+#endif
