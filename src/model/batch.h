@@ -12,12 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "model/catalog.h"
 
 /* One validated wire record. `raw` is the whole record (header included) in
- * the batch's arena; field values are read in place with model_values. */
+ * the batch's arena; field values are read in place with model_values.
+ * Times given from outside (ORIEL_RECF_HAS_TIME, always so for SPAN) are unix
+ * ns in raw; t_ns of such a record is only when it was said, so it stays in
+ * step with its stream: the source gives it the time of the record before. */
 struct model_record {
     uint64_t t_ns;   /* unix ns; never steps backwards within a thread */
     uint64_t raw_id; /* span concerned (own id for BEGIN, OPEN, SPAN); else 0 */
@@ -105,7 +109,11 @@ struct model_span {
     const struct model_link *links;
     const struct model_busy *busy; /* async spans only */
     uint32_t attr_count, link_count, busy_count;
-    uint32_t dropped_attrs, dropped_links, event_count, dropped_events;
+    uint32_t dropped_attrs, dropped_links;
+    /* Every event stays an item of its own. dropped_events of the event_count
+     * are beyond the limit: an outlet that nests events in spans leaves those
+     * out and says so. */
+    uint32_t event_count, dropped_events;
 };
 
 struct model_event {
@@ -175,8 +183,24 @@ struct model_batch {
 void model_batch_init(struct model_batch *b, const struct model_catalog *catalog);
 void model_batch_clear(struct model_batch *b); /* keeps memory for reuse */
 void model_batch_done(struct model_batch *b);
-struct model_record *model_batch_add_record(struct model_batch *b); /* zeroed; NULL: no memory */
-struct model_item *model_batch_add_item(struct model_batch *b);     /* zeroed; NULL: no memory */
+/* Room for n more; false: no memory, nothing changed. */
+bool model_batch_reserve_records(struct model_batch *b, size_t n);
+bool model_batch_reserve_items(struct model_batch *b, size_t n);
+
+/* The next record or item, zeroed; NULL: no memory. Inline, because they run
+ * once per record and item. */
+static inline struct model_record *model_batch_add_record(struct model_batch *b)
+{
+    if (b->record_count == b->record_capacity && !model_batch_reserve_records(b, 1))
+        return NULL;
+    return memset(&b->records[b->record_count++], 0, sizeof *b->records);
+}
+static inline struct model_item *model_batch_add_item(struct model_batch *b)
+{
+    if (b->item_count == b->item_capacity && !model_batch_reserve_items(b, 1))
+        return NULL;
+    return memset(&b->items[b->item_count++], 0, sizeof *b->items);
+}
 
 /* W3C text forms: 32 and 16 lower-case hex digits and a NUL. */
 void model_trace_hex(const uint8_t trace_id[16], char out[33]);

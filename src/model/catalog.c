@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The catalog: sites, processes, threads and the resource of one recording.
+ * Everything it hands out lives in its arena at a fixed address; only the
+ * tables of pointers move. One thread at a time.
+ */
+#include "model/catalog.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+static uint64_t site_key(uint32_t process, uint32_t id)
+{
+    return (uint64_t)process << 32 | id;
+}
+
+/* A copy in the catalog; *out is untouched when out of memory. */
+static bool copy_str(struct model_catalog *c, struct model_str s, struct model_str *out)
+{
+    assert(s.p || s.n == 0);
+    if (s.n == 0) {
+        *out = MODEL_STR("");
+        return true;
+    }
+    const char *p = arena_copy(&c->arena, s.p, s.n);
+    if (!p)
+        return false;
+    *out = (struct model_str){p, s.n};
+    return true;
+}
+
+static bool same_str(struct model_str a, struct model_str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Room for one more pointer (or struct) in a table with 32-bit counts. */
+static bool grow(void **items, uint32_t *capacity, uint32_t count, size_t item_size)
+{
+    size_t wide = *capacity;
+    if (count < *capacity)
+        return true;
+    if (count == UINT32_MAX || !vec_grow(items, &wide, count, item_size))
+        return false;
+    *capacity = wide > UINT32_MAX ? UINT32_MAX : (uint32_t)wide;
+    return true;
+}
+#define GROW(c, one, table)                                                                        \
+    grow((void **)&(c)->table, &(c)->one##_capacity, (c)->one##_count, sizeof *(c)->table)
+
+static void *new_zeroed(struct model_catalog *c, size_t size)
+{
+    void *p = arena_alloc(&c->arena, size, _Alignof(max_align_t));
+    return p ? memset(p, 0, size) : NULL;
+}
+
+void model_catalog_init(struct model_catalog *c)
+{
+    memset(c, 0, sizeof *c);
+    arena_init(&c->arena);
+}
+
+void model_catalog_done(struct model_catalog *c)
+{
+    map_done(&c->site_by_key);
+    map_done(&c->thread_by_key);
+    mem_free(c->sites);
+    mem_free(c->processes);
+    mem_free(c->threads);
+    mem_free(c->resource);
+    arena_done(&c->arena);
+    memset(c, 0, sizeof *c);
+}
+
+static struct model_str last_component(struct model_str path)
+{
+    uint32_t at = path.n;
+    while (at > 0 && path.p[at - 1] != '/')
+        at--;
+    return (struct model_str){path.p + at, path.n - at};
+}
+
+struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t pid,
+                                                struct model_str exe, struct model_str cmdline)
+{
+    struct model_process *p = GROW(c, process, processes) ? new_zeroed(c, sizeof *p) : NULL;
+    if (!p || !copy_str(c, exe, &p->exe) || !copy_str(c, cmdline, &p->cmdline))
+        return NULL;
+    p->index = c->process_count;
+    p->pid = pid;
+    p->name = last_component(p->exe);
+    c->processes[c->process_count++] = p;
+    return p;
+}
+
+struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
+                                              int32_t tid, uint32_t serial)
+{
+    assert(process < c->process_count);
+    struct model_thread *t = GROW(c, thread, threads) ? new_zeroed(c, sizeof *t) : NULL;
+    uint64_t *at = t ? map_put(&c->thread_by_key, serial, c->thread_count) : NULL;
+    if (!at)
+        return NULL;
+    *at = c->thread_count; /* a serial that is seen again means the newer thread */
+    t->index = c->thread_count;
+    t->process = process;
+    t->tid = tid;
+    t->serial = serial;
+    t->name = MODEL_STR("");
+    c->threads[c->thread_count++] = t;
+    return t;
+}
+
+int model_catalog_alias_thread(struct model_catalog *c, uint32_t serial, uint32_t index)
+{
+    assert(index < c->thread_count);
+    uint64_t *at = map_put(&c->thread_by_key, serial, index);
+    if (!at)
+        return ORIEL_ENOMEM;
+    *at = index;
+    return 0;
+}
+
+int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struct model_str name)
+{
+    if (same_str(t->name, name))
+        return 0;
+    return copy_str(c, name, &t->name) ? 0 : ORIEL_ENOMEM;
+}
+
+/* Fields and their types, in one block. */
+static bool copy_fields(struct model_catalog *c, const struct model_site *from,
+                        struct model_site *to)
+{
+    size_t n = from->field_count;
+    struct model_field_def *fields = new_zeroed(c, n * (sizeof *fields + 1) + 1);
+    if (!fields)
+        return false;
+    uint8_t *types = (uint8_t *)(fields + n);
+    for (size_t i = 0; i < n; i++) {
+        fields[i] = from->fields[i];
+        types[i] = from->fields[i].type;
+        if (!copy_str(c, from->fields[i].name, &fields[i].name))
+            return false;
+    }
+    to->fields = fields;
+    to->types = types;
+    return true;
+}
+
+struct model_site *model_catalog_add_site(struct model_catalog *c, const struct model_site *site)
+{
+    assert(site && (site->fields || site->field_count == 0));
+    uint64_t key = site_key(site->process, site->id);
+    const uint64_t *known = map_get(&c->site_by_key, key);
+    if (known)
+        return c->sites[*known];
+    struct model_site *s = GROW(c, site, sites) ? new_zeroed(c, sizeof *s) : NULL;
+    if (!s)
+        return NULL;
+    *s = *site;
+    if (!copy_str(c, site->name, &s->name) || !copy_str(c, site->target, &s->target) ||
+        !copy_str(c, site->file, &s->file) || !copy_str(c, site->function, &s->function) ||
+        !copy_str(c, site->format, &s->format) || !copy_fields(c, site, s))
+        return NULL;
+    s->index = c->site_count;
+    if (!map_put(&c->site_by_key, key, s->index))
+        return NULL;
+    c->sites[c->site_count++] = s;
+    return s;
+}
+
+int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
+                               struct model_str value)
+{
+    struct model_attr_text next;
+    uint32_t at = 0;
+    while (at < c->resource_count && !same_str(c->resource[at].key, key))
+        at++;
+    if (at == c->resource_count &&
+        !grow((void **)&c->resource, &c->resource_capacity, c->resource_count,
+              sizeof *c->resource))
+        return ORIEL_ENOMEM;
+    if (!copy_str(c, key, &next.key) || !copy_str(c, value, &next.value))
+        return ORIEL_ENOMEM;
+    c->resource[at] = next;
+    if (at == c->resource_count)
+        c->resource_count++;
+    return 0;
+}
+
+const struct model_site *model_catalog_site(const struct model_catalog *c, uint32_t process,
+                                            uint32_t id)
+{
+    const uint64_t *at = map_get(&c->site_by_key, site_key(process, id));
+    assert(!at || *at < c->site_count);
+    return at ? c->sites[*at] : NULL;
+}
+
+const struct model_thread *model_catalog_thread(const struct model_catalog *c, uint32_t serial)
+{
+    const uint64_t *at = map_get(&c->thread_by_key, serial);
+    assert(!at || *at < c->thread_count);
+    return at ? c->threads[*at] : NULL;
+}
+
+struct model_str model_catalog_resource(const struct model_catalog *c, const char *key)
+{
+    struct model_str wanted = {key, (uint32_t)strlen(key)};
+    for (uint32_t i = 0; i < c->resource_count; i++)
+        if (same_str(c->resource[i].key, wanted))
+            return c->resource[i].value;
+    return MODEL_STR("");
+}
