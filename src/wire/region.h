@@ -82,6 +82,7 @@ struct wire_region {
     struct wire_anchor created; /* read by the creator of the region */
     uint32_t creator_pid;
     uint32_t boot_tag; /* hash of the kernel's boot id: ticks do not outlive a boot */
+    uint64_t creator_start; /* os_start_time of the creator, to tell a reused pid; 0 unknown */
 
     /* ---- written while running, each on its own cache line ---- */
     _Alignas(64) uint32_t free_chunks; /* atomic; what writers may still take */
@@ -99,6 +100,28 @@ struct wire_region {
     char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
 };
 
+/*
+ * Claims. A slot of any table is taken by a compare-and-swap of its state from
+ * 0 to "claimed" with the claimer in the upper bits, so that a reader can tell
+ * whose half-made slot it sees and take it back once the claimer is dead:
+ *   process   wire_claim(1, pid)
+ *   thread    wire_claim(ORIEL_THREAD_CLAIMED, tid)
+ *   chunk     wire_claim(WIRE_CHUNK_CLAIMED, thread slot + 1)
+ * A claimer of 0 is unknown and never taken back while anybody lives.
+ */
+static inline uint32_t wire_claim(uint32_t state, uint32_t claimer)
+{
+    return state | claimer << 8;
+}
+static inline uint32_t wire_state(uint32_t word)
+{
+    return word & 0xffu;
+}
+static inline uint32_t wire_claimer(uint32_t word)
+{
+    return word >> 8;
+}
+
 struct wire_process {
     uint32_t state; /* atomic; 0 free, 1 claimed, 2 live, 3 over */
     int32_t pid;
@@ -108,6 +131,8 @@ struct wire_process {
     uint64_t trace_hi;
     uint64_t trace_salt;
     struct wire_anchor anchor; /* taken when the process attached */
+    uint32_t serial;   /* never reused in a region; starts at 1; meta entries name it */
+    uint32_t sites_of; /* serial of the process whose sites it uses: a fork's parent */
     char exe[256];             /* NUL-terminated */
     char cmdline[512];         /* NUL between arguments, double NUL at the end */
 };
@@ -133,9 +158,12 @@ struct wire_chunk {
 };
 
 /*
- * Meta log: entries are reserved with a fetch-add on meta_head and committed by
- * a release store of `words`. A reader stops at the first zero.
+ * Meta log: an entry is reserved with a fetch-add on meta_head, then its
+ * length is stored at once with WIRE_META_PENDING, then its content, and a
+ * release store of the bare length commits it (wire/meta.h does all this). A
+ * writer that dies inside leaves a pending entry, which readers step over.
  */
+#define WIRE_META_PENDING 0x80000000u
 enum wire_meta_type {
     WIRE_META_SITE = 1,   /* struct wire_meta_site, then field types, then text */
     WIRE_META_MODULE = 2, /* object file: build id, load address, path */
@@ -143,9 +171,9 @@ enum wire_meta_type {
 };
 
 struct wire_meta {
-    uint32_t words; /* atomic; whole entry in 8-byte words, 0 = not committed */
+    uint32_t words; /* atomic; whole entry in 8-byte words, 0 = not even begun */
     uint16_t type;  /* enum wire_meta_type */
-    uint16_t process;
+    uint16_t process; /* low half of the process's serial */
 };
 
 /* Followed by field_count x struct wire_meta_field, then the texts in order
@@ -172,12 +200,23 @@ struct wire_meta_field {
     uint16_t name_bytes;
 };
 
+/* Followed by the build id and the path, bytes without NUL. */
+struct wire_meta_module {
+    struct wire_meta head;
+    uint64_t address; /* load bias */
+    uint16_t build_id_bytes;
+    uint16_t path_bytes;
+    uint32_t reserved;
+};
+
 #define WIRE_SITE_FIELDS_MAX 128u
 
 _Static_assert(sizeof(struct wire_region) <= WIRE_PAGE, "region header fits its page");
 _Static_assert(sizeof(struct wire_process) <= 1024, "process entry is bounded");
 _Static_assert(sizeof(struct wire_chunk) == 64, "chunk descriptor is one cache line");
 _Static_assert(sizeof(struct wire_meta_site) == 40, "meta site entry is packed");
+_Static_assert(sizeof(struct wire_meta_field) == 4, "meta field is packed");
+_Static_assert(sizeof(struct wire_meta_module) == 24, "meta module entry is packed");
 _Static_assert(sizeof(struct oriel_thread) % 64 == 0, "thread block keeps line alignment");
 _Static_assert(offsetof(struct oriel_thread, ctx) == 64, "hot fields fill one line");
 

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The meta log's entries, both directions. Writing happens in the observed
+ * program with texts that may lie in a library being unloaded soon: they are
+ * copied, cut to bounds, never kept. Reading trusts nothing: all lengths are
+ * added up and compared with the size of the entry before a byte is touched.
+ */
+#include "wire/meta.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- writing ---- */
+
+static size_t text_bytes(const char *s, size_t max)
+{
+    return s ? strnlen(s, max) : 0;
+}
+
+static size_t round_up(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+/* Strips the marks of a field name and turns them into flags. */
+static const char *unmark(const char *name, uint8_t *out_flags)
+{
+    uint8_t flags = 0;
+    if (!name)
+        name = "";
+    for (;; name++) {
+        if (*name == ORIEL_MARK_SECRET[0])
+            flags |= ORIEL_FIELD_SECRET;
+        else if (*name == ORIEL_MARK_ARG[0])
+            flags |= ORIEL_FIELD_ARG;
+        else
+            break;
+    }
+    *out_flags = flags;
+    return name;
+}
+
+static bool fields_are_known(const struct oriel_site *s)
+{
+    if (s->field_count > WIRE_SITE_FIELDS_MAX || (s->field_count && !s->fields))
+        return false;
+    for (uint32_t i = 0; i < s->field_count; i++)
+        if (s->fields[i].type < ORIEL_TYPE_BOOL || s->fields[i].type > ORIEL_TYPE_PTR)
+            return false;
+    return true;
+}
+
+size_t wire_meta_site_bytes(const struct oriel_site *s)
+{
+    if (s->abi_version != ORIEL_ABI_VERSION || s->kind < ORIEL_SITE_SPAN ||
+        s->kind > ORIEL_SITE_TASK || !fields_are_known(s))
+        return 0;
+    size_t n = sizeof(struct wire_meta_site) + s->field_count * sizeof(struct wire_meta_field);
+    n += text_bytes(s->name, WIRE_META_NAME_MAX) + text_bytes(s->target, WIRE_META_NAME_MAX) +
+         text_bytes(s->file, WIRE_META_PATH_MAX) + text_bytes(s->function, WIRE_META_NAME_MAX) +
+         text_bytes(s->format, WIRE_META_FORMAT_MAX);
+    for (uint32_t i = 0; i < s->field_count; i++) {
+        uint8_t flags;
+        n += text_bytes(unmark(s->fields[i].name, &flags), WIRE_META_KEY_MAX);
+    }
+    return round_up(n);
+}
+
+struct cursor {
+    char *at, *end;
+};
+
+/* Appends as much as fits of the text; returns how much that was. */
+static uint16_t put_text(struct cursor *c, const char *s, size_t max)
+{
+    size_t room = (size_t)(c->end - c->at), n = text_bytes(s, max < room ? max : room);
+    if (n)
+        memcpy(c->at, s, n);
+    c->at += n;
+    return (uint16_t)n;
+}
+
+static void finish_text(struct cursor *c)
+{
+    assert(c->at <= c->end);
+    memset(c->at, 0, (size_t)(c->end - c->at));
+}
+
+static uint8_t clamp_level(uint8_t level)
+{
+    if (level < ORIEL_LEVEL_TRACE)
+        return ORIEL_LEVEL_TRACE;
+    return level > ORIEL_LEVEL_FATAL ? ORIEL_LEVEL_FATAL : level;
+}
+
+/* The length word is not touched: it says "pending" until the commit. */
+static void put_head(struct wire_meta *head, uint16_t type, uint32_t process)
+{
+    head->type = type;
+    head->process = (uint16_t)process;
+}
+
+void wire_meta_site_write(void *dst, size_t bytes, const struct oriel_site *s, uint32_t id,
+                          uint32_t process)
+{
+    struct wire_meta_site *m = dst;
+    struct wire_meta_field *fields = (struct wire_meta_field *)(m + 1);
+    struct cursor c = {(char *)(fields + s->field_count), (char *)dst + bytes};
+    assert(s->field_count <= WIRE_SITE_FIELDS_MAX && c.at <= c.end);
+    put_head(&m->head, WIRE_META_SITE, process);
+    m->id = id;
+    m->line = s->line;
+    m->kind = s->kind;
+    m->level = clamp_level(s->level);
+    m->field_count = (uint16_t)s->field_count;
+    m->flags = 0;
+    m->word_address = (uint64_t)(uintptr_t)s->word;
+    m->name_bytes = put_text(&c, s->name, WIRE_META_NAME_MAX);
+    m->target_bytes = put_text(&c, s->target, WIRE_META_NAME_MAX);
+    m->file_bytes = put_text(&c, s->file, WIRE_META_PATH_MAX);
+    m->function_bytes = put_text(&c, s->function, WIRE_META_NAME_MAX);
+    m->format_bytes = put_text(&c, s->format, WIRE_META_FORMAT_MAX);
+    for (uint32_t i = 0; i < s->field_count; i++) {
+        const char *name = unmark(s->fields[i].name, &fields[i].flags);
+        fields[i].type = (uint8_t)s->fields[i].type;
+        fields[i].name_bytes = put_text(&c, name, WIRE_META_KEY_MAX);
+    }
+    finish_text(&c);
+}
+
+size_t wire_meta_resource_bytes(const char *key, const char *value)
+{
+    return round_up(sizeof(struct wire_meta) + text_bytes(key, WIRE_META_KEY_MAX) +
+                    text_bytes(value, WIRE_META_VALUE_MAX) + 2);
+}
+
+void wire_meta_resource_write(void *dst, size_t bytes, const char *key, const char *value,
+                              uint32_t process)
+{
+    struct wire_meta *head = dst;
+    /* Two bytes are kept back: each text ends with a NUL. */
+    struct cursor c = {(char *)(head + 1), (char *)dst + bytes - 2};
+    assert(bytes >= sizeof *head + 2);
+    put_head(head, WIRE_META_RESOURCE, process);
+    put_text(&c, key, WIRE_META_KEY_MAX);
+    *c.at++ = 0;
+    c.end++;
+    put_text(&c, value, WIRE_META_VALUE_MAX);
+    c.end++;
+    finish_text(&c);
+}
+
+size_t wire_meta_module_bytes(size_t build_id_bytes, const char *path)
+{
+    if (build_id_bytes > WIRE_META_BUILD_ID_MAX)
+        build_id_bytes = WIRE_META_BUILD_ID_MAX;
+    return round_up(sizeof(struct wire_meta_module) + build_id_bytes +
+                    text_bytes(path, WIRE_META_PATH_MAX));
+}
+
+void wire_meta_module_write(void *dst, size_t bytes, uint64_t address, const void *build_id,
+                            size_t build_id_bytes, const char *path, uint32_t process)
+{
+    struct wire_meta_module *m = dst;
+    struct cursor c = {(char *)(m + 1), (char *)dst + bytes};
+    if (build_id_bytes > WIRE_META_BUILD_ID_MAX)
+        build_id_bytes = WIRE_META_BUILD_ID_MAX;
+    assert(build_id_bytes <= (size_t)(c.end - c.at));
+    put_head(&m->head, WIRE_META_MODULE, process);
+    m->address = address;
+    m->build_id_bytes = (uint16_t)build_id_bytes;
+    m->reserved = 0;
+    if (build_id_bytes)
+        memcpy(c.at, build_id, build_id_bytes);
+    c.at += build_id_bytes;
+    m->path_bytes = put_text(&c, path, WIRE_META_PATH_MAX);
+    finish_text(&c);
+}
+
+/* ---- reading ---- */
+
+/* Cuts the next n bytes off; the caller has checked that they are there. */
+static struct wire_text cut(const char **at, uint32_t n)
+{
+    struct wire_text t = {*at, n};
+    *at += n;
+    return t;
+}
+
+static bool head_is(const struct wire_meta *head, size_t bytes, uint16_t type, size_t least)
+{
+    return bytes >= least && bytes <= WIRE_META_ENTRY_MAX && head->type == type &&
+           head->process < WIRE_PROCESSES_MAX;
+}
+
+static bool site_lengths_fit(const struct wire_meta_site *m, size_t bytes)
+{
+    if (m->field_count > WIRE_SITE_FIELDS_MAX)
+        return false;
+    size_t n = sizeof *m + m->field_count * sizeof(struct wire_meta_field);
+    if (n > bytes)
+        return false;
+    const struct wire_meta_field *fields = (const struct wire_meta_field *)(m + 1);
+    n += (size_t)m->name_bytes + m->target_bytes + m->file_bytes + m->function_bytes +
+         m->format_bytes;
+    for (uint32_t i = 0; i < m->field_count; i++) {
+        if (fields[i].type < ORIEL_TYPE_BOOL || fields[i].type > ORIEL_TYPE_PTR)
+            return false;
+        n += fields[i].name_bytes;
+    }
+    return n <= bytes;
+}
+
+bool wire_meta_site_parse(const void *entry, size_t bytes, struct wire_meta_site_view *out)
+{
+    const struct wire_meta_site *m = entry;
+    assert((uintptr_t)entry % 8 == 0);
+    if (!head_is(entry, bytes, WIRE_META_SITE, sizeof *m) || !site_lengths_fit(m, bytes))
+        return false;
+    if (m->id < ORIEL_SITE_ID_FIRST || m->id > ORIEL_SITE_ID_MAX || m->kind < ORIEL_SITE_SPAN ||
+        m->kind > ORIEL_SITE_TASK || m->level < ORIEL_LEVEL_TRACE || m->level > ORIEL_LEVEL_FATAL)
+        return false;
+    const struct wire_meta_field *fields = (const struct wire_meta_field *)(m + 1);
+    const char *at = (const char *)(fields + m->field_count);
+    *out = (struct wire_meta_site_view){.id = m->id,
+                                        .line = m->line,
+                                        .kind = m->kind,
+                                        .level = m->level,
+                                        .field_count = m->field_count,
+                                        .process = m->head.process,
+                                        .word_address = m->word_address,
+                                        .field_at = fields,
+                                        .fields_left = m->field_count};
+    out->name = cut(&at, m->name_bytes);
+    out->target = cut(&at, m->target_bytes);
+    out->file = cut(&at, m->file_bytes);
+    out->function = cut(&at, m->function_bytes);
+    out->format = cut(&at, m->format_bytes);
+    out->name_at = at;
+    return true;
+}
+
+bool wire_meta_site_next(struct wire_meta_site_view *site, struct wire_meta_field_view *out)
+{
+    if (site->fields_left == 0)
+        return false;
+    const struct wire_meta_field *f = site->field_at++;
+    site->fields_left--;
+    out->type = f->type;
+    out->flags = f->flags & (ORIEL_FIELD_SECRET | ORIEL_FIELD_ARG);
+    out->name = cut(&site->name_at, f->name_bytes);
+    return true;
+}
+
+bool wire_meta_resource_parse(const void *entry, size_t bytes, struct wire_meta_resource_view *out)
+{
+    const struct wire_meta *head = entry;
+    if (!head_is(head, bytes, WIRE_META_RESOURCE, sizeof *head + 2))
+        return false;
+    const char *key = (const char *)(head + 1), *end = (const char *)entry + bytes;
+    const char *stop = memchr(key, 0, (size_t)(end - key));
+    if (!stop || stop == key || stop + 1 >= end)
+        return false;
+    const char *value = stop + 1, *last = memchr(value, 0, (size_t)(end - value));
+    if (!last)
+        return false;
+    out->process = head->process;
+    out->key = (struct wire_text){key, (uint32_t)(stop - key)};
+    out->value = (struct wire_text){value, (uint32_t)(last - value)};
+    return true;
+}
+
+bool wire_meta_module_parse(const void *entry, size_t bytes, struct wire_meta_module_view *out)
+{
+    const struct wire_meta_module *m = entry;
+    assert((uintptr_t)entry % 8 == 0);
+    if (!head_is(entry, bytes, WIRE_META_MODULE, sizeof *m) ||
+        (size_t)m->build_id_bytes + m->path_bytes > bytes - sizeof *m)
+        return false;
+    const char *at = (const char *)(m + 1);
+    out->process = m->head.process;
+    out->address = m->address;
+    out->build_id = cut(&at, m->build_id_bytes);
+    out->path = cut(&at, m->path_bytes);
+    return true;
+}
