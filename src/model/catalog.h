@@ -15,6 +15,7 @@
 #include <oriel/abi/record.h>
 #include <oriel/abi/site.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -49,12 +50,11 @@ struct model_attr_text { /* a resource attribute */
     struct model_str key, value;
 };
 
-/* How ticks (word 1 of a record) became its t_ns, as in clock_map_ns. A source
- * keeps it up to date before it hands a batch out; captures rebuild both from
- * it. mult 0: unknown. */
+/* How ticks (word 1 of a record) became its t_ns: both pieces of the source's
+ * clock_map. A source keeps it up to date before it hands a batch out, so that
+ * a capture can store the ticks alone. now.mult 0: unknown. */
 struct model_clock {
-    uint64_t base_ticks, base_ns;
-    uint64_t mult; /* ns per tick, 32.32 fixed point */
+    struct clock_piece now, before;
 };
 
 struct model_process {
