@@ -31,23 +31,32 @@ struct out {
     const struct out_ops *ops;
     uint64_t bytes;   /* size of the current file: what was there when appending, and written */
     int failed;       /* first failure, 0 none */
+    int patience_ms;  /* how long a write may wait for a reader that takes
+                       * nothing: 10 s at first, -1 for as long as it takes
+                       * (a command whose only work is this output) */
     char path[512];   /* "" for memory, "-" for standard output */
 };
 
-/* Create or truncate a file (0600, O_NOFOLLOW, parent directories made 0700).
- * 0, or ORIEL_EPERM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ENOMEM with a line naming the path. */
+/* Create or truncate a file (0600, O_NOFOLLOW, parent directories made 0700);
+ * "-" is standard output. Refused with ORIEL_EPERM: a link, a FIFO, a file that
+ * is not ours or has a second name. 0, or ORIEL_EPERM, ORIEL_ENOSPC, ORIEL_EIO,
+ * ORIEL_ENOMEM with a line naming the path. */
 int out_file_open(struct out **out, const char *path, bool append, struct oriel_err *err);
 /* A descriptor that stays open on close (stdout, stderr). */
 int out_fd_open(struct out **out, int fd, const char *name);
 /* Memory: the bytes are in *target, which the caller owns. */
 int out_buf_open(struct out **out, struct buf *target);
-/* A file rotated at max_bytes: path -> path.1 -> ... keep files. */
+/* A file that is appended to and rotated before a write that would take it
+ * beyond max_bytes: path -> path.1 -> ... path.keep; the oldest goes. What one
+ * out_write gives is never split over two files. keep 0: it starts anew. */
 int out_rotating_open(struct out **out, const char *path, uint64_t max_bytes, unsigned keep,
                       struct oriel_err *err);
 
-/* 0, or the first failure. Short writes are continued. */
+/* 0, or the first failure: ORIEL_ENOSPC, ORIEL_EIO (also a closed pipe), ORIEL_EBUSY
+ * (patience ran out), ORIEL_ENOMEM. Short writes are continued; `bytes` counts
+ * what got through. */
 int out_write(struct out *o, const void *bytes, size_t n);
-/* Write and clear a buffer. */
+/* Write and clear a buffer; ORIEL_ENOMEM if the buffer had failed. */
 int out_write_buf(struct out *o, struct buf *b);
 int out_sync(struct out *o);
 
