@@ -30,14 +30,15 @@ struct option_def {
     const char *fallback; /* default as text, parsed like any other value */
     const char *help;  /* one line, no full stop */
     const char *const *choices; /* OPTION_ENUM, NULL-terminated */
-    double min, max;   /* both 0: no bounds */
+    double min, max;   /* both 0: no bounds; in bytes and ns for those types */
     char letter;       /* short option, 0 none */
     bool secret;       /* never printed, never accepted from a file */
     const char *arg;   /* placeholder in help, e.g. "FILE"; NULL: by type */
 };
 #define OPTION_END {0}
 
-/* Set every member to its default. 0 or ORIEL_ENOMEM. */
+/* Set every member to its default; what was in them before is not freed.
+ * 0, or ORIEL_ENOMEM with nothing left to free. */
 int option_defaults(const struct option_def *defs, void *options);
 /* Parse one value. 0, ORIEL_EINVAL with a line that names option, value and
  * what is allowed, or ORIEL_ENOMEM. */
@@ -47,10 +48,12 @@ int option_set(const struct option_def *def, void *options, const char *text,
 void option_text(const struct option_def *def, const void *options, char *out, size_t n);
 /* Free what the setters own. */
 void option_done(const struct option_def *defs, void *options);
+/* By name, "-" counting as "_"; NULL if there is none. */
 const struct option_def *option_find(const struct option_def *defs, const char *name, size_t n);
 /* Closest name within two edits, NULL if none: for "did you mean". */
 const struct option_def *option_nearest(const struct option_def *defs, const char *name);
 
+/* What the two types accept, whole or with a fraction; K is 1024. 0 or ORIEL_EINVAL. */
 int option_parse_size(const char *text, uint64_t *out);
 int option_parse_duration(const char *text, uint64_t *out_ns);
 
