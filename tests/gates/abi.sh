@@ -7,8 +7,8 @@
 #
 #   abi.sh ROOT BUILD [--update]
 set -uo pipefail
-root=$1
-build=$2
+root=$(cd "$1" && pwd)
+build=$(cd "$2" && pwd)
 dump=$root/tests/abi/liboriel-core.abi
 library=$build/liboriel-core.so
 

@@ -6,7 +6,7 @@
 #
 #   headers.sh ROOT
 set -uo pipefail
-root=$1
+root=$(cd "$1" && pwd)
 cd "$root" || exit 2
 
 strict=(-fsyntax-only -Iinclude -pedantic -Wall -Wextra -Wshadow -Werror -Wundef

