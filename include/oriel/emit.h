@@ -66,8 +66,10 @@ ORIEL_INLINE bool oriel_emit_start(struct oriel_emit *e, size_t bytes)
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
     uintptr_t at = t->head;
-    if (ORIEL_UNLIKELY(at + bytes > g->limit))
+    if (ORIEL_UNLIKELY(at + bytes > g->limit)) {
+        __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED); /* not interrupted, just full */
         return oriel_emit_slow(e, bytes);
+    }
     e->words = (uint64_t *)at;
     return true;
 }

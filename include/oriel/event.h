@@ -16,6 +16,7 @@
 
 #ifndef ORIEL_OFF
 
+#include "handle.h"
 #include "site.h"
 
 #define ORIEL_TRACE(...) ORIEL_LOG(ORIEL_LEVEL_TRACE, __VA_ARGS__)
@@ -140,9 +141,6 @@ ORIEL_INLINE bool oriel_event_start(struct oriel_emit *e, oriel_word word, uint3
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* Name this thread in every report (at most 31 bytes are kept). The kernel's
- * name for it is the default. */
-ORIEL_EXPORT void oriel_thread_name(const char *name);
 void oriel_check_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #ifdef __cplusplus
 }

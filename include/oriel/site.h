@@ -105,6 +105,4 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
 
 #endif
 
-#define ORIEL_RECORDED(word) ((word) >> ORIEL_WORD_ID_SHIFT)
-
 #endif

@@ -47,14 +47,6 @@ ORIEL_INLINE struct oriel_val_str oriel_val_blob(struct oriel_blob b)
 #define ORIEL_SECRET(name, value) ORIEL_MARK_SECRET name, value
 #define ORIEL_ARG(name, value) ORIEL_MARK_ARG name, value
 
-/* 1 while values marked ORIEL_ARG are recorded. */
-#ifdef __cplusplus
-extern "C"
-#else
-extern
-#endif
-    ORIEL_EXPORT uint32_t oriel_include_args;
-
 /* True when the mark of this field's name forbids to read its value. Folded at
  * compile time for unmarked names. */
 #define ORIEL_HIDDEN(key) ((key)[0] == '\1' || ((key)[0] == '\2' && !oriel_include_args))

@@ -23,6 +23,22 @@ int32_t os_getpid(void)
     return (int32_t)getpid();
 }
 
+int32_t os_getppid(void)
+{
+    return (int32_t)getppid();
+}
+
+int os_exe_path(char *out, size_t n)
+{
+    int kept = errno;
+    ssize_t got = n ? readlink("/proc/self/exe", out, n - 1) : -1;
+    int rc = got < 0 ? -errno : 0;
+    if (n)
+        out[got < 0 ? 0 : got] = 0;
+    errno = kept;
+    return rc;
+}
+
 int32_t os_gettid(void)
 {
     return (int32_t)syscall(SYS_gettid);

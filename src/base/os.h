@@ -12,7 +12,10 @@
 #include <stdint.h>
 
 int32_t os_getpid(void);
+int32_t os_getppid(void);
 int32_t os_gettid(void);
+/* Path of the running executable, NUL-terminated; -errno when unknown. */
+int os_exe_path(char *out, size_t n);
 int os_random(void *out, size_t n);
 /* Start time in clock ticks since boot of a thread (tid 0: the process); 0 if gone. */
 uint64_t os_start_time(int32_t pid, int32_t tid);
@@ -28,6 +31,8 @@ uint32_t os_boot_tag(void);
  * of ours or root's (-EPERM) and no link, except below /proc. */
 int os_map_file(const char *path, size_t *out_size, void **out);
 void os_unmap(void *p, size_t size);
+/* Private zeroed pages. */
+int os_map_private(size_t size, void **out);
 /* Private pages whose content a fork wipes; -EINVAL where the kernel cannot. */
 int os_map_wiped(size_t size, void **out);
 /* Create `path` (0600, O_EXCL, O_NOFOLLOW), allocate `size` bytes of it, map. */

@@ -95,6 +95,18 @@ void os_unmap(void *p, size_t size)
     errno = kept;
 }
 
+int os_map_private(size_t size, void **out)
+{
+    int kept = errno, rc = 0;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        rc = -errno;
+    else
+        *out = p;
+    errno = kept;
+    return rc;
+}
+
 int os_map_wiped(size_t size, void **out)
 {
     int kept = errno, rc = 0;

@@ -26,6 +26,9 @@ extern "C" {
 extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls
     __attribute__((tls_model("initial-exec")));
 
+/* 1 while values marked ORIEL_MARK_ARG are recorded. */
+extern ORIEL_EXPORT uint32_t oriel_include_args;
+
 /* One record being written. */
 struct oriel_emit {
     struct oriel_thread *thread;

@@ -57,7 +57,8 @@ enum oriel_type {
 /* Flags that the marks become in the site table (wire, captures, model). */
 enum oriel_field_flag {
     ORIEL_FIELD_SECRET = 1, /* value replaced where it was said */
-    ORIEL_FIELD_ARG = 2     /* a function argument */
+    ORIEL_FIELD_ARG = 2,    /* a function argument */
+    ORIEL_FIELD_HIDDEN = 4  /* not recorded: the value is empty */
 };
 
 struct oriel_field {
@@ -76,6 +77,7 @@ struct oriel_field {
  */
 typedef uint32_t oriel_word;
 #define ORIEL_WORD_ID_SHIFT 16
+#define ORIEL_RECORDED(word) ((word) >> ORIEL_WORD_ID_SHIFT) /* the id, 0 = not recorded */
 #define ORIEL_SITE_UNSEEN 1u
 #define ORIEL_SITE_ID_FIRST 2u
 #define ORIEL_SITE_ID_MAX 65535u

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Chunks: the slow path of a record, taken once per 16 KiB. Finds a free chunk
+ * with a compare-and-swap, hands the old one to the reader, writes a SYNC.
+ * Runs in any thread and in signal handlers: no lock, no call to libc.
+ */
+#include "rec/rec.h"
+
+#include <assert.h>
+
+/* Oldest FULL chunk, for the overwrite policy; chunk_count when there is none. */
+static uint32_t oldest_full(const struct wire_region *h, void *base)
+{
+    uint32_t best = h->chunk_count;
+    uint64_t best_seq = UINT64_MAX;
+    for (uint32_t i = 0; i < h->chunk_count; i++) {
+        struct wire_chunk *d = wire_region_desc(h, base, i);
+        if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) == WIRE_CHUNK_FULL && d->seq < best_seq) {
+            best = i;
+            best_seq = d->seq;
+        }
+    }
+    return best;
+}
+
+/* Records in a chunk that is about to be overwritten. It was written by a
+ * process of ours, but is read as untrusted all the same. */
+static uint32_t count_records(const char *chunk, uint32_t bytes)
+{
+    uint32_t n = 0;
+    for (uint32_t at = 0; at + 8 <= bytes;) {
+        uint64_t header = *(const uint64_t *)(chunk + at);
+        uint32_t words = ORIEL_RECORD_WORDS(header);
+        if (words == 0)
+            break;
+        if (ORIEL_RECORD_TYPE(header) != ORIEL_REC_SYNC)
+            n++;
+        at += words * 8;
+    }
+    return n;
+}
+
+static uint32_t steal_oldest(struct oriel_thread *t, uint32_t claim)
+{
+    const struct wire_region *h = &rec_runtime.header;
+    for (int tries = 0; tries < 8; tries++) {
+        uint32_t i = oldest_full(h, rec_runtime.base);
+        if (i == h->chunk_count)
+            break;
+        struct wire_chunk *d = wire_region_desc(h, rec_runtime.base, i);
+        uint32_t expected = WIRE_CHUNK_FULL;
+        uint32_t bytes = d->bytes <= h->chunk_bytes ? d->bytes : 0;
+        if (__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED)) {
+            uint32_t n = count_records(wire_region_chunk(h, rec_runtime.base, i), bytes);
+            __atomic_fetch_add(&t->lost[ORIEL_LOST_OVERWRITTEN], n, __ATOMIC_RELAXED);
+            return i;
+        }
+    }
+    return h->chunk_count;
+}
+
+/* Index of a chunk now claimed by us, or chunk_count. */
+static uint32_t claim_chunk(struct oriel_thread *t, uint32_t claim)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    const struct wire_region *h = &rt->header;
+    uint32_t *free_chunks = &rt->shared->free_chunks;
+    if ((int32_t)__atomic_load_n(free_chunks, __ATOMIC_RELAXED) > 0) {
+        /* Lowest free index first: a small working set stays in the cache. */
+        for (uint32_t i = 0; i < h->chunk_count; i++) {
+            struct wire_chunk *d = wire_region_desc(h, rt->base, i);
+            uint32_t expected = WIRE_CHUNK_FREE;
+            if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) != WIRE_CHUNK_FREE)
+                continue;
+            /* Acquire pairs with the reader's release when it frees. */
+            if (__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_RELAXED)) {
+                __atomic_fetch_sub(free_chunks, 1, __ATOMIC_RELAXED);
+                return i;
+            }
+        }
+    }
+    if (h->policy == WIRE_POLICY_OVERWRITE_OLDEST)
+        return steal_oldest(t, claim);
+    return h->chunk_count;
+}
+
+/* The first record of every chunk: losses so far and the open spans, so that
+ * a reader can start here. */
+static uintptr_t write_sync(struct oriel_thread *t, uintptr_t at)
+{
+    uint64_t *w = (uint64_t *)at;
+    uint32_t depth = t->depth, kept = depth < ORIEL_STACK_DEPTH ? depth : ORIEL_STACK_DEPTH;
+    uint32_t words = 2 + ORIEL_LOST_CAUSES + 1 + kept;
+    w[0] = ORIEL_RECORD_HEADER(words, ORIEL_REC_SYNC, 0, 0);
+    w[1] = oriel_ticks(t);
+    for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++)
+        w[2 + i] = t->lost_synced[i] = __atomic_load_n(&t->lost[i], __ATOMIC_RELAXED);
+    w[2 + ORIEL_LOST_CAUSES] = depth;
+    for (uint32_t i = 0; i < kept; i++)
+        w[3 + ORIEL_LOST_CAUSES + i] = t->stack[i].id;
+    return at + words * 8;
+}
+
+void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    if (!t->chunk)
+        return;
+    struct wire_chunk *d = wire_region_desc(&rt->header, rt->base, t->chunk - 1);
+    uintptr_t start = (uintptr_t)wire_region_chunk(&rt->header, rt->base, t->chunk - 1);
+    assert(t->head >= start && t->head <= start + rt->header.chunk_bytes);
+    g->limit = 0;
+    d->bytes = (uint32_t)(t->head - start);
+    t->stream_base += d->bytes;
+    t->chunk = 0;
+    /* Pairs with the reader's acquire load of the state. */
+    __atomic_store_n(&d->state, WIRE_CHUNK_FULL, __ATOMIC_RELEASE);
+}
+
+bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    const struct wire_region *h = &rt->header;
+    if (bytes > ORIEL_RECORD_MAX_BYTES) {
+        rec_count_lost(t, ORIEL_LOST_TOO_LARGE);
+        return false;
+    }
+    uint32_t i = claim_chunk(t, wire_claim(WIRE_CHUNK_CLAIMED, g->slot + 1));
+    if (i == h->chunk_count) {
+        rec_count_lost(t, ORIEL_LOST_RING_FULL);
+        return false;
+    }
+    rec_chunk_close(t, g);
+    struct wire_chunk *d = wire_region_desc(h, rt->base, i);
+    uintptr_t start = (uintptr_t)wire_region_chunk(h, rt->base, i);
+    d->thread = g->slot;
+    d->serial = t->serial;
+    d->process = t->process;
+    d->bytes = 0;
+    d->stream_base = t->stream_base;
+    d->id_base = ((uint64_t)t->serial << 40) + rt->trace_salt + t->stream_base;
+    __atomic_store_n(&d->consumed, 0, __ATOMIC_RELAXED);
+    d->seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELAXED);
+    t->id_bias = d->id_base - start;
+    t->chunk = i + 1;
+    __atomic_store_n(&t->head, write_sync(t, start), __ATOMIC_RELEASE);
+    g->limit = start + h->chunk_bytes - REC_END_RESERVE;
+    /* Pairs with the reader's acquire load of the state. */
+    __atomic_store_n(&d->state, WIRE_CHUNK_ACTIVE, __ATOMIC_RELEASE);
+    return true;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The slow path of oriel_emit_start, and records whose values come as arrays.
+ * Any thread, any signal handler; after a thread's first record no system call.
+ */
+#include "rec/rec.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+uint32_t oriel_include_args;
+
+uint64_t oriel_abi_ticks_slow(void)
+{
+    return clock_mono_ns();
+}
+
+/* Room in the current chunk or the next. The gate is closed on success. */
+static bool make_room(struct oriel_emit *e, struct oriel_gate *g, size_t bytes)
+{
+    struct oriel_thread *t = g->thread;
+    __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
+    ORIEL_SIGNAL_FENCE();
+    e->thread = t;
+    e->gate = g;
+    if (t->head + bytes > g->limit || !t->chunk) {
+        if (!rec_chunk_next(t, g, bytes)) {
+            /* An end may use the reserve of the chunk we are in. */
+            bool fits = bytes <= 16 && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE;
+            if (fits && t->lost[ORIEL_LOST_RING_FULL]) {
+                __atomic_fetch_sub(&t->lost[ORIEL_LOST_RING_FULL], 1, __ATOMIC_RELAXED);
+                e->words = (uint64_t *)t->head;
+                return true;
+            }
+            ORIEL_SIGNAL_FENCE();
+            __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
+            return false;
+        }
+    }
+    e->words = (uint64_t *)t->head;
+    return true;
+}
+
+/* The interrupted emit's block, seen from a signal handler: spans begun here
+ * are children of the span that was current there. */
+static void follow_context(struct oriel_thread *second, const struct oriel_thread *first)
+{
+    uint32_t depth = first->depth;
+    if (second->depth > 1)
+        return;
+    second->depth = 0;
+    if (depth && depth <= ORIEL_STACK_DEPTH) {
+        second->stack[0] = first->stack[depth - 1];
+        memcpy(second->ctx.trace_id, first->ctx.trace_id, 16);
+        second->depth = 1;
+    }
+}
+
+bool oriel_emit_slow(struct oriel_emit *e, size_t bytes)
+{
+    struct oriel_gate *g = oriel_tls.gate;
+    if (!rec_is_on())
+        return false;
+    if (g != &rec_null_gate && !g->live) {
+        /* Wiped by a fork that bypassed pthread_atfork. */
+        rec_thread_forked();
+        g = oriel_tls.gate;
+    }
+    if (g == &rec_null_gate) {
+        if (!rec_thread_setup()) {
+            if (rec_thread_local.setting_up)
+                __atomic_fetch_add(&rec_runtime.shared->lost[ORIEL_LOST_NESTED], 1,
+                                   __ATOMIC_RELAXED);
+            return false;
+        }
+        return make_room(e, oriel_tls.gate, bytes);
+    }
+    if (__atomic_load_n(&g->ready, __ATOMIC_RELAXED))
+        return make_room(e, g, bytes);
+    /* Not ready but live: this call interrupted a record of this thread. */
+    struct oriel_gate *second = rec_thread_second(g);
+    if (!second || !__atomic_load_n(&second->ready, __ATOMIC_RELAXED)) {
+        rec_count_lost(g->thread, ORIEL_LOST_NESTED);
+        return false;
+    }
+    follow_context(second->thread, g->thread);
+    return make_room(e, second, bytes);
+}
+
+/* ---- values as arrays ---- */
+
+static size_t value_bytes(const struct oriel_value *v)
+{
+    if (v->type != ORIEL_TYPE_STR && v->type != ORIEL_TYPE_BYTES)
+        return 8;
+    return 8 + (((size_t)v->size + 7) & ~(size_t)7);
+}
+
+/* Bytes of all values, texts cut to `cap` each when they do not fit as they are. */
+static size_t values_bytes(const struct oriel_value *values, uint32_t count, uint32_t *out_cap)
+{
+    size_t budget = ORIEL_RECORD_MAX_BYTES - 64, total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += value_bytes(&values[i]);
+    *out_cap = ORIEL_STRING_MAX_BYTES;
+    if (total <= budget)
+        return total;
+    *out_cap = count && budget / count > 16 ? (uint32_t)(budget / count - 16) & ~7u : 0;
+    total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct oriel_value v = values[i];
+        v.size = v.size > *out_cap ? *out_cap : v.size;
+        total += value_bytes(&v);
+    }
+    return total;
+}
+
+static uint64_t *put_values(uint64_t *at, const struct oriel_value *values, uint32_t count,
+                            uint32_t cap)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct oriel_value *v = &values[i];
+        if (v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES) {
+            struct oriel_val_str s = {v->v.bytes, v->size > cap ? cap : v->size, v->size};
+            at = oriel_put_str(at, s);
+        } else {
+            *at++ = v->v.u64;
+        }
+    }
+    return at;
+}
+
+/* Header, time and `extra` words, then the values. NULL: not recorded. */
+static uint64_t *start(struct oriel_emit *e, uint32_t type, uint32_t low, uint32_t extra,
+                       const struct oriel_value *values, uint32_t count)
+{
+    uint32_t cap = 0;
+    size_t bytes = 16 + extra * 8 + values_bytes(values, count, &cap);
+    if (!oriel_emit_start(e, bytes))
+        return NULL;
+    e->words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, low);
+    e->words[1] = oriel_ticks(e->thread);
+    uint64_t *end = put_values(e->words + 2 + extra, values, count, cap);
+    assert(end == e->words + bytes / 8);
+    return end;
+}
+
+struct oriel_scope oriel_abi_begin(oriel_word word, const struct oriel_value *values,
+                                   uint32_t count)
+{
+    struct oriel_emit e;
+    struct oriel_scope none = {0, 0, 0};
+    uint64_t *end = start(&e, ORIEL_REC_BEGIN, ORIEL_RECORDED(word), 0, values, count);
+    return end ? oriel_begin_commit(&e, word, end) : none;
+}
+
+void oriel_abi_end(struct oriel_scope *scope)
+{
+    oriel_end(scope);
+}
+
+void oriel_abi_end_lost(struct oriel_scope *scope)
+{
+    struct oriel_thread *t = oriel_tls.thread;
+    if (t != &rec_null_thread && t->depth > scope->depth)
+        oriel_stack_pop(t, scope->depth);
+}
+
+void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
+                     uint32_t count)
+{
+    struct oriel_emit e;
+    uint64_t *end =
+        start(&e, ORIEL_REC_EVENT, ORIEL_RECORDED(word), span != 0, values, count);
+    if (!end)
+        return;
+    if (span) {
+        e.words[0] |= (uint64_t)ORIEL_RECF_HAS_SPAN << 24;
+        e.words[2] = span;
+    }
+    oriel_emit_commit(&e, end);
+}
+
+void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,
+                   uint32_t count)
+{
+    struct oriel_emit e;
+    uint64_t id = span ? span : oriel_stack_top(oriel_tls.thread);
+    if (!id)
+        return; /* no span to add to */
+    uint64_t *end = start(&e, ORIEL_REC_SET, ORIEL_RECORDED(word), 1, values, count);
+    if (!end)
+        return;
+    e.words[2] = id;
+    oriel_emit_commit(&e, end);
+}
+
+static void trace_of(const struct oriel_thread *t, uint64_t id, const struct oriel_span *parent,
+                     struct oriel_span *out)
+{
+    if (parent && parent->id) {
+        out->trace_hi = parent->trace_hi;
+        out->trace_lo = parent->trace_lo;
+    } else if (!parent && t->depth) {
+        memcpy(&out->trace_hi, t->ctx.trace_id, 8);
+        memcpy(&out->trace_lo, t->ctx.trace_id + 8, 8);
+    } else {
+        out->trace_hi = t->trace_hi;
+        out->trace_lo = oriel_id_mix(id) ^ t->trace_salt;
+    }
+}
+
+struct oriel_span oriel_abi_open(oriel_word word, const struct oriel_span *parent,
+                                 const struct oriel_value *values, uint32_t count)
+{
+    struct oriel_emit e;
+    struct oriel_span s = {0, 0, 0, 0, 0};
+    uint64_t *end = start(&e, ORIEL_REC_OPEN, ORIEL_RECORDED(word), 1, values, count);
+    if (!end)
+        return s;
+    s.id = oriel_emit_id(&e);
+    s.site = ORIEL_RECORDED(word);
+    e.words[2] = parent ? parent->id : oriel_stack_top(e.thread);
+    trace_of(e.thread, s.id, parent, &s);
+    if (!e.words[2])
+        e.words[0] |= (uint64_t)ORIEL_RECF_ROOT << 24;
+    oriel_emit_commit(&e, end);
+    return s;
+}
+
+void oriel_abi_external(oriel_word word, uint64_t start_unix_ns, uint64_t end_unix_ns,
+                        const struct oriel_span *parent, const struct oriel_value *values,
+                        uint32_t count)
+{
+    struct oriel_emit e;
+    uint64_t *end = start(&e, ORIEL_REC_SPAN, ORIEL_RECORDED(word), 2, values, count);
+    if (!end)
+        return;
+    e.words[0] |= (uint64_t)ORIEL_RECF_HAS_TIME << 24;
+    e.words[1] = start_unix_ns;
+    e.words[2] = end_unix_ns;
+    e.words[3] = parent ? parent->id : oriel_stack_top(e.thread);
+    oriel_emit_commit(&e, end);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Call sites: giving them ids, describing them in the meta log, switching
+ * their enable words. A site with the same content gets the same id again, so
+ * a plugin that is loaded a thousand times is described once.
+ */
+#include "rec/rec.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/os.h"
+#include "wire/meta.h"
+
+enum { MODULE_NEW = 0, MODULE_KNOWN = 1, INDEX_SLOTS = 1 << 17 };
+
+/* Content hash to id; open addressing, filled with compare-and-swap. An id of
+ * zero behind a hash: its description is being written. */
+struct index_slot {
+    uint64_t hash;
+    uint32_t id;
+    uint32_t reserved;
+};
+static struct index_slot *site_index;
+static uint32_t next_id = ORIEL_SITE_ID_FIRST;
+static uint64_t refused; /* sites left off: no id, no room in the log, other ABI */
+
+static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct oriel_module *modules;
+/* Sites of bindings; copies live for ever. */
+static struct oriel_module made_here = {ORIEL_ABI_VERSION, MODULE_NEW, NULL, NULL, NULL, NULL};
+
+static uint64_t hash_site(const struct oriel_site *s)
+{
+    uint64_t h = (uint64_t)s->line << 32 | (uint64_t)s->kind << 8 | s->level;
+    const char *const texts[] = {s->name, s->target, s->file, s->function, s->format};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        h = map_hash_bytes(texts[i] ? texts[i] : "", texts[i] ? strlen(texts[i]) : 0, h + i);
+    for (uint32_t i = 0; i < s->field_count; i++)
+        h = map_hash_bytes(s->fields[i].name, strlen(s->fields[i].name), h + s->fields[i].type);
+    return h ? h : 1;
+}
+
+/* Describe the site in the meta log; false when it is full. */
+static bool describe(const struct oriel_site *site, uint32_t id)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    size_t n = wire_meta_site_bytes(site);
+    if (n == 0)
+        return false;
+    uint64_t at = __atomic_load_n(&rt->shared->meta_head, __ATOMIC_RELAXED);
+    do {
+        if (at > rt->header.meta_bytes || n > rt->header.meta_bytes - at)
+            return false;
+    } while (!__atomic_compare_exchange_n(&rt->shared->meta_head, &at, at + n, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    void *dst = (char *)rt->base + rt->header.meta_off + at;
+    wire_meta_begin(dst, n);
+    wire_meta_site_write(dst, n, site, id, rt->sites_of);
+    wire_meta_commit(dst);
+    return true;
+}
+
+/* Id of the site, 0 if it must stay off. */
+static uint32_t id_of(const struct oriel_site *site)
+{
+    uint64_t hash = hash_site(site);
+    for (uint32_t i = (uint32_t)hash % INDEX_SLOTS, n = 0; n < INDEX_SLOTS; n++) {
+        struct index_slot *s = &site_index[(i + n) % INDEX_SLOTS];
+        uint64_t seen = 0;
+        if (__atomic_compare_exchange_n(&s->hash, &seen, hash, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
+            uint32_t id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+            if (id > ORIEL_SITE_ID_MAX || !describe(site, id)) {
+                __atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+                return 0;
+            }
+            __atomic_store_n(&s->id, id, __ATOMIC_RELEASE);
+            return id;
+        }
+        if (seen == hash)
+            return __atomic_load_n(&s->id, __ATOMIC_ACQUIRE);
+    }
+    return 0;
+}
+
+static void set_word(const struct oriel_site *site)
+{
+    uint32_t id = 0;
+    if (site->abi_version != ORIEL_ABI_VERSION)
+        return;
+    if (rec_is_on() && site_index && rec_filter_allows(site->target, site->name, site->level))
+        id = id_of(site);
+    /* The lower half belongs to the tools that attach to the probe. */
+    __atomic_fetch_and(site->word, 0xffffu, __ATOMIC_RELAXED);
+    __atomic_fetch_or(site->word, id << ORIEL_WORD_ID_SHIFT, __ATOMIC_RELAXED);
+}
+
+static void set_module(struct oriel_module *m)
+{
+    for (const struct oriel_site *const *s = m->begin; s && s < m->end; s++)
+        if (*s)
+            set_word(*s);
+    for (struct oriel_site_node *n = __atomic_load_n(&m->late, __ATOMIC_ACQUIRE); n; n = n->next)
+        set_word(&n->site);
+}
+
+void rec_sites_enable(void)
+{
+    void *p = NULL;
+    pthread_mutex_lock(&modules_lock);
+    if (!site_index && os_map_private(INDEX_SLOTS * sizeof(struct index_slot), &p) == 0)
+        site_index = p;
+    for (struct oriel_module *m = modules; m; m = m->next)
+        set_module(m);
+    pthread_mutex_unlock(&modules_lock);
+}
+
+/* In a fork child whoever held the lock is gone. */
+void rec_sites_forked(void)
+{
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    modules_lock = unlocked;
+}
+
+void oriel_module_register(struct oriel_module *module)
+{
+    if (module->abi_version != ORIEL_ABI_VERSION || module->state == MODULE_KNOWN)
+        return;
+    pthread_mutex_lock(&modules_lock);
+    module->state = MODULE_KNOWN;
+    module->next = modules;
+    modules = module;
+    if (rec_is_on())
+        set_module(module);
+    pthread_mutex_unlock(&modules_lock);
+}
+
+void oriel_module_unregister(struct oriel_module *module)
+{
+    pthread_mutex_lock(&modules_lock);
+    for (struct oriel_module **at = &modules; *at; at = &(*at)->next)
+        if (*at == module) {
+            *at = module->next;
+            module->state = MODULE_NEW;
+            break;
+        }
+    pthread_mutex_unlock(&modules_lock);
+}
+
+static void push_late(struct oriel_module *m, struct oriel_site_node *node)
+{
+    struct oriel_site_node *head = __atomic_load_n(&m->late, __ATOMIC_RELAXED);
+    do
+        node->next = head;
+    while (!__atomic_compare_exchange_n(&m->late, &head, node, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
+}
+
+oriel_word oriel_site_seen(struct oriel_site_node *node)
+{
+    oriel_word unseen = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
+    oriel_word *word = node->site.word;
+    if (__atomic_compare_exchange_n(word, &unseen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        push_late(node->module, node);
+        set_word(&node->site);
+    }
+    oriel_word now = __atomic_load_n(word, __ATOMIC_RELAXED);
+    return now >> ORIEL_WORD_ID_SHIFT == ORIEL_SITE_UNSEEN ? 0 : now;
+}
+
+int oriel_site_new(const struct oriel_site *site)
+{
+    if (!site || !site->word || site->abi_version != ORIEL_ABI_VERSION ||
+        wire_meta_site_bytes(site) == 0)
+        return ORIEL_EINVAL;
+    struct oriel_site_node *node = rec_site_copy(site);
+    if (!node)
+        return ORIEL_ENOMEM;
+    node->module = &made_here;
+    oriel_module_register(&made_here);
+    push_late(&made_here, node);
+    set_word(&node->site);
+    return __atomic_load_n(&next_id, __ATOMIC_RELAXED) > ORIEL_SITE_ID_MAX ? ORIEL_ELIMIT : 0;
+}
+
+int oriel_filter(const char *directives)
+{
+    int rc;
+    pthread_mutex_lock(&modules_lock);
+    rc = rec_filter_set(directives);
+    for (struct oriel_module *m = rc ? NULL : modules; m; m = m->next)
+        set_module(m);
+    pthread_mutex_unlock(&modules_lock);
+    return rc;
+}

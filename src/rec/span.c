@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Spans that are not bound to a scope, contexts from outside, links, status,
+ * thread names. Same rules as the rest of the record path.
+ */
+#include <oriel/handle.h>
+
+#include "rec/rec.h"
+
+#include <string.h>
+
+const struct oriel_span oriel_root_span;
+
+/* One record about a span: header, time, raw id, then `count` words. */
+static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t count)
+{
+    struct oriel_emit e;
+    if (!rec_is_on() || !oriel_emit_start(&e, (3 + count) * 8))
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(3 + count, type, 0, (uint32_t)id);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = id;
+    for (uint32_t i = 0; i < count; i++)
+        e.words[3 + i] = words[i];
+    oriel_emit_commit(&e, e.words + 3 + count);
+}
+
+/* Push an entry and make its trace current; *g remembers what was. */
+static void push_context(struct oriel_thread *t, struct oriel_guard *g, uint64_t id, uint32_t site,
+                         uint64_t trace_hi, uint64_t trace_lo)
+{
+    memcpy(&g->trace_hi, t->ctx.trace_id, 8);
+    memcpy(&g->trace_lo, t->ctx.trace_id + 8, 8);
+    g->id = id;
+    g->flags = 1;
+    g->depth = oriel_stack_push(t, id, site);
+    t->ctx.valid = 0;
+    ORIEL_SIGNAL_FENCE();
+    oriel_ctx_trace(t, trace_hi, trace_lo);
+    if (!site)
+        memcpy(t->ctx.span_id, &id, 8);
+    ORIEL_SIGNAL_FENCE();
+    t->ctx.valid = 1;
+}
+
+static void pop_context(struct oriel_thread *t, const struct oriel_guard *g)
+{
+    if (t == &rec_null_thread || t->depth <= g->depth)
+        return;
+    oriel_stack_pop(t, g->depth);
+    oriel_ctx_trace(t, g->trace_hi, g->trace_lo);
+}
+
+struct oriel_guard oriel_span_enter(const struct oriel_span *span)
+{
+    struct oriel_guard g = {0, 0, 0, 0, 0};
+    struct oriel_emit e;
+    if (!span || !span->id || !oriel_emit_start(&e, 24))
+        return g;
+    e.words[0] = ORIEL_RECORD_HEADER(3, ORIEL_REC_ENTER, 0, (uint32_t)span->id);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = span->id;
+    push_context(e.thread, &g, span->id, span->site, span->trace_hi, span->trace_lo);
+    oriel_emit_commit(&e, e.words + 3);
+    return g;
+}
+
+void oriel_span_exit(struct oriel_guard *guard)
+{
+    if (!guard || !guard->flags)
+        return;
+    about(ORIEL_REC_EXIT, guard->id, NULL, 0);
+    pop_context(oriel_tls.thread, guard);
+    guard->flags = 0;
+}
+
+void oriel_span_close(struct oriel_span *span)
+{
+    if (!span || !span->id)
+        return;
+    about(ORIEL_REC_CLOSE, span->id, NULL, 0);
+    span->id = 0;
+}
+
+struct oriel_span oriel_span_current(void)
+{
+    const struct oriel_thread *t = oriel_tls.thread;
+    struct oriel_span s = {0, 0, 0, 0, 0};
+    s.id = oriel_stack_top(t);
+    if (s.id) {
+        s.site = t->stack[t->depth - 1].site;
+        memcpy(&s.trace_hi, t->ctx.trace_id, 8);
+        memcpy(&s.trace_lo, t->ctx.trace_id + 8, 8);
+    }
+    return s;
+}
+
+static uint64_t id_of(const struct oriel_span *span)
+{
+    return span ? span->id : oriel_stack_top(oriel_tls.thread);
+}
+
+void oriel_span_status(const struct oriel_span *span, enum oriel_status code, const char *message)
+{
+    struct oriel_emit e;
+    struct oriel_val_str text = oriel_val_bytes(message ? message : "", message ? strlen(message) : 0);
+    uint64_t id = id_of(span);
+    size_t bytes = 32 + oriel_size_str(text);
+    if (!id || !oriel_emit_start(&e, bytes))
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_STATUS, 0, (uint32_t)id);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = id;
+    e.words[3] = (uint64_t)code;
+    oriel_emit_commit(&e, oriel_put_str(e.words + 4, text));
+}
+
+void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
+                     const uint8_t span_id[8])
+{
+    uint64_t words[4] = {0, 0, 0, 0}, id = id_of(span);
+    memcpy(words, trace_id, 16);
+    memcpy(words + 2, span_id, 8);
+    if (id)
+        about(ORIEL_REC_LINK, id, words, 4);
+}
+
+void oriel_span_follows(const struct oriel_span *span, const struct oriel_span *earlier)
+{
+    uint64_t id = id_of(span);
+    if (id && earlier && earlier->id)
+        about(ORIEL_REC_FOLLOW, id, &earlier->id, 1);
+}
+
+bool oriel_span_ids(const struct oriel_span *span, uint8_t trace_id[16], uint8_t span_id[8])
+{
+    struct oriel_span current = span ? *span : oriel_span_current();
+    if (!current.id)
+        return false;
+    uint64_t w3c = oriel_id_mix(current.id);
+    memcpy(trace_id, &current.trace_hi, 8);
+    memcpy(trace_id + 8, &current.trace_lo, 8);
+    memcpy(span_id, &w3c, 8);
+    return true;
+}
+
+struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_t span_id[8],
+                                        uint8_t flags)
+{
+    struct oriel_guard g = {0, 0, 0, 0, 0};
+    struct oriel_emit e;
+    uint64_t words[3];
+    memcpy(words, trace_id, 16);
+    memcpy(words + 2, span_id, 8);
+    if (!rec_is_on() || !oriel_emit_start(&e, 48))
+        return g;
+    e.words[0] = ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0);
+    e.words[1] = oriel_ticks(e.thread);
+    memcpy(e.words + 2, words, 24);
+    e.words[5] = flags;
+    push_context(e.thread, &g, words[2], 0, words[0], words[1]);
+    oriel_emit_commit(&e, e.words + 6);
+    return g;
+}
+
+void oriel_context_detach(struct oriel_guard *guard)
+{
+    struct oriel_emit e;
+    if (!guard || !guard->flags)
+        return;
+    if (oriel_emit_start(&e, 16)) {
+        e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_DETACH, 0, 0);
+        e.words[1] = oriel_ticks(e.thread);
+        oriel_emit_commit(&e, e.words + 2);
+    }
+    pop_context(oriel_tls.thread, guard);
+    guard->flags = 0;
+}
+
+/* A record of header, time and one text. */
+static void text_record(uint32_t type, const char *text)
+{
+    struct oriel_emit e;
+    struct oriel_val_str s = oriel_val_cstr(text);
+    size_t bytes = 16 + oriel_size_str(s);
+    if (!rec_is_on() || !oriel_emit_start(&e, bytes))
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, 0);
+    e.words[1] = oriel_ticks(e.thread);
+    oriel_emit_commit(&e, oriel_put_str(e.words + 2, s));
+}
+
+void oriel_thread_name(const char *name)
+{
+    text_record(ORIEL_REC_THREAD, name ? name : "");
+    struct oriel_thread *t = oriel_tls.thread;
+    if (name && t != &rec_null_thread)
+        strncpy(t->name, name, sizeof t->name - 1);
+}
+
+void oriel_trigger(const char *reason)
+{
+    text_record(ORIEL_REC_TRIGGER, reason ? reason : "");
+    if (rec_is_on())
+        __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);
+}
