@@ -20,8 +20,10 @@ struct report_options {
     uint32_t top;          /* rows per table; 0 = 20 */
     bool tree;             /* a tree of the slowest trace(s) */
     const char *from, *to; /* latency between two named events; NULL off */
+    const char *key;       /* ... with the same value of this attribute; NULL: trace or thread */
 };
-/* What the pipeline knew and the items do not show. */
+/* What the pipeline knew and the items do not show. `first_damage` is a byte
+ * offset, UINT64_MAX none. */
 struct report_facts {
     uint64_t records, damaged, clamped, unfinished, orphan_ends;
     uint64_t lost[ORIEL_LOST_CAUSES];
@@ -29,9 +31,16 @@ struct report_facts {
     bool truncated;
     const char *path;
 };
+/* Options are copied; the catalog must outlive the report. 0, ORIEL_EINVAL (a
+ * size that is not known, only one of from and to) or ORIEL_ENOMEM. */
 int report_new(struct report **out, const struct report_options *options,
                const struct model_catalog *catalog);
+/* Nothing of the batch is kept. ORIEL_ENOMEM: something is missing from the
+ * sums, the report may be told all the same. Memory has a bound that does not
+ * depend on how much is added; docs/REPORT.md tells it. */
 int report_add(struct report *r, const struct model_batch *items);
+/* Append to `out`. `facts` may be NULL: then the items must do. What is still
+ * open counts as it is; more may be added afterwards. 0 or ORIEL_ENOMEM. */
 int report_text(struct report *r, const struct report_facts *facts, struct buf *out);
 int report_json(struct report *r, const struct report_facts *facts, struct buf *out);
 void report_free(struct report *r);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The slow half of the name table: a site seen for the first time.
+ */
+#include "report/names.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+
+int names_init(struct names *n)
+{
+    memset(n, 0, sizeof *n);
+    return intern_init(&n->texts);
+}
+
+/* Remember the name of a site, so that it is looked up once. */
+static bool remember(struct names *n, const struct model_site *site, uint32_t id)
+{
+    while (n->by_site.count <= site->index)
+        if (!VEC_PUSH(&n->by_site))
+            return false;
+    n->by_site.items[site->index] = id + 1;
+    return true;
+}
+
+uint32_t names_add(struct names *n, const struct model_site *site)
+{
+    static const struct model_str other = MODEL_STR("(other)"), unknown = MODEL_STR("(unknown)");
+    struct model_str text = site ? site->name : unknown;
+    if (n->items.count >= NAMES_MAX)
+        text = other;
+    uint32_t id = intern_add(&n->texts, text.p, text.n);
+    if (id == UINT32_MAX)
+        return NAMES_NONE;
+    while (n->items.count <= id) {
+        struct name *item = VEC_PUSH(&n->items);
+        if (!item)
+            return NAMES_NONE;
+        struct intern_str kept = intern_get(&n->texts, (uint32_t)n->items.count - 1);
+        item->text = (struct model_str){kept.p, kept.n};
+    }
+    if (!site)
+        return id;
+    struct name *item = &n->items.items[id];
+    assert(item->text.n == text.n);
+    if (!remember(n, site, id))
+        return NAMES_NONE;
+    if (!item->site)
+        item->site = site;
+    item->sites++;
+    return id;
+}
+
+void names_done(struct names *n)
+{
+    VEC_DONE(&n->items);
+    VEC_DONE(&n->by_site);
+    intern_done(&n->texts);
+}
