@@ -77,6 +77,9 @@ class Gate:
 
     def table(self, path):
         """(line number, words) of each line of a table; # begins a comment."""
+        if not (self.root / path).is_file():
+            self.problem(path, 0, "table", "is missing")
+            return
         for number, line in enumerate(self.text(path).splitlines(), 1):
             words = line.split("#", 1)[0].split()
             if words:
