@@ -16,7 +16,19 @@ install(DIRECTORY include/oriel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES LICENSE-MIT LICENSE-APACHE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# Made by the command from its own option tables, when it is built.
+# The command makes its pages and completions from its own option tables.
+if(TARGET oriel-cli AND EXISTS ${CMAKE_SOURCE_DIR}/src/cli/cmd_generate.c AND NOT ORIEL_SANITIZE)
+  set(completion ${CMAKE_BINARY_DIR}/completion)
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/pages.stamp
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/man ${completion}
+    COMMAND oriel-cli generate man --output ${CMAKE_BINARY_DIR}/man
+    COMMAND oriel-cli generate bash --output ${completion}
+    COMMAND oriel-cli generate zsh --output ${completion}
+    COMMAND oriel-cli generate fish --output ${completion}
+    COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/pages.stamp
+    DEPENDS oriel-cli VERBATIM)
+  add_custom_target(pages ALL DEPENDS ${CMAKE_BINARY_DIR}/pages.stamp)
+endif()
 install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
   OPTIONAL FILES_MATCHING PATTERN "*.1")
 install(FILES ${CMAKE_BINARY_DIR}/completion/oriel.bash OPTIONAL

@@ -14,7 +14,13 @@ foreach(source ${unit_tests})
   target_link_libraries(test.${name} PRIVATE test_support oriel_all)
   target_compile_definitions(test.${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME unit.${name} COMMAND test.${name})
-  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS unit)
+  # Those that start threads run under the thread sanitizer as well.
+  file(STRINGS ${source} threaded REGEX "pthread_create|thrd_create" LIMIT_COUNT 1)
+  set(labels unit)
+  if(threaded)
+    list(APPEND labels threaded)
+  endif()
+  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS "${labels}")
 endforeach()
 
 # Each folder of tests/ that needs more than that describes itself.
