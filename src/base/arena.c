@@ -77,7 +77,7 @@ static struct arena_block *add_block(struct arena *a, size_t size, size_t align)
 
 void *arena_alloc(struct arena *a, size_t size, size_t align)
 {
-    size_t at;
+    size_t at = 0;
     assert(align && (align & (align - 1)) == 0);
     if (!a->current || !fits(a->current, a->used, size, align, &at)) {
         struct arena_block *b = a->current ? take_spare(a, size, align) : NULL;
