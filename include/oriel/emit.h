@@ -54,38 +54,48 @@ ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
     return oriel_abi_ticks_slow();
 }
 
-/* Room for a record of `bytes` (a multiple of 8). False: not recorded. */
-ORIEL_INLINE bool oriel_emit_start(struct oriel_emit *e, size_t bytes)
+/* One record being written. Passed by value, so that it stays in registers. */
+struct oriel_emit {
+    struct oriel_thread *thread;
+    struct oriel_gate *gate;
+    uint64_t *words; /* where the record starts; NULL: not recorded */
+};
+
+/* Room for a record of `bytes` (a multiple of 8). */
+ORIEL_INLINE struct oriel_emit oriel_emit_start(size_t bytes)
 {
+    struct oriel_emit e;
     struct oriel_gate *g = oriel_tls.gate;
-    struct oriel_thread *t = oriel_tls.thread;
-    e->thread = t;
-    e->gate = g;
     if (ORIEL_UNLIKELY(!__atomic_load_n(&g->ready, __ATOMIC_RELAXED)))
-        return oriel_emit_slow(e, bytes);
+        goto slow;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
-    uintptr_t at = t->head;
-    if (ORIEL_UNLIKELY(at + bytes > g->limit)) {
-        __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED); /* not interrupted, just full */
-        return oriel_emit_slow(e, bytes);
-    }
-    e->words = (uint64_t *)at;
-    return true;
+    e.gate = g;
+    e.thread = g->thread;
+    e.words = (uint64_t *)e.thread->head;
+    if (ORIEL_LIKELY((uintptr_t)e.words + bytes <= g->limit))
+        return e;
+    __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED); /* not interrupted, just full */
+slow:
+    g = oriel_emit_slow(bytes);
+    e.gate = g;
+    e.thread = g ? g->thread : 0;
+    e.words = g ? (uint64_t *)g->thread->head : 0;
+    return e;
 }
 
 /* Commit: pairs with the reader's acquire load of head. */
-ORIEL_INLINE void oriel_emit_commit(struct oriel_emit *e, const uint64_t *end)
+ORIEL_INLINE void oriel_emit_commit(struct oriel_emit e, const uint64_t *end)
 {
-    __atomic_store_n(&e->thread->head, (uintptr_t)end, __ATOMIC_RELEASE);
+    __atomic_store_n(&e.thread->head, (uintptr_t)end, __ATOMIC_RELEASE);
     ORIEL_SIGNAL_FENCE();
-    __atomic_store_n(&e->gate->ready, 1u, __ATOMIC_RELAXED);
+    __atomic_store_n(&e.gate->ready, 1u, __ATOMIC_RELAXED);
 }
 
-/* Raw id of the record at e->words: its position in the region's streams. */
-ORIEL_INLINE uint64_t oriel_emit_id(const struct oriel_emit *e)
+/* Raw id of the record at e.words: its position in the region's streams. */
+ORIEL_INLINE uint64_t oriel_emit_id(struct oriel_emit e)
 {
-    return (uint64_t)(uintptr_t)e->words + e->thread->id_bias;
+    return (uint64_t)(uintptr_t)e.words + e.thread->id_bias;
 }
 
 /* ---- thread context for outside profilers (OTEP 4947) ---- */
@@ -146,51 +156,45 @@ ORIEL_INLINE uint64_t oriel_stack_top(const struct oriel_thread *t)
 
 /* ---- scoped spans ---- */
 
-/* Begin a span whose fields, if any, take `field_bytes`; *out_fields is where
- * they go. The caller writes them and then calls oriel_begin_commit. */
-ORIEL_INLINE bool oriel_begin_start(struct oriel_emit *e, oriel_word word, size_t field_bytes)
+/* Begin a span whose fields, if any, take `field_bytes`: the caller writes
+ * them from words[2] on and then calls oriel_begin_commit. */
+ORIEL_INLINE struct oriel_emit oriel_begin_start(oriel_word word, size_t field_bytes)
 {
-    if (!oriel_emit_start(e, 16 + field_bytes))
-        return false;
-    e->words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0,
-                                      word >> ORIEL_WORD_ID_SHIFT);
-    e->words[1] = oriel_ticks(e->thread);
-    return true;
+    struct oriel_emit e = oriel_emit_start(16 + field_bytes);
+    if (ORIEL_LIKELY(e.words)) {
+        e.words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0,
+                                         ORIEL_RECORDED(word));
+        e.words[1] = oriel_ticks(e.thread);
+    }
+    return e;
 }
 
-ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit *e, oriel_word word,
+ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit e, oriel_word word,
                                                    const uint64_t *end)
 {
     struct oriel_scope s = {oriel_emit_id(e), 0, 0};
     /* The stack entry is complete before the gate opens, so a handler never
      * sees a span that was committed but is not on the stack. */
-    s.depth = oriel_stack_push(e->thread, s.id, word >> ORIEL_WORD_ID_SHIFT);
+    s.depth = oriel_stack_push(e.thread, s.id, ORIEL_RECORDED(word));
     oriel_emit_commit(e, end);
     return s;
 }
 
-ORIEL_INLINE struct oriel_scope oriel_begin(oriel_word word)
+ORIEL_INLINE void oriel_end(struct oriel_scope *scope)
 {
-    struct oriel_emit e;
-    struct oriel_scope none = {0, 0, 0};
-    if (ORIEL_UNLIKELY(!oriel_begin_start(&e, word, 0)))
-        return none;
-    return oriel_begin_commit(&e, word, e.words + 2);
-}
-
-ORIEL_INLINE void oriel_end(struct oriel_scope *s)
-{
-    struct oriel_emit e;
-    if (!s->id)
+    uint64_t id = scope->id;
+    uint32_t depth = scope->depth;
+    if (!id)
         return;
-    if (ORIEL_UNLIKELY(!oriel_emit_start(&e, 16))) {
-        oriel_abi_end_lost(s);
+    struct oriel_emit e = oriel_emit_start(16);
+    if (ORIEL_UNLIKELY(!e.words)) {
+        oriel_abi_end_lost(depth);
         return;
     }
-    e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)s->id);
+    e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)id);
     e.words[1] = oriel_ticks(e.thread);
-    oriel_stack_pop(e.thread, s->depth);
-    oriel_emit_commit(&e, e.words + 2);
+    oriel_stack_pop(e.thread, depth);
+    oriel_emit_commit(e, e.words + 2);
 }
 
 /* For __attribute__((cleanup)). */

@@ -62,13 +62,13 @@
         ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                    \
                          (uintptr_t)&ORIEL_NAME(oriel_site_, id));                                 \
         if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                               \
-            struct oriel_emit oriel_e;                                                             \
             ORIEL_TEMPS(n, __VA_ARGS__)                                                            \
-            if (ORIEL_LIKELY(oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_EVENT,                 \
-                                               (0 ORIEL_SIZES(n, __VA_ARGS__))))) {                \
+            struct oriel_emit oriel_e = oriel_event_start(                                         \
+                oriel_w, ORIEL_REC_EVENT, (0 ORIEL_SIZES(n, __VA_ARGS__)));                        \
+            if (ORIEL_LIKELY(oriel_e.words)) {                                                     \
                 uint64_t *oriel_at = oriel_e.words + 2;                                            \
                 ORIEL_PUTS(n, __VA_ARGS__)                                                         \
-                oriel_emit_commit(&oriel_e, oriel_at);                                             \
+                oriel_emit_commit(oriel_e, oriel_at);                                              \
             }                                                                                      \
         }                                                                                          \
     }
@@ -81,12 +81,10 @@
         ORIEL_SITE(id, ORIEL_SITE_PLOT, ORIEL_LEVEL_INFO, 0, name, 0, 1, name, "", value);         \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
-            struct oriel_emit oriel_e;                                                             \
             struct oriel_val_word oriel_v = ORIEL_VAL(value);                                      \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            if (ORIEL_RECORDED(oriel_w) &&                                                         \
-                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_PLOT, 8))                           \
-                oriel_emit_commit(&oriel_e, oriel_put_word(oriel_e.words + 2, oriel_v));           \
+            if (ORIEL_RECORDED(oriel_w))                                                           \
+                oriel_plot(oriel_w, oriel_v);                                                      \
         }                                                                                          \
     } while (0)
 
@@ -98,11 +96,9 @@
         ORIEL_SITE(id, ORIEL_SITE_FRAME, ORIEL_LEVEL_INFO, 0, name, 0, 0, name);                   \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
-            struct oriel_emit oriel_e;                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            if (ORIEL_RECORDED(oriel_w) &&                                                         \
-                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_FRAME, 0))                          \
-                oriel_emit_commit(&oriel_e, oriel_e.words + 2);                                    \
+            if (ORIEL_RECORDED(oriel_w))                                                           \
+                oriel_frame(oriel_w);                                                              \
         }                                                                                          \
     } while (0)
 
@@ -116,26 +112,43 @@
         ORIEL_SITE(id, ORIEL_SITE_TASK, ORIEL_LEVEL_INFO, 0, name, 0, 0, name);                    \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
-            struct oriel_emit oriel_e;                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            if (ORIEL_RECORDED(oriel_w) &&                                                         \
-                oriel_event_start(&oriel_e, oriel_w, ORIEL_REC_TASK, 16)) {                        \
-                oriel_e.words[0] |= (uint64_t)(op) << 24;                                          \
-                oriel_e.words[2] = (uint64_t)(task);                                               \
-                oriel_e.words[3] = (uint64_t)(other);                                              \
-                oriel_emit_commit(&oriel_e, oriel_e.words + 4);                                    \
-            }                                                                                      \
+            if (ORIEL_RECORDED(oriel_w))                                                           \
+                oriel_task(oriel_w, op, (uint64_t)(task), (uint64_t)(other));                      \
         }                                                                                          \
     } while (0)
 
-ORIEL_INLINE bool oriel_event_start(struct oriel_emit *e, oriel_word word, uint32_t type,
-                                    size_t field_bytes)
+ORIEL_INLINE struct oriel_emit oriel_event_start(oriel_word word, uint32_t type,
+                                                 size_t field_bytes)
 {
-    if (!oriel_emit_start(e, 16 + field_bytes))
-        return false;
-    e->words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, type, 0, word >> ORIEL_WORD_ID_SHIFT);
-    e->words[1] = oriel_ticks(e->thread);
-    return true;
+    struct oriel_emit e = oriel_emit_start(16 + field_bytes);
+    if (ORIEL_LIKELY(e.words)) {
+        e.words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, type, 0, ORIEL_RECORDED(word));
+        e.words[1] = oriel_ticks(e.thread);
+    }
+    return e;
+}
+ORIEL_INLINE void oriel_plot(oriel_word word, struct oriel_val_word value)
+{
+    struct oriel_emit e = oriel_event_start(word, ORIEL_REC_PLOT, 8);
+    if (ORIEL_LIKELY(e.words))
+        oriel_emit_commit(e, oriel_put_word(e.words + 2, value));
+}
+ORIEL_INLINE void oriel_frame(oriel_word word)
+{
+    struct oriel_emit e = oriel_event_start(word, ORIEL_REC_FRAME, 0);
+    if (ORIEL_LIKELY(e.words))
+        oriel_emit_commit(e, e.words + 2);
+}
+ORIEL_INLINE void oriel_task(oriel_word word, enum oriel_task_op op, uint64_t task, uint64_t other)
+{
+    struct oriel_emit e = oriel_event_start(word, ORIEL_REC_TASK, 16);
+    if (ORIEL_LIKELY(e.words)) {
+        e.words[0] |= (uint64_t)op << 24;
+        e.words[2] = task;
+        e.words[3] = other;
+        oriel_emit_commit(e, e.words + 4);
+    }
 }
 
 #ifdef __cplusplus

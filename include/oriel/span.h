@@ -45,13 +45,13 @@
             ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                \
                              (uintptr_t)&ORIEL_NAME(oriel_site_, id));                             \
             if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                           \
-                struct oriel_emit oriel_e;                                                         \
                 ORIEL_TEMPS(n, __VA_ARGS__)                                                        \
-                if (ORIEL_LIKELY(                                                                  \
-                        oriel_begin_start(&oriel_e, oriel_w, (0 ORIEL_SIZES(n, __VA_ARGS__))))) { \
+                struct oriel_emit oriel_e =                                                        \
+                    oriel_begin_start(oriel_w, (0 ORIEL_SIZES(n, __VA_ARGS__)));                   \
+                if (ORIEL_LIKELY(oriel_e.words)) {                                                 \
                     uint64_t *oriel_at = oriel_e.words + 2;                                        \
-                    ORIEL_PUTS(n, __VA_ARGS__)                                                  \
-                    (scope) = oriel_begin_commit(&oriel_e, oriel_w, oriel_at);                     \
+                    ORIEL_PUTS(n, __VA_ARGS__)                                                     \
+                    (scope) = oriel_begin_commit(oriel_e, oriel_w, oriel_at);                      \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
@@ -85,7 +85,7 @@
 #define ORIEL_SPAN_SET(...) ORIEL_SET_TO(0, __VA_ARGS__)
 #define ORIEL_SPAN_SET_ON(span, ...) ORIEL_SET_TO((span)->id, __VA_ARGS__)
 #define ORIEL_SET_TO(raw, ...)                                                                     \
-    ORIEL_ARRAY_(__COUNTER__, ORIEL_SITE_SET, oriel_abi_set, raw, ORIEL_PAIRS(0, __VA_ARGS__), "",  \
+    ORIEL_ARRAY_(__COUNTER__, ORIEL_SITE_SET, oriel_abi_set, raw, ORIEL_PAIRS(0, __VA_ARGS__), "", \
                  __VA_ARGS__)
 #define ORIEL_ARRAY_(id, kind, call, raw, n, ...) ORIEL_ARRAY__(id, kind, call, raw, n, __VA_ARGS__)
 #define ORIEL_ARRAY__(id, kind, call, raw, n, ...)                                                 \
@@ -125,7 +125,7 @@
 
 /* A span whose times come from outside (GPU, replay), unix nanoseconds. */
 #define ORIEL_EXTERNAL(name, start_ns, end_ns, parent, ...)                                        \
-    ORIEL_EXTERNAL_(__COUNTER__, start_ns, end_ns, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name,  \
+    ORIEL_EXTERNAL_(__COUNTER__, start_ns, end_ns, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name, \
                     ##__VA_ARGS__)
 #define ORIEL_EXTERNAL_(id, t0, t1, parent, n, ...)                                                \
     ORIEL_EXTERNAL__(id, t0, t1, parent, n, __VA_ARGS__)

@@ -17,30 +17,24 @@ uint64_t oriel_abi_ticks_slow(void)
     return clock_mono_ns();
 }
 
-/* Room in the current chunk or the next. The gate is closed on success. */
-static bool make_room(struct oriel_emit *e, struct oriel_gate *g, size_t bytes)
+/* Room in the current chunk or the next; the gate is closed on success. */
+static struct oriel_gate *make_room(struct oriel_gate *g, size_t bytes)
 {
     struct oriel_thread *t = g->thread;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
-    e->thread = t;
-    e->gate = g;
-    if (t->head + bytes > g->limit || !t->chunk) {
-        if (!rec_chunk_next(t, g, bytes)) {
-            /* An end may use the reserve of the chunk we are in. */
-            bool fits = bytes <= 16 && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE;
-            if (fits && t->lost[ORIEL_LOST_RING_FULL]) {
-                __atomic_fetch_sub(&t->lost[ORIEL_LOST_RING_FULL], 1, __ATOMIC_RELAXED);
-                e->words = (uint64_t *)t->head;
-                return true;
-            }
-            ORIEL_SIGNAL_FENCE();
-            __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
-            return false;
-        }
+    if (t->chunk && t->head + bytes <= g->limit)
+        return g;
+    if (rec_chunk_next(t, g, bytes))
+        return g;
+    /* The end of a span may use the reserve of the chunk we are in. */
+    if (bytes <= 16 && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE) {
+        __atomic_fetch_sub(&t->lost[ORIEL_LOST_RING_FULL], 1, __ATOMIC_RELAXED);
+        return g;
     }
-    e->words = (uint64_t *)t->head;
-    return true;
+    ORIEL_SIGNAL_FENCE();
+    __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
+    return NULL;
 }
 
 /* The interrupted emit's block, seen from a signal handler: spans begun here
@@ -58,11 +52,11 @@ static void follow_context(struct oriel_thread *second, const struct oriel_threa
     }
 }
 
-bool oriel_emit_slow(struct oriel_emit *e, size_t bytes)
+struct oriel_gate *oriel_emit_slow(size_t bytes)
 {
     struct oriel_gate *g = oriel_tls.gate;
     if (!rec_is_on())
-        return false;
+        return NULL;
     if (g != &rec_null_gate && !g->live) {
         /* Wiped by a fork that bypassed pthread_atfork. */
         rec_thread_forked();
@@ -73,20 +67,20 @@ bool oriel_emit_slow(struct oriel_emit *e, size_t bytes)
             if (rec_thread_local.setting_up)
                 __atomic_fetch_add(&rec_runtime.shared->lost[ORIEL_LOST_NESTED], 1,
                                    __ATOMIC_RELAXED);
-            return false;
+            return NULL;
         }
-        return make_room(e, oriel_tls.gate, bytes);
+        return make_room(oriel_tls.gate, bytes);
     }
     if (__atomic_load_n(&g->ready, __ATOMIC_RELAXED))
-        return make_room(e, g, bytes);
+        return make_room(g, bytes);
     /* Not ready but live: this call interrupted a record of this thread. */
     struct oriel_gate *second = rec_thread_second(g);
     if (!second || !__atomic_load_n(&second->ready, __ATOMIC_RELAXED)) {
         rec_count_lost(g->thread, ORIEL_LOST_NESTED);
-        return false;
+        return NULL;
     }
     follow_context(second->thread, g->thread);
-    return make_room(e, second, bytes);
+    return make_room(second, bytes);
 }
 
 /* ---- values as arrays ---- */
@@ -133,17 +127,19 @@ static uint64_t *put_values(uint64_t *at, const struct oriel_value *values, uint
 }
 
 /* Header, time and `extra` words, then the values. NULL: not recorded. */
-static uint64_t *start(struct oriel_emit *e, uint32_t type, uint32_t low, uint32_t extra,
+static uint64_t *start(struct oriel_emit *out, uint32_t type, uint32_t low, uint32_t extra,
                        const struct oriel_value *values, uint32_t count)
 {
     uint32_t cap = 0;
     size_t bytes = 16 + extra * 8 + values_bytes(values, count, &cap);
-    if (!oriel_emit_start(e, bytes))
+    struct oriel_emit e = oriel_emit_start(bytes);
+    if (!e.words)
         return NULL;
-    e->words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, low);
-    e->words[1] = oriel_ticks(e->thread);
-    uint64_t *end = put_values(e->words + 2 + extra, values, count, cap);
-    assert(end == e->words + bytes / 8);
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, low);
+    e.words[1] = oriel_ticks(e.thread);
+    uint64_t *end = put_values(e.words + 2 + extra, values, count, cap);
+    assert(end == e.words + bytes / 8);
+    *out = e;
     return end;
 }
 
@@ -153,7 +149,7 @@ struct oriel_scope oriel_abi_begin(oriel_word word, const struct oriel_value *va
     struct oriel_emit e;
     struct oriel_scope none = {0, 0, 0};
     uint64_t *end = start(&e, ORIEL_REC_BEGIN, ORIEL_RECORDED(word), 0, values, count);
-    return end ? oriel_begin_commit(&e, word, end) : none;
+    return end ? oriel_begin_commit(e, word, end) : none;
 }
 
 void oriel_abi_end(struct oriel_scope *scope)
@@ -161,11 +157,11 @@ void oriel_abi_end(struct oriel_scope *scope)
     oriel_end(scope);
 }
 
-void oriel_abi_end_lost(struct oriel_scope *scope)
+void oriel_abi_end_lost(uint32_t depth)
 {
     struct oriel_thread *t = oriel_tls.thread;
-    if (t != &rec_null_thread && t->depth > scope->depth)
-        oriel_stack_pop(t, scope->depth);
+    if (t != &rec_null_thread && t->depth > depth)
+        oriel_stack_pop(t, depth);
 }
 
 void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
@@ -180,7 +176,7 @@ void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *v
         e.words[0] |= (uint64_t)ORIEL_RECF_HAS_SPAN << 24;
         e.words[2] = span;
     }
-    oriel_emit_commit(&e, end);
+    oriel_emit_commit(e, end);
 }
 
 void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,
@@ -194,7 +190,7 @@ void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *val
     if (!end)
         return;
     e.words[2] = id;
-    oriel_emit_commit(&e, end);
+    oriel_emit_commit(e, end);
 }
 
 static void trace_of(const struct oriel_thread *t, uint64_t id, const struct oriel_span *parent,
@@ -220,13 +216,13 @@ struct oriel_span oriel_abi_open(oriel_word word, const struct oriel_span *paren
     uint64_t *end = start(&e, ORIEL_REC_OPEN, ORIEL_RECORDED(word), 1, values, count);
     if (!end)
         return s;
-    s.id = oriel_emit_id(&e);
+    s.id = oriel_emit_id(e);
     s.site = ORIEL_RECORDED(word);
     e.words[2] = parent ? parent->id : oriel_stack_top(e.thread);
     trace_of(e.thread, s.id, parent, &s);
     if (!e.words[2])
         e.words[0] |= (uint64_t)ORIEL_RECF_ROOT << 24;
-    oriel_emit_commit(&e, end);
+    oriel_emit_commit(e, end);
     return s;
 }
 
@@ -242,5 +238,5 @@ void oriel_abi_external(oriel_word word, uint64_t start_unix_ns, uint64_t end_un
     e.words[1] = start_unix_ns;
     e.words[2] = end_unix_ns;
     e.words[3] = parent ? parent->id : oriel_stack_top(e.thread);
-    oriel_emit_commit(&e, end);
+    oriel_emit_commit(e, end);
 }

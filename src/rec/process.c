@@ -156,7 +156,9 @@ int oriel_attach(const char *ring_path)
         errno = saved_errno;
         return rc;
     }
-    os_prefault((char *)rt->base + rt->header.chunk_off, PREFAULT_BYTES);
+    uint64_t chunks = (uint64_t)rt->header.chunk_count * rt->header.chunk_bytes;
+    os_prefault((char *)rt->base + rt->header.chunk_off,
+                chunks < PREFAULT_BYTES ? chunks : PREFAULT_BYTES);
     oriel_include_args = (rt->header.flags & WIRE_REGION_INCLUDE_ARGS) != 0;
     if (!rt->key_usable) {
         make_exit_hook();

@@ -14,15 +14,15 @@ const struct oriel_span oriel_root_span;
 /* One record about a span: header, time, raw id, then `count` words. */
 static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t count)
 {
-    struct oriel_emit e;
-    if (!rec_is_on() || !oriel_emit_start(&e, (3 + count) * 8))
+    struct oriel_emit e = oriel_emit_start((3 + count) * 8);
+    if (!e.words)
         return;
     e.words[0] = ORIEL_RECORD_HEADER(3 + count, type, 0, (uint32_t)id);
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = id;
     for (uint32_t i = 0; i < count; i++)
         e.words[3 + i] = words[i];
-    oriel_emit_commit(&e, e.words + 3 + count);
+    oriel_emit_commit(e, e.words + 3 + count);
 }
 
 /* Push an entry and make its trace current; *g remembers what was. */
@@ -54,14 +54,16 @@ static void pop_context(struct oriel_thread *t, const struct oriel_guard *g)
 struct oriel_guard oriel_span_enter(const struct oriel_span *span)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
-    struct oriel_emit e;
-    if (!span || !span->id || !oriel_emit_start(&e, 24))
+    struct oriel_emit e = {0, 0, 0};
+    if (span && span->id)
+        e = oriel_emit_start(24);
+    if (!e.words)
         return g;
     e.words[0] = ORIEL_RECORD_HEADER(3, ORIEL_REC_ENTER, 0, (uint32_t)span->id);
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = span->id;
     push_context(e.thread, &g, span->id, span->site, span->trace_hi, span->trace_lo);
-    oriel_emit_commit(&e, e.words + 3);
+    oriel_emit_commit(e, e.words + 3);
     return g;
 }
 
@@ -102,17 +104,19 @@ static uint64_t id_of(const struct oriel_span *span)
 
 void oriel_span_status(const struct oriel_span *span, enum oriel_status code, const char *message)
 {
-    struct oriel_emit e;
-    struct oriel_val_str text = oriel_val_bytes(message ? message : "", message ? strlen(message) : 0);
+    struct oriel_emit e = {0, 0, 0};
+    struct oriel_val_str text = oriel_val_cstr(message ? message : "");
     uint64_t id = id_of(span);
     size_t bytes = 32 + oriel_size_str(text);
-    if (!id || !oriel_emit_start(&e, bytes))
+    if (id)
+        e = oriel_emit_start(bytes);
+    if (!e.words)
         return;
     e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_STATUS, 0, (uint32_t)id);
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = id;
     e.words[3] = (uint64_t)code;
-    oriel_emit_commit(&e, oriel_put_str(e.words + 4, text));
+    oriel_emit_commit(e, oriel_put_str(e.words + 4, text));
 }
 
 void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
@@ -148,30 +152,30 @@ struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_
                                         uint8_t flags)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
-    struct oriel_emit e;
     uint64_t words[3];
     memcpy(words, trace_id, 16);
     memcpy(words + 2, span_id, 8);
-    if (!rec_is_on() || !oriel_emit_start(&e, 48))
+    struct oriel_emit e = oriel_emit_start(48);
+    if (!e.words)
         return g;
     e.words[0] = ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0);
     e.words[1] = oriel_ticks(e.thread);
     memcpy(e.words + 2, words, 24);
     e.words[5] = flags;
     push_context(e.thread, &g, words[2], 0, words[0], words[1]);
-    oriel_emit_commit(&e, e.words + 6);
+    oriel_emit_commit(e, e.words + 6);
     return g;
 }
 
 void oriel_context_detach(struct oriel_guard *guard)
 {
-    struct oriel_emit e;
     if (!guard || !guard->flags)
         return;
-    if (oriel_emit_start(&e, 16)) {
+    struct oriel_emit e = oriel_emit_start(16);
+    if (e.words) {
         e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_DETACH, 0, 0);
         e.words[1] = oriel_ticks(e.thread);
-        oriel_emit_commit(&e, e.words + 2);
+        oriel_emit_commit(e, e.words + 2);
     }
     pop_context(oriel_tls.thread, guard);
     guard->flags = 0;
@@ -180,14 +184,14 @@ void oriel_context_detach(struct oriel_guard *guard)
 /* A record of header, time and one text. */
 static void text_record(uint32_t type, const char *text)
 {
-    struct oriel_emit e;
     struct oriel_val_str s = oriel_val_cstr(text);
     size_t bytes = 16 + oriel_size_str(s);
-    if (!rec_is_on() || !oriel_emit_start(&e, bytes))
+    struct oriel_emit e = oriel_emit_start(bytes);
+    if (!e.words)
         return;
     e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, 0);
     e.words[1] = oriel_ticks(e.thread);
-    oriel_emit_commit(&e, oriel_put_str(e.words + 2, s));
+    oriel_emit_commit(e, oriel_put_str(e.words + 2, s));
 }
 
 void oriel_thread_name(const char *name)

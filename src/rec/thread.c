@@ -14,7 +14,7 @@
 #include "base/os.h"
 
 struct oriel_thread rec_null_thread;
-struct oriel_gate rec_null_gate;
+struct oriel_gate rec_null_gate = {.thread = &rec_null_thread};
 __thread struct oriel_tls oriel_tls
     __attribute__((tls_model("initial-exec"))) = {&rec_null_thread, &rec_null_gate};
 __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));

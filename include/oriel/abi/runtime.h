@@ -29,17 +29,11 @@ extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls
 /* 1 while values marked ORIEL_MARK_ARG are recorded. */
 extern ORIEL_EXPORT uint32_t oriel_include_args;
 
-/* One record being written. */
-struct oriel_emit {
-    struct oriel_thread *thread;
-    struct oriel_gate *gate;
-    uint64_t *words; /* where the record starts */
-};
-
 /* The slow path of starting a record of `bytes`: first record of a thread,
- * end of a chunk, a signal that interrupted an emit, a fork child. False:
+ * end of a chunk, a signal that interrupted an emit, a fork child. Returns the
+ * gate to write through, closed, with room behind its thread's head; NULL:
  * counted as lost, write nothing. */
-ORIEL_EXPORT bool oriel_emit_slow(struct oriel_emit *e, size_t bytes);
+ORIEL_EXPORT struct oriel_gate *oriel_emit_slow(size_t bytes);
 
 /* Everything with fields that arrive as an array: bindings, rare records. */
 struct oriel_value {
@@ -109,7 +103,7 @@ ORIEL_EXPORT struct oriel_scope oriel_abi_begin(oriel_word word, const struct or
                                                 uint32_t count);
 ORIEL_EXPORT void oriel_abi_end(struct oriel_scope *scope);
 /* The end of a scope found no room: keep the span stack right all the same. */
-ORIEL_EXPORT void oriel_abi_end_lost(struct oriel_scope *scope);
+ORIEL_EXPORT void oriel_abi_end_lost(uint32_t depth);
 ORIEL_EXPORT void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
                                   uint32_t count);
 ORIEL_EXPORT void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,
