@@ -78,7 +78,9 @@ enum model_span_flag {
     MODEL_SPAN_CLAMPED = 8,    /* end lay before start; duration set to 0 */
     MODEL_SPAN_ROOT = 16,
     MODEL_SPAN_REMOTE_PARENT = 32,
-    MODEL_SPAN_ORPHAN_END = 64 /* the begin was lost; start_ns is unknown */
+    MODEL_SPAN_ORPHAN_END = 64, /* the begin was lost; start_ns is unknown */
+    MODEL_SPAN_TIED = 128 /* began in the very ns in which what is around it on its thread
+                           * (a scoped span, a stretch of an async one) began */
 };
 
 struct model_link {
