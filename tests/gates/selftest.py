@@ -152,6 +152,16 @@ class Shape(Tree):
         self.write("src/base/a.c", HEAD + "\n" * 800)
         self.fails("check_shape.py", saying="file of - is 804, the limit is 800")
 
+    def test_a_macro_in_place_of_a_type_hides_nothing(self):
+        body = "".join(f"    x += {i};\n" for i in range(90))
+        self.write("src/base/a.c", HEAD + "struct s {\n    VEC(struct t) items;\n};\n"
+                   f"int f(int x)\n{{\n{body}    return x;\n}}\n")
+        self.fails("check_shape.py", saying="function of f is 94")
+
+    def test_a_file_that_cannot_be_measured_is_refused(self):
+        self.write("src/base/a.c", HEAD + "struct s {\n    ODD(struct t) items;\n};\n")
+        self.fails("check_shape.py", saying="cannot measure it")
+
     def test_a_waiver_allows_what_it_says(self):
         self.function(90)
         self.waive("function src/base/a.c f 94\n")
