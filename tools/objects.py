@@ -18,10 +18,9 @@ def by_source(gate):
     found = {}
     for command in commands:
         source = pathlib.Path(command["file"])
-        if source.is_relative_to(gate.root) and "output" in command:
-            output = build / command["output"]
-            if output.exists():
-                found[str(source.relative_to(gate.root))] = output
+        output = re.search(r" -o (\S+)", command["command"])
+        if source.is_relative_to(gate.root) and (build / output[1]).exists():
+            found[str(source.relative_to(gate.root))] = build / output[1]
     return found
 
 

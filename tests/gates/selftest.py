@@ -58,7 +58,7 @@ class Tree(unittest.TestCase):
             output = source.replace("/", "_") + ".o"
             subprocess.run(["gcc", "-O2", "-fPIC", *options, "-c", source, "-o", f"build/{output}"],
                            cwd=self.root, check=True)
-            commands.append({"file": str(self.root / source), "output": output})
+            commands.append({"file": str(self.root / source), "command": f"gcc -o {output} -c"})
         self.write("build/compile_commands.json", json.dumps(commands))
 
     def link(self, name, *sources, options=()):
