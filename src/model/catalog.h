@@ -41,6 +41,7 @@ struct model_site {
     uint8_t kind;  /* enum oriel_site_kind */
     uint8_t level; /* enum oriel_level */
     uint16_t field_count;
+    uint32_t flags; /* as in struct oriel_site */
     struct model_str name, target, file, function, format;
     const struct model_field_def *fields;
     const uint8_t *types; /* field_count types, for wire_record_check */
