@@ -17,8 +17,8 @@
  * is done to all frames, and then what is left is shown without its path
  * (counted as `detached`). Paths beyond nodes_max, or deeper than
  * CALLTREE_DEPTH_MAX, are kept by name only, below one node "elsewhere". Sums
- * and histograms stay complete in every case; self time needs no path and does
- * not suffer from any of this.
+ * and histograms stay complete in every case, and so does self time, which
+ * needs no path, as long as no more than frames_max parents are open at once.
  * Pure; one thread.
  */
 #ifndef ORIEL_REPORT_CALLTREE_H

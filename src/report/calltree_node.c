@@ -36,7 +36,7 @@ static uint32_t node_take(struct calltree *t)
     uint32_t index = t->free_node;
     if (index) {
         t->free_node = at(t, index)->sibling;
-        memset(at(t, index), 0, sizeof(struct calltree_node));
+        at(t, index)->sibling = 0;
     } else {
         if (!VEC_PUSH(&t->nodes))
             return 0;
@@ -57,6 +57,7 @@ static void node_give(struct calltree *t, uint32_t index)
         map_remove(&t->by_path, key);
     }
     hist_done(&n->hist);
+    memset(n, 0, sizeof *n);
     n->sibling = t->free_node;
     t->free_node = index;
     t->live_nodes--;

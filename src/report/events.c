@@ -12,12 +12,19 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+/* As model_level_text tells them: what is not a level counts as INFO. */
+static uint8_t level_of(const struct model_site *site)
+{
+    bool known = site && site->level >= ORIEL_LEVEL_TRACE && site->level <= ORIEL_LEVEL_FATAL;
+    return known ? site->level : ORIEL_LEVEL_INFO;
+}
+
 int events_add(struct events *e, const struct model_event *event)
 {
     const struct model_site *site = event->site;
     if (site && site->index >= EVENTS_SITES_MAX)
         site = NULL;
-    uint32_t index = site ? site->index + 1 : 0, level = event->site ? event->site->level : 0;
+    uint32_t index = site ? site->index + 1 : 0;
     while (e->sites.count <= index)
         if (!VEC_PUSH(&e->sites))
             return ORIEL_ENOMEM;
@@ -36,7 +43,7 @@ int events_add(struct events *e, const struct model_event *event)
     }
     s->last_ns = event->t_ns;
     e->count++;
-    e->by_level[level < EVENTS_LEVELS ? level : 0]++;
+    e->by_level[level_of(event->site)]++;
     return 0;
 }
 
@@ -82,9 +89,8 @@ int events_by_target(const struct events *e, struct event_targets *out)
             rc = ORIEL_ENOMEM;
             break;
         }
-        uint32_t level = s->site && s->site->level < EVENTS_LEVELS ? s->site->level : 0;
         target->count += s->count;
-        target->by_level[level] += s->count;
+        target->by_level[level_of(s->site)] += s->count;
     }
     map_done(&seen);
     if (rc != 0)

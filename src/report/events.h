@@ -6,6 +6,7 @@
 #ifndef ORIEL_REPORT_EVENTS_H
 #define ORIEL_REPORT_EVENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/vec.h"
@@ -13,7 +14,7 @@
 
 #define EVENTS_SITES_MAX 65536u /* call sites beyond it share the row of "none" */
 #define EVENTS_EXAMPLE_MAX 160u /* bytes */
-#define EVENTS_LEVELS 8u
+#define EVENTS_LEVELS (ORIEL_LEVEL_FATAL + 1u)
 
 struct event_stats {
     const struct model_site *site; /* NULL: several, or unknown */

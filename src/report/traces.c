@@ -147,7 +147,8 @@ static int longest_first(const void *a, const void *b)
     uint64_t p = inst_duration(x), q = inst_duration(y);
     if (p != q)
         return p < q ? 1 : -1;
-    return (x->t_ns > y->t_ns) - (x->t_ns < y->t_ns);
+    /* The last resort makes the order the same on every machine. */
+    return (x->u.span.span_id > y->u.span.span_id) - (x->u.span.span_id < y->u.span.span_id);
 }
 
 static bool prune(struct traces *all, struct trace *t)
@@ -220,13 +221,28 @@ int traces_event(struct traces *all, const struct model_event *event, uint32_t n
     return 0;
 }
 
+/* By time; of what begins together the longer is the outer one. */
+static int earliest_first(const void *a, const void *b)
+{
+    const struct inst *x = *(const struct inst *const *)a, *y = *(const struct inst *const *)b;
+    if (x->t_ns != y->t_ns)
+        return x->t_ns > y->t_ns ? 1 : -1;
+    return x->is_event ? 0 : longest_first(a, b);
+}
+
 void traces_settle(struct traces *all)
 {
     while (all->oldest)
         retire(all, all->oldest);
-    for (uint32_t i = 0; i < all->kept_count; i++)
-        if (all->kept[i]->spans.count > TRACE_SPANS)
-            (void)prune(all, all->kept[i]); /* only counts can be lost */
+    for (uint32_t i = 0; i < all->kept_count; i++) {
+        struct trace *t = all->kept[i];
+        if (t->spans.count > TRACE_SPANS)
+            (void)prune(all, t); /* only counts can be lost */
+        if (t->spans.count)
+            qsort(t->spans.items, t->spans.count, sizeof *t->spans.items, earliest_first);
+        if (t->events.count)
+            qsort(t->events.items, t->events.count, sizeof *t->events.items, earliest_first);
+    }
 }
 
 void traces_done(struct traces *all)

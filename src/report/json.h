@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Pieces shared by the two files that write the report as JSON. Seen only
+ * inside this room.
+ */
+#ifndef ORIEL_REPORT_JSON_H
+#define ORIEL_REPORT_JSON_H
+
+#include "report/state.h"
+#include "util/json.h"
+
+void report_json_str(struct json *j, const char *key, struct model_str s);
+void report_json_u64(struct json *j, const char *key, uint64_t v);
+void report_json_hist(struct json *j, const struct hist *h, uint64_t max);
+void report_json_span(struct json *j, const struct report *r, const struct inst *i);
+void report_json_event(struct json *j, const struct report *r, const struct inst *i);
+/* Threads, tasks, events, plots, frames, latency, traces. 0 or ORIEL_ENOMEM. */
+int report_json_activity(struct json *j, const struct report *r);
+
+#endif
