@@ -22,6 +22,8 @@ enum { ANCHOR_TRIES = 15 };
 #define MULT_MAX ((uint64_t)1 << 48) /* 65 us per tick: slower than any counter */
 #define JUMP_NS 10000000
 #define UPDATE_MIN_NS 1000000u
+#define HORIZON_MIN_NS 100000000u
+#define WINDOW_NS 5000000000u
 
 #if defined(__x86_64__) || defined(__i386__)
 static bool kernel_trusts_tsc(void)
@@ -149,16 +151,32 @@ void clock_map_init(struct clock_map *m, enum oriel_clock kind, const struct clo
     if (kind != ORIEL_CLOCK_MONOTONIC && in_order(older, newer))
         m->now.mult = rate(newer->ticks - older->ticks, newer->mono_ns - older->mono_ns);
     m->before = m->now;
+    m->origin = in_order(older, newer) ? *older : *newer;
+    m->middle = *newer;
+    m->horizon_ns = HORIZON_MIN_NS;
 }
 
-/* The rate for the next interval: as measured over the last one, plus what
- * brings the map back to the truth within an interval of the same length. */
-static uint64_t corrected_rate(uint64_t ticks, uint64_t ns, int64_t behind_ns)
+/* The rate from now on: as measured from the origin on, plus what brings the
+ * map back to the truth. A correction lasts until the next update, so the time
+ * it is meant for must not be shorter than intervals tend to be, or it would
+ * overshoot and swing. */
+static uint64_t corrected_rate(struct clock_map *m, const struct clock_anchor *newer,
+                               int64_t behind_ns)
 {
+    uint64_t interval = newer->mono_ns - m->last.mono_ns;
+    m->horizon_ns -= m->horizon_ns / 8;
+    if (m->horizon_ns < HORIZON_MIN_NS)
+        m->horizon_ns = HORIZON_MIN_NS;
+    if (m->horizon_ns < interval)
+        m->horizon_ns = interval;
+    uint64_t measured = rate(newer->ticks - m->origin.ticks, newer->mono_ns - m->origin.mono_ns);
+    int64_t horizon = (int64_t)(m->horizon_ns < WINDOW_NS ? m->horizon_ns : WINDOW_NS);
     /* Ahead: slow down, but never to less than half, let alone backwards. */
-    if (behind_ns < -(int64_t)(ns / 2))
-        behind_ns = -(int64_t)(ns / 2);
-    return rate(ticks, ns + (uint64_t)behind_ns);
+    if (behind_ns < -horizon / 2)
+        behind_ns = -horizon / 2;
+    __int128 change = (__int128)measured * behind_ns / horizon;
+    __int128 mult = (__int128)measured + change;
+    return mult > (__int128)MULT_MAX ? MULT_MAX : mult < 1 ? 1 : (uint64_t)mult;
 }
 
 static void restart_after_reset(struct clock_map *m, const struct clock_anchor *newer)
@@ -167,7 +185,20 @@ static void restart_after_reset(struct clock_map *m, const struct clock_anchor *
     uint64_t mult = m->now.mult;
     m->now = (struct clock_piece){newer->ticks, truth > given ? truth : given, mult};
     m->before = m->now;
-    m->last = *newer;
+    m->origin = m->middle = m->last = *newer;
+}
+
+/* The counter stood still for a while (suspend), or the first rate was far off.
+ * The rate across a standstill means nothing, so the old one stays, unless the
+ * update before jumped too: then it is the rate that is wrong. */
+static void jump(struct clock_map *m, const struct clock_anchor *newer, uint64_t truth)
+{
+    uint64_t mult = m->now.mult;
+    if (m->origin.ticks == m->last.ticks)
+        mult = rate(newer->ticks - m->last.ticks, newer->mono_ns - m->last.mono_ns);
+    m->before = m->now;
+    m->now = (struct clock_piece){newer->ticks, truth, mult};
+    m->origin = m->middle = m->last = *newer;
 }
 
 void clock_map_update(struct clock_map *m, const struct clock_anchor *newer)
@@ -176,23 +207,25 @@ void clock_map_update(struct clock_map *m, const struct clock_anchor *newer)
         m->last = *newer; /* ticks are the time: nothing drifts */
         return;
     }
-    int64_t ns = (int64_t)(newer->mono_ns - m->last.mono_ns);
-    if (ns < (int64_t)UPDATE_MIN_NS)
+    if ((int64_t)(newer->mono_ns - m->last.mono_ns) < (int64_t)UPDATE_MIN_NS)
         return;
     if (newer->ticks < m->last.ticks) {
         restart_after_reset(m, newer);
         return;
     }
-    if (!in_order(&m->last, newer))
+    if (!in_order(&m->last, newer) || !in_order(&m->origin, newer))
         return;
-    uint64_t ticks = newer->ticks - m->last.ticks;
     uint64_t told = clock_map_ns(m, newer->ticks), truth = newer->mono_ns + m->unix_offset;
     int64_t behind = (int64_t)(truth - told);
     if (behind > JUMP_NS) {
-        told = truth;
-        behind = 0;
+        jump(m, newer, truth);
+        return;
     }
     m->before = m->now;
-    m->now = (struct clock_piece){newer->ticks, told, corrected_rate(ticks, (uint64_t)ns, behind)};
+    m->now = (struct clock_piece){newer->ticks, told, corrected_rate(m, newer, behind)};
+    if (newer->mono_ns - m->middle.mono_ns >= WINDOW_NS) {
+        m->origin = m->middle;
+        m->middle = *newer;
+    }
     m->last = *newer;
 }

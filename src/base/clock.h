@@ -41,6 +41,8 @@ struct clock_map {
     struct clock_piece now, before;
     uint64_t unix_offset; /* unix - monotonic, fixed when the map was made */
     struct clock_anchor last;
+    struct clock_anchor origin, middle; /* the rate is measured from origin on */
+    uint64_t horizon_ns;  /* an error is worked off over this time */
 };
 
 /* Start a map from two anchors (older, newer). With ORIEL_CLOCK_MONOTONIC one
@@ -50,10 +52,11 @@ struct clock_map {
 void clock_map_init(struct clock_map *m, enum oriel_clock kind, const struct clock_anchor *older,
                     const struct clock_anchor *newer);
 /* Take a newer anchor into account; times already given out stay valid: no
- * later tick gets an earlier time. An error against the newer anchor is worked
- * off over the next interval; one of over 10 ms behind is jumped over at once.
- * Anchors less than 1 ms after the last one are ignored. A counter that was
- * reset (suspend) starts a new piece. */
+ * later tick gets an earlier time. The rate is measured over the last 5 to 10 s.
+ * An error against the newer anchor is worked off over about the next interval;
+ * being over 10 ms behind is jumped over at once. Anchors less than 1 ms after
+ * the last one are ignored. A counter that was reset (suspend) starts a new
+ * piece. */
 void clock_map_update(struct clock_map *m, const struct clock_anchor *newer);
 /* Unix ns for ticks; ticks before the base extrapolate backwards, never wrap. */
 static inline uint64_t clock_map_ns(const struct clock_map *m, uint64_t ticks)
