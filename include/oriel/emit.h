@@ -71,7 +71,7 @@ ORIEL_INLINE struct oriel_emit oriel_emit_start(size_t bytes)
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
     e.gate = g;
-    e.thread = g->thread;
+    e.thread = oriel_tls.thread;
     e.words = (uint64_t *)e.thread->head;
     if (ORIEL_LIKELY((uintptr_t)e.words + bytes <= g->limit))
         return e;
