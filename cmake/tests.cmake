@@ -3,6 +3,9 @@
 # built tools stands in tests/. Both are found, never listed.
 add_library(test_support STATIC tests/support/test.c)
 target_include_directories(test_support PUBLIC tests/support)
+if(ORIEL_COVERAGE)
+  target_compile_definitions(test_support PRIVATE TEST_COVERAGE)
+endif()
 
 file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_test.c)
 foreach(source ${unit_tests})

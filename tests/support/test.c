@@ -62,8 +62,23 @@ const char *test_tmpdir(void)
     return tmpdir;
 }
 
+/* A test ends with _exit, so what instrumentation does at exit is asked for
+ * here: leaks are a failure, and covered lines are written. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+#ifdef TEST_COVERAGE
+void __gcov_dump(void);
+#else
+static void __gcov_dump(void)
+{
+}
+#endif
+
 static void finish(int code)
 {
+    if (code == EXIT_PASSED && __lsan_do_recoverable_leak_check &&
+        __lsan_do_recoverable_leak_check() != 0)
+        code = EXIT_FAILED;
+    __gcov_dump();
     fflush(NULL);
     if (tmpdir[0] && tmpdir_owner == getpid())
         remove_tree(tmpdir);
