@@ -21,7 +21,7 @@ alone() {
   for compiler in "$@"; do
     command -v "$compiler" >/dev/null || continue
     count=$((count + 1))
-    if ! output=$(printf '#include <%s>\n#include <%s>\nextern int x;\n' "${header#include/}" "${header#include/}" |
+    if ! output=$(printf '#include <%s>\n#include <%s>\nextern int oriel_alone;\n' "${header#include/}" "${header#include/}" |
       "$compiler" -x "$language" -std="$standard" "${strict[@]}" - 2>&1); then
       echo "$header:1: public headers: does not compile alone as $standard with $compiler"
       head -n 8 <<<"$output"
