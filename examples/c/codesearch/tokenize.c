@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Words of source code. Pure; the hottest loop of the indexer, so it is not
+ * annotated inside: its caller spans the whole.
+ */
+#include "codesearch.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD_MIN = 2, WORD_MAX = 64 };
+
+struct output {
+    char *text;
+    size_t size, capacity;
+    uint32_t words;
+    bool failed;
+};
+
+static void add_word(struct output *out, const char *p, size_t n)
+{
+    if (n < WORD_MIN || n > WORD_MAX || out->failed)
+        return;
+    if (out->size + n + 2 > out->capacity) {
+        size_t capacity = out->capacity * 2 + n + 4096;
+        char *grown = realloc(out->text, capacity);
+        if (!grown) {
+            out->failed = true;
+            return;
+        }
+        out->text = grown;
+        out->capacity = capacity;
+    }
+    for (size_t i = 0; i < n; i++)
+        out->text[out->size++] = (char)tolower((unsigned char)p[i]);
+    out->text[out->size++] = ' ';
+    out->words++;
+}
+
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* The parts of an identifier, split at underscores and case changes. */
+static void add_parts(struct output *out, const char *p, size_t n)
+{
+    size_t start = 0;
+    for (size_t i = 1; i <= n; i++) {
+        bool edge = i == n || p[i] == '_' || p[i - 1] == '_' ||
+                    (isupper((unsigned char)p[i]) && !isupper((unsigned char)p[i - 1]));
+        if (!edge)
+            continue;
+        if (i - start < n && p[start] != '_')
+            add_word(out, p + start, i - start);
+        start = i;
+    }
+}
+
+char *tokenize(const char *text, size_t size, size_t *out_bytes, uint32_t *out_count)
+{
+    struct output out = {NULL, 0, 0, 0, false};
+    for (size_t i = 0; i < size;) {
+        size_t start = i;
+        while (i < size && is_word(text[i]))
+            i++;
+        if (i > start) {
+            add_word(&out, text + start, i - start);
+            add_parts(&out, text + start, i - start);
+        } else {
+            i++;
+        }
+    }
+    if (out.failed) {
+        free(out.text);
+        return NULL;
+    }
+    *out_bytes = out.size;
+    *out_count = out.words;
+    if (!out.text)
+        return strdup("");
+    out.text[out.size] = 0;
+    return out.text;
+}
