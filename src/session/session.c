@@ -40,7 +40,9 @@ struct session {
     uint64_t watermark_ns;     /* last one pushed into the pipe */
     uint64_t commit_bytes, commit_delay_ns, deadline_ns;
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
+    uint64_t committed_ns;
     uint64_t items_flushed_ns;
+    uint64_t step_bytes;
     bool pending, started, ended, broken, finished;
     bool wants_records, wants_items;
 };
@@ -48,10 +50,17 @@ struct session {
 int session_new(struct session **out, const char *source, const char *path,
                 const struct pipe_options *pipe, struct oriel_err *err)
 {
-    assert(out && source && path);
+    assert(source);
     const struct source *table = source_find(source);
     if (!table)
         return err_set(err, ORIEL_ENOTFOUND, "no source is called \"%s\"", source);
+    return session_new_source(out, table, path, pipe, err);
+}
+
+int session_new_source(struct session **out, const struct source *table, const char *path,
+                       const struct pipe_options *pipe, struct oriel_err *err)
+{
+    assert(out && table && path);
     struct session *s = mem_calloc(1, sizeof *s);
     if (!s)
         return err_set(err, ORIEL_ENOMEM, "%s: out of memory", path);
@@ -255,6 +264,7 @@ static void count_records(struct session *s)
     c->records += s->records.record_count;
     c->bytes += words * 8;
     c->end_ns = end;
+    s->step_bytes = words * 8;
     s->pending_bytes += words * 8;
 }
 
@@ -299,7 +309,7 @@ static void through_pipe(struct session *s)
     to_outlets(s, EXPORT_ITEMS, &s->items, s->items.item_count);
 }
 
-static void commit(struct session *s)
+static void commit(struct session *s, uint64_t now)
 {
     for (unsigned i = 0; i < s->outlet_count; i++)
         if (s->outlets[i].exporter->wants & EXPORT_RECORDS)
@@ -308,6 +318,7 @@ static void commit(struct session *s)
         s->source->commit(s->source_state);
     s->pending = false;
     s->pending_bytes = 0;
+    s->committed_ns = now;
 }
 
 static void flush_items(struct session *s, uint64_t now)
@@ -321,11 +332,13 @@ static void flush_items(struct session *s, uint64_t now)
 void session_flush(struct session *s)
 {
     assert(s && !s->finished);
-    commit(s);
-    flush_items(s, clock_mono_ns());
+    uint64_t now = clock_mono_ns();
+    commit(s, now);
+    flush_items(s, now);
 }
 
-/* Live sources only: a file needs neither acknowledgement nor early flushes. */
+/* Live sources only: a file needs neither acknowledgement nor early flushes.
+ * A source that says nothing is acknowledged too, so that it can tidy up. */
 static void settle(struct session *s)
 {
     if (!s->source->commit)
@@ -335,9 +348,10 @@ static void settle(struct session *s)
         s->pending = true;
         s->pending_since_ns = now;
     }
-    if (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes ||
-                       now - s->pending_since_ns >= s->commit_delay_ns))
-        commit(s);
+    uint64_t waited = now - (s->pending ? s->pending_since_ns : s->committed_ns);
+    if (waited >= s->commit_delay_ns ||
+        (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes)))
+        commit(s, now);
     if (s->wants_items && now - s->items_flushed_ns >= FLUSH_NS)
         flush_items(s, now);
 }
@@ -348,6 +362,7 @@ int session_step(struct session *s, struct oriel_err *err)
     if (s->ended)
         return SOURCE_END;
     s->started = true;
+    s->step_bytes = 0;
     model_batch_clear(&s->records);
     int result = s->source->poll(s->source_state, &s->records, POLL_RECORDS, err);
     if (result < 0) {
@@ -424,7 +439,7 @@ int session_finish(struct session *s, struct oriel_err *err)
         to_outlets(s, EXPORT_RECORDS, &s->records, 0);
         through_pipe(s);
     }
-    commit(s);
+    commit(s, 0);
     close_outlets(s);
     s->finished = true;
     for (unsigned i = 0; i < s->outlet_count; i++)
@@ -438,6 +453,12 @@ int session_finish(struct session *s, struct oriel_err *err)
 struct model_catalog *session_catalog(struct session *s)
 {
     return &s->catalog;
+}
+
+uint64_t session_step_bytes(const struct session *s, bool *out_more)
+{
+    *out_more = s->records.record_count >= POLL_RECORDS / 2;
+    return s->step_bytes;
 }
 
 const char *session_outlet_failure(const struct session *s, unsigned i)

@@ -50,6 +50,9 @@ struct session_counts {
  * such source), ORIEL_ENOMEM, or what the source answers. */
 int session_new(struct session **out, const char *source, const char *path,
                 const struct pipe_options *pipe, struct oriel_err *err);
+/* The same with the source's table at hand. */
+int session_new_source(struct session **out, const struct source *source, const char *path,
+                       const struct pipe_options *pipe, struct oriel_err *err);
 /* Add an outlet before the first step; it is opened at once, so set resource
  * attributes first. `options` is a struct of the exporter's table (NULL:
  * defaults), copied; `out` is taken in every case, closed with the session.
@@ -75,6 +78,8 @@ void session_flush(struct session *s);
  * code and line of the first outlet that failed since the session began. */
 int session_finish(struct session *s, struct oriel_err *err);
 struct model_catalog *session_catalog(struct session *s);
+/* Bytes of records the last step brought, and whether more were waiting. */
+uint64_t session_step_bytes(const struct session *s, bool *out_more);
 void session_get_counts(const struct session *s, struct session_counts *out);
 /* The first failure of outlet i as one line; NULL if it never failed. */
 const char *session_outlet_failure(const struct session *s, unsigned i);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The program being recorded: found, started and waited for so that it cannot
+ * tell a recorder from a shell. Uses signal handlers, so one at a time.
+ *
+ * Signals of the terminal reach the program by themselves (same process
+ * group); a signal another process sends to the recorder is passed on. The
+ * recorder itself outlives all of them until the program is over.
+ */
+#ifndef ORIEL_CLI_CHILD_H
+#define ORIEL_CLI_CHILD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct child {
+    int pid;
+    int status; /* as from waitpid, once over */
+    bool over;
+    sigset_t mask; /* what was blocked before */
+};
+
+/* Look `name` up as execvp does. 0, ORIEL_ENOTFOUND (127) or ORIEL_EPERM (126)
+ * with a line. */
+int child_find(const char *name, char *out, size_t n, struct oriel_err *err);
+/* Start it with ORIEL_RING=ring in its environment. The recorder's reaction to
+ * signals changes here. Codes as above, or ORIEL_EIO, ORIEL_ENOMEM. */
+int child_start(struct child *c, const char *path, char *const argv[], const char *ring,
+                struct oriel_err *err);
+/* Notice its end, pass on what was sent to the recorder. True once over. */
+bool child_poll(struct child *c);
+/* Sleep at most that long; ends early when the child ends or a signal comes. */
+void child_sleep(struct child *c, uint64_t ns);
+/* Signals act as usual again. */
+void child_release(struct child *c);
+/* Exit status that says the same as `status`; a death by signal is died again,
+ * without a core file, so that every kind of parent sees the same. */
+int child_exit_like(int status);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * oriel export: a capture into any outlet.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/reading.h"
+#include "util/num.h"
+
+struct export_command {
+    const char *to, *output;
+    bool force;
+};
+
+#define AT(member) .offset = offsetof(struct export_command, member)
+static const struct option_def options[] = {
+    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "OUTLET",
+     .help = "capture, chrome, perfetto or log"},
+    {.name = "output", .type = OPTION_STRING, AT(output), .arg = "FILE", .letter = 'o',
+     .help = "where to write; - is standard output (default: beside FILE)"},
+    {.name = "force", .type = OPTION_BOOL, AT(force), .letter = 'f',
+     .help = "overwrite an existing file"},
+    OPTION_END,
+};
+
+static int unknown_outlet(const char *name)
+{
+    char names[256] = "";
+    size_t at = 0;
+    for (size_t i = 0; export_registry[i] && at < sizeof names; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "",
+                               export_registry[i]->name);
+    if (!name || !name[0])
+        return cli_usage("export: --to OUTLET is missing; outlets: %s", names);
+    return cli_usage("export: no outlet is called \"%s\"; outlets: %s", name, names);
+}
+
+/* FILE with the suffix of the outlet in place of its own ".oriel". */
+static bool default_output(const char *path, const char *suffix, char *out, size_t n)
+{
+    size_t len = strlen(path);
+    if (len > 6 && strcmp(path + len - 6, ".oriel") == 0)
+        len -= 6;
+    int size = snprintf(out, n, "%.*s%s", (int)len, path, suffix);
+    return size > 0 && (size_t)size < n;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Where to write, checked: never over the input, never over a file unasked. */
+static int choose_output(const struct cli_call *call, const char *path, char *out, size_t n)
+{
+    const struct export_command *o = call->options;
+    struct stat st;
+    if (o->output && o->output[0]) {
+        int size = snprintf(out, n, "%s", o->output);
+        if (size < 0 || (size_t)size >= n)
+            return cli_usage("export: the output path is too long");
+    } else if (!default_output(path, call->outlet->suffix, out, n)) {
+        return cli_usage("export: the path is too long, give -o");
+    }
+    if (strcmp(out, "-") == 0)
+        return CLI_OK;
+    if (same_file(path, out))
+        return cli_usage("export: %s is the file to read; name another one with -o", out);
+    if (stat(out, &st) == 0 && S_ISDIR(st.st_mode))
+        return cli_fail("%s: is a directory; name a file with -o", out);
+    if (!o->force && lstat(out, &st) == 0 && S_ISREG(st.st_mode))
+        return cli_fail("%s: exists; -f overwrites it, -o names another one", out);
+    return CLI_OK;
+}
+
+static int open_output(const char *path, struct out **out, struct oriel_err *err)
+{
+    if (strcmp(path, "-") != 0)
+        return out_file_open(out, path, false, err);
+    int rc = out_fd_open(out, STDOUT_FILENO, "-");
+    return rc < 0 ? err_set(err, rc, "standard output: %s", err_text(rc)) : 0;
+}
+
+static void say_done(const struct reading *r, const char *path)
+{
+    struct session_counts c;
+    struct stat st;
+    char spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX];
+    session_get_counts(r->session, &c);
+    if (stat(path, &st) != 0)
+        return;
+    cli_note("%s: %s spans, %s events, %s", path, num_count(spans, reading_spans(&c)),
+             num_count(events, reading_events(&c)), num_bytes(bytes, (uint64_t)st.st_size));
+}
+
+static int export_file(const struct cli_call *call, struct reading *r, const char *output)
+{
+    struct oriel_err err = {0};
+    struct out *out;
+    int rc = open_output(output, &out, &err);
+    if (rc == 0)
+        rc = session_add_outlet(r->session, call->outlet, call->outlet_options, out, &err);
+    if (rc == 0)
+        rc = reading_run(r, &err);
+    if (rc == 0)
+        rc = session_finish(r->session, &err);
+    if (rc < 0)
+        return cli_fail("%s", err.text);
+    reading_say_damage(r);
+    if (strcmp(output, "-") != 0)
+        say_done(r, output);
+    return CLI_OK;
+}
+
+static int run(const struct cli_call *call)
+{
+    const struct export_command *o = call->options;
+    struct oriel_err err = {0};
+    struct reading r;
+    char output[512];
+    if (!call->outlet)
+        return unknown_outlet(o->to);
+    if (reading_open(&r, call->arg_count ? call->args[0] : NULL, &err) < 0)
+        return cli_fail("%s", err.text);
+    r.verb = "exporting";
+    int status = choose_output(call, r.path, output, sizeof output);
+    if (status == CLI_OK)
+        status = export_file(call, &r, output);
+    reading_close(&r);
+    return status;
+}
+
+const struct cli_command cli_command_export = {
+    .name = "export",
+    .summary = "turn a recording into another format",
+    .args = "[FILE]",
+    .description = "Reads a capture and writes it through an outlet. FILE is a capture or the "
+                   "directory of a run; without it, the newest run in .oriel/runs.",
+    .examples = "oriel export --to perfetto c.oriel           # c.perfetto-trace, for ui.perfetto.dev\n"
+                "oriel export --to log -o - c.oriel | less    # what was logged",
+    .options = options,
+    .options_size = sizeof(struct export_command),
+    .max_args = 1,
+    .outlet = true,
+    .run = run,
+};

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * oriel record: holds the ring, starts the program, drains into the outlets,
+ * and exits as the program did. Before the program starts, a failure ends the
+ * command; afterwards nothing that happens here may touch the program.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/child.h"
+#include "cli/cli.h"
+#include "cli/ending.h"
+#include "cli/outputs.h"
+#include "session/artifact.h"
+#include "session/pace.h"
+#include "source/region_io.h"
+
+#define GIT_NS UINT64_C(30000000)     /* longest wait for `git status` */
+#define LINGER_NS UINT64_C(100000000) /* for attached children that are about to end */
+#define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
+#define COMMIT_NS UINT64_C(200000000)
+#define COMMIT_BYTES_MAX (1u << 20)
+
+struct record_options {
+    const char *output, *filter, *to;
+    uint64_t ring, max_size;
+    int policy;
+    bool include_args, memfd, no_report, wait;
+};
+
+static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
+
+#define AT(member) .offset = offsetof(struct record_options, member)
+static const struct option_def options[] = {
+    {.name = "output", .type = OPTION_STRING, AT(output), .arg = "FILE", .letter = 'o',
+     .help = "capture to write (default: a new run in .oriel/runs)"},
+    {.name = "ring", .type = OPTION_SIZE, AT(ring), .fallback = "16MiB", .min = 1 << 18,
+     .max = 4294967296.0, .help = "memory between the program and the recorder"},
+    {.name = "policy", .type = OPTION_ENUM, AT(policy), .fallback = "drop-newest",
+     .choices = policies, .arg = "POLICY", .help = "what a full ring gives up"},
+    {.name = "filter", .type = OPTION_STRING, AT(filter), .arg = "DIRECTIVES",
+     .help = "which call sites record, e.g. info,db=debug (default: $ORIEL_FILTER, else all)"},
+    {.name = "include_args", .type = OPTION_BOOL, AT(include_args),
+     .help = "record values marked as function arguments"},
+    {.name = "memfd", .type = OPTION_BOOL, AT(memfd),
+     .help = "ring in sealed memory without a name: nothing to recover if both are killed"},
+    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "OUTLET[,..]",
+     .help = "what to write: capture, chrome, perfetto, log (default: capture)"},
+    {.name = "max_size", .type = OPTION_SIZE, AT(max_size), .fallback = "0",
+     .help = "largest size of each file; 0 = the disk's"},
+    {.name = "wait", .type = OPTION_BOOL, AT(wait),
+     .help = "also wait for children that outlive the program"},
+    {.name = "no_report", .type = OPTION_BOOL, AT(no_report),
+     .help = "end with the summary line alone"},
+    OPTION_END,
+};
+
+struct recording {
+    const struct record_options *options;
+    struct outputs outputs;
+    struct region *region;
+    struct session *session;
+    struct child child;
+    struct oriel_err trouble; /* first thing that went wrong once it ran */
+    uint64_t started_ns, ended_ns; /* monotonic; of the program */
+    uint32_t still_running;
+    char exe[4096];
+};
+
+/* ---- before the program starts ---- */
+
+static const char *filter_of(const struct record_options *o)
+{
+    const char *environment = getenv("ORIEL_FILTER");
+    return o->filter && o->filter[0] ? o->filter : environment ? environment : "";
+}
+
+static int make_region(struct recording *r, struct oriel_err *err)
+{
+    const struct record_options *o = r->options;
+    char capture[WIRE_PATH_BYTES] = "", cwd[4096];
+    if (r->outputs.capture >= 0) {
+        /* Absolute: `oriel recover` may run anywhere. */
+        const char *path = r->outputs.items[r->outputs.capture].path;
+        bool relative = path[0] != '/' && getcwd(cwd, sizeof cwd);
+        int n = snprintf(capture, sizeof capture, "%s%s%s", relative ? cwd : "",
+                         relative ? "/" : "", path);
+        if (n < 0 || (size_t)n >= sizeof capture)
+            capture[0] = 0;
+    }
+    struct region_options how = {.size = sizeof how,
+                                 .policy = (uint32_t)o->policy,
+                                 .ring_bytes = o->ring,
+                                 .flags = (o->include_args ? WIRE_REGION_INCLUDE_ARGS : 0) |
+                                          WIRE_REGION_OTEL_CTX,
+                                 .memfd = o->memfd,
+                                 .directives = filter_of(o),
+                                 .capture_path = capture};
+    return region_create(&r->region, &how, err);
+}
+
+/* The artifact header. Nothing in it is worth failing for. */
+static void describe(struct recording *r, char *const argv[])
+{
+    struct model_catalog *c = session_catalog(r->session);
+    char cwd[VCS_PATH_BYTES];
+    struct vcs v;
+    struct vcs_query query = {0};
+    uint64_t deadline = clock_mono_ns() + GIT_NS;
+    bool repository = getcwd(cwd, sizeof cwd) && vcs_read(cwd, &v) == 0;
+    if (repository)
+        vcs_dirty_start(&query, v.root); /* answers while we do the rest */
+    (void)artifact_host(c);
+    char *absolute = realpath(r->exe, NULL);
+    (void)artifact_command(c, absolute, argv);
+    (void)artifact_set(c, "oriel.clock",
+                       clock_choose() == ORIEL_CLOCK_MONOTONIC ? "monotonic" : "counter");
+    if (repository)
+        (void)artifact_vcs(c, &v, vcs_dirty_wait(&query, deadline));
+    free(absolute);
+}
+
+static int prepare(struct recording *r, const struct cli_call *call, struct oriel_err *err)
+{
+    const struct record_options *o = r->options;
+    int rc = outputs_choose(&r->outputs, o->to, o->output, call->args[0], err);
+    if (rc == 0)
+        rc = make_region(r, err);
+    if (rc == 0)
+        rc = session_new(&r->session, "ring", region_path(r->region), NULL, err);
+    if (rc < 0)
+        return rc;
+    uint64_t bytes = o->ring / 8 < COMMIT_BYTES_MAX ? o->ring / 8 : COMMIT_BYTES_MAX;
+    session_set_commit(r->session, bytes, COMMIT_NS);
+    describe(r, call->args);
+    return outputs_open(&r->outputs, r->session, call->outlet, call->outlet_options, o->max_size,
+                        &r->trouble) < 0
+               ? err_set(err, r->trouble.code, "%s", r->trouble.text)
+               : 0;
+}
+
+/* ---- while it runs ---- */
+
+static void step(struct recording *r, int *out_result)
+{
+    struct oriel_err err = {0};
+    *out_result = session_step(r->session, &err);
+    if (*out_result < 0 && !r->trouble.code)
+        r->trouble = err;
+}
+
+/* The program is over. Attached children that end with it are worth a moment;
+ * others are left alone. True: stop. */
+static bool enough(struct recording *r, uint64_t now, uint64_t *looked_ns)
+{
+    struct region_info info;
+    if (*looked_ns && now - *looked_ns < LOOK_NS)
+        return false;
+    *looked_ns = now;
+    if (region_inspect(region_path(r->region), &info, NULL) < 0)
+        return true;
+    r->still_running = info.processes_alive;
+    return info.processes_alive == 0 ||
+           (!r->options->wait && now - r->ended_ns >= LINGER_NS);
+}
+
+static void follow(struct recording *r)
+{
+    struct pace pace;
+    uint64_t looked_ns = 0;
+    pace_init(&pace, r->options->ring);
+    for (;;) {
+        bool more;
+        int result;
+        bool over = child_poll(&r->child);
+        uint64_t now = clock_mono_ns();
+        if (over && !r->ended_ns)
+            r->ended_ns = now;
+        step(r, &result);
+        if (over && enough(r, now, &looked_ns))
+            return;
+        uint64_t bytes = session_step_bytes(r->session, &more);
+        uint64_t ns = pace_next(&pace, bytes, more && result >= 0, now);
+        if (over && ns > LOOK_NS)
+            ns = LOOK_NS;
+        if (ns)
+            child_sleep(&r->child, ns);
+    }
+}
+
+/* ---- the end ---- */
+
+static void clean_up(struct recording *r)
+{
+    session_free(r->session);
+    if (r->region && !r->options->memfd)
+        (void)region_unlink(region_path(r->region), NULL);
+    region_free(r->region);
+}
+
+/* Everything is drained, written and removed before anything is said: from
+ * then on the user may break off. */
+static void finish(struct recording *r, struct ending *out)
+{
+    struct oriel_err err = {0};
+    region_end(r->region);
+    if (session_finish(r->session, &err) < 0 && !r->trouble.code)
+        r->trouble = err;
+    *out = (struct ending){.outputs = &r->outputs,
+                           .duration_ns = r->ended_ns - r->started_ns,
+                           .still_running = r->still_running,
+                           .report = !r->options->no_report};
+    session_get_counts(r->session, &out->counts);
+    snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
+    clean_up(r);
+    if (out->counts.records == 0)
+        outputs_discard(&r->outputs);
+    child_release(&r->child);
+}
+
+static int exit_code(int rc)
+{
+    return rc == ORIEL_ENOTFOUND ? CLI_NOT_FOUND : rc == ORIEL_EPERM ? CLI_NOT_EXECUTABLE
+                                                                     : CLI_FAILED;
+}
+
+static int run(const struct cli_call *call)
+{
+    struct recording r = {.options = call->options};
+    struct oriel_err err = {0};
+    int rc = child_find(call->args[0], r.exe, sizeof r.exe, &err);
+    if (rc < 0) {
+        cli_note("%s", err.text);
+        return exit_code(rc);
+    }
+    rc = prepare(&r, call, &err);
+    int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
+    if (rc == 0) {
+        r.started_ns = clock_mono_ns();
+        rc = child_start(&r.child, r.exe, call->args, region_path(r.region), &err);
+        status = exit_code(rc);
+    }
+    if (rc < 0) {
+        cli_note("record: %s", err.text);
+        clean_up(&r);
+        outputs_discard(&r.outputs);
+        return status;
+    }
+    struct ending end;
+    follow(&r);
+    finish(&r, &end);
+    end.program = call->args[0];
+    ending_say(&end);
+    return child_exit_like(r.child.status);
+}
+
+const struct cli_command cli_command_record = {
+    .name = "record",
+    .summary = "run a program and record what it says",
+    .args = "[--] PROGRAM [ARGS]",
+    .description =
+        "Starts PROGRAM with a ring of shared memory, drains the ring while it runs and writes a "
+        "capture. The program keeps its standard streams, its process group and its exit status: "
+        "a death by signal is passed on as one. Whatever happens to the recorder (killed, "
+        "stopped, disk full), the program goes on; what could not be kept is counted. If the "
+        "recorder is killed, oriel recover saves what is left in the ring.",
+    .examples = "oriel record -- ./server --port 80      # into .oriel/runs\n"
+                "oriel record -o c.oriel --filter info,db=debug -- make test",
+    .options = options,
+    .options_size = sizeof(struct record_options),
+    .min_args = 1,
+    .max_args = -1,
+    .program = true,
+    .outlet = true,
+    .run = run,
+};

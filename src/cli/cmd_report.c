@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * oriel report: a capture as one screen of text, or as JSON.
+ */
+#include <stddef.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/reading.h"
+#include "util/tty.h"
+
+struct report_command {
+    bool json, tree;
+    int64_t top, width;
+    const char *from, *to;
+};
+
+#define AT(member) .offset = offsetof(struct report_command, member)
+static const struct option_def options[] = {
+    {.name = "json", .type = OPTION_BOOL, AT(json), .help = "as JSON", .letter = 'j'},
+    {.name = "top", .type = OPTION_INT, AT(top), .fallback = "20", .min = 1, .max = 100000,
+     .help = "rows per table", .letter = 'n'},
+    {.name = "tree", .type = OPTION_BOOL, AT(tree),
+     .help = "the slowest trace as a tree of spans with durations", .letter = 't'},
+    {.name = "from", .type = OPTION_STRING, AT(from), .arg = "EVENT",
+     .help = "latency from this span or event ..."},
+    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "EVENT", .help = "... to this one"},
+    {.name = "width", .type = OPTION_INT, AT(width), .fallback = "0", .min = 0, .max = 10000,
+     .help = "columns; 0 = those of the terminal, else 100"},
+    OPTION_END,
+};
+
+static bool given(const char *text)
+{
+    return text && text[0];
+}
+
+/* The terminal's width; where there is none, the report chooses. */
+static struct report_options to_options(const struct report_command *o)
+{
+    struct tty tty;
+    tty_look(&tty, STDOUT_FILENO, TTY_AUTO);
+    return (struct report_options){.size = sizeof(struct report_options),
+                                   .width = o->width ? (uint32_t)o->width
+                                           : tty.terminal ? tty.width
+                                                  : 0,
+                                   .color = tty.colour,
+                                   .top = (uint32_t)o->top,
+                                   .tree = o->tree,
+                                   .from = given(o->from) ? o->from : NULL,
+                                   .to = given(o->to) ? o->to : NULL};
+}
+
+static int add_items(void *user, const struct model_batch *items)
+{
+    return report_add(user, items);
+}
+
+static int print_report(const struct reading *r, struct report *report, bool json)
+{
+    struct report_facts facts;
+    struct buf b;
+    buf_init(&b);
+    reading_facts(r, &facts);
+    int rc = json ? report_json(report, &facts, &b) : report_text(report, &facts, &b);
+    int status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc)) : cli_print(&b);
+    buf_done(&b);
+    return status;
+}
+
+static int run(const struct cli_call *call)
+{
+    const struct report_command *o = call->options;
+    struct oriel_err err = {0};
+    struct reading r;
+    struct report *report = NULL;
+    if (given(o->from) != given(o->to))
+        return cli_usage("report: --from and --to go together");
+    int rc = reading_open(&r, call->arg_count ? call->args[0] : NULL, &err);
+    if (rc < 0)
+        return cli_fail("%s", err.text);
+    struct report_options how = to_options(o);
+    rc = report_new(&report, &how, session_catalog(r.session));
+    if (rc < 0)
+        err_set(&err, rc, "%s: %s", r.path, err_text(rc));
+    if (rc == 0) {
+        session_on_items(r.session, add_items, report);
+        rc = reading_run(&r, &err);
+    }
+    if (rc == 0)
+        rc = session_finish(r.session, &err);
+    int status = rc < 0 ? cli_fail("%s", err.text) : print_report(&r, report, o->json);
+    report_free(report);
+    reading_close(&r);
+    return status;
+}
+
+const struct cli_command cli_command_report = {
+    .name = "report",
+    .summary = "show what a recording says: spans, slowest instances, threads, losses",
+    .args = "[FILE]",
+    .description = "Reads a capture and prints tables: every span with its count, total, own and "
+                   "busy time and percentiles, the slowest instances, threads and tasks, and "
+                   "first of all what was lost. FILE is a capture or the directory of a run; "
+                   "without it, the newest run in .oriel/runs.",
+    .examples = "oriel report                  # the newest run\n"
+                "oriel report -t c.oriel       # its slowest trace as a tree\n"
+                "oriel report --from order.in --to order.out c.oriel",
+    .options = options,
+    .options_size = sizeof(struct report_command),
+    .max_args = 1,
+    .run = run,
+};

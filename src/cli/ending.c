@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The screen at the end of a recording, on stderr: a summary line, what went
+ * wrong, the top of the report, where to go next.
+ */
+#include "cli/ending.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/reading.h"
+#include "util/num.h"
+#include "util/tty.h"
+
+#define REPORT_BYTES_MAX (128u << 20) /* a bigger capture would delay the prompt */
+#define REPORT_LINES 18u
+#define REPORT_ROWS 8u
+
+struct screen {
+    struct buf text;
+    const char *dot; /* between the facts of a line */
+    struct tty tty;
+};
+
+static void fact(struct screen *s, uint64_t n, const char *one, const char *many)
+{
+    char number[NUM_TEXT_MAX];
+    buf_printf(&s->text, "%s%s %s", s->dot, num_count(number, n), n == 1 ? one : many);
+}
+
+static void losses(struct screen *s, const struct session_counts *c)
+{
+    char number[NUM_TEXT_MAX];
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)
+        sum += c->lost[i];
+    buf_printf(&s->text, "%s%s lost", s->dot, num_count(number, sum));
+    const char *between = " (";
+    for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++) {
+        if (!c->lost[i])
+            continue;
+        if (c->lost[i] == sum)
+            buf_printf(&s->text, "%s%s: %s", between, model_lost_text(i), model_lost_remedy(i));
+        else
+            buf_printf(&s->text, "%s%s %s: %s", between, num_count(number, c->lost[i]),
+                       model_lost_text(i), model_lost_remedy(i));
+        between = "; ";
+    }
+    if (sum)
+        buf_putc(&s->text, ')');
+}
+
+static const char *main_path(const struct outputs *o)
+{
+    return o->dir[0] ? o->dir : o->items[o->capture >= 0 ? o->capture : 0].path;
+}
+
+static void summary(struct screen *s, const struct ending *e)
+{
+    char time[NUM_TEXT_MAX];
+    const struct session_counts *c = &e->counts;
+    buf_printf(&s->text, "oriel  %s", num_duration(time, e->duration_ns));
+    if (c->processes > 1)
+        fact(s, c->processes, "process", "processes");
+    fact(s, c->threads, "thread", "threads");
+    fact(s, reading_spans(c), "span", "spans");
+    fact(s, reading_events(c), "event", "events");
+    losses(s, c);
+    buf_printf(&s->text, "%s%s\n", s->dot, main_path(e->outputs));
+}
+
+static void troubles(struct screen *s, const struct ending *e)
+{
+    const struct session_counts *c = &e->counts;
+    char n[NUM_TEXT_MAX];
+    if (e->trouble[0])
+        buf_printf(&s->text, "oriel: %s\n", e->trouble);
+    for (unsigned i = 0; i < e->outputs->count; i++) {
+        const struct output *o = &e->outputs->items[i];
+        if (o->index < 0)
+            buf_printf(&s->text, "oriel: %s: not written\n", o->path);
+        else if (c->refused[o->index])
+            buf_printf(&s->text, "oriel: %s: %s records could not be written; the program was not "
+                                 "held up\n",
+                       o->path, num_count(n, c->refused[o->index]));
+    }
+    if (c->damage.records)
+        buf_printf(&s->text, "oriel: %s damaged records were skipped in the ring\n",
+                   num_count(n, c->damage.records));
+    if (e->still_running)
+        buf_printf(&s->text, "oriel: %u %s still running and no longer recorded (--wait waits)\n",
+                   e->still_running, e->still_running == 1 ? "process is" : "processes are");
+}
+
+static int add_items(void *user, const struct model_batch *items)
+{
+    return report_add(user, items);
+}
+
+/* The first lines of the report; the rest is one command away. */
+static void put_top(struct screen *s, const struct buf *report)
+{
+    size_t at = 0;
+    for (unsigned lines = 0; at < report->size && lines < REPORT_LINES; lines++) {
+        const char *end = memchr(report->data + at, '\n', report->size - at);
+        at = end ? (size_t)(end - report->data) + 1 : report->size;
+    }
+    buf_put(&s->text, report->data, at);
+}
+
+static void top_of_report(struct screen *s, const char *path)
+{
+    struct reading r;
+    struct report *report = NULL;
+    struct report_facts facts;
+    struct buf b;
+    struct stat st;
+    if (stat(path, &st) != 0 || st.st_size > REPORT_BYTES_MAX)
+        return;
+    struct report_options how = {.size = sizeof how,
+                                 .width = s->tty.terminal ? s->tty.width : 0,
+                                 .color = s->tty.colour,
+                                 .top = REPORT_ROWS};
+    buf_init(&b);
+    if (reading_open(&r, path, NULL) == 0 &&
+        report_new(&report, &how, session_catalog(r.session)) == 0) {
+        session_on_items(r.session, add_items, report);
+        if (reading_run(&r, NULL) == 0 && session_finish(r.session, NULL) == 0) {
+            reading_facts(&r, &facts);
+            if (report_text(report, &facts, &b) == 0)
+                put_top(s, &b);
+        }
+    }
+    report_free(report);
+    reading_close(&r);
+    buf_done(&b);
+}
+
+static void next_line(struct screen *s, const struct outputs *o)
+{
+    if (o->capture < 0 || o->items[o->capture].index < 0)
+        return;
+    const char *file = o->dir[0] ? "" : o->items[o->capture].path;
+    const char *space = file[0] ? " " : "";
+    buf_printf(&s->text, "next: oriel report%s%s%soriel report -t%s%s%soriel export --to perfetto%s%s\n",
+               space, file, s->dot, space, file, s->dot, space, file);
+}
+
+static void nothing(struct screen *s, const struct ending *e)
+{
+    if (e->counts.processes)
+        buf_printf(&s->text, "oriel: %s recorded nothing: no annotated line was reached, or --filter "
+                             "left none\n",
+                   e->program);
+    else
+        buf_printf(&s->text,
+                   "oriel: %s recorded nothing: it has no annotations; #include <oriel/oriel.h>, "
+                   "say ORIEL_SPAN(\"name\"); and link liboriel-core\n",
+                   e->program);
+}
+
+static void put(const struct buf *b)
+{
+    for (size_t at = 0; at < b->size && !b->failed;) {
+        ssize_t n = write(STDERR_FILENO, b->data + at, b->size - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* nobody is left to tell */
+        at += (size_t)n;
+    }
+}
+
+void ending_say(const struct ending *e)
+{
+    assert(e->outputs && e->program);
+    struct screen s;
+    buf_init(&s.text);
+    tty_look(&s.tty, STDERR_FILENO, TTY_AUTO);
+    s.dot = s.tty.utf8 ? " \xc2\xb7 " : ", ";
+    if (e->counts.records == 0 && !e->trouble[0]) {
+        nothing(&s, e);
+    } else {
+        summary(&s, e);
+        troubles(&s, e);
+        if (e->report && e->outputs->capture >= 0 &&
+            e->outputs->items[e->outputs->capture].index >= 0) {
+            buf_putc(&s.text, '\n');
+            top_of_report(&s, e->outputs->items[e->outputs->capture].path);
+        }
+        next_line(&s, e->outputs);
+    }
+    put(&s.text);
+    buf_done(&s.text);
+}

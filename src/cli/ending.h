@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What `oriel record` says, once, when the program is over: one screen.
+ */
+#ifndef ORIEL_CLI_ENDING_H
+#define ORIEL_CLI_ENDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/outputs.h"
+#include "session/session.h"
+
+struct ending {
+    const struct outputs *outputs;
+    struct session_counts counts;
+    const char *program;   /* as it was named */
+    uint64_t duration_ns;  /* of the program */
+    uint32_t still_running; /* attached processes that were not waited for */
+    bool report;           /* show the top of the report */
+    char trouble[512];     /* first failure of an outlet, "" none */
+};
+
+void ending_say(const struct ending *e);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Drives a session over a file, with a progress line on a terminal.
+ */
+#include "cli/reading.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/runs.h"
+#include "util/num.h"
+#include "wire/region.h"
+
+#define PROGRESS_AFTER_NS UINT64_C(1000000000)
+#define PROGRESS_EVERY_NS UINT64_C(200000000)
+
+/* A ring is no capture, but easily mistaken for one: say what to do. */
+static int refuse_ring(const char *path, struct oriel_err *err)
+{
+    char magic[8] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, magic, sizeof magic);
+    close(fd);
+    if (n == (ssize_t)sizeof magic && memcmp(magic, WIRE_REGION_MAGIC, sizeof magic) == 0)
+        return err_set(err, ORIEL_EFORMAT,
+                       "%s: a ring in memory, not a capture; save it with: oriel recover %s", path,
+                       path);
+    return 0;
+}
+
+int reading_open(struct reading *r, const char *path, struct oriel_err *err)
+{
+    *r = (struct reading){.verb = "reading", .start_ns = clock_mono_ns()};
+    int rc = 0;
+    if (!path)
+        rc = runs_newest(r->path, sizeof r->path, err);
+    else if ((size_t)snprintf(r->path, sizeof r->path, "%s", path) >= sizeof r->path)
+        rc = err_set(err, ORIEL_EINVAL, "the path is longer than %zu bytes", sizeof r->path - 1);
+    if (rc < 0)
+        return rc;
+    struct stat st;
+    if (stat(r->path, &st) == 0) {
+        if (S_ISDIR(st.st_mode)) {
+            char inside[sizeof r->path + sizeof RUNS_FILE];
+            snprintf(inside, sizeof inside, "%s/" RUNS_FILE, r->path);
+            if (strlen(inside) >= sizeof r->path || stat(inside, &st) != 0)
+                return err_set(err, ORIEL_EINVAL, "%s: a directory without a " RUNS_FILE, r->path);
+            memcpy(r->path, inside, strlen(inside) + 1);
+        }
+        r->file_bytes = (uint64_t)st.st_size;
+    }
+    rc = refuse_ring(r->path, err);
+    return rc ? rc : session_new(&r->session, "file", r->path, NULL, err);
+}
+
+static void progress(struct reading *r, uint64_t now)
+{
+    struct session_counts c;
+    char records[NUM_TEXT_MAX], of[64] = "";
+    session_get_counts(r->session, &c);
+    if (c.damage.chunks > c.damage.chunks_read)
+        snprintf(of, sizeof of, ", chunk %llu of %llu", (unsigned long long)c.damage.chunks_read,
+                 (unsigned long long)c.damage.chunks);
+    char line[256];
+    int n = snprintf(line, sizeof line, "\r\033[K%s %.100s: %s records%s", r->verb, r->path,
+                     num_short(records, (double)c.records), of);
+    if (n > 0 && write(STDERR_FILENO, line, (size_t)n) == n)
+        r->shown_ns = now;
+}
+
+static void progress_end(const struct reading *r)
+{
+    if (r->shown_ns) {
+        ssize_t n = write(STDERR_FILENO, "\r\033[K", 4);
+        (void)n;
+    }
+}
+
+int reading_run(struct reading *r, struct oriel_err *err)
+{
+    assert(r->session);
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    int result;
+    do {
+        result = session_step(r->session, err);
+        uint64_t now = terminal ? clock_mono_ns() : 0;
+        if (terminal && now - r->start_ns >= PROGRESS_AFTER_NS &&
+            now - r->shown_ns >= PROGRESS_EVERY_NS)
+            progress(r, now);
+    } while (result == SOURCE_DATA);
+    progress_end(r);
+    return result < 0 ? result : 0;
+}
+
+void reading_facts(const struct reading *r, struct report_facts *out)
+{
+    struct session_counts c;
+    session_get_counts(r->session, &c);
+    *out = (struct report_facts){.records = c.records,
+                                 .damaged = c.damage.records,
+                                 .clamped = c.pipe.clamped,
+                                 .unfinished = c.pipe.unfinished,
+                                 .orphan_ends = c.pipe.orphan_ends,
+                                 .bytes_skipped = c.damage.bytes_skipped,
+                                 .first_damage = c.damage.first_offset,
+                                 .truncated = c.damage.truncated,
+                                 .path = r->path};
+    memcpy(out->lost, c.lost, sizeof out->lost);
+}
+
+void reading_say_damage(const struct reading *r)
+{
+    struct session_counts c;
+    session_get_counts(r->session, &c);
+    const struct source_damage *d = &c.damage;
+    char at[NUM_TEXT_MAX], skipped[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX], missing[NUM_TEXT_MAX];
+    if (d->first_offset != UINT64_MAX)
+        cli_note("%s: damaged at byte %s: %llu of %llu chunks read, %s records and %s skipped",
+                 r->path, num_count(at, d->first_offset), (unsigned long long)d->chunks_read,
+                 (unsigned long long)d->chunks, num_count(skipped, d->records),
+                 num_bytes(bytes, d->bytes_skipped));
+    else if (d->truncated)
+        cli_note("%s: the end is missing (still being written, or cut); %llu chunks read", r->path,
+                 (unsigned long long)d->chunks_read);
+    if (d->unwritten)
+        cli_note("%s: %s records were not stored when it was recorded", r->path,
+                 num_count(missing, d->unwritten));
+}
+
+void reading_close(struct reading *r)
+{
+    session_free(r->session);
+    r->session = NULL;
+}
+
+uint64_t reading_spans(const struct session_counts *c)
+{
+    return c->by_type[ORIEL_REC_BEGIN] + c->by_type[ORIEL_REC_OPEN] + c->by_type[ORIEL_REC_SPAN];
+}
+
+uint64_t reading_events(const struct session_counts *c)
+{
+    return c->by_type[ORIEL_REC_EVENT];
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Makes, finds and orders the runs of a project.
+ */
+#include "cli/runs.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/out.h"
+
+#define SAME_SECOND_MAX 1000
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct run *x = a, *y = b;
+    if (x->changed_ns != y->changed_ns)
+        return x->changed_ns < y->changed_ns ? 1 : -1;
+    return strcmp(y->dir, x->dir);
+}
+
+static bool describe(const char *name, struct run *out)
+{
+    struct stat st;
+    int n = snprintf(out->dir, sizeof out->dir, RUNS_DIR "/%s", name);
+    if (n < 0 || (size_t)n + sizeof "/" RUNS_FILE > sizeof out->path)
+        return false;
+    memcpy(out->path, out->dir, (size_t)n);
+    memcpy(out->path + n, "/" RUNS_FILE, sizeof "/" RUNS_FILE);
+    if (stat(out->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    out->bytes = (uint64_t)st.st_size;
+    out->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    return true;
+}
+
+int runs_list(struct runs *out)
+{
+    *out = (struct runs){0};
+    DIR *d = opendir(RUNS_DIR);
+    if (!d)
+        return 0;
+    int rc = 0;
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        struct run r;
+        if (e->d_name[0] == '.' || !describe(e->d_name, &r))
+            continue;
+        struct run *slot = VEC_PUSH(out);
+        if (!slot) {
+            rc = ORIEL_ENOMEM;
+            break;
+        }
+        *slot = r;
+    }
+    closedir(d);
+    if (rc < 0)
+        runs_done(out);
+    else if (out->count > 1)
+        qsort(out->items, out->count, sizeof *out->items, newest_first);
+    return rc;
+}
+
+void runs_done(struct runs *r)
+{
+    VEC_DONE(r);
+}
+
+int runs_newest(char *out, size_t n, struct oriel_err *err)
+{
+    struct runs r;
+    int rc = runs_list(&r);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", RUNS_DIR, err_text(rc));
+    if (r.count == 0)
+        return err_set(err, ORIEL_ENOTFOUND,
+                       "no run in %s yet; record one with: oriel record -- PROGRAM", RUNS_DIR);
+    int size = snprintf(out, n, "%s", r.items[0].path);
+    assert(size > 0 && (size_t)size < n);
+    runs_done(&r);
+    return 0;
+}
+
+/* The last component of a path, of letters that are harmless in a file name. */
+static void short_name(const char *program, char out[64])
+{
+    const char *slash = strrchr(program, '/');
+    const char *p = slash && slash[1] ? slash + 1 : program;
+    size_t n = 0;
+    for (; *p && n < 40; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                     (*p >= '0' && *p <= '9') || strchr("._+-", *p);
+        out[n++] = plain ? *p : '_';
+    }
+    out[n] = 0;
+    if (n == 0)
+        memcpy(out, "program", 8);
+}
+
+int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err)
+{
+    struct tm tm;
+    char stamp[32], name[64], suffix[16] = "";
+    int rc = out_make_dir(".oriel", true, err);
+    if (rc == 0)
+        rc = out_make_dir(RUNS_DIR, false, err);
+    if (rc < 0)
+        return rc;
+    short_name(program, name);
+    if (!localtime_r(&now, &tm) || !strftime(stamp, sizeof stamp, "%m%d-%H%M%S", &tm))
+        memcpy(stamp, "0000-000000", 12);
+    for (int i = 2; i < SAME_SECOND_MAX; i++) {
+        int size = snprintf(out_dir, n, RUNS_DIR "/%s-%s%s", stamp, name, suffix);
+        assert(size > 0 && (size_t)size < n);
+        if (mkdir(out_dir, 0700) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return err_set_errno(err, errno, "%s", out_dir);
+        snprintf(suffix, sizeof suffix, "-%d", i);
+    }
+    return err_set(err, ORIEL_ELIMIT, "%s: too many runs in one second", out_dir);
+}

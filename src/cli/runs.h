@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where recordings of a project live: .oriel/runs/<MMDD-HHMMSS>-<name>/ in the
+ * current directory. Files only; nothing is cached.
+ */
+#ifndef ORIEL_CLI_RUNS_H
+#define ORIEL_CLI_RUNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#define RUNS_DIR ".oriel/runs"
+#define RUNS_FILE "capture.oriel"
+#define RUNS_PATH_BYTES 512u
+
+struct run {
+    char dir[RUNS_PATH_BYTES];  /* .oriel/runs/1120-101530-codesearch */
+    char path[RUNS_PATH_BYTES]; /* its capture */
+    uint64_t bytes;
+    int64_t changed_ns; /* unix; last write */
+};
+struct runs {
+    struct run *items;
+    size_t count, capacity;
+};
+
+/* All runs, newest first. Free with runs_done. 0 (none is no error) or
+ * ORIEL_ENOMEM. */
+int runs_list(struct runs *out);
+void runs_done(struct runs *r);
+/* Path of the newest capture. 0, or ORIEL_ENOTFOUND with a line. */
+int runs_newest(char *out, size_t n, struct oriel_err *err);
+/* Make the directory of a new run of `program` (a path or a name); several in
+ * one second get -2, -3, ... 0, or a code with a line. */
+int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The pace of a drain follows the fastest rate seen of late: it sleeps for as
+ * long as that rate takes to fill an eighth of the ring. Writers never wake the
+ * drain: a futex wake would cost them six spans.
+ */
+#include "session/pace.h"
+
+#include <assert.h>
+
+void pace_init(struct pace *p, uint64_t ring_bytes)
+{
+    assert(ring_bytes > 0);
+    *p = (struct pace){.ring_bytes = ring_bytes};
+}
+
+static uint64_t rate(uint64_t bytes, uint64_t ns)
+{
+    return (uint64_t)((unsigned __int128)bytes * 1000000000u / (ns ? ns : 1));
+}
+
+uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)
+{
+    if (p->last_ns == 0)
+        p->data_ns = now_ns; /* the beginning counts as busy */
+    else {
+        uint64_t r = rate(bytes, now_ns - p->last_ns);
+        /* A fall is believed slowly: bursts come in rows. */
+        p->bytes_per_s = r > p->bytes_per_s ? r : p->bytes_per_s - p->bytes_per_s / 8;
+    }
+    p->last_ns = now_ns;
+    if (bytes)
+        p->data_ns = now_ns;
+    if (more)
+        return 0;
+    uint64_t quiet = now_ns - p->data_ns;
+    if (quiet >= UINT64_C(10000000000))
+        return PACE_SILENT_NS;
+    if (quiet >= UINT64_C(1000000000))
+        return PACE_QUIET_NS;
+    uint64_t fill = p->bytes_per_s ? rate(p->ring_bytes / 8, p->bytes_per_s) : PACE_IDLE_NS;
+    return fill < PACE_BUSY_NS ? PACE_BUSY_NS : fill > PACE_IDLE_NS ? PACE_IDLE_NS : fill;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * How long a drain may sleep: long enough to cost nothing, short enough that
+ * the ring does not fill. Pure; the time comes in.
+ */
+#ifndef ORIEL_SESSION_PACE_H
+#define ORIEL_SESSION_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACE_BUSY_NS UINT64_C(100000)   /* shortest sleep */
+#define PACE_IDLE_NS UINT64_C(10000000) /* longest while data comes now and then */
+#define PACE_QUIET_NS UINT64_C(20000000) /* after a second without data */
+#define PACE_SILENT_NS UINT64_C(50000000) /* after ten seconds */
+
+struct pace {
+    uint64_t ring_bytes;
+    uint64_t bytes_per_s; /* highest of late, decaying */
+    uint64_t last_ns;     /* of the last call; 0 none */
+    uint64_t data_ns;     /* when data was last seen */
+};
+
+void pace_init(struct pace *p, uint64_t ring_bytes);
+/* After a round that brought `bytes`; `more` says the source has more at hand.
+ * Returns how long to sleep, 0: not at all. */
+uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns);
+
+#endif

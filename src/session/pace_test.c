@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The pace of a drain, with a clock of our own.
+ */
+#include "session/pace.h"
+
+#include "test.h"
+
+#define MS UINT64_C(1000000)
+#define RING (UINT64_C(16) << 20)
+
+static struct pace started(void)
+{
+    struct pace p;
+    pace_init(&p, RING);
+    (void)pace_next(&p, 0, false, 1000 * MS);
+    return p;
+}
+
+TEST(pace_never_sleeps_while_the_source_has_more)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 1000000, true, 1001 * MS), 0);
+}
+
+TEST(pace_of_a_slow_writer_is_ten_milliseconds)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 4000, false, 1010 * MS), 10 * MS);
+    CHECK_EQ(pace_next(&p, 0, false, 1020 * MS), 10 * MS);
+}
+
+TEST(pace_lets_a_fast_writer_fill_an_eighth_of_the_ring)
+{
+    struct pace p = started();
+    /* 1 MiB per ms fills 2 MiB in 2 ms */
+    uint64_t ns = pace_next(&p, 1 << 20, false, 1001 * MS);
+    CHECK(ns > 1900000 && ns < 2100000);
+}
+
+TEST(pace_is_never_shorter_than_the_busy_sleep)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, UINT64_C(1) << 40, false, 1001 * MS), PACE_BUSY_NS);
+}
+
+TEST(pace_remembers_a_burst_for_some_rounds)
+{
+    struct pace p = started();
+    uint64_t burst = pace_next(&p, 1 << 20, false, 1001 * MS);
+    uint64_t after = pace_next(&p, 0, false, 1002 * MS);
+    CHECK(after < burst * 2);
+    uint64_t now = 1002;
+    for (int i = 0; i < 60; i++)
+        after = pace_next(&p, 0, false, ++now * MS);
+    CHECK_EQ(after, PACE_IDLE_NS);
+}
+
+TEST(pace_slows_down_when_nobody_speaks)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 0, false, 2500 * MS), PACE_QUIET_NS);
+    CHECK_EQ(pace_next(&p, 0, false, 12500 * MS), PACE_SILENT_NS);
+    CHECK(pace_next(&p, 8, false, 12550 * MS) <= PACE_IDLE_NS);
+}
+
+TEST(pace_survives_a_clock_that_stands_still)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 0, false, 1000 * MS), PACE_IDLE_NS);
+    CHECK_EQ(pace_next(&p, 100, false, 1000 * MS) > 0, 1);
+}
+
+TEST_MAIN()
