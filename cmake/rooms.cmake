@@ -49,11 +49,14 @@ target_include_directories(oriel-core INTERFACE
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(oriel-core INTERFACE Threads::Threads)
 
+# Nothing undefined in a shared library; a sanitizer's symbols come from the program.
+set(complete $<$<NOT:$<BOOL:${ORIEL_SANITIZE}>>:-Wl,-z,defs>)
 add_library(oriel-core-shared SHARED oriel-core.o)
 set_target_properties(oriel-core-shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME oriel-core
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-core.map"
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-core.map)
+target_link_options(oriel-core-shared PRIVATE -Wl,-z,nodelete ${complete}
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-core.map)
 target_include_directories(oriel-core-shared INTERFACE
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(oriel-core-shared PRIVATE Threads::Threads)
@@ -68,8 +71,9 @@ endforeach()
 add_library(oriel SHARED ${export_objects})
 set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}
-  LINK_OPTIONS "-Wl,-z,nodelete,-z,defs,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map"
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel.map)
+target_link_options(oriel PRIVATE -Wl,-z,nodelete ${complete}
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} m dl)
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
