@@ -50,7 +50,10 @@ target_include_directories(oriel-core INTERFACE
 target_link_libraries(oriel-core INTERFACE Threads::Threads)
 
 # Nothing undefined in a shared library; a sanitizer's symbols come from the program.
-set(complete $<$<NOT:$<BOOL:${ORIEL_SANITIZE}>>:-Wl,-z,defs>)
+set(complete -Wl,-z,defs)
+if(ORIEL_SANITIZE)
+  set(complete)
+endif()
 add_library(oriel-core-shared SHARED oriel-core.o)
 set_target_properties(oriel-core-shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME oriel-core
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
