@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # A unit test stands beside its source as foo_test.c; anything that runs the
 # built tools stands in tests/. Both are found, never listed.
-add_library(test_support STATIC tests/support/test.c)
+file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+add_library(test_support STATIC ${test_support})
 target_include_directories(test_support PUBLIC tests/support)
 if(ORIEL_COVERAGE)
   target_compile_definitions(test_support PRIVATE TEST_COVERAGE)

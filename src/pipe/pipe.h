@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * From records to items: order, assemble, limit, redact. Pure: no I/O, no
+ * From records to items: order, assemble, redact, limit. Pure: no I/O, no
  * clock; time comes in the batch. One thread at a time.
  *
  *   records -> order (merge streams by time, hold back to the watermark)
  *           -> assemble (spans, context of events, losses)
- *           -> limit (OpenTelemetry attribute limits)
- *           -> redact (marked secrets, in every string place)
+ *           -> redact (marked secrets, in every string place; then messages)
+ *           -> limit (OpenTelemetry attribute limits; after redaction, so that
+ *                     no half of a secret escapes it)
  *           -> items
  */
 #ifndef ORIEL_PIPE_PIPE_H
@@ -28,11 +29,31 @@ struct pipe_options {
     uint32_t open_span_limit;         /* 1,000,000; beyond it the oldest is closed as unfinished */
 };
 
+/* What became of a record. Each has exactly one fate:
+ * records_in = held + the sum of fates, after every push. */
+enum pipe_fate {
+    PIPE_BEGAN = 0,      /* began a span (BEGIN, OPEN) */
+    PIPE_ENDED = 1,      /* ended one (END, CLOSE), or was one (SPAN) */
+    PIPE_INTO_SPAN = 2,  /* went into one: SET, STATUS, LINK, FOLLOW, ENTER, EXIT */
+    PIPE_ITEM = 3,       /* became an item: EVENT, PLOT, FRAME, TASK */
+    PIPE_CONTROL = 4,    /* did its work: SYNC, THREAD, ATTACH, DETACH, TRIGGER */
+    PIPE_ORPHAN_END = 5, /* ended a span that is not open: begin lost, or ended twice */
+    PIPE_ORPHAN = 6,     /* concerned a span or context that is not there */
+    PIPE_FOREIGN = 7,    /* type or site that makes no sense here */
+    PIPE_NO_MEMORY = 8,
+    PIPE_FATES = 9
+};
+
 struct pipe_counts {
     uint64_t records_in, items_out, spans, events;
     uint64_t unfinished, clamped, orphan_ends, dropped_attrs, dropped_links, dropped_events;
     uint64_t secrets; /* values redacted */
-    uint64_t lost[ORIEL_LOST_CAUSES];
+    uint64_t lost[ORIEL_LOST_CAUSES]; /* what the LOSS items say, summed */
+    uint64_t held;       /* records waiting for the watermark */
+    uint64_t fates[PIPE_FATES]; /* by enum pipe_fate */
+    uint64_t open;       /* spans begun and not yet given out */
+    uint64_t spans_lost; /* spans that found no memory when they ended:
+                          * begun + SPAN records = spans + open + spans_lost */
 };
 
 struct pipe;
@@ -40,9 +61,10 @@ struct pipe;
 int pipe_new(struct pipe **out, const struct pipe_options *options,
              const struct model_catalog *catalog);
 /* Take the records of `in` and append what is complete to `out` (cleared by
- * the caller, same catalog). With in->last everything held back comes out and
- * open spans become unfinished ones. ORIEL_ENOMEM loses nothing that was not
- * counted. */
+ * the caller, same catalog); `in` may be cleared afterwards. Items come in the
+ * order of t_ns. With in->last everything held back comes out and open spans
+ * become unfinished ones. ORIEL_ENOMEM: what could be done was done, the rest
+ * is counted; do not push the same batch again. */
 int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *out);
 void pipe_counts(const struct pipe *p, struct pipe_counts *out);
 void pipe_free(struct pipe *p);

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * One handler per record type. The two that matter for speed, begin and end of
+ * a scoped span, touch the top of one stack and nothing else; everything that
+ * is rare (ends that do not match, other threads, limits) stands behind them.
+ */
+#include "pipe/assemble.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+
+enum { SEARCHES_PER_PUSH = 256, SEARCH_THREADS = 4096, SEARCH_DEPTH = 8 };
+
+void assemble_init(struct assemble *a, const struct model_catalog *catalog,
+                   const struct pipe_options *limits, struct pipe_counts *counts)
+{
+    memset(a, 0, sizeof *a);
+    a->catalog = catalog;
+    a->limits = limits;
+    a->counts = counts;
+}
+
+void assemble_done(struct assemble *a)
+{
+    spans_done(&a->spans);
+    track_done(&a->track);
+    map_done(&a->async);
+}
+
+void assemble_start(struct assemble *a, struct model_batch *out)
+{
+    a->out = out;
+    a->spans.push++;
+    a->searches = SEARCHES_PER_PUSH;
+    a->no_memory = a->rich = false;
+}
+
+void assemble_end(struct assemble *a)
+{
+    uint64_t lost = spans_keep_fields(&a->spans);
+    if (lost) {
+        a->counts->dropped_attrs += lost;
+        a->no_memory = true;
+    }
+    a->counts->open = a->spans.count - a->others;
+    a->out = NULL;
+}
+
+/* ---- ids ---- */
+
+void root_trace(const struct assemble *a, const struct model_thread *thread, uint64_t raw,
+                uint64_t trace[2])
+{
+    const struct model_process *p =
+        thread->process < a->catalog->process_count ? a->catalog->processes[thread->process] : NULL;
+    trace[0] = p ? p->trace_hi : 0;
+    trace[1] = oriel_id_mix(raw) ^ (p ? p->trace_salt : 0);
+}
+
+/* The scoped span of that id on the stack of the thread it was begun on. */
+static struct open_span *find_scoped(struct stream_state *s, uint64_t raw)
+{
+    struct thread_state *t = s->thread;
+    uint32_t at = stack_find(t, raw, UINT64_MAX, s, raw - s->seed);
+    return at == UINT32_MAX ? NULL : t->stack[at].span;
+}
+
+static bool is_open(const struct open_span *span)
+{
+    return span && !span->closed && span->kind <= SPAN_ASYNC;
+}
+
+/* A span, or a ghost, by its raw id. */
+static struct open_span *find_any(struct assemble *a, struct stream_state *s, uint64_t raw)
+{
+    struct open_span *span = find_scoped(s, raw);
+    const uint64_t *slot = span ? NULL : map_get(&a->async, raw);
+    if (slot)
+        span = (struct open_span *)(uintptr_t)*slot;
+    if (span)
+        return span;
+    struct stream_state *origin = track_origin(&a->track, raw);
+    return origin && origin->thread != s->thread ? find_scoped(origin, raw) : NULL;
+}
+
+struct open_span *find_span(struct assemble *a, struct stream_state *s, uint64_t raw)
+{
+    struct stack_entry *top = raw ? NULL : stack_top(s->thread); /* 0: the current one */
+    struct open_span *span = raw ? find_any(a, s, raw) : top ? top->span : NULL;
+    if (!is_open(span))
+        return NULL;
+    span->referenced = true;
+    return span;
+}
+
+void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, struct span_ref *out)
+{
+    struct open_span *span = find_any(a, s, raw);
+    const struct ended_span *ended = &a->ended[oriel_id_mix(raw) % ENDED_SPANS];
+    assert(raw != 0);
+    out->span = is_open(span) ? span : NULL;
+    out->span_id = oriel_id_mix(raw);
+    if (span)
+        memcpy(out->trace, span->trace, sizeof out->trace);
+    else if (ended->raw_id == raw)
+        memcpy(out->trace, ended->trace, sizeof out->trace);
+    else
+        root_trace(a, s->thread->thread, raw, out->trace);
+    if (span)
+        span->referenced = true;
+}
+
+/* ---- making and closing ---- */
+
+/* Find a span on its own stack, from the bottom: it is among the oldest. */
+static uint32_t index_from_bottom(const struct thread_state *t, const struct open_span *span)
+{
+    uint32_t i = t->base;
+    while (i < t->top && t->stack[i].span != span)
+        i++;
+    return i < t->top ? i : UINT32_MAX;
+}
+
+static struct thread_state *state_of(const struct assemble *a, const struct model_thread *thread)
+{
+    assert(thread->index < a->track.thread_capacity);
+    return a->track.threads[thread->index];
+}
+
+static void close_other(struct assemble *a, struct open_span *span)
+{
+    assert(span->kind >= SPAN_CONTEXT && !span->closed);
+    a->others--;
+    spans_close(&a->spans, span);
+}
+
+/* Too many are open: the oldest goes, as unfinished. */
+static void close_oldest(struct assemble *a)
+{
+    struct open_span *span = a->spans.oldest;
+    if (span->kind != SPAN_ASYNC) {
+        struct thread_state *t = state_of(a, span->thread);
+        uint32_t at = index_from_bottom(t, span);
+        assert(at != UINT32_MAX);
+        /* What stands below was pushed before, so it is closed already. */
+        while (t->base < at) {
+            struct open_span *below = stack_remove(&a->track, t, t->base);
+            assert(below->closed);
+            spans_release(&a->spans, below);
+        }
+        stack_remove(&a->track, t, at);
+    }
+    if (span->kind >= SPAN_CONTEXT)
+        close_other(a, span);
+    else
+        finish_span(a, span, a->now, span->thread, MODEL_SPAN_UNFINISHED);
+}
+
+/* A new span of any kind; NULL: no memory. */
+static inline struct open_span *new_span(struct assemble *a)
+{
+    if (__builtin_expect(a->spans.count >= a->limits->open_span_limit, 0))
+        close_oldest(a);
+    return spans_new(&a->spans);
+}
+
+/* Trace and parent from what the span begins in; NULL: a new trace. */
+static inline void set_parent(struct assemble *a, struct open_span *span,
+                              const struct open_span *parent)
+{
+    if (__builtin_expect(parent != NULL, 1) && (parent->trace[0] | parent->trace[1])) {
+        span->trace[0] = parent->trace[0];
+        span->trace[1] = parent->trace[1];
+        span->parent_id = parent->span_id;
+        if (parent->kind == SPAN_CONTEXT)
+            span->flags |= MODEL_SPAN_REMOTE_PARENT;
+        return;
+    }
+    root_trace(a, span->thread, span->raw_id, span->trace);
+    span->flags |= MODEL_SPAN_ROOT;
+}
+
+static inline uint16_t depth_on(const struct thread_state *t)
+{
+    uint32_t depth = t->top - t->base - t->kinds[SPAN_CONTEXT];
+    return depth < UINT16_MAX ? (uint16_t)depth : UINT16_MAX;
+}
+
+/* What BEGIN and OPEN have in common. */
+static inline void fill_span(struct open_span *span, const struct model_record *r,
+                             const struct thread_state *t, uint32_t prefix)
+{
+    span->raw_id = r->raw_id;
+    span->span_id = oriel_id_mix(r->raw_id);
+    span->start_ns = record_time(r);
+    span->site = r->site;
+    span->thread = r->thread;
+    span->depth = depth_on(t);
+    if (__builtin_expect(r->words > prefix, 0)) {
+        span->raw = r->raw;
+        span->words = r->words;
+        span->type = r->type;
+        span->record_flags = r->flags;
+    }
+}
+
+/* ---- scoped spans ---- */
+
+/* When what an entry stands for began on this thread; 0 where nothing did. */
+static uint64_t entry_start(const struct stack_entry *e, const struct model_thread *thread)
+{
+    return e->span->kind == SPAN_SCOPED  ? e->span->start_ns
+           : e->span->kind == SPAN_ASYNC ? busy_since(e->span, thread) : 0;
+}
+
+/* Whether the span begins in the very ns in which what is around it began. */
+static inline bool is_tied(const struct thread_state *t, const struct stack_entry *around,
+                           uint64_t start_ns)
+{
+    if (__builtin_expect(around->span->kind == SPAN_SCOPED, 1))
+        return around->span->start_ns == start_ns;
+    while (around > t->stack + t->base && around->span->kind >= SPAN_CONTEXT)
+        around--;
+    return entry_start(around, t->thread) == start_ns;
+}
+
+static inline enum pipe_fate take_begin(struct assemble *a, struct stream_state *s,
+                                        const struct model_record *r)
+{
+    struct thread_state *t = s->thread;
+    struct open_span *span = new_span(a);
+    if (__builtin_expect(!span, 0))
+        return PIPE_NO_MEMORY;
+    const struct stack_entry *top = stack_top(t);
+    fill_span(span, r, t, 2);
+    if (top && is_tied(t, top, span->start_ns))
+        span->flags = MODEL_SPAN_TIED;
+    set_parent(a, span, top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL);
+    track_id(&a->track, s, r->raw_id, r->position);
+    struct stack_entry e = {span, r->position, r->stream, 0};
+    if (__builtin_expect(stack_push(&a->track, t, e), 1))
+        return PIPE_BEGAN;
+    spans_close(&a->spans, span);
+    return PIPE_NO_MEMORY;
+}
+
+void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns)
+{
+    bool inner = t->stack[at].flags & STACK_INNER;
+    struct open_span *span = stack_remove(&a->track, t, at);
+    if (span->kind == SPAN_SCOPED)
+        finish_span(a, span, t_ns, t->thread, MODEL_SPAN_UNFINISHED);
+    else if (span->kind >= SPAN_CONTEXT)
+        close_other(a, span);
+    else {
+        if (!inner && !span->closed)
+            busy_stop(a, span, t->thread, t_ns);
+        spans_release(&a->spans, span);
+    }
+}
+
+/* The entry `at` ends now: those above it were abandoned. */
+static enum pipe_fate end_at(struct assemble *a, struct thread_state *t, uint32_t at,
+                             const struct model_record *r)
+{
+    while (t->top - 1 > at)
+        drop_entry(a, t, t->top - 1, record_time(r));
+    struct open_span *span = stack_pop(&a->track, t);
+    if (span->kind == SPAN_SCOPED) {
+        finish_span(a, span, record_time(r), r->thread, 0);
+        return PIPE_ENDED;
+    }
+    close_other(a, span); /* a ghost: its begin was lost */
+    a->counts->orphan_ends++;
+    return PIPE_ORPHAN_END;
+}
+
+/* An end that no span of its own thread answers to: look at the innermost
+ * spans of the others. Bounded per push, as damaged input may hold many. */
+static enum pipe_fate end_elsewhere(struct assemble *a, const struct model_record *r, uint32_t low)
+{
+    size_t n = a->track.thread_capacity < SEARCH_THREADS ? a->track.thread_capacity
+                                                         : SEARCH_THREADS;
+    if (a->searches)
+        a->searches--;
+    else
+        n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct thread_state *t = a->track.threads[i];
+        uint32_t stop = !t || t->top - t->base <= SEARCH_DEPTH ? 0 : t->top - SEARCH_DEPTH;
+        for (uint32_t at = t ? t->top : 0; at > stop && at > t->base; at--) {
+            struct open_span *span = t->stack[at - 1].span;
+            if (span->kind != SPAN_SCOPED || (uint32_t)span->raw_id != low)
+                continue;
+            stack_remove(&a->track, t, at - 1);
+            finish_span(a, span, record_time(r), r->thread, 0);
+            return PIPE_ENDED;
+        }
+    }
+    a->counts->orphan_ends++;
+    return PIPE_ORPHAN_END;
+}
+
+/* Where the begin of this end stands in its stream, from the low half of its
+ * id: the nearest such position before the end. */
+static uint64_t begin_position(const struct stream_state *s, const struct model_record *r,
+                               uint32_t low)
+{
+    uint64_t at = (r->position & ~(uint64_t)UINT32_MAX) | (low - (uint32_t)s->seed);
+    return at > r->position ? at - ((uint64_t)1 << 32) : at;
+}
+
+static __attribute__((noinline)) enum pipe_fate
+end_deeper(struct assemble *a, struct stream_state *s, const struct model_record *r, uint32_t low)
+{
+    struct thread_state *t = s->thread;
+    uint32_t at = stack_find(t, low, UINT32_MAX, s, begin_position(s, r, low));
+    if (at != UINT32_MAX && t->stack[at].span->kind != SPAN_ASYNC)
+        return end_at(a, t, at, r);
+    return end_elsewhere(a, r, low);
+}
+
+static inline enum pipe_fate take_end(struct assemble *a, struct stream_state *s,
+                                      const struct model_record *r)
+{
+    struct stack_entry *top = stack_top(s->thread);
+    uint32_t low = ORIEL_RECORD_LOW(r->raw[0]);
+    if (__builtin_expect(!top || (uint32_t)top->span->raw_id != low ||
+                             top->span->kind != SPAN_SCOPED, 0))
+        return end_deeper(a, s, r, low);
+    finish_span(a, stack_pop(&a->track, s->thread), record_time(r), r->thread, 0);
+    return PIPE_ENDED;
+}
+
+/* ---- spans that no scope holds ---- */
+
+static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
+                                const struct model_record *r)
+{
+    struct thread_state *t = s->thread;
+    const uint64_t *known = map_get(&a->async, r->raw_id);
+    if (known) /* an id twice: only damaged input has that */
+        finish_span(a, (struct open_span *)(uintptr_t)*known, record_time(r), r->thread,
+                    MODEL_SPAN_UNFINISHED);
+    struct open_span *span = new_span(a);
+    if (!span)
+        return PIPE_NO_MEMORY;
+    span->kind = SPAN_ASYNC;
+    span->flags = MODEL_SPAN_ASYNC;
+    uint64_t *slot = map_put(&a->async, r->raw_id, 0);
+    if (!slot) {
+        spans_close(&a->spans, span);
+        return PIPE_NO_MEMORY;
+    }
+    *slot = (uint64_t)(uintptr_t)span;
+    fill_span(span, r, t, 3);
+    track_id(&a->track, s, r->raw_id, r->position);
+    if (r->raw[2]) {
+        struct span_ref ref;
+        resolve_span(a, s, r->raw[2], &ref);
+        memcpy(span->trace, ref.trace, sizeof span->trace);
+        span->parent_id = ref.span_id;
+    } else {
+        const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
+        set_parent(a, span, top ? top->span : NULL);
+    }
+    return PIPE_BEGAN;
+}
+
+static enum pipe_fate take_close(struct assemble *a, struct stream_state *s,
+                                 const struct model_record *r)
+{
+    struct open_span *span = r->raw[2] ? find_span(a, s, r->raw[2]) : NULL;
+    if (!span) {
+        a->counts->orphan_ends++;
+        return PIPE_ORPHAN_END;
+    }
+    if (span->kind == SPAN_SCOPED) { /* from wherever: only this one ends */
+        struct thread_state *t = state_of(a, span->thread);
+        uint32_t at = t->top;
+        while (at > t->base && t->stack[at - 1].span != span)
+            at--;
+        assert(at > t->base);
+        stack_remove(&a->track, t, at - 1);
+    }
+    finish_span(a, span, record_time(r), r->thread, 0);
+    return PIPE_ENDED;
+}
+
+bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *span, uint64_t t_ns,
+                  uint64_t position, uint32_t stack_flags)
+{
+    const struct model_thread *thread = s->thread->thread;
+    if (a->track.entries >= (uint64_t)a->limits->open_span_limit * 2)
+        return false; /* only entering without end gets here */
+    if (busy_since(span, thread))
+        stack_flags |= STACK_INNER;
+    else if (!busy_start(a, span, thread, t_ns))
+        return false;
+    struct stack_entry e = {span, position, s->serial, stack_flags};
+    if (stack_push(&a->track, s->thread, e))
+        return true;
+    if (!(stack_flags & STACK_INNER))
+        busy_stop(a, span, thread, t_ns);
+    return false;
+}
+
+struct open_span *push_other(struct assemble *a, struct stream_state *s, enum span_kind kind,
+                             uint64_t position, uint32_t stack_flags)
+{
+    struct open_span *span = new_span(a);
+    if (!span)
+        return NULL;
+    span->kind = (uint8_t)kind;
+    span->thread = s->thread->thread;
+    a->others++;
+    struct stack_entry e = {span, position, s->serial, stack_flags};
+    if (stack_push(&a->track, s->thread, e))
+        return span;
+    close_other(a, span);
+    return NULL;
+}
+
+static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
+                                 const struct model_record *r)
+{
+    struct open_span *span = r->raw[2] ? find_span(a, s, r->raw[2]) : NULL;
+    if (span && span->kind == SPAN_ASYNC)
+        return push_entered(a, s, span, record_time(r), r->position, 0) ? PIPE_INTO_SPAN
+                                                                        : PIPE_NO_MEMORY;
+    /* Opened before the recording, or its OPEN was lost: children still belong
+     * to it. */
+    struct span_ref ref = {.span = NULL};
+    if (!span && r->raw[2]) {
+        resolve_span(a, s, r->raw[2], &ref);
+        span = push_other(a, s, SPAN_GHOST, r->position, 0);
+        if (!span)
+            return PIPE_NO_MEMORY;
+        span->raw_id = r->raw[2];
+        span->span_id = ref.span_id;
+        memcpy(span->trace, ref.trace, sizeof span->trace);
+    }
+    return PIPE_ORPHAN;
+}
+
+static enum pipe_fate take_exit(struct assemble *a, struct stream_state *s,
+                                const struct model_record *r)
+{
+    struct thread_state *t = s->thread;
+    uint32_t at = stack_find(t, r->raw[2], UINT64_MAX, NULL, 0);
+    if (at == UINT32_MAX || t->stack[at].span->kind == SPAN_SCOPED)
+        return PIPE_ORPHAN;
+    bool known = is_open(t->stack[at].span);
+    drop_entry(a, t, at, record_time(r));
+    return known ? PIPE_INTO_SPAN : PIPE_ORPHAN;
+}
+
+/* ---- contexts from outside ---- */
+
+static enum pipe_fate take_attach(struct assemble *a, struct stream_state *s,
+                                  const struct model_record *r)
+{
+    struct open_span *span = push_other(a, s, SPAN_CONTEXT, r->position, 0);
+    if (!span)
+        return PIPE_NO_MEMORY;
+    span->trace[0] = r->raw[2];
+    span->trace[1] = r->raw[3];
+    span->span_id = r->raw[4];
+    return PIPE_CONTROL;
+}
+
+static enum pipe_fate take_detach(struct assemble *a, struct stream_state *s,
+                                  const struct model_record *r)
+{
+    struct thread_state *t = s->thread;
+    if (!t->kinds[SPAN_CONTEXT])
+        return PIPE_ORPHAN;
+    uint32_t at = t->top - 1;
+    while (t->stack[at].span->kind != SPAN_CONTEXT)
+        at--;
+    assert(at >= t->base);
+    drop_entry(a, t, at, r->t_ns);
+    return PIPE_CONTROL;
+}
+
+static enum pipe_fate take_control(struct assemble *a, struct stream_state *s,
+                                   const struct model_record *r)
+{
+    return PIPE_CONTROL; /* names are the source's to keep, triggers the recorder's */
+}
+
+/* ---- dispatch ---- */
+
+static const struct {
+    enum pipe_fate (*take)(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r);
+    uint8_t words; /* at least */
+    bool site;
+} handlers[ORIEL_REC_MAX + 1] = {
+    [ORIEL_REC_SYNC] = {take_sync, 2 + ORIEL_LOST_CAUSES + 1, false},
+    [ORIEL_REC_BEGIN] = {take_begin, 2, true},
+    [ORIEL_REC_END] = {take_end, 2, false},
+    [ORIEL_REC_SET] = {take_set, 3, true},
+    [ORIEL_REC_EVENT] = {emit_event, 2, true},
+    [ORIEL_REC_OPEN] = {take_open, 3, true},
+    [ORIEL_REC_CLOSE] = {take_close, 3, false},
+    [ORIEL_REC_ENTER] = {take_enter, 3, false},
+    [ORIEL_REC_EXIT] = {take_exit, 3, false},
+    [ORIEL_REC_LINK] = {take_link, 6, false},
+    [ORIEL_REC_STATUS] = {take_status, 5, false},
+    [ORIEL_REC_SPAN] = {emit_external, 4, true},
+    [ORIEL_REC_PLOT] = {emit_plot, 3, true},
+    [ORIEL_REC_FRAME] = {emit_frame, 2, true},
+    [ORIEL_REC_TASK] = {emit_task, 4, true},
+    [ORIEL_REC_THREAD] = {take_control, 2, false},
+    [ORIEL_REC_ATTACH] = {take_attach, 5, false},
+    [ORIEL_REC_DETACH] = {take_detach, 2, false},
+    [ORIEL_REC_TRIGGER] = {take_control, 2, false},
+    [ORIEL_REC_FOLLOW] = {take_follow, 4, false},
+};
+
+enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
+                               const struct model_record *r)
+{
+    if (r->type > ORIEL_REC_MAX || !handlers[r->type].take ||
+        r->words < handlers[r->type].words || (handlers[r->type].site && !r->site))
+        return PIPE_FOREIGN;
+    return handlers[r->type].take(a, s, r);
+}
+
+void assemble_records(void *user, const struct model_record *r, size_t n)
+{
+    struct assemble *a = user;
+    for (; n; n--, r++) {
+        enum pipe_fate fate;
+        struct stream_state *s = r->thread ? track_stream(&a->track, r) : NULL;
+        if (r->t_ns > a->now)
+            a->now = r->t_ns;
+        if (__builtin_expect(!s, 0)) {
+            a->counts->fates[r->thread ? PIPE_NO_MEMORY : PIPE_FOREIGN]++;
+            a->no_memory |= r->thread != NULL;
+            continue;
+        }
+        if (__builtin_expect(s->pending != NULL, 0))
+            fate = take_after_sync(a, s, r);
+        else if (r->type == ORIEL_REC_END)
+            fate = take_end(a, s, r);
+        else if (r->type == ORIEL_REC_BEGIN && r->site)
+            fate = take_begin(a, s, r);
+        else
+            fate = assemble_record(a, s, r);
+        s->last_ns = r->t_ns;
+        s->end = r->position + (uint64_t)r->words * 8;
+        a->counts->fates[fate]++;
+        a->no_memory |= fate == PIPE_NO_MEMORY;
+    }
+}
+
+/* ---- the end ---- */
+
+/* Newest time per process, by index; NULL when there is no memory for it. */
+static uint64_t *last_times(const struct assemble *a)
+{
+    size_t at = 0, n = a->catalog->process_count;
+    uint64_t key, value, *last = mem_calloc(n + 1, sizeof *last);
+    while (last && map_next(&a->track.streams, &at, &key, &value)) {
+        const struct stream_state *s = (const struct stream_state *)(uintptr_t)value;
+        if (!s)
+            continue;
+        uint32_t process = s->thread->thread->process;
+        if (process < n && s->last_ns > last[process])
+            last[process] = s->last_ns;
+    }
+    return last;
+}
+
+static void clear_stacks(struct assemble *a)
+{
+    for (size_t i = 0; i < a->track.thread_capacity; i++) {
+        struct thread_state *t = a->track.threads[i];
+        while (t && t->top > t->base)
+            spans_release(&a->spans, stack_pop(&a->track, t));
+    }
+    assert(a->track.entries == 0);
+}
+
+void assemble_finish(struct assemble *a)
+{
+    uint64_t *last = last_times(a);
+    for (struct open_span *o; (o = a->spans.newest);) { /* inner spans first */
+        uint64_t t_ns = last && o->thread->process < a->catalog->process_count
+                            ? last[o->thread->process] : a->now;
+        if (o->kind >= SPAN_CONTEXT)
+            close_other(a, o);
+        else
+            finish_span(a, o, t_ns > o->start_ns ? t_ns : o->start_ns, o->thread,
+                        MODEL_SPAN_UNFINISHED);
+    }
+    mem_free(last);
+    clear_stacks(a);
+    tell_remaining_losses(a);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Stage 2: records in order become items. Inside the pipe only.
+ *
+ *   assemble.c  one handler per record type: stacks, begin and end, tasks
+ *   detail.c    what is added to an open span: fields, status, links
+ *   emit.c      finished spans, events and the rest as items of the batch
+ *   resync.c    losses, and what a SYNC after one proves about the stack
+ */
+#ifndef ORIEL_PIPE_ASSEMBLE_H
+#define ORIEL_PIPE_ASSEMBLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/batch.h"
+#include "pipe/pipe.h"
+#include "pipe/span.h"
+#include "pipe/track.h"
+
+/* A span that is over but may still be named: children opened late, events. */
+struct ended_span {
+    uint64_t raw_id, trace[2];
+};
+#define ENDED_SPANS 1024u /* remembered, by a hash of the id; newer ones replace */
+
+struct assemble {
+    const struct model_catalog *catalog;
+    const struct pipe_options *limits;
+    struct pipe_counts *counts;
+    struct model_batch *out; /* of the push that runs */
+    struct spans spans;
+    struct track track;
+    struct map async; /* raw id -> open span, those opened with OPEN */
+    struct ended_span ended[ENDED_SPANS];
+    uint64_t now;    /* newest time of any record; the order of the items */
+    uint64_t others; /* contexts and ghosts among spans.count */
+    uint64_t lost_seen[ORIEL_LOST_CAUSES]; /* of the catalog's losses: told already */
+    uint32_t searches; /* for ends on other threads, left in this push */
+    bool no_memory;    /* something was not done for want of memory */
+    bool rich;         /* items of this push have fields or texts */
+};
+
+/* A span as others refer to it. */
+struct span_ref {
+    uint64_t trace[2], span_id;
+    struct open_span *span; /* NULL: not open (any more) */
+};
+
+void assemble_init(struct assemble *a, const struct model_catalog *catalog,
+                   const struct pipe_options *limits, struct pipe_counts *counts);
+void assemble_done(struct assemble *a);
+void assemble_start(struct assemble *a, struct model_batch *out);
+/* An order_sink: records in order, `user` is the struct assemble. */
+void assemble_records(void *user, const struct model_record *r, size_t n);
+/* After the last record of a push: nothing refers to its batch any more. */
+void assemble_end(struct assemble *a);
+/* Close all that is open as unfinished, tell the losses not told yet. */
+void assemble_finish(struct assemble *a);
+
+/* ---- between the files of this stage ---- */
+
+enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
+                               const struct model_record *r);
+/* Time of a record: its own, or the one given from outside. */
+static inline uint64_t record_time(const struct model_record *r)
+{
+    return __builtin_expect(r->flags & ORIEL_RECF_HAS_TIME, 0) ? r->raw[1] : r->t_ns;
+}
+/* An open span (not a context or ghost) by its raw id; NULL: none. */
+struct open_span *find_span(struct assemble *a, struct stream_state *s, uint64_t raw);
+/* Ids by raw id; for one that is not known they are derived as for a root. */
+void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, struct span_ref *out);
+/* A context or ghost on top of the stream's thread; NULL: no memory. */
+struct open_span *push_other(struct assemble *a, struct stream_state *s, enum span_kind kind,
+                             uint64_t position, uint32_t stack_flags);
+bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *span, uint64_t t_ns,
+                  uint64_t position, uint32_t stack_flags);
+/* Take an entry off the stack and do what its leaving means at t_ns. */
+void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns);
+/* Trace id of a root span with this raw id that begins on this thread. */
+void root_trace(const struct assemble *a, const struct model_thread *thread, uint64_t raw,
+                uint64_t trace[2]);
+
+/* detail.c */
+enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r);
+enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate take_follow(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r);
+/* Start a stretch of busy time; false: no memory. */
+bool busy_start(struct assemble *a, struct open_span *span, const struct model_thread *thread,
+                uint64_t t_ns);
+/* Start of the stretch that runs on this thread; 0: none does. */
+uint64_t busy_since(const struct open_span *span, const struct model_thread *thread);
+void busy_stop(struct assemble *a, struct open_span *span, const struct model_thread *thread,
+               uint64_t t_ns);
+void busy_stop_all(struct assemble *a, struct open_span *span, uint64_t t_ns);
+
+/* emit.c */
+/* Give the span out and close it; it stands on no stack of its own any more. */
+void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
+                 const struct model_thread *end_thread, uint32_t flags);
+enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
+                             const struct model_record *r);
+enum pipe_fate emit_event(struct assemble *a, struct stream_state *s,
+                          const struct model_record *r);
+enum pipe_fate emit_plot(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s,
+                          const struct model_record *r);
+enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r);
+void emit_loss(struct assemble *a, const struct model_loss *loss);
+
+/* resync.c */
+enum pipe_fate take_sync(struct assemble *a, struct stream_state *s, const struct model_record *r);
+/* The first record after a SYNC that followed a loss. */
+enum pipe_fate take_after_sync(struct assemble *a, struct stream_state *s,
+                               const struct model_record *r);
+void tell_remaining_losses(struct assemble *a);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is added to a span after its begin: fields, status, links, stretches of
+ * busy time. It goes into the span's extra part, copied, since the batch dies.
+ */
+#include "pipe/assemble.h"
+
+#include <assert.h>
+
+#include "base/vec.h"
+
+static struct span_extra *extra_of(struct assemble *a, struct open_span *span)
+{
+    struct span_extra *e = spans_extra(&a->spans, span);
+    a->no_memory |= !e;
+    return e;
+}
+
+/* ---- fields ---- */
+
+static void put_value(struct assemble *a, struct span_extra *e, const struct model_value *v)
+{
+    enum attrs_result rc = attrs_put(&e->attrs, v, a->limits->attribute_count_limit);
+    if (rc != ATTRS_OK)
+        e->dropped_attrs++;
+    a->no_memory |= rc == ATTRS_NO_MEMORY;
+}
+
+static void put_values(struct assemble *a, struct span_extra *e, const struct model_record *r)
+{
+    struct model_values it;
+    struct model_value v;
+    model_values_begin(&it, r);
+    while (model_values_next(&it, &v))
+        put_value(a, e, &v);
+}
+
+/* The fields given at begin come first, so that later ones replace them. */
+static void merge_begin(struct assemble *a, struct open_span *span, struct span_extra *e)
+{
+    if (e->merged)
+        return;
+    e->merged = true;
+    if (!span->raw)
+        return;
+    struct model_record begin = {.raw = span->raw,
+                                 .words = span->words,
+                                 .type = span->type,
+                                 .flags = span->record_flags,
+                                 .site = span->site};
+    put_values(a, e, &begin);
+}
+
+enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    if (!span)
+        return PIPE_ORPHAN;
+    struct span_extra *e = extra_of(a, span);
+    if (!e)
+        return PIPE_NO_MEMORY;
+    merge_begin(a, span, e);
+    put_values(a, e, r);
+    return PIPE_INTO_SPAN;
+}
+
+/* ---- status ---- */
+
+/* The message of a STATUS record, cut to what the record holds. */
+static struct model_str status_text(const struct model_record *r)
+{
+    uint64_t room = ((uint64_t)r->words - 5) * 8, n = (uint32_t)r->raw[4];
+    return (struct model_str){(const char *)(r->raw + 5), (uint32_t)(n < room ? n : room)};
+}
+
+/* OpenTelemetry: OK is final, UNSET changes nothing, a description belongs to
+ * ERROR only, otherwise the last one counts. */
+enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    uint64_t code = r->raw[3];
+    if (!span)
+        return PIPE_ORPHAN;
+    if (code > ORIEL_STATUS_ERROR)
+        return PIPE_FOREIGN;
+    struct span_extra *e = extra_of(a, span);
+    if (!e)
+        return PIPE_NO_MEMORY;
+    if (e->status == ORIEL_STATUS_OK || code == ORIEL_STATUS_UNSET)
+        return PIPE_INTO_SPAN;
+    struct model_str text = code == ORIEL_STATUS_ERROR ? status_text(r) : MODEL_STR("");
+    char *copy = text.n ? mem_alloc(text.n) : NULL;
+    if (text.n && !copy) { /* the code still counts */
+        a->no_memory = true;
+        text.n = 0;
+    }
+    if (copy)
+        memcpy(copy, text.p, text.n);
+    mem_free(e->message);
+    e->message = copy;
+    e->message_bytes = text.n;
+    e->status = (uint8_t)code;
+    return PIPE_INTO_SPAN;
+}
+
+/* ---- links ---- */
+
+static enum pipe_fate add_link(struct assemble *a, struct open_span *span,
+                               const struct model_link *link)
+{
+    struct span_extra *e = extra_of(a, span);
+    if (!e)
+        return PIPE_NO_MEMORY;
+    if (e->link_count >= a->limits->link_count_limit) {
+        e->dropped_links++;
+        return PIPE_INTO_SPAN;
+    }
+    if (e->link_count == e->link_capacity &&
+        !vec_grow((void **)&e->links, &e->link_capacity, e->link_count, sizeof *e->links)) {
+        e->dropped_links++;
+        return PIPE_NO_MEMORY;
+    }
+    e->links[e->link_count++] = *link;
+    return PIPE_INTO_SPAN;
+}
+
+enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    struct model_link link = {.span_id = r->raw[5]};
+    memcpy(link.trace_id, &r->raw[3], sizeof link.trace_id); /* two words, memory order */
+    return span ? add_link(a, span, &link) : PIPE_ORPHAN;
+}
+
+enum pipe_fate take_follow(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    struct model_link link = {.follows_from = true};
+    struct span_ref earlier;
+    if (!span || !r->raw[3])
+        return PIPE_ORPHAN;
+    resolve_span(a, s, r->raw[3], &earlier);
+    memcpy(link.trace_id, earlier.trace, sizeof link.trace_id);
+    link.span_id = earlier.span_id;
+    return add_link(a, span, &link);
+}
+
+/* ---- busy time of spans that move between threads ---- */
+
+static struct span_active *active_on(const struct span_extra *e, const struct model_thread *thread)
+{
+    for (size_t i = e ? e->active_count : 0; i > 0; i--)
+        if (e->active[i - 1].thread == thread)
+            return &e->active[i - 1];
+    return NULL;
+}
+
+uint64_t busy_since(const struct open_span *span, const struct model_thread *thread)
+{
+    const struct span_active *active = active_on(span->extra, thread);
+    return active ? active->start_ns : 0;
+}
+
+bool busy_start(struct assemble *a, struct open_span *span, const struct model_thread *thread,
+                uint64_t t_ns)
+{
+    struct span_extra *e = extra_of(a, span);
+    if (!e || (e->active_count == e->active_capacity &&
+               !vec_grow((void **)&e->active, &e->active_capacity, e->active_count,
+                         sizeof *e->active)))
+        return false;
+    e->active[e->active_count++] = (struct span_active){thread, t_ns ? t_ns : 1};
+    return true;
+}
+
+/* Beyond the limit (or without memory) a stretch counts but is not listed. */
+static void add_stretch(struct assemble *a, struct span_extra *e, const struct span_active *active,
+                        uint64_t end_ns)
+{
+    if (end_ns < active->start_ns)
+        end_ns = active->start_ns;
+    e->busy_ns += end_ns - active->start_ns;
+    if (e->busy_count >= SPAN_BUSY_LIMIT)
+        return;
+    if (e->busy_count == e->busy_capacity &&
+        !vec_grow((void **)&e->busy, &e->busy_capacity, e->busy_count, sizeof *e->busy)) {
+        a->no_memory = true;
+        return;
+    }
+    e->busy[e->busy_count++] = (struct model_busy){active->thread, active->start_ns, end_ns};
+}
+
+void busy_stop(struct assemble *a, struct open_span *span, const struct model_thread *thread,
+               uint64_t t_ns)
+{
+    struct span_active *active = active_on(span->extra, thread);
+    if (!active)
+        return;
+    add_stretch(a, span->extra, active, t_ns);
+    *active = span->extra->active[--span->extra->active_count];
+}
+
+void busy_stop_all(struct assemble *a, struct open_span *span, uint64_t t_ns)
+{
+    struct span_extra *e = span->extra;
+    assert(e);
+    for (size_t i = 0; i < e->active_count; i++)
+        add_stretch(a, e, &e->active[i], t_ns);
+    e->active_count = 0;
+}

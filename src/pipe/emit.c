@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Items out of finished spans and of records that are items already. A plain
+ * span is copied field by field; all that needs memory of the batch's arena
+ * (fields, links, texts) is done apart. What finds no memory is left out and
+ * counted, the item itself is given out if it can be.
+ */
+#include "pipe/assemble.h"
+
+#include <assert.h>
+
+static struct model_item *new_item(struct assemble *a, enum model_item_kind kind)
+{
+    struct model_item *it = model_batch_add_item(a->out);
+    if (!it) {
+        a->no_memory = true;
+        return NULL;
+    }
+    it->kind = kind;
+    it->t_ns = a->now;
+    return it;
+}
+
+/* ---- fields ---- */
+
+/* The values of a record with their texts, in the arena of the batch. */
+static struct model_value *decode(struct assemble *a, const struct model_record *r,
+                                  uint32_t *count, uint32_t *dropped)
+{
+    uint32_t n = r->site->field_count;
+    size_t raw_bytes = (size_t)r->words * sizeof *r->raw;
+    struct model_value *values = n ? arena_alloc(&a->out->arena, n * sizeof *values + raw_bytes,
+                                                 _Alignof(max_align_t)) : NULL;
+    struct model_record copy = *r;
+    struct model_values it;
+    if (!values) {
+        *dropped += n;
+        a->no_memory |= n > 0;
+        return NULL;
+    }
+    /* One copy of the whole record; texts are then used where they lie. */
+    copy.raw = memcpy(values + n, r->raw, raw_bytes);
+    model_values_begin(&it, &copy);
+    while (*count < n && model_values_next(&it, &values[*count]))
+        ++*count;
+    a->rich |= *count > 0;
+    return values;
+}
+
+static void emit_fields(struct assemble *a, const struct open_span *span, struct model_span *out)
+{
+    const struct span_extra *e = span->extra;
+    if (e && e->merged) {
+        out->dropped_attrs = e->dropped_attrs;
+        out->attrs = e->attrs.count ? attrs_copy(&e->attrs, &a->out->arena) : NULL;
+        if (out->attrs) {
+            out->attr_count = (uint32_t)e->attrs.count;
+        } else if (e->attrs.count) {
+            out->dropped_attrs += (uint32_t)e->attrs.count;
+            a->no_memory = true;
+        }
+    } else if (span->raw) {
+        struct model_record begin = {.raw = span->raw,
+                                     .words = span->words,
+                                     .type = span->type,
+                                     .flags = span->record_flags,
+                                     .site = span->site};
+        out->attrs = decode(a, &begin, &out->attr_count, &out->dropped_attrs);
+    }
+    a->rich |= out->attr_count || out->dropped_attrs;
+}
+
+/* Copy an array into the batch; on failure the count becomes 0. */
+static const void *copy_list(struct assemble *a, const void *list, size_t count, size_t size,
+                             uint32_t *out_count)
+{
+    void *copy = count ? arena_alloc(&a->out->arena, count * size, _Alignof(max_align_t)) : NULL;
+    *out_count = copy ? (uint32_t)count : 0;
+    a->no_memory |= count && !copy;
+    return copy ? memcpy(copy, list, count * size) : NULL;
+}
+
+static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_span *span,
+                                                struct model_span *out)
+{
+    struct span_extra *e = span->extra;
+    emit_fields(a, span, out);
+    if (!e)
+        return;
+    out->status = e->status;
+    if (e->message_bytes) {
+        uint32_t n;
+        out->status_message.p = copy_list(a, e->message, e->message_bytes, 1, &n);
+        out->status_message.n = n;
+        a->rich = true;
+    }
+    out->links = copy_list(a, e->links, e->link_count, sizeof *e->links, &out->link_count);
+    out->dropped_links = e->dropped_links + (uint32_t)e->link_count - out->link_count;
+    a->counts->dropped_links += out->dropped_links;
+    if (span->kind != SPAN_ASYNC)
+        return;
+    busy_stop_all(a, span, out->end_ns);
+    out->busy_ns = e->busy_ns;
+    out->busy = copy_list(a, e->busy, e->busy_count, sizeof *e->busy, &out->busy_count);
+}
+
+/* ---- spans ---- */
+
+static void remember_ended(struct assemble *a, const struct open_span *span)
+{
+    struct ended_span *e = &a->ended[span->span_id % ENDED_SPANS];
+    e->raw_id = span->raw_id;
+    memcpy(e->trace, span->trace, sizeof e->trace);
+}
+
+/* An end before the start is no duration at all. */
+static inline uint64_t clamp_end(struct assemble *a, uint64_t start_ns, uint64_t end_ns,
+                                 uint32_t *flags)
+{
+    if (__builtin_expect(end_ns >= start_ns, 1))
+        return end_ns;
+    a->counts->clamped++;
+    *flags |= MODEL_SPAN_CLAMPED;
+    return start_ns;
+}
+
+void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
+                 const struct model_thread *end_thread, uint32_t flags)
+{
+    struct model_item *it = new_item(a, MODEL_ITEM_SPAN);
+    assert(span->kind <= SPAN_ASYNC && !span->closed);
+    flags |= span->flags;
+    end_ns = clamp_end(a, span->start_ns, end_ns, &flags);
+    if (__builtin_expect(it != NULL, 1)) {
+        struct model_span *out = &it->u.span;
+        memcpy(out->trace_id, span->trace, sizeof out->trace_id);
+        out->span_id = span->span_id;
+        out->parent_id = span->parent_id;
+        out->start_ns = span->start_ns;
+        out->end_ns = end_ns;
+        out->busy_ns = span->kind == SPAN_SCOPED ? end_ns - span->start_ns : 0;
+        out->site = span->site;
+        out->thread = span->thread;
+        out->end_thread = end_thread;
+        out->flags = flags;
+        out->depth = span->depth;
+        out->event_count = span->event_count;
+        if (__builtin_expect(span->event_count > a->limits->event_count_limit, 0)) {
+            out->dropped_events = span->event_count - a->limits->event_count_limit;
+            a->counts->dropped_events += out->dropped_events;
+        }
+        if (__builtin_expect(span->raw || span->extra, 0))
+            emit_rich(a, span, out);
+        a->counts->spans++;
+        a->counts->unfinished += (flags & MODEL_SPAN_UNFINISHED) != 0;
+    } else {
+        a->counts->spans_lost++;
+    }
+    if (__builtin_expect(span->kind == SPAN_ASYNC || span->referenced, 0)) {
+        remember_ended(a, span);
+        if (span->kind == SPAN_ASYNC)
+            map_remove(&a->async, span->raw_id);
+    }
+    spans_close(&a->spans, span);
+}
+
+/* The second time of a SPAN record; sources give unix ns, but ticks of the
+ * process's clock are understood as well. */
+static uint64_t external_ns(const struct assemble *a, const struct model_record *r, uint64_t time)
+{
+    if (r->flags & ORIEL_RECF_HAS_TIME || r->thread->process >= a->catalog->process_count)
+        return time;
+    const struct model_clock *c = &a->catalog->processes[r->thread->process]->clock;
+    struct clock_map map = {.now = c->now, .before = c->before};
+    return c->now.mult ? clock_map_ns(&map, time) : time;
+}
+
+enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
+                             const struct model_record *r)
+{
+    const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(s->thread);
+    struct span_ref parent = {.span_id = 0};
+    uint32_t flags = MODEL_SPAN_EXTERNAL;
+    struct model_item *it = new_item(a, MODEL_ITEM_SPAN);
+    if (!it) {
+        a->counts->spans_lost++;
+        return PIPE_NO_MEMORY;
+    }
+    struct model_span *out = &it->u.span;
+    if (r->raw[3]) {
+        resolve_span(a, s, r->raw[3], &parent);
+    } else if (top) {
+        memcpy(parent.trace, top->span->trace, sizeof parent.trace);
+        parent.span_id = top->span->span_id;
+    }
+    if (!parent.span_id) {
+        root_trace(a, r->thread, r->raw_id, parent.trace);
+        flags |= MODEL_SPAN_ROOT;
+    }
+    memcpy(out->trace_id, parent.trace, sizeof out->trace_id);
+    out->parent_id = parent.span_id;
+    out->span_id = oriel_id_mix(r->raw_id);
+    out->start_ns = external_ns(a, r, r->raw[1]);
+    out->end_ns = clamp_end(a, out->start_ns, external_ns(a, r, r->raw[2]), &flags);
+    out->busy_ns = out->end_ns - out->start_ns;
+    out->site = r->site;
+    out->thread = out->end_thread = r->thread;
+    out->flags = flags;
+    track_id(&a->track, s, r->raw_id, r->position);
+    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    struct open_span over = {.raw_id = r->raw_id, .span_id = out->span_id};
+    memcpy(over.trace, parent.trace, sizeof over.trace);
+    remember_ended(a, &over);
+    a->counts->spans++;
+    return PIPE_ENDED;
+}
+
+/* ---- the rest ---- */
+
+/* The span an event happens in: the one it names, else the thread's. */
+static void event_span(struct assemble *a, struct stream_state *s, const struct model_record *r,
+                       struct span_ref *out)
+{
+    const struct stack_entry *top = stack_top(s->thread);
+    memset(out, 0, sizeof *out);
+    if (r->type == ORIEL_REC_EVENT && (r->flags & ORIEL_RECF_HAS_SPAN)) {
+        if (r->words > 2 && r->raw[2])
+            resolve_span(a, s, r->raw[2], out);
+    } else if (top) {
+        memcpy(out->trace, top->span->trace, sizeof out->trace);
+        out->span_id = top->span->span_id;
+        out->span = top->span;
+    }
+    if (out->span)
+        out->span->event_count++;
+}
+
+enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct model_item *it = new_item(a, MODEL_ITEM_EVENT);
+    struct span_ref ref;
+    if (!it)
+        return PIPE_NO_MEMORY;
+    struct model_event *out = &it->u.event;
+    event_span(a, s, r, &ref);
+    memcpy(out->trace_id, ref.trace, sizeof out->trace_id);
+    out->span_id = ref.span_id;
+    out->t_ns = record_time(r);
+    out->site = r->site;
+    out->thread = r->thread;
+    out->message = r->site->name;
+    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    a->rich |= r->site->format.n || out->dropped_attrs;
+    a->counts->events++;
+    return PIPE_ITEM;
+}
+
+enum pipe_fate emit_plot(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct model_values it;
+    struct model_value value;
+    model_values_begin(&it, r);
+    if (!model_values_next(&it, &value) || attrs_has_text(&value))
+        return PIPE_FOREIGN; /* a number over time is a number */
+    struct model_item *item = new_item(a, MODEL_ITEM_PLOT);
+    if (!item)
+        return PIPE_NO_MEMORY;
+    item->u.plot = (struct model_plot){record_time(r), r->site, r->thread, value};
+    a->rich |= value.flags != 0;
+    return PIPE_ITEM;
+}
+
+enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct model_item *it = new_item(a, MODEL_ITEM_FRAME);
+    if (!it)
+        return PIPE_NO_MEMORY;
+    it->u.frame = (struct model_frame){record_time(r), r->site, r->thread};
+    return PIPE_ITEM;
+}
+
+enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    const struct stack_entry *top = stack_top(s->thread);
+    struct model_item *it = new_item(a, MODEL_ITEM_TASK);
+    if (!it)
+        return PIPE_NO_MEMORY;
+    it->u.task = (struct model_task){.t_ns = r->t_ns, /* flags hold the operation */
+                                     .task = r->raw[2],
+                                     .other = r->raw[3],
+                                     .span_id = top ? top->span->span_id : 0,
+                                     .site = r->site,
+                                     .thread = r->thread,
+                                     .op = r->flags};
+    return PIPE_ITEM;
+}
+
+void emit_loss(struct assemble *a, const struct model_loss *loss)
+{
+    struct model_item *it = new_item(a, MODEL_ITEM_LOSS);
+    assert(loss->cause < ORIEL_LOST_CAUSES && loss->count > 0);
+    a->counts->lost[loss->cause] += loss->count;
+    if (it)
+        it->u.loss = *loss;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The merge. Cursors stand in a binary heap; the one on top gives on whole
+ * ranges for as long as it stays ahead of its children, so records that come
+ * in long stretches (a chunk of one thread) cost a comparison each.
+ *
+ * Held-back segments are merged like the digits of a binary counter: a record
+ * is copied O(log n) times however long the watermark stands still.
+ */
+#include "pipe/order.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+
+static uint64_t raw_bytes(const struct model_record *r)
+{
+    return (uint64_t)r->words * 8;
+}
+
+void order_init(struct order *o)
+{
+    memset(o, 0, sizeof *o);
+}
+
+void order_done(struct order *o)
+{
+    for (size_t i = 0; i < ORDER_SEGMENTS; i++) {
+        mem_free(o->segments[i].records);
+        arena_done(&o->segments[i].words);
+    }
+    mem_free(o->cursors);
+    memset(o, 0, sizeof *o);
+}
+
+/* ---- heap of cursors ---- */
+
+static bool before(const struct order_cursor *a, const struct order_cursor *b)
+{
+    if (a->key != b->key)
+        return a->key < b->key;
+    if (a->at->stream != b->at->stream)
+        return a->at->stream < b->at->stream;
+    return a->at->position < b->at->position;
+}
+
+static void sift_down(struct order_cursor *heap, size_t n, size_t i)
+{
+    struct order_cursor moving = heap[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && before(&heap[child + 1], &heap[child]))
+            child++;
+        if (!before(&heap[child], &moving))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moving;
+}
+
+static void make_heap(struct order *o)
+{
+    for (size_t i = o->cursor_count / 2; i-- > 0;)
+        sift_down(o->cursors, o->cursor_count, i);
+}
+
+static bool add_cursor(struct order *o, const struct model_record *at,
+                       const struct model_record *end, struct order_segment *segment)
+{
+    assert(at < end);
+    if (o->cursor_count == o->cursor_capacity) {
+        size_t capacity = o->cursor_capacity ? o->cursor_capacity * 2 : 64;
+        struct order_cursor *more = mem_realloc(o->cursors, capacity * sizeof *more);
+        if (!more)
+            return false;
+        o->cursors = more;
+        o->cursor_capacity = capacity;
+    }
+    o->cursors[o->cursor_count++] = (struct order_cursor){at->t_ns, at, end, segment};
+    return true;
+}
+
+/* ---- cutting a batch into runs ---- */
+
+/* A stretch of records that is in order as it stands. */
+struct run {
+    const struct model_record *at, *end;
+    uint64_t newest, bytes;
+};
+
+/* The run that starts at r. Within a stream the order of the records counts,
+ * whatever their times say. */
+static struct run next_run(const struct model_record *r, const struct model_record *end)
+{
+    struct run run = {r, end, r->t_ns, raw_bytes(r)};
+    for (r++; r < end; r++) {
+        if (r->t_ns >= run.newest)
+            run.newest = r->t_ns;
+        else if (r->stream != r[-1].stream)
+            break;
+        run.bytes += raw_bytes(r);
+    }
+    run.end = r;
+    return run;
+}
+
+/* A cursor per run, `run` being the first. A run that finds no room is refused
+ * and counted. */
+static void add_runs(struct order *o, struct run run, const struct model_record *end)
+{
+    for (;;) {
+        uint64_t n = (uint64_t)(run.end - run.at);
+        if (add_cursor(o, run.at, run.end, NULL)) {
+            o->held += n;
+            o->held_bytes += run.bytes;
+        } else {
+            o->refused_now += n;
+        }
+        if (run.end == end)
+            return;
+        run = next_run(run.end, end);
+    }
+}
+
+static void add_segments(struct order *o)
+{
+    for (size_t i = 0; i < o->segment_count; i++) {
+        struct order_segment *s = &o->segments[i];
+        if (s->first == s->count)
+            continue;
+        const struct model_record *at = s->records + s->first;
+        if (add_cursor(o, at, s->records + s->count, s))
+            continue;
+        for (size_t k = s->first; k < s->count; k++)
+            o->held_bytes -= raw_bytes(&s->records[k]);
+        o->held -= s->count - s->first;
+        o->refused_now += s->count - s->first;
+        s->first = s->count;
+    }
+}
+
+/* ---- giving on ---- */
+
+/* Move the top cursor over every record that is due: not after the limit and
+ * not after any other cursor. Returns how many. */
+static size_t advance(struct order_cursor *top, const struct order_cursor *rival, uint64_t limit,
+                      uint64_t *bytes)
+{
+    const struct model_record *from = top->at;
+    do {
+        *bytes -= raw_bytes(top->at);
+        if (++top->at == top->end)
+            break;
+        if (top->at->t_ns > top->key)
+            top->key = top->at->t_ns;
+    } while (top->key <= limit && (!rival || before(top, rival)));
+    return (size_t)(top->at - from);
+}
+
+/* After an advance: the heap is a heap again. */
+static void settle(struct order *o)
+{
+    struct order_cursor *top = &o->cursors[0];
+    if (top->at == top->end)
+        *top = o->cursors[--o->cursor_count];
+    if (o->cursor_count)
+        sift_down(o->cursors, o->cursor_count, 0);
+}
+
+static const struct order_cursor *second(const struct order *o)
+{
+    const struct order_cursor *c = o->cursors;
+    if (o->cursor_count < 2)
+        return NULL;
+    return o->cursor_count > 2 && before(&c[2], &c[1]) ? &c[2] : &c[1];
+}
+
+static bool too_much_held(const struct order *o)
+{
+    return o->held > ORDER_HOLD_RECORDS || o->held_bytes > ORDER_HOLD_BYTES;
+}
+
+/* Give on everything up to `limit`, and beyond it while too much is held. */
+static void give_on(struct order *o, uint64_t limit, order_sink *sink, void *user)
+{
+    while (o->cursor_count) {
+        struct order_cursor *top = &o->cursors[0];
+        bool forced = top->key > limit;
+        if (forced && !too_much_held(o))
+            return;
+        const struct model_record *from = top->at;
+        size_t n = advance(top, second(o), forced ? 0 : limit, &o->held_bytes);
+        o->held -= n;
+        if (top->segment)
+            top->segment->first += n;
+        sink(user, from, n);
+        settle(o);
+    }
+}
+
+/* ---- holding back ---- */
+
+static void segment_clear(struct order_segment *s)
+{
+    s->first = s->count = 0;
+    arena_reset(&s->words);
+}
+
+static bool segment_add(struct order_segment *s, const struct model_record *r)
+{
+    if (s->count == s->capacity) {
+        size_t capacity = s->capacity ? s->capacity * 2 : 256;
+        struct model_record *more = mem_realloc(s->records, capacity * sizeof *more);
+        if (!more)
+            return false;
+        s->records = more;
+        s->capacity = capacity;
+    }
+    uint64_t *words = arena_alloc(&s->words, raw_bytes(r), sizeof *words);
+    if (!words)
+        return false;
+    memcpy(words, r->raw, raw_bytes(r));
+    s->records[s->count] = *r;
+    s->records[s->count++].raw = words;
+    return true;
+}
+
+struct hold {
+    struct order *order;
+    struct order_segment *to;
+};
+
+static void hold_records(void *user, const struct model_record *r, size_t n)
+{
+    struct hold *h = user;
+    for (; n; n--, r++) {
+        if (!segment_add(h->to, r)) {
+            h->order->refused_now++;
+            continue;
+        }
+        h->order->held++;
+        h->order->held_bytes += raw_bytes(r);
+    }
+}
+
+/* What is left on cursors of the batch goes into a new segment; cursors of
+ * segments are dropped, their rest stays where it is. */
+static void hold_back(struct order *o)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < o->cursor_count; i++)
+        if (!o->cursors[i].segment)
+            o->cursors[kept++] = o->cursors[i];
+    o->cursor_count = kept;
+    if (!kept)
+        return;
+    assert(o->segment_count < ORDER_SEGMENTS);
+    struct hold h = {o, &o->segments[o->segment_count++]};
+    segment_clear(h.to);
+    make_heap(o);
+    /* give_on takes them off the count, hold_records puts them on again. */
+    give_on(o, UINT64_MAX, hold_records, &h);
+}
+
+static size_t left(const struct order_segment *s)
+{
+    return s->count - s->first;
+}
+
+/* Merge the two youngest segments into the next free one and make that the
+ * youngest. Out of memory: both stay as they are. */
+static bool merge_youngest(struct order *o)
+{
+    struct order_segment *a = &o->segments[o->segment_count - 2], *b = a + 1, *to = b + 1;
+    segment_clear(to);
+    o->cursor_count = 0;
+    bool ok = (!left(a) || add_cursor(o, a->records + a->first, a->records + a->count, a)) &&
+              (!left(b) || add_cursor(o, b->records + b->first, b->records + b->count, b));
+    if (ok)
+        make_heap(o);
+    while (ok && o->cursor_count) {
+        struct order_cursor *top = &o->cursors[0];
+        const struct model_record *from = top->at;
+        uint64_t unused = 0;
+        for (size_t n = advance(top, second(o), UINT64_MAX, &unused); ok && n; n--)
+            ok = segment_add(to, from++);
+        settle(o);
+    }
+    o->cursor_count = 0;
+    if (!ok)
+        return false;
+    struct order_segment merged = *to;
+    *to = *b;
+    *b = *a;
+    *a = merged;
+    o->segment_count--;
+    return true;
+}
+
+void order_release(struct order *o)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < o->segment_count; i++) {
+        struct order_segment s = o->segments[i];
+        if (!left(&s))
+            continue;
+        o->segments[i] = o->segments[kept];
+        o->segments[kept++] = s;
+    }
+    o->segment_count = kept;
+    while (o->segment_count >= 2) {
+        const struct order_segment *young = &o->segments[o->segment_count - 1];
+        if (left(young - 1) > 2 * left(young) || !merge_youngest(o))
+            return;
+    }
+}
+
+/* ---- a push ---- */
+
+/* Up to which time records are due. Without a watermark nothing is held for
+ * longer than one batch: all that was held before is due now. */
+static uint64_t due(const struct order *o, const struct model_batch *in)
+{
+    uint64_t newest = 0;
+    if (in->last)
+        return UINT64_MAX;
+    if (in->watermark_ns)
+        return in->watermark_ns;
+    for (size_t i = 0; i < o->segment_count; i++) {
+        const struct order_segment *s = &o->segments[i];
+        for (size_t k = s->first; k < s->count; k++)
+            if (s->records[k].t_ns > newest)
+                newest = s->records[k].t_ns;
+    }
+    return newest;
+}
+
+/* All segment slots taken (only when merging them found no memory): free one
+ * by giving everything on. */
+static uint64_t due_with_room(const struct order *o, const struct model_batch *in)
+{
+    return o->segment_count + 2 >= ORDER_SEGMENTS ? UINT64_MAX : due(o, in);
+}
+
+int order_push(struct order *o, const struct model_batch *in, order_sink *sink, void *user)
+{
+    uint64_t limit = due_with_room(o, in);
+    const struct model_record *end = in->records + in->record_count;
+    assert(o->cursor_count == 0);
+    o->refused_now = 0;
+    if (in->record_count) {
+        struct run run = next_run(in->records, end);
+        if (!o->held && run.end == end && run.newest <= limit) { /* the straight way */
+            sink(user, in->records, in->record_count);
+            return 0;
+        }
+        add_runs(o, run, end);
+    }
+    add_segments(o);
+    make_heap(o);
+    give_on(o, limit, sink, user);
+    hold_back(o);
+    o->cursor_count = 0;
+    o->refused += o->refused_now;
+    return o->refused_now ? ORIEL_ENOMEM : 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The stages in a straight line, and the books: after every push each record
+ * that came in is held, or has exactly one fate. One thread at a time.
+ */
+#include "pipe/pipe.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "pipe/assemble.h"
+#include "pipe/format.h"
+#include "pipe/limit.h"
+#include "pipe/order.h"
+#include "pipe/redact.h"
+
+enum {
+    COUNT_LIMIT_DEFAULT = 128,
+    OPEN_LIMIT_DEFAULT = 1000000,
+    COUNT_LIMIT_MAX = 1 << 20,
+    OPEN_LIMIT_MAX = 1 << 26
+};
+
+struct pipe {
+    struct pipe_options options;
+    struct pipe_counts counts;
+    struct order order;
+    struct assemble assemble;
+    struct limit limit;
+    struct buf message;
+};
+
+/* Defaults for what is zero; false: an option is out of range. */
+static bool read_options(const struct pipe_options *from, struct pipe_options *to)
+{
+    *to = (struct pipe_options){.size = sizeof *to};
+    if (from) {
+        if (from->size < sizeof from->size)
+            return false;
+        size_t known = from->size < sizeof *to ? from->size : sizeof *to;
+        for (size_t i = sizeof *to; i < from->size; i++)
+            if (((const char *)from)[i] != 0)
+                return false; /* an option of a later version, and it is set */
+        memcpy(to, from, known);
+    }
+    uint32_t *counts[] = {&to->attribute_count_limit, &to->event_count_limit,
+                          &to->link_count_limit};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (*counts[i] == 0)
+            *counts[i] = COUNT_LIMIT_DEFAULT;
+        if (*counts[i] > COUNT_LIMIT_MAX)
+            return false;
+    }
+    if (to->open_span_limit == 0)
+        to->open_span_limit = OPEN_LIMIT_DEFAULT;
+    return to->open_span_limit <= OPEN_LIMIT_MAX;
+}
+
+int pipe_new(struct pipe **out, const struct pipe_options *options,
+             const struct model_catalog *catalog)
+{
+    struct pipe_options checked;
+    if (!out || !catalog || !read_options(options, &checked))
+        return ORIEL_EINVAL;
+    struct pipe *p = mem_calloc(1, sizeof *p);
+    if (!p)
+        return ORIEL_ENOMEM;
+    p->options = checked;
+    order_init(&p->order);
+    assemble_init(&p->assemble, catalog, &p->options, &p->counts);
+    limit_init(&p->limit, &p->options);
+    buf_init(&p->message);
+    *out = p;
+    return 0;
+}
+
+void pipe_free(struct pipe *p)
+{
+    if (!p)
+        return;
+    order_done(&p->order);
+    assemble_done(&p->assemble);
+    limit_done(&p->limit);
+    buf_done(&p->message);
+    mem_free(p);
+}
+
+/* The text of a formatted log record, from values already redacted. */
+static bool describe(struct pipe *p, struct model_event *e, struct arena *arena)
+{
+    if (!e->site->format.n)
+        return true;
+    buf_clear(&p->message);
+    format_message(&p->message, e->site->format, e->attrs, e->attr_count);
+    char *text = p->message.failed ? NULL : arena_copy(arena, p->message.data, p->message.size);
+    if (!text) {
+        e->message = e->site->format;
+        return false;
+    }
+    e->message = (struct model_str){text, (uint32_t)p->message.size};
+    return true;
+}
+
+/* Redact, describe, limit: what has fields or texts. */
+static bool refine(struct pipe *p, struct model_batch *out, size_t first)
+{
+    bool ok = true;
+    for (size_t i = first; i < out->item_count; i++) {
+        struct model_item *item = &out->items[i];
+        p->counts.secrets += redact_item(item, &out->arena);
+        if (item->kind == MODEL_ITEM_EVENT)
+            ok &= describe(p, &item->u.event, &out->arena);
+        p->counts.dropped_attrs += limit_item(&p->limit, item);
+    }
+    return ok;
+}
+
+static bool balanced(const struct pipe_counts *c)
+{
+    uint64_t sum = c->held;
+    for (int i = 0; i < PIPE_FATES; i++)
+        sum += c->fates[i];
+    return sum == c->records_in;
+}
+
+int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *out)
+{
+    size_t first = out->item_count;
+    assert(in != out);
+    assert(in->catalog == p->assemble.catalog && out->catalog == p->assemble.catalog);
+    assemble_start(&p->assemble, out);
+    int rc = order_push(&p->order, in, assemble_records, &p->assemble);
+    if (in->last)
+        assemble_finish(&p->assemble);
+    assemble_end(&p->assemble);
+    order_release(&p->order);
+    p->counts.records_in += in->record_count;
+    p->counts.held = p->order.held;
+    p->counts.fates[PIPE_NO_MEMORY] += p->order.refused_now;
+    bool refined = !p->assemble.rich || refine(p, out, first);
+    p->counts.items_out += out->item_count - first;
+    out->watermark_ns = p->assemble.now;
+    out->last = in->last;
+    assert(balanced(&p->counts));
+    return rc || p->assemble.no_memory || !refined ? ORIEL_ENOMEM : 0;
+}
+
+void pipe_counts(const struct pipe *p, struct pipe_counts *out)
+{
+    assert(p && out);
+    *out = p->counts;
+}

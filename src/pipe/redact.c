@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Redaction works on finished items, before any message is formatted from
+ * their values and before any text is cut. A new kind of secret is a row in
+ * the table of rules.
+ */
+#include "pipe/redact.h"
+
+#include <assert.h>
+
+#include "pipe/attrs.h"
+
+enum { SECRETS_MAX = 32 }; /* texts looked for per item; beyond it: whole texts go */
+
+static bool is_marked(const struct model_value *value)
+{
+    return value->flags & ORIEL_FIELD_SECRET;
+}
+
+static const struct redact_rule rules[] = {
+    {"marked at the call site", is_marked},
+};
+
+static bool is_secret(const struct model_value *value)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].matches(value))
+            return true;
+    return false;
+}
+
+struct secrets {
+    struct model_str texts[SECRETS_MAX];
+    uint32_t count;
+    bool too_many;
+    uint64_t redacted;
+};
+
+static void remember(struct secrets *s, struct model_str text)
+{
+    if (text.n < REDACT_SEARCH_MIN)
+        return;
+    if (s->count < SECRETS_MAX)
+        s->texts[s->count++] = text;
+    else
+        s->too_many = true;
+}
+
+static void replace(struct secrets *s, struct model_value *v)
+{
+    if (attrs_has_text(v))
+        remember(s, v->v.str);
+    v->type = ORIEL_TYPE_STR;
+    v->flags |= MODEL_VALUE_REDACTED;
+    v->flags &= (uint8_t)~MODEL_VALUE_TRUNCATED;
+    v->v.str = MODEL_STR(REDACT_TEXT);
+    v->full_bytes = v->v.str.n;
+    s->redacted++;
+}
+
+/* The text with every occurrence of the secret replaced. */
+static struct model_str without(struct model_str text, struct model_str secret,
+                                struct arena *arena)
+{
+    static const struct model_str mark = {REDACT_TEXT, sizeof REDACT_TEXT - 1};
+    const char *from = text.p, *end = text.p + text.n, *hit;
+    size_t hits = 0;
+    assert(secret.n > 0);
+    for (; (hit = memmem(from, (size_t)(end - from), secret.p, secret.n)); from = hit + secret.n)
+        hits++;
+    if (!hits)
+        return text;
+    size_t n = text.n - hits * secret.n + hits * mark.n;
+    char *to = n <= UINT32_MAX ? arena_alloc(arena, n, 1) : NULL;
+    if (!to)
+        return mark;
+    struct model_str out = {to, (uint32_t)n};
+    for (from = text.p; (hit = memmem(from, (size_t)(end - from), secret.p, secret.n));
+         from = hit + secret.n) {
+        to = mempcpy(to, from, (size_t)(hit - from));
+        to = mempcpy(to, mark.p, mark.n);
+    }
+    memcpy(to, from, (size_t)(end - from));
+    return out;
+}
+
+static void scrub(const struct secrets *s, struct model_str *text, struct arena *arena)
+{
+    if (s->too_many && text->n)
+        *text = MODEL_STR(REDACT_TEXT);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (text->n >= s->texts[i].n)
+            *text = without(*text, s->texts[i], arena);
+}
+
+static void redact_values(struct secrets *s, struct model_value *values, uint32_t n,
+                          struct arena *arena)
+{
+    uint64_t before = s->redacted;
+    for (uint32_t i = 0; i < n; i++)
+        if (is_secret(&values[i]))
+            replace(s, &values[i]);
+    if (s->redacted == before)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct model_value *v = &values[i];
+        if (!attrs_has_text(v) || (v->flags & MODEL_VALUE_REDACTED))
+            continue;
+        uint32_t bytes = v->v.str.n;
+        scrub(s, &v->v.str, arena);
+        if (v->v.str.n != bytes) /* its own length would tell that of the secret */
+            v->full_bytes = v->v.str.n;
+    }
+}
+
+uint64_t redact_item(struct model_item *item, struct arena *arena)
+{
+    struct secrets s = {.count = 0};
+    /* The pipe made these arrays; they are const for those who come later. */
+    switch (item->kind) {
+    case MODEL_ITEM_SPAN:
+        redact_values(&s, (struct model_value *)item->u.span.attrs, item->u.span.attr_count,
+                      arena);
+        scrub(&s, &item->u.span.status_message, arena);
+        break;
+    case MODEL_ITEM_EVENT:
+        redact_values(&s, (struct model_value *)item->u.event.attrs, item->u.event.attr_count,
+                      arena);
+        break;
+    case MODEL_ITEM_PLOT:
+        redact_values(&s, &item->u.plot.value, 1, arena);
+        break;
+    case MODEL_ITEM_FRAME:
+    case MODEL_ITEM_TASK:
+    case MODEL_ITEM_LOSS:
+        break;
+    }
+    return s.redacted;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Stacks are arrays whose bottom may leave early (the oldest open span is
+ * closed when there are too many), so both ends are cheap. Entries of one
+ * stream stand in the order of their positions: deep ones are found by binary
+ * search. Where several streams share a stack the search is linear, within a
+ * budget that only damaged input can reach.
+ */
+#include "pipe/track.h"
+
+#include <assert.h>
+
+enum { STACK_MIN = 16, NEAR = 8, LINEAR_BUDGET = 1 << 16 };
+
+void track_done(struct track *k)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    while (map_next(&k->streams, &at, &key, &value)) {
+        struct stream_state *s = (struct stream_state *)(uintptr_t)value;
+        if (!s)
+            continue;
+        mem_free(s->pending);
+        mem_free(s);
+    }
+    for (size_t i = 0; i < k->thread_capacity; i++) {
+        if (!k->threads[i])
+            continue;
+        mem_free(k->threads[i]->stack);
+        mem_free(k->threads[i]);
+    }
+    mem_free(k->threads);
+    map_done(&k->streams);
+    map_done(&k->by_high);
+    memset(k, 0, sizeof *k);
+}
+
+static struct thread_state *thread_of(struct track *k, const struct model_thread *thread)
+{
+    if (thread->index >= k->thread_capacity) {
+        size_t capacity = k->thread_capacity ? k->thread_capacity : 16;
+        while (capacity <= thread->index)
+            capacity *= 2;
+        struct thread_state **more = mem_realloc(k->threads, capacity * sizeof *more);
+        if (!more)
+            return NULL;
+        memset(more + k->thread_capacity, 0, (capacity - k->thread_capacity) * sizeof *more);
+        k->threads = more;
+        k->thread_capacity = capacity;
+    }
+    struct thread_state *t = k->threads[thread->index];
+    if (t)
+        return t;
+    t = mem_calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->thread = thread;
+    return k->threads[thread->index] = t;
+}
+
+struct stream_state *track_stream_slow(struct track *k, const struct model_record *r)
+{
+    struct thread_state *t = thread_of(k, r->thread);
+    uint64_t *slot = t ? map_put(&k->streams, r->stream, 0) : NULL;
+    if (!slot)
+        return NULL;
+    struct stream_state *s = (struct stream_state *)(uintptr_t)*slot;
+    if (!s) {
+        s = mem_calloc(1, sizeof *s);
+        if (!s)
+            return NULL;
+        s->serial = r->stream;
+        s->high = UINT64_MAX;
+        s->last_ns = r->t_ns;
+        s->end = r->position;
+        *slot = (uint64_t)(uintptr_t)s;
+    }
+    if (s->thread != t) {
+        s->thread = t;
+        t->streams++;
+    }
+    return k->recent[r->stream % TRACK_RECENT] = s;
+}
+
+void track_register(struct track *k, struct stream_state *s, uint64_t raw, uint64_t position)
+{
+    uint64_t *slot = map_put(&k->by_high, raw >> 32, 0);
+    s->seed = raw - position;
+    s->has_seed = true;
+    if (!slot)
+        return; /* no memory: such ids are not found from other threads, no more */
+    *slot = (uint64_t)(uintptr_t)s;
+    s->high = raw >> 32;
+}
+
+struct stream_state *track_origin(const struct track *k, uint64_t raw)
+{
+    const uint64_t *slot = map_get(&k->by_high, raw >> 32);
+    return slot ? (struct stream_state *)(uintptr_t)*slot : NULL;
+}
+
+bool stack_grow(struct thread_state *t)
+{
+    uint32_t used = t->top - t->base;
+    if (t->base > t->capacity / 2) {
+        memmove(t->stack, t->stack + t->base, used * sizeof *t->stack);
+        t->base = 0;
+        t->top = used;
+        return true;
+    }
+    if (t->capacity > UINT32_MAX / 2)
+        return false;
+    uint32_t capacity = t->capacity ? t->capacity * 2 : STACK_MIN;
+    struct stack_entry *more = mem_realloc(t->stack, (size_t)capacity * sizeof *more);
+    if (!more)
+        return false;
+    t->stack = more;
+    t->capacity = capacity;
+    return true;
+}
+
+struct open_span *stack_remove(struct track *k, struct thread_state *t, uint32_t at)
+{
+    assert(at >= t->base && at < t->top);
+    struct open_span *span = t->stack[at].span;
+    if (at - t->base < t->top - 1 - at) { /* fewer below than above */
+        memmove(t->stack + t->base + 1, t->stack + t->base,
+                (at - t->base) * sizeof *t->stack);
+        t->base++;
+    } else {
+        memmove(t->stack + at, t->stack + at + 1, (t->top - 1 - at) * sizeof *t->stack);
+        t->top--;
+    }
+    return stack_forget(k, t, span);
+}
+
+static bool is_it(const struct stack_entry *e, uint64_t raw, uint64_t mask)
+{
+    return e->span->kind != SPAN_CONTEXT && ((e->span->raw_id ^ raw) & mask) == 0;
+}
+
+/* By position, where all entries come from one stream. */
+static uint32_t find_by_position(const struct thread_state *t, uint64_t raw, uint64_t mask,
+                                 uint64_t position)
+{
+    uint32_t low = t->base, high = t->top;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (t->stack[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->top && is_it(&t->stack[low], raw, mask) ? low : UINT32_MAX;
+}
+
+uint32_t stack_find(const struct thread_state *t, uint64_t raw, uint64_t mask,
+                    const struct stream_state *s, uint64_t position)
+{
+    uint32_t stop = t->top - t->base > NEAR ? t->top - NEAR : t->base;
+    uint32_t i = t->top;
+    while (i > stop)
+        if (is_it(&t->stack[--i], raw, mask))
+            return i;
+    if (i == t->base)
+        return UINT32_MAX;
+    if (s && s->has_seed && s->thread == t && t->streams == 1) {
+        uint32_t found = find_by_position(t, raw, mask, position);
+        if (found != UINT32_MAX || !t->kinds[SPAN_GHOST])
+            return found;
+    }
+    stop = i - t->base > LINEAR_BUDGET ? i - LINEAR_BUDGET : t->base;
+    while (i > stop)
+        if (is_it(&t->stack[--i], raw, mask))
+            return i;
+    return UINT32_MAX;
+}
