@@ -383,6 +383,28 @@ class Scripts(Tree):
         self.assertEqual(run.returncode, 1, run.stdout)
         self.assertIn("differs", run.stdout)
 
+    def test_a_file_edited_by_hand_is_found(self):
+        self.write("tools/gen_args.py", "import sys\nopen(sys.argv[1], 'w').write('made')\n")
+        self.write("include/oriel/args.h", "made")
+        self.assertEqual(self.sh("generated.sh", self.root).returncode, 0)
+        self.write("include/oriel/args.h", "made by hand")
+        run = self.sh("generated.sh", self.root)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("include/oriel/args.h:1: generated", run.stdout)
+
+    def test_inlined_code_that_calls_what_it_may_not_is_found(self):
+        self.write("include/oriel/oriel.h", "void oriel_slow(void);\n"
+                   "#define ORIEL_SPAN(x) oriel_slow()\n")
+        self.write("s.c", "#include <oriel/oriel.h>\nint f(int x);\nint f(int x)\n{\n"
+                   "    ORIEL_SPAN(x);\n    return x;\n}\n")
+        self.write("tools/hot_path.txt", "inline oriel_s*\n")
+        run = self.sh("inline.sh", self.root, self.root / "s.c")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.write("tools/hot_path.txt", "inline oriel_other\n")
+        run = self.sh("inline.sh", self.root, self.root / "s.c")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("calls: oriel_slow", run.stdout)
+
     def test_a_changed_signature_is_found(self):
         if not shutil.which("abidw"):
             self.skipTest("abigail-tools are not installed")
