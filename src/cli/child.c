@@ -171,8 +171,8 @@ int child_start(struct child *c, const char *path, char *const argv[], const cha
     assert(c && path && argv && argv[0] && ring);
     *c = (struct child){0};
     char text[600];
-    int size = snprintf(text, sizeof text, "ORIEL_RING=%s", ring);
-    assert(size > 0 && (size_t)size < sizeof text);
+    if ((size_t)snprintf(text, sizeof text, "ORIEL_RING=%s", ring) >= sizeof text)
+        return err_set(err, ORIEL_EINVAL, "%s: the path of the ring is too long", ring);
     char **env = make_environment(text);
     if (!env)
         return err_set(err, ORIEL_ENOMEM, "out of memory");

@@ -111,10 +111,9 @@ int outputs_choose(struct outputs *o, const char *to, const char *file, const ch
     rc = runs_make(program, time(NULL), o->dir, sizeof o->dir, err);
     if (rc < 0)
         return rc;
-    char path[sizeof o->dir + 16];
-    int n = snprintf(path, sizeof path, "%s/capture%s", o->dir,
-                     o->items[o->capture >= 0 ? o->capture : 0].exporter->suffix);
-    assert(n > 0 && (size_t)n < sizeof path);
+    char path[sizeof o->dir + 32];
+    snprintf(path, sizeof path, "%s/capture%s", o->dir,
+             o->items[o->capture >= 0 ? o->capture : 0].exporter->suffix);
     return name_files(o, path, err);
 }
 

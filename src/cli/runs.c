@@ -79,10 +79,9 @@ int runs_newest(char *out, size_t n, struct oriel_err *err)
     if (r.count == 0)
         return err_set(err, ORIEL_ENOTFOUND,
                        "no run in %s yet; record one with: oriel record -- PROGRAM", RUNS_DIR);
-    int size = snprintf(out, n, "%s", r.items[0].path);
-    assert(size > 0 && (size_t)size < n);
+    bool fits = (size_t)snprintf(out, n, "%s", r.items[0].path) < n;
     runs_done(&r);
-    return 0;
+    return fits ? 0 : err_set(err, ORIEL_ELIMIT, "%s: the path is too long", RUNS_DIR);
 }
 
 /* The last component of a path, of letters that are harmless in a file name. */
@@ -103,6 +102,7 @@ static void short_name(const char *program, char out[64])
 
 int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err)
 {
+    assert(program && out_dir && n > 0);
     struct tm tm;
     char stamp[32], name[64], suffix[16] = "";
     int rc = out_make_dir(".oriel", true, err);
@@ -114,8 +114,8 @@ int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct o
     if (!localtime_r(&now, &tm) || !strftime(stamp, sizeof stamp, "%m%d-%H%M%S", &tm))
         memcpy(stamp, "0000-000000", 12);
     for (int i = 2; i < SAME_SECOND_MAX; i++) {
-        int size = snprintf(out_dir, n, RUNS_DIR "/%s-%s%s", stamp, name, suffix);
-        assert(size > 0 && (size_t)size < n);
+        if ((size_t)snprintf(out_dir, n, RUNS_DIR "/%s-%s%s", stamp, name, suffix) >= n)
+            break;
         if (mkdir(out_dir, 0700) == 0)
             return 0;
         if (errno != EEXIST)
