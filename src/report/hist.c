@@ -71,6 +71,8 @@ uint64_t hist_quantile(const struct hist *h, uint32_t per_mille, uint64_t max)
     uint32_t i = 0;
     if (rank == 0)
         rank = 1;
+    if (rank == h->count)
+        return max;
     for (; i + 1 < h->length; i++) {
         seen += h->counts[i];
         if (seen >= rank)

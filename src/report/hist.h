@@ -46,7 +46,8 @@ static inline bool hist_add(struct hist *h, uint64_t v)
 /* False: no memory; then `to` holds nothing of `from`. */
 bool hist_merge(struct hist *to, const struct hist *from);
 /* The value that `per_mille` of all values do not exceed, within the error
- * above and never beyond `max`, the largest value added. 0 when empty. */
+ * above and never beyond `max`, the largest value added, which is told exactly
+ * where it is the answer. 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, uint32_t per_mille, uint64_t max);
 void hist_done(struct hist *h);
 

@@ -20,15 +20,16 @@ TEST(buckets_tile_the_whole_range_without_gaps)
     CHECK_EQ(hist_bucket(UINT64_MAX), HIST_BUCKETS - 1);
 }
 
-TEST(a_quantile_is_off_by_less_than_six_per_cent)
+TEST(a_quantile_is_off_by_at_most_3_2_per_cent)
 {
     for (uint64_t v = 1; v < UINT64_MAX / 3; v = v * 3 / 2 + 1) {
         struct hist h = {0};
         CHECK(hist_add(&h, v));
+        CHECK_EQ(hist_quantile(&h, 500, v), v); /* the largest is known exactly */
+        CHECK(hist_add(&h, UINT64_MAX));
         uint64_t p = hist_quantile(&h, 500, UINT64_MAX);
         uint64_t off = p > v ? p - v : v - p;
-        CHECK((double)off <= 0.0625 * (double)v);
-        CHECK_EQ(hist_quantile(&h, 500, v) > v, false);
+        CHECK((double)off <= 0.032 * (double)v);
         hist_done(&h);
     }
 }
@@ -47,7 +48,7 @@ TEST(quantiles_of_many_values_equal_the_sorted_list)
         size_t rank = (N * wanted[i] + 999) / 1000;
         double exact = (double)values[rank ? rank - 1 : 0];
         double told = (double)hist_quantile(&h, wanted[i], values[N - 1]);
-        CHECK(told >= exact * 0.9375 - 1 && told <= exact * 1.0625 + 1);
+        CHECK(told >= exact * 0.968 - 1 && told <= exact * 1.032 + 1);
     }
     CHECK_EQ(hist_quantile(&h, 1000, values[N - 1]) <= values[N - 1], 1);
     hist_done(&h);

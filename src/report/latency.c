@@ -51,9 +51,7 @@ static bool common(const struct latency *l, const struct seen *s, unsigned way, 
 {
     static const uint8_t none[16];
     if (way == LATENCY_KEY)
-        return l->key && hash_key(s, l->key, out);
-    if (l->key)
-        return false;
+        return hash_key(s, l->key, out);
     if (way == LATENCY_THREAD) {
         *out = s->thread ? s->thread->index : 0;
         return s->thread != NULL;
@@ -116,10 +114,15 @@ static int see(struct latency *l, const struct seen *s, bool from)
     else
         l->to_seen++;
     for (unsigned way = 0; way < LATENCY_WAYS; way++) {
+        struct latency_way *w = &l->ways[way];
         uint64_t id;
-        if (!common(l, s, way, &id))
+        if ((way == LATENCY_KEY) != (l->key != NULL))
             continue;
-        int one = from ? open_from(&l->ways[way], id, s->t_ns) : close_to(&l->ways[way], id, s);
+        if (!common(l, s, way, &id)) {
+            *(from ? &w->from_unmatched : &w->to_unmatched) += 1;
+            continue;
+        }
+        int one = from ? open_from(w, id, s->t_ns) : close_to(w, id, s);
         rc = one ? one : rc;
     }
     return rc;

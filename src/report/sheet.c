@@ -136,8 +136,8 @@ void sheet_put(struct sheet *s, const struct report *r, struct buf *out)
     table_done(&s->table);
 }
 
-static void put_line(const struct report *r, struct buf *out, enum table_style style,
-                     const char *format, va_list ap)
+static void put_line(const struct report *r, struct buf *out, unsigned width,
+                     enum table_style style, const char *format, va_list ap)
 {
     static const struct table_column one = {NULL, TABLE_TEXT};
     char text[1024];
@@ -146,7 +146,7 @@ static void put_line(const struct report *r, struct buf *out, enum table_style s
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     table_init(&line, &one, 1);
     table_cell_n(&line, text, len, style);
-    table_put(&line, 0, r->options.width, r->options.color, out);
+    table_put(&line, 0, width, r->options.color, out);
     table_done(&line);
 }
 
@@ -155,7 +155,7 @@ void sheet_title(const struct report *r, struct buf *out, const char *format, ..
     va_list ap;
     buf_putc(out, '\n');
     va_start(ap, format);
-    put_line(r, out, TABLE_BOLD, format, ap);
+    put_line(r, out, r->options.width, TABLE_BOLD, format, ap);
     va_end(ap);
 }
 
@@ -164,7 +164,7 @@ void sheet_line(const struct report *r, struct buf *out, enum table_style style,
 {
     va_list ap;
     va_start(ap, format);
-    put_line(r, out, style, format, ap);
+    put_line(r, out, 0, style, format, ap);
     va_end(ap);
 }
 

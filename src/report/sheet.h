@@ -36,7 +36,8 @@ void sheet_put(struct sheet *s, const struct report *r, struct buf *out);
 /* What stands above a table: a blank line and a bold title. */
 void sheet_title(const struct report *r, struct buf *out, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A line of plain text in a style, made safe for a terminal, cut at the width. */
+/* A line of text in a style, made safe for a terminal; what does not fit into
+ * the width is left to the terminal to wrap. */
 void sheet_line(const struct report *r, struct buf *out, enum table_style style,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -86,7 +86,8 @@ static inline const struct model_site *fx_site_at(struct fx *f, const char *name
 
 static inline const struct model_site *fx_site(struct fx *f, const char *name)
 {
-    return fx_site_at(f, name, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, "demo", "demo.c", 10);
+    return fx_site_at(f, name, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, "demo", "src/demo.c",
+                      10 + (uint32_t)strlen(name));
 }
 
 static inline void fx_flush(struct fx *f)
