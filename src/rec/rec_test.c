@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The record path read back through the real ring source: what was said is
+ * what is there, and what is not there was counted.
+ */
+#define ORIEL_TARGET "rec.test"
+#include <oriel/oriel.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "recording.h"
+#include "test.h"
+
+static void one_span(void)
+{
+    ORIEL_SPAN("span");
+    __asm__ volatile("" ::: "memory");
+}
+
+TEST(nothing_happens_before_a_recording_starts)
+{
+    struct oriel_span s = ORIEL_OPEN("job", ORIEL_CURRENT);
+    one_span();
+    ORIEL_INFO("hello", "n", 1);
+    CHECK(!oriel_enabled());
+    CHECK_EQ(s.id, 0);
+    CHECK_EQ(oriel_span_current().id, 0);
+}
+
+TEST(spans_and_events_are_read_back_with_their_sites)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    one_span();
+    ORIEL_EVENT("cache.evicted", "bytes", 4096);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], 1);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], 1);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 1);
+    CHECK_EQ(r.damaged, 0);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    CHECK_EQ(r.catalog.process_count, 1);
+    CHECK_EQ(r.catalog.processes[0]->pid, getpid());
+    recording_end(&r);
+}
+
+struct seen {
+    struct model_value values[20];
+    unsigned count;
+    uint8_t type;
+};
+static void keep_values(void *user, const struct model_record *m)
+{
+    struct seen *s = user;
+    struct model_values it;
+    if (m->type != s->type)
+        return;
+    model_values_begin(&it, m);
+    for (s->count = 0; s->count < 20 && model_values_next(&it, &s->values[s->count]);)
+        s->count++;
+}
+
+TEST(every_type_of_value_arrives_as_it_was_said)
+{
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    recording_begin(&r, NULL);
+    ORIEL_EVENT("values", "yes", (bool)1, "i", -7, "u", 18446744073709551615ull, "d", 2.5, "s", "text",
+                "b", oriel_blob("\0\1\2", 3), "p", (void *)&s, "null", (char *)NULL);
+    recording_read(&r, true);
+    REQUIRE(s.count == 8);
+    CHECK(s.values[0].v.b);
+    CHECK_EQ(s.values[1].v.i64, -7);
+    CHECK(s.values[2].v.u64 == UINT64_MAX);
+    CHECK(s.values[3].v.f64 == 2.5);
+    CHECK_MEM(s.values[4].v.str.p, s.values[4].v.str.n, "text", (size_t)4);
+    CHECK_MEM(s.values[5].v.str.p, s.values[5].v.str.n, "\0\1\2", (size_t)3);
+    CHECK(s.values[6].v.u64 == (uintptr_t)&s);
+    CHECK_MEM(s.values[7].v.str.p, s.values[7].v.str.n, "(null)", (size_t)6);
+    recording_end(&r);
+}
+
+TEST(a_secret_never_leaves_the_call_site)
+{
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    recording_begin(&r, NULL);
+    ORIEL_EVENT("login", "user", "ann", ORIEL_SECRET("token", "hunter2-canary"));
+    FILE *f = fopen(r.path, "rb");
+    REQUIRE(f);
+    static char image[1 << 20];
+    bool leaked = false;
+    for (size_t n; (n = fread(image, 1, sizeof image, f)) > 0;)
+        leaked |= memmem(image, n, "hunter2-canary", 14) != NULL;
+    fclose(f);
+    CHECK(!leaked);
+    recording_read(&r, true);
+    CHECK_EQ(s.count, 2);
+    CHECK_EQ(s.values[1].v.str.n, 0);
+    CHECK(s.values[1].flags & ORIEL_FIELD_SECRET);
+    recording_end(&r);
+}
+
+TEST(arguments_are_recorded_only_when_asked_for)
+{
+    struct region_options o = {.flags = WIRE_REGION_INCLUDE_ARGS};
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    recording_begin(&r, &o);
+    ORIEL_EVENT("open", ORIEL_ARG("path", "/etc/hosts"));
+    recording_read(&r, true);
+    CHECK_EQ(s.values[0].v.str.n, 10);
+    recording_end(&r);
+}
+
+TEST(long_texts_are_cut_and_say_so)
+{
+    static char big[1 << 20];
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    memset(big, 'x', sizeof big - 1);
+    recording_begin(&r, NULL);
+    ORIEL_EVENT("big", "a", big, "b", big, "n", 7);
+    recording_read(&r, true);
+    REQUIRE(s.count == 3);
+    CHECK(s.values[0].v.str.n > 2000 && s.values[0].v.str.n <= ORIEL_STRING_MAX_BYTES);
+    CHECK_EQ(s.values[0].full_bytes, sizeof big - 1);
+    CHECK_EQ(s.values[2].v.i64, 7);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    recording_end(&r);
+}
+
+TEST(a_full_ring_drops_the_newest_and_counts_each)
+{
+    struct region_options o = {.ring_bytes = 16 * WIRE_CHUNK_BYTES};
+    struct recording r = {0};
+    enum { EVENTS = 200000 };
+    recording_begin(&r, &o);
+    for (int i = 0; i < EVENTS; i++)
+        ORIEL_EVENT("tick", "i", i);
+    recording_read(&r, true);
+    CHECK(r.by_type[ORIEL_REC_EVENT] > 1000);
+    CHECK(r.lost[ORIEL_LOST_RING_FULL] > 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT] + r.lost[ORIEL_LOST_RING_FULL], EVENTS);
+    recording_end(&r);
+}
+
+TEST(a_full_ring_still_ends_the_spans_that_were_begun)
+{
+    struct region_options o = {.ring_bytes = 16 * WIRE_CHUNK_BYTES};
+    struct recording r = {0};
+    recording_begin(&r, &o);
+    for (int i = 0; i < 50000; i++)
+        one_span();
+    recording_read(&r, true);
+    CHECK(r.lost[ORIEL_LOST_RING_FULL] > 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], r.by_type[ORIEL_REC_END]);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN] + r.lost[ORIEL_LOST_RING_FULL], 50000);
+    recording_end(&r);
+}
+
+TEST(a_flight_recorder_keeps_the_newest_and_counts_the_rest)
+{
+    struct region_options o = {.ring_bytes = 16 * WIRE_CHUNK_BYTES,
+                               .policy = WIRE_POLICY_OVERWRITE_OLDEST};
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    enum { EVENTS = 200000 };
+    recording_begin(&r, &o);
+    for (int i = 0; i < EVENTS; i++)
+        ORIEL_EVENT("tick", "i", i);
+    recording_read(&r, true);
+    CHECK_EQ(s.values[0].v.i64, EVENTS - 1);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT] + r.lost[ORIEL_LOST_OVERWRITTEN], EVENTS);
+    recording_end(&r);
+}
+
+/* ---- many threads ---- */
+
+enum { THREADS = 8, SPANS_PER_THREAD = 20000 };
+static void *emit_spans(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < SPANS_PER_THREAD; i++)
+        one_span();
+    return NULL;
+}
+
+TEST(threads_lose_nothing_that_is_not_counted)
+{
+    struct region_options o = {.ring_bytes = 64 << 20};
+    struct recording r = {0};
+    pthread_t threads[THREADS];
+    recording_begin(&r, &o);
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, emit_spans, NULL);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN] + recording_lost_total(&r), THREADS * SPANS_PER_THREAD);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], r.by_type[ORIEL_REC_BEGIN]);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    CHECK_EQ(r.catalog.thread_count, THREADS);
+    recording_end(&r);
+}
+
+static void *emit_ten(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 10; i++)
+        ORIEL_EVENT("tick", "i", i);
+    return NULL;
+}
+
+TEST_T(short_threads_give_their_blocks_back, 120)
+{
+    struct region_options o = {.threads = 64};
+    struct recording r = {0};
+    enum { ROUNDS = 2000 };
+    recording_begin(&r, &o);
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t t;
+        pthread_create(&t, NULL, emit_ten, NULL);
+        pthread_join(t, NULL);
+        if (i % 16 == 0)
+            recording_read(&r, false);
+    }
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], ROUNDS * 10);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    recording_end(&r);
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t handled;
+static uint64_t handler_events;
+static void on_signal(int signo)
+{
+    (void)signo;
+    handled++;
+    handler_events++;
+    ORIEL_EVENT("in.handler", "n", (int)handled);
+}
+
+TEST_T(a_signal_handler_that_interrupts_an_emit_loses_nothing, 120)
+{
+    struct region_options o = {.ring_bytes = 64 << 20};
+    struct recording r = {0};
+    struct sigaction sa = {.sa_handler = on_signal};
+    struct itimerval every = {{0, 50}, {0, 50}};
+    uint64_t spans = 0;
+    recording_begin(&r, &o);
+    sigaction(SIGALRM, &sa, NULL);
+    setitimer(ITIMER_REAL, &every, NULL);
+    while (handled < 5000) {
+        one_span();
+        if (++spans % 20000 == 0)
+            recording_read(&r, false);
+    }
+    memset(&every, 0, sizeof every);
+    setitimer(ITIMER_REAL, &every, NULL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN] + r.by_type[ORIEL_REC_EVENT] + recording_lost_total(&r),
+             spans + handler_events);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], r.by_type[ORIEL_REC_BEGIN]);
+    CHECK_EQ(r.damaged, 0);
+    recording_end(&r);
+}
+
+/* ---- fork ---- */
+
+TEST(a_fork_child_records_as_itself)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    one_span();
+    pid_t pid = fork();
+    if (pid == 0) {
+        one_span();
+        one_span();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    one_span();
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], 4);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], 4);
+    CHECK_EQ(r.catalog.process_count, 2);
+    CHECK_EQ(r.damaged, 0);
+    recording_end(&r);
+}
+
+TEST(a_fork_that_bypasses_libc_does_not_touch_its_parents_chunk)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    one_span();
+    pid_t pid = (pid_t)syscall(SYS_fork);
+    if (pid == 0) {
+        for (int i = 0; i < 1000; i++)
+            one_span();
+        _exit(0);
+    }
+    for (int i = 0; i < 1000; i++)
+        one_span();
+    waitpid(pid, NULL, 0);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], 2001);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], 2001);
+    CHECK_EQ(r.catalog.process_count, 2);
+    CHECK_EQ(r.damaged, 0);
+    recording_end(&r);
+}
+
+/* ---- handles, contexts ---- */
+
+TEST(an_opened_span_moves_between_threads_with_its_ids)
+{
+    struct recording r = {0};
+    uint8_t trace[16], span[8], trace2[16], span2[8];
+    recording_begin(&r, NULL);
+    struct oriel_span s = ORIEL_OPEN("job", ORIEL_ROOT, "id", 7);
+    REQUIRE(oriel_span_ids(&s, trace, span));
+    struct oriel_guard g = oriel_span_enter(&s);
+    REQUIRE(oriel_span_ids(NULL, trace2, span2));
+    CHECK_MEM(trace, (size_t)16, trace2, (size_t)16);
+    CHECK_MEM(span, (size_t)8, span2, (size_t)8);
+    oriel_span_exit(&g);
+    CHECK_EQ(oriel_span_current().id, 0);
+    oriel_span_close(&s);
+    oriel_span_close(&s);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_OPEN], 1);
+    CHECK_EQ(r.by_type[ORIEL_REC_CLOSE], 1);
+    recording_end(&r);
+}
+
+TEST(a_context_from_outside_is_current_until_detached)
+{
+    static const uint8_t trace[16] = {1, 2, 3}, parent[8] = {9};
+    uint8_t trace2[16], span2[8];
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    struct oriel_guard g = oriel_context_attach(trace, parent, 1);
+    {
+        ORIEL_SPAN("inside");
+        REQUIRE(oriel_span_ids(NULL, trace2, span2));
+        CHECK_MEM(trace, (size_t)16, trace2, (size_t)16);
+    }
+    oriel_context_detach(&g);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_ATTACH], 1);
+    CHECK_EQ(r.by_type[ORIEL_REC_DETACH], 1);
+    recording_end(&r);
+}
+
+/* ---- filters ---- */
+
+TEST(filters_switch_sites_while_running)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    for (int round = 0; round < 3; round++) {
+        ORIEL_DEBUG("fine");
+        ORIEL_WARN("grave");
+        CHECK_EQ(oriel_filter(round == 0 ? "warn" : "rec.test=debug,off"), 0);
+    }
+    CHECK_EQ(oriel_filter("rec.test=loud"), ORIEL_EINVAL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 2 + 1 + 2);
+    recording_end(&r);
+}
+
+TEST(a_second_attach_is_refused_and_a_strange_file_too)
+{
+    struct recording r = {0};
+    CHECK_EQ(oriel_attach("/nonexistent/ring"), ORIEL_ENOTFOUND);
+    CHECK(oriel_attach("/etc/passwd") != 0);
+    recording_begin(&r, NULL);
+    CHECK_EQ(oriel_attach(r.path), ORIEL_ESTATE);
+    recording_end(&r);
+}
+
+TEST(sites_made_at_run_time_record_like_others)
+{
+    static oriel_word word;
+    char name[] = "dynamic", key[] = "k";
+    struct oriel_field field = {key, ORIEL_TYPE_I64, 0};
+    struct oriel_site site = {ORIEL_ABI_VERSION, ORIEL_SITE_EVENT, ORIEL_LEVEL_INFO, 1, 1, 0,
+                              name, "binding", "x.rs", "f", NULL, &field, &word};
+    struct oriel_value value = {ORIEL_TYPE_I64, 0, {42}};
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    recording_begin(&r, NULL);
+    REQUIRE(oriel_site_new(&site) == 0);
+    memset(name, '?', sizeof name - 1);
+    oriel_abi_event(word, 0, &value, 1);
+    recording_read(&r, true);
+    REQUIRE(s.count == 1);
+    CHECK_EQ(s.values[0].v.i64, 42);
+    CHECK_MEM(s.values[0].key.p, s.values[0].key.n, "k", (size_t)1);
+    recording_end(&r);
+}
+
+/* ---- destructors ---- */
+
+static pthread_key_t late_key;
+static void late(void *arg)
+{
+    (void)arg;
+    one_span();
+}
+static void *with_late_destructor(void *arg)
+{
+    pthread_setspecific(late_key, arg);
+    one_span();
+    return NULL;
+}
+
+TEST(recording_in_a_thread_destructor_is_kept)
+{
+    struct recording r = {0};
+    pthread_t t;
+    recording_begin(&r, NULL);
+    pthread_key_create(&late_key, late);
+    pthread_create(&t, NULL, with_late_destructor, &r);
+    pthread_join(t, NULL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], 2);
+    CHECK_EQ(r.by_type[ORIEL_REC_END], 2);
+    recording_end(&r);
+}
+
+TEST_MAIN()
