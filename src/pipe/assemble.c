@@ -414,6 +414,8 @@ struct open_span *push_other(struct assemble *a, struct stream_state *s, enum sp
         return NULL;
     span->kind = (uint8_t)kind;
     span->thread = s->thread->thread;
+    span->site = NULL;
+    span->trace[0] = span->trace[1] = span->span_id = span->raw_id = span->start_ns = 0;
     a->others++;
     struct stack_entry e = {span, position, s->serial, stack_flags};
     if (stack_push(&a->track, s->thread, e))

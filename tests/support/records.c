@@ -122,8 +122,8 @@ struct records_stream records_second(struct records *w, const struct records_str
 /* ---- one record ---- */
 
 struct draft {
-    uint64_t words[WORDS_MAX];
     uint32_t count;
+    uint64_t words[WORDS_MAX]; /* only `count` of them are set */
 };
 
 static void put(struct draft *d, uint64_t word)
@@ -207,9 +207,10 @@ void records_flags(uint8_t flags)
 
 /* A record of `prefix` words after header and time, then the site's values. */
 #define APPEND_VALUES(type, id, last, ...)                                                         \
-    struct draft d = {.count = 2};                                                                 \
+    struct draft d;                                                                                \
     const uint64_t prefix[] = {0, __VA_ARGS__};                                                    \
     va_list values;                                                                                \
+    d.count = 2;                                                                                   \
     for (size_t i = 1; i < sizeof prefix / sizeof prefix[0]; i++)                                  \
         put(&d, prefix[i]);                                                                        \
     va_start(values, last);                                                                        \
@@ -258,8 +259,12 @@ uint64_t rec_span(struct model_batch *b, struct records_stream *s, uint64_t t_ns
                   uint64_t parent, ...)
 {
     next_flags |= ORIEL_RECF_HAS_TIME;
-    struct draft d = {.words = {0, start_ns, end_ns, parent}, .count = 4};
+    struct draft d;
     va_list values;
+    d.count = 1;
+    put(&d, start_ns);
+    put(&d, end_ns);
+    put(&d, parent);
     va_start(values, parent);
     put_values(&d, site, values);
     va_end(values);
@@ -276,7 +281,8 @@ void rec_plot(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
 static void plain(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t type,
                   const struct model_site *site, uint64_t id, uint32_t n, const uint64_t *words)
 {
-    struct draft d = {.count = 2};
+    struct draft d;
+    d.count = 2;
     for (uint32_t i = 0; i < n; i++)
         put(&d, words[i]);
     append(b, s, t_ns, type, site, id, &d);
@@ -346,7 +352,10 @@ void rec_task(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
 void rec_status(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                 uint64_t code, const char *message)
 {
-    struct draft d = {.words = {0, 0, id, code}, .count = 4};
+    struct draft d;
+    d.count = 2;
+    put(&d, id);
+    put(&d, code);
     put_text(&d, message);
     append(b, s, t_ns, ORIEL_REC_STATUS, NULL, id, &d);
 }
@@ -354,7 +363,8 @@ void rec_status(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
 static void text_record(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
                         uint8_t type, const char *text)
 {
-    struct draft d = {.count = 2};
+    struct draft d;
+    d.count = 2;
     put_text(&d, text);
     append(b, s, t_ns, type, NULL, 0, &d);
 }
@@ -374,7 +384,8 @@ void rec_trigger(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
 void rec_sync(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint32_t depth,
               const uint64_t *ids)
 {
-    struct draft d = {.count = 2};
+    struct draft d;
+    d.count = 2;
     for (uint32_t c = 0; c < ORIEL_LOST_CAUSES; c++)
         put(&d, s->lost[c]);
     put(&d, depth);
