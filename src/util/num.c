@@ -6,6 +6,7 @@
 #include "util/num.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -128,7 +129,8 @@ static char *put_without_locale(char *out, const char *text)
 static char *put_hard_double(char *out, double v)
 {
     char text[64];
-    for (int precision = 15; precision <= 17; precision++) {
+    /* Below the normal range a double has fewer digits. */
+    for (int precision = v < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*g", precision, v);
         if (precision == 17 || strtod(text, NULL) == v)
             break;
@@ -163,6 +165,7 @@ char *num_put_double(char *out, double v)
 struct decimal {
     uint64_t digits; /* the first 19 */
     int exponent;    /* of the last of them */
+    int given;       /* the exponent as written */
     bool negative, exact;
 };
 
@@ -209,43 +212,52 @@ static bool scan_decimal(struct decimal *d, const char *p, const char *end)
             return false;
         for (; is_digit(p, end); p++)
             e = e < 100000 ? e * 10 + (*p - '0') : e;
-        d->exponent += down ? -e : e;
+        d->given = down ? -e : e;
+        d->exponent += d->given;
     }
     return p == end;
 }
 
-/* strtod wants a NUL and the point of the locale: give it "digits E exponent". */
+enum { DIGITS_KEPT = 1100 }; /* more than the 767 that decide any double */
+
+/* The digits of [p, end) without point, up to DIGITS_KEPT; returns their
+ * number, and by how much the exponent changes for that. */
+static size_t collect_digits(char *out, const char *p, const char *end, int *out_shift)
+{
+    size_t used = 0;
+    int shift = 0;
+    bool fraction = false;
+    for (; p < end && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.') {
+            fraction = true;
+        } else if (*p >= '0' && *p <= '9') {
+            if (used < DIGITS_KEPT) {
+                out[used++] = *p;
+                shift -= fraction;
+            } else {
+                shift += !fraction;
+            }
+        }
+    }
+    *out_shift = shift;
+    return used;
+}
+
+/* strtod wants a NUL and the point of the locale: it gets "digits E exponent". */
 static double slow_double(const char *p, size_t n, const struct decimal *d)
 {
-    char text[1200];
+    char text[DIGITS_KEPT + 64], *end;
+    int exponent = d->exponent;
     if (d->exact) {
-        char *end = num_put_u64(text, d->digits);
-        *end++ = 'e';
-        end = num_put_i64(end, d->exponent);
-        *end = 0;
-        return strtod(text, NULL);
+        end = num_put_u64(text, d->digits);
+    } else {
+        int kept;
+        end = text + collect_digits(text, p, p + n, &kept);
+        exponent = d->given + kept;
     }
-    /* More than 19 digits. 1,100 decide every double; later ones are cut. */
-    size_t used = 0;
-    int point = 0;
-    bool seen_point = false, stopped = false;
-    for (size_t i = 0; i < n && !stopped; i++) {
-        bool digit = p[i] >= '0' && p[i] <= '9';
-        stopped = p[i] == 'e' || p[i] == 'E';
-        seen_point = seen_point || p[i] == '.';
-        if (digit && used < 1100)
-            text[used++] = p[i];
-        if (digit && used >= 1100)
-            point += !seen_point;
-        else if (digit)
-            point -= seen_point;
-    }
-    const char *e = memchr(p, 'e', n);
-    e = e ? e : memchr(p, 'E', n);
-    int64_t given = 0;
-    if (e && num_parse_i64(e + 1, (size_t)(p + n - e - 1), &given) != 0)
-        given = e[1] == '-' ? -100000 : 100000;
-    snprintf(text + used, sizeof text - used, "e%lld", (long long)given + point);
+    *end++ = 'e';
+    end = num_put_i64(end, exponent);
+    *end = 0;
     return strtod(text, NULL);
 }
 
