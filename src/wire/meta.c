@@ -189,8 +189,7 @@ static struct wire_text cut(const char **at, uint32_t n)
 
 static bool head_is(const struct wire_meta *head, size_t bytes, uint16_t type, size_t least)
 {
-    return bytes >= least && bytes <= WIRE_META_ENTRY_MAX && head->type == type &&
-           head->process < WIRE_PROCESSES_MAX;
+    return bytes >= least && bytes <= WIRE_META_ENTRY_MAX && head->type == type;
 }
 
 static bool site_lengths_fit(const struct wire_meta_site *m, size_t bytes)

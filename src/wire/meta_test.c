@@ -219,8 +219,6 @@ TEST(a_site_with_impossible_numbers_is_refused)
     CHECK(!parse_copy(entry, n));
     *m = good, m->level = 7;
     CHECK(!parse_copy(entry, n));
-    *m = good, m->head.process = WIRE_PROCESSES_MAX;
-    CHECK(!parse_copy(entry, n));
     *m = good, m->head.type = 9;
     CHECK(!parse_copy(entry, n));
     *m = good, m->field_count = WIRE_SITE_FIELDS_MAX + 1;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Making, finding and ending regions. The command and liboriel create one here
+ * and hand its path to writers (environment) and to the ring source; what a
+ * dead program left behind is listed here and read through the same source.
+ *
+ * Life of a region that `oriel record` makes:
+ *   region_create -> path to the child -> session with source "ring"
+ *   child is gone -> region_end -> poll until SOURCE_END -> region_unlink
+ * While its creator lives and region_end was not called, the source answers
+ * SOURCE_IDLE even when all processes are over: the next may be about to start.
+ * When the creator is dead it answers SOURCE_END once all of them are over.
+ */
+#ifndef ORIEL_SOURCE_REGION_IO_H
+#define ORIEL_SOURCE_REGION_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/region.h"
+
+/* Zero means the default given here. */
+struct region_options {
+    uint32_t size;           /* sizeof(struct region_options) */
+    uint32_t threads;        /* live at the same time; 1024 */
+    uint32_t processes;      /* live at the same time; 64 */
+    uint32_t policy;         /* enum wire_policy */
+    uint64_t ring_bytes;     /* for records; 16 MiB; rounded up to chunks */
+    uint64_t meta_bytes;     /* for descriptions of call sites; 4 MiB */
+    uint32_t flags;          /* enum wire_region_flag */
+    bool memfd;              /* sealed memory without a name, instead of a file: goes
+                              * with its last holder, cannot be truncated */
+    const char *directory;   /* for the file; NULL: the runtime directory */
+    const char *directives;  /* "info,db=debug"; NULL: "" */
+    const char *capture_path; /* told to writers and to a recovery; NULL: "" */
+};
+
+struct region;
+
+/* All its pages are allocated before it returns, so no writer ever meets a full
+ * file system. ORIEL_EINVAL (a size or a text out of range), ORIEL_ENOSPC with
+ * a line that names a size that would fit, or what the system answered. */
+int region_create(struct region **out, const struct region_options *options,
+                  struct oriel_err *err);
+/* Path under which other processes of this user open it, while we live. */
+const char *region_path(const struct region *r);
+const uint8_t *region_session_id(const struct region *r);
+/* No more records are wanted: writers stop, the source ends once it has read
+ * what is there. Async-signal-safe. */
+void region_end(struct region *r);
+/* New filter directives for all writers. ORIEL_EINVAL: too long. */
+int region_set_directives(struct region *r, const char *directives);
+/* How many dumps of the flight recorder were asked for so far; region_trigger
+ * asks for one. Both async-signal-safe. */
+uint32_t region_triggers(const struct region *r);
+void region_trigger(struct region *r);
+/* Unmap and close; the file stays until region_unlink. */
+void region_free(struct region *r); /* takes NULL */
+/* Remove a ring's file. 0, ORIEL_ENOTFOUND, ... */
+int region_unlink(const char *path, struct oriel_err *err);
+
+/* ---- what was left behind ---- */
+
+struct region_info {
+    char path[512];
+    uint8_t session_id[16];
+    uint64_t created_unix_ns;
+    uint64_t bytes;
+    int32_t creator_pid;
+    int32_t reader_pid;      /* of a reader that is alive, else 0 */
+    bool creator_alive;
+    bool same_boot;
+    uint32_t processes;      /* attached so far and not yet given back */
+    uint32_t processes_alive;
+    uint64_t unread_bytes;   /* committed, not yet marked as safe in a capture */
+    char exe[256];           /* of the first process, "" if there was none */
+    char capture_path[WIRE_PATH_BYTES];
+};
+
+/* True when nobody writes, reads or owns it any more: it may be recovered. */
+bool region_is_orphan(const struct region_info *info);
+/* Look into one ring without disturbing it. ORIEL_EFORMAT, ORIEL_EVERSION, ... */
+int region_inspect(const char *path, struct region_info *out, struct oriel_err *err);
+/* All rings in a directory (NULL: the runtime directory), oldest first; what is
+ * not a ring is passed over. At most REGION_LIST_MAX. Free with mem_free. */
+#define REGION_LIST_MAX 4096u
+int region_list(const char *directory, struct region_info **out, size_t *out_count,
+                struct oriel_err *err);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Who is alive, and what the dead leave behind: thread and process slots are
+ * given back here, once everything they wrote is read. Asking the kernel costs
+ * microseconds, so it is done once a second, and for idle threads in turns.
+ */
+#include "source/ring/ring.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+
+#include "base/os.h"
+
+enum { CHECKS_PER_ROUND = 32, SLOTS_PER_ROUND = 256 };
+
+/* ---- asking ---- */
+
+/* More than one task: the main thread is gone, others run on. */
+static bool has_other_tasks(int32_t pid)
+{
+    char path[48];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    if (!d)
+        return false;
+    for (struct dirent *e; count < 2 && (e = readdir(d));)
+        count += e->d_name[0] != '.';
+    closedir(d);
+    return count > 1;
+}
+
+static bool process_alive(int32_t pid, uint64_t start_time)
+{
+    if (os_thread_alive(pid, 0, start_time))
+        return true;
+    /* A zombie leader, or nobody. */
+    uint64_t start = os_start_time(pid, 0);
+    return start && (start_time == 0 || start == start_time) && has_other_tasks(pid);
+}
+
+static void stream_over(struct ring *r, struct ring_stream *s)
+{
+    if (s->over)
+        return;
+    s->over = true;
+    s->over_scan = r->scans;
+    r->rescan = true; /* its last chunks show in the scan after this */
+}
+
+static void process_over(struct ring *r, struct ring_process *p)
+{
+    p->over = true;
+    for (size_t i = 0; i < r->streams.count; i++)
+        if (r->streams.items[i]->process == p)
+            stream_over(r, r->streams.items[i]);
+}
+
+static void check_processes(struct ring *r)
+{
+    for (uint32_t i = 0; i < r->h.process_count; i++) {
+        struct ring_process *p = r->processes[i];
+        uint32_t *state = &wire_region_process(&r->h, r->base, i)->state;
+        if (!p || p->over)
+            continue;
+        /* 3: another program runs in its place (exec), with the same pid. */
+        if (!r->same_boot || wire_state(RING_LOAD_ACQUIRE(state)) == 3 ||
+            !process_alive(p->pid, p->start_time))
+            process_over(r, p);
+    }
+}
+
+/* Half-made slots whose maker is dead. */
+static void check_claims(struct ring *r)
+{
+    for (uint32_t i = 0; i < r->h.process_count; i++) {
+        uint32_t *state = &wire_region_process(&r->h, r->base, i)->state;
+        uint32_t word = RING_LOAD_ACQUIRE(state);
+        int32_t pid = (int32_t)wire_claimer(word);
+        if (wire_state(word) == 1 && pid && !process_alive(pid, 0))
+            __atomic_compare_exchange_n(state, &word, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    }
+    for (uint32_t i = 0; i < r->h.thread_count; i++) {
+        uint32_t *state = &wire_region_thread(&r->h, r->base, i)->state;
+        uint32_t word = RING_LOAD_ACQUIRE(state);
+        int32_t tid = (int32_t)wire_claimer(word);
+        if (wire_state(word) == ORIEL_THREAD_CLAIMED && tid && !r->slot_stream[i] &&
+            !os_thread_alive(tid, tid, 0))
+            __atomic_compare_exchange_n(state, &word, ORIEL_THREAD_FREE, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED);
+    }
+}
+
+/* What a thread says of itself costs a load; whether it exists, a question. */
+static void check_stream(struct ring *r, struct ring_stream *s, uint32_t *questions)
+{
+    struct oriel_thread *t = wire_region_thread(&r->h, r->base, s->slot);
+    uint32_t state = wire_state(RING_LOAD_ACQUIRE(&t->state));
+    if (state == ORIEL_THREAD_EXITED || RING_LOAD(&t->serial) != s->serial || s->process->over) {
+        stream_over(r, s);
+        return;
+    }
+    if (*questions == 0 || r->now_ns - s->checked_ns < 4 * RING_TICK_NS)
+        return;
+    --*questions;
+    s->checked_ns = r->now_ns;
+    if (s->start_time == 0) /* from now on a reused tid can be told apart */
+        s->start_time = os_start_time(s->process->pid, s->tid);
+    if (!os_thread_alive(s->process->pid, s->tid, s->start_time))
+        stream_over(r, s);
+}
+
+bool ring_alive_check(struct ring *r, bool all)
+{
+    bool tick = all || r->now_ns >= r->next_tick_ns;
+    uint32_t questions = all ? UINT32_MAX : CHECKS_PER_ROUND;
+    size_t n = all || r->streams.count < SLOTS_PER_ROUND ? r->streams.count : SLOTS_PER_ROUND;
+    if (tick) {
+        r->next_tick_ns = r->now_ns + RING_TICK_NS;
+        check_processes(r);
+        check_claims(r);
+        ring_chunk_repair(r);
+        ring_who_lost_all(r);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (++r->check_at >= r->streams.count)
+            r->check_at = 0;
+        struct ring_stream *s = r->streams.items[r->check_at];
+        if (!s->over)
+            check_stream(r, s, &questions);
+    }
+    return tick;
+}
+
+bool ring_alive_nobody(struct ring *r)
+{
+    for (uint32_t i = 0; i < r->h.process_count; i++)
+        if (r->processes[i] && !r->processes[i]->over)
+            return false;
+    int32_t creator = (int32_t)r->h.creator_pid;
+    /* While the creator lives, it may start further processes. */
+    return !r->same_boot || creator <= 0 ||
+           (creator != os_getpid() && !process_alive(creator, r->h.creator_start));
+}
+
+/* ---- giving back ---- */
+
+static void free_stream(struct ring *r, size_t at)
+{
+    struct ring_stream *s = r->streams.items[at];
+    const uint64_t *known = map_get(&r->stream_by_serial, s->serial);
+    ring_who_lost(r, s);
+    if (s->orphan) {
+        r->orphans--;
+    } else {
+        struct oriel_thread *t = wire_region_thread(&r->h, r->base, s->slot);
+        assert(r->slot_stream[s->slot] == s);
+        r->slot_stream[s->slot] = NULL;
+        /* Pairs with the acquire of a thread that claims the slot. */
+        __atomic_store_n(&t->state, ORIEL_THREAD_FREE, __ATOMIC_RELEASE);
+    }
+    if (known && *known == (uintptr_t)s)
+        map_remove(&r->stream_by_serial, s->serial);
+    s->process->streams--;
+    mem_free(s);
+    r->streams.items[at] = r->streams.items[--r->streams.count];
+}
+
+/* Dead processes keep their slot until slots run short: whoever looks at a ring
+ * that was left behind still sees whose it was. */
+static void tidy_processes(struct ring *r)
+{
+    uint32_t used = 0;
+    struct ring_process *oldest = NULL;
+    for (uint32_t i = 0; i < r->h.process_count; i++) {
+        struct ring_process *p = r->processes[i];
+        used += p != NULL;
+        if (p && p->over && p->streams == 0 &&
+            (!oldest || p->order < oldest->order))
+            oldest = p;
+    }
+    if (!oldest || used <= r->h.process_count - r->h.process_count / 4)
+        return;
+    struct wire_process *w = wire_region_process(&r->h, r->base, oldest->slot);
+    r->processes[oldest->slot] = NULL;
+    __atomic_store_n(&w->state, 0, __ATOMIC_RELEASE);
+    mem_free(oldest->sites);
+    mem_free(oldest);
+}
+
+void ring_alive_tidy(struct ring *r)
+{
+    /* The scan after the end of a thread has shown all its chunks. */
+    for (size_t i = r->streams.count; i-- > 0;) {
+        struct ring_stream *s = r->streams.items[i];
+        if (s->over && s->chunks == 0 && r->scans > s->over_scan)
+            free_stream(r, i);
+    }
+    tidy_processes(r);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Which chunks hold data, how many bytes of each are committed, and giving
+ * them back. Chunks are read in the order in which they were taken.
+ *
+ * Why a stream's chunks are never read out of order: a thread takes its next
+ * chunk's seq only after the one before was published. So when chunk_seq says
+ * N, every predecessor of a chunk below N shows in a scan that begins now;
+ * chunks at N and above wait for the next scan.
+ */
+#include "source/ring/ring.h"
+
+#include <assert.h>
+
+static bool overwrites(const struct ring *r)
+{
+    return r->h.policy == WIRE_POLICY_OVERWRITE_OLDEST;
+}
+
+/* ---- the list of open chunks, by seq ---- */
+
+static void insert(struct ring *r, uint32_t index)
+{
+    uint32_t at = r->order_count++;
+    assert(r->order_count <= r->h.chunk_count);
+    while (at > 0 && r->chunks[r->order[at - 1]].seq > r->chunks[index].seq) {
+        r->order[at] = r->order[at - 1];
+        at--;
+    }
+    r->order[at] = index;
+}
+
+static void remove_from_order(struct ring *r, uint32_t index)
+{
+    uint32_t at = 0;
+    while (at < r->order_count && r->order[at] != index)
+        at++;
+    assert(at < r->order_count);
+    r->order_count--;
+    memmove(r->order + at, r->order + at + 1, (r->order_count - at) * sizeof *r->order);
+}
+
+static void close_chunk(struct ring_chunk *c)
+{
+    assert(c->open);
+    c->open = false;
+    if (c->stream)
+        c->stream->chunks--;
+}
+
+/* ---- finding them ---- */
+
+static int open_chunk(struct ring *r, uint32_t index)
+{
+    struct wire_chunk d;
+    struct ring_stream *s;
+    struct ring_chunk *c = &r->chunks[index];
+    ring_copy(&d, wire_region_desc(&r->h, r->base, index), sizeof d);
+    int rc = ring_who_stream(r, d.thread, d.serial, d.process, &s);
+    if (rc != 0)
+        return rc;
+    *c = (struct ring_chunk){.stream = s,
+                             .seq = d.seq,
+                             .stream_base = d.stream_base,
+                             .id_base = d.id_base,
+                             .open = true,
+                             .bad = s == NULL};
+    if (!s)
+        ring_damaged(r, wire_region_desc(&r->h, r->base, index), 0, 0);
+    else
+        s->chunks++;
+    /* What the reader before us has saved. A flight recorder tells all again. */
+    if (!overwrites(r) && d.consumed <= r->h.chunk_bytes && d.consumed % 8 == 0)
+        c->read = c->committed = d.consumed;
+    insert(r, index);
+    return 0;
+}
+
+/* Give a chunk to the writers, if it still is in the state we saw it in. */
+static bool free_chunk(struct ring *r, uint32_t *state, uint32_t word)
+{
+    /* Release: our reads of it are done before somebody writes there. */
+    if (!__atomic_compare_exchange_n(state, &word, WIRE_CHUNK_FREE, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return false;
+    __atomic_fetch_add(&r->shared->free_chunks, 1, __ATOMIC_ACQ_REL);
+    return true;
+}
+
+/* A chunk that somebody took and has not published. */
+static void see_claim(struct ring *r, uint32_t *state, uint32_t word)
+{
+    uint32_t slot = wire_claimer(word) - 1;
+    struct ring_stream *s = slot < r->h.thread_count ? r->slot_stream[slot] : NULL;
+    if (s && s->over && r->scans > s->over_scan)
+        free_chunk(r, state, word);
+    else
+        r->rescan = true;
+}
+
+static int see_chunk(struct ring *r, uint32_t index, uint64_t limit)
+{
+    struct ring_chunk *c = &r->chunks[index];
+    struct wire_chunk *d = wire_region_desc(&r->h, r->base, index);
+    if (c->open) {
+        if (!overwrites(r) || RING_LOAD(&d->seq) == c->seq)
+            return 0;
+        close_chunk(c); /* a writer that had no room took it away */
+        remove_from_order(r, index);
+    }
+    uint32_t word = RING_LOAD_ACQUIRE(&d->state);
+    switch (wire_state(word)) {
+    case WIRE_CHUNK_ACTIVE:
+    case WIRE_CHUNK_FULL:
+        if (RING_LOAD(&d->seq) < limit)
+            return open_chunk(r, index);
+        r->rescan = true;
+        return 0;
+    case WIRE_CHUNK_CLAIMED:
+        see_claim(r, &d->state, word);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+int ring_chunk_scan(struct ring *r)
+{
+    uint64_t limit = RING_LOAD_ACQUIRE(&r->shared->chunk_seq);
+    int rc = 0;
+    if (limit == r->seq_scanned && !r->rescan)
+        return 0;
+    r->rescan = false;
+    r->scans++;
+    for (uint32_t i = 0; i < r->h.chunk_count && rc == 0; i++)
+        rc = see_chunk(r, i, limit);
+    r->seq_scanned = limit;
+    if (rc != 0)
+        r->rescan = true;
+    return rc;
+}
+
+/* ---- how much is in one ---- */
+
+static uint32_t finish(struct ring *r, struct ring_chunk *c, uint32_t bytes)
+{
+    if (bytes > r->h.chunk_bytes || bytes % 8 || bytes < c->read) {
+        ring_damaged(r, ring_chunk_desc(r, c), 0, r->h.chunk_bytes - c->read);
+        bytes = c->read;
+    }
+    c->final = true;
+    c->length = bytes;
+    return bytes;
+}
+
+static uint32_t taken_away(struct ring_chunk *c)
+{
+    c->taken_back = c->final = true;
+    c->length = c->read;
+    return c->read;
+}
+
+static uint32_t active_length(struct ring *r, struct ring_chunk *c, struct wire_chunk *d)
+{
+    struct ring_stream *s = c->stream;
+    if (!s || s->orphan)
+        return r->frozen ? finish(r, c, c->read) : c->read;
+    /* `over` was found out before this load, so the head is the last one. */
+    bool last = s->over || r->frozen;
+    uint64_t offset = r->h.chunk_off + (uint64_t)(c - r->chunks) * r->h.chunk_bytes;
+    struct oriel_thread *t = wire_region_thread(&r->h, r->base, s->slot);
+    /* Pairs with the release store that commits a record. */
+    uint64_t bytes = RING_LOAD_ACQUIRE(&t->head) - (s->base + offset);
+    if (bytes <= r->h.chunk_bytes && bytes % 8 == 0 && bytes >= c->read)
+        return last ? finish(r, c, (uint32_t)bytes) : (uint32_t)bytes;
+    /* The owner has moved on; it closed this chunk before. */
+    if (RING_LOAD_ACQUIRE(&d->state) == WIRE_CHUNK_FULL)
+        return finish(r, c, RING_LOAD(&d->bytes));
+    return last ? finish(r, c, c->read) : c->read;
+}
+
+uint32_t ring_chunk_length(struct ring *r, struct ring_chunk *c)
+{
+    if (c->final)
+        return c->length;
+    struct wire_chunk *d = ring_chunk_desc(r, c);
+    uint32_t word = RING_LOAD_ACQUIRE(&d->state);
+    if (RING_LOAD(&d->seq) != c->seq)
+        return taken_away(c);
+    switch (wire_state(word)) {
+    case WIRE_CHUNK_FULL:
+        return finish(r, c, RING_LOAD(&d->bytes));
+    case WIRE_CHUNK_ACTIVE:
+        return active_length(r, c, d);
+    default:
+        return taken_away(c);
+    }
+}
+
+bool ring_chunk_unchanged(struct ring *r, const struct ring_chunk *c)
+{
+    struct wire_chunk *d = ring_chunk_desc(r, c);
+    /* The copy is complete before the state is looked at again; pairs with the
+     * compare-and-swap of a writer that steals the chunk before it writes. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    uint32_t state = wire_state(RING_LOAD_ACQUIRE(&d->state));
+    return (state == WIRE_CHUNK_ACTIVE || state == WIRE_CHUNK_FULL) && RING_LOAD(&d->seq) == c->seq;
+}
+
+/* ---- giving them back ---- */
+
+/* True if the chunk is done with and leaves the list. */
+static bool give_back(struct ring *r, struct ring_chunk *c)
+{
+    struct wire_chunk *d = ring_chunk_desc(r, c);
+    uint32_t word = RING_LOAD_ACQUIRE(&d->state), state = wire_state(word);
+    if (c->taken_back)
+        return true;
+    if (state == WIRE_CHUNK_ACTIVE && c->stream && !c->stream->over)
+        return false; /* the end of a recording; its owner lives on */
+    if (!overwrites(r)) {
+        if (state == WIRE_CHUNK_FULL || state == WIRE_CHUNK_ACTIVE)
+            free_chunk(r, &d->state, word);
+        return true;
+    }
+    if (state == WIRE_CHUNK_ACTIVE) { /* closed in the name of the dead, to be stolen */
+        __atomic_store_n(&d->bytes, c->length, __ATOMIC_RELAXED);
+        __atomic_compare_exchange_n(&d->state, &word, WIRE_CHUNK_FULL, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED);
+    }
+    return false;
+}
+
+void ring_chunk_commit(struct ring *r)
+{
+    for (uint32_t k = 0; k < r->order_count; k++) {
+        struct ring_chunk *c = &r->chunks[r->order[k]];
+        if (c->read > c->committed && !c->taken_back)
+            __atomic_store_n(&ring_chunk_desc(r, c)->consumed, c->read, __ATOMIC_RELEASE);
+        c->committed = c->read;
+    }
+}
+
+void ring_chunk_release(struct ring *r)
+{
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < r->order_count; k++) {
+        struct ring_chunk *c = &r->chunks[r->order[k]];
+        if (c->final && c->committed == c->length && give_back(r, c))
+            close_chunk(c);
+        else
+            r->order[kept++] = r->order[k];
+    }
+    r->order_count = kept;
+}
+
+/* A writer that died between taking a chunk and counting it leaves the count of
+ * free chunks wrong. A difference in the same direction in three ticks, each in
+ * a moment when no chunk changed hands, is no writer at work. A count that is
+ * too high is harmless, so only a writer that is stopped in between can be
+ * wronged, and only by one look at all chunks. */
+void ring_chunk_repair(struct ring *r)
+{
+    uint32_t *count = &r->shared->free_chunks;
+    uint64_t seq = RING_LOAD_ACQUIRE(&r->shared->chunk_seq);
+    uint32_t counted = RING_LOAD_ACQUIRE(count), there = 0;
+    for (uint32_t i = 0; i < r->h.chunk_count; i++)
+        there += wire_state(RING_LOAD_ACQUIRE(&wire_region_desc(&r->h, r->base, i)->state)) ==
+                 WIRE_CHUNK_FREE;
+    if (seq != RING_LOAD_ACQUIRE(&r->shared->chunk_seq) || counted != RING_LOAD_ACQUIRE(count))
+        return;
+    int32_t missing = (int32_t)(there - counted);
+    bool same_way = (missing > 0 && r->leak > 0) || (missing < 0 && r->leak < 0);
+    r->leak_ticks = same_way ? r->leak_ticks + 1 : missing != 0;
+    bool smaller = missing > 0 ? missing < r->leak : missing > r->leak;
+    if (!same_way || smaller)
+        r->leak = missing;
+    if (r->leak_ticks < 3)
+        return;
+    __atomic_fetch_add(count, (uint32_t)r->leak, __ATOMIC_ACQ_REL);
+    r->leak_ticks = 0;
+    r->leak = 0;
+}

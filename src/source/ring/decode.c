@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * From words to records: the hot loop of every recording. The words are a
+ * private copy in the batch's arena. A record that most programs write, of a
+ * known site with one-word values only, passes on a table look-up and three
+ * comparisons; everything else takes the careful way.
+ */
+#include "source/ring/ring.h"
+
+#include <assert.h>
+
+#include "wire/record.h"
+
+/* Where a record tells the raw id of the span it concerns. */
+enum id_rule { ID_NONE, ID_OWN, ID_WORD, ID_EVENT, ID_END };
+static const uint8_t id_rules[ORIEL_REC_MAX + 1] = {
+    [ORIEL_REC_BEGIN] = ID_OWN,   [ORIEL_REC_OPEN] = ID_OWN,   [ORIEL_REC_SPAN] = ID_OWN,
+    [ORIEL_REC_END] = ID_END,     [ORIEL_REC_SET] = ID_WORD,   [ORIEL_REC_CLOSE] = ID_WORD,
+    [ORIEL_REC_ENTER] = ID_WORD,  [ORIEL_REC_EXIT] = ID_WORD,  [ORIEL_REC_LINK] = ID_WORD,
+    [ORIEL_REC_STATUS] = ID_WORD, [ORIEL_REC_FOLLOW] = ID_WORD, [ORIEL_REC_EVENT] = ID_EVENT,
+};
+
+static inline uint64_t raw_id_of(uint64_t h, const uint64_t *w, uint64_t own)
+{
+    switch ((enum id_rule)id_rules[ORIEL_RECORD_TYPE(h)]) {
+    case ID_OWN:
+        return own;
+    case ID_END: {
+        /* The latest id with this low half that is not after this record. */
+        uint64_t id = (own & ~UINT64_C(0xffffffff)) | ORIEL_RECORD_LOW(h);
+        return id > own ? id - (UINT64_C(1) << 32) : id;
+    }
+    case ID_WORD:
+        return w[2];
+    case ID_EVENT:
+        return ORIEL_RECORD_FLAGS(h) & ORIEL_RECF_HAS_SPAN ? w[2] : 0;
+    case ID_NONE:
+        return 0;
+    }
+    return 0;
+}
+
+/* The site of a record, looked for again in the meta log if it is new. */
+static const struct ring_site *site_of(struct ring *r, struct ring_process *p, uint32_t id)
+{
+    if (id < p->site_room && p->sites[id].site)
+        return &p->sites[id];
+    const struct ring_site *s = ring_meta_site(r, p, id);
+    if (!s && ring_meta_poll(r) == 0)
+        s = ring_meta_site(r, p, id);
+    return s;
+}
+
+/* The careful way. Size in words, 0 if damaged; *out_site stays NULL when the
+ * record is whole but nobody ever described its site. */
+static uint32_t check(struct ring *r, struct ring_process *p, const uint64_t *w, uint32_t left,
+                      const struct model_site **out_site)
+{
+    *out_site = NULL;
+    uint32_t size = wire_record_check(w, left, NULL, 0);
+    if (size == 0 || !wire_record_has_site(ORIEL_RECORD_TYPE(w[0])))
+        return size;
+    const struct ring_site *s = site_of(r, p, ORIEL_RECORD_LOW(w[0]));
+    if (!s)
+        return size;
+    *out_site = s->site;
+    return wire_record_check(w, left, s->site->types, s->site->field_count);
+}
+
+/* SPAN: both times in unix ns, as the flag then says. */
+static void give_times(uint64_t *w, const struct clock_map *map)
+{
+    if (ORIEL_RECORD_FLAGS(w[0]) & ORIEL_RECF_HAS_TIME)
+        return;
+    w[0] |= (uint64_t)ORIEL_RECF_HAS_TIME << 24;
+    w[1] = clock_map_ns(map, w[1]);
+    w[2] = clock_map_ns(map, w[2]);
+}
+
+/* What few types need beyond being passed on. */
+static void see_special(struct ring *r, struct ring_stream *s, uint64_t *w,
+                        const struct clock_map *map)
+{
+    uint32_t type = ORIEL_RECORD_TYPE(w[0]);
+    if (type == ORIEL_REC_SPAN)
+        give_times(w, map);
+    else if (type == ORIEL_REC_THREAD)
+        ring_who_rename(r, s, (const char *)(w + 3), (uint32_t)w[2]);
+}
+
+/* Size and site of a record of a known site with one-word values; 0: check. */
+static inline uint32_t fast_size(const struct ring_process *p, uint64_t h, uint32_t left,
+                                 const struct model_site **out_site)
+{
+    uint32_t type = ORIEL_RECORD_TYPE(h), size = ORIEL_RECORD_WORDS(h);
+    uint32_t flags = ORIEL_RECORD_FLAGS(h), id = ORIEL_RECORD_LOW(h);
+    if (type == ORIEL_REC_END && size == 2 && flags == 0) {
+        *out_site = NULL;
+        return size <= left ? size : 0;
+    }
+    const struct wire_shape *shape = &wire_shapes[type];
+    if (shape->tail != WIRE_TAIL_FIELDS || type == ORIEL_REC_SPAN || id >= p->site_room)
+        return 0;
+    const struct ring_site *s = &p->sites[id];
+    uint32_t prefix = shape->prefix;
+    if (type == ORIEL_REC_EVENT)
+        prefix += flags & ORIEL_RECF_HAS_SPAN;
+    if (!s->site || s->words != size - prefix || size > left || flags > shape->flag_max)
+        return 0;
+    *out_site = s->site;
+    return size;
+}
+_Static_assert(ORIEL_RECF_HAS_SPAN == 1, "fast_size adds the flag as a number of words");
+
+void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, uint64_t *words,
+                 uint32_t count, const struct clock_map *map)
+{
+    struct ring_stream *s = c->stream;
+    struct ring_process *p = s->process;
+    const uint64_t limit = ring_clock_limit(r, s->clock);
+    uint64_t last = s->last_ns, *w = words, *end = words + count;
+    struct model_record *out = b->records + b->record_count;
+    assert(b->record_capacity - b->record_count >= count / 2);
+    while (w < end) {
+        const struct model_site *site;
+        uint64_t h = w[0], at = c->read + (uint64_t)(w - words) * 8;
+        uint32_t left = (uint32_t)(end - w), size = fast_size(p, h, left, &site);
+        if (__builtin_expect(size == 0, 0)) {
+            size = check(r, p, w, left, &site);
+            if (size == 0) {
+                ring_damaged(r, wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks)) + at,
+                             1, (uint64_t)left * 8);
+                c->bad = true; /* where the next record starts is unknown */
+                break;
+            }
+            if (!site && wire_record_has_site(ORIEL_RECORD_TYPE(h))) {
+                ring_damaged(r, wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks)) + at,
+                             1, (uint64_t)size * 8);
+                w += size;
+                continue;
+            }
+            see_special(r, s, w, map);
+            h = w[0];
+        }
+        if (!(h & (uint64_t)ORIEL_RECF_HAS_TIME << 24)) {
+            uint64_t t = clock_map_ns(map, w[1]);
+            t = t > limit ? limit : t;
+            last = t > last ? t : last;
+        }
+        *out++ = (struct model_record){.t_ns = last,
+                                       .raw_id = raw_id_of(h, w, c->id_base + at),
+                                       .position = c->stream_base + at,
+                                       .raw = w,
+                                       .site = site,
+                                       .thread = s->thread,
+                                       .words = (uint16_t)size,
+                                       .type = (uint8_t)ORIEL_RECORD_TYPE(h),
+                                       .flags = (uint8_t)ORIEL_RECORD_FLAGS(h),
+                                       .stream = s->serial};
+        w += size;
+    }
+    s->last_ns = last;
+    b->record_count = (size_t)(out - b->records);
+}
