@@ -88,11 +88,19 @@ static void put_help(const struct option_def *def, struct buf *text)
         buf_printf(text, " (default: %s)", def->fallback);
 }
 
-static unsigned name_column(const struct option_def *defs, struct buf *scratch)
+/* Starts the scratch anew; that it had failed is passed on, not forgotten. */
+static void restart(struct buf *scratch, struct buf *out)
+{
+    if (scratch->failed)
+        out->failed = true;
+    buf_clear(scratch);
+}
+
+static unsigned name_column(const struct option_def *defs, struct buf *scratch, struct buf *out)
 {
     unsigned widest = 0;
     for (; defs->name; defs++) {
-        buf_clear(scratch);
+        restart(scratch, out);
         put_name(defs, scratch);
         unsigned width = (unsigned)utf8_width(scratch->data, scratch->size);
         if (width > widest && width <= NAME_COLUMN_MAX)
@@ -106,9 +114,9 @@ void option_help(const struct option_def *defs, unsigned width, struct buf *out)
     struct buf text;
     width = width == 0 ? WIDTH_DEFAULT : width < WIDTH_MIN ? WIDTH_MIN : width;
     buf_init(&text);
-    unsigned indent = name_column(defs, &text) + GAP;
+    unsigned indent = name_column(defs, &text, out) + GAP;
     for (; defs->name; defs++) {
-        buf_clear(&text);
+        restart(&text, out);
         put_name(defs, &text);
         unsigned at = (unsigned)utf8_width(text.data, text.size);
         buf_put(out, text.data, text.size);
@@ -117,12 +125,11 @@ void option_help(const struct option_def *defs, unsigned width, struct buf *out)
             at = 0;
         }
         pad_to(out, at, indent);
-        buf_clear(&text);
+        restart(&text, out);
         put_help(defs, &text);
         option_help_wrap(out, buf_cstr(&text), indent, indent, width);
         buf_putc(out, '\n');
     }
-    if (text.failed)
-        out->failed = true;
+    restart(&text, out);
     buf_done(&text);
 }
