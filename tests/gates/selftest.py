@@ -58,7 +58,8 @@ class Tree(unittest.TestCase):
             output = source.replace("/", "_") + ".o"
             subprocess.run(["gcc", "-O2", "-fPIC", *options, "-c", source, "-o", f"build/{output}"],
                            cwd=self.root, check=True)
-            commands.append({"file": str(self.root / source), "command": f"gcc -o {output} -c"})
+            commands.append({"file": str(self.root / source), "directory": str(self.root),
+                             "command": f"gcc {' '.join(options)} -o {output} -c {source}"})
         self.write("build/compile_commands.json", json.dumps(commands))
 
     def link(self, name, *sources, options=()):
@@ -348,6 +349,23 @@ class Exports(Tree):
     def test_a_name_that_leaks_from_the_archive_is_refused(self):
         self.build("int oriel_a(void) { return 1; }\nint helper(void) { return 1; }\n")
         self.fails("check_exports.py", saying="liboriel-core.a exports helper")
+
+
+class Clang(Tree):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("clang"):
+            self.skipTest("clang is not installed")
+
+    def test_what_only_clang_warns_of_is_refused(self):
+        self.write("src/base/a.c", "int f(int x)\n{\n    x = x;\n    return x;\n}\n")
+        self.compile("src/base/a.c", options=["-Wall", "-Werror", "-DNDEBUG"])
+        self.fails("check_clang.py", saying="src/base/a.c:3: clang: explicitly assigning")
+
+    def test_a_file_in_order_passes(self):
+        self.write("src/base/a.c", "int f(int x)\n{\n    return x;\n}\n")
+        self.compile("src/base/a.c", options=["-Wall", "-Werror"])
+        self.passes("check_clang.py")
 
 
 class Scripts(Tree):
