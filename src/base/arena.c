@@ -29,7 +29,7 @@ void arena_init(struct arena *a)
  * it does not fit. */
 static bool fits(const struct arena_block *b, size_t used, size_t size, size_t align, size_t *at)
 {
-    size_t pad = (size_t)-((uintptr_t)b->data + used) & (align - 1);
+    size_t pad = (size_t) - ((uintptr_t)b->data + used) & (align - 1);
     if (used > b->size || pad > b->size - used || size > b->size - used - pad)
         return false;
     *at = used + pad;

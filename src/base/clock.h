@@ -42,7 +42,7 @@ struct clock_map {
     uint64_t unix_offset; /* unix - monotonic, fixed when the map was made */
     struct clock_anchor last;
     struct clock_anchor origin, middle; /* the rate is measured from origin on */
-    uint64_t horizon_ns;  /* an error is worked off over this time */
+    uint64_t horizon_ns;                /* an error is worked off over this time */
 };
 
 /* Start a map from two anchors (older, newer). With ORIEL_CLOCK_MONOTONIC one

@@ -63,7 +63,8 @@ TEST(a_map_from_two_anchors_gives_both_back)
 {
     static const double rates[] = {1e6, 19.2e6, 1e9, 2.1e9, 4.7e9};
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-        struct clock_anchor a = anchor_at(1000000000, rates[i]), b = anchor_at(1010000000, rates[i]);
+        struct clock_anchor a = anchor_at(1000000000, rates[i]),
+                            b = anchor_at(1010000000, rates[i]);
         struct clock_map m;
         clock_map_init(&m, ORIEL_CLOCK_TSC, &a, &b);
         CHECK_EQ(clock_map_ns(&m, b.ticks), b.unix_ns);
@@ -157,7 +158,8 @@ TEST(a_map_that_is_behind_or_ahead_comes_back_to_the_truth)
 {
     static const double wrong[] = {0.9999, 1.0001, 0.5, 2.0};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct clock_anchor a = anchor_at(1000000000, 2e9), b = anchor_at(1010000000, 2e9 * wrong[i]);
+        struct clock_anchor a = anchor_at(1000000000, 2e9),
+                            b = anchor_at(1010000000, 2e9 * wrong[i]);
         struct clock_map m;
         b.ticks = a.ticks + (uint64_t)(2e7 * wrong[i]); /* the first rate is off */
         clock_map_init(&m, ORIEL_CLOCK_TSC, &a, &b);
@@ -173,7 +175,8 @@ TEST(a_map_that_is_behind_or_ahead_comes_back_to_the_truth)
             last = t;
         }
         /* a wildly wrong start weighs on the rate until it leaves the window */
-        int64_t off = (int64_t)(clock_map_ns(&m, c.ticks) - c.unix_ns), bound = i < 2 ? 1000 : 1000000;
+        int64_t off = (int64_t)(clock_map_ns(&m, c.ticks) - c.unix_ns),
+                bound = i < 2 ? 1000 : 1000000;
         CHECK(off > -bound && off < bound);
     }
 }

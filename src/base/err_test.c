@@ -61,8 +61,8 @@ TEST(errno_values_become_codes_and_words)
 {
     static const struct {
         int from, to;
-    } rows[] = {{ENOSPC, ORIEL_ENOSPC}, {EDQUOT, ORIEL_ENOSPC}, {ENOMEM, ORIEL_ENOMEM},
-                {EACCES, ORIEL_EPERM},  {EPERM, ORIEL_EPERM},   {ELOOP, ORIEL_EPERM},
+    } rows[] = {{ENOSPC, ORIEL_ENOSPC}, {EDQUOT, ORIEL_ENOSPC},    {ENOMEM, ORIEL_ENOMEM},
+                {EACCES, ORIEL_EPERM},  {EPERM, ORIEL_EPERM},      {ELOOP, ORIEL_EPERM},
                 {EROFS, ORIEL_EPERM},   {ENOENT, ORIEL_ENOTFOUND}, {EBADF, ORIEL_EIO}};
     struct oriel_err err;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

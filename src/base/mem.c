@@ -105,7 +105,7 @@ void mem_free(void *p)
     if (!p)
         return;
     struct head *h = (struct head *)p - 1;
-    assert(h->mark == LIVE_MARK); /* not ours, or freed twice */
+    assert(h->mark == LIVE_MARK);             /* not ours, or freed twice */
     *(volatile size_t *)&h->mark = DEAD_MARK; /* or the store is dropped as dead */
     count(0, h->size, -1);
     free(h);

@@ -32,7 +32,7 @@ struct arena {
     size_t used; /* in current */
 };
 void arena_init(struct arena *a);
-void *arena_alloc(struct arena *a, size_t size, size_t align); /* NULL: no memory */
+void *arena_alloc(struct arena *a, size_t size, size_t align);  /* NULL: no memory */
 char *arena_copy(struct arena *a, const void *bytes, size_t n); /* adds a NUL */
 void arena_reset(struct arena *a);
 void arena_done(struct arena *a);

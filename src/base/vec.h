@@ -22,8 +22,8 @@ void vec_free(void **items);
 
 #define VEC_PUSH(v)                                                                                \
     ((v)->count < (v)->capacity ||                                                                 \
-             vec_grow((void **)&(v)->items, &(v)->capacity, (v)->count, sizeof *(v)->items)        \
-         ? memset(&(v)->items[(v)->count], 0, sizeof *(v)->items),                                 \
+         vec_grow((void **)&(v)->items, &(v)->capacity, (v)->count, sizeof *(v)->items)            \
+     ? memset(&(v)->items[(v)->count], 0, sizeof *(v)->items),                                     \
      &(v)->items[(v)->count++] : NULL)
 #define VEC_DONE(v) (vec_free((void **)&(v)->items), (v)->count = (v)->capacity = 0)
 

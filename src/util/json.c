@@ -32,8 +32,8 @@ static inline bool is_plain(uint8_t c)
 /* One byte below 0x80 that needs an escape. */
 static char *put_escape(char *out, uint8_t c)
 {
-    static const char short_form[0x20] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',
-                                          ['\f'] = 'f', ['\r'] = 'r'};
+    static const char short_form[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     static const char hex[] = "0123456789abcdef";
     char letter = c < 0x20 ? short_form[c] : (char)c;
     *out++ = '\\';

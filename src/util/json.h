@@ -51,7 +51,7 @@ enum { JSON_DEPTH_MAX = 64 };
 
 struct json {
     struct buf *out;
-    uint64_t filled;  /* bit d: the container at depth d has an item */
+    uint64_t filled; /* bit d: the container at depth d has an item */
     unsigned depth;
     bool after_key;
     bool nan_as_text;
@@ -83,14 +83,14 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json_value {
     enum json_type type;
     bool boolean;
-    bool is_integer;        /* a number without point or exponent that fits ... */
-    bool is_negative;       /* ... i64 if negative, else u64 */
-    uint32_t count;         /* items of an array or object */
-    uint64_t integer;       /* two's complement where negative */
-    double number;          /* always set for numbers */
-    const char *text;       /* string: decoded UTF-8 with a NUL; number: as written */
+    bool is_integer;  /* a number without point or exponent that fits ... */
+    bool is_negative; /* ... i64 if negative, else u64 */
+    uint32_t count;   /* items of an array or object */
+    uint64_t integer; /* two's complement where negative */
+    double number;    /* always set for numbers */
+    const char *text; /* string: decoded UTF-8 with a NUL; number: as written */
     size_t text_n;
-    const char *key;        /* inside an object */
+    const char *key; /* inside an object */
     size_t key_n;
     struct json_value *first, *next;
 };

@@ -112,8 +112,8 @@ static int read_unicode(struct reader *r, char **out)
         return refuse(r, "second half of a surrogate pair alone");
     r->p += 4;
     if (c >= 0xd800 && c <= 0xdbff) {
-        int32_t low = r->end - r->p >= 6 && r->p[0] == '\\' && r->p[1] == 'u' ? hex4(r->p + 2, r->end)
-                                                                               : -1;
+        int32_t low =
+            r->end - r->p >= 6 && r->p[0] == '\\' && r->p[1] == 'u' ? hex4(r->p + 2, r->end) : -1;
         if (low < 0xdc00 || low > 0xdfff)
             return refuse(r, "first half of a surrogate pair alone");
         r->p += 6;
@@ -223,8 +223,8 @@ static int read_number(struct reader *r, struct json_value *v)
     if (!v->text)
         return no_memory(r);
     if (integer && v->is_negative)
-        v->is_integer = num_parse_i64(start, n, &negative) == 0 &&
-                        (v->integer = (uint64_t)negative, true);
+        v->is_integer =
+            num_parse_i64(start, n, &negative) == 0 && (v->integer = (uint64_t)negative, true);
     else if (integer)
         v->is_integer = num_parse_u64(start, n, &v->integer) == 0;
     int rc = num_parse_double(start, n, &v->number);
@@ -238,7 +238,8 @@ static int read_word(struct reader *r, struct json_value *v)
         const char *word;
         enum json_type type;
         bool boolean;
-    } words[] = {{"true", JSON_BOOL, true}, {"false", JSON_BOOL, false}, {"null", JSON_NULL, false}};
+    } words[] = {
+        {"true", JSON_BOOL, true}, {"false", JSON_BOOL, false}, {"null", JSON_NULL, false}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i].word);
         if ((size_t)(r->end - r->p) < n || memcmp(r->p, words[i].word, n) != 0)
@@ -311,7 +312,8 @@ static int read_items(struct reader *r, struct json_value *v, struct map *seen, 
         if (take(r, end))
             return 0;
         if (!take(r, ','))
-            return refuse(r, end == '}' ? "a comma or } belongs here" : "a comma or ] belongs here");
+            return refuse(r,
+                          end == '}' ? "a comma or } belongs here" : "a comma or ] belongs here");
     }
 }
 
@@ -348,9 +350,15 @@ int json_read(struct arena *arena, const char *p, size_t n, const struct json_re
 {
     static const struct json_read_options defaults = {.size = sizeof defaults};
     const struct json_read_options *o = options ? options : &defaults;
-    struct reader r = {arena, p, p, p + n, o->max_values ? o->max_values : MAX_VALUES,
-                       o->max_depth && o->max_depth < JSON_DEPTH_MAX ? o->max_depth : JSON_DEPTH_MAX,
-                       o->unique_keys, err};
+    struct reader r = {arena,
+                       p,
+                       p,
+                       p + n,
+                       o->max_values ? o->max_values : MAX_VALUES,
+                       o->max_depth && o->max_depth < JSON_DEPTH_MAX ? o->max_depth
+                                                                     : JSON_DEPTH_MAX,
+                       o->unique_keys,
+                       err};
     if (o->size != sizeof *o)
         return err_set(err, ORIEL_EINVAL, "options of another size");
     if (n > (o->max_bytes ? o->max_bytes : MAX_BYTES))

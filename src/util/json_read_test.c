@@ -17,7 +17,8 @@ TEST(a_document_is_read_with_all_its_types)
 {
     const struct json_value *v = read_text(
         " {\"s\" : \"a\\u00e9\\n\\ud83d\\ude00\", \"n\":[0,-1,1.5,1e2,18446744073709551615,"
-        "-9223372036854775808,18446744073709551616], \"t\":true,\"f\":false,\"z\":null,\"o\":{}}\r\n");
+        "-9223372036854775808,18446744073709551616], "
+        "\"t\":true,\"f\":false,\"z\":null,\"o\":{}}\r\n");
     REQUIRE(v);
     CHECK_EQ(v->type, JSON_OBJECT);
     CHECK_EQ(v->count, 6);
@@ -40,7 +41,8 @@ TEST(a_document_is_read_with_all_its_types)
 
 TEST(missing_members_and_wrong_types_give_the_fallback)
 {
-    const struct json_value *v = read_text("{\"i\":7,\"d\":1.5,\"s\":\"x\",\"big\":9223372036854775808}");
+    const struct json_value *v =
+        read_text("{\"i\":7,\"d\":1.5,\"s\":\"x\",\"big\":9223372036854775808}");
     REQUIRE(v);
     CHECK_EQ(json_get_i64(v, "i", -1), 7);
     CHECK_EQ(json_get_i64(v, "d", -1), -1);
@@ -59,16 +61,43 @@ TEST(what_is_not_json_is_refused_with_the_place)
         const char *text;
         int at; /* byte named in the error */
     } rows[] = {
-        {"", 0},           {"  ", 2},          {"{", 1},           {"[1,]", 3},
-        {"[1 2]", 3},      {"{\"a\"}", 4},     {"{\"a\":1,}", 7},  {"{a:1}", 1},
-        {"'a'", 0},        {"01", 1},          {"-", 1},           {"+1", 0},
-        {"1.", 2},         {".5", 0},          {"1e", 2},          {"1e+", 3},
-        {"NaN", 0},        {"Infinity", 0},    {"tru", 0},         {"nullx", 4},
-        {"\"a", 1},        {"\"\\", 1},        {"\"\\x\"", 2},     {"\"\\u12g4\"", 3},
-        {"\"\\ud800\"", 7}, {"\"\\ud800\\u0041\"", 7}, {"\"\\udc00\"", 3},
-        {"\"a\nb\"", 2},   {"\"\x01\"", 1},    {"\"\xff\"", 1},    {"\"\xed\xa0\x80\"", 1},
-        {"1 1", 2},        {"[1]]", 3},        {"{}{}", 2},        {"/*c*/1", 0},
-        {"[1,2", 4},       {"\xef\xbb\xbf{}", 0},
+        {"", 0},
+        {"  ", 2},
+        {"{", 1},
+        {"[1,]", 3},
+        {"[1 2]", 3},
+        {"{\"a\"}", 4},
+        {"{\"a\":1,}", 7},
+        {"{a:1}", 1},
+        {"'a'", 0},
+        {"01", 1},
+        {"-", 1},
+        {"+1", 0},
+        {"1.", 2},
+        {".5", 0},
+        {"1e", 2},
+        {"1e+", 3},
+        {"NaN", 0},
+        {"Infinity", 0},
+        {"tru", 0},
+        {"nullx", 4},
+        {"\"a", 1},
+        {"\"\\", 1},
+        {"\"\\x\"", 2},
+        {"\"\\u12g4\"", 3},
+        {"\"\\ud800\"", 7},
+        {"\"\\ud800\\u0041\"", 7},
+        {"\"\\udc00\"", 3},
+        {"\"a\nb\"", 2},
+        {"\"\x01\"", 1},
+        {"\"\xff\"", 1},
+        {"\"\xed\xa0\x80\"", 1},
+        {"1 1", 2},
+        {"[1]]", 3},
+        {"{}{}", 2},
+        {"/*c*/1", 0},
+        {"[1,2", 4},
+        {"\xef\xbb\xbf{}", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char place[32];
@@ -125,7 +154,8 @@ TEST(depth_size_and_number_of_values_are_bounded)
 TEST(a_repeated_key_is_refused_if_asked_for)
 {
     const struct json_read_options o = {.size = sizeof o, .unique_keys = true};
-    static const char twice[] = "{\"a\":1,\"b\":{\"a\":1},\"a\":2}", once[] = "{\"a\":1,\"b\":{\"a\":1}}";
+    static const char twice[] = "{\"a\":1,\"b\":{\"a\":1},\"a\":2}",
+                      once[] = "{\"a\":1,\"b\":{\"a\":1}}";
     struct json_value *v;
     CHECK_EQ(json_read(&arena, twice, strlen(twice), &o, &v, &err), ORIEL_EFORMAT);
     CHECK_EQ(json_read(&arena, once, strlen(once), &o, &v, NULL), 0);
@@ -136,7 +166,8 @@ TEST(a_repeated_key_is_refused_if_asked_for)
 /* Every prefix, and every single byte changed: no crash, and a clear answer. */
 TEST(damaged_documents_are_read_or_refused_but_never_harm)
 {
-    static const char doc[] = "{\"k\\u00e9\":[1,-2.5e3,\"x\\ud83d\\ude00\",{\"t\":true}],\"n\":null}";
+    static const char doc[] =
+        "{\"k\\u00e9\":[1,-2.5e3,\"x\\ud83d\\ude00\",{\"t\":true}],\"n\":null}";
     char text[sizeof doc];
     const struct json_read_options o = {.size = sizeof o, .unique_keys = true};
     size_t n = sizeof doc - 1;

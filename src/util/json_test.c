@@ -58,10 +58,26 @@ TEST(no_byte_slips_through_at_any_offset)
 /* Number k of 200 nasty strings; they are long enough to cross pieces. */
 static size_t nasty(unsigned k, char *out, size_t n)
 {
-    static const char *const seeds[] = {
-        "\"", "\\", "\\\"", "\n", "\x1f", "\x7f", "\xc3\xa9", "\xff", "\xe2\x82", "\xf0\x9f\x98\x80",
-        "\xed\xa0\x80", "\xed\xbf\xbf", "</script>", "\xe2\x80\xa8", "\xef\xbb\xbf", "\xc0\x80",
-        "%s%n", "\\u0000", "'", "\xf4\x90\x80\x80"};
+    static const char *const seeds[] = {"\"",
+                                        "\\",
+                                        "\\\"",
+                                        "\n",
+                                        "\x1f",
+                                        "\x7f",
+                                        "\xc3\xa9",
+                                        "\xff",
+                                        "\xe2\x82",
+                                        "\xf0\x9f\x98\x80",
+                                        "\xed\xa0\x80",
+                                        "\xed\xbf\xbf",
+                                        "</script>",
+                                        "\xe2\x80\xa8",
+                                        "\xef\xbb\xbf",
+                                        "\xc0\x80",
+                                        "%s%n",
+                                        "\\u0000",
+                                        "'",
+                                        "\xf4\x90\x80\x80"};
     const char *seed = seeds[k % 20];
     size_t len = strlen(seed), at = 0;
     unsigned form = k / 20;
@@ -208,8 +224,12 @@ TEST(nan_is_null_unless_the_format_wants_its_name)
 
 TEST(base64_pads_as_the_rfc_examples_do)
 {
-    static const char *const rows[][2] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                          {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+    static const char *const rows[][2] = {{"", ""},
+                                          {"f", "Zg=="},
+                                          {"fo", "Zm8="},
+                                          {"foo", "Zm9v"},
+                                          {"foob", "Zm9vYg=="},
+                                          {"fooba", "Zm9vYmE="},
                                           {"foobar", "Zm9vYmFy"}};
     struct buf b;
     buf_init(&b);

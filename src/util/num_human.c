@@ -58,7 +58,8 @@ char *num_duration(char out[NUM_TEXT_MAX], uint64_t ns)
         int n = put_three(out, NUM_TEXT_MAX, s, false);
         snprintf(out + n, NUM_TEXT_MAX - (size_t)n, " s");
     } else if (whole < 3600) {
-        snprintf(out, NUM_TEXT_MAX, "%u min %02u s", (unsigned)(whole / 60), (unsigned)(whole % 60));
+        snprintf(out, NUM_TEXT_MAX, "%u min %02u s", (unsigned)(whole / 60),
+                 (unsigned)(whole % 60));
     } else {
         uint64_t minutes = (whole + 30) / 60;
         snprintf(out, NUM_TEXT_MAX, "%llu h %02u min", (unsigned long long)(minutes / 60),

@@ -47,9 +47,15 @@ TEST(bytes_are_counted_in_powers_of_a_thousand)
         uint64_t bytes;
         const char *text;
     } rows[] = {
-        {0, "0 B"},         {999, "999 B"},         {1000, "1 kB"},
-        {61234567, "61.2 MB"}, {96000000, "96 MB"}, {1900000000, "1.9 GB"},
-        {999499, "999 kB"}, {999500, "1 MB"},       {UINT64_MAX, "18.4 EB"},
+        {0, "0 B"},
+        {999, "999 B"},
+        {1000, "1 kB"},
+        {61234567, "61.2 MB"},
+        {96000000, "96 MB"},
+        {1900000000, "1.9 GB"},
+        {999499, "999 kB"},
+        {999500, "1 MB"},
+        {UINT64_MAX, "18.4 EB"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         CHECK_STR(num_bytes(out, rows[i].bytes), rows[i].text);

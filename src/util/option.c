@@ -23,14 +23,28 @@ struct unit {
 
 /* Largest first, for printing; the first spelling of a factor is printed. */
 static const struct unit size_units[] = {
-    {"TiB", (uint64_t)1 << 40}, {"T", (uint64_t)1 << 40}, {"GiB", 1 << 30}, {"G", 1 << 30},
-    {"MiB", 1 << 20},           {"M", 1 << 20},           {"KiB", 1 << 10}, {"K", 1 << 10},
-    {"k", 1 << 10},             {"B", 1},                 {"", 1},          {NULL, 0},
+    {"TiB", (uint64_t)1 << 40},
+    {"T", (uint64_t)1 << 40},
+    {"GiB", 1 << 30},
+    {"G", 1 << 30},
+    {"MiB", 1 << 20},
+    {"M", 1 << 20},
+    {"KiB", 1 << 10},
+    {"K", 1 << 10},
+    {"k", 1 << 10},
+    {"B", 1},
+    {"", 1},
+    {NULL, 0},
 };
 static const struct unit duration_units[] = {
-    {"h", UINT64_C(3600000000000)}, {"m", UINT64_C(60000000000)}, {"s", 1000000000},
-    {"", 1000000000},               {"ms", 1000000},              {"us", 1000},
-    {"ns", 1},                      {NULL, 0},
+    {"h", UINT64_C(3600000000000)},
+    {"m", UINT64_C(60000000000)},
+    {"s", 1000000000},
+    {"", 1000000000},
+    {"ms", 1000000},
+    {"us", 1000},
+    {"ns", 1},
+    {NULL, 0},
 };
 
 /* "12.5unit" into whole base units; false if it is anything else, does not fit
@@ -204,7 +218,8 @@ static bool set_enum(const struct option_def *def, int *member, const char *text
 static bool set_u64(const struct option_def *def, uint64_t *member, const char *text)
 {
     uint64_t v;
-    int rc = def->type == OPTION_SIZE ? option_parse_size(text, &v) : option_parse_duration(text, &v);
+    int rc =
+        def->type == OPTION_SIZE ? option_parse_size(text, &v) : option_parse_duration(text, &v);
     if (rc != 0 || !in_bounds(def, (double)v))
         return false;
     *member = v;
@@ -229,8 +244,7 @@ static bool set_float(const struct option_def *def, double *member, const char *
     return true;
 }
 
-int option_set(const struct option_def *def, void *options, const char *text,
-               struct oriel_err *err)
+int option_set(const struct option_def *def, void *options, const char *text, struct oriel_err *err)
 {
     void *member = (char *)options + def->offset;
     bool ok = false;
@@ -263,9 +277,9 @@ int option_set(const struct option_def *def, void *options, const char *text,
 static size_t member_size(enum option_type type)
 {
     static const uint8_t sizes[] = {
-        [OPTION_BOOL] = sizeof(bool),     [OPTION_INT] = sizeof(int64_t),
-        [OPTION_FLOAT] = sizeof(double),  [OPTION_STRING] = sizeof(char *),
-        [OPTION_ENUM] = sizeof(int),      [OPTION_SIZE] = sizeof(uint64_t),
+        [OPTION_BOOL] = sizeof(bool),         [OPTION_INT] = sizeof(int64_t),
+        [OPTION_FLOAT] = sizeof(double),      [OPTION_STRING] = sizeof(char *),
+        [OPTION_ENUM] = sizeof(int),          [OPTION_SIZE] = sizeof(uint64_t),
         [OPTION_DURATION] = sizeof(uint64_t),
     };
     return sizes[type];

@@ -14,28 +14,31 @@
 #include "base/err.h"
 
 enum option_type {
-    OPTION_BOOL,   /* bool */
-    OPTION_INT,    /* int64_t, in [min, max] */
-    OPTION_FLOAT,  /* double, in [min, max] */
-    OPTION_STRING, /* const char *; the setter copies and owns */
-    OPTION_ENUM,   /* int: index in choices */
-    OPTION_SIZE,   /* uint64_t bytes: 64, 4KiB, 16MiB, 1GiB (also K, M, G) */
+    OPTION_BOOL,    /* bool */
+    OPTION_INT,     /* int64_t, in [min, max] */
+    OPTION_FLOAT,   /* double, in [min, max] */
+    OPTION_STRING,  /* const char *; the setter copies and owns */
+    OPTION_ENUM,    /* int: index in choices */
+    OPTION_SIZE,    /* uint64_t bytes: 64, 4KiB, 16MiB, 1GiB (also K, M, G) */
     OPTION_DURATION /* uint64_t ns: 500ms, 5s, 2m; bare number = seconds */
 };
 
 struct option_def {
-    const char *name;  /* snake_case, as in TOML; --snake-case on the command line */
+    const char *name; /* snake_case, as in TOML; --snake-case on the command line */
     enum option_type type;
-    size_t offset;     /* of the member in the options struct */
-    const char *fallback; /* default as text, parsed like any other value */
-    const char *help;  /* one line, no full stop */
+    size_t offset;              /* of the member in the options struct */
+    const char *fallback;       /* default as text, parsed like any other value */
+    const char *help;           /* one line, no full stop */
     const char *const *choices; /* OPTION_ENUM, NULL-terminated */
-    double min, max;   /* both 0: no bounds; in bytes and ns for those types */
-    char letter;       /* short option, 0 none */
-    bool secret;       /* never printed, never accepted from a file */
-    const char *arg;   /* placeholder in help, e.g. "FILE"; NULL: by type */
+    double min, max;            /* both 0: no bounds; in bytes and ns for those types */
+    char letter;                /* short option, 0 none */
+    bool secret;                /* never printed, never accepted from a file */
+    const char *arg;            /* placeholder in help, e.g. "FILE"; NULL: by type */
 };
-#define OPTION_END {0}
+#define OPTION_END                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Set every member to its default; what was in them before is not freed.
  * 0, or ORIEL_ENOMEM with nothing left to free. */

@@ -14,8 +14,8 @@ enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 40, NAME_COLUMN_MAX = 28, GAP = 2 };
 void option_help_arg(const struct option_def *def, struct buf *out)
 {
     static const char *const by_type[] = {
-        [OPTION_BOOL] = "",      [OPTION_INT] = "N",    [OPTION_FLOAT] = "X",
-        [OPTION_STRING] = "TEXT", [OPTION_ENUM] = "WORD", [OPTION_SIZE] = "SIZE",
+        [OPTION_BOOL] = "",         [OPTION_INT] = "N",     [OPTION_FLOAT] = "X",
+        [OPTION_STRING] = "TEXT",   [OPTION_ENUM] = "WORD", [OPTION_SIZE] = "SIZE",
         [OPTION_DURATION] = "TIME",
     };
     assert(def->name);

@@ -9,12 +9,23 @@ static const char *const policies[] = {"drop", "overwrite", NULL};
 static const struct option_def defs[] = {
     {.name = "out", .letter = 'o', .type = OPTION_STRING, .help = "where to write", .arg = "FILE"},
     {.name = "live", .type = OPTION_BOOL, .help = "show it while it runs", .fallback = "false"},
-    {.name = "ring_kib", .type = OPTION_INT, .help = "memory for records that nobody has read yet, in KiB",
+    {.name = "ring_kib",
+     .type = OPTION_INT,
+     .help = "memory for records that nobody has read yet, in KiB",
      .fallback = "16384"},
-    {.name = "policy", .type = OPTION_ENUM, .choices = policies, .help = "what a full ring does",
+    {.name = "policy",
+     .type = OPTION_ENUM,
+     .choices = policies,
+     .help = "what a full ring does",
      .fallback = "drop"},
-    {.name = "a_name_that_is_longer_than_its_column", .type = OPTION_DURATION, .help = "is said alone"},
-    {.name = "token", .type = OPTION_STRING, .help = "kept to itself", .fallback = "hunter2", .secret = true},
+    {.name = "a_name_that_is_longer_than_its_column",
+     .type = OPTION_DURATION,
+     .help = "is said alone"},
+    {.name = "token",
+     .type = OPTION_STRING,
+     .help = "kept to itself",
+     .fallback = "hunter2",
+     .secret = true},
     OPTION_END,
 };
 
@@ -28,16 +39,15 @@ static const char *help(unsigned width)
 
 TEST(rows_are_aligned_and_say_the_default)
 {
-    CHECK_STR(help(0),
-              "  -o, --out FILE    where to write\n"
-              "      --live        show it while it runs\n"
-              "      --ring-kib N  memory for records that nobody has read yet, in KiB\n"
-              "                    (default: 16384)\n"
-              "      --policy drop|overwrite\n"
-              "                    what a full ring does (default: drop)\n"
-              "      --a-name-that-is-longer-than-its-column TIME\n"
-              "                    is said alone\n"
-              "      --token TEXT  kept to itself\n");
+    CHECK_STR(help(0), "  -o, --out FILE    where to write\n"
+                       "      --live        show it while it runs\n"
+                       "      --ring-kib N  memory for records that nobody has read yet, in KiB\n"
+                       "                    (default: 16384)\n"
+                       "      --policy drop|overwrite\n"
+                       "                    what a full ring does (default: drop)\n"
+                       "      --a-name-that-is-longer-than-its-column TIME\n"
+                       "                    is said alone\n"
+                       "      --token TEXT  kept to itself\n");
 }
 
 TEST(no_line_is_wider_than_the_terminal_where_words_allow)

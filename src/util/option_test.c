@@ -21,11 +21,25 @@ static const char *const policies[] = {"drop", "overwrite", NULL};
 #define AT(member) offsetof(struct options, member)
 static const struct option_def defs[] = {
     {.name = "live", .type = OPTION_BOOL, .offset = AT(live), .fallback = "true"},
-    {.name = "span_count", .type = OPTION_INT, .offset = AT(count), .fallback = "3", .min = -5, .max = 10},
+    {.name = "span_count",
+     .type = OPTION_INT,
+     .offset = AT(count),
+     .fallback = "3",
+     .min = -5,
+     .max = 10},
     {.name = "ratio", .type = OPTION_FLOAT, .offset = AT(ratio), .fallback = "0.5", .max = 1},
     {.name = "file", .type = OPTION_STRING, .offset = AT(file), .fallback = "a.oriel"},
-    {.name = "policy", .type = OPTION_ENUM, .offset = AT(policy), .fallback = "drop", .choices = policies},
-    {.name = "ring", .type = OPTION_SIZE, .offset = AT(ring), .fallback = "16MiB", .min = 65536, .max = 1 << 30},
+    {.name = "policy",
+     .type = OPTION_ENUM,
+     .offset = AT(policy),
+     .fallback = "drop",
+     .choices = policies},
+    {.name = "ring",
+     .type = OPTION_SIZE,
+     .offset = AT(ring),
+     .fallback = "16MiB",
+     .min = 65536,
+     .max = 1 << 30},
     {.name = "timeout", .type = OPTION_DURATION, .offset = AT(timeout), .fallback = "1.5s"},
     {.name = "token", .type = OPTION_STRING, .offset = AT(token), .secret = true},
     OPTION_END,
@@ -105,7 +119,8 @@ TEST(wrong_values_are_refused_with_name_value_and_what_is_allowed)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         CHECK_EQ(set(rows[i].name, rows[i].value), ORIEL_EINVAL);
         CHECK_STR(err.text, rows[i].text);
-        CHECK_EQ(option_set(option_find(defs, rows[i].name, strlen(rows[i].name)), &o, rows[i].value, NULL),
+        CHECK_EQ(option_set(option_find(defs, rows[i].name, strlen(rows[i].name)), &o,
+                            rows[i].value, NULL),
                  ORIEL_EINVAL);
     }
     CHECK(memcmp(&before, &o, sizeof o) == 0); /* nothing was changed */
@@ -117,11 +132,20 @@ TEST(values_print_as_they_would_be_given)
     static const struct {
         const char *name, *value, *text;
     } rows[] = {
-        {"live", "1", "true"},        {"span_count", "-4", "-4"},   {"ratio", "0.1", "0.1"},
-        {"file", "x", "x"},           {"policy", "overwrite", "overwrite"},
-        {"ring", "1024K", "1MiB"},    {"ring", "65537", "65537"},   {"ring", "1.5MiB", "1536KiB"},
-        {"timeout", "0", "0s"},       {"timeout", "90", "90s"},     {"timeout", "120s", "2m"},
-        {"timeout", "0.25", "250ms"}, {"timeout", "1500us", "1500us"}, {"timeout", "7ns", "7ns"},
+        {"live", "1", "true"},
+        {"span_count", "-4", "-4"},
+        {"ratio", "0.1", "0.1"},
+        {"file", "x", "x"},
+        {"policy", "overwrite", "overwrite"},
+        {"ring", "1024K", "1MiB"},
+        {"ring", "65537", "65537"},
+        {"ring", "1.5MiB", "1536KiB"},
+        {"timeout", "0", "0s"},
+        {"timeout", "90", "90s"},
+        {"timeout", "120s", "2m"},
+        {"timeout", "0.25", "250ms"},
+        {"timeout", "1500us", "1500us"},
+        {"timeout", "7ns", "7ns"},
         {"timeout", "36h", "36h"},
     };
     REQUIRE(option_defaults(defs, &o) == 0);
@@ -154,10 +178,23 @@ TEST(sizes_and_durations_take_fractions_but_no_nonsense)
     CHECK(option_parse_size("16777215TiB", &v) == 0);
     CHECK(option_parse_duration("0.000000001", &v) == 0 && v == 1);
     CHECK(option_parse_duration("1.5h", &v) == 0 && v == UINT64_C(5400000000000));
-    static const char *const bad_sizes[] = {"", "K", "1KB", "1kb", "-1", "+1", "1 K", "1.K", ".5K", "0.1",
-                                            "18446744073709551616", "16777216TiB", "1e3", "0x10", "1.5"};
-    static const char *const bad_times[] = {"", "s", "1min", "-1s", "1.5ns", "1 ms", "1d", "5124096h",
-                                            "0.0000000001"};
+    static const char *const bad_sizes[] = {"",
+                                            "K",
+                                            "1KB",
+                                            "1kb",
+                                            "-1",
+                                            "+1",
+                                            "1 K",
+                                            "1.K",
+                                            ".5K",
+                                            "0.1",
+                                            "18446744073709551616",
+                                            "16777216TiB",
+                                            "1e3",
+                                            "0x10",
+                                            "1.5"};
+    static const char *const bad_times[] = {"",     "s",  "1min",     "-1s",         "1.5ns",
+                                            "1 ms", "1d", "5124096h", "0.0000000001"};
     v = 42;
     for (size_t i = 0; i < sizeof bad_sizes / sizeof *bad_sizes; i++)
         CHECK_EQ(option_parse_size(bad_sizes[i], &v), ORIEL_EINVAL);

@@ -381,7 +381,8 @@ static int make(struct out **out, const struct out_ops *ops, const struct out_fd
 
 int out_fd_make(struct out **out, int fd, bool owned, const char *name)
 {
-    static const struct out_ops ops = {.write = out_fd_write, .sync = out_fd_sync, .close = fd_close};
+    static const struct out_ops ops = {
+        .write = out_fd_write, .sync = out_fd_sync, .close = fd_close};
     return make(out, &ops, &(struct out_fd){.fd = fd, .owned = owned}, name);
 }
 

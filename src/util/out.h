@@ -29,12 +29,12 @@ struct out_ops {
 };
 struct out {
     const struct out_ops *ops;
-    uint64_t bytes;   /* size of the current file: what was there when appending, and written */
-    int failed;       /* first failure, 0 none */
-    int patience_ms;  /* how long a write may wait for a reader that takes
-                       * nothing: 10 s at first, -1 for as long as it takes
-                       * (a command whose only work is this output) */
-    char path[512];   /* "" for memory, "-" for standard output */
+    uint64_t bytes;  /* size of the current file: what was there when appending, and written */
+    int failed;      /* first failure, 0 none */
+    int patience_ms; /* how long a write may wait for a reader that takes
+                      * nothing: 10 s at first, -1 for as long as it takes
+                      * (a command whose only work is this output) */
+    char path[512];  /* "" for memory, "-" for standard output */
 };
 
 /* Create or truncate a file (0600, O_NOFOLLOW, parent directories made 0700);

@@ -13,8 +13,8 @@
 struct out_fd {
     struct out base;
     int fd;
-    bool owned;      /* close it */
-    bool regular;    /* never blocks; signals only at the size limit */
+    bool owned;   /* close it */
+    bool regular; /* never blocks; signals only at the size limit */
     bool socket;
     bool positional; /* writes go to offset base.bytes, whatever the file offset */
 };

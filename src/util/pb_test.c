@@ -15,7 +15,7 @@ TEST(known_messages_have_the_known_bytes)
 {
     struct buf b;
     buf_init(&b);
-    pb_uint(&b, 1, 150);                 /* the example of the protobuf manual */
+    pb_uint(&b, 1, 150); /* the example of the protobuf manual */
     pb_text(&b, 2, "testing");
     pb_sint(&b, 3, -2);
     pb_int(&b, 4, -1);
@@ -176,20 +176,22 @@ TEST(malformed_messages_are_refused)
         const char *bytes;
         size_t n;
     } bad[] = {
-        {"\x08", 1},                 /* a tag and nothing */
-        {"\x08\x80", 2},             /* a varint cut */
-        {"\x80", 1},                 /* a tag cut */
-        {"\x09\x01\x02", 3},         /* fixed64 cut */
-        {"\x0d\x01", 2},             /* fixed32 cut */
-        {"\x12", 1},                 /* bytes without a length */
-        {"\x12\x05" "abc", 5},       /* bytes cut */
-        {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* a length of 2^64 - 1 */
-        {"\x00\x01", 2},             /* field zero */
-        {"\x0b", 1},                 /* a group */
-        {"\x0e\x01", 2},             /* wire type 6 */
-        {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11}, /* 65 bits */
+        {"\x08", 1},         /* a tag and nothing */
+        {"\x08\x80", 2},     /* a varint cut */
+        {"\x80", 1},         /* a tag cut */
+        {"\x09\x01\x02", 3}, /* fixed64 cut */
+        {"\x0d\x01", 2},     /* fixed32 cut */
+        {"\x12", 1},         /* bytes without a length */
+        {"\x12\x05"
+         "abc",
+         5},                                                      /* bytes cut */
+        {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},     /* a length of 2^64 - 1 */
+        {"\x00\x01", 2},                                          /* field zero */
+        {"\x0b", 1},                                              /* a group */
+        {"\x0e\x01", 2},                                          /* wire type 6 */
+        {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11},     /* 65 bits */
         {"\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12}, /* 11 bytes */
-        {"\xf8\xff\xff\xff\xff\x01\x00", 7}, /* a field number beyond 2^29 */
+        {"\xf8\xff\xff\xff\xff\x01\x00", 7},                      /* a field number beyond 2^29 */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (count_fields(bad[i].bytes, bad[i].n) != -1)

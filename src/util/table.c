@@ -120,7 +120,8 @@ static void put_spaces(struct buf *out, unsigned n)
         buf_putc(out, ' ');
 }
 
-static void put_styled(struct buf *out, const char *p, size_t n, enum table_style style, bool colour)
+static void put_styled(struct buf *out, const char *p, size_t n, enum table_style style,
+                       bool colour)
 {
     static const char *const codes[] = {"", "1", "2", "31", "32", "33"};
     if (n == 0)

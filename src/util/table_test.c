@@ -35,10 +35,9 @@ static const char *put(unsigned indent, unsigned width, bool colour)
 TEST(text_stands_left_numbers_right_and_lines_end_without_spaces)
 {
     fill();
-    CHECK_STR(put(2, 0, false),
-              "  span         count   total  where\n"
-              "  index.file  11,204  8.91 s\n"
-              "    tokenize       9  390 us  tokenize.c:88  isident() 61 %\n");
+    CHECK_STR(put(2, 0, false), "  span         count   total  where\n"
+                                "  index.file  11,204  8.91 s\n"
+                                "    tokenize       9  390 us  tokenize.c:88  isident() 61 %\n");
     table_done(&t);
     buf_done(&b);
     CHECK_EQ(mem_live_blocks(), 0);
@@ -47,14 +46,12 @@ TEST(text_stands_left_numbers_right_and_lines_end_without_spaces)
 TEST(the_widest_text_column_yields_first_and_numbers_never)
 {
     fill();
-    CHECK_STR(put(0, 50, false),
-              "span         count   total  where\n"
-              "index.file  11,204  8.91 s\n"
-              "  tokenize       9  390 us  tokenize.c:88  iside..\n");
-    CHECK_STR(put(0, 38, false),
-              "span         count   total  where\n"
-              "index.file  11,204  8.91 s\n"
-              "  tokenize       9  390 us  tokenize..\n");
+    CHECK_STR(put(0, 50, false), "span         count   total  where\n"
+                                 "index.file  11,204  8.91 s\n"
+                                 "  tokenize       9  390 us  tokenize.c:88  iside..\n");
+    CHECK_STR(put(0, 38, false), "span         count   total  where\n"
+                                 "index.file  11,204  8.91 s\n"
+                                 "  tokenize       9  390 us  tokenize..\n");
     CHECK_STR(put(0, 34, false), /* both text columns at their least */
               "span       count   total  where\n"
               "index...  11,204  8.91 s\n"
@@ -93,7 +90,8 @@ TEST(what_a_program_wrote_cannot_command_the_terminal)
     static const struct table_column one[] = {{NULL, TABLE_TEXT}};
     table_init(&t, one, 1);
     table_cell(&t, "a\x1b[2Jb\nc\xff");
-    CHECK_STR(put(0, 0, true), "a\xef\xbf\xbd[2Jb\xef\xbf\xbd" "c\xef\xbf\xbd\n");
+    CHECK_STR(put(0, 0, true), "a\xef\xbf\xbd[2Jb\xef\xbf\xbd"
+                               "c\xef\xbf\xbd\n");
 }
 
 TEST(colour_changes_no_width)

@@ -62,7 +62,8 @@ static bool locale_is_utf8(void)
         if (!is_set(names[i]))
             continue;
         const char *dot = strchr(getenv(names[i]), '.');
-        return dot && (strncasecmp(dot + 1, "UTF-8", 5) == 0 || strncasecmp(dot + 1, "utf8", 4) == 0);
+        return dot &&
+               (strncasecmp(dot + 1, "UTF-8", 5) == 0 || strncasecmp(dot + 1, "utf8", 4) == 0);
     }
     return false;
 }

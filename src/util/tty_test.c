@@ -23,8 +23,8 @@ static int open_terminal(unsigned short columns)
 
 static void clear_environment(void)
 {
-    static const char *const names[] = {"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS",
-                                        "LC_ALL",   "LC_CTYPE", "LANG"};
+    static const char *const names[] = {
+        "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_CTYPE", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
     setenv("TERM", "xterm", 1);

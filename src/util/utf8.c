@@ -121,8 +121,7 @@ void utf8_repair(struct buf *out, const char *p, size_t n)
 static bool is_command(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029 || c == 0x200e ||
-           c == 0x200f;
+           (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029 || c == 0x200e || c == 0x200f;
 }
 
 void utf8_printable(struct buf *out, const char *p, size_t n)

@@ -37,10 +37,22 @@ TEST(every_character_is_recognised_and_every_surrogate_refused)
 
 TEST(overlong_forms_and_stray_bytes_are_refused)
 {
-    static const char *const bad[] = {"\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
-                                      "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\x80", "\xbf",
-                                      "\xf5\x80\x80\x80", "\xff", "\xfe", "\xf4\x90\x80\x80",
-                                      "\xed\xa0\x80", "\xc3(", "\xe2\x82(", "\xe2(\xa1"};
+    static const char *const bad[] = {"\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\x80",
+                                      "\xe0\x9f\xbf",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\x80",
+                                      "\xbf",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xfe",
+                                      "\xf4\x90\x80\x80",
+                                      "\xed\xa0\x80",
+                                      "\xc3(",
+                                      "\xe2\x82(",
+                                      "\xe2(\xa1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(!utf8_valid(bad[i], strlen(bad[i])));
     }
@@ -67,10 +79,14 @@ static void check_repair(const char *in, size_t n, const char *expected)
 TEST(each_error_becomes_one_replacement_character)
 {
     check_repair("ok", 2, "ok");
-    check_repair("a\xff" "b", 3, "a" R "b");
+    check_repair("a\xff"
+                 "b",
+                 3, "a" R "b");
     check_repair("\x80\x80", 2, R R);
     check_repair("\xe2\x82", 2, R); /* a cut character is one error */
-    check_repair("\xe2\x82" "A", 3, R "A");
+    check_repair("\xe2\x82"
+                 "A",
+                 3, R "A");
     check_repair("\xf0\x9f\x98", 3, R);
     check_repair("\xed\xa0\x80", 3, R R R); /* no start of anything */
     check_repair("\xf0\x80\x80\x80", 4, R R R R);
@@ -96,7 +112,9 @@ TEST(any_two_or_three_bytes_are_repaired_to_valid_text)
 TEST(nothing_that_moves_a_terminal_stays_printable)
 {
     struct buf b;
-    static const char evil[] = "a\x1b[31m\r\n\t\x7f\xc2\x9b" "b\xe2\x80\xae" "c\xff";
+    static const char evil[] = "a\x1b[31m\r\n\t\x7f\xc2\x9b"
+                               "b\xe2\x80\xae"
+                               "c\xff";
     buf_init(&b);
     utf8_printable(&b, evil, sizeof evil - 1);
     CHECK_STR(buf_cstr(&b), "a" R "[31m" R R R R R "b" R "c" R);
@@ -130,7 +148,7 @@ TEST(width_counts_wide_and_combining_characters)
 {
     CHECK_EQ(utf8_width("abc", 3), 3);
     CHECK_EQ(utf8_width("\xc3\xa9", 2), 1);
-    CHECK_EQ(utf8_width("e\xcc\x81", 3), 1);             /* e and a combining accent */
+    CHECK_EQ(utf8_width("e\xcc\x81", 3), 1);                /* e and a combining accent */
     CHECK_EQ(utf8_width("\xe6\x97\xa5\xe6\x9c\xac", 6), 4); /* two ideographs */
     CHECK_EQ(utf8_width("\xf0\x9f\x98\x80", 4), 2);
     CHECK_EQ(utf8_width("\xe2\x80\x8b", 3), 0);
