@@ -197,11 +197,28 @@ static uint64_t external_ns(const struct assemble *a, const struct model_record 
     return c->now.mult ? clock_map_ns(&map, time) : time;
 }
 
+/* What an external span belongs to. No id and no ROOT flag: the writer could
+ * not name the current span, because it is a context from outside or deeper
+ * than the part of the stack it keeps. */
+static void external_parent(struct assemble *a, struct stream_state *s,
+                            const struct model_record *r, struct span_ref *out)
+{
+    const struct thread_state *t = s->thread;
+    const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
+    *out = (struct span_ref){.span_id = 0};
+    if (r->raw[3]) {
+        resolve_span(a, s, r->raw[3], out);
+    } else if (top && (top->span->kind == SPAN_CONTEXT || t->top - t->base > ORIEL_STACK_DEPTH)) {
+        memcpy(out->trace, top->span->trace, sizeof out->trace);
+        out->span_id = top->span->span_id;
+        out->span = top->span;
+    }
+}
+
 enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              const struct model_record *r)
 {
-    const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(s->thread);
-    struct span_ref parent = {.span_id = 0};
+    struct span_ref parent;
     uint32_t flags = MODEL_SPAN_EXTERNAL;
     struct model_item *it = new_item(a, MODEL_ITEM_SPAN);
     if (!it) {
@@ -209,15 +226,12 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
         return PIPE_NO_MEMORY;
     }
     struct model_span *out = &it->u.span;
-    if (r->raw[3]) {
-        resolve_span(a, s, r->raw[3], &parent);
-    } else if (top) {
-        memcpy(parent.trace, top->span->trace, sizeof parent.trace);
-        parent.span_id = top->span->span_id;
-    }
+    external_parent(a, s, r, &parent);
     if (!parent.span_id) {
         root_trace(a, r->thread, r->raw_id, parent.trace);
         flags |= MODEL_SPAN_ROOT;
+    } else if (parent.span && parent.span->kind == SPAN_CONTEXT) {
+        flags |= MODEL_SPAN_REMOTE_PARENT;
     }
     memcpy(out->trace_id, parent.trace, sizeof out->trace_id);
     out->parent_id = parent.span_id;

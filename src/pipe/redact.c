@@ -115,7 +115,10 @@ static void redact_values(struct secrets *s, struct model_value *values, uint32_
 
 uint64_t redact_item(struct model_item *item, struct arena *arena)
 {
-    struct secrets s = {.count = 0};
+    struct secrets s; /* texts are set as far as counted: zeroing them all would cost more */
+    s.count = 0;
+    s.too_many = false;
+    s.redacted = 0;
     /* The pipe made these arrays; they are const for those who come later. */
     switch (item->kind) {
     case MODEL_ITEM_SPAN:

@@ -156,7 +156,7 @@ enum pipe_fate take_sync(struct assemble *a, struct stream_state *s, const struc
 {
     uint32_t told = r->words - IDS_AT;
     uint64_t depth = r->raw[DEPTH_AT];
-    bool gap = s->synced && r->position >= s->end + ORIEL_RECORD_MAX_BYTES;
+    bool gap = s->synced && r->position > s->end; /* a chunk was taken */
     bool lost = tell_losses(a, s, r) || gap || (!s->synced && depth > 0);
     s->synced = true;
     if (!lost)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Batches grow, are cleared without giving memory back, and fail cleanly.
+ */
+#include "model/batch.h"
+
+#include "test.h"
+
+TEST(records_and_items_are_zeroed_and_kept_in_order)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct model_record *r = model_batch_add_record(&b);
+        struct model_item *it = model_batch_add_item(&b);
+        REQUIRE(r && it);
+        CHECK(r->t_ns == 0 && it->t_ns == 0);
+        r->t_ns = it->t_ns = i;
+    }
+    CHECK_EQ(b.record_count, 1000);
+    CHECK_EQ(b.records[999].t_ns, 999);
+    CHECK_EQ(b.items[500].t_ns, 500);
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+TEST(a_cleared_batch_reuses_its_memory)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 300; i++)
+            REQUIRE(model_batch_add_record(&b) && arena_alloc(&b.arena, 64, 8));
+        size_t blocks = mem_live_blocks();
+        b.last = true;
+        b.watermark_ns = 5;
+        model_batch_clear(&b);
+        CHECK_EQ(mem_live_blocks(), blocks);
+        CHECK(b.record_count == 0 && !b.last && b.watermark_ns == 0);
+        CHECK(b.record_capacity >= 300);
+    }
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+TEST(reserving_more_than_memory_holds_is_refused)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    CHECK(!model_batch_reserve_records(&b, SIZE_MAX));
+    CHECK(!model_batch_reserve_items(&b, SIZE_MAX / sizeof(struct model_item)));
+    mem_fail_after(1);
+    CHECK(!model_batch_add_item(&b));
+    CHECK_EQ(b.item_count, 0);
+    CHECK(model_batch_reserve_records(&b, 10));
+    CHECK(b.record_capacity >= 10);
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+TEST_MAIN()
