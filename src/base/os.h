@@ -43,6 +43,11 @@ int os_create_memfd(const char *name, size_t size, size_t allocate, int *out_fd,
  * tmpfs of ours, else /dev/shm/oriel-UID. Made 0700; refused if it belongs to
  * somebody else or is a link. */
 int os_runtime_dir(char *out, size_t n);
+/* Zeroed pages that show up in /proc/PID/maps under `name` (memfd, or anonymous
+ * where that is forbidden) and that a fork child does not have. */
+int os_map_published(const char *name, size_t size, void **out);
+/* Name an anonymous mapping; kernels without that are passed over. */
+void os_name_mapping(const char *name, void *p, size_t size);
 void os_prefault(void *p, size_t size);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -262,5 +263,33 @@ void os_prefault(void *p, size_t size)
     if (size && madvise(p, size, MADV_POPULATE_WRITE) != 0) /* from Linux 5.14 */
         for (size_t at = 0; at < size; at += 4096)
             __atomic_fetch_or((char *)p + at, nothing, __ATOMIC_RELAXED);
+    errno = kept;
+}
+
+int os_map_published(const char *name, size_t size, void **out)
+{
+    int kept = errno, rc = 0, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    int fd = (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+        flags = MAP_SHARED;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, flags == MAP_SHARED ? fd : -1, 0);
+    if (p == MAP_FAILED) {
+        rc = -errno;
+    } else if (madvise(p, size, MADV_DONTFORK) != 0) {
+        rc = -errno;
+        munmap(p, size);
+    } else {
+        *out = p;
+    }
+    if (fd >= 0)
+        close(fd);
+    errno = kept;
+    return rc;
+}
+
+void os_name_mapping(const char *name, void *p, size_t size)
+{
+    int kept = errno;
+    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)p, size, (unsigned long)name);
     errno = kept;
 }

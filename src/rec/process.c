@@ -83,6 +83,7 @@ bool rec_process_claim(void)
         fill_process(p, pid);
         rt->pid = pid;
         rt->process = i + 1;
+        rec_context_publish();
         /* Pairs with the reader's acquire load. */
         __atomic_store_n(&p->state, PROCESS_LIVE, __ATOMIC_RELEASE);
         return true;

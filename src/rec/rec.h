@@ -80,6 +80,9 @@ void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g);
 /* process.c */
 bool rec_process_claim(void);
 
+/* context.c: what profilers outside may know of this process (OTEP 4719). */
+void rec_context_publish(void);
+
 /* sites.c: all modules seen so far, now that recording is on (or off). */
 void rec_sites_enable(void);
 void rec_sites_forked(void);

@@ -362,6 +362,69 @@ TEST(a_context_from_outside_is_current_until_detached)
     recording_end(&r);
 }
 
+/* ---- what profilers outside see ---- */
+
+extern __thread struct oriel_otel_ctx *otel_thread_ctx_v1;
+
+TEST(the_current_span_is_published_for_outside_profilers)
+{
+    struct recording r = {0};
+    uint8_t trace[16], span[8];
+    recording_begin(&r, NULL);
+    {
+        ORIEL_SPAN("outer");
+        REQUIRE(otel_thread_ctx_v1 != NULL);
+        {
+            ORIEL_SPAN("inner");
+            REQUIRE(oriel_span_ids(NULL, trace, span));
+            CHECK_EQ(otel_thread_ctx_v1->valid, 1);
+            CHECK_MEM(otel_thread_ctx_v1->trace_id, (size_t)16, trace, (size_t)16);
+            CHECK_MEM(otel_thread_ctx_v1->span_id, (size_t)8, span, (size_t)8);
+        }
+        REQUIRE(oriel_span_ids(NULL, trace, span));
+        CHECK_MEM(otel_thread_ctx_v1->span_id, (size_t)8, span, (size_t)8);
+        CHECK_EQ(otel_thread_ctx_v1->valid, 1);
+    }
+    CHECK_EQ(otel_thread_ctx_v1->valid, 0);
+    recording_end(&r);
+}
+
+/* Finds OTEL_CTX in our own maps as an outside reader would. */
+static bool find_context(char *out, size_t n)
+{
+    char line[512];
+    bool found = false;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strstr(line, "/memfd:OTEL_CTX") || strstr(line, "[anon_shmem:OTEL_CTX]") ||
+            strstr(line, "[anon:OTEL_CTX]")) {
+            memcpy(out, (const void *)(uintptr_t)strtoull(line, NULL, 16), n);
+            found = true;
+        }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+TEST(the_process_context_is_published_and_not_inherited)
+{
+    struct recording r = {0};
+    char page[1024];
+    setenv("OTEL_SERVICE_NAME", "canary-service", 1);
+    recording_begin(&r, NULL);
+    REQUIRE(find_context(page, sizeof page));
+    CHECK_MEM(page, (size_t)8, "OTEL_CTX", (size_t)8);
+    CHECK(memmem(page, sizeof page, "canary-service", 14) != NULL);
+    CHECK(memmem(page, sizeof page, "tls_v1", 6) != NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(find_context(page, sizeof page) ? 1 : 0);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    CHECK_EQ(status, 0);
+    recording_end(&r);
+}
+
 /* ---- filters ---- */
 
 TEST(filters_switch_sites_while_running)

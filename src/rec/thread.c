@@ -19,8 +19,13 @@ __thread struct oriel_tls oriel_tls
     __attribute__((tls_model("initial-exec"))) = {&rec_null_thread, &rec_null_gate};
 __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));
 
-/* Read by eBPF profilers (OTEP 4947): this thread's context record. */
-ORIEL_EXPORT __thread struct oriel_otel_ctx *otel_thread_ctx_v1;
+/* Read by eBPF profilers (OTEP 4947): this thread's context record. Static
+ * access, which readers must support, because the preferred dynamic model may
+ * allocate at a thread's first touch. */
+extern ORIEL_EXPORT __thread struct oriel_otel_ctx *otel_thread_ctx_v1;
+__thread struct oriel_otel_ctx *otel_thread_ctx_v1 __attribute__((tls_model("initial-exec")));
+
+enum { TRACE_FLAGS = 3 }; /* W3C: sampled, random trace id */
 
 /* Times the exit hook may arm itself again for destructors that record. */
 enum { EXIT_HOOK_ROUNDS = 3 };
@@ -61,6 +66,7 @@ static void fill_block(struct oriel_thread *t, uint32_t primary)
     t->trace_hi = rt->trace_hi;
     t->trace_salt = rt->trace_salt;
     t->base = (uintptr_t)rt->base;
+    t->ctx.flags = TRACE_FLAGS;
     t->include_args = (rt->header.flags & WIRE_REGION_INCLUDE_ARGS) != 0;
     t->serial = __atomic_add_fetch(&rt->shared->thread_serial, 1, __ATOMIC_RELAXED);
     t->primary = primary ? primary : t->serial;
@@ -90,8 +96,7 @@ bool rec_thread_setup(void)
         fill_block(g->thread, 0);
         oriel_tls.thread = g->thread;
         oriel_tls.gate = g;
-        if (rt->header.flags & WIRE_REGION_OTEL_CTX)
-            otel_thread_ctx_v1 = &g->thread->ctx;
+        otel_thread_ctx_v1 = &g->thread->ctx;
         if (rt->key_usable && rec_thread_local.exits < EXIT_HOOK_ROUNDS)
             pthread_setspecific(rt->key, g);
         open_gate(g);
