@@ -12,7 +12,7 @@
 struct report_command {
     bool json, tree;
     int64_t top, width;
-    const char *from, *to;
+    const char *from, *to, *by;
 };
 
 #define AT(member) .offset = offsetof(struct report_command, member)
@@ -23,8 +23,10 @@ static const struct option_def options[] = {
     {.name = "tree", .type = OPTION_BOOL, AT(tree),
      .help = "the slowest trace as a tree of spans with durations", .letter = 't'},
     {.name = "from", .type = OPTION_STRING, AT(from), .arg = "EVENT",
-     .help = "latency from this span or event ..."},
-    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "EVENT", .help = "... to this one"},
+     .help = "latency from this span or event to the one named by --to"},
+    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "EVENT", .help = "see --from"},
+    {.name = "by", .type = OPTION_STRING, AT(by), .arg = "ATTRIBUTE",
+     .help = "pair --from and --to by this attribute (default: by trace or thread)"},
     {.name = "width", .type = OPTION_INT, AT(width), .fallback = "0", .min = 0, .max = 10000,
      .help = "columns; 0 = those of the terminal, else 100"},
     OPTION_END,
@@ -48,7 +50,8 @@ static struct report_options to_options(const struct report_command *o)
                                    .top = (uint32_t)o->top,
                                    .tree = o->tree,
                                    .from = given(o->from) ? o->from : NULL,
-                                   .to = given(o->to) ? o->to : NULL};
+                                   .to = given(o->to) ? o->to : NULL,
+                                   .key = given(o->by) ? o->by : NULL};
 }
 
 static int add_items(void *user, const struct model_batch *items)
@@ -76,6 +79,8 @@ static int run(const struct cli_call *call)
     struct report *report = NULL;
     if (given(o->from) != given(o->to))
         return cli_usage("report: --from and --to go together");
+    if (given(o->by) && !given(o->from))
+        return cli_usage("report: --by pairs --from and --to");
     int rc = reading_open(&r, call->arg_count ? call->args[0] : NULL, &err);
     if (rc < 0)
         return cli_fail("%s", err.text);

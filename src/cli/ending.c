@@ -102,15 +102,23 @@ static int add_items(void *user, const struct model_batch *items)
     return report_add(user, items);
 }
 
-/* The first lines of the report; the rest is one command away. */
+/* The first table of the report; its own first lines say what the summary line
+ * has said, and the rest is one command away. */
 static void put_top(struct screen *s, const struct buf *report)
 {
-    size_t at = 0;
-    for (unsigned lines = 0; at < report->size && lines < REPORT_LINES; lines++) {
-        const char *end = memchr(report->data + at, '\n', report->size - at);
-        at = end ? (size_t)(end - report->data) + 1 : report->size;
+    const char *text = report->size ? report->data : "", *end = text + report->size;
+    const char *from = memmem(text, report->size, "\n\n", 2);
+    if (!from)
+        return;
+    from++;
+    for (unsigned lines = 0; from < end && lines < REPORT_LINES; lines++) {
+        const char *next = memchr(from, '\n', (size_t)(end - from));
+        next = next ? next + 1 : end;
+        if (lines && next - from == 1)
+            return;
+        buf_put(&s->text, from, (size_t)(next - from));
+        from = next;
     }
-    buf_put(&s->text, report->data, at);
 }
 
 static void top_of_report(struct screen *s, const char *path)
@@ -190,7 +198,6 @@ void ending_say(const struct ending *e)
         troubles(&s, e);
         if (e->report && e->outputs->capture >= 0 &&
             e->outputs->items[e->outputs->capture].index >= 0) {
-            buf_putc(&s.text, '\n');
             top_of_report(&s, e->outputs->items[e->outputs->capture].path);
         }
         next_line(&s, e->outputs);

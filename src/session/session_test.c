@@ -40,27 +40,29 @@ static int source_open(void *state, const char *path, struct model_catalog *c,
     struct model_site site = {.id = 2, .kind = ORIEL_SITE_EVENT, .level = ORIEL_LEVEL_INFO,
                               .name = MODEL_STR("said"), .target = MODEL_STR("test")};
     struct model_process *p = model_catalog_add_process(c, 7, MODEL_STR("/x"), MODEL_STR("x"));
-    REQUIRE(p != NULL);
     f->catalog = c;
-    f->thread = model_catalog_add_thread(c, p->index, 7, 1);
+    f->thread = p ? model_catalog_add_thread(c, p->index, 7, 1) : NULL;
     f->site = model_catalog_add_site(c, &site);
-    REQUIRE(f->thread && f->site);
+    if (!f->thread || !f->site)
+        return ORIEL_ENOMEM;
     f->thread->lost[ORIEL_LOST_RING_FULL] = 3;
     c->lost[ORIEL_LOST_NO_THREAD] = 2;
     f->t_ns = 1000;
     return 0;
 }
 
-static void add_event(struct fake_source *f, struct model_batch *b)
+static bool add_event(struct fake_source *f, struct model_batch *b)
 {
-    struct model_record *r = model_batch_add_record(b);
     uint64_t *raw = arena_alloc(&b->arena, 16, 8);
-    REQUIRE(r && raw);
+    struct model_record *r = raw ? model_batch_add_record(b) : NULL;
+    if (!r)
+        return false;
     raw[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_EVENT, 0, 2);
     raw[1] = f->t_ns;
     *r = (struct model_record){.t_ns = f->t_ns++, .position = f->t_ns * 16, .raw = raw,
                                .site = f->site, .thread = f->thread, .words = 2,
                                .type = ORIEL_REC_EVENT, .stream = 1};
+    return true;
 }
 
 static int source_poll(void *state, struct model_batch *b, size_t max, struct oriel_err *err)
@@ -73,7 +75,8 @@ static int source_poll(void *state, struct model_batch *b, size_t max, struct or
     if (f->at == script.batches)
         return script.live ? SOURCE_IDLE : SOURCE_END;
     for (size_t i = 0; i < script.per_batch; i++)
-        add_event(f, b);
+        if (!add_event(f, b))
+            return b->record_count ? SOURCE_DATA : ORIEL_ENOMEM;
     b->watermark_ns = f->t_ns;
     f->at++;
     return SOURCE_DATA;

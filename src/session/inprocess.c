@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A session inside the observed program. The program's threads never wait for
+ * it: they touch the lock only in start and stop. The drain thread owns the
+ * session; whoever stops waits for it against an absolute deadline and, when
+ * that passes, leaves everything to the thread and the operating system.
+ */
+#include "session/inprocess.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/os.h"
+#include "session/artifact.h"
+#include "session/pace.h"
+#include "session/session.h"
+#include "source/region_io.h"
+
+#define EXIT_MS_DEFAULT 1000u
+#define RING_BYTES_DEFAULT (16u << 20)
+#define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
+
+enum state { OFF = 0, RUNNING, STOPPING, DONE };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool cond_ready;
+    enum state state;
+    int32_t pid; /* who started: not a fork child */
+    pthread_t thread;
+    uint64_t deadline_ns; /* set by stop */
+    unsigned exit_ms;
+    bool flight;
+    struct region *region;
+    struct session *session;
+    uint64_t ring_bytes;
+} self = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* What is asked for, options before environment before default. */
+struct wish {
+    const char *outlets, *directory, *filter, *service_name;
+    uint64_t ring_bytes;
+    unsigned flags, exit_ms;
+};
+
+static const char *text_or(const char *given, const char *variable, const char *fallback)
+{
+    const char *environment = given && given[0] ? given : getenv(variable);
+    return environment && environment[0] ? environment : fallback;
+}
+
+static unsigned exit_ms_or(unsigned given)
+{
+    const char *text = getenv("ORIEL_EXIT_MS");
+    char *end;
+    unsigned long ms = text ? strtoul(text, &end, 10) : 0;
+    if (given)
+        return given;
+    return text && end != text && *end == 0 && ms <= 3600000 ? (unsigned)ms : EXIT_MS_DEFAULT;
+}
+
+static struct wish make_wish(const struct oriel_options *given)
+{
+    struct oriel_options o = {0};
+    if (given)
+        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    return (struct wish){.outlets = text_or(o.outlets, "ORIEL_TO", "chrome"),
+                         .directory = text_or(o.directory, "ORIEL_TRACE_DIR", ".local/traces"),
+                         .filter = text_or(o.filter, "ORIEL_FILTER", ""),
+                         .service_name = text_or(o.service_name, "OTEL_SERVICE_NAME", NULL),
+                         .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
+                         .flags = o.flags,
+                         .exit_ms = exit_ms_or(o.exit_ms)};
+}
+
+/* ---- the drain thread ---- */
+
+static void drain_until_idle(void)
+{
+    while (session_step(self.session, NULL) == SOURCE_DATA)
+        ;
+    session_flush(self.session);
+}
+
+/* Sleep, or return early because a stop was asked for. True: stop. */
+static bool sleep_or_stop(uint64_t ns)
+{
+    struct timespec until;
+    uint64_t end = clock_mono_ns() + ns;
+    until.tv_sec = (time_t)(end / 1000000000u);
+    until.tv_nsec = (long)(end % 1000000000u);
+    pthread_mutex_lock(&self.lock);
+    while (self.state == RUNNING &&
+           pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
+        ;
+    bool stop = self.state != RUNNING;
+    pthread_mutex_unlock(&self.lock);
+    return stop;
+}
+
+static void follow(void)
+{
+    struct pace pace;
+    uint64_t ns;
+    pace_init(&pace, self.ring_bytes);
+    do {
+        bool more;
+        int result = session_step(self.session, NULL);
+        uint64_t bytes = session_step_bytes(self.session, &more);
+        ns = pace_next(&pace, bytes, more && result >= 0, clock_mono_ns());
+    } while (!sleep_or_stop(ns));
+}
+
+/* The ring keeps the last of everything; nothing is read until a trigger. */
+static void wait_for_triggers(void)
+{
+    uint32_t done = region_triggers(self.region);
+    bool stop;
+    do {
+        stop = sleep_or_stop(FLIGHT_LOOK_NS);
+        uint32_t asked = region_triggers(self.region);
+        if (asked != done)
+            drain_until_idle();
+        done = asked;
+    } while (!stop);
+}
+
+static void finish(void)
+{
+    pthread_mutex_lock(&self.lock);
+    uint64_t deadline = self.deadline_ns;
+    pthread_mutex_unlock(&self.lock);
+    /* A flight recorder that nobody triggered has nothing to say. */
+    session_set_deadline(self.session, self.flight ? 1 : deadline);
+    region_end(self.region);
+    (void)session_finish(self.session, NULL);
+}
+
+static void *drain_thread(void *unused)
+{
+    (void)unused;
+    (void)pthread_setname_np(pthread_self(), "oriel-drain");
+    if (self.flight)
+        wait_for_triggers();
+    else
+        follow();
+    finish();
+    pthread_mutex_lock(&self.lock);
+    self.state = DONE;
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.lock);
+    return NULL;
+}
+
+static int start_thread(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    /* A new thread inherits the mask: the program's handlers never run on it. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&self.thread, NULL, drain_thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0 ? 0 : ORIEL_ENOMEM;
+}
+
+/* ---- start ---- */
+
+static void describe(const struct wish *w)
+{
+    struct model_catalog *c = session_catalog(self.session);
+    char exe[512] = "", text[1024];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = 0;
+    char *argv[] = {exe, NULL};
+    (void)artifact_host(c);
+    if (exe[0])
+        (void)artifact_command(c, exe, argv);
+    if (w->service_name)
+        (void)artifact_set(c, "service.name", w->service_name);
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    (void)artifact_set(c, "process.pid", text);
+}
+
+/* DIRECTORY/{session id}_{timestamp} */
+static int make_stem(const struct wish *w, char *out, size_t n)
+{
+    const uint8_t *id = region_session_id(self.region);
+    char hex[33], stamp[32] = "0";
+    time_t now = time(NULL);
+    struct tm tm;
+    model_trace_hex(id, hex);
+    if (gmtime_r(&now, &tm))
+        strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+    int size = snprintf(out, n, "%s/%s_%s", w->directory, hex, stamp);
+    return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
+}
+
+static int add_outlet(const char *name, size_t name_bytes, const char *stem)
+{
+    char text[32], path[512];
+    struct out *out;
+    if (name_bytes == 0 || name_bytes >= sizeof text)
+        return ORIEL_EINVAL;
+    memcpy(text, name, name_bytes);
+    text[name_bytes] = 0;
+    const struct exporter *e = export_find(text);
+    if (!e)
+        return ORIEL_EINVAL;
+    snprintf(path, sizeof path, "%s%s", stem, e->suffix);
+    int rc = out_file_open(&out, path, false, NULL);
+    return rc ? rc : session_add_outlet(self.session, e, NULL, out, NULL);
+}
+
+static int add_outlets(const struct wish *w)
+{
+    char stem[480];
+    int rc = out_make_dir(w->directory, true, NULL);
+    if (rc == 0)
+        rc = make_stem(w, stem, sizeof stem);
+    for (const char *p = w->outlets; rc == 0;) {
+        size_t n = strcspn(p, ",");
+        rc = add_outlet(p, n, stem);
+        if (!p[n])
+            break;
+        p += n + 1;
+    }
+    return rc;
+}
+
+/* The lock is held. Releases what the drain thread no longer uses. */
+static void release(void)
+{
+    session_free(self.session);
+    if (self.region)
+        (void)region_unlink(region_path(self.region), NULL);
+    region_free(self.region);
+    self.session = NULL;
+    self.region = NULL;
+    self.state = OFF;
+}
+
+static int build(const struct wish *w)
+{
+    self.flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
+    self.ring_bytes = w->ring_bytes;
+    self.exit_ms = w->exit_ms;
+    self.pid = os_getpid();
+    struct region_options how = {
+        .size = sizeof how,
+        .ring_bytes = w->ring_bytes,
+        .policy = self.flight ? WIRE_POLICY_OVERWRITE_OLDEST : WIRE_POLICY_DROP_NEWEST,
+        .flags = WIRE_REGION_OTEL_CTX |
+                 (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0),
+        .directives = w->filter};
+    int rc = region_create(&self.region, &how, NULL);
+    if (rc == 0)
+        rc = session_new(&self.session, "ring", region_path(self.region), NULL, NULL);
+    if (rc == 0) {
+        describe(w);
+        rc = add_outlets(w);
+    }
+    return rc;
+}
+
+static void at_exit(void)
+{
+    (void)oriel_inprocess_stop(self.exit_ms);
+}
+
+static int prepare_once(void)
+{
+    if (self.cond_ready)
+        return 0;
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0)
+        return ORIEL_ENOMEM;
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int rc = pthread_cond_init(&self.changed, &attr);
+    pthread_condattr_destroy(&attr);
+    if (rc != 0 || atexit(at_exit) != 0)
+        return ORIEL_ENOMEM;
+    self.cond_ready = true;
+    return 0;
+}
+
+static int start_locked(const struct wish *w, int (*attach)(const char *ring_path))
+{
+    int rc = prepare_once();
+    if (rc == 0)
+        rc = build(w);
+    if (rc == 0)
+        rc = attach(region_path(self.region));
+    if (rc == 0) {
+        self.state = RUNNING;
+        rc = start_thread();
+    }
+    if (rc != 0) {
+        if (self.region)
+            region_end(self.region); /* the runtime may be attached: let it stop */
+        release();
+    }
+    return rc;
+}
+
+int oriel_inprocess_start(const struct oriel_options *options,
+                          int (*attach)(const char *ring_path))
+{
+    if (!attach || (options && options->size < sizeof options->size))
+        return ORIEL_EINVAL;
+    /* Before the lock: in a fork child the drain thread may hold it for ever. */
+    if (self.pid && self.pid != os_getpid())
+        return ORIEL_ESTATE;
+    struct wish w = make_wish(options);
+    pthread_mutex_lock(&self.lock);
+    int rc = self.state == OFF ? start_locked(&w, attach) : 0;
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+/* ---- stop ---- */
+
+int oriel_inprocess_stop(unsigned timeout_ms)
+{
+    if (self.pid != os_getpid()) /* a fork child, as in start */
+        return 0;
+    uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+    struct timespec until = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    pthread_mutex_lock(&self.lock);
+    if (self.state == RUNNING) {
+        self.deadline_ns = deadline;
+        self.state = STOPPING;
+        pthread_cond_broadcast(&self.changed);
+    }
+    int rc = 0;
+    while (self.state == STOPPING && rc == 0)
+        rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
+    rc = self.state == STOPPING ? ORIEL_EBUSY : 0;
+    if (self.state == DONE) {
+        pthread_join(self.thread, NULL); /* it has said DONE: nothing left to wait for */
+        release();
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}

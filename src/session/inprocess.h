@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * In-process export: what liboriel-core finds by name after it loaded
+ * liboriel. One drain thread, which takes no signals, reads the region that
+ * the program writes and feeds the outlets. A fork child has no such thread:
+ * there both functions do nothing, and the parent keeps reading its records.
+ */
+#ifndef ORIEL_SESSION_INPROCESS_H
+#define ORIEL_SESSION_INPROCESS_H
+
+#include <oriel/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Make a region, attach the caller's runtime to it through `attach`, start the
+ * drain thread. What `options` leaves open comes from the environment, then
+ * from the defaults:
+ *   outlets       ORIEL_TO            chrome
+ *   directory     ORIEL_TRACE_DIR     .local/traces (gets a .gitignore)
+ *   filter        ORIEL_FILTER        everything
+ *   service_name  OTEL_SERVICE_NAME   name of the program
+ *   exit_ms       ORIEL_EXIT_MS       1000
+ * Each outlet writes DIRECTORY/{session id}_{timestamp}.SUFFIX.
+ * 0, also when it runs already; ORIEL_EINVAL, ORIEL_ENOMEM, ORIEL_ENOSPC,
+ * ORIEL_EIO, ORIEL_ESTATE (a fork child), or what `attach` answered. Not from signal handlers.
+ */
+ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
+                                       int (*attach)(const char *ring_path));
+/* Write what there is and end, within timeout_ms of now whatever the outlets
+ * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
+ * recover`. Called at exit with exit_ms. */
+ORIEL_EXPORT int oriel_inprocess_stop(unsigned timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * In-process export of this very process: real runtime, real drain thread.
+ */
+#include "session/inprocess.h"
+
+#include <dirent.h>
+#include <oriel/oriel.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "session/session.h"
+#include "test.h"
+
+static char dir[512];
+
+static struct oriel_options options(const char *outlets)
+{
+    snprintf(dir, sizeof dir, "%s/traces", test_tmpdir());
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+    return (struct oriel_options){.size = sizeof(struct oriel_options), .outlets = outlets,
+                                  .directory = dir, .ring_bytes = 1 << 20};
+}
+
+/* Path of the one file with this suffix; fails the test otherwise. */
+static const char *file_with(const char *suffix)
+{
+    static char path[1024];
+    int n = 0;
+    DIR *d = opendir(dir);
+    REQUIRE(d != NULL);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        size_t len = strlen(e->d_name), s = strlen(suffix);
+        if (len > s && strcmp(e->d_name + len - s, suffix) == 0) {
+            snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+            n++;
+        }
+    }
+    closedir(d);
+    CHECK_EQ(n, 1);
+    test_stop_if_failed();
+    return path;
+}
+
+static uint64_t spans_in_capture(void)
+{
+    struct session *s;
+    struct session_counts c;
+    struct oriel_err err = {0};
+    REQUIRE(session_new(&s, "file", file_with(".oriel"), NULL, &err) == 0);
+    CHECK_EQ(session_run(s, &err), SOURCE_END);
+    session_get_counts(s, &c);
+    session_free(s);
+    return c.by_type[ORIEL_REC_BEGIN];
+}
+
+static void emit(int n)
+{
+    for (int i = 0; i < n; i++) {
+        ORIEL_SPAN("inprocess.work", "i", i);
+    }
+}
+
+static void *emit_thread(void *n)
+{
+    emit((int)(intptr_t)n);
+    return NULL;
+}
+
+TEST(inprocess_writes_everything_that_was_said_before_stop)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    pthread_t t;
+    REQUIRE(pthread_create(&t, NULL, emit_thread, (void *)(intptr_t)1000) == 0);
+    emit(500);
+    pthread_join(t, NULL);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 1500);
+}
+
+TEST(inprocess_writes_a_chrome_trace_by_default)
+{
+    struct oriel_options o = options(NULL);
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    CHECK_EQ(oriel_inprocess_start(&o, oriel_attach), 0); /* again is fine */
+    emit(10);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    struct stat st;
+    CHECK(stat(file_with(".json"), &st) == 0 && st.st_size > 500);
+    CHECK_EQ(st.st_mode & 0777, 0600);
+    char ignore[600];
+    snprintf(ignore, sizeof ignore, "%s/.gitignore", dir);
+    CHECK(access(ignore, F_OK) == 0);
+}
+
+TEST(inprocess_stays_legal_after_stop)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(3);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    emit(1000);
+    CHECK_EQ(spans_in_capture(), 3);
+}
+
+TEST(inprocess_takes_wishes_from_the_environment)
+{
+    struct oriel_options o = options(NULL);
+    setenv("ORIEL_TO", "capture", 1);
+    setenv("ORIEL_TRACE_DIR", dir, 1);
+    o.directory = NULL;
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(7);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 7);
+}
+
+TEST(inprocess_refuses_nonsense_and_leaves_nothing_behind)
+{
+    struct oriel_options o = options("capture,telepathy");
+    CHECK_EQ(oriel_inprocess_start(&o, oriel_attach), ORIEL_EINVAL);
+    o.outlets = ",";
+    CHECK_EQ(oriel_inprocess_start(&o, oriel_attach), ORIEL_EINVAL);
+    CHECK_EQ(oriel_inprocess_start(NULL, NULL), ORIEL_EINVAL);
+    CHECK_EQ(oriel_inprocess_stop(0), 0);
+}
+
+static int refuse(const char *ring_path)
+{
+    CHECK(access(ring_path, F_OK) == 0);
+    return ORIEL_ESTATE;
+}
+
+TEST(inprocess_start_fails_when_the_runtime_does_not_attach)
+{
+    struct oriel_options o = options("capture");
+    CHECK_EQ(oriel_inprocess_start(&o, refuse), ORIEL_ESTATE);
+    CHECK_EQ(oriel_inprocess_start(&o, oriel_attach), 0);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+}
+
+TEST(inprocess_drain_thread_takes_no_signals)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    int drains = 0;
+    DIR *d = opendir("/proc/self/task");
+    REQUIRE(d != NULL);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        char path[400], text[4096] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
+        FILE *f = fopen(path, "r");
+        if (!f)
+            continue;
+        size_t n = fread(text, 1, sizeof text - 1, f);
+        fclose(f);
+        text[n] = 0;
+        if (!strstr(text, "oriel-drain"))
+            continue;
+        drains++;
+        unsigned long long blocked = 0;
+        char *line = strstr(text, "SigBlk:");
+        REQUIRE(line && sscanf(line, "SigBlk: %llx", &blocked) == 1);
+        CHECK(blocked & (1ull << (SIGTERM - 1)));
+        CHECK(blocked & (1ull << (SIGPROF - 1)));
+    }
+    closedir(d);
+    /* It names itself a moment after start returned. */
+    CHECK(drains <= 1);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+}
+
+TEST(inprocess_fork_child_records_through_its_parent_and_exits_at_once)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(5);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        emit(20);
+        uint64_t before = clock_mono_ns();
+        bool ok = oriel_inprocess_start(NULL, oriel_attach) == ORIEL_ESTATE &&
+                  oriel_inprocess_stop(5000) == 0 && clock_mono_ns() - before < 1000000000u;
+        _exit(ok ? 0 : 1);
+    }
+    int status;
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 25);
+}
+
+TEST(inprocess_flight_recorder_writes_on_a_trigger_only)
+{
+    struct oriel_options o = options("capture");
+    o.flags = ORIEL_START_FLIGHT_RECORDER;
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(9);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 0);
+}
+
+TEST(inprocess_flight_recorder_keeps_the_last_of_everything)
+{
+    struct oriel_options o = options("capture");
+    o.flags = ORIEL_START_FLIGHT_RECORDER;
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(200000); /* several times the ring */
+    oriel_trigger("enough");
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    uint64_t spans = spans_in_capture();
+    CHECK(spans > 5000 && spans < 200000);
+}
+
+TEST(inprocess_stop_is_over_at_its_deadline)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(1000);
+    uint64_t before = clock_mono_ns();
+    int rc = oriel_inprocess_stop(0);
+    CHECK(rc == ORIEL_EBUSY || rc == 0);
+    CHECK(clock_mono_ns() - before < 500000000u);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+}
+
+TEST_MAIN()
