@@ -9,27 +9,8 @@
 #include <math.h>
 
 #include "export/chrome/chrome.h"
+#include "export/hex.h"
 #include "util/json.h"
-
-/* Sixteen hex digits of eight bytes in memory order, four bytes at a time. */
-static inline char *put_hex8(char *o, const void *bytes)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return num_put_hex(o, bytes, 8);
-#else
-    uint32_t half[2];
-    memcpy(half, bytes, 8);
-    for (int i = 0; i < 2; i++) {
-        uint64_t v = half[i];
-        v = (v | v << 16) & 0x0000ffff0000ffffu;
-        v = (v | v << 8) & 0x00ff00ff00ff00ffu;
-        v = (v >> 4 & 0x000f000f000f000fu) | (v & 0x000f000f000f000fu) << 8;
-        v += 0x3030303030303030u + ((v + 0x0606060606060606u) >> 4 & 0x0101010101010101u) * 39;
-        memcpy(o + 8 * i, &v, 8);
-    }
-    return o + 16;
-#endif
-}
 
 char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *ids)
 {
@@ -37,21 +18,21 @@ char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *
     if (memcmp(ids->trace_id, none, 16) != 0) {
         if (memcmp(ids->trace_id, t->trace_id, 16) != 0) {
             memcpy(t->trace_id, ids->trace_id, 16);
-            put_hex8(t->trace + 12, t->trace_id);
-            put_hex8(t->trace + 28, t->trace_id + 8);
+            export_put_hex8(t->trace + 12, t->trace_id);
+            export_put_hex8(t->trace + 28, t->trace_id + 8);
         }
         memcpy(o, t->trace, sizeof t->trace);
         o += 46;
     }
     if (ids->span_id) {
         memcpy(o, "\"span_id\":\"", 11);
-        o = put_hex8(o + 11, &ids->span_id);
+        o = export_put_hex8(o + 11, &ids->span_id);
         memcpy(o, "\",", 2);
         o += 2;
     }
     if (ids->parent_id) {
         memcpy(o, "\"parent_span_id\":\"", 18);
-        o = put_hex8(o + 18, &ids->parent_id);
+        o = export_put_hex8(o + 18, &ids->parent_id);
         memcpy(o, "\",", 2);
         o += 2;
     }
