@@ -200,6 +200,17 @@ static inline uint64_t wire_word_get(struct wire_cursor *c)
 uint8_t *wire_clock_put(uint8_t *p, const struct clock_map *m);
 void wire_clock_get(struct wire_cursor *c, struct clock_map *out);
 
+/* clock_map_ns for the ordinary case, without its branches: ticks of the newer
+ * piece, far from any limit. *unusual is set to a non-zero value in all others. */
+static inline uint64_t wire_clock_ns(const struct clock_piece *now, uint64_t ticks,
+                                     uint64_t *unusual)
+{
+    uint64_t d = ticks - now->base_ticks;
+    unsigned __int128 ns = ((unsigned __int128)d * now->mult) >> 32;
+    *unusual = (d | now->base_ns) >> 62 | (uint64_t)(ns >> 62);
+    return now->base_ns + (uint64_t)ns;
+}
+
 /* A tick delta: 6 high bits and the count k of further bytes make the symbol,
  * which compresses well; the k low bytes, which do not, lie apart. 0xff: eight. */
 #define WIRE_TIME_ROOM 8u
@@ -231,6 +242,20 @@ static inline uint64_t wire_time_get(uint8_t symbol, const uint8_t **rest)
 }
 
 /* ---- records ---- */
+
+/* All ones if the header is an END's, else zero; in a way that the compiler
+ * cannot turn back into a branch: whether a begin or an end comes next is
+ * guessed wrong half the time, at the price of encoding the record. */
+static inline uint64_t wire_end_mask(uint64_t type)
+{
+    uint64_t mask = 0 - (uint64_t)(type == ORIEL_REC_END);
+    __asm__("" : "+r"(mask));
+    return mask;
+}
+static inline uint64_t wire_select(uint64_t mask, uint64_t if_set, uint64_t if_clear)
+{
+    return if_clear ^ ((if_clear ^ if_set) & mask);
+}
 
 /* Codes of the ops section; from WIRE_OP_CODE on they name entries of the
  * chunk's code table, the last sixteen together with the byte after them. */
@@ -269,6 +294,10 @@ enum wire_id_mode {
  */
 const char *wire_capture_shape(uint32_t type, uint32_t flags);
 
+/* Twice what counts, so that the slot above the top may always be written:
+ * the short ways push and pop without a branch. */
+#define WIRE_STACK_RING (2u * ORIEL_STACK_DEPTH)
+
 /* What is known of a stream at a point of its chunk. */
 struct wire_capture_stream {
     uint64_t position; /* expected for the next record */
@@ -277,12 +306,12 @@ struct wire_capture_stream {
     uint64_t given_ns; /* last time that was given from outside */
     uint64_t lost[ORIEL_LOST_CAUSES];
     uint32_t depth;
-    uint64_t stack[ORIEL_STACK_DEPTH]; /* circular: the innermost are right */
+    uint64_t stack[WIRE_STACK_RING]; /* circular; the innermost ORIEL_STACK_DEPTH count */
 };
 
 static inline void wire_stack_push(struct wire_capture_stream *s, uint64_t id)
 {
-    s->stack[s->depth++ % ORIEL_STACK_DEPTH] = id;
+    s->stack[s->depth++ % WIRE_STACK_RING] = id;
 }
 static inline void wire_stack_pop(struct wire_capture_stream *s)
 {
@@ -290,7 +319,7 @@ static inline void wire_stack_pop(struct wire_capture_stream *s)
 }
 static inline uint64_t wire_stack_entry(const struct wire_capture_stream *s, uint32_t depth)
 {
-    return s->stack[depth % ORIEL_STACK_DEPTH];
+    return s->stack[depth % WIRE_STACK_RING];
 }
 /* Innermost open span; the id a record here would have when there is none. */
 static inline uint64_t wire_stack_top(const struct wire_capture_stream *s)

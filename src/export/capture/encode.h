@@ -43,6 +43,15 @@ struct encode_memo {
     uint16_t code, site;
 };
 
+/* A begin without fields that has a short code, found by its header; and in
+ * the last slot the END that closes the top of the stack. */
+#define ENCODE_FAST 256u
+struct encode_fast {
+    uint64_t header; /* an END's without its low half; 0: none */
+    const struct model_site *site;
+    uint64_t op;
+};
+
 struct encode_run {
     uint64_t end; /* position after its last record */
     uint32_t stream;
@@ -74,6 +83,7 @@ struct encoder {
     struct encode_memo *memo; /* by index of the site; last: codes without one */
     uint32_t memo_count, epoch;
     struct encode_memo plain[ORIEL_REC_MAX + 1]; /* by type, without a site */
+    struct encode_fast fast[ENCODE_FAST + 1];
     VEC(const struct model_site *) sites;
     size_t site_bytes;
     VEC(struct encode_process) processes;

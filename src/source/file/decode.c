@@ -126,7 +126,7 @@ static size_t decode_plain(struct decoder *d, struct model_record *out, size_t n
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct wire_capture_stream *p = &s->p;
-    const struct clock_map clock = d->processes.items[s->process].clock;
+    const struct clock_piece clock = d->processes.items[s->process].clock.now;
     const struct decode_code *codes = d->codes.items;
     const size_t code_count = d->codes.count < WIRE_OP_SHORT_CODES ? d->codes.count
                                                                     : WIRE_OP_SHORT_CODES;
@@ -150,26 +150,22 @@ static size_t decode_plain(struct decoder *d, struct model_record *out, size_t n
         if (index >= code_count || !codes[index].plain || rest > d->rest_end)
             break;
         const struct decode_code *code = &codes[index];
-        uint64_t low, raw_id = seed + position;
-        if (code->type == ORIEL_REC_BEGIN) {
-            low = code->site->id;
-            p->stack[depth++ % ORIEL_STACK_DEPTH] = raw_id;
-        } else {
-            if (depth == 0)
-                break;
-            uint64_t id = p->stack[--depth % ORIEL_STACK_DEPTH];
-            low = (uint32_t)id;
-            raw_id = code->mode == WIRE_ID_RESOLVED ? id
-                     : code->mode == WIRE_ID_LOW    ? low
-                     : code->mode == WIRE_ID_OWN    ? raw_id
-                                                    : 0;
-        }
+        const uint64_t own = seed + position, end = wire_end_mask(code->type);
+        const uint64_t top = p->stack[(depth - 1) % WIRE_STACK_RING];
+        const uint8_t *rest_after = rest;
+        uint64_t unusual, word = ticks + wire_time_get(*time, &rest_after);
+        out->t_ns = wire_clock_ns(&clock, word, &unusual);
+        if (unusual | (end & (depth == 0)))
+            break;
+        p->stack[depth % WIRE_STACK_RING] = own; /* dead if this is an end */
+        depth += 1 + 2 * (uint32_t)end;
         op++;
-        ticks += wire_time_get(*time++, &rest);
-        pool[0] = low << 32 | code->header | 2;
+        time++;
+        rest = rest_after;
+        ticks = word;
+        pool[0] = code->header | (top << 32 & end);
         pool[1] = ticks;
-        out->t_ns = clock_map_ns(&clock, ticks);
-        out->raw_id = raw_id;
+        out->raw_id = wire_select(end, top, own);
         out->position = position;
         out->raw = pool;
         out->site = code->site;

@@ -36,7 +36,7 @@ struct decode_process {
 struct decode_code {
     const struct model_site *site;
     const char *shape;
-    uint32_t header; /* low half of the header word without the size */
+    uint64_t header; /* of a plain one: whole, an END's without its low half */
     uint8_t type, flags, mode;
     bool plain; /* two words, nothing in the values section */
 };

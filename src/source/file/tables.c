@@ -298,7 +298,7 @@ static bool is_plain(const struct decode_code *code)
         return false;
     if (code->type == ORIEL_REC_BEGIN)
         return code->site->field_count == 0 && code->mode == WIRE_ID_OWN;
-    return code->type == ORIEL_REC_END && !(code->mode & WIRE_ID_EXPLICIT_END);
+    return code->type == ORIEL_REC_END && code->mode == WIRE_ID_RESOLVED;
 }
 
 static int get_codes(struct decoder *d, struct wire_cursor *c)
@@ -317,7 +317,8 @@ static int get_codes(struct decoder *d, struct wire_cursor *c)
             return ORIEL_EDAMAGED;
         code->site = site ? d->sites.items[site - 1] : NULL;
         code->shape = wire_capture_shape(code->type, code->flags);
-        code->header = (uint32_t)ORIEL_RECORD_HEADER(0, code->type, code->flags, 0);
+        code->header = ORIEL_RECORD_HEADER(2, code->type, code->flags,
+                                           code->site ? code->site->id : 0);
         if (!code_is_right(code))
             return ORIEL_EDAMAGED;
         code->plain = is_plain(code);
