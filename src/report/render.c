@@ -36,8 +36,9 @@ static uint64_t weigh(struct order_work *w, uint32_t node)
         uint64_t below = weigh(w, c);
         most = below > most ? below : most;
     }
-    w->weight[node] = most;
-    return most;
+    /* What has no path comes last. */
+    w->weight[node] = node == CALLTREE_ELSEWHERE ? 0 : most;
+    return w->weight[node];
 }
 
 static bool heavier(const struct order_work *w, uint32_t a, uint32_t b)

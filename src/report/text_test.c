@@ -28,6 +28,31 @@ static void same_as_golden(const char *name, const char *text)
         test_fail(__FILE__, __LINE__, "%s differs; it is now:\n%s", name, text);
 }
 
+/* JSON with a line per member, so that people can read the difference. */
+static const char *pretty(const char *text, struct buf *out)
+{
+    bool inside = false;
+    int depth = 0;
+    buf_init(out);
+    for (const char *p = text; *p; p++) {
+        bool closing = *p == '}' || *p == ']', opening = *p == '{' || *p == '[';
+        if (*p == '"' && (p == text || p[-1] != '\\'))
+            inside = !inside;
+        if (!inside && closing) {
+            depth--;
+            if (p[-1] != '{' && p[-1] != '[')
+                buf_printf(out, "\n%*s", depth, "");
+        }
+        buf_putc(out, *p);
+        if (!inside && opening && p[1] != '}' && p[1] != ']')
+            buf_printf(out, "\n%*s", depth + 1, "");
+        depth += !inside && opening;
+        if (!inside && *p == ',')
+            buf_printf(out, "\n%*s", depth, "");
+    }
+    return buf_cstr(out);
+}
+
 /* A small indexer: main walks, two workers index, one request has an error. */
 static void run_indexer(struct fx *f)
 {
@@ -65,11 +90,13 @@ static void run_indexer(struct fx *f)
 static void told_like(const char *golden, uint32_t width, bool color, bool json)
 {
     struct fx f;
-    struct buf b;
+    struct buf b, readable = {0};
     struct report_options o = {.size = sizeof o, .width = width, .color = color};
     fx_init(&f, &o);
     run_indexer(&f);
-    same_as_golden(golden, fx_told(&f, &b, json, NULL));
+    const char *text = fx_told(&f, &b, json, NULL);
+    same_as_golden(golden, json ? pretty(text, &readable) : text);
+    buf_done(&readable);
     buf_done(&b);
     fx_done(&f);
     CHECK_EQ(mem_live_blocks(), 0);
@@ -283,7 +310,7 @@ TEST(recursion_counts_its_time_once_in_the_table_by_name)
 TEST(tasks_plots_and_frames)
 {
     struct fx f;
-    struct buf b;
+    struct buf b, readable;
     fx_init(&f, NULL);
     const struct model_site *task =
         fx_site_at(&f, "download", ORIEL_SITE_TASK, ORIEL_LEVEL_INFO, "demo", "demo.c", 30);
@@ -319,8 +346,9 @@ TEST(tasks_plots_and_frames)
     }
     same_as_golden("activity.txt", fx_told(&f, &b, false, NULL));
     buf_done(&b);
-    same_as_golden("activity.json", fx_told(&f, &b, true, NULL));
+    same_as_golden("activity.json", pretty(fx_told(&f, &b, true, NULL), &readable));
     buf_done(&b);
+    buf_done(&readable);
     fx_done(&f);
     CHECK_EQ(mem_live_blocks(), 0);
 }

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The JSON report against docs/report.schema.json. The checker below knows the
+ * few words the schema uses, refuses any other, and, stricter than the schema,
+ * takes a member that is not described for a mistake.
+ */
+#include "report/testing.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "util/json.h"
+
+enum { SCHEMA_BYTES = 1 << 16 };
+
+struct checker {
+    const struct json_value *root;
+    char where[256];
+    unsigned mistakes;
+    char first[512];
+};
+
+static void mistake(struct checker *c, const char *what)
+{
+    if (c->mistakes++ == 0)
+        snprintf(c->first, sizeof c->first, "%s: %s", c->where, what);
+}
+
+static bool check(struct checker *c, const struct json_value *s, const struct json_value *v);
+
+static bool text_is(const struct json_value *v, const char *text)
+{
+    return v && v->type == JSON_STRING && strcmp(v->text, text) == 0;
+}
+
+static bool same(const struct json_value *a, const struct json_value *b)
+{
+    if (a->type != b->type)
+        return false;
+    if (a->type == JSON_STRING)
+        return strcmp(a->text, b->text) == 0;
+    return a->type == JSON_NUMBER ? a->number == b->number : a->boolean == b->boolean;
+}
+
+static bool type_is(const struct json_value *type, const struct json_value *v)
+{
+    switch (v->type) {
+    case JSON_NULL:
+        return text_is(type, "null");
+    case JSON_BOOL:
+        return text_is(type, "boolean");
+    case JSON_NUMBER:
+        return text_is(type, "number") || (text_is(type, "integer") && v->is_integer);
+    case JSON_STRING:
+        return text_is(type, "string");
+    case JSON_ARRAY:
+        return text_is(type, "array");
+    case JSON_OBJECT:
+        return text_is(type, "object");
+    }
+    return false;
+}
+
+static bool type_fits(const struct json_value *types, const struct json_value *v)
+{
+    if (types->type == JSON_STRING)
+        return type_is(types, v);
+    for (const struct json_value *t = types->first; t; t = t->next)
+        if (type_is(t, v))
+            return true;
+    return false;
+}
+
+/* One branch of anyOf: mistakes in it count only if no branch fits. */
+static bool fits(const struct checker *c, const struct json_value *s, const struct json_value *v)
+{
+    struct checker trial = *c;
+    trial.mistakes = 0;
+    check(&trial, s, v);
+    return trial.mistakes == 0;
+}
+
+static void check_object(struct checker *c, const struct json_value *s, const struct json_value *v)
+{
+    const struct json_value *properties = json_get(s, "properties");
+    const struct json_value *others = json_get(s, "additionalProperties");
+    for (const struct json_value *m = v->first; m; m = m->next) {
+        size_t n = strlen(c->where);
+        const struct json_value *known = json_get(properties, m->key);
+        snprintf(c->where + n, sizeof c->where - n, ".%s", m->key);
+        if (known || others)
+            check(c, known ? known : others, m);
+        else
+            mistake(c, "a member the schema does not describe");
+        c->where[n] = 0;
+    }
+}
+
+static void check_word(struct checker *c, const struct json_value *word, const struct json_value *s,
+                       const struct json_value *v)
+{
+    const char *key = word->key;
+    bool ok = true;
+    if (strcmp(key, "type") == 0) {
+        ok = type_fits(word, v);
+    } else if (strcmp(key, "const") == 0) {
+        ok = same(word, v);
+    } else if (strcmp(key, "enum") == 0 || strcmp(key, "anyOf") == 0) {
+        ok = false;
+        for (const struct json_value *e = word->first; e && !ok; e = e->next)
+            ok = key[0] == 'e' ? same(e, v) : fits(c, e, v);
+    } else if (strcmp(key, "minimum") == 0) {
+        ok = v->type != JSON_NUMBER || v->number >= word->number;
+    } else if (strcmp(key, "minLength") == 0) {
+        ok = v->type != JSON_STRING || v->text_n >= word->integer;
+    } else if (strcmp(key, "maxLength") == 0) {
+        ok = v->type != JSON_STRING || v->text_n <= word->integer;
+    } else if (strcmp(key, "required") == 0) {
+        for (const struct json_value *r = word->first; r && v->type == JSON_OBJECT; r = r->next)
+            ok = ok && json_get(v, r->text);
+    } else if (strcmp(key, "items") == 0) {
+        for (const struct json_value *i = v->type == JSON_ARRAY ? v->first : NULL; i; i = i->next)
+            check(c, word, i);
+    } else if (strcmp(key, "properties") == 0 || strcmp(key, "additionalProperties") == 0) {
+        return; /* see check_object */
+    } else if (strcmp(key, "$ref") == 0) {
+        const char *prefix = "#/$defs/";
+        REQUIRE(strncmp(word->text, prefix, strlen(prefix)) == 0);
+        const struct json_value *defs = json_get(c->root, "$defs");
+        const struct json_value *def = json_get(defs, word->text + strlen(prefix));
+        REQUIRE(def);
+        check(c, def, v);
+    } else {
+        ok = key[0] == '$' || strcmp(key, "title") == 0 || strcmp(key, "description") == 0;
+    }
+    if (!ok)
+        mistake(c, key);
+    (void)s;
+}
+
+static bool check(struct checker *c, const struct json_value *s, const struct json_value *v)
+{
+    unsigned before = c->mistakes;
+    for (const struct json_value *word = s->first; word; word = word->next)
+        check_word(c, word, s, v);
+    if (v->type == JSON_OBJECT && (json_get(s, "properties") || json_get(s, "additionalProperties")))
+        check_object(c, s, v);
+    return c->mistakes == before;
+}
+
+static const struct json_value *parse(struct arena *a, const char *text, size_t n)
+{
+    struct json_value *v = NULL;
+    struct oriel_err err = {0};
+    const struct json_read_options o = {.size = sizeof o, .unique_keys = true};
+    if (json_read(a, text, n, &o, &v, &err) != 0)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    test_stop_if_failed();
+    return v;
+}
+
+/* The parsed report, checked. */
+static const struct json_value *checked(struct fx *f, struct arena *a,
+                                        const struct report_facts *facts)
+{
+    static char schema[SCHEMA_BYTES];
+    struct buf b;
+    FILE *file = fopen(TEST_SOURCE_DIR "/docs/report.schema.json", "r");
+    REQUIRE(file);
+    size_t n = fread(schema, 1, sizeof schema, file);
+    fclose(file);
+    REQUIRE(n < sizeof schema);
+    struct checker c = {.root = parse(a, schema, n)};
+    fx_told(f, &b, true, facts);
+    const struct json_value *v = parse(a, b.data, b.size);
+    check(&c, c.root, v);
+    if (c.mistakes)
+        test_fail(__FILE__, __LINE__, "%u mistakes, the first at %s", c.mistakes, c.first);
+    buf_done(&b);
+    return v;
+}
+
+TEST(an_empty_report_has_every_part)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    const struct json_value *v = checked(&f, &a, NULL);
+    CHECK_EQ(json_get(v, "tree")->count, 0);
+    CHECK_EQ(json_get(v, "latency")->type, JSON_NULL);
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(numbers_are_exact_integers)
+{
+    struct fx f;
+    struct arena a;
+    struct report_facts facts = {.records = UINT64_MAX, .first_damage = 77, .truncated = true};
+    facts.lost[ORIEL_LOST_TOO_LARGE] = UINT64_C(9007199254740993);
+    arena_init(&a);
+    fx_init(&f, NULL);
+    fx_span(&f, 0, "s", UINT64_C(9007199254740993));
+    const struct json_value *v = checked(&f, &a, &facts);
+    CHECK_EQ(json_get(json_get(v, "counts"), "records")->integer, UINT64_MAX);
+    CHECK_EQ(json_get_i64(json_at(json_get(v, "tree"), 0), "total_ns", 0), 9007199254740993);
+    const struct json_value *quality = json_get(v, "quality");
+    CHECK_EQ(json_get_i64(quality, "lost", 0), 9007199254740993);
+    CHECK_EQ(json_get_i64(quality, "first_damage", 0), 77);
+    CHECK_STR(json_get_string(json_at(json_get(quality, "lost_by_cause"), 0), "cause", ""),
+              "record too large");
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(every_kind_of_value_stays_what_it_is)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    struct model_span *s = fx_begin(&f, 0, "s");
+    struct model_value *v = fx_values(&f, 9);
+    v[0] = fx_i64("i", INT64_MIN);
+    v[1] = (struct model_value){.key = fx_str("u"), .type = ORIEL_TYPE_U64, .v.u64 = UINT64_MAX};
+    v[2] = (struct model_value){.key = fx_str("f"), .type = ORIEL_TYPE_F64, .v.f64 = 0.1};
+    v[3] = (struct model_value){.key = fx_str("nan"), .type = ORIEL_TYPE_F64};
+    v[3].v.f64 = __builtin_nan("");
+    v[4] = (struct model_value){.key = fx_str("b"), .type = ORIEL_TYPE_BOOL, .v.b = true};
+    v[5] = (struct model_value){.key = fx_str("p"), .type = ORIEL_TYPE_PTR, .v.u64 = 0xdeadbeef};
+    v[6] = fx_text("bad", "\xff\"\n");
+    v[7] = fx_text("i", "said again");
+    v[8] = (struct model_value){.key = fx_str("raw"), .type = ORIEL_TYPE_BYTES};
+    v[8].v.str = (struct model_str){"\0\1", 2};
+    s->attrs = v;
+    s->attr_count = 9;
+    f.now += 5;
+    fx_end(&f, 0);
+    const struct json_value *slow = json_at(json_get(checked(&f, &a, NULL), "slowest"), 0);
+    const struct json_value *got = json_get(slow, "attributes");
+    REQUIRE(got);
+    CHECK_EQ(got->count, 8);
+    CHECK_STR(json_get_string(got, "i", ""), "said again");
+    CHECK_EQ(json_get(got, "u")->integer, UINT64_MAX);
+    CHECK(json_get_double(got, "f", 0) == 0.1);
+    CHECK_EQ(json_get(got, "nan")->type, JSON_NULL);
+    CHECK_EQ(json_get_bool(got, "b", false), true);
+    CHECK_STR(json_get_string(got, "p", ""), "0xdeadbeef");
+    CHECK_STR(json_get_string(got, "bad", ""), "\xef\xbf\xbd\"\n");
+    CHECK_STR(json_get_string(got, "raw", ""), "0001");
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(the_tree_names_parents_by_index)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    for (int i = 0; i < 100; i++) /* deeper than a nested shape could be read */
+        fx_begin(&f, 0, i % 2 ? "odd" : "even");
+    for (int i = 0; i < 100; i++) {
+        f.now += 10;
+        fx_end(&f, 0);
+    }
+    const struct json_value *tree = json_get(checked(&f, &a, NULL), "tree");
+    CHECK(tree->count > 60);
+    for (uint32_t i = 1; i < 60; i++) {
+        const struct json_value *n = json_at(tree, i);
+        CHECK_EQ(json_get_i64(n, "parent", -1), i - 1);
+        CHECK_EQ(json_get_i64(n, "depth", -1), i);
+        CHECK_STR(json_get_string(n, "name", ""), i % 2 ? "odd" : "even");
+    }
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(latency_and_traces_are_there_when_asked_for)
+{
+    struct fx f;
+    struct arena a;
+    struct report_options o = {
+        .size = sizeof o, .tree = true, .from = "a", .to = "b", .key = "job"};
+    arena_init(&a);
+    fx_init(&f, &o);
+    fx_begin(&f, 0, "root");
+    for (int64_t i = 0; i < 10; i++) {
+        struct model_event *e = fx_event(&f, 0, ORIEL_LEVEL_INFO, "t", i < 5 ? "a" : "b");
+        struct model_value *v = fx_values(&f, 1);
+        v[0] = fx_i64("job", i % 5);
+        e->attrs = v;
+        e->attr_count = 1;
+        f.now += 100;
+    }
+    fx_end(&f, 0);
+    const struct json_value *v = checked(&f, &a, NULL), *l = json_get(v, "latency");
+    CHECK_STR(json_get_string(l, "matched_by", ""), "key");
+    CHECK_EQ(json_get_i64(l, "count", 0), 5);
+    CHECK_EQ(json_get_i64(l, "max_ns", 0), 500);
+    const struct json_value *trace = json_at(json_get(v, "traces"), 0);
+    CHECK_EQ(json_get_i64(trace, "span_count", 0), 1);
+    CHECK_EQ(json_get(trace, "events")->count, 10);
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(the_checker_finds_mistakes)
+{
+    static const char schema[] = "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":"
+                                 "{\"type\":\"integer\",\"minimum\":1}}}";
+    static const char *const bad[] = {"{}", "[]", "{\"a\":0}", "{\"a\":1.5}", "{\"a\":1,\"b\":2}"};
+    struct arena a;
+    arena_init(&a);
+    struct checker c = {.root = parse(&a, schema, sizeof schema - 1)};
+    CHECK(check(&c, c.root, parse(&a, "{\"a\":1}", 7)));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!check(&c, c.root, parse(&a, bad[i], strlen(bad[i]))));
+    arena_done(&a);
+}
+
+TEST_MAIN()
