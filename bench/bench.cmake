@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Programs that tools/bench runs. Peers are built when Debian's packages are
+# there; without one its rows are left out and the run says so.
+set(dir ${CMAKE_SOURCE_DIR}/bench)
+function(oriel_bench name)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+endfunction()
+
+add_executable(record_bench ${dir}/record_bench.c)
+target_link_libraries(record_bench PRIVATE oriel-core)
+oriel_bench(record_bench)
+
+add_executable(calls_plain ${dir}/peer_calls.c)
+oriel_bench(calls_plain)
+
+include(CheckIncludeFile)
+include(CheckIncludeFileCXX)
+check_include_file(lttng/tracepoint.h HAVE_LTTNG)
+if(HAVE_LTTNG)
+  add_executable(peer_lttng ${dir}/peer_lttng.c)
+  target_include_directories(peer_lttng PRIVATE ${dir})
+  target_compile_options(peer_lttng PRIVATE -w)
+  target_link_libraries(peer_lttng PRIVATE lttng-ust dl Threads::Threads)
+  oriel_bench(peer_lttng)
+endif()
+check_include_file_cxx(spdlog/spdlog.h HAVE_SPDLOG)
+if(HAVE_SPDLOG)
+  add_executable(peer_spdlog ${dir}/peer_spdlog.cpp)
+  target_compile_options(peer_spdlog PRIVATE -w)
+  target_link_libraries(peer_spdlog PRIVATE spdlog fmt Threads::Threads)
+  oriel_bench(peer_spdlog)
+endif()

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Measuring one operation: ns per call in a tight loop on a pinned thread, the
+ * median of several rounds. Prints one JSON object per line; tools/bench adds
+ * ratios and budgets.
+ */
+#ifndef ORIEL_BENCH_H
+#define ORIEL_BENCH_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { BENCH_ROUNDS = 9, BENCH_THREADS_MAX = 8 };
+
+#define BENCH_BARRIER() __asm__ volatile("" ::: "memory")
+
+typedef void bench_fn(uint64_t n);
+
+static inline double bench_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int bench_compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct bench_thread {
+    bench_fn *fn;
+    uint64_t n;
+    int cpu;
+    double ns;
+    pthread_barrier_t *start;
+};
+
+static void *bench_run(void *arg)
+{
+    struct bench_thread *t = (struct bench_thread *)arg;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(t->cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+    t->fn(t->n / 10 + 1); /* warm */
+    pthread_barrier_wait(t->start);
+    double begin = bench_now();
+    t->fn(t->n);
+    t->ns = (bench_now() - begin) / (double)t->n;
+    return NULL;
+}
+
+/* Median over rounds of the mean over threads, each thread on a CPU of its own. */
+static double bench_measure(bench_fn *fn, uint64_t n, int threads)
+{
+    double rounds[BENCH_ROUNDS];
+    for (int r = 0; r < BENCH_ROUNDS; r++) {
+        struct bench_thread t[BENCH_THREADS_MAX];
+        pthread_t id[BENCH_THREADS_MAX];
+        pthread_barrier_t start;
+        double sum = 0;
+        pthread_barrier_init(&start, NULL, (unsigned)threads);
+        for (int i = 0; i < threads; i++) {
+            t[i] = (struct bench_thread){fn, n, i, 0, &start};
+            pthread_create(&id[i], NULL, bench_run, &t[i]);
+        }
+        for (int i = 0; i < threads; i++) {
+            pthread_join(id[i], NULL);
+            sum += t[i].ns;
+        }
+        pthread_barrier_destroy(&start);
+        rounds[r] = sum / threads;
+    }
+    qsort(rounds, BENCH_ROUNDS, sizeof rounds[0], bench_compare);
+    return rounds[BENCH_ROUNDS / 2];
+}
+
+static inline void bench_report(const char *name, bench_fn *fn, uint64_t n)
+{
+    double one = bench_measure(fn, n, 1);
+    double two = bench_measure(fn, n, 2);
+    printf("{\"name\":\"%s\",\"ns\":%.3f,\"ns_two_threads\":%.3f}\n", name, one, two);
+    fflush(stdout);
+}
+
+#endif

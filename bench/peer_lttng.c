@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The same loops through LTTng-UST; tools/bench runs it inside a session with
+ * flight-recorder buffers, its fastest mode.
+ */
+#define TRACEPOINT_CREATE_PROBES
+#define TRACEPOINT_DEFINE
+#include "peer_lttng_tp.h"
+
+#include "bench.h"
+
+static void span(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        tracepoint(oriel_bench, begin, (int)i);
+        BENCH_BARRIER();
+        tracepoint(oriel_bench, end, (int)i);
+        BENCH_BARRIER();
+    }
+}
+static void event(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        tracepoint(oriel_bench, begin, (int)i);
+        BENCH_BARRIER();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
+    bench_report("lttng_span", span, n);
+    bench_report("lttng_event", event, n);
+    return 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The record path: its floor on this machine, every operation switched on
+ * (under `oriel record`) or off (alone), and what a thread's first record costs.
+ */
+#define ORIEL_TARGET "bench"
+#include "bench.h"
+
+#include <string.h>
+
+#include <oriel/oriel.h>
+
+static void empty_loop(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        BENCH_BARRIER();
+}
+static volatile uint64_t sink;
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return ((uint64_t)hi << 32) | lo;
+#else
+    uint64_t v;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+    return v;
+#endif
+}
+static void two_clock_reads(uint64_t n)
+{
+    uint64_t x = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        x += ticks();
+        BENCH_BARRIER();
+        x += ticks();
+        BENCH_BARRIER();
+    }
+    sink = x;
+}
+static __thread uint64_t ring[4096];
+static void ring_store(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t *at = &ring[(i * 4) & 4095];
+        at[0] = i, at[1] = i, at[2] = i, at[3] = i;
+        BENCH_BARRIER();
+    }
+}
+
+static void span(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_SPAN("bench.span");
+        BENCH_BARRIER();
+    }
+}
+static void span_two_fields(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_SPAN("bench.span2", "i", i, "f", 2.5);
+        BENCH_BARRIER();
+    }
+}
+static void span_text_field(uint64_t n)
+{
+    static const char *text = "/api/v1/items";
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_SPAN("bench.span_text", "route", text);
+        BENCH_BARRIER();
+    }
+}
+static void event(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_EVENT("bench.event", "i", i);
+        BENCH_BARRIER();
+    }
+}
+static void log_three(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_LOGF(ORIEL_LEVEL_INFO, "%d items in %d batches, %.2f s", (int)i, 7, 0.25);
+        BENCH_BARRIER();
+    }
+}
+static void plot(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        ORIEL_PLOT("bench.plot", i);
+        BENCH_BARRIER();
+    }
+}
+static void open_close(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        struct oriel_span s = ORIEL_OPEN("bench.async", ORIEL_ROOT);
+        oriel_span_close(&s);
+    }
+}
+
+static void *first_record(void *out)
+{
+    double begin = bench_now();
+    ORIEL_EVENT("bench.first");
+    *(double *)out = bench_now() - begin;
+    return NULL;
+}
+
+static void report_first_record(void)
+{
+    enum { THREADS = 201 };
+    double ns[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t t;
+        pthread_create(&t, NULL, first_record, &ns[i]);
+        pthread_join(t, NULL);
+    }
+    qsort(ns, THREADS, sizeof ns[0], bench_compare);
+    printf("{\"name\":\"first_record\",\"ns\":%.0f,\"ns_two_threads\":0}\n", ns[THREADS / 2]);
+}
+
+/* Bursts of 20 with a pause, as a service logs: p50 and p99 of one call. */
+static void report_burst(void)
+{
+    enum { BURSTS = 20000, CALLS = 20 };
+    static double ns[BURSTS];
+    for (int b = 0; b < BURSTS; b++) {
+        double begin = bench_now();
+        log_three(CALLS);
+        ns[b] = (bench_now() - begin - 22) / CALLS;
+        for (volatile int spin = 0; spin < 200; spin++)
+            ;
+    }
+    qsort(ns, BURSTS, sizeof ns[0], bench_compare);
+    printf("{\"name\":\"log_burst_p50\",\"ns\":%.2f,\"ns_two_threads\":0}\n", ns[BURSTS / 2]);
+    printf("{\"name\":\"log_burst_p99\",\"ns\":%.2f,\"ns_two_threads\":0}\n", ns[BURSTS * 99 / 100]);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
+    const char *suffix = oriel_enabled() ? "" : "_off";
+    static const struct {
+        const char *name;
+        bench_fn *fn;
+    } ops[] = {{"span", span},   {"span_two_fields", span_two_fields},
+               {"span_text", span_text_field}, {"event", event},
+               {"log", log_three}, {"plot", plot},
+               {"async_span", open_close}};
+    bench_report("empty_loop", empty_loop, n * 20);
+    bench_report("two_clock_reads", two_clock_reads, n);
+    bench_report("ring_store_32", ring_store, n * 10);
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", ops[i].name, suffix);
+        bench_report(name, ops[i].fn, oriel_enabled() ? n : n * 20);
+    }
+    if (oriel_enabled()) {
+        report_first_record();
+        report_burst();
+    }
+    return 0;
+}
