@@ -95,53 +95,109 @@ static void check_object(struct checker *c, const struct json_value *s, const st
     }
 }
 
-static void check_word(struct checker *c, const struct json_value *word, const struct json_value *s,
-                       const struct json_value *v)
+static bool word_type(struct checker *c, const struct json_value *w, const struct json_value *v)
 {
-    const char *key = word->key;
+    (void)c;
+    return type_fits(w, v);
+}
+
+static bool word_const(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    (void)c;
+    return same(w, v);
+}
+
+static bool word_enum(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    bool ok = false;
+    (void)c;
+    for (const struct json_value *e = w->first; e && !ok; e = e->next)
+        ok = same(e, v);
+    return ok;
+}
+
+static bool word_any(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    bool ok = false;
+    for (const struct json_value *s = w->first; s && !ok; s = s->next)
+        ok = fits(c, s, v);
+    return ok;
+}
+
+static bool word_minimum(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    (void)c;
+    return v->type != JSON_NUMBER || v->number >= w->number;
+}
+
+static bool word_shortest(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    (void)c;
+    return v->type != JSON_STRING || v->text_n >= w->integer;
+}
+
+static bool word_longest(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    (void)c;
+    return v->type != JSON_STRING || v->text_n <= w->integer;
+}
+
+static bool word_required(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
     bool ok = true;
-    if (strcmp(key, "type") == 0) {
-        ok = type_fits(word, v);
-    } else if (strcmp(key, "const") == 0) {
-        ok = same(word, v);
-    } else if (strcmp(key, "enum") == 0 || strcmp(key, "anyOf") == 0) {
-        ok = false;
-        for (const struct json_value *e = word->first; e && !ok; e = e->next)
-            ok = key[0] == 'e' ? same(e, v) : fits(c, e, v);
-    } else if (strcmp(key, "minimum") == 0) {
-        ok = v->type != JSON_NUMBER || v->number >= word->number;
-    } else if (strcmp(key, "minLength") == 0) {
-        ok = v->type != JSON_STRING || v->text_n >= word->integer;
-    } else if (strcmp(key, "maxLength") == 0) {
-        ok = v->type != JSON_STRING || v->text_n <= word->integer;
-    } else if (strcmp(key, "required") == 0) {
-        for (const struct json_value *r = word->first; r && v->type == JSON_OBJECT; r = r->next)
-            ok = ok && json_get(v, r->text);
-    } else if (strcmp(key, "items") == 0) {
-        for (const struct json_value *i = v->type == JSON_ARRAY ? v->first : NULL; i; i = i->next)
-            check(c, word, i);
-    } else if (strcmp(key, "properties") == 0 || strcmp(key, "additionalProperties") == 0) {
-        return; /* see check_object */
-    } else if (strcmp(key, "$ref") == 0) {
-        const char *prefix = "#/$defs/";
-        REQUIRE(strncmp(word->text, prefix, strlen(prefix)) == 0);
-        const struct json_value *defs = json_get(c->root, "$defs");
-        const struct json_value *def = json_get(defs, word->text + strlen(prefix));
-        REQUIRE(def);
-        check(c, def, v);
-    } else {
-        ok = key[0] == '$' || strcmp(key, "title") == 0 || strcmp(key, "description") == 0;
+    (void)c;
+    for (const struct json_value *r = w->first; r && v->type == JSON_OBJECT; r = r->next)
+        ok = ok && json_get(v, r->text);
+    return ok;
+}
+
+static bool word_items(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    for (const struct json_value *i = v->type == JSON_ARRAY ? v->first : NULL; i; i = i->next)
+        check(c, w, i);
+    return true;
+}
+
+static bool word_ref(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    static const char prefix[] = "#/$defs/";
+    REQUIRE(strncmp(w->text, prefix, sizeof prefix - 1) == 0);
+    const struct json_value *def =
+        json_get(json_get(c->root, "$defs"), w->text + sizeof prefix - 1);
+    REQUIRE(def);
+    check(c, def, v);
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*fits)(struct checker *c, const struct json_value *w, const struct json_value *v);
+} words[] = {
+    {"type", word_type},         {"const", word_const},         {"enum", word_enum},
+    {"anyOf", word_any},         {"minimum", word_minimum},     {"minLength", word_shortest},
+    {"maxLength", word_longest}, {"required", word_required},   {"items", word_items},
+    {"$ref", word_ref},          {"properties", NULL},          {"additionalProperties", NULL},
+    {"title", NULL},             {"description", NULL},         {"$schema", NULL},
+    {"$defs", NULL},
+};
+
+static void check_word(struct checker *c, const struct json_value *w, const struct json_value *v)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i].name, w->key) != 0)
+            continue;
+        if (words[i].fits && !words[i].fits(c, w, v))
+            mistake(c, w->key);
+        return;
     }
-    if (!ok)
-        mistake(c, key);
-    (void)s;
+    mistake(c, w->key); /* a word nobody here knows */
 }
 
 static bool check(struct checker *c, const struct json_value *s, const struct json_value *v)
 {
     unsigned before = c->mistakes;
     for (const struct json_value *word = s->first; word; word = word->next)
-        check_word(c, word, s, v);
+        check_word(c, word, v);
     if (v->type == JSON_OBJECT && (json_get(s, "properties") || json_get(s, "additionalProperties")))
         check_object(c, s, v);
     return c->mistakes == before;
