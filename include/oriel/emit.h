@@ -31,10 +31,6 @@
 /* Order against signal handlers of this thread only: no instruction. */
 #define ORIEL_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t);
-
-uint64_t oriel_abi_ticks_slow(void) ORIEL_EXPORT;
-
 ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
 {
 #if defined(__x86_64__)

@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
-template <class... A> int oriel_ignore(const A &...);
+/* By value: a reference, though never evaluated, would change what an
+ * unoptimised build does with the variable. */
+template <class... A> int oriel_ignore(A...);
 #else
 int oriel_ignore(int, ...);
 #endif
@@ -27,16 +29,16 @@ struct oriel_span {
 struct oriel_guard {
     int unused;
 };
-struct oriel_text {
+struct oriel_text_view {
     const char *p;
     size_t n;
 };
-struct oriel_blob {
+struct oriel_blob_view {
     const void *p;
     size_t n;
 };
-#define oriel_text(p, n) ((struct oriel_text){p, n})
-#define oriel_blob(p, n) ((struct oriel_blob){p, n})
+#define oriel_text(p, n) ((struct oriel_text_view){p, n})
+#define oriel_blob(p, n) ((struct oriel_blob_view){p, n})
 
 #define ORIEL_SECRET(name, value) name, value
 #define ORIEL_ARG(name, value) name, value
@@ -50,10 +52,9 @@ struct oriel_blob {
 #define ORIEL_END(scope) ((void)(scope))
 #define ORIEL_SPAN_SET(...) ORIEL_IGNORE(__VA_ARGS__)
 #define ORIEL_SPAN_SET_ON(span, ...) ORIEL_IGNORE(__VA_ARGS__)
-#define ORIEL_OPEN(name, parent, ...)                                                              \
-    (ORIEL_IGNORE(name, parent, ##__VA_ARGS__), (struct oriel_span){0})
-#define ORIEL_EXTERNAL(name, start_ns, end_ns, parent, ...)                                        \
-    ORIEL_IGNORE(name, start_ns, end_ns, parent, ##__VA_ARGS__)
+#define ORIEL_OPEN(name, ...) (ORIEL_IGNORE(name, __VA_ARGS__), (struct oriel_span){0})
+#define ORIEL_EXTERNAL(name, start_ns, end_ns, ...)                                                \
+    ORIEL_IGNORE(name, start_ns, end_ns, __VA_ARGS__)
 #define oriel_span_enter(span) ((void)(span), (struct oriel_guard){0})
 #define oriel_span_exit(guard) ((void)(guard))
 #define oriel_span_close(span) ((void)(span))

@@ -101,44 +101,42 @@
         }                                                                                          \
     } while (0)
 
-/* Open a span that no scope holds. parent: ORIEL_CURRENT, ORIEL_ROOT or a span. */
-#define ORIEL_OPEN(name, parent, ...)                                                              \
-    ORIEL_OPEN_(__COUNTER__, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name, ##__VA_ARGS__)
-#define ORIEL_OPEN_(id, parent, n, ...) ORIEL_OPEN__(id, parent, n, __VA_ARGS__)
-#define ORIEL_OPEN__(id, parent, n, ...)                                                           \
+/* (name, parent, fields...): open a span that no scope holds. parent: ORIEL_CURRENT,
+ * ORIEL_ROOT or a span. */
+#define ORIEL_OPEN(name, ...)                                                                      \
+    ORIEL_OPEN_(__COUNTER__, name, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_OPEN_(id, name, n, ...) ORIEL_OPEN__(id, name, n, __VA_ARGS__)
+#define ORIEL_OPEN__(id, name, n, ...)                                                             \
     __extension__({                                                                                \
-        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, ORIEL_FIRST(__VA_ARGS__), 0, n,       \
-                   __VA_ARGS__);                                                                   \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \
         struct oriel_span oriel_opened = {0, 0, 0, 0, 0};                                          \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                \
-                             (uintptr_t)&ORIEL_NAME(oriel_site_, id));                             \
+            ORIEL_SITE_PROBE(id, name, oriel_w, (uintptr_t)&ORIEL_NAME(oriel_site_, id));          \
             if (ORIEL_RECORDED(oriel_w)) {                                                         \
                 const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
-                oriel_opened = oriel_abi_open(oriel_w, parent, oriel_a, n);                        \
+                oriel_opened = oriel_abi_open(oriel_w, ORIEL_FIRST(__VA_ARGS__), oriel_a, n);      \
             }                                                                                      \
         }                                                                                          \
         oriel_opened;                                                                              \
     })
 
-/* A span whose times come from outside (GPU, replay), unix nanoseconds. */
-#define ORIEL_EXTERNAL(name, start_ns, end_ns, parent, ...)                                        \
-    ORIEL_EXTERNAL_(__COUNTER__, start_ns, end_ns, parent, ORIEL_PAIRS(name, ##__VA_ARGS__), name, \
-                    ##__VA_ARGS__)
-#define ORIEL_EXTERNAL_(id, t0, t1, parent, n, ...)                                                \
-    ORIEL_EXTERNAL__(id, t0, t1, parent, n, __VA_ARGS__)
-#define ORIEL_EXTERNAL__(id, t0, t1, parent, n, ...)                                               \
+/* (name, start, end, parent, fields...): a span whose times come from outside (GPU,
+ * replay), unix nanoseconds. */
+#define ORIEL_EXTERNAL(name, start_ns, end_ns, ...)                                                \
+    ORIEL_EXTERNAL_(__COUNTER__, name, start_ns, end_ns, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_EXTERNAL_(id, name, t0, t1, n, ...)                                                  \
+    ORIEL_EXTERNAL__(id, name, t0, t1, n, __VA_ARGS__)
+#define ORIEL_EXTERNAL__(id, name, t0, t1, n, ...)                                                 \
     do {                                                                                           \
-        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, ORIEL_FIRST(__VA_ARGS__), 0, n,       \
-                   __VA_ARGS__);                                                                   \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
             if (ORIEL_RECORDED(oriel_w)) {                                                         \
                 const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
-                oriel_abi_external(oriel_w, t0, t1, parent, oriel_a, n);                           \
+                oriel_abi_external(oriel_w, t0, t1, ORIEL_FIRST(__VA_ARGS__), oriel_a, n);         \
             }                                                                                      \
         }                                                                                          \
     } while (0)

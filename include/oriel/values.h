@@ -13,29 +13,29 @@
 #endif
 
 /* Text that is not NUL-terminated, and opaque bytes. */
-struct oriel_text {
+struct oriel_text_view {
     const char *p;
     size_t n;
 };
-struct oriel_blob {
+struct oriel_blob_view {
     const void *p;
     size_t n;
 };
-ORIEL_INLINE struct oriel_text oriel_text(const char *p, size_t n)
+ORIEL_INLINE struct oriel_text_view oriel_text(const char *p, size_t n)
 {
-    struct oriel_text t = {p, n};
+    struct oriel_text_view t = {p, n};
     return t;
 }
-ORIEL_INLINE struct oriel_blob oriel_blob(const void *p, size_t n)
+ORIEL_INLINE struct oriel_blob_view oriel_blob(const void *p, size_t n)
 {
-    struct oriel_blob b = {p, n};
+    struct oriel_blob_view b = {p, n};
     return b;
 }
-ORIEL_INLINE struct oriel_val_str oriel_val_text(struct oriel_text t)
+ORIEL_INLINE struct oriel_val_str oriel_val_text(struct oriel_text_view t)
 {
     return oriel_val_bytes(t.p, t.n);
 }
-ORIEL_INLINE struct oriel_val_str oriel_val_blob(struct oriel_blob b)
+ORIEL_INLINE struct oriel_val_str oriel_val_blob(struct oriel_blob_view b)
 {
     return oriel_val_bytes(b.p, b.n);
 }
@@ -92,7 +92,7 @@ ORIEL_INLINE struct oriel_value oriel_box_str(uint32_t type, struct oriel_val_st
 
 #ifndef __cplusplus
 
-#define ORIEL_AUTO __auto_type
+#define ORIEL_AUTO __extension__ __auto_type
 #define ORIEL_TYPE_OF(v)                                                                           \
     _Generic((v),                                                                                  \
         bool: ORIEL_TYPE_BOOL,                                                                     \
@@ -111,8 +111,8 @@ ORIEL_INLINE struct oriel_value oriel_box_str(uint32_t type, struct oriel_val_st
         double: ORIEL_TYPE_F64,                                                                    \
         char *: ORIEL_TYPE_STR,                                                                    \
         const char *: ORIEL_TYPE_STR,                                                              \
-        struct oriel_text: ORIEL_TYPE_STR,                                                         \
-        struct oriel_blob: ORIEL_TYPE_BYTES,                                                       \
+        struct oriel_text_view: ORIEL_TYPE_STR,                                                    \
+        struct oriel_blob_view: ORIEL_TYPE_BYTES,                                                  \
         void *: ORIEL_TYPE_PTR,                                                                    \
         const void *: ORIEL_TYPE_PTR)
 #define ORIEL_VAL(v)                                                                               \
@@ -133,8 +133,8 @@ ORIEL_INLINE struct oriel_value oriel_box_str(uint32_t type, struct oriel_val_st
         double: oriel_val_f64,                                                                     \
         char *: oriel_val_cstr,                                                                    \
         const char *: oriel_val_cstr,                                                              \
-        struct oriel_text: oriel_val_text,                                                         \
-        struct oriel_blob: oriel_val_blob,                                                         \
+        struct oriel_text_view: oriel_val_text,                                                    \
+        struct oriel_blob_view: oriel_val_blob,                                                    \
         void *: oriel_val_ptr,                                                                     \
         const void *: oriel_val_ptr)(v)
 #define oriel_take(k, val, n)                                                                      \
@@ -169,7 +169,7 @@ template <class T> constexpr uint32_t type_of()
         return ORIEL_TYPE_F64;
     else if constexpr (std::is_same_v<D, char *> || std::is_same_v<D, const char *>)
         return ORIEL_TYPE_STR;
-    else if constexpr (std::is_same_v<D, struct oriel_blob>)
+    else if constexpr (std::is_same_v<D, struct oriel_blob_view>)
         return ORIEL_TYPE_BYTES;
     else if constexpr (std::is_pointer_v<D>)
         return ORIEL_TYPE_PTR;
@@ -189,9 +189,9 @@ template <class T> ORIEL_INLINE auto val(const T &v)
         return oriel_val_f64(static_cast<double>(v));
     else if constexpr (std::is_same_v<D, char *> || std::is_same_v<D, const char *>)
         return oriel_val_cstr(v);
-    else if constexpr (std::is_same_v<D, struct oriel_text>)
+    else if constexpr (std::is_same_v<D, struct oriel_text_view>)
         return oriel_val_text(v);
-    else if constexpr (std::is_same_v<D, struct oriel_blob>)
+    else if constexpr (std::is_same_v<D, struct oriel_blob_view>)
         return oriel_val_blob(v);
     else if constexpr (std::is_pointer_v<D>)
         return oriel_val_ptr(v);

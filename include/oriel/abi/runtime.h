@@ -35,6 +35,9 @@ extern ORIEL_EXPORT uint32_t oriel_include_args;
  * counted as lost, write nothing. */
 ORIEL_EXPORT struct oriel_gate *oriel_emit_slow(size_t bytes);
 
+/* The thread's clock where it is not the counter of this machine. */
+ORIEL_EXPORT uint64_t oriel_abi_ticks_slow(void);
+
 /* Everything with fields that arrive as an array: bindings, rare records. */
 struct oriel_value {
     uint32_t type; /* enum oriel_type */
