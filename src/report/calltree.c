@@ -22,13 +22,13 @@ enum {
 };
 
 struct calltree_frame {
-    uint64_t id;        /* of the open parent; 0: an empty slot */
-    uint64_t same_ns;   /* time of its children on `thread` ... */
-    uint64_t other_ns;  /* ... and on other threads */
-    uint32_t thread;    /* of the first child that counts */
-    uint32_t first;     /* entry */
-    uint32_t weight;    /* entries in the list, with all below */
-    uint32_t tree;      /* fold root, 0 none */
+    uint64_t id;       /* of the open parent; 0: an empty slot */
+    uint64_t same_ns;  /* time of its children on `thread` ... */
+    uint64_t other_ns; /* ... and on other threads */
+    uint32_t thread;   /* of the first child that counts */
+    uint32_t first;    /* entry */
+    uint32_t weight;   /* entries in the list, with all below */
+    uint32_t tree;     /* fold root, 0 none */
 };
 
 struct calltree_recent {

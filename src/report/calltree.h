@@ -47,7 +47,7 @@ struct calltree_node {
     bool flat;                       /* below "elsewhere": holds no children */
 };
 
-struct calltree_limits { /* 0: the default */
+struct calltree_limits {   /* 0: the default */
     uint32_t nodes_max;    /* 8,192 */
     uint32_t entries_max;  /* 524,288 */
     uint32_t frames_max;   /* 262,144 */
@@ -78,7 +78,7 @@ struct calltree {
     uint64_t *remote;               /* parents that may be in another process */
     uint32_t remote_at;
     uint64_t detached; /* parents that were not seen: their children stand at the top */
-    bool failed; /* memory ran out: something is missing from the sums */
+    bool failed;       /* memory ran out: something is missing from the sums */
 };
 
 /* 0 or ORIEL_ENOMEM; done may be called in both cases. */

@@ -13,8 +13,8 @@
 /* Names are numbers here; ids are chosen by the test. */
 static struct model_thread thread_a = {.index = 0}, thread_b = {.index = 1};
 
-static uint64_t add(struct calltree *t, uint32_t name, uint64_t id, uint64_t parent,
-                    uint64_t start, uint64_t end, uint32_t flags)
+static uint64_t add(struct calltree *t, uint32_t name, uint64_t id, uint64_t parent, uint64_t start,
+                    uint64_t end, uint32_t flags)
 {
     struct model_span s = {.span_id = id,
                            .parent_id = parent,

@@ -16,8 +16,8 @@
 #define HIST_BUCKETS (61u * HIST_SUB)
 
 struct hist {
-    uint64_t *counts;    /* of the buckets [first, first + length) */
-    uint64_t count;      /* all of them */
+    uint64_t *counts;       /* of the buckets [first, first + length) */
+    uint64_t count;         /* all of them */
     uint32_t first, length; /* multiples of HIST_SUB */
 };
 

@@ -57,8 +57,8 @@ static void copy_attrs(struct model_value *to, const struct model_value *from, u
 }
 
 /* An instance with room for attributes and a text behind it. */
-static struct inst *inst_new(const struct model_value *attrs, uint32_t count,
-                             struct model_str text, struct store *out)
+static struct inst *inst_new(const struct model_value *attrs, uint32_t count, struct model_str text,
+                             struct store *out)
 {
     size_t bytes = sizeof(struct inst) + attrs_bytes(attrs, count) + kept_bytes(text.n);
     struct inst *i = mem_alloc(bytes);

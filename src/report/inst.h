@@ -15,8 +15,8 @@
 #define INST_STRING_MAX 256u /* bytes of one string */
 
 struct inst {
-    uint64_t t_ns;  /* span: its start */
-    size_t bytes;   /* of memory it takes */
+    uint64_t t_ns; /* span: its start */
+    size_t bytes;  /* of memory it takes */
     bool is_event;
     uint32_t name;
     uint64_t self_ns; /* span */

@@ -39,12 +39,12 @@ TEST(copies_are_bounded_and_say_what_is_missing)
     static char text[100000];
     struct model_value v[100];
     for (int i = 0; i < 100; i++)
-        v[i] = (struct model_value){.key = {text, sizeof text}, .type = ORIEL_TYPE_BYTES,
-                                    .v.str = {text, sizeof text}, .full_bytes = sizeof text};
-    const struct model_span s = {.attrs = v,
-                                 .attr_count = 100,
-                                 .dropped_attrs = 1,
-                                 .status_message = {text, sizeof text}};
+        v[i] = (struct model_value){.key = {text, sizeof text},
+                                    .type = ORIEL_TYPE_BYTES,
+                                    .v.str = {text, sizeof text},
+                                    .full_bytes = sizeof text};
+    const struct model_span s = {
+        .attrs = v, .attr_count = 100, .dropped_attrs = 1, .status_message = {text, sizeof text}};
     struct inst *i = inst_span(&s, 0, 0);
     REQUIRE(i);
     CHECK_EQ(i->u.span.attr_count, INST_ATTRS_MAX);

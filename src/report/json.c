@@ -125,8 +125,8 @@ void report_json_span(struct json *j, const struct report *r, const struct inst 
     report_json_u64(j, "offset_ns", report_offset(r, s->start_ns));
     report_json_u64(j, "duration_ns", s->end_ns - s->start_ns);
     report_json_u64(j, "self_ns", i->self_ns);
-    report_json_u64(j, "busy_ns", s->flags & MODEL_SPAN_ASYNC ? s->busy_ns
-                                                              : s->end_ns - s->start_ns);
+    report_json_u64(j, "busy_ns",
+                    s->flags & MODEL_SPAN_ASYNC ? s->busy_ns : s->end_ns - s->start_ns);
     put_thread(j, "thread", s->thread);
     put_attrs(j, s->attrs, s->attr_count);
     json_key(j, "status");

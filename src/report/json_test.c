@@ -173,11 +173,21 @@ static const struct {
     const char *name;
     bool (*fits)(struct checker *c, const struct json_value *w, const struct json_value *v);
 } words[] = {
-    {"type", word_type},         {"const", word_const},         {"enum", word_enum},
-    {"anyOf", word_any},         {"minimum", word_minimum},     {"minLength", word_shortest},
-    {"maxLength", word_longest}, {"required", word_required},   {"items", word_items},
-    {"$ref", word_ref},          {"properties", NULL},          {"additionalProperties", NULL},
-    {"title", NULL},             {"description", NULL},         {"$schema", NULL},
+    {"type", word_type},
+    {"const", word_const},
+    {"enum", word_enum},
+    {"anyOf", word_any},
+    {"minimum", word_minimum},
+    {"minLength", word_shortest},
+    {"maxLength", word_longest},
+    {"required", word_required},
+    {"items", word_items},
+    {"$ref", word_ref},
+    {"properties", NULL},
+    {"additionalProperties", NULL},
+    {"title", NULL},
+    {"description", NULL},
+    {"$schema", NULL},
     {"$defs", NULL},
 };
 
@@ -198,7 +208,8 @@ static bool check(struct checker *c, const struct json_value *s, const struct js
     unsigned before = c->mistakes;
     for (const struct json_value *word = s->first; word; word = word->next)
         check_word(c, word, v);
-    if (v->type == JSON_OBJECT && (json_get(s, "properties") || json_get(s, "additionalProperties")))
+    if (v->type == JSON_OBJECT &&
+        (json_get(s, "properties") || json_get(s, "additionalProperties")))
         check_object(c, s, v);
     return c->mistakes == before;
 }

@@ -83,11 +83,8 @@ TEST(a_second_from_takes_the_place_of_the_first)
 TEST(a_span_is_from_its_end_and_to_its_begin)
 {
     struct latency l = {.from = "a", .to = "b"};
-    struct model_span s = {.site = &site_a,
-                           .thread = &threads[0],
-                           .trace_id = {1},
-                           .start_ns = 10,
-                           .end_ns = 50};
+    struct model_span s = {
+        .site = &site_a, .thread = &threads[0], .trace_id = {1}, .start_ns = 10, .end_ns = 50};
     CHECK_EQ(latency_span(&l, &s), 0);
     s.site = &site_b;
     s.start_ns = 80;
@@ -101,10 +98,8 @@ TEST(a_span_that_follows_itself_gives_the_gaps)
 {
     struct latency l = {.from = "a", .to = "a"};
     for (uint64_t i = 0; i < 10; i++) {
-        const struct model_span s = {.site = &site_a,
-                                     .thread = &threads[0],
-                                     .start_ns = 100 * i,
-                                     .end_ns = 100 * i + 60};
+        const struct model_span s = {
+            .site = &site_a, .thread = &threads[0], .start_ns = 100 * i, .end_ns = 100 * i + 60};
         CHECK_EQ(latency_span(&l, &s), 0);
     }
     CHECK_EQ(l.ways[LATENCY_THREAD].hist.count, 9);

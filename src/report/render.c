@@ -117,7 +117,8 @@ static struct report_row *row_add(struct order_work *w, struct report_row row)
 }
 
 /* The heap's memory serves as the stack of sorted siblings here. */
-static void tell(struct order_work *w, uint32_t node, size_t parent_row, uint32_t depth, size_t from)
+static void tell(struct order_work *w, uint32_t node, size_t parent_row, uint32_t depth,
+                 size_t from)
 {
     struct report_row rest = {.depth = depth, .parent_row = parent_row, .last = true};
     size_t n = children(w, node, from, &rest);

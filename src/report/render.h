@@ -10,10 +10,10 @@
 #include "report/state.h"
 
 struct report_row {
-    uint32_t node;     /* 0: stands for the children that got no row */
-    uint32_t depth;    /* 0 outermost */
-    size_t parent_row; /* SIZE_MAX none */
-    bool last;         /* of its siblings' rows */
+    uint32_t node;                               /* 0: stands for the children that got no row */
+    uint32_t depth;                              /* 0 outermost */
+    size_t parent_row;                           /* SIZE_MAX none */
+    bool last;                                   /* of its siblings' rows */
     uint64_t rest_names, rest_count, rest_total; /* where node is 0 */
 };
 struct report_order {

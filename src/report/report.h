@@ -14,8 +14,8 @@
 
 struct report;
 struct report_options {
-    uint32_t size;         /* sizeof */
-    uint32_t width;        /* terminal columns; 0 = 100 */
+    uint32_t size;  /* sizeof */
+    uint32_t width; /* terminal columns; 0 = 100 */
     bool color;
     uint32_t top;          /* rows per table; 0 = 20 */
     bool tree;             /* a tree of the slowest trace(s) */

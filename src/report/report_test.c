@@ -176,8 +176,8 @@ TEST(ends_without_a_begin_are_counted_and_not_added_up)
     struct buf b;
     fx_init(&f, NULL);
     struct model_item *i = fx_item(&f, MODEL_ITEM_SPAN);
-    i->u.span = (struct model_span){
-        .start_ns = f.now, .end_ns = f.now, .flags = MODEL_SPAN_ORPHAN_END};
+    i->u.span =
+        (struct model_span){.start_ns = f.now, .end_ns = f.now, .flags = MODEL_SPAN_ORPHAN_END};
     const char *text = fx_told(&f, &b, false, NULL);
     CHECK(strstr(text, "1 span ended whose begin is missing"));
     CHECK(!strstr(text, "where the time went"));

@@ -159,8 +159,8 @@ void sheet_title(const struct report *r, struct buf *out, const char *format, ..
     va_end(ap);
 }
 
-void sheet_line(const struct report *r, struct buf *out, enum table_style style,
-                const char *format, ...)
+void sheet_line(const struct report *r, struct buf *out, enum table_style style, const char *format,
+                ...)
 {
     va_list ap;
     va_start(ap, format);
@@ -237,8 +237,7 @@ static void put_value(struct buf *out, const struct model_value *v)
     }
 }
 
-void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t count,
-                 uint32_t dropped)
+void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t count, uint32_t dropped)
 {
     size_t start = out->size;
     for (uint32_t i = 0; i < count; i++) {

@@ -38,8 +38,8 @@ void sheet_title(const struct report *r, struct buf *out, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 /* A line of text in a style, made safe for a terminal; what does not fit into
  * the width is left to the terminal to wrap. */
-void sheet_line(const struct report *r, struct buf *out, enum table_style style,
-                const char *format, ...) __attribute__((format(printf, 4, 5)));
+void sheet_line(const struct report *r, struct buf *out, enum table_style style, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
 
 /* A small graph of 0 <= values, one column each. */
 void sheet_spark(struct buf *out, const double *values, uint32_t count);

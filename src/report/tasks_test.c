@@ -89,8 +89,7 @@ TEST(same_task_number_in_two_processes_are_two_tasks)
     struct tasks t = {0};
     const struct model_thread other = {.process = 1};
     op(&t, 1, ORIEL_TASK_SPAWN, 10, 0);
-    const struct model_task o = {
-        .task = 1, .t_ns = 20, .op = ORIEL_TASK_SPAWN, .thread = &other};
+    const struct model_task o = {.task = 1, .t_ns = 20, .op = ORIEL_TASK_SPAWN, .thread = &other};
     CHECK_EQ(tasks_add(&t, &o, 0), 0);
     CHECK_EQ(t.by_key.count, 2);
     tasks_done(&t);

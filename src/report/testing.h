@@ -47,8 +47,7 @@ static inline void fx_init(struct fx *f, const struct report_options *options)
     REQUIRE(p);
     p->trace_hi = 0x1122334455667788u;
     for (uint32_t i = 0; i < FX_THREADS; i++) {
-        f->threads[i] =
-            model_catalog_add_thread(&f->catalog, p->index, (int32_t)(4711 + i), i + 1);
+        f->threads[i] = model_catalog_add_thread(&f->catalog, p->index, (int32_t)(4711 + i), i + 1);
         REQUIRE(f->threads[i]);
         model_thread_set_name(&f->catalog, f->threads[i], fx_str(names[i]));
     }

@@ -28,12 +28,13 @@ static void put_summary(const struct report *r, const struct report_facts *f, st
     num_count(spans, r->spans);
     num_count(events, r->events.count);
     num_count(lost, lost_total);
-    sheet_line(r, out, TABLE_BOLD,
-               "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s span%s \u00b7 %s event%s "
-               "\u00b7 %s lost%s%.200s",
-               duration, processes, processes == 1 ? "" : "es", threads, plural(threads), spans,
-               plural(r->spans), events, plural(r->events.count), lost,
-               f->path ? " \u00b7 " : "", f->path ? f->path : "");
+    sheet_line(
+        r, out, TABLE_BOLD,
+        "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s span%s \u00b7 %s event%s "
+        "\u00b7 %s lost%s%.200s",
+        duration, processes, processes == 1 ? "" : "es", threads, plural(threads), spans,
+        plural(r->spans), events, plural(r->events.count), lost, f->path ? " \u00b7 " : "",
+        f->path ? f->path : "");
 }
 
 static void put_losses(const struct report *r, const struct report_facts *f, struct buf *out)
@@ -97,10 +98,10 @@ static void put_doubts(const struct report *r, const struct report_facts *f, str
 /* ---- spans ---- */
 
 static const struct sheet_column span_columns[] = {
-    {"span", TABLE_TEXT, 0, 24},   {"count", TABLE_NUMBER, 0, 0}, {"total", TABLE_NUMBER, 0, 0},
-    {"self", TABLE_NUMBER, 0, 0},  {"busy", TABLE_NUMBER, 6, 0},  {"p50", TABLE_NUMBER, 0, 0},
-    {"p95", TABLE_NUMBER, 1, 0},   {"p99", TABLE_NUMBER, 4, 0},   {"max", TABLE_NUMBER, 3, 0},
-    {"errors", TABLE_NUMBER, 5, 0}, {"open", TABLE_NUMBER, 7, 0}, {"source", TABLE_TEXT, 2, 12},
+    {"span", TABLE_TEXT, 0, 24},    {"count", TABLE_NUMBER, 0, 0}, {"total", TABLE_NUMBER, 0, 0},
+    {"self", TABLE_NUMBER, 0, 0},   {"busy", TABLE_NUMBER, 6, 0},  {"p50", TABLE_NUMBER, 0, 0},
+    {"p95", TABLE_NUMBER, 1, 0},    {"p99", TABLE_NUMBER, 4, 0},   {"max", TABLE_NUMBER, 3, 0},
+    {"errors", TABLE_NUMBER, 5, 0}, {"open", TABLE_NUMBER, 7, 0},  {"source", TABLE_TEXT, 2, 12},
 };
 enum { SPAN_COLUMNS = sizeof span_columns / sizeof *span_columns };
 
@@ -128,8 +129,8 @@ static void span_cells(struct sheet *s, const struct span_sums *n, const struct 
 }
 
 /* Two spaces per level, as far as there is room for a name behind it. */
-static void name_cell(struct sheet *s, const struct report *r, uint32_t depth, struct model_str name,
-                      enum table_style style)
+static void name_cell(struct sheet *s, const struct report *r, uint32_t depth,
+                      struct model_str name, enum table_style style)
 {
     struct buf text;
     uint32_t most = r->options.width / 4;
@@ -250,9 +251,9 @@ static size_t slow_rows(const struct report *r, const struct report_flats *flats
 static void slow_cells(struct sheet *s, const struct report *r, const struct slow_row *row)
 {
     const struct model_span *span = &row->inst->u.span;
-    enum table_style style = span->status == ORIEL_STATUS_ERROR      ? TABLE_RED
+    enum table_style style = span->status == ORIEL_STATUS_ERROR    ? TABLE_RED
                              : span->flags & MODEL_SPAN_UNFINISHED ? TABLE_YELLOW
-                                                                     : TABLE_PLAIN;
+                                                                   : TABLE_PLAIN;
     double times = row->p50 ? (double)inst_duration(row->inst) / (double)row->p50 : 0;
     struct buf attrs;
     buf_init(&attrs);
@@ -276,9 +277,9 @@ static void slow_cells(struct sheet *s, const struct report *r, const struct slo
 static int put_slowest(const struct report *r, const struct report_flats *flats, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"span", TABLE_TEXT, 0, 20},    {"took", TABLE_NUMBER, 0, 0},
-        {"self", TABLE_NUMBER, 3, 0},   {"x p50", TABLE_NUMBER, 2, 0},
-        {"at", TABLE_NUMBER, 0, 0},     {"thread", TABLE_TEXT, 1, 10},
+        {"span", TABLE_TEXT, 0, 20},       {"took", TABLE_NUMBER, 0, 0},
+        {"self", TABLE_NUMBER, 3, 0},      {"x p50", TABLE_NUMBER, 2, 0},
+        {"at", TABLE_NUMBER, 0, 0},        {"thread", TABLE_TEXT, 1, 10},
         {"attributes", TABLE_TEXT, 4, 16},
     };
     struct slow_row *rows = mem_calloc(r->slow.count * SLOW_MAX + 1, sizeof *rows);

@@ -50,10 +50,10 @@ static void thread_cells(struct sheet *s, const struct report *r, const struct t
 static int put_threads(const struct report *r, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"thread", TABLE_TEXT, 0, 16},   {"tid", TABLE_NUMBER, 0, 0},
-        {"process", TABLE_TEXT, 2, 12},  {"spans", TABLE_NUMBER, 0, 0},
-        {"events", TABLE_NUMBER, 0, 0},  {"in spans", TABLE_NUMBER, 0, 0},
-        {"of all", TABLE_NUMBER, 1, 0},  {"open", TABLE_NUMBER, 3, 0},
+        {"thread", TABLE_TEXT, 0, 16},  {"tid", TABLE_NUMBER, 0, 0},
+        {"process", TABLE_TEXT, 2, 12}, {"spans", TABLE_NUMBER, 0, 0},
+        {"events", TABLE_NUMBER, 0, 0}, {"in spans", TABLE_NUMBER, 0, 0},
+        {"of all", TABLE_NUMBER, 1, 0}, {"open", TABLE_NUMBER, 3, 0},
         {"lost", TABLE_NUMBER, 0, 0},
     };
     size_t all = r->threads.items.count, n = 0;
@@ -108,12 +108,12 @@ static void task_cells(struct sheet *s, const struct report *r, const struct tas
 static void put_tasks(const struct report *r, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"task", TABLE_TEXT, 0, 16},       {"spawned", TABLE_NUMBER, 0, 0},
-        {"alive", TABLE_NUMBER, 5, 0},     {"wakes", TABLE_NUMBER, 0, 0},
-        {"polls", TABLE_NUMBER, 0, 0},     {"busy", TABLE_NUMBER, 0, 0},
-        {"idle", TABLE_NUMBER, 0, 0},      {"wall", TABLE_NUMBER, 4, 0},
-        {"poll p50", TABLE_NUMBER, 1, 0},  {"poll p99", TABLE_NUMBER, 6, 0},
-        {"poll max", TABLE_NUMBER, 2, 0},  {"wake to run p99", TABLE_NUMBER, 3, 0},
+        {"task", TABLE_TEXT, 0, 16},      {"spawned", TABLE_NUMBER, 0, 0},
+        {"alive", TABLE_NUMBER, 5, 0},    {"wakes", TABLE_NUMBER, 0, 0},
+        {"polls", TABLE_NUMBER, 0, 0},    {"busy", TABLE_NUMBER, 0, 0},
+        {"idle", TABLE_NUMBER, 0, 0},     {"wall", TABLE_NUMBER, 4, 0},
+        {"poll p50", TABLE_NUMBER, 1, 0}, {"poll p99", TABLE_NUMBER, 6, 0},
+        {"poll max", TABLE_NUMBER, 2, 0}, {"wake to run p99", TABLE_NUMBER, 3, 0},
     };
     struct sheet s;
     size_t rows = 0, names = 0;
@@ -203,9 +203,9 @@ static void message_cells(struct sheet *s, const struct report *r, const struct 
 static int put_messages(const struct report *r, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"count", TABLE_NUMBER, 0, 0},     {"level", TABLE_TEXT, 0, 0},
-        {"message", TABLE_TEXT, 0, 32},    {"target", TABLE_TEXT, 2, 10},
-        {"first at", TABLE_NUMBER, 1, 0},  {"source", TABLE_TEXT, 3, 12},
+        {"count", TABLE_NUMBER, 0, 0},    {"level", TABLE_TEXT, 0, 0},
+        {"message", TABLE_TEXT, 0, 32},   {"target", TABLE_TEXT, 2, 10},
+        {"first at", TABLE_NUMBER, 1, 0}, {"source", TABLE_TEXT, 3, 12},
     };
     size_t all = r->events.sites.count, n = 0;
     const struct event_stats **sorted = mem_calloc(all + 1, sizeof *sorted);
@@ -272,8 +272,12 @@ static void put_curve(struct sheet *s, const struct plot_stats *p)
 static void put_plots(const struct report *r, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"plot", TABLE_TEXT, 0, 16},   {"count", TABLE_NUMBER, 2, 0}, {"min", TABLE_NUMBER, 0, 0},
-        {"mean", TABLE_NUMBER, 0, 0},  {"max", TABLE_NUMBER, 0, 0},   {"last", TABLE_NUMBER, 0, 0},
+        {"plot", TABLE_TEXT, 0, 16},
+        {"count", TABLE_NUMBER, 2, 0},
+        {"min", TABLE_NUMBER, 0, 0},
+        {"mean", TABLE_NUMBER, 0, 0},
+        {"max", TABLE_NUMBER, 0, 0},
+        {"last", TABLE_NUMBER, 0, 0},
         {"over time", TABLE_TEXT, 1, SERIES_SLOTS},
     };
     struct sheet s;
@@ -298,8 +302,9 @@ static void put_plots(const struct report *r, struct buf *out)
 static void put_frames(const struct report *r, struct buf *out)
 {
     static const struct sheet_column columns[] = {
-        {"frames", TABLE_TEXT, 0, 16}, {"count", TABLE_NUMBER, 0, 0}, {"mean", TABLE_NUMBER, 1, 0},
-        {"p50", TABLE_NUMBER, 0, 0},   {"p99", TABLE_NUMBER, 0, 0},   {"max", TABLE_NUMBER, 0, 0},
+        {"frames", TABLE_TEXT, 0, 16},     {"count", TABLE_NUMBER, 0, 0},
+        {"mean", TABLE_NUMBER, 1, 0},      {"p50", TABLE_NUMBER, 0, 0},
+        {"p99", TABLE_NUMBER, 0, 0},       {"max", TABLE_NUMBER, 0, 0},
         {"slowest at", TABLE_TEXT, 2, 24},
     };
     struct sheet s;

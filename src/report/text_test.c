@@ -56,8 +56,8 @@ static const char *pretty(const char *text, struct buf *out)
 /* A small indexer: main walks, two workers index, one request has an error. */
 static void run_indexer(struct fx *f)
 {
-    static const char *const paths[] = {"src/a.c", "include/very/long/path/to/some/header.h",
-                                        "b.c", "\xf0\x9f\x8e\x89 party.c"};
+    static const char *const paths[] = {"src/a.c", "include/very/long/path/to/some/header.h", "b.c",
+                                        "\xf0\x9f\x8e\x89 party.c"};
     fx_begin(f, 0, "main");
     f->now += 2 * FX_MS;
     for (unsigned i = 0; i < 40; i++) {
@@ -200,8 +200,8 @@ TEST(losses_are_told_from_the_items_when_nobody_gives_facts)
     struct buf b;
     fx_init(&f, NULL);
     struct model_item *i = fx_item(&f, MODEL_ITEM_LOSS);
-    i->u.loss = (struct model_loss){
-        .thread = f.threads[1], .count = 7, .cause = ORIEL_LOST_OVERWRITTEN};
+    i->u.loss =
+        (struct model_loss){.thread = f.threads[1], .count = 7, .cause = ORIEL_LOST_OVERWRITTEN};
     const char *text = fx_told(&f, &b, false, NULL);
     CHECK(strstr(text, " 7 lost\n7 lost (overwritten by newer records): "));
     CHECK(strstr(text, "worker-1"));
@@ -262,7 +262,8 @@ TEST(control_bytes_never_reach_the_terminal)
         fx_init(&f, &o);
         struct model_span *s = fx_begin(&f, 0, "evil\x1b]0;owned\x07name");
         struct model_value *v = fx_values(&f, 1);
-        v[0] = fx_text("key\x1b[2J", "a\nb\xc2\x9b" "31m\xff\xe2\x80\xae");
+        v[0] = fx_text("key\x1b[2J", "a\nb\xc2\x9b"
+                                     "31m\xff\xe2\x80\xae");
         s->attrs = v;
         s->attr_count = 1;
         s->status = ORIEL_STATUS_ERROR;
@@ -270,8 +271,8 @@ TEST(control_bytes_never_reach_the_terminal)
         fx_event(&f, 0, ORIEL_LEVEL_ERROR, "t\x1b[5m", "message\x1b[1m\nsecond line");
         f.now += FX_MS;
         fx_end(&f, 0);
-        struct report_facts facts = {.path = "file\x1b[3m", .truncated = true,
-                                     .first_damage = UINT64_MAX};
+        struct report_facts facts = {
+            .path = "file\x1b[3m", .truncated = true, .first_damage = UINT64_MAX};
         const char *text = fx_told(&f, &b, false, &facts);
         for (const char *p = text; *p; p++)
             CHECK((unsigned char)*p >= 32 || *p == '\n');
@@ -320,21 +321,20 @@ TEST(tasks_plots_and_frames)
         fx_site_at(&f, "load", ORIEL_SITE_PLOT, ORIEL_LEVEL_INFO, "demo", "demo.c", 32);
     const struct model_site *frame =
         fx_site_at(&f, "render", ORIEL_SITE_FRAME, ORIEL_LEVEL_INFO, "demo", "demo.c", 33);
-    static const uint8_t life[] = {ORIEL_TASK_SPAWN, ORIEL_TASK_WAKE,  ORIEL_TASK_RESUME,
-                                   ORIEL_TASK_YIELD, ORIEL_TASK_WAKE,  ORIEL_TASK_RESUME,
+    static const uint8_t life[] = {ORIEL_TASK_SPAWN, ORIEL_TASK_WAKE,   ORIEL_TASK_RESUME,
+                                   ORIEL_TASK_YIELD, ORIEL_TASK_WAKE,   ORIEL_TASK_RESUME,
                                    ORIEL_TASK_BLOCK, ORIEL_TASK_RESUME, ORIEL_TASK_COMPLETE};
     for (uint64_t n = 1; n <= 20; n++) {
         for (unsigned k = 0; k < sizeof life - (n == 20 ? 3 : 0); k++) {
             f.now += 10 * FX_US * (k + 1);
             struct model_item *i = fx_item(&f, MODEL_ITEM_TASK);
-            i->u.task = (struct model_task){.t_ns = f.now,
-                                            .task = n,
-                                            .site = task,
-                                            .thread = f.threads[n % 3],
-                                            .op = life[k]};
+            i->u.task = (struct model_task){
+                .t_ns = f.now, .task = n, .site = task, .thread = f.threads[n % 3], .op = life[k]};
         }
         struct model_item *i = fx_item(&f, MODEL_ITEM_PLOT);
-        i->u.plot = (struct model_plot){.t_ns = f.now, .site = plot, .thread = f.threads[0],
+        i->u.plot = (struct model_plot){.t_ns = f.now,
+                                        .site = plot,
+                                        .thread = f.threads[0],
                                         .value = fx_i64("value", (int64_t)(n * n))};
         i = fx_item(&f, MODEL_ITEM_PLOT);
         i->u.plot = (struct model_plot){.t_ns = f.now, .site = load, .thread = f.threads[0]};
@@ -381,8 +381,7 @@ TEST(latency_names_what_was_never_recorded)
     struct report_options o = {.size = sizeof o, .from = "received", .to = "nonsense"};
     fx_init(&f, &o);
     fx_event(&f, 0, ORIEL_LEVEL_INFO, "demo", "received");
-    CHECK(strstr(fx_told(&f, &b, false, NULL),
-                 "  no event or span named nonsense was recorded\n"));
+    CHECK(strstr(fx_told(&f, &b, false, NULL), "  no event or span named nonsense was recorded\n"));
     buf_done(&b);
     fx_done(&f);
 }

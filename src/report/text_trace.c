@@ -36,11 +36,8 @@ struct tree {
 };
 
 static const struct sheet_column tree_columns[] = {
-    {"at", TABLE_NUMBER, 0, 0},
-    {"took", TABLE_NUMBER, 0, 0},
-    {"self", TABLE_NUMBER, 1, 0},
-    {"span", TABLE_TEXT, 0, 30},
-    {"thread", TABLE_TEXT, 2, 8},
+    {"at", TABLE_NUMBER, 0, 0},  {"took", TABLE_NUMBER, 0, 0}, {"self", TABLE_NUMBER, 1, 0},
+    {"span", TABLE_TEXT, 0, 30}, {"thread", TABLE_TEXT, 2, 8},
 };
 
 /* Spans and events of the trace, merged by time; a span first. */
@@ -49,9 +46,9 @@ static void fill(struct tree *t)
     size_t a = 0, b = 0;
     const struct trace *trace = t->trace;
     for (uint32_t i = 1; i < t->count; i++) {
-        bool span = b == trace->events.count ||
-                    (a < trace->spans.count &&
-                     trace->spans.items[a]->t_ns <= trace->events.items[b]->t_ns);
+        bool span =
+            b == trace->events.count ||
+            (a < trace->spans.count && trace->spans.items[a]->t_ns <= trace->events.items[b]->t_ns);
         t->items[i].inst = span ? trace->spans.items[a++] : trace->events.items[b++];
         if (span && !map_put(&t->by_id, t->items[i].inst->u.span.span_id, i))
             t->failed = true;
@@ -328,8 +325,7 @@ int report_text_traces(const struct report *r, struct buf *out)
         rc = put_trace(r, r->traces.kept[i], r->options.top * (i == 0 ? LINES_SLOWEST : 1), out);
     if (r->traces.cut_off) {
         char n[NUM_TEXT_MAX];
-        sheet_line(r, out, TABLE_DIM,
-                   "%s trace%s had to be judged before the root span ended",
+        sheet_line(r, out, TABLE_DIM, "%s trace%s had to be judged before the root span ended",
                    num_count(n, r->traces.cut_off), r->traces.cut_off == 1 ? "" : "s");
     }
     return rc;

@@ -9,11 +9,10 @@
 
 static struct model_thread main_thread = {.index = 0}, worker = {.index = 1};
 
-static void scoped(struct threads *t, const struct model_thread *thread, uint64_t from,
-                   uint64_t to, uint16_t depth)
+static void scoped(struct threads *t, const struct model_thread *thread, uint64_t from, uint64_t to,
+                   uint16_t depth)
 {
-    const struct model_span s = {
-        .start_ns = from, .end_ns = to, .thread = thread, .depth = depth};
+    const struct model_span s = {.start_ns = from, .end_ns = to, .thread = thread, .depth = depth};
     CHECK_EQ(threads_span(t, &s), 0);
 }
 

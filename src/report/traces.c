@@ -173,8 +173,7 @@ static void account(struct traces *all, struct trace *t, const struct inst *i)
         all->bytes += i->bytes;
 }
 
-int traces_span(struct traces *all, const struct model_span *span, uint32_t name,
-                uint64_t self_ns)
+int traces_span(struct traces *all, const struct model_span *span, uint32_t name, uint64_t self_ns)
 {
     struct trace *t = trace_of(all, span->trace_id);
     struct inst *i = t ? inst_span(span, name, self_ns) : NULL;

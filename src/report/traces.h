@@ -35,8 +35,8 @@ struct trace {
     struct trace *older, *newer; /* of the open ones */
     bool kept;
     VEC(struct inst *) spans, events;
-    struct map fold_by_parent; /* span id -> index */
-    VEC(struct trace_fold) folds; /* [0]: parents not known */
+    struct map fold_by_parent;        /* span id -> index */
+    VEC(struct trace_fold) folds;     /* [0]: parents not known */
     uint64_t span_count, event_count; /* seen */
     uint64_t root_ns, longest_ns;
     size_t bytes;

@@ -117,8 +117,8 @@ TEST(large_attributes_do_not_break_the_byte_bound)
     struct model_value v[16];
     memset(text, 'x', sizeof text);
     for (int i = 0; i < 16; i++)
-        v[i] = (struct model_value){.key = {text, 100}, .type = ORIEL_TYPE_STR,
-                                    .v.str = {text, sizeof text}};
+        v[i] = (struct model_value){
+            .key = {text, 100}, .type = ORIEL_TYPE_STR, .v.str = {text, sizeof text}};
     for (uint64_t i = 1; i <= 20000; i++) {
         struct model_span s = {.span_id = i, .parent_id = 1000000 + i, .end_ns = i};
         s.attrs = v;
