@@ -32,7 +32,7 @@ def blank(text, strings=True):
 
 
 def is_test(path):
-    return path.startswith("tests/") or re.search(r"(_(test|fuzz)\.(c|cpp|h)|/testing\.h)$", path) is not None
+    return path.startswith("tests/") or re.search(r"(_(test|fuzz)\.(c|cpp|h)|/testing\.h|/test_\w+\.h)$", path) is not None
 
 
 def room_of(path):

@@ -18,8 +18,11 @@ if ! command -v abidw >/dev/null; then
 fi
 options=(--no-show-locs --no-corpus-path --no-comp-dir-path --drop-private-types)
 [ -d "$root/include/oriel" ] && options+=(--headers-dir "$root/include/oriel")
+write_dump() { # FILE: without the folder it was built in
+  abidw "${options[@]}" --out-file "$1" "$library" && sed -i "s|$root/||g" "$1"
+}
 if [ "${3:-}" = --update ]; then
-  abidw "${options[@]}" --out-file "$dump" "$library"
+  write_dump "$dump"
   exit
 fi
 if [ ! -f "$dump" ]; then
@@ -28,7 +31,7 @@ if [ ! -f "$dump" ]; then
 fi
 new=$(mktemp "${TMPDIR:-/tmp}/oriel-abi.XXXXXX")
 trap 'rm -f "$new"' EXIT
-abidw "${options[@]}" --out-file "$new" "$library" || exit 1
+write_dump "$new" || exit 1
 if ! abidiff --no-show-locs "$dump" "$new"; then
   echo "abi: the interface changed; if that is meant, run tests/gates/abi.sh ROOT BUILD --update"
   exit 1

@@ -56,7 +56,7 @@ class Tree(unittest.TestCase):
         commands = []
         for source in sources:
             output = source.replace("/", "_") + ".o"
-            subprocess.run(["gcc", "-O2", "-fPIC", *options, "-c", source, "-o", f"build/{output}"],
+            subprocess.run(["gcc", "-O2", "-fPIC", *options, "-c", self.root / source, "-o", f"build/{output}"],
                            cwd=self.root, check=True)
             commands.append({"file": str(self.root / source), "directory": str(self.root),
                              "command": f"gcc {' '.join(options)} -o {output} -c {source}"})
