@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "util/out_fd.h"
+#include "util/tty.h"
 
 enum { PATIENCE_MS = 10000, SMALL_PIECE = 512 };
 
@@ -355,6 +356,13 @@ static void fd_close(struct out *o)
         close(f->fd);
 }
 
+static bool wants_colour(int fd)
+{
+    struct tty tty;
+    tty_look(&tty, fd, TTY_AUTO);
+    return tty.terminal && tty.colour;
+}
+
 static int make(struct out **out, const struct out_ops *ops, const struct out_fd *init,
                 const char *name)
 {
@@ -371,6 +379,7 @@ static int make(struct out **out, const struct out_ops *ops, const struct out_fd
     if (fstat(f->fd, &st) == 0) {
         f->regular = S_ISREG(st.st_mode);
         f->socket = S_ISSOCK(st.st_mode);
+        f->base.colour = S_ISCHR(st.st_mode) && wants_colour(f->fd);
         if (f->positional)
             f->base.bytes = (uint64_t)st.st_size;
     }

@@ -34,6 +34,7 @@ struct out {
     int patience_ms; /* how long a write may wait for a reader that takes
                       * nothing: 10 s at first, -1 for as long as it takes
                       * (a command whose only work is this output) */
+    bool colour;     /* a terminal whose user wants colour */
     char path[512];  /* "" for memory, "-" for standard output */
 };
 
