@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -181,6 +182,8 @@ int child_start(struct child *c, const char *path, char *const argv[], const cha
     memset((void *)to_pass_on, 0, sizeof to_pass_on);
     each_signal(on_signal, &ours);
     sigprocmask(SIG_BLOCK, &ours, &c->mask);
+    /* A fork child that has not said anything yet is known to nobody else. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     int rc = spawn(c, path, argv, env);
     if (rc == ENOEXEC)
         rc = spawn_script(c, path, argv, env);
@@ -209,11 +212,18 @@ bool child_poll(struct child *c)
 {
     assert(c->pid > 0);
     pass_on(c);
-    if (c->over)
-        return true;
-    int got = waitpid(c->pid, &c->status, WNOHANG);
-    c->over = got == c->pid || (got < 0 && errno == ECHILD);
-    return c->over;
+    for (;;) {
+        int status;
+        pid_t got = waitpid(-1, &status, WNOHANG);
+        if (got == c->pid) {
+            c->status = status;
+            c->over = true;
+        } else if (got < 0 && errno == ECHILD) {
+            c->over = c->alone = true;
+        }
+        if (got <= 0)
+            return c->over;
+    }
 }
 
 void child_sleep(struct child *c, uint64_t ns)

@@ -21,6 +21,7 @@ struct child {
     int pid;
     int status; /* as from waitpid, once over */
     bool over;
+    bool alone;    /* over, and no descendant of it is left */
     sigset_t mask; /* what was blocked before */
 };
 
@@ -28,7 +29,8 @@ struct child {
  * with a line. */
 int child_find(const char *name, char *out, size_t n, struct oriel_err *err);
 /* Start it with ORIEL_RING=ring in its environment. The recorder's reaction to
- * signals changes here. Codes as above, or ORIEL_EIO, ORIEL_ENOMEM. */
+ * signals changes here, and processes that the program leaves behind become
+ * children of the recorder. Codes as above, or ORIEL_EIO, ORIEL_ENOMEM. */
 int child_start(struct child *c, const char *path, char *const argv[], const char *ring,
                 struct oriel_err *err);
 /* Notice its end, pass on what was sent to the recorder. True once over. */

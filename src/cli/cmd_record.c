@@ -21,7 +21,8 @@
 #include "source/region_io.h"
 
 #define GIT_NS UINT64_C(30000000)     /* longest wait for `git status` */
-#define LINGER_NS UINT64_C(100000000) /* for attached children that are about to end */
+#define LINGER_NS UINT64_C(100000000) /* for descendants that are about to end */
+#define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
 #define COMMIT_BYTES_MAX (1u << 20)
@@ -42,7 +43,9 @@ static const struct option_def options[] = {
     {.name = "ring", .type = OPTION_SIZE, AT(ring), .fallback = "16MiB", .min = 1 << 18,
      .max = 4294967296.0, .help = "memory between the program and the recorder"},
     {.name = "policy", .type = OPTION_ENUM, AT(policy), .fallback = "drop-newest",
-     .choices = policies, .arg = "POLICY", .help = "what a full ring gives up"},
+     .choices = policies, .arg = "POLICY",
+     .help = "what a full ring gives up; overwrite-oldest is the flight recorder: the ring is "
+             "written out on a trigger and at the end"},
     {.name = "filter", .type = OPTION_STRING, AT(filter), .arg = "DIRECTIVES",
      .help = "which call sites record, e.g. info,db=debug (default: $ORIEL_FILTER, else all)"},
     {.name = "include_args", .type = OPTION_BOOL, AT(include_args),
@@ -154,8 +157,8 @@ static void step(struct recording *r, int *out_result)
         r->trouble = err;
 }
 
-/* The program is over. Attached children that end with it are worth a moment;
- * others are left alone. True: stop. */
+/* The program is over. Descendants that end with it are worth a moment; others
+ * are left alone. True: stop. */
 static bool enough(struct recording *r, uint64_t now, uint64_t *looked_ns)
 {
     struct region_info info;
@@ -165,27 +168,50 @@ static bool enough(struct recording *r, uint64_t now, uint64_t *looked_ns)
     if (region_inspect(region_path(r->region), &info, NULL) < 0)
         return true;
     r->still_running = info.processes_alive;
-    return info.processes_alive == 0 ||
+    return (info.processes_alive == 0 && r->child.alone) ||
            (!r->options->wait && now - r->ended_ns >= LINGER_NS);
+}
+
+/* One round of draining; how long to sleep after it. */
+static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
+{
+    bool more;
+    int result;
+    step(r, &result);
+    uint64_t bytes = session_step_bytes(r->session, &more);
+    return pace_next(pace, bytes, more && result >= 0, now);
+}
+
+/* The flight recorder leaves the ring alone, so that it holds the last of
+ * everything, and empties it when it is asked to and at the end. */
+static uint64_t drain_on_trigger(struct recording *r, uint32_t *done)
+{
+    uint32_t asked = region_triggers(r->region);
+    int result = asked != *done ? SOURCE_DATA : SOURCE_IDLE;
+    while (result == SOURCE_DATA)
+        step(r, &result);
+    if (asked != *done)
+        session_flush(r->session);
+    *done = asked;
+    return FLIGHT_NS;
 }
 
 static void follow(struct recording *r)
 {
     struct pace pace;
     uint64_t looked_ns = 0;
+    uint32_t triggers = 0;
     pace_init(&pace, r->options->ring);
     for (;;) {
-        bool more;
-        int result;
         bool over = child_poll(&r->child);
         uint64_t now = clock_mono_ns();
         if (over && !r->ended_ns)
             r->ended_ns = now;
-        step(r, &result);
+        uint64_t ns = r->options->policy == WIRE_POLICY_OVERWRITE_OLDEST
+                          ? drain_on_trigger(r, &triggers)
+                          : drain(r, &pace, now);
         if (over && enough(r, now, &looked_ns))
             return;
-        uint64_t bytes = session_step_bytes(r->session, &more);
-        uint64_t ns = pace_next(&pace, bytes, more && result >= 0, now);
         if (over && ns > LOOK_NS)
             ns = LOOK_NS;
         if (ns)

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Scenarios: the built command on real programs, and what a person would see.
+if(NOT TARGET oriel-cli OR NOT TARGET oriel-core)
+  return()
+endif()
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+add_executable(emitter tests/scenario/emitter.c)
+target_link_libraries(emitter PRIVATE oriel-core)
+set_target_properties(emitter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
+file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
+foreach(script ${scenarios})
+  get_filename_component(name ${script} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
+  set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 600
+    SKIP_RETURN_CODE 77
+    ENVIRONMENT "ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>")
+endforeach()

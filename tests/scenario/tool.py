@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What scenario tests share: the built command, the program it records, a
+fresh directory for each test, and rings kept apart from those of the user."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ORIEL = os.environ["ORIEL"]
+EMITTER = os.environ["EMITTER"]
+TIMEOUT = 120
+
+
+class Scenario(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="oriel-scenario-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        # A tmpfs of ours is the runtime directory, so that rings of other runs
+        # are never seen and never touched.
+        self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="oriel-run-", dir="/dev/shm"))
+        self.addCleanup(shutil.rmtree, self.runtime, ignore_errors=True)
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("ORIEL_")}
+        self.env.update(XDG_RUNTIME_DIR=str(self.runtime), LC_ALL="C.UTF-8", TZ="UTC")
+        self.env.pop("COLUMNS", None)
+
+    def run_raw(self, *words, **options):
+        options.setdefault("cwd", self.dir)
+        options.setdefault("env", self.env)
+        options.setdefault("timeout", TIMEOUT)
+        if "stdout" not in options and "stderr" not in options:
+            options["capture_output"] = True
+        return subprocess.run([str(w) for w in words], check=False, **options)
+
+    def oriel(self, *words, **options):
+        """Run the command; text on both streams."""
+        return self.run_raw(ORIEL, *words, text=True, **options)
+
+    def start(self, *words, **options):
+        options.setdefault("cwd", self.dir)
+        options.setdefault("env", self.env)
+        child = subprocess.Popen([str(w) for w in words], **options)
+        self.addCleanup(self.end, child)
+        return child
+
+    @staticmethod
+    def end(child):
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        for stream in (child.stdout, child.stderr, child.stdin):
+            if stream:
+                stream.close()
+
+    def report(self, path):
+        run = self.oriel("report", "--json", path)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return json.loads(run.stdout)
+
+    def rings(self):
+        return sorted(self.runtime.glob("oriel/*"))
+
+    def until(self, what, happens, seconds=30):
+        """Wait for a condition another process brings about."""
+        deadline = time.monotonic() + seconds
+        while not happens():
+            if time.monotonic() > deadline:
+                self.fail(f"did not happen in {seconds} s: {what}")
+            time.sleep(0.002)
+
+    def one_line(self, text):
+        self.assertRegex(text, r"\Aoriel: [^\n]+\n\Z")
+        return text
+
+    @staticmethod
+    def emitted(text):
+        return int(re.search(r"emitted (\d+)", text)[1])
+
+    @staticmethod
+    def lost(report):
+        return report["quality"]["lost"]
+
+
+def needs_root(test):
+    return unittest.skipUnless(os.geteuid() == 0, "needs root for a private mount")(test)
+
+
+def main():
+    result = unittest.main(exit=False, verbosity=2).result
+    sys.exit(0 if result.wasSuccessful() else 1)
+
+
+__all__ = ["EMITTER", "ORIEL", "Scenario", "json", "main", "needs_root", "os", "pathlib", "signal",
+           "subprocess", "time", "unittest"]
