@@ -220,6 +220,7 @@ int capture_append(struct capture *c, struct oriel_err *err)
                     (unsigned long long)s.good_end, err_text(rc));
     }
     c->words.closed = 0;
+    c->words.chunks = c->seq;
     c->schema_at = s.good_end;
     c->resources_told = c->env.catalog->resource_count;
     if (!s.schema)

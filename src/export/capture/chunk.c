@@ -53,8 +53,7 @@ static int write_whole(struct capture *c, uint64_t *out_fitted)
     int rc = out_write(o, c->chunk.data, c->chunk.size);
     *out_fitted = o->bytes - start;
     if (rc == 0) {
-        c->seq++;
-        c->words.chunks++;
+        c->words.chunks = ++c->seq;
         c->words.bytes = o->bytes;
     } else if (out_can_seek(o)) {
         out_truncate(o, start);
