@@ -28,6 +28,8 @@ static void insert(struct ring *r, uint32_t index)
         at--;
     }
     r->order[at] = index;
+    if (at < r->touched)
+        r->touched++;
 }
 
 static void remove_from_order(struct ring *r, uint32_t index)
@@ -200,10 +202,13 @@ uint32_t ring_chunk_length(struct ring *r, struct ring_chunk *c)
 bool ring_chunk_unchanged(struct ring *r, const struct ring_chunk *c)
 {
     struct wire_chunk *d = ring_chunk_desc(r, c);
-    /* The copy is complete before the state is looked at again; pairs with the
-     * compare-and-swap of a writer that steals the chunk before it writes. */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    uint32_t state = wire_state(RING_LOAD_ACQUIRE(&d->state));
+    if (!overwrites(r))
+        return true; /* nobody but us frees chunks */
+    /* The release half keeps our reads of the chunk before this look at its
+     * state; pairs with the compare-and-swap of the writer that steals it
+     * before it writes. Adding nothing, because a fence is unknown to the
+     * thread sanitizer. */
+    uint32_t state = wire_state(__atomic_fetch_add(&d->state, 0, __ATOMIC_ACQ_REL));
     return (state == WIRE_CHUNK_ACTIVE || state == WIRE_CHUNK_FULL) && RING_LOAD(&d->seq) == c->seq;
 }
 
@@ -233,7 +238,7 @@ static bool give_back(struct ring *r, struct ring_chunk *c)
 
 void ring_chunk_commit(struct ring *r)
 {
-    for (uint32_t k = 0; k < r->order_count; k++) {
+    for (uint32_t k = 0; k < r->touched && k < r->order_count; k++) {
         struct ring_chunk *c = &r->chunks[r->order[k]];
         if (c->read > c->committed && !c->taken_back)
             __atomic_store_n(&ring_chunk_desc(r, c)->consumed, c->read, __ATOMIC_RELEASE);
@@ -243,15 +248,17 @@ void ring_chunk_commit(struct ring *r)
 
 void ring_chunk_release(struct ring *r)
 {
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < r->order_count; k++) {
+    uint32_t kept = 0, end = r->touched < r->order_count ? r->touched : r->order_count;
+    for (uint32_t k = 0; k < end; k++) {
         struct ring_chunk *c = &r->chunks[r->order[k]];
         if (c->final && c->committed == c->length && give_back(r, c))
             close_chunk(c);
         else
             r->order[kept++] = r->order[k];
     }
-    r->order_count = kept;
+    memmove(r->order + kept, r->order + end, (r->order_count - end) * sizeof *r->order);
+    r->order_count -= end - kept;
+    r->touched = kept;
 }
 
 /* A writer that died between taking a chunk and counting it leaves the count of

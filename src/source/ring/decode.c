@@ -88,16 +88,26 @@ static void see_special(struct ring *r, struct ring_stream *s, uint64_t *w,
         ring_who_rename(r, s, (const char *)(w + 3), (uint32_t)w[2]);
 }
 
-/* Size and site of a record of a known site with one-word values; 0: check. */
-static inline uint32_t fast_size(const struct ring_process *p, uint64_t h, uint32_t left,
+/* ---- the loop ---- */
+
+/* What stays the same over a run. */
+struct run {
+    struct ring *r;
+    struct ring_chunk *c;
+    const struct clock_map *map;
+    const uint64_t *words, *end;
+    uint64_t limit; /* latest time a record can bear */
+};
+
+#define KIND(type, words) ((uint32_t)((uint32_t)(type) << 16 | (words)))
+
+/* Size of a record of a known site with one-word values, and the site; 0: it
+ * takes the careful way. */
+static inline uint32_t fast_size(const struct ring_process *p, uint64_t h, uint64_t left,
                                  const struct model_site **out_site)
 {
     uint32_t type = ORIEL_RECORD_TYPE(h), size = ORIEL_RECORD_WORDS(h);
     uint32_t flags = ORIEL_RECORD_FLAGS(h), id = ORIEL_RECORD_LOW(h);
-    if (type == ORIEL_REC_END && size == 2 && flags == 0) {
-        *out_site = NULL;
-        return size <= left ? size : 0;
-    }
     const struct wire_shape *shape = &wire_shapes[type];
     if (shape->tail != WIRE_TAIL_FIELDS || type == ORIEL_REC_SPAN || id >= p->site_room)
         return 0;
@@ -105,59 +115,90 @@ static inline uint32_t fast_size(const struct ring_process *p, uint64_t h, uint3
     uint32_t prefix = shape->prefix;
     if (type == ORIEL_REC_EVENT)
         prefix += flags & ORIEL_RECF_HAS_SPAN;
-    if (!s->site || s->words != size - prefix || size > left || flags > shape->flag_max)
+    if (s->words != size - prefix || !s->site || size > left || flags > shape->flag_max)
         return 0;
     *out_site = s->site;
     return size;
 }
 _Static_assert(ORIEL_RECF_HAS_SPAN == 1, "fast_size adds the flag as a number of words");
 
+/* The careful way, with what is to be done about damage. Size in words; *out is
+ * false for a record that is passed over; 0: nothing more can be read here. */
+static __attribute__((noinline)) uint32_t slow_size(const struct run *run, uint64_t *w,
+                                                    const struct model_site **out_site, bool *out)
+{
+    struct ring *r = run->r;
+    struct ring_chunk *c = run->c;
+    uint32_t left = (uint32_t)(run->end - w);
+    const char *where = wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks)) + c->read +
+                        (size_t)(w - run->words) * 8;
+    uint32_t size = check(r, c->stream->process, w, left, out_site);
+    *out = size != 0;
+    if (size == 0) {
+        ring_damaged(r, where, 1, (uint64_t)left * 8);
+        c->bad = true; /* where the next record starts is unknown */
+    } else if (!*out_site && wire_record_has_site(ORIEL_RECORD_TYPE(w[0]))) {
+        ring_damaged(r, where, 1, (uint64_t)size * 8);
+        *out = false;
+    } else {
+        see_special(r, c->stream, w, run->map);
+    }
+    return size;
+}
+
+/* The four small members of a record stand in it as in the header word. */
+_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+                   offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3 &&
+                   offsetof(struct model_record, stream) == offsetof(struct model_record, words) + 4 &&
+                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "put_record stores words, type, flags and stream at once");
+
+static inline void put_record(struct model_record *out, uint64_t h, const uint64_t *w,
+                              const struct ring_stream *s, const struct model_site *site)
+{
+    uint64_t small = (uint32_t)h | (uint64_t)s->serial << 32;
+    out->raw = w;
+    out->site = site;
+    out->thread = s->thread;
+    memcpy(&out->words, &small, sizeof small);
+}
+
 void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, uint64_t *words,
                  uint32_t count, const struct clock_map *map)
 {
     struct ring_stream *s = c->stream;
-    struct ring_process *p = s->process;
-    const uint64_t limit = ring_clock_limit(r, s->clock);
-    uint64_t last = s->last_ns, *w = words, *end = words + count;
+    const struct ring_process *p = s->process;
+    const struct run run = {r, c, map, words, words + count, ring_clock_limit(r, s->clock)};
+    const uint64_t id_bias = c->id_base - c->stream_base;
+    uint64_t last = s->last_ns, position = c->stream_base + c->read;
     struct model_record *out = b->records + b->record_count;
     assert(b->record_capacity - b->record_count >= count / 2);
-    while (w < end) {
-        const struct model_site *site;
-        uint64_t h = w[0], at = c->read + (uint64_t)(w - words) * 8;
-        uint32_t left = (uint32_t)(end - w), size = fast_size(p, h, left, &site);
-        if (__builtin_expect(size == 0, 0)) {
-            size = check(r, p, w, left, &site);
-            if (size == 0) {
-                ring_damaged(r, wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks)) + at,
-                             1, (uint64_t)left * 8);
-                c->bad = true; /* where the next record starts is unknown */
-                break;
+    for (uint64_t *w = words; w < run.end;) {
+        const struct model_site *site = NULL;
+        uint64_t h = w[0], left = (uint64_t)(run.end - w);
+        uint32_t size = 2;
+        bool good = true;
+        if ((uint32_t)h != KIND(ORIEL_REC_END, 2) || left < 2) {
+            size = fast_size(p, h, left, &site);
+            if (__builtin_expect(size == 0, 0)) {
+                size = slow_size(&run, w, &site, &good);
+                if (size == 0)
+                    break;
+                h = w[0];
             }
-            if (!site && wire_record_has_site(ORIEL_RECORD_TYPE(h))) {
-                ring_damaged(r, wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks)) + at,
-                             1, (uint64_t)size * 8);
-                w += size;
-                continue;
-            }
-            see_special(r, s, w, map);
-            h = w[0];
         }
-        if (!(h & (uint64_t)ORIEL_RECF_HAS_TIME << 24)) {
+        if (__builtin_expect(!(h & (uint64_t)ORIEL_RECF_HAS_TIME << 24), 1)) {
             uint64_t t = clock_map_ns(map, w[1]);
-            t = t > limit ? limit : t;
+            t = t > run.limit ? run.limit : t;
             last = t > last ? t : last;
         }
-        *out++ = (struct model_record){.t_ns = last,
-                                       .raw_id = raw_id_of(h, w, c->id_base + at),
-                                       .position = c->stream_base + at,
-                                       .raw = w,
-                                       .site = site,
-                                       .thread = s->thread,
-                                       .words = (uint16_t)size,
-                                       .type = (uint8_t)ORIEL_RECORD_TYPE(h),
-                                       .flags = (uint8_t)ORIEL_RECORD_FLAGS(h),
-                                       .stream = s->serial};
+        out->t_ns = last;
+        out->position = position;
+        out->raw_id = raw_id_of(h, w, position + id_bias);
+        put_record(out, h, w, s, site);
+        out += good;
         w += size;
+        position += (uint64_t)size * 8;
     }
     s->last_ns = last;
     b->record_count = (size_t)(out - b->records);

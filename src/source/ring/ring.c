@@ -217,6 +217,8 @@ static int drain(struct ring *r, struct model_batch *b, size_t max_records, uint
             break;
     }
     *out_rest = k;
+    if (k > r->touched)
+        r->touched = k;
     return rc;
 }
 
@@ -253,8 +255,13 @@ static uint64_t watermark(struct ring *r, uint64_t began_ns, uint32_t rest)
         if (!s->over && s->last_ns > busy_since && s->last_ns < w)
             w = s->last_ns;
     }
+    r->polls++;
     for (uint32_t k = rest; k < r->order_count; k++) {
-        uint64_t t = earliest(r, &r->chunks[r->order[k]]);
+        struct ring_chunk *c = &r->chunks[r->order[k]];
+        if (!c->stream || c->stream->looked_at == r->polls)
+            continue; /* a stream's first unread chunk holds its earliest record */
+        uint64_t t = earliest(r, c);
+        c->stream->looked_at = t == UINT64_MAX ? 0 : r->polls;
         w = t < w ? t : w;
     }
     if (w > r->watermark_ns && w != UINT64_MAX)

@@ -73,7 +73,7 @@ struct ring_stream {
     uint64_t last_ns; /* time of its last record */
     uint64_t checked_ns;
     uint64_t lost_seen[ORIEL_LOST_CAUSES];
-    uint64_t over_scan;
+    uint64_t over_scan, looked_at;
     uint32_t serial, slot;
     uint32_t chunks; /* open ones */
     uint32_t renames;
@@ -131,6 +131,8 @@ struct ring {
     struct ring_chunk *chunks; /* by index */
     uint32_t *order;           /* open ones by seq */
     uint32_t order_count;
+    uint32_t touched; /* no chunk from here on was looked at since it came */
+    uint64_t polls;
     uint64_t seq_scanned, scans;
     bool rescan;
     int32_t leak; /* free chunks that the count lacks */

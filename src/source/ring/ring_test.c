@@ -42,14 +42,19 @@ static void start(struct fixture *f, uint64_t ring_bytes, uint32_t threads, uint
     test_stop_if_failed();
 }
 
+static void stop(struct fixture *f)
+{
+    reader_close(&f->r);
+    rw_detach(&f->p);
+    region_free(f->region);
+}
+
 static void finish(struct fixture *f)
 {
     struct source_damage d = reader_damage(&f->r);
     CHECK_EQ(d.records, 0);
     CHECK_EQ(d.bytes_skipped, 0);
-    reader_close(&f->r);
-    rw_detach(&f->p);
-    region_free(f->region);
+    stop(f);
 }
 
 /* The next batch with at least one record that is not a SYNC; all of it. */
@@ -288,7 +293,6 @@ TEST(what_was_not_committed_keeps_its_room)
 TEST(a_second_reader_goes_on_where_the_first_had_saved)
 {
     struct fixture f;
-    struct reader second;
     start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
     rw_event(&f.t, EVENT, 1);
     only(&f, ORIEL_REC_EVENT);
@@ -297,8 +301,7 @@ TEST(a_second_reader_goes_on_where_the_first_had_saved)
     only(&f, ORIEL_REC_EVENT); /* read, but never safe */
     rw_event(&f.t, EVENT, 3);
     reader_close(&f.r);
-    REQUIRE(reader_open(&second, region_path(f.region)) == 0);
-    f.r = second;
+    REQUIRE(reader_open(&f.r, region_path(f.region)) == 0);
     const struct model_record *r = only(&f, ORIEL_REC_EVENT);
     CHECK_EQ(f.r.batch.record_count, 2);
     CHECK_EQ(r[0].raw[2], 2);
@@ -428,7 +431,7 @@ TEST(a_damaged_record_costs_the_rest_of_its_chunk_only)
     CHECK_EQ(d.records, 1);
     CHECK_EQ(d.bytes_skipped, 40);
     CHECK(d.first_offset >= f.p.h.chunk_off && d.first_offset < f.p.h.size);
-    reader_close(&f.r);
+    stop(&f);
 }
 
 TEST(a_record_of_an_undescribed_site_costs_itself_only)
@@ -440,7 +443,7 @@ TEST(a_record_of_an_undescribed_site_costs_itself_only)
     CHECK_EQ(only(&f, ORIEL_REC_EVENT)->raw[2], 2);
     CHECK_EQ(reader_damage(&f.r).records, 1);
     CHECK_EQ(reader_damage(&f.r).bytes_skipped, 24);
-    reader_close(&f.r);
+    stop(&f);
 }
 
 TEST(the_watermark_never_passes_what_is_still_to_come)
