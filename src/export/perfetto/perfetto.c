@@ -39,7 +39,7 @@ static int perfetto_open(void *state, const void *options, const struct export_e
 
 static void put_clocks(struct perfetto *p)
 {
-    static const unsigned clocks[] = {CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_MONOTONIC_ID};
+    static const unsigned clocks[] = {CLOCK_BOOT, CLOCK_UNIX};
     struct buf *b = &p->buf;
     uint64_t ns = p->env.catalog->start_ns;
     struct pb_mark packet = packet_open(p, NULL, FLAG_STATE_CLEARED);

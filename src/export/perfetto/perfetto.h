@@ -103,7 +103,7 @@ enum {
 };
 enum { EVENT_BEGIN = 1, EVENT_END = 2, EVENT_INSTANT = 3, EVENT_COUNT = 4 };
 enum { FLAG_STATE_CLEARED = 1, FLAG_NEEDS_STATE = 2 };
-enum { CLOCK_REALTIME = 1, CLOCK_MONOTONIC_ID = 3, CLOCK_BOOTTIME = 6 };
+enum { CLOCK_UNIX = 1, CLOCK_BOOT = 6 }; /* REALTIME, BOOTTIME */
 
 /* Annotation keys of ours have fixed interned ids; a site's keys follow. */
 enum perfetto_key {
