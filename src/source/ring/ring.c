@@ -31,7 +31,7 @@ static int explain(const struct wire_region *h, size_t bytes, int code, const ch
                        name, h->version, h->abi_version, WIRE_REGION_VERSION, ORIEL_ABI_VERSION);
     if (bytes < WIRE_PAGE || memcmp(h->magic, WIRE_REGION_MAGIC, sizeof h->magic) != 0)
         return err_set(err, code, "%s: not an oriel ring", name);
-    if (h->size > bytes)
+    if (wire_region_check(h, UINT64_MAX) == 0) /* nothing wrong but its length */
         return err_set(err, code, "%s: cut short: %zu of %llu bytes are there", name, bytes,
                        (unsigned long long)h->size);
     return err_set(err, code, "%s: damaged: the ring's header contradicts itself", name);
