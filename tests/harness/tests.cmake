@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Abuse: programs that are killed, starved and interrupted, and checkers that add
+# up what is left. The full figures of docs/RELIABILITY.md are made by the same
+# scripts with larger counts.
+set(dir ${CMAKE_SOURCE_DIR}/tests/harness)
+foreach(name writer)
+  add_executable(harness_${name} ${dir}/${name}.c)
+  target_link_libraries(harness_${name} PRIVATE oriel-core)
+endforeach()
+add_executable(harness_check ${dir}/check.c)
+target_link_libraries(harness_check PRIVATE oriel_all)
+foreach(name writer check)
+  set_target_properties(harness_${name} PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
+endforeach()
+foreach(mode alone both)
+  set(flags "")
+  if(mode STREQUAL both)
+    set(flags --both)
+  endif()
+  add_test(NAME harness.kill_${mode}
+    COMMAND python3 ${dir}/kill.py ${CMAKE_BINARY_DIR} --kills 100 ${flags})
+  set_tests_properties(harness.kill_${mode} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON)
+endforeach()
