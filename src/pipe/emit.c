@@ -221,10 +221,8 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     struct span_ref parent;
     uint32_t flags = MODEL_SPAN_EXTERNAL;
     struct model_item *it = new_item(a, MODEL_ITEM_SPAN);
-    if (!it) {
-        a->counts->spans_lost++;
+    if (!it)
         return PIPE_NO_MEMORY;
-    }
     struct model_span *out = &it->u.span;
     external_parent(a, s, r, &parent);
     if (!parent.span_id) {
@@ -248,7 +246,7 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     memcpy(over.trace, parent.trace, sizeof over.trace);
     remember_ended(a, &over);
     a->counts->spans++;
-    return PIPE_ENDED;
+    return PIPE_EXTERNAL;
 }
 
 /* ---- the rest ---- */

@@ -33,15 +33,16 @@ struct pipe_options {
  * records_in = held + the sum of fates, after every push. */
 enum pipe_fate {
     PIPE_BEGAN = 0,      /* began a span (BEGIN, OPEN) */
-    PIPE_ENDED = 1,      /* ended one (END, CLOSE), or was one (SPAN) */
-    PIPE_INTO_SPAN = 2,  /* went into one: SET, STATUS, LINK, FOLLOW, ENTER, EXIT */
-    PIPE_ITEM = 3,       /* became an item: EVENT, PLOT, FRAME, TASK */
-    PIPE_CONTROL = 4,    /* did its work: SYNC, THREAD, ATTACH, DETACH, TRIGGER */
-    PIPE_ORPHAN_END = 5, /* ended a span that is not open: begin lost, or ended twice */
-    PIPE_ORPHAN = 6,     /* concerned a span or context that is not there */
-    PIPE_FOREIGN = 7,    /* type or site that makes no sense here */
-    PIPE_NO_MEMORY = 8,
-    PIPE_FATES = 9
+    PIPE_ENDED = 1,      /* ended one (END, CLOSE) */
+    PIPE_EXTERNAL = 2,   /* was one (SPAN) */
+    PIPE_INTO_SPAN = 3,  /* went into one: SET, STATUS, LINK, FOLLOW, ENTER, EXIT */
+    PIPE_ITEM = 4,       /* became an item: EVENT, PLOT, FRAME, TASK */
+    PIPE_CONTROL = 5,    /* did its work: SYNC, THREAD, ATTACH, DETACH, TRIGGER */
+    PIPE_ORPHAN_END = 6, /* ended a span that is not open: begin lost, or ended twice */
+    PIPE_ORPHAN = 7,     /* concerned a span or context that is not there */
+    PIPE_FOREIGN = 8,    /* type or site that makes no sense here */
+    PIPE_NO_MEMORY = 9,
+    PIPE_FATES = 10
 };
 
 struct pipe_counts {
@@ -53,7 +54,7 @@ struct pipe_counts {
     uint64_t fates[PIPE_FATES]; /* by enum pipe_fate */
     uint64_t open;       /* spans begun and not yet given out */
     uint64_t spans_lost; /* spans that found no memory when they ended:
-                          * begun + SPAN records = spans + open + spans_lost */
+                          * BEGAN + EXTERNAL = spans + open + spans_lost */
 };
 
 struct pipe;

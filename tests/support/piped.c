@@ -25,13 +25,14 @@ void piped_done(struct piped *c)
     records_done(&c->w);
 }
 
-static void check_books(const struct piped *c)
+void piped_check_books(const struct piped *c)
 {
     struct pipe_counts n = piped_counts(c);
     uint64_t sum = n.held;
     for (int i = 0; i < PIPE_FATES; i++)
         sum += n.fates[i];
     CHECK_EQ(sum, n.records_in);
+    CHECK_EQ(n.fates[PIPE_BEGAN] + n.fates[PIPE_EXTERNAL], n.spans + n.open + n.spans_lost);
 }
 
 int piped_push(struct piped *c, uint64_t watermark_ns)
@@ -39,7 +40,7 @@ int piped_push(struct piped *c, uint64_t watermark_ns)
     c->in.watermark_ns = watermark_ns;
     int rc = pipe_push(c->pipe, &c->in, &c->out);
     model_batch_clear(&c->in);
-    check_books(c);
+    piped_check_books(c);
     return rc;
 }
 

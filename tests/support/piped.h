@@ -25,6 +25,8 @@ void piped_done(struct piped *c);
 int piped_push(struct piped *c, uint64_t watermark_ns);
 /* The same, as the last batch. */
 int piped_last(struct piped *c);
+/* Every record has one fate, every span begun is out, open or counted. */
+void piped_check_books(const struct piped *c);
 struct pipe_counts piped_counts(const struct piped *c);
 
 /* The n-th item (from 0) of a kind; ends the test when there is none. */
