@@ -47,64 +47,77 @@ static char *put_escape(char *out, uint8_t c)
     return out + 5;
 }
 
+/* The last bytes, 0 < n < 8, filled up with something clean. Put together in
+ * a register: a memcpy of n bytes would be a call. */
+static inline uint64_t load_tail(const char *p, size_t n)
+{
+    uint64_t v = ONES * 'x';
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint8_t *b = (const uint8_t *)p;
+    uint32_t low, high;
+    v <<= 8 * n;
+    if (n < 4) /* first, middle and last cover one, two and three */
+        return v | b[0] | (uint64_t)b[n / 2] << 8 * (n / 2) | (uint64_t)b[n - 1] << 8 * (n - 1);
+    memcpy(&low, p, 4);
+    memcpy(&high, p + n - 4, 4);
+    return v | low | (uint64_t)high << 8 * (n - 4);
+#else
+    memcpy(&v, p, n);
+    return v;
+#endif
+}
+
 /* Copies from p to at least `stop` (a character may reach to `end`); at most
- * six bytes come out for each that goes in. Returns the new end of output. */
+ * six bytes come out for each that goes in, and up to eight more are touched.
+ * Returns the new end of output. */
 static char *escape(char *out, const char **at, const char *stop, const char *end)
 {
     const char *p = *at;
     while (p < stop) {
-        uint64_t v;
-        while (end - p >= 8 && p < stop && (memcpy(&v, p, 8), !dirty(v))) {
+        size_t left = (size_t)(end - p), n = left < 8 ? left : 8;
+        uint64_t v = n == 8 ? 0 : load_tail(p, n);
+        if (n == 8)
+            memcpy(&v, p, 8);
+        if (!dirty(v)) {
             memcpy(out, &v, 8);
-            out += 8;
-            p += 8;
+            out += n;
+            p += n;
+            continue;
         }
-        while (p < stop && is_plain((uint8_t)*p))
+        while (is_plain((uint8_t)*p)) /* ends: one of the eight is not */
             *out++ = *p++;
-        if (p >= stop)
-            break;
         if ((uint8_t)*p < 0x80) {
             out = put_escape(out, (uint8_t)*p++);
             continue;
         }
         uint32_t c;
         unsigned length = utf8_next(p, (size_t)(end - p), &c);
-        if (length) {
-            memcpy(out, p, length);
-            out += length;
-            p += length;
-        } else {
-            memcpy(out, "\xef\xbf\xbd", 3);
-            out += 3;
-            p += utf8_error_size(p, (size_t)(end - p));
-        }
+        memcpy(out, length ? p : "\xef\xbf\xbd", length ? length : 3);
+        out += length ? length : 3;
+        p += length ? length : utf8_error_size(p, (size_t)(end - p));
     }
     *at = p;
     return out;
 }
 
-enum { PIECE = 4096, OVERSHOOT = 8 };
+enum { PIECE = 4096, SPARE = 64 };
 
+/* In pieces, because the worst case is reserved beforehand. */
 static void put_escaped(struct buf *out, const char *p, size_t n, bool quotes)
 {
     const char *end = p + n;
-    char *o = buf_reserve(out, 2);
-    if (!o)
-        return;
-    if (quotes) {
-        *o = '"';
-        out->size++;
-    }
-    while (p < end) {
+    do {
         size_t piece = (size_t)(end - p) < PIECE ? (size_t)(end - p) : PIECE;
-        o = buf_reserve(out, (piece + OVERSHOOT) * 6 + 1);
+        char *o = buf_reserve(out, piece * 6 + SPARE);
         if (!o)
             return;
+        if (quotes && p == end - n)
+            *o++ = '"';
         o = escape(o, &p, p + piece, end);
+        if (quotes && p == end)
+            *o++ = '"';
         out->size = (size_t)(o - out->data);
-    }
-    if (quotes)
-        buf_putc(out, '"');
+    } while (p < end);
 }
 
 void json_put_string(struct buf *out, const char *p, size_t n)

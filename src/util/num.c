@@ -19,46 +19,64 @@ const char num_pairs[201] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-static unsigned count_digits(uint64_t v)
+/* Eight digits of v < 10^8 as values 0..9, the first in the lowest byte: split
+ * in halves of four, two and one, all lanes of a word at once. A product with
+ * the rounded-up inverse is the quotient for numbers this small. */
+static uint64_t eight_digits(uint32_t v)
 {
-    unsigned n = 1;
-    for (;;) {
-        if (v < 10)
-            return n;
-        if (v < 100)
-            return n + 1;
-        if (v < 1000)
-            return n + 2;
-        if (v < 10000)
-            return n + 3;
-        v /= 10000;
-        n += 4;
-    }
+    uint32_t high = v / 10000;
+    uint64_t x = high | (uint64_t)(v - high * 10000) << 32;
+    uint64_t q = x * 5243 >> 19 & 0x0000007f0000007fu; /* 100 */
+    x = q | (x - q * 100) << 16;
+    q = x * 103 >> 10 & 0x000f000f000f000fu; /* 10 */
+    return q | (x - q * 10) << 8;
 }
 
-static void fill_digits(char *end, uint64_t v, unsigned digits)
+static void store_digits(char *out, uint64_t digits)
 {
-    while (digits >= 2) {
-        uint64_t q = v / 100;
-        end -= 2;
-        memcpy(end, num_pairs + 2 * (v - q * 100), 2);
-        v = q;
-        digits -= 2;
-    }
-    if (digits)
-        end[-1] = (char)('0' + v % 10);
+    digits |= 0x3030303030303030u;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    memcpy(out, &digits, 8);
+}
+
+static char *put_eight(char *out, uint32_t v)
+{
+    store_digits(out, eight_digits(v));
+    return out + 8;
+}
+
+/* 0 < v < 10^8 without zeros in front; touches eight bytes whatever it says. */
+static char *put_up_to_eight(char *out, uint32_t v)
+{
+    uint64_t digits = eight_digits(v);
+    unsigned zeros = (unsigned)__builtin_ctzll(digits) / 8;
+    store_digits(out, digits >> 8 * zeros);
+    return out + 8 - zeros;
 }
 
 char *num_put_u64_long(char *out, uint64_t v)
 {
-    unsigned digits = count_digits(v);
-    fill_digits(out + digits, v, digits);
-    return out + digits;
+    const uint64_t eight = 100000000;
+    assert(v > 0);
+    if (v < eight)
+        return put_up_to_eight(out, (uint32_t)v);
+    uint64_t high = v / eight;
+    uint32_t low = (uint32_t)(v - high * eight);
+    if (high < eight) {
+        out = put_up_to_eight(out, (uint32_t)high);
+    } else {
+        out = put_up_to_eight(out, (uint32_t)(high / eight));
+        out = put_eight(out, (uint32_t)(high % eight));
+    }
+    return put_eight(out, low);
 }
 
 char *num_put_padded(char *out, uint64_t v, unsigned digits)
 {
-    fill_digits(out + digits, v, digits);
+    for (char *p = out + digits; p > out; v /= 10)
+        *--p = (char)('0' + v % 10);
     return out + digits;
 }
 
@@ -74,40 +92,75 @@ char *num_put_hex(char *out, const void *bytes, size_t n)
 }
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53: integers below are exact */
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-enum { EXACT_POWER = 22 };
-
-/* Digits of x with a point before the last `places`. */
-static char *put_fixed(char *out, uint64_t x, unsigned places)
-{
-    uint64_t unit = (uint64_t)powers[places];
-    out = num_put_u64(out, x / unit);
-    if (places) {
-        *out++ = '.';
-        out = num_put_padded(out, x % unit, places);
-    }
-    return out;
-}
 
 /*
- * Most doubles in telemetry are short decimals. If v * 10^k is an integer below
- * 2^53 that divided by 10^k gives v again, then so does reading these digits:
- * both numbers are exact and the division rounds once, as a reader must. The
- * first such k is the shortest.
+ * The shortest digits of m / 2^s that lie closer to it than to any other
+ * double (Steele and White's free-format algorithm), exact in 128 bits. All is
+ * scaled by four, so that half the distance to a neighbour, and half of that
+ * below a power of two, are whole. Digits of the fraction go to `out`; returns
+ * their number. *out_whole may be rounded up, then there are none.
  */
-static char *put_short_decimal(char *out, double v)
+enum { SHIFT_MAX = 118, FRACTION_MAX = 40 };
+
+static unsigned shortest_fraction(char *out, uint64_t m, unsigned s, uint64_t *out_whole)
 {
-    for (unsigned places = 0; places <= 15; places++) {
-        double x = v * powers[places];
-        if (x >= EXACT_MAX)
-            return NULL;
-        double whole = nearbyint(x);
-        if (whole / powers[places] == v)
-            return put_fixed(out, (uint64_t)whole, places);
+    const unsigned __int128 one = (unsigned __int128)4 << s;
+    unsigned __int128 rest = ((unsigned __int128)m << 2) & (one - 1);
+    unsigned __int128 above = 2, below = m == (uint64_t)1 << 52 ? 1 : 2;
+    unsigned n = 0;
+    *out_whole = s < 64 ? m >> s : 0;
+    while (rest >= below && rest <= one - above) {
+        rest *= 10;
+        above *= 10;
+        below *= 10;
+        out[n++] = (char)('0' + (int)(rest >> (s + 2)));
+        rest &= one - 1;
     }
-    return NULL;
+    if (rest > one - above && (rest >= below || rest > one / 2)) {
+        if (n)
+            out[n - 1]++; /* never beyond 9: it would have ended a digit earlier */
+        else
+            ++*out_whole;
+    }
+    return n;
+}
+
+/* d.ddde-x out of a fraction whose first `zeros` digits are zeros. */
+static char *put_small(char *out, const char *digits, unsigned n, unsigned zeros)
+{
+    *out++ = digits[zeros];
+    if (n > zeros + 1) {
+        *out++ = '.';
+        memcpy(out, digits + zeros + 1, n - zeros - 1);
+        out += n - zeros - 1;
+    }
+    *out++ = 'e';
+    return num_put_i64(out, -(int64_t)zeros - 1);
+}
+
+/* For 0 < v < 2^52, and not so small that 128 bits are too few. */
+static char *put_shortest(char *out, double v)
+{
+    char digits[FRACTION_MAX];
+    uint64_t bits, whole;
+    unsigned zeros = 0;
+    memcpy(&bits, &v, sizeof bits);
+    int shift = 1075 - (int)(bits >> 52); /* v = m / 2^shift */
+    uint64_t m = (bits & (((uint64_t)1 << 52) - 1)) | (uint64_t)1 << 52;
+    if (shift < 1 || shift > SHIFT_MAX)
+        return NULL;
+    unsigned n = shortest_fraction(digits, m, (unsigned)shift, &whole);
+    while (zeros < n && digits[zeros] == '0')
+        zeros++;
+    if (whole == 0 && zeros >= 5)
+        return put_small(out, digits, n, zeros);
+    out = num_put_u64(out, whole);
+    if (n) {
+        *out++ = '.';
+        memcpy(out, digits, n);
+        out += n;
+    }
+    return out;
 }
 
 /* Writes what printf wrote, the locale's decimal point (any bytes) as a dot. */
@@ -129,6 +182,7 @@ static char *put_without_locale(char *out, const char *text)
 static char *put_hard_double(char *out, double v)
 {
     char text[64];
+    assert(v > 0 && isfinite(v));
     /* Below the normal range a double has fewer digits. */
     for (int precision = v < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*g", precision, v);
@@ -155,11 +209,16 @@ char *num_put_double(char *out, double v)
     }
     if (isinf(v))
         return put_text(out, "Infinity");
-    char *end = v == 0 ? put_text(out, "0") : NULL;
-    if (!end && v >= 1e-5)
-        end = put_short_decimal(out, v);
+    if (v < EXACT_MAX && v == (double)(uint64_t)v)
+        return num_put_u64(out, (uint64_t)v);
+    char *end = put_shortest(out, v);
     return end ? end : put_hard_double(out, v);
 }
+
+static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+enum { EXACT_POWER = 22 };
 
 /* The parts of a decimal number; false if [p, end) is not one. */
 struct decimal {

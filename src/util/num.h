@@ -14,7 +14,8 @@ enum { NUM_U64_MAX = 20, NUM_I64_MAX = 20, NUM_DOUBLE_MAX = 32, NUM_TEXT_MAX = 4
 
 extern const char num_pairs[201]; /* "00" .. "99" */
 
-/* Decimal digits; writes at most NUM_U64_MAX bytes, no NUL; returns the end. */
+/* Decimal digits, no NUL; returns the end. There must be room for NUM_U64_MAX
+ * bytes (NUM_I64_MAX with the sign), all of which may be touched. */
 char *num_put_u64_long(char *out, uint64_t v);
 static inline char *num_put_u64(char *out, uint64_t v)
 {
