@@ -16,7 +16,7 @@ enum {
     BLOCK_BITS = 12,
     BLOCK_ENTRIES = 1 << BLOCK_BITS,
     FRAMES_MIN = 256,
-    RECENT_BITS = 15,
+    RECENT_BITS = 14,
     REMOTE_MAX = 4096, /* parents of another process awaited at a time */
     RELIEF_MIN = 16    /* smaller lists are not worth a tree of their own */
 };
@@ -413,7 +413,7 @@ int calltree_init(struct calltree *t, const struct calltree_limits *limits)
     l->nodes_max = l->nodes_max ? l->nodes_max : 8192;
     l->entries_max = l->entries_max ? l->entries_max : 524288;
     l->frames_max = l->frames_max ? l->frames_max : 262144;
-    l->fold_entries = l->fold_entries ? l->fold_entries : 4096;
+    l->fold_entries = l->fold_entries ? l->fold_entries : 512;
     assert(l->entries_max > 2 * CALLTREE_DEPTH_MAX);
     t->made_entries = 1; /* index 0 is no entry */
     t->recent = mem_calloc((size_t)1 << RECENT_BITS, sizeof *t->recent);

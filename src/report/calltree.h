@@ -51,7 +51,7 @@ struct calltree_limits {   /* 0: the default */
     uint32_t nodes_max;    /* 8,192 */
     uint32_t entries_max;  /* 524,288 */
     uint32_t frames_max;   /* 262,144 */
-    uint32_t fold_entries; /* 4,096 */
+    uint32_t fold_entries; /* 512: fit into a small cache */
 };
 
 struct calltree_entry;

@@ -107,38 +107,51 @@ static struct trace *trace_of(struct traces *all, const uint8_t id[16])
 
 /* ---- spans too short to be kept ---- */
 
-static bool fold_add(struct trace *t, uint64_t parent, uint64_t count, uint64_t ns)
+/* Index of the sums below a parent, 0 (parents not known) when there are too
+ * many. False: no memory. */
+static bool fold_place(struct trace *t, uint64_t parent, uint32_t *out)
 {
-    uint64_t at = 0;
     if (t->folds.count == 0 && !VEC_PUSH(&t->folds))
         return false;
-    if (parent && t->folds.count < TRACE_FOLDS) {
-        uint64_t *slot = map_put(&t->fold_by_parent, parent, 0);
-        if (!slot || (*slot == 0 && !VEC_PUSH(&t->folds)))
-            return false;
-        if (*slot == 0)
-            *slot = t->folds.count - 1;
-        at = *slot;
-    } else if (parent) {
-        const uint64_t *slot = map_get(&t->fold_by_parent, parent);
-        at = slot ? *slot : 0;
+    const uint64_t *found = map_get(&t->fold_by_parent, parent);
+    *out = found ? (uint32_t)*found : 0;
+    if (found || !parent || t->fold_by_parent.count >= TRACE_FOLDS)
+        return true;
+    uint32_t index = t->free_fold;
+    if (index)
+        t->free_fold = t->folds.items[index].next_free;
+    else if (VEC_PUSH(&t->folds))
+        index = (uint32_t)t->folds.count - 1;
+    else
+        return false;
+    t->folds.items[index] = (struct trace_fold){0};
+    if (!map_put(&t->fold_by_parent, parent, index)) {
+        t->folds.items[index].next_free = t->free_fold;
+        t->free_fold = index;
+        return false;
     }
-    t->folds.items[at].count += count;
-    t->folds.items[at].ns += ns;
+    *out = index;
     return true;
 }
 
-/* A span leaves the copies: it and what was folded below it go to its parent. */
-static bool fold(struct trace *t, const struct inst *i)
+/* A span gets no copy: it and what was folded below it go to its parent. */
+static bool fold(struct trace *t, uint64_t id, uint64_t parent, uint64_t ns)
 {
-    uint64_t count = 1, ns = inst_duration(i);
-    const uint64_t *below = map_get(&t->fold_by_parent, i->u.span.span_id);
+    uint64_t count = 1;
+    uint32_t place;
+    const uint64_t *below = map_get(&t->fold_by_parent, id);
     if (below) { /* its time lies within the span's own */
-        count += t->folds.items[*below].count;
-        t->folds.items[*below].count = 0;
-        t->folds.items[*below].ns = 0;
+        uint32_t index = (uint32_t)*below;
+        count += t->folds.items[index].count;
+        t->folds.items[index] = (struct trace_fold){.next_free = t->free_fold};
+        t->free_fold = index;
+        map_remove(&t->fold_by_parent, id);
     }
-    return fold_add(t, i->u.span.parent_id, count, ns);
+    if (!fold_place(t, parent, &place))
+        return false;
+    t->folds.items[place].count += count;
+    t->folds.items[place].ns += ns;
+    return true;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -157,12 +170,13 @@ static bool prune(struct traces *all, struct trace *t)
     qsort(t->spans.items, t->spans.count, sizeof *t->spans.items, longest_first);
     while (t->spans.count > TRACE_SPANS) {
         struct inst *i = t->spans.items[--t->spans.count];
-        ok &= fold(t, i);
+        ok &= fold(t, i->u.span.span_id, i->u.span.parent_id, inst_duration(i));
         t->bytes -= i->bytes;
         if (!t->kept)
             all->bytes -= i->bytes;
         mem_free(i);
     }
+    t->floor_ns = inst_duration(t->spans.items[t->spans.count - 1]);
     return ok;
 }
 
@@ -173,24 +187,35 @@ static void account(struct traces *all, struct trace *t, const struct inst *i)
         all->bytes += i->bytes;
 }
 
-int traces_span(struct traces *all, const struct model_span *span, uint32_t name, uint64_t self_ns)
+/* Room for a span's copy in its trace. False: no memory. */
+static bool keep(struct traces *all, struct trace *t, const struct model_span *span, uint32_t name,
+                 uint64_t self_ns)
 {
-    struct trace *t = trace_of(all, span->trace_id);
-    struct inst *i = t ? inst_span(span, name, self_ns) : NULL;
+    struct inst *i = inst_span(span, name, self_ns);
     struct inst **slot = i ? VEC_PUSH(&t->spans) : NULL;
     if (!slot) {
         mem_free(i);
-        return ORIEL_ENOMEM;
+        return false;
     }
     *slot = i;
     account(all, t, i);
-    t->span_count++;
-    uint64_t ns = inst_duration(i);
+    return t->spans.count < 2 * TRACE_SPANS || prune(all, t);
+}
+
+int traces_span(struct traces *all, const struct model_span *span, uint32_t name, uint64_t self_ns)
+{
+    struct trace *t = trace_of(all, span->trace_id);
+    if (!t)
+        return ORIEL_ENOMEM;
+    uint64_t ns = span->end_ns - span->start_ns;
     bool root = span->parent_id == 0 || (span->flags & MODEL_SPAN_ROOT);
+    /* Enough longer ones are kept: the next pruning would take this one. */
+    bool ok = ns < t->floor_ns ? fold(t, span->span_id, span->parent_id, ns)
+                               : keep(all, t, span, name, self_ns);
+    t->span_count++;
     t->longest_ns = ns > t->longest_ns ? ns : t->longest_ns;
     if ((root || (span->flags & MODEL_SPAN_REMOTE_PARENT)) && ns > t->root_ns)
         t->root_ns = ns;
-    bool ok = t->spans.count < 2 * TRACE_SPANS || prune(all, t);
     if (root && !t->kept)
         retire(all, t);
     make_room(all, t);

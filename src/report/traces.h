@@ -28,6 +28,7 @@
 
 struct trace_fold { /* spans too short to be kept, below one parent */
     uint64_t count, ns;
+    uint32_t next_free;
 };
 struct trace {
     uint8_t id[16];
@@ -36,6 +37,8 @@ struct trace {
     bool kept;
     VEC(struct inst *) spans, events;
     struct map fold_by_parent;        /* span id -> index */
+    uint32_t free_fold;               /* 0 none */
+    uint64_t floor_ns;                /* shorter spans are not copied any more */
     VEC(struct trace_fold) folds;     /* [0]: parents not known */
     uint64_t span_count, event_count; /* seen */
     uint64_t root_ns, longest_ns;

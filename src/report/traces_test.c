@@ -95,6 +95,31 @@ TEST(a_huge_trace_keeps_its_longest_spans_and_counts_the_rest)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+TEST(what_is_folded_stays_with_its_nearest_kept_parent)
+{
+    struct traces t = {0};
+    enum { REQUESTS = 50000 };
+    uint64_t id = 10, now = 0, sum = 0;
+    for (uint64_t i = 0; i < REQUESTS; i++) {
+        uint64_t request = id++, took = 30 + i * 7919 % 10007;
+        for (uint64_t k = 0; k < 3; k++)
+            span(&t, 1, id++, request, now, now + 1 + k);
+        span(&t, 1, request, 1, now, now + took);
+        now += took;
+    }
+    span(&t, 1, 1, 0, 0, now);
+    traces_settle(&t);
+    const struct trace *one = t.kept[0];
+    REQUIRE(one && one->folds.count);
+    CHECK_EQ(one->folds.items[0].count, 0); /* every parent is known */
+    CHECK(one->folds.count <= TRACE_FOLDS);
+    for (size_t i = 0; i < one->folds.count; i++)
+        sum += one->folds.items[i].count;
+    CHECK_EQ(sum + one->spans.count, 4 * REQUESTS + 1);
+    traces_done(&t);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
 TEST(open_traces_without_end_give_way_within_the_bound)
 {
     struct traces t = {0};
