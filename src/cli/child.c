@@ -20,7 +20,6 @@
 
 #include "base/mem.h"
 
-/* PIPE: a reader of our report that went away must not cost the exit status. */
 static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 static const int noticed[] = {SIGCHLD, SIGPIPE};
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -242,6 +241,8 @@ void child_release(struct child *c)
     sigset_t unused;
     sigemptyset(&unused);
     each_signal(NULL, &unused);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
     sigprocmask(SIG_SETMASK, &c->mask, NULL);
 }
 

@@ -37,7 +37,8 @@ int child_start(struct child *c, const char *path, char *const argv[], const cha
 bool child_poll(struct child *c);
 /* Sleep at most that long; ends early when the child ends or a signal comes. */
 void child_sleep(struct child *c, uint64_t ns);
-/* Signals act as usual again. */
+/* Signals act as usual again, but for SIGPIPE: a reader of our report that went
+ * away must not cost the exit status. */
 void child_release(struct child *c);
 /* Exit status that says the same as `status`; a death by signal is died again,
  * without a core file, so that every kind of parent sees the same. */

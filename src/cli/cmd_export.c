@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * oriel export: a capture into any outlet.
+ * oriel export: a capture into any outlet. Never writes over what it reads,
+ * nor over another file unless told to.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -143,7 +144,7 @@ const struct cli_command cli_command_export = {
     .args = "[FILE]",
     .description = "Reads a capture and writes it through an outlet. FILE is a capture or the "
                    "directory of a run; without it, the newest run in .oriel/runs.",
-    .examples = "oriel export --to perfetto c.oriel           # c.perfetto-trace, for ui.perfetto.dev\n"
+    .examples = "oriel export --to perfetto c.oriel           # for ui.perfetto.dev\n"
                 "oriel export --to log -o - c.oriel | less    # what was logged",
     .options = options,
     .options_size = sizeof(struct export_command),

@@ -4,7 +4,7 @@
  * and exits as the program did. Before the program starts, a failure ends the
  * command; afterwards nothing that happens here may touch the program.
  */
-#include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +104,11 @@ static int make_region(struct recording *r, struct oriel_err *err)
                                  .memfd = o->memfd,
                                  .directives = filter_of(o),
                                  .capture_path = capture};
-    return region_create(&r->region, &how, err);
+    int rc = region_create(&r->region, &how, err);
+    if (rc != ORIEL_ENOSPC)
+        return rc;
+    struct oriel_err why = *err;
+    return err_set(err, rc, "%.400s (a smaller --ring needs less)", why.text);
 }
 
 /* The artifact header. Nothing in it is worth failing for. */
@@ -119,13 +123,12 @@ static void describe(struct recording *r, char *const argv[])
     if (repository)
         vcs_dirty_start(&query, v.root); /* answers while we do the rest */
     (void)artifact_host(c);
-    char *absolute = realpath(r->exe, NULL);
-    (void)artifact_command(c, absolute, argv);
+    char absolute[PATH_MAX];
+    (void)artifact_command(c, realpath(r->exe, absolute), argv);
     (void)artifact_set(c, "oriel.clock",
                        clock_choose() == ORIEL_CLOCK_MONOTONIC ? "monotonic" : "counter");
     if (repository)
         (void)artifact_vcs(c, &v, vcs_dirty_wait(&query, deadline));
-    free(absolute);
 }
 
 static int prepare(struct recording *r, const struct cli_call *call, struct oriel_err *err)

@@ -31,11 +31,18 @@ void cli_option_arg(const struct option_def *d, char *out, size_t n)
     buf_done(&b);
 }
 
+static void paragraph(struct buf *b, const char *text)
+{
+    option_help_wrap(b, text, 0, 0, HELP_WIDTH);
+    buf_putc(b, '\n');
+}
+
 static void options_block(struct buf *b, const char *title, const struct option_def *defs)
 {
     if (!defs || !defs->name)
         return;
-    buf_printf(b, "\n%s\n", title);
+    buf_putc(b, '\n');
+    paragraph(b, title);
     option_help(defs, HELP_WIDTH, b);
 }
 
@@ -54,17 +61,18 @@ static void examples_block(struct buf *b, const char *examples)
 void cli_help_command(struct buf *b, const struct cli_command *c)
 {
     bool options = c->options && c->options->name;
-    buf_printf(b, "oriel %s%s%s%s: %s\n\n", c->name, options ? " [options]" : "",
-               c->args[0] ? " " : "", c->args, c->summary);
+    buf_printf(b, "oriel %s%s%s%s\n", c->name, options ? " [options]" : "",
+               c->args[0] ? " " : "", c->args);
+    paragraph(b, c->summary);
     if (c->description) {
-        option_help_wrap(b, c->description, 0, 0, HELP_WIDTH);
         buf_putc(b, '\n');
+        paragraph(b, c->description);
     }
     options_block(b, "Options:", c->options);
     if (c->outlet)
         for (size_t i = 0; export_registry[i]; i++) {
-            char title[128];
-            snprintf(title, sizeof title, "With --to %s (%s):", export_registry[i]->name,
+            char title[256];
+            snprintf(title, sizeof title, "With --to %s: %s", export_registry[i]->name,
                      export_registry[i]->help);
             options_block(b, title, export_registry[i]->options);
         }
