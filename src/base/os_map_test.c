@@ -191,6 +191,26 @@ TEST(a_fork_wipes_the_wiped_pages_and_only_in_the_child)
     os_unmap(NULL, 0);
 }
 
+TEST(private_pages_start_as_zeros_and_stay_private)
+{
+    int status;
+    void *p;
+    REQUIRE(os_map_private(8192, &p) == 0);
+    for (int i = 0; i < 8192; i++)
+        CHECK_EQ(((unsigned char *)p)[i], 0);
+    strcpy(p, "ours");
+    pid_t pid = fork();
+    if (pid == 0) {
+        int kept = strcmp(p, "ours");
+        strcpy(p, "childs");
+        _exit(kept != 0);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_STR((char *)p, "ours");
+    os_unmap(p, 8192);
+}
+
 TEST(prefaulting_changes_no_byte)
 {
     void *p;

@@ -30,6 +30,16 @@ TEST(a_child_sees_its_own_id)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+TEST(the_executable_and_the_parent_are_known)
+{
+    char path[512], tiny[4];
+    CHECK_EQ(os_getppid(), getppid());
+    CHECK_EQ(os_exe_path(path, sizeof path), 0);
+    CHECK(access(path, X_OK) == 0);
+    CHECK_EQ(os_exe_path(tiny, sizeof tiny), 0); /* cut, and still with its NUL */
+    CHECK(strlen(tiny) == 3 && strncmp(tiny, path, 3) == 0);
+}
+
 TEST(random_bytes_differ_and_any_count_works)
 {
     unsigned char a[1000] = {0}, b[1000] = {0};
