@@ -89,6 +89,7 @@ struct wire_region {
     _Alignas(64) uint64_t chunk_seq;   /* atomic; next chunk's sequence number */
     _Alignas(64) uint64_t meta_head;   /* atomic; bytes of the meta log reserved */
     _Alignas(64) uint32_t thread_serial; /* atomic; last serial handed out */
+    uint32_t process_serial;           /* atomic; last process serial handed out */
     uint32_t filter_gen;               /* atomic; bumped when directives change */
     uint32_t trigger;                  /* atomic; flight recorder: dumps asked for */
     uint32_t closed;                   /* atomic; 1: the reader is gone for good */
