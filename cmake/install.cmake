@@ -28,7 +28,14 @@ if(TARGET oriel-cli AND EXISTS ${CMAKE_SOURCE_DIR}/src/cli/cmd_generate.c AND NO
     COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/pages.stamp
     DEPENDS oriel-cli VERBATIM)
   add_custom_target(pages ALL DEPENDS ${CMAKE_BINARY_DIR}/pages.stamp)
+  set(pages pages)
 endif()
+
+# What `make` builds: everything but tests and benchmarks.
+if(NOT product_targets)
+  get_property(product_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
+endif()
+add_custom_target(products DEPENDS ${product_targets} ${pages})
 install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
   OPTIONAL FILES_MATCHING PATTERN "*.1")
 install(FILES ${CMAKE_BINARY_DIR}/completion/oriel.bash OPTIONAL

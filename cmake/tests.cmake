@@ -2,6 +2,7 @@
 # A unit test stands beside its source as foo_test.c; anything that runs the
 # built tools stands in tests/. Both are found, never listed.
 file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+get_property(product_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS) # all before this
 add_library(test_support STATIC ${test_support})
 target_include_directories(test_support PUBLIC tests/support)
 if(ORIEL_COVERAGE)
