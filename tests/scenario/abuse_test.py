@@ -131,7 +131,6 @@ class Abuse(Scenario):
     def test_recover_refuses_a_ring_in_use(self):
         recorder = self.start_recording("--", EMITTER, "slow", 4000, 5)
         program = self.pid_of_program(recorder)
-        self.until("the ring is there", self.rings)
         run = self.oriel("recover", self.rings()[0])
         self.assertEqual(run.returncode, 1)
         self.assertIn("being recorded by process", self.one_line(run.stderr))

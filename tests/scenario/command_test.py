@@ -99,7 +99,8 @@ class Command(Scenario):
     def test_ring_given_as_capture_is_explained(self):
         recorder = self.start(ORIEL, "record", "-o", "c.oriel", "--", EMITTER, "slow", 4000, 5,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.until("the ring is there", self.rings)
+        self.until("the ring is whole", lambda: json.loads(
+            self.oriel("recover", "--list", "--json").stdout)["rings"])
         run = self.oriel("report", self.rings()[0])
         self.assertEqual(run.returncode, 1)
         self.assertIn("oriel recover", self.one_line(run.stderr))
