@@ -443,6 +443,8 @@ static void file_damage(const void *state, struct source_damage *out)
     const struct file_source *s = state;
     *out = s->damage;
     out->chunks = s->next_seq > s->words.chunks ? s->next_seq : s->words.chunks;
+    if (out->chunks < out->chunks_read) /* numbered twice: not by us */
+        out->chunks = out->chunks_read;
     out->records = add_up(out->records, s->words.damaged);
     out->unwritten = unwritten(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What a chunk says about itself, into the catalog: processes are the same
- * when pid, start and salt are, threads when their serial is, sites when
+ * when pid and trace seeds are, threads when their serial is, sites when
  * process and id are. Growth of the catalog is paid from a budget, so that no
  * file can make it exceed a bound. Untrusted bytes; one thread.
  */
@@ -107,11 +107,21 @@ static bool same_text(struct model_str a, struct model_str b)
 
 /* ---- processes and threads ---- */
 
+/* The seeds of its trace ids are random, so they tell a process from all others
+ * with its pid. When it started does not, where it has seeds: every recorder
+ * works that out anew, from its own readings of the clocks. */
+static uint64_t process_key(const struct model_process *p)
+{
+    bool seeded = p->trace_hi || p->trace_salt;
+    const uint64_t identity[4] = {(uint32_t)p->pid, p->trace_hi, p->trace_salt,
+                                  seeded ? 0 : p->start_ns};
+    return map_hash_bytes(identity, sizeof identity, 0);
+}
+
 static int find_process(struct decoder *d, const struct model_process *told,
                         struct model_process **out)
 {
-    const uint64_t identity[3] = {(uint32_t)told->pid, told->start_ns, told->trace_salt};
-    uint64_t key = map_hash_bytes(identity, sizeof identity, 0);
+    uint64_t key = process_key(told);
     const uint64_t *known = map_get(&d->process_by_key, key);
     if (known) {
         assert(*known < d->catalog->process_count);
