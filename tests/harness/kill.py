@@ -4,7 +4,8 @@
 wrapping, killed alone or together with its recorder. Every record that was
 committed must be in the capture, once and whole; every other one counted.
 
-  kill.py BUILD_DIR [--kills N] [--both] [--ring SIZE] [--seed S]
+  kill.py BUILD_DIR [--kills N] [--both] [--ring SIZE[,..]] [--seed S]
+Several rings are used in turn.
 """
 import argparse
 import json
@@ -81,6 +82,7 @@ def one_kill(build, work, rng, both, ring):
     if both:
         first, second = rng.sample([writer, recorder.pid], 2)
         os.kill(first, signal.SIGKILL)
+        time.sleep(rng.choice((0, rng.random() * 0.01)))  # the second may see the first die
         os.kill(second, signal.SIGKILL)
     else:
         os.kill(writer, signal.SIGKILL)
@@ -110,10 +112,11 @@ def main():
     rng = random.Random(args.seed)
     total = {"attempted": 0, "present": 0, "lost": 0, "missing": 0, "torn": 0, "damaged": 0}
     failures = 0
+    rings = args.ring.split(",")
     base = "/dev/shm" if os.path.isdir("/dev/shm") else None
     for i in range(args.kills):
         work = tempfile.mkdtemp(prefix="oriel-kill.", dir=base)
-        books, problem = one_kill(args.build, work, rng, args.both, args.ring)
+        books, problem = one_kill(args.build, work, rng, args.both, rings[i % len(rings)])
         if books:
             for key in total:
                 total[key] += books[key]
@@ -123,7 +126,7 @@ def main():
             if failures >= 5:
                 break
         shutil.rmtree(work)
-    print(json.dumps(dict(total, kills=args.kills, both=args.both, failures=failures)))
+    print(json.dumps(dict(total, kills=i + 1, both=args.both, rings=rings, failures=failures)))
     return 1 if failures else 0
 
 

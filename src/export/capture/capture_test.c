@@ -301,6 +301,40 @@ TEST(an_append_adds_what_is_missing_and_nothing_twice)
     append_after_cut(1500, CAPTURE_NONE);
 }
 
+/* The second recorder reads the clocks anew, so the start of the process that
+ * both saw comes out a little different. */
+TEST(what_two_recorders_tell_of_one_process_and_its_losses_counts_once)
+{
+    struct maker m;
+    struct pen pen = {0};
+    struct eye eye;
+    maker_init(&m, 2);
+    maker_spans(&m, 2, 2, 2000);
+    m.catalog.processes[0]->trace_hi = 0x1234;
+    m.catalog.processes[0]->trace_salt = 0x5678;
+    m.catalog.threads[0]->lost[ORIEL_LOST_RING_FULL] = 40;
+    pen_open(&pen, &m.catalog);
+    export_capture.write(&pen.state, &m.batch, NULL);
+    pen_close(&pen);
+    reopen(&pen, &m.catalog, 0);
+    m.catalog.processes[0]->start_ns += 3;
+    m.catalog.threads[0]->lost[ORIEL_LOST_RING_FULL] = 50;
+    export_capture.write(&pen.state, &m.batch, NULL);
+    pen_close(&pen);
+    REQUIRE(eye_open(&eye, pen.bytes.data, pen.bytes.size) == 0);
+    eye_drain(&eye, 500);
+    uint64_t lost = eye.catalog.lost[ORIEL_LOST_RING_FULL];
+    for (uint32_t i = 0; i < eye.catalog.thread_count; i++)
+        lost += eye.catalog.threads[i]->lost[ORIEL_LOST_RING_FULL];
+    CHECK_EQ(eye.catalog.process_count, 1);
+    CHECK_EQ(eye.catalog.thread_count, 2);
+    CHECK_EQ(eye.records, m.batch.record_count);
+    CHECK_EQ(lost, 50);
+    eye_close(&eye);
+    pen_done(&pen);
+    maker_done(&m);
+}
+
 TEST(an_append_refuses_what_is_not_its_own_and_leaves_it_alone)
 {
     struct maker m;
