@@ -198,8 +198,11 @@ void oriel_thread_name(const char *name)
 {
     text_record(ORIEL_REC_THREAD, name ? name : "");
     struct oriel_thread *t = oriel_tls.thread;
-    if (name && t != &rec_null_thread)
-        strncpy(t->name, name, sizeof t->name - 1);
+    if (!name || t == &rec_null_thread)
+        return;
+    size_t n = strnlen(name, sizeof t->name - 1);
+    memcpy(t->name, name, n);
+    t->name[n] = 0;
 }
 
 void oriel_trigger(const char *reason)
