@@ -30,7 +30,7 @@ struct maker {
     struct model_process *process;
     const struct model_site *sites[MAKER_SITES];
     struct maker_stream streams[MAKER_STREAMS];
-    uint64_t random, words, made;
+    uint64_t random, words, made, syncs; /* syncs: of those made */
     bool clock_unknown;
 };
 
@@ -149,6 +149,7 @@ static inline struct model_record *maker_add(struct maker *m, struct maker_strea
     s->position += (count + 2) * 8;
     m->words += count + 2;
     m->made++;
+    m->syncs += type == ORIEL_REC_SYNC;
     return r;
 }
 

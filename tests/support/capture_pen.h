@@ -68,7 +68,7 @@ struct eye {
     struct model_catalog catalog;
     struct model_batch batch;
     struct source_damage damage;
-    uint64_t records, sum; /* sum of hashes: does not depend on the order */
+    uint64_t records, syncs, sum; /* sum of hashes: does not depend on the order */
     int rc;
 };
 
@@ -87,7 +87,8 @@ static inline int eye_poll(struct eye *e, size_t max)
     int rc = source_file.poll(&e->s, &e->batch, max, NULL);
     CHECK(rc >= 0);
     for (size_t i = 0; i < e->batch.record_count; i++)
-        e->sum += maker_hash(&e->batch.records[i]);
+        e->sum += maker_hash(&e->batch.records[i]),
+            e->syncs += e->batch.records[i].type == ORIEL_REC_SYNC;
     e->records += e->batch.record_count;
     return rc;
 }

@@ -101,7 +101,7 @@ static int capture_write(void *state, const struct model_batch *batch, struct or
             rc = capture_write_records(c, false);
             capture_update_last_words(c);
         } else {
-            capture_lose(c, rc, 1);
+            capture_lose(c, rc, batch->records[at].type != ORIEL_REC_SYNC);
             at++;
         }
         first = first ? first : rc;

@@ -263,19 +263,21 @@ static int make_fitting(struct capture *c, uint64_t limit, struct encode_mark *o
     return rc == 0 && c->chunk.size > limit ? ORIEL_ENOSPC : rc;
 }
 
-/* A whole chunk did not fit: write the part that does. Returns its records. */
-static uint32_t write_part(struct capture *c, uint64_t fitted)
+/* A whole chunk did not fit: write the part that does. True: up to *out. */
+static bool write_part(struct capture *c, uint64_t fitted, struct encode_mark *out)
 {
     struct encode_mark cut;
     uint64_t limit = fitted ? fitted : c->chunk.size / 2;
     if (fitted == 0 && c->full)
-        return 0; /* known to be full; do not search in vain every time */
+        return false; /* known to be full; do not search in vain every time */
     while (limit >= CHUNK_LEAST && make_fitting(c, limit, &cut) == 0) {
-        if (write_whole(c, &fitted) == 0)
-            return cut.records;
+        if (write_whole(c, &fitted) == 0) {
+            *out = cut;
+            return true;
+        }
         limit = fitted && fitted < limit ? fitted : limit / 2;
     }
-    return 0;
+    return false;
 }
 
 static void repeat_schema(struct capture *c)
@@ -288,9 +290,8 @@ static void repeat_schema(struct capture *c)
 int capture_write_records(struct capture *c, bool final)
 {
     struct encoder *e = &c->encoder;
-    struct encode_mark end;
+    struct encode_mark end, written = {0};
     uint64_t fitted = 0;
-    uint32_t written = 0;
     repeat_schema(c);
     encoder_end(e, &end);
     if (c->rest_pause)
@@ -298,18 +299,22 @@ int capture_write_records(struct capture *c, bool final)
     int rc = make_chunk(c, &end, final);
     if (rc == 0) {
         rc = write_whole(c, &fitted);
-        written = rc == 0 ? end.records : 0;
-        if (rc == ORIEL_ENOSPC)
-            written = write_part(c, fitted);
+        if (rc == 0)
+            written = end;
+        else if (rc == ORIEL_ENOSPC)
+            (void)write_part(c, fitted, &written);
         c->full = rc == ORIEL_ENOSPC;
     }
-    c->records += written;
+    c->records += written.records;
     if (e->last_ns > c->words.end_ns)
         c->words.end_ns = e->last_ns;
     if (rc < 0) {
         encoder_forget_told(e);
-        if (end.records > written)
-            capture_lose(c, rc, end.records - written);
+        /* What the program wrote counts, not the ring's own notes between. */
+        uint32_t lost = (end.records - end.syncs) - (written.records - written.syncs);
+        assert(lost <= end.records);
+        if (lost)
+            capture_lose(c, rc, lost);
         else
             rc = 0;
     }

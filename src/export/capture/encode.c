@@ -76,7 +76,7 @@ void encoder_reset(struct encoder *e)
 {
     for (unsigned i = 0; i < WIRE_CAPTURE_SECTIONS; i++)
         e->at[i] = e->start[i];
-    e->stream_count = e->code_count = e->records = 0;
+    e->stream_count = e->code_count = e->records = e->syncs = 0;
     e->site_bytes = 0;
     memset(e->fast, 0, sizeof e->fast);
     e->run_stream = UINT32_MAX;
@@ -732,6 +732,7 @@ void encoder_end(struct encoder *e, struct encode_mark *out)
         out->used[i] = (size_t)(e->at[i] - e->start[i]);
     out->position = e->run_stream == UINT32_MAX ? 0 : e->streams[e->run_stream].p.position;
     out->records = e->records;
+    out->syncs = e->syncs;
     out->runs = (uint32_t)e->runs.count;
     out->streams = e->stream_count;
 }
@@ -762,14 +763,14 @@ static int add_some(struct encoder *e, const struct model_record *r, size_t n, s
     size_t plain = s->known && !s->covered
                        ? encode_plain(e, s, r, n < (size_t)e->until_mark ? n : (size_t)e->until_mark)
                        : 0;
+    e->until_mark -= (int32_t)plain;
     if (plain == 0) {
         int rc = encode_record(e, s, r);
         if (rc < 0)
             return rc;
         e->until_mark -= 1 + r->words / 16;
+        e->syncs += r->type == ORIEL_REC_SYNC;
         plain = 1;
-    } else {
-        e->until_mark -= (int32_t)plain;
     }
     e->records += (uint32_t)plain;
     *at += plain;
