@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The record path: its floor on this machine, every operation switched on
- * (under `oriel record`) or off (alone), and what a thread's first record costs.
+ * (--record: into a region whose chunks a thread gives back unread) or off, and
+ * what a thread's first record costs.
  */
 #define ORIEL_TARGET "bench"
 #include "bench.h"
@@ -9,6 +10,52 @@
 #include <string.h>
 
 #include <oriel/oriel.h>
+
+#include "base/os.h"
+#include "source/region_io.h"
+#include "wire/region.h"
+
+/* A reader that keeps up: gives every full chunk back. */
+static void *give_back(void *arg)
+{
+    struct wire_region *h = arg;
+    const struct timespec pause = {0, 20000};
+    for (;;) {
+        bool any = false;
+        for (uint32_t i = 0; i < h->chunk_count; i++) {
+            struct wire_chunk *d = wire_region_desc(h, h, i);
+            if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != WIRE_CHUNK_FULL)
+                continue;
+            __atomic_store_n(&d->state, WIRE_CHUNK_FREE, __ATOMIC_RELEASE);
+            __atomic_fetch_add(&h->free_chunks, 1, __ATOMIC_RELEASE);
+            any = true;
+        }
+        if (!any)
+            nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static bool start_recording(void)
+{
+    struct region_options o = {.size = sizeof o, .memfd = true, .ring_bytes = 64 << 20};
+    struct region *region;
+    struct oriel_err err;
+    pthread_t t;
+    void *base = NULL;
+    size_t size = 0;
+    if (region_create(&region, &o, &err) != 0 || os_map_file(region_path(region), &size, &base) != 0)
+        return false;
+    return pthread_create(&t, NULL, give_back, base) == 0 && oriel_attach(region_path(region)) == 0;
+}
+
+static void report_losses(void)
+{
+    uint64_t lost[8];
+    oriel_lost(lost);
+    if (lost[ORIEL_LOST_RING_FULL])
+        printf("{\"lost\":%llu}\n", (unsigned long long)lost[ORIEL_LOST_RING_FULL]);
+}
 
 static void empty_loop(uint64_t n)
 {
@@ -140,7 +187,9 @@ static void report_burst(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
+    uint64_t n = 400000;
+    if (argc > 1 && strcmp(argv[1], "--record") == 0 && !start_recording())
+        return 1;
     const char *suffix = oriel_enabled() ? "" : "_off";
     static const struct {
         const char *name;
@@ -160,6 +209,7 @@ int main(int argc, char **argv)
     if (oriel_enabled()) {
         report_first_record();
         report_burst();
+        report_losses();
     }
     return 0;
 }
