@@ -74,6 +74,7 @@ static void entry_give(struct calltree *t, uint32_t index)
 {
     entry(t, index)->next = t->free_entry;
     t->free_entry = index;
+    assert(t->live_entries);
     t->live_entries--;
 }
 
@@ -137,6 +138,7 @@ static struct calltree_frame *frame_new(struct calltree *t, uint64_t id)
 static void frame_remove(struct calltree *t, struct calltree_frame *f)
 {
     size_t mask = t->frame_capacity - 1, hole = (size_t)(f - t->frames);
+    assert(f->id && hole <= mask);
     for (size_t i = (hole + 1) & mask; t->frames[i].id; i = (i + 1) & mask) {
         size_t home = frame_home(t, t->frames[i].id);
         if (((i - home) & mask) < ((i - hole) & mask))
@@ -238,6 +240,7 @@ static struct calltree_recent *recent_slot(const struct calltree *t, uint64_t id
 
 static void push(struct calltree *t, struct calltree_frame *f, uint32_t e, uint32_t weight)
 {
+    assert(weight);
     entry(t, e)->next = f->first;
     f->first = e;
     f->weight += weight;
@@ -301,6 +304,7 @@ static struct calltree_frame *place(struct calltree *t, uint32_t e, uint64_t par
 
 static void credit(struct calltree_frame *f, uint32_t thread, uint64_t ns)
 {
+    assert(thread != UINT32_MAX);
     if (f->thread == UINT32_MAX)
         f->thread = thread;
     if (f->thread == thread)

@@ -60,6 +60,7 @@ static void node_give(struct calltree *t, uint32_t index)
     memset(n, 0, sizeof *n);
     n->sibling = t->free_node;
     t->free_node = index;
+    assert(t->live_nodes);
     t->live_nodes--;
 }
 
@@ -75,6 +76,7 @@ static uint32_t node_new(struct calltree *t, uint32_t under, uint32_t name)
     }
     *slot = index;
     struct calltree_node *parent = at(t, under), *n = at(t, index);
+    assert(!parent->flat && parent->depth <= CALLTREE_DEPTH_MAX);
     n->name = name;
     n->parent = under;
     n->sibling = parent->child;
@@ -110,6 +112,7 @@ uint32_t calltree_node_child(struct calltree *t, uint32_t under, uint32_t name)
 bool calltree_node_add(struct calltree *t, uint32_t node, const struct calltree_entry *e)
 {
     struct calltree_node *n = at(t, node);
+    assert(!(e->flags & CALLTREE_TREE));
     if (e->flags & CALLTREE_GHOST)
         return true;
     n->count++;

@@ -45,6 +45,7 @@ static bool cover(struct hist *h, uint32_t first, uint32_t end)
 bool hist_grow(struct hist *h, uint32_t bucket)
 {
     uint32_t first = bucket / HIST_SUB * HIST_SUB;
+    assert(bucket < HIST_BUCKETS);
     return cover(h, first, first + HIST_SUB);
 }
 

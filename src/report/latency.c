@@ -79,6 +79,7 @@ static void keep_slow(struct latency_way *w, struct latency_pair p)
 {
     uint64_t ns = p.to_ns - p.from_ns;
     uint32_t at = w->slow_count;
+    assert(p.to_ns >= p.from_ns && at <= LATENCY_SLOW);
     if (at == LATENCY_SLOW && ns <= w->slow[at - 1].to_ns - w->slow[at - 1].from_ns)
         return;
     if (at == LATENCY_SLOW)

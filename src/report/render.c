@@ -58,6 +58,7 @@ static void heap_push(struct order_work *w, uint32_t node)
 
 static uint32_t heap_pop(struct order_work *w)
 {
+    assert(w->heap_count);
     uint32_t top = w->heap[0], last = w->heap[--w->heap_count];
     size_t i = 0, child;
     for (; (child = 2 * i + 1) < w->heap_count; i = child) {

@@ -42,9 +42,9 @@ int report_new(struct report **out, const struct report_options *options,
                const struct model_catalog *catalog)
 {
     struct report *r = mem_calloc(1, sizeof *r);
+    assert(out && catalog);
     if (!r)
         return ORIEL_ENOMEM;
-    assert(catalog);
     r->catalog = catalog;
     r->first_ns = UINT64_MAX;
     int rc = copy_options(r, options);
@@ -75,6 +75,7 @@ static void also(int *rc, int next)
 
 static int add_slow(struct report *r, const struct model_span *s, uint32_t name, uint64_t self)
 {
+    assert(name < r->names.items.count);
     if (name >= REPORT_SLOW_NAMES)
         return 0;
     while (r->slow.count <= name)
@@ -221,6 +222,7 @@ static bool flatten(const struct report *r, uint32_t node, uint32_t *open, struc
             ok &= flatten(r, c, open, by);
         } else {
             ok &= flatten_node(n, &by[n->name], open[n->name] == 0);
+            assert(n->name < r->names.items.count);
             open[n->name]++;
             ok &= flatten(r, c, open, by);
             open[n->name]--;

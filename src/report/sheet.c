@@ -112,6 +112,7 @@ void sheet_put(struct sheet *s, const struct report *r, struct buf *out)
     struct table_column columns[TABLE_COLUMNS_MAX];
     struct table narrow;
     table_end_row(&s->table);
+    assert(s->table.failed || s->table.cells.count % s->count == 0);
     measure(s, widths);
     unsigned level = choose_level(s, widths, r->options.width);
     for (unsigned c = 0; c < s->count; c++) {

@@ -98,6 +98,7 @@ static bool finish(struct tasks *t, struct task_live *l, uint64_t t_ns, bool com
 {
     bool ok = stop(t, l, t_ns);
     struct task_group *g = group(t, l->name);
+    assert(l->key && l > t->live.items);
     if (g) {
         g->sums.spawned += l->sums.spawned;
         g->sums.wakes += l->sums.wakes;

@@ -308,6 +308,39 @@ TEST(recursion_counts_its_time_once_in_the_table_by_name)
     fx_done(&f);
 }
 
+TEST(names_in_any_script_keep_the_columns_aligned)
+{
+    struct fx f;
+    struct buf b;
+    fx_init(&f, NULL);
+    fx_begin(&f, 0, "\u691c\u7d22"); /* wide */
+    fx_span(&f, 0, "\u0440\u0430\u0437\u0431\u043e\u0440", 2 * FX_MS);
+    fx_span(&f, 0, "cafe\u0301", FX_MS); /* combining */
+    fx_span(&f, 0, "\U0001f680 launch", FX_MS / 2);
+    fx_span(&f, 0, "\xff\xfe not text", FX_MS / 4);
+    fx_end(&f, 0);
+    same_as_golden("unicode.txt", fx_told(&f, &b, false, NULL));
+    buf_done(&b);
+    fx_done(&f);
+}
+
+TEST(several_processes_are_told_apart)
+{
+    struct fx f;
+    struct buf b;
+    fx_init(&f, NULL);
+    struct model_process *p =
+        model_catalog_add_process(&f.catalog, 9000, fx_str("/usr/bin/helper"), fx_str("helper"));
+    REQUIRE(p);
+    f.threads[3] = model_catalog_add_thread(&f.catalog, p->index, 9001, 99);
+    REQUIRE(f.threads[3]);
+    fx_span(&f, 0, "work", FX_MS);
+    fx_span(&f, 3, "work", 2 * FX_MS);
+    same_as_golden("processes.txt", fx_told(&f, &b, false, NULL));
+    buf_done(&b);
+    fx_done(&f);
+}
+
 TEST(tasks_plots_and_frames)
 {
     struct fx f;

@@ -40,7 +40,7 @@ static const struct sheet_column tree_columns[] = {
     {"span", TABLE_TEXT, 0, 30}, {"thread", TABLE_TEXT, 2, 8},
 };
 
-/* Spans and events of the trace, merged by time; a span first. */
+/* Spans and events of the trace, merged by time; an event first. */
 static void fill(struct tree *t)
 {
     size_t a = 0, b = 0;
@@ -48,7 +48,7 @@ static void fill(struct tree *t)
     for (uint32_t i = 1; i < t->count; i++) {
         bool span =
             b == trace->events.count ||
-            (a < trace->spans.count && trace->spans.items[a]->t_ns <= trace->events.items[b]->t_ns);
+            (a < trace->spans.count && trace->spans.items[a]->t_ns < trace->events.items[b]->t_ns);
         t->items[i].inst = span ? trace->spans.items[a++] : trace->events.items[b++];
         if (span && !map_put(&t->by_id, t->items[i].inst->u.span.span_id, i))
             t->failed = true;
@@ -82,6 +82,12 @@ static void link_up(struct tree *t)
     }
 }
 
+static int level_of(const struct inst *event)
+{
+    assert(event->is_event);
+    return event->u.event.site ? event->u.event.site->level : ORIEL_LEVEL_INFO;
+}
+
 /* Spans by length; then events, the gravest first. */
 static int worthiest_first(const void *a, const void *b, void *tree)
 {
@@ -91,17 +97,15 @@ static int worthiest_first(const void *a, const void *b, void *tree)
     if (x->is_event != y->is_event)
         return x->is_event ? 1 : -1;
     if (x->is_event) {
-        int p = x->u.event.site ? x->u.event.site->level : 0,
-            q = y->u.event.site ? y->u.event.site->level : 0;
-        if (p != q)
-            return q - p;
+        if (level_of(x) != level_of(y))
+            return level_of(y) - level_of(x);
     } else if (inst_duration(x) != inst_duration(y)) {
         return inst_duration(x) < inst_duration(y) ? 1 : -1;
     }
     return (i > k) - (i < k);
 }
 
-/* Two thirds of the lines for spans, one for events of spans that have one. */
+/* Two thirds of the lines for spans, one for events. */
 static void choose(struct tree *t, uint32_t lines)
 {
     uint32_t spans = 0, events = 0;
@@ -113,7 +117,9 @@ static void choose(struct tree *t, uint32_t lines)
         bool event = item->inst->is_event;
         if (event ? events >= lines - lines / 3 * 2 : spans >= lines / 3 * 2)
             continue;
-        if (event && item->parent && !t->items[item->parent].shown)
+        /* A warning brings its span along, anything less needs one there. */
+        if (event && item->parent && !t->items[item->parent].shown &&
+            level_of(item->inst) < ORIEL_LEVEL_WARN)
             continue;
         events += event;
         spans += !event;
@@ -180,6 +186,7 @@ static void cell_of(struct tree *t, struct buf *b, enum table_style style)
 
 static void span_line(struct tree *t, const struct tree_item *item, struct buf *b)
 {
+    assert(!item->inst->is_event);
     const struct inst *i = item->inst;
     const struct model_span *s = &i->u.span;
     uint64_t dur = inst_duration(i), start = t->trace->spans.items[0]->t_ns;
@@ -215,12 +222,12 @@ static void span_line(struct tree *t, const struct tree_item *item, struct buf *
 static void event_line(struct tree *t, const struct tree_item *item, struct buf *b)
 {
     const struct model_event *e = &item->inst->u.event;
-    uint8_t level = e->site ? e->site->level : ORIEL_LEVEL_INFO;
+    int level = level_of(item->inst);
     uint64_t start = t->trace->spans.count ? t->trace->spans.items[0]->t_ns : e->t_ns;
     sheet_ns(&t->sheet, e->t_ns > start ? e->t_ns - start : 0);
     sheet_none(&t->sheet);
     sheet_none(&t->sheet);
-    buf_printf(b, "\u00b7 %s ", model_level_text(level));
+    buf_printf(b, "\u00b7 %s ", model_level_text((uint8_t)level));
     buf_put(b, e->message.p, e->message.n);
     if (e->attr_count || e->dropped_attrs) {
         buf_puts(b, "  ");

@@ -149,6 +149,7 @@ static bool fold(struct trace *t, uint64_t id, uint64_t parent, uint64_t ns)
     }
     if (!fold_place(t, parent, &place))
         return false;
+    assert(place < t->folds.count);
     t->folds.items[place].count += count;
     t->folds.items[place].ns += ns;
     return true;
@@ -167,6 +168,7 @@ static int longest_first(const void *a, const void *b)
 static bool prune(struct traces *all, struct trace *t)
 {
     bool ok = true;
+    assert(t->spans.count > TRACE_SPANS);
     qsort(t->spans.items, t->spans.count, sizeof *t->spans.items, longest_first);
     while (t->spans.count > TRACE_SPANS) {
         struct inst *i = t->spans.items[--t->spans.count];
