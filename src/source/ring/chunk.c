@@ -52,12 +52,18 @@ static void close_chunk(struct ring_chunk *c)
 
 /* ---- finding them ---- */
 
-static int open_chunk(struct ring *r, uint32_t index)
+static int open_chunk(struct ring *r, uint32_t index, uint64_t limit)
 {
     struct wire_chunk d;
     struct ring_stream *s;
     struct ring_chunk *c = &r->chunks[index];
     ring_copy(&d, wire_region_desc(&r->h, r->base, index), sizeof d);
+    /* It is the copy's seq that counts: were the chunk stolen since its state
+     * was looked at, it would be above the limit, or no longer the chunk's. */
+    if (d.seq >= limit) {
+        r->rescan = true;
+        return 0;
+    }
     int rc = ring_who_stream(r, d.thread, d.serial, d.process, &s);
     if (rc != 0)
         return rc;
@@ -114,10 +120,7 @@ static int see_chunk(struct ring *r, uint32_t index, uint64_t limit)
     switch (wire_state(word)) {
     case WIRE_CHUNK_ACTIVE:
     case WIRE_CHUNK_FULL:
-        if (RING_LOAD(&d->seq) < limit)
-            return open_chunk(r, index);
-        r->rescan = true;
-        return 0;
+        return open_chunk(r, index, limit);
     case WIRE_CHUNK_CLAIMED:
         see_claim(r, &d->state, word);
         return 0;

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Models of protocols, explored through all interleavings. Each program also
+# shows that it notices the mistakes it is there for.
+add_executable(ring_explorer tests/model/ring_explorer.c)
+set_target_properties(ring_explorer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/model)
+add_test(NAME model.ring COMMAND ring_explorer)
+set_tests_properties(model.ring PROPERTIES TIMEOUT 300 LABELS "unit;model")
