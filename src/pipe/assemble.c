@@ -101,7 +101,7 @@ void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, stru
     assert(raw != 0);
     out->span = is_open(span) ? span : NULL;
     out->span_id = oriel_id_mix(raw);
-    if (span)
+    if (span && has_trace(span))
         memcpy(out->trace, span->trace, sizeof out->trace);
     else if (ended->raw_id == raw)
         memcpy(out->trace, ended->trace, sizeof out->trace);
@@ -109,6 +109,17 @@ void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, stru
         root_trace(a, s->thread->thread, raw, out->trace);
     if (span)
         span->referenced = true;
+}
+
+void resolve_top(const struct thread_state *t, struct span_ref *out)
+{
+    const struct stack_entry *top = stack_top(t);
+    *out = (struct span_ref){.span = NULL};
+    if (!top || !has_trace(top->span))
+        return;
+    memcpy(out->trace, top->span->trace, sizeof out->trace);
+    out->span_id = top->span->span_id;
+    out->span = top->span;
 }
 
 /* ---- making and closing ---- */
@@ -169,7 +180,7 @@ static inline struct open_span *new_span(struct assemble *a)
 static inline void set_parent(struct assemble *a, struct open_span *span,
                               const struct open_span *parent)
 {
-    if (__builtin_expect(parent != NULL, 1) && (parent->trace[0] | parent->trace[1])) {
+    if (__builtin_expect(parent != NULL, 1) && has_trace(parent)) {
         span->trace[0] = parent->trace[0];
         span->trace[1] = parent->trace[1];
         span->parent_id = parent->span_id;
@@ -392,8 +403,6 @@ bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *
                   uint64_t position, uint32_t stack_flags)
 {
     const struct model_thread *thread = s->thread->thread;
-    if (a->track.entries >= (uint64_t)a->limits->open_span_limit * 2)
-        return false; /* only entering without end gets here */
     if (busy_since(span, thread))
         stack_flags |= STACK_INNER;
     else if (!busy_start(a, span, thread, t_ns))
@@ -428,6 +437,8 @@ static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
                                  const struct model_record *r)
 {
     struct open_span *span = r->raw[2] ? find_span(a, s, r->raw[2]) : NULL;
+    if (stacks_full(a))
+        return PIPE_ORPHAN;
     if (span && span->kind == SPAN_ASYNC)
         return push_entered(a, s, span, record_time(r), r->position, 0) ? PIPE_INTO_SPAN
                                                                         : PIPE_NO_MEMORY;
@@ -466,9 +477,11 @@ static enum pipe_fate take_attach(struct assemble *a, struct stream_state *s,
     struct open_span *span = push_other(a, s, SPAN_CONTEXT, r->position, 0);
     if (!span)
         return PIPE_NO_MEMORY;
-    span->trace[0] = r->raw[2];
-    span->trace[1] = r->raw[3];
-    span->span_id = r->raw[4];
+    if ((r->raw[2] | r->raw[3]) && r->raw[4]) { /* else not valid: as if there were none */
+        span->trace[0] = r->raw[2];
+        span->trace[1] = r->raw[3];
+        span->span_id = r->raw[4];
+    }
     return PIPE_CONTROL;
 }
 

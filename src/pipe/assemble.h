@@ -68,6 +68,13 @@ static inline uint64_t record_time(const struct model_record *r)
 {
     return __builtin_expect(r->flags & ORIEL_RECF_HAS_TIME, 0) ? r->raw[1] : r->t_ns;
 }
+/* False for a context that is not valid, or whose trace was lost. */
+static inline bool has_trace(const struct open_span *span)
+{
+    return (span->trace[0] | span->trace[1]) != 0;
+}
+/* The span on top of the thread, as a reference; all zero when there is none. */
+void resolve_top(const struct thread_state *t, struct span_ref *out);
 /* An open span (not a context or ghost) by its raw id; NULL: none. */
 struct open_span *find_span(struct assemble *a, struct stream_state *s, uint64_t raw);
 /* Ids by raw id; for one that is not known they are derived as for a root. */
@@ -75,6 +82,12 @@ void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, stru
 /* A context or ghost on top of the stream's thread; NULL: no memory. */
 struct open_span *push_other(struct assemble *a, struct stream_state *s, enum span_kind kind,
                              uint64_t position, uint32_t stack_flags);
+/* Everything else on stacks is an open span, and those are limited; this is the
+ * bound for entering one again and again without leaving it. */
+static inline bool stacks_full(const struct assemble *a)
+{
+    return a->track.entries >= (uint64_t)a->limits->open_span_limit * 2;
+}
 bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *span, uint64_t t_ns,
                   uint64_t position, uint32_t stack_flags);
 /* Take an entry off the stack and do what its leaving means at t_ns. */

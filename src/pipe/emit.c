@@ -204,15 +204,13 @@ static void external_parent(struct assemble *a, struct stream_state *s,
                             const struct model_record *r, struct span_ref *out)
 {
     const struct thread_state *t = s->thread;
-    const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
-    *out = (struct span_ref){.span_id = 0};
-    if (r->raw[3]) {
+    const struct stack_entry *top = stack_top(t);
+    *out = (struct span_ref){.span = NULL};
+    if (r->raw[3])
         resolve_span(a, s, r->raw[3], out);
-    } else if (top && (top->span->kind == SPAN_CONTEXT || t->top - t->base > ORIEL_STACK_DEPTH)) {
-        memcpy(out->trace, top->span->trace, sizeof out->trace);
-        out->span_id = top->span->span_id;
-        out->span = top->span;
-    }
+    else if (top && !(r->flags & ORIEL_RECF_ROOT) &&
+             (top->span->kind == SPAN_CONTEXT || t->top - t->base > ORIEL_STACK_DEPTH))
+        resolve_top(t, out);
 }
 
 enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
@@ -255,16 +253,11 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
 static void event_span(struct assemble *a, struct stream_state *s, const struct model_record *r,
                        struct span_ref *out)
 {
-    const struct stack_entry *top = stack_top(s->thread);
-    memset(out, 0, sizeof *out);
-    if (r->type == ORIEL_REC_EVENT && (r->flags & ORIEL_RECF_HAS_SPAN)) {
-        if (r->words > 2 && r->raw[2])
-            resolve_span(a, s, r->raw[2], out);
-    } else if (top) {
-        memcpy(out->trace, top->span->trace, sizeof out->trace);
-        out->span_id = top->span->span_id;
-        out->span = top->span;
-    }
+    *out = (struct span_ref){.span = NULL};
+    if (!(r->flags & ORIEL_RECF_HAS_SPAN))
+        resolve_top(s->thread, out);
+    else if (r->words > 2 && r->raw[2])
+        resolve_span(a, s, r->raw[2], out);
     if (out->span)
         out->span->event_count++;
 }
@@ -315,14 +308,15 @@ enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s, const stru
 
 enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
-    const struct stack_entry *top = stack_top(s->thread);
     struct model_item *it = new_item(a, MODEL_ITEM_TASK);
+    struct span_ref in;
     if (!it)
         return PIPE_NO_MEMORY;
+    resolve_top(s->thread, &in);
     it->u.task = (struct model_task){.t_ns = r->t_ns, /* flags hold the operation */
                                      .task = r->raw[2],
                                      .other = r->raw[3],
-                                     .span_id = top ? top->span->span_id : 0,
+                                     .span_id = in.span_id,
                                      .site = r->site,
                                      .thread = r->thread,
                                      .op = r->flags};

@@ -106,25 +106,35 @@ static bool on_stack(const struct thread_state *t, uint64_t id)
     return false;
 }
 
+/* Whether an id told by a SYNC is that of a span of ours; else it belongs to a
+ * context from outside. Before the first span of a stream it cannot be known. */
+static bool is_ours(const struct assemble *a, const struct stream_state *s,
+                    const struct pending_sync *p, uint64_t id)
+{
+    return !s->has_seed || id - s->seed < p->position || track_origin(&a->track, id) ||
+           map_get(&a->async, id);
+}
+
 /* Put something on the stack for an id whose begin was not seen. */
 static void push_unknown(struct assemble *a, struct stream_state *s, const struct pending_sync *p,
                          uint64_t id)
 {
     const struct stack_entry *below = stack_top(s->thread);
     const uint64_t *slot = map_get(&a->async, id);
-    struct open_span *span = slot ? (struct open_span *)(uintptr_t)*slot : NULL;
-    if (span) { /* its ENTER was lost */
-        a->no_memory |= !push_entered(a, s, span, p->t_ns, p->position, STACK_BY_SYNC);
+    uint64_t trace[2] = {0, 0};
+    if (slot) { /* its ENTER was lost */
+        struct open_span *span = (struct open_span *)(uintptr_t)*slot;
+        a->no_memory |= !stacks_full(a) &&
+                        !push_entered(a, s, span, p->t_ns, p->position, STACK_BY_SYNC);
         return;
     }
-    /* A span of this or another stream, or else the id of a foreign context. */
-    bool ours = !s->has_seed || id - s->seed < p->position || track_origin(&a->track, id);
-    uint64_t trace[2] = {0, 0};
-    if (below)
+    bool ours = is_ours(a, s, p, id);
+    if (below && has_trace(below->span))
         memcpy(trace, below->span->trace, sizeof trace);
     else if (ours)
         root_trace(a, s->thread->thread, id, trace);
-    span = push_other(a, s, ours ? SPAN_GHOST : SPAN_CONTEXT, p->position, STACK_BY_SYNC);
+    struct open_span *span =
+        push_other(a, s, ours ? SPAN_GHOST : SPAN_CONTEXT, p->position, STACK_BY_SYNC);
     if (!span) {
         a->no_memory = true;
         return;
@@ -134,22 +144,48 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
     span->span_id = ours ? oriel_id_mix(id) : id;
 }
 
-/* Make the stack what the writer said it is. `popped` is the id that the
- * record after the SYNC took off (compared in the bits of `mask`; 0 none). */
-static void resync(struct assemble *a, struct stream_state *s, const struct pending_sync *p,
-                   uint64_t popped, uint64_t mask)
+/* Make the stack what the writer said it is. */
+static void resync(struct assemble *a, struct stream_state *s, const struct pending_sync *p)
 {
     struct thread_state *t = s->thread;
     uint32_t known = mark_doomed(t, s, p);
-    for (uint32_t i = t->top; i > t->base; i--) { /* inner ones end first */
-        if (t->top < i)
-            i = t->top; /* dropping one may have emptied the stack */
-        if (i > t->base && (t->stack[i - 1].flags & STACK_DOOMED))
-            drop_entry(a, t, i - 1, p->t_ns);
+    for (uint32_t i = t->top; i > t->base;) { /* inner ones end first */
+        uint32_t base = t->base;
+        if (!(t->stack[--i].flags & STACK_DOOMED))
+            continue;
+        drop_entry(a, t, i, p->t_ns);
+        i += t->base > base; /* what was below moved up */
+        if (i > t->top)
+            i = t->top;
     }
     for (uint32_t i = known; i < p->count; i++)
-        if (p->ids[i] && (!mask || ((p->ids[i] ^ popped) & mask) != 0) && !on_stack(t, p->ids[i]))
+        if (p->ids[i] && !on_stack(t, p->ids[i]))
             push_unknown(a, s, p, p->ids[i]);
+}
+
+/* The record after the SYNC takes entry `at` off, and all above it: so it is
+ * gone from what the SYNC told, if it was there. */
+static void cut_at(struct pending_sync *p, uint32_t at)
+{
+    if (at < p->count)
+        p->depth = p->count = at;
+}
+
+static uint32_t find_id(const struct pending_sync *p, uint64_t id, uint64_t mask)
+{
+    uint32_t i = p->count;
+    while (i > 0 && ((p->ids[i - 1] ^ id) & mask) != 0)
+        i--;
+    return i ? i - 1 : p->count;
+}
+
+static uint32_t find_context(const struct assemble *a, const struct stream_state *s,
+                             const struct pending_sync *p)
+{
+    uint32_t i = p->count;
+    while (i > 0 && is_ours(a, s, p, p->ids[i - 1]))
+        i--;
+    return i ? i - 1 : p->count;
 }
 
 enum pipe_fate take_sync(struct assemble *a, struct stream_state *s, const struct model_record *r)
@@ -173,7 +209,7 @@ enum pipe_fate take_sync(struct assemble *a, struct stream_state *s, const struc
     memcpy(to->ids, r->raw + IDS_AT, to->count * sizeof to->ids[0]);
     s->pending = p;
     if (!p) /* no memory to wait: draw the conclusion now */
-        resync(a, s, to, 0, 0);
+        resync(a, s, to);
     return PIPE_CONTROL;
 }
 
@@ -198,19 +234,20 @@ enum pipe_fate take_after_sync(struct assemble *a, struct stream_state *s,
     struct pending_sync *p = s->pending;
     enum pipe_fate fate;
     s->pending = NULL;
-    if (r->type == ORIEL_REC_END || (r->type == ORIEL_REC_EXIT && r->words >= 3)) {
-        fate = assemble_record(a, s, r);
-        if (r->type == ORIEL_REC_END)
-            resync(a, s, p, ORIEL_RECORD_LOW(r->raw[0]), UINT32_MAX);
-        else
-            resync(a, s, p, r->raw[2], UINT64_MAX);
-    } else if (r->type == ORIEL_REC_DETACH) {
-        fate = assemble_record(a, s, r);
-        resync(a, s, p, 0, 0);
-    } else {
-        resync(a, s, p, 0, 0);
+    if (r->type == ORIEL_REC_END)
+        cut_at(p, find_id(p, ORIEL_RECORD_LOW(r->raw[0]), UINT32_MAX));
+    else if (r->type == ORIEL_REC_EXIT && r->words >= 3)
+        cut_at(p, find_id(p, r->raw[2], UINT64_MAX));
+    else if (r->type == ORIEL_REC_DETACH)
+        cut_at(p, find_context(a, s, p));
+    else { /* takes nothing off: the stack is right before it */
+        resync(a, s, p);
         fate = told_by_sync(a, s, r) ? PIPE_INTO_SPAN : assemble_record(a, s, r);
+        mem_free(p);
+        return fate;
     }
+    fate = assemble_record(a, s, r);
+    resync(a, s, p);
     mem_free(p);
     return fate;
 }
