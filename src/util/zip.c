@@ -13,7 +13,7 @@
 #include "base/mem.h"
 
 struct zip {
-    ZSTD_CCtx *in;
+    ZSTD_CCtx *in, *numbers;
     ZSTD_DCtx *out;
     int level;
 };
@@ -33,24 +33,49 @@ void zip_free(struct zip *z)
     if (!z)
         return;
     ZSTD_freeCCtx(z->in);
+    ZSTD_freeCCtx(z->numbers);
     ZSTD_freeDCtx(z->out);
     mem_free(z);
+}
+
+/* One frame behind what `out` holds. */
+static int compress(ZSTD_CCtx *c, const void *bytes, size_t n, struct buf *out)
+{
+    size_t bound = ZSTD_compressBound(n);
+    char *p = ZSTD_isError(bound) ? NULL : buf_reserve(out, bound);
+    if (!p)
+        return ORIEL_ENOMEM;
+    size_t got = ZSTD_compress2(c, p, bound, bytes, n);
+    if (ZSTD_isError(got))
+        return ORIEL_ENOMEM; /* the only thing that can go wrong here */
+    assert(got <= bound);
+    out->size += got;
+    return 0;
 }
 
 int zip_compress(struct zip *z, const void *bytes, size_t n, struct buf *out)
 {
     if (!z->in && !(z->in = ZSTD_createCCtx()))
         return ORIEL_ENOMEM;
-    size_t bound = ZSTD_compressBound(n);
-    char *p = ZSTD_isError(bound) ? NULL : buf_reserve(out, bound);
-    if (!p)
-        return ORIEL_ENOMEM;
-    size_t got = ZSTD_compressCCtx(z->in, p, bound, bytes, n, z->level);
-    if (ZSTD_isError(got))
-        return ORIEL_ENOMEM; /* the only thing that can go wrong here */
-    assert(got <= bound);
-    out->size += got;
-    return 0;
+    ZSTD_CCtx_setParameter(z->in, ZSTD_c_compressionLevel, z->level);
+    return compress(z->in, bytes, n, out);
+}
+
+/* Steps this long between two looks for a repetition; 16 to 64 do as well. */
+enum { NUMBERS_STEP = 32, FORCE_ENTROPY = 1 };
+
+int zip_compress_numbers(struct zip *z, const void *bytes, size_t n, struct buf *out)
+{
+    if (!z->numbers) {
+        if (!(z->numbers = ZSTD_createCCtx()))
+            return ORIEL_ENOMEM;
+        ZSTD_CCtx_setParameter(z->numbers, ZSTD_c_compressionLevel, 1);
+        ZSTD_CCtx_setParameter(z->numbers, ZSTD_c_targetLength, NUMBERS_STEP);
+        /* literalCompressionMode: on, although the long step would switch it
+         * off. A zstd that does not know it makes larger frames, no wrong ones. */
+        ZSTD_CCtx_setParameter(z->numbers, ZSTD_c_experimentalParam5, FORCE_ENTROPY);
+    }
+    return compress(z->numbers, bytes, n, out);
 }
 
 static int code_of(size_t zstd_error)

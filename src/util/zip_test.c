@@ -42,6 +42,27 @@ TEST(what_goes_in_comes_out_with_one_context_for_all)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+TEST(numbers_are_packed_by_their_distribution)
+{
+    static uint8_t numbers[65536];
+    struct buf packed, plain;
+    uint64_t random = 88172645463325252u;
+    REQUIRE(zip_new(&z, 1) == 0);
+    buf_init(&packed);
+    buf_init(&plain);
+    for (size_t i = 0; i < sizeof numbers; i++) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        numbers[i] = (uint8_t)(random % 4 + random / 4 % 4); /* 2.7 bits each */
+    }
+    CHECK_EQ(zip_compress_numbers(z, numbers, sizeof numbers, &packed), 0);
+    CHECK(packed.size < sizeof numbers * 3 / 8);
+    CHECK_EQ(zip_decompress(z, packed.data, packed.size, sizeof numbers, &plain), 0);
+    CHECK_MEM(plain.data, plain.size, numbers, sizeof numbers);
+    buf_done(&packed);
+    buf_done(&plain);
+    zip_free(z);
+}
+
 TEST(the_cap_holds_whether_the_frame_tells_its_size_or_not)
 {
     static char zeros[16 << 20], packed_stream[1 << 16];

@@ -200,15 +200,19 @@ static inline uint64_t wire_word_get(struct wire_cursor *c)
 uint8_t *wire_clock_put(uint8_t *p, const struct clock_map *m);
 void wire_clock_get(struct wire_cursor *c, struct clock_map *out);
 
-/* clock_map_ns for the ordinary case, without its branches: ticks of the newer
- * piece, far from any limit. *unusual is set to a non-zero value in all others. */
+/* clock_map_ns for the ordinary case, without its branches: a sane clock, ticks
+ * of its newer piece, not weeks after its base. *unusual gets a non-zero value
+ * where that does not hold. */
+static inline bool wire_clock_is_sane(const struct clock_piece *now)
+{
+    return now->mult >> 40 == 0 && now->base_ns >> 62 == 0;
+}
 static inline uint64_t wire_clock_ns(const struct clock_piece *now, uint64_t ticks,
                                      uint64_t *unusual)
 {
     uint64_t d = ticks - now->base_ticks;
-    unsigned __int128 ns = ((unsigned __int128)d * now->mult) >> 32;
-    *unusual = (d | now->base_ns) >> 62 | (uint64_t)(ns >> 62);
-    return now->base_ns + (uint64_t)ns;
+    *unusual = d >> 52;
+    return now->base_ns + (uint64_t)(((unsigned __int128)d * now->mult) >> 32);
 }
 
 /* A tick delta: 6 high bits and the count k of further bytes make the symbol,

@@ -193,10 +193,13 @@ static void put_section(struct capture *c, unsigned section, const void *bytes, 
 {
     dir->raw[section] = dir->stored[section] = (uint32_t)n;
     bool rest = section == WIRE_CAPTURE_REST;
+    bool numbers = c->options.level == 1 &&
+                   (rest || section == WIRE_CAPTURE_OPS || section == WIRE_CAPTURE_TIMES);
     if (c->zip && n >= COMPRESS_MIN && !(rest && c->rest_pause)) {
         size_t before = c->chunk.size;
         bool failed = c->chunk.failed;
-        int rc = zip_compress(c->zip, bytes, n, &c->chunk);
+        int rc = numbers ? zip_compress_numbers(c->zip, bytes, n, &c->chunk)
+                         : zip_compress(c->zip, bytes, n, &c->chunk);
         size_t packed = c->chunk.size - before;
         if (rc == 0 && packed < n - n / 32) {
             dir->stored[section] = (uint32_t)packed;

@@ -161,13 +161,16 @@ static inline unsigned encode_fast_slot(uint64_t header)
     return (unsigned)((header >> 32) ^ (header >> 20)) % ENCODE_FAST;
 }
 
-/* words, type and flags of a record as the low half of a header has them */
-static inline uint32_t encode_packed(const struct model_record *r)
+/* words, type, flags and stream of a record as one number: the low half of its
+ * header, and the serial above. */
+static inline uint64_t encode_packed(const struct model_record *r)
 {
-    uint32_t v;
+    uint64_t v;
     _Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
                        offsetof(struct model_record, flags) ==
-                           offsetof(struct model_record, words) + 3,
+                           offsetof(struct model_record, words) + 3 &&
+                       offsetof(struct model_record, stream) ==
+                           offsetof(struct model_record, words) + 4,
                    "as in a record's header");
     memcpy(&v, &r->words, sizeof v);
     return v;
@@ -631,7 +634,7 @@ static size_t encode_plain(struct encoder *e, struct encode_stream *s,
     const struct clock_piece clock = e->processes.items[s->process].clock.now;
     const struct encode_fast *fast = e->fast;
     const uint64_t thread = (uintptr_t)s->thread, seed = p->seed;
-    const uint32_t serial = s->serial;
+    const uint64_t serial = (uint64_t)s->serial << 32;
     uint8_t *op = e->at[WIRE_CAPTURE_OPS], *time = e->at[WIRE_CAPTURE_TIMES];
     uint8_t *rest = e->at[WIRE_CAPTURE_REST];
     uint64_t position = p->position, ticks = p->ticks;
@@ -649,7 +652,7 @@ static size_t encode_plain(struct encoder *e, struct encode_stream *s,
         wrong |= r->position ^ position;
         wrong |= (uintptr_t)r->thread ^ thread;
         wrong |= (uintptr_t)r->site ^ (uintptr_t)f->site;
-        wrong |= (uint64_t)((r->stream ^ serial) | ((uint32_t)h ^ encode_packed(r)));
+        wrong |= encode_packed(r) ^ ((uint32_t)h | serial);
         wrong |= end & (depth == 0);
         if (__builtin_expect(wrong != 0, 0))
             break;
@@ -760,9 +763,9 @@ static int add_some(struct encoder *e, const struct model_record *r, size_t n, s
             return rc;
         s = &e->streams[e->run_stream];
     }
-    size_t plain = s->known && !s->covered
-                       ? encode_plain(e, s, r, n < (size_t)e->until_mark ? n : (size_t)e->until_mark)
-                       : 0;
+    size_t most = n < (size_t)e->until_mark ? n : (size_t)e->until_mark, plain = 0;
+    if (s->known && !s->covered && wire_clock_is_sane(&e->processes.items[s->process].clock.now))
+        plain = encode_plain(e, s, r, most);
     e->until_mark -= (int32_t)plain;
     if (plain == 0) {
         int rc = encode_record(e, s, r);

@@ -497,7 +497,10 @@ static int decode_op(struct decoder *d, struct model_batch *batch)
 /* Plain records into the batch; 0 when the next op is of another kind. */
 static int decode_run(struct decoder *d, struct model_batch *batch, size_t max_records)
 {
-    if (d->stream == UINT32_MAX || !d->streams.items[d->stream].known || d->shift_ns)
+    if (d->stream == UINT32_MAX || d->shift_ns)
+        return 0;
+    const struct decode_stream *s = &d->streams.items[d->stream];
+    if (!s->known || !wire_clock_is_sane(&d->processes.items[s->process].clock.now))
         return 0;
     size_t n = max_records - batch->record_count;
     if (n > d->records_left)
