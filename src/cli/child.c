@@ -214,6 +214,10 @@ bool child_poll(struct child *c)
     for (;;) {
         int status;
         pid_t got = waitpid(-1, &status, WNOHANG);
+        if (got > 0 && WIFSIGNALED(status) && (got == c->pid || !c->died_pid)) {
+            c->died_pid = got;
+            c->died_signal = WTERMSIG(status);
+        }
         if (got == c->pid) {
             c->status = status;
             c->over = true;
@@ -223,6 +227,20 @@ bool child_poll(struct child *c)
         if (got <= 0)
             return c->over;
     }
+}
+
+const char *child_signal_name(int number, char *room, size_t n)
+{
+    static const char *const names[] = {
+        [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT", [SIGILL] = "SIGILL",
+        [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT", [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",
+        [SIGKILL] = "SIGKILL", [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
+        [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM", [SIGXCPU] = "SIGXCPU",
+        [SIGXFSZ] = "SIGXFSZ", [SIGSYS] = "SIGSYS"};
+    if (number > 0 && (size_t)number < COUNT(names) && names[number])
+        return names[number];
+    snprintf(room, n, "signal %d", number);
+    return room;
 }
 
 void child_sleep(struct child *c, uint64_t ns)

@@ -20,6 +20,8 @@
 struct child {
     int pid;
     int status; /* as from waitpid, once over */
+    int died_pid, died_signal; /* who was ended by a signal: the program, else a
+                                * descendant it left behind; 0: nobody */
     bool over;
     bool alone;    /* over, and no descendant of it is left */
     sigset_t mask; /* what was blocked before */
@@ -35,6 +37,8 @@ int child_start(struct child *c, const char *path, char *const argv[], const cha
                 struct oriel_err *err);
 /* Notice its end, pass on what was sent to the recorder. True once over. */
 bool child_poll(struct child *c);
+/* "SIGSEGV"; "signal 42" in `room` for one without a name. */
+const char *child_signal_name(int number, char *room, size_t n);
 /* Sleep at most that long; ends early when the child ends or a signal comes. */
 void child_sleep(struct child *c, uint64_t ns);
 /* Signals act as usual again, but for SIGPIPE: a reader of our report that went

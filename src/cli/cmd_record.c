@@ -232,12 +232,27 @@ static void clean_up(struct recording *r)
     region_free(r->region);
 }
 
+/* A death by signal is part of what happened: it goes into the recording. */
+static void note_death(struct recording *r)
+{
+    char pid[16], room[24];
+    const struct child *c = &r->child;
+    if (!c->died_pid)
+        return;
+    snprintf(pid, sizeof pid, "%d", c->died_pid);
+    struct model_catalog *catalog = session_catalog(r->session);
+    (void)artifact_set(catalog, "oriel.exit.pid", pid);
+    (void)artifact_set(catalog, "oriel.exit.signal",
+                       child_signal_name(c->died_signal, room, sizeof room));
+}
+
 /* Everything is drained, written and removed before anything is said: from
  * then on the user may break off. */
 static void finish(struct recording *r, struct ending *out)
 {
     struct oriel_err err = {0};
     region_end(r->region);
+    note_death(r);
     if (session_finish(r->session, &err) < 0 && !r->trouble.code)
         r->trouble = err;
     *out = (struct ending){.outputs = &r->outputs,

@@ -109,6 +109,7 @@ void reading_facts(const struct reading *r, struct report_facts *out)
                                  .clamped = c.pipe.clamped,
                                  .unfinished = c.pipe.unfinished,
                                  .orphan_ends = c.pipe.orphan_ends,
+                                 .unwritten = c.damage.unwritten,
                                  .bytes_skipped = c.damage.bytes_skipped,
                                  .first_damage = c.damage.first_offset,
                                  .truncated = c.damage.truncated,

@@ -27,6 +27,7 @@ struct report_options {
 struct report_facts {
     uint64_t records, damaged, clamped, unfinished, orphan_ends;
     uint64_t lost[ORIEL_LOST_CAUSES];
+    uint64_t unwritten; /* read from the ring, but the disk did not take them */
     uint64_t bytes_skipped, first_damage;
     bool truncated;
     const char *path;

@@ -37,6 +37,16 @@ static void put_summary(const struct report *r, const struct report_facts *f, st
         f->path ? f->path : "");
 }
 
+/* Said by the recorder, who saw the program end. */
+static void put_death(const struct report *r, struct buf *out)
+{
+    struct model_str pid = model_catalog_resource(r->catalog, "oriel.exit.pid");
+    struct model_str signal = model_catalog_resource(r->catalog, "oriel.exit.signal");
+    if (signal.n)
+        sheet_line(r, out, TABLE_RED, "process %.*s died of %.*s", (int)pid.n, pid.p, (int)signal.n,
+                   signal.p);
+}
+
 static void put_losses(const struct report *r, const struct report_facts *f, struct buf *out)
 {
     for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++) {
@@ -45,6 +55,12 @@ static void put_losses(const struct report *r, const struct report_facts *f, str
             sheet_line(r, out, TABLE_RED, "%s lost (%s): %s", num_count(n, f->lost[i]),
                        model_lost_text(i), model_lost_remedy(i));
     }
+    char unwritten[NUM_TEXT_MAX];
+    if (f->unwritten)
+        sheet_line(r, out, TABLE_RED,
+                   "%s not written (disk full or failing): free some space, or "
+                   "record elsewhere with -o",
+                   num_count(unwritten, f->unwritten));
 }
 
 static void put_damage(const struct report *r, const struct report_facts *f, struct buf *out)
@@ -160,22 +176,25 @@ static void rest_row(struct sheet *s, const struct report *r, const struct repor
     table_end_row(&s->table);
 }
 
-static int put_tree(const struct report *r, struct buf *out, bool *nested)
+/* *out_whole: every path has its row here. */
+static int put_tree(const struct report *r, struct buf *out, size_t *out_rows, bool *out_whole)
 {
     struct report_order order;
     struct sheet s;
     int rc = report_order_top(r, r->options.top, &order);
     sheet_init(&s, span_columns, SPAN_COLUMNS);
-    *nested = false;
+    *out_rows = order.rows.count;
+    *out_whole = true;
     for (size_t i = 0; i < order.rows.count && rc == 0; i++) {
         const struct report_row *row = &order.rows.items[i];
-        *nested |= row->depth > 0;
         if (!row->node) {
+            *out_whole = false;
             rest_row(&s, r, row);
             continue;
         }
         const struct calltree_node *n = calltree_node(&r->tree, row->node);
         if (row->node == CALLTREE_ELSEWHERE) {
+            *out_whole = false;
             sheet_cell(&s, MODEL_STR("(elsewhere)"), TABLE_DIM);
             table_end_row(&s.table);
             continue;
@@ -300,12 +319,14 @@ static int put_slowest(const struct report *r, const struct report_flats *flats,
 static int put_spans(const struct report *r, struct buf *out)
 {
     struct report_flats flats;
-    bool nested = false;
+    bool whole = false;
+    size_t rows = 0;
     int rc = report_flatten(r, &flats);
     if (rc != 0)
         return rc;
-    rc = put_tree(r, out, &nested);
-    if (nested) /* else it would say the same again */
+    rc = put_tree(r, out, &rows, &whole);
+    /* Where each name has one path and each path a row it says nothing new. */
+    if (!whole || rows > flats.items.count)
         put_flats(r, &flats, out);
     if (rc == 0)
         rc = put_slowest(r, &flats, out);
@@ -319,6 +340,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     int settled = report_settle(r), rc = 0;
     assert(out);
     put_summary(r, &f, out);
+    put_death(r, out);
     put_losses(r, &f, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);

@@ -194,6 +194,22 @@ TEST(losses_and_damage_come_first_with_a_remedy)
     fx_done(&f);
 }
 
+TEST(a_death_by_signal_and_a_full_disk_are_told_before_anything_else)
+{
+    struct fx f;
+    struct buf b;
+    struct report_facts facts = {.unwritten = 1500, .first_damage = UINT64_MAX, .path = "c.oriel"};
+    fx_init(&f, NULL);
+    CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.exit.pid"), MODEL_STR("81")), 0);
+    CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.exit.signal"),
+                                        MODEL_STR("SIGSEGV")),
+             0);
+    const char *text = fx_told(&f, &b, false, &facts);
+    CHECK(strstr(text, "c.oriel\nprocess 81 died of SIGSEGV\n1,500 not written (disk full"));
+    buf_done(&b);
+    fx_done(&f);
+}
+
 TEST(losses_are_told_from_the_items_when_nobody_gives_facts)
 {
     struct fx f;

@@ -3,13 +3,15 @@
 # up what is left. The full figures of docs/RELIABILITY.md are made by the same
 # scripts with larger counts.
 set(dir ${CMAKE_SOURCE_DIR}/tests/harness)
-foreach(name writer)
+foreach(name writer flood crash)
   add_executable(harness_${name} ${dir}/${name}.c)
   target_link_libraries(harness_${name} PRIVATE oriel-core)
 endforeach()
-add_executable(harness_check ${dir}/check.c)
-target_link_libraries(harness_check PRIVATE oriel_all)
-foreach(name writer check)
+foreach(name check tally)
+  add_executable(harness_${name} ${dir}/${name}.c)
+  target_link_libraries(harness_${name} PRIVATE oriel_all)
+endforeach()
+foreach(name writer flood crash check tally)
   set_target_properties(harness_${name} PROPERTIES OUTPUT_NAME ${name}
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
 endforeach()
@@ -21,4 +23,9 @@ foreach(mode alone both)
   add_test(NAME harness.kill_${mode}
     COMMAND python3 ${dir}/kill.py ${CMAKE_BINARY_DIR} --kills 100 ${flags})
   set_tests_properties(harness.kill_${mode} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON)
+endforeach()
+foreach(name disk_full crash)
+  add_test(NAME harness.${name} COMMAND python3 ${dir}/${name}.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON
+    SKIP_RETURN_CODE 77)
 endforeach()
