@@ -206,7 +206,9 @@ function query(engine, sql) {
 function json(value) {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number' && !Number.isFinite(value)) return JSON.stringify(String(value));
-  if (typeof value === 'number' && Number.isInteger(value)) return value.toFixed(1);
+  if (Object.is(value, -0)) return '-0.0';
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 1e21)
+    return value.toFixed(1);
   if (Array.isArray(value)) return `[${value.map(json).join(',')}]`;
   if (value && typeof value === 'object')
     return `{${Object.entries(value).map(([k, v]) => `${JSON.stringify(k)}:${json(v)}`)}}`;

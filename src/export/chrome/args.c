@@ -6,10 +6,10 @@
  * become text too. Runs on one thread.
  */
 #include <assert.h>
-#include <math.h>
 
 #include "export/chrome/chrome.h"
 #include "export/hex.h"
+#include "export/values.h"
 #include "util/json.h"
 
 char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *ids)
@@ -39,25 +39,11 @@ char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *
     return o;
 }
 
-/* Names of ours: an attribute that has one of them is told apart by a prefix. */
-static bool is_taken(struct model_str key)
-{
-    static const struct model_str ours[] = {
-        MODEL_STR("src"),     MODEL_STR("level"),    MODEL_STR("links"),
-        MODEL_STR("span_id"), MODEL_STR("trace_id"), MODEL_STR("parent_span_id"),
-        MODEL_STR("message"),
-    };
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (key.n == ours[i].n && memcmp(key.p, ours[i].p, key.n) == 0)
-            return true;
-    return false;
-}
-
 static void put_key(struct buf *b, struct model_str key)
 {
     buf_put(b, ",\"", 2);
-    if (is_taken(key))
-        JSON_PUT(b, "attr.");
+    if (export_key_is_taken(key))
+        JSON_PUT(b, EXPORT_KEY_PREFIX);
     json_put_escaped(b, key.p, key.n);
     buf_put(b, "\":", 2);
 }
@@ -70,20 +56,6 @@ void chrome_put_u64(struct buf *b, uint64_t v)
     json_put_u64(b, v);
     if (text)
         buf_putc(b, '"');
-}
-
-/* With a point or an exponent, so that readers keep it a float: many take a
- * long row of digits for an integer that does not fit. */
-static void put_double(struct buf *b, double v)
-{
-    size_t from = b->size;
-    json_put_double(b, v, true);
-    if (!isfinite(v) || b->failed)
-        return;
-    for (size_t i = from; i < b->size; i++)
-        if (b->data[i] == '.' || b->data[i] == 'e')
-            return;
-    buf_put(b, ".0", 2);
 }
 
 static void put_pointer(struct buf *b, uint64_t v)
@@ -104,7 +76,7 @@ void chrome_put_value(struct buf *b, const struct model_value *v)
         chrome_put_u64(b, v->v.u64);
         break;
     case ORIEL_TYPE_F64:
-        put_double(b, v->v.f64);
+        export_put_double(b, v->v.f64);
         break;
     case ORIEL_TYPE_STR:
         json_put_string(b, v->v.str.p, v->v.str.n);

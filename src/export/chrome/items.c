@@ -300,7 +300,10 @@ static void put_plot(struct chrome *c, const struct model_plot *p)
     c->early += p->t_ns < c->base_ns;
     char *o = put_us(c, l.o, since_base(c, p->t_ns));
     commit(c, PUT(o, ",\"args\":{\"value\":"));
-    chrome_put_value(&c->buf, &p->value);
+    if (p->value.type == ORIEL_TYPE_BOOL) /* viewers want numbers */
+        buf_putc(&c->buf, p->value.v.b ? '1' : '0');
+    else
+        chrome_put_value(&c->buf, &p->value);
     JSON_PUT(&c->buf, "}}");
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "export/log/log.h"
+#include "export/values.h"
 #include "util/json.h"
 
 /* ---- time ---- */
@@ -72,7 +73,8 @@ static void put_value(struct json *j, const struct model_value *v)
         json_u64(j, v->v.u64);
         break;
     case ORIEL_TYPE_F64:
-        json_double(j, v->v.f64);
+        json_raw(j, "", 0); /* the comma */
+        export_put_double(j->out, v->v.f64);
         break;
     case ORIEL_TYPE_BYTES:
         if (!(v->flags & MODEL_VALUE_REDACTED)) {
@@ -246,7 +248,6 @@ void log_put_json(struct log_state *l, const struct log_line *line)
     char stamp[LOG_STAMP_BYTES];
     struct json j;
     json_init(&j, &l->buf);
-    j.nan_as_text = true;
     log_put_stamp(l, stamp, line->t_ns);
     json_object(&j);
     json_key(&j, "timestamp");

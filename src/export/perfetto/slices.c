@@ -3,8 +3,8 @@
  * Spans. A scoped span is a begin and an end packet on its thread's track, both
  * written when the span is over; Perfetto sorts packets by time. Those of equal
  * time keep the order of the file, in which an outer begin must stand before an
- * inner one: a span that began in the same nanosecond as the one around it is
- * held back until that one comes. Async spans have a track of their own, and a
+ * inner one: the begin of a span that began in the same nanosecond as the one
+ * around it is held back until that one comes. Async spans have a track of their own, and a
  * slice for each stretch on a thread. Runs on one thread.
  */
 #include <assert.h>
@@ -130,6 +130,14 @@ static void release_inner(struct perfetto *p, struct perfetto_thread *t, uint64_
     t->holds.count = kept;
 }
 
+static bool is_awaited(const struct perfetto_thread *t, uint64_t start_ns)
+{
+    for (size_t i = 0; i < t->holds.count; i++)
+        if (t->holds.items[i].start_ns == start_ns)
+            return true;
+    return false;
+}
+
 /* Takes what was written from `from` on out of the buffer again. */
 static void hold(struct perfetto *p, struct perfetto_thread *t, const struct model_span *s,
                  size_t from)
@@ -174,16 +182,21 @@ void perfetto_release_holds(struct perfetto *p)
 
 /* ---- spans ---- */
 
-/* A scoped span that is not plain, or tied to others by time. */
+/* A scoped span that is not plain, or tied to others by time. Of a tied one
+ * only the begin waits; its end must stand before what begins at that time.
+ * One without length waits as a whole: its end may not stand before its begin. */
 static void put_scoped_slow(struct perfetto *p, struct perfetto_thread *t,
                             const struct perfetto_site *site, const struct model_span *s)
 {
+    bool tied = s->flags & MODEL_SPAN_TIED, empty = s->end_ns == s->start_ns;
     perfetto_tell_keys(p, t, s->attrs, s->attr_count);
     size_t from = p->buf.size;
     put_full_begin(p, t, site, s, 0);
     release_inner(p, t, s->start_ns, s->depth);
+    if (tied && !empty)
+        hold(p, t, s, from);
     put_full_end(p, t, s->end_ns, 0);
-    if (s->flags & MODEL_SPAN_TIED)
+    if (tied && empty)
         hold(p, t, s, from);
 }
 
@@ -247,8 +260,8 @@ void perfetto_put_span(struct perfetto *p, const struct model_span *s)
     const struct perfetto_site *site = t ? perfetto_site(p, t, s->site) : NULL;
     if (__builtin_expect(!site, 0))
         return;
-    if (__builtin_expect(is_plain(s) && !is_async(s) && !t->holds.count &&
-                         !(s->flags & MODEL_SPAN_TIED), 1)) {
+    if (__builtin_expect(is_plain(s) && !is_async(s) && !(s->flags & MODEL_SPAN_TIED) &&
+                         !(t->holds.count && is_awaited(t, s->start_ns)), 1)) {
         char *o = buf_reserve(&p->buf, SPAN_ROOM), *start = o;
         if (!o)
             return;

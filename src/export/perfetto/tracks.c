@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "export/perfetto/perfetto.h"
+#include "export/values.h"
 #include "util/utf8.h"
 
 enum { COMMON_SEQUENCE = 1, FIRST_SEQUENCE = 2 };
@@ -309,6 +310,20 @@ const struct perfetto_site *perfetto_site_slow(struct perfetto *p, struct perfet
     return k;
 }
 
+static void put_key(struct perfetto *p, uint64_t iid, struct model_str key)
+{
+    struct buf *b = &p->scratch;
+    if (!export_key_is_taken(key)) {
+        put_interned(&p->buf, INTERNED_KEY, iid, key);
+        return;
+    }
+    buf_clear(b);
+    buf_puts(b, EXPORT_KEY_PREFIX);
+    buf_put(b, key.p, key.n);
+    put_interned(&p->buf, INTERNED_KEY, iid, (struct model_str){b->data, (uint32_t)b->size});
+    p->buf.failed |= b->failed;
+}
+
 uint64_t perfetto_key_iid(struct perfetto *p, struct model_str key)
 {
     uint32_t id = intern_add(&p->keys, key.p, key.n);
@@ -336,7 +351,7 @@ void perfetto_tell_keys(struct perfetto *p, struct perfetto_thread *t,
             interned = pb_open(&p->buf, PACKET_INTERNED, WIDE);
             any = true;
         }
-        put_interned(&p->buf, INTERNED_KEY, iid, attrs[i].key);
+        put_key(p, iid, attrs[i].key);
     }
     if (any) {
         pb_close(&p->buf, interned);

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# One table of fixtures through every outlet of the registry, read back by
+# readers that are not ours. docs/OUTLETS.md is the table of what was promised.
+if(ORIEL_ONLY AND NOT "export" IN_LIST ORIEL_ONLY)
+  return()
+endif()
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+set(conformance ${CMAKE_SOURCE_DIR}/tests/conformance)
+set(conformance_out ${CMAKE_BINARY_DIR}/conformance)
+file(MAKE_DIRECTORY ${conformance_out})
+
+add_executable(conformance ${conformance}/conformance.c ${conformance}/fixtures.c
+  ${conformance}/texts.c ${conformance}/describe.c)
+set_target_properties(conformance PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_link_libraries(conformance PRIVATE oriel_all)
+target_include_directories(conformance PRIVATE ${conformance})
+
+add_test(NAME conformance.write COMMAND conformance ${conformance_out})
+set_tests_properties(conformance.write PROPERTIES FIXTURES_SETUP conformance_files)
+foreach(outlet capture chrome perfetto log)
+  add_test(NAME conformance.${outlet}
+    COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py ${outlet} ${conformance_out})
+  list(APPEND conformance_tests conformance.${outlet})
+endforeach()
+add_test(NAME conformance.docs COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py docs
+  ${conformance_out} ${CMAKE_SOURCE_DIR}/docs/OUTLETS.md)
+set_tests_properties(${conformance_tests} conformance.docs PROPERTIES
+  FIXTURES_REQUIRED conformance_files)
+set_tests_properties(conformance.write ${conformance_tests} conformance.docs PROPERTIES
+  LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 300)

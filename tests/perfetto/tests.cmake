@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What Perfetto's trace_processor says of our traces. Skipped, with the reason,
+# where Node or the package is missing; tools/setup installs both.
+find_program(NODE node)
+set(perfetto_tests ${CMAKE_SOURCE_DIR}/tests/perfetto)
+if(NOT NODE)
+  add_test(NAME perfetto.driver COMMAND sh -c
+    "echo 'node is not installed: no trace is shown to trace_processor'; exit 77")
+else()
+  add_test(NAME perfetto.driver COMMAND bash ${perfetto_tests}/driver.sh ${NODE}
+    ${CMAKE_BINARY_DIR})
+endif()
+set(perfetto_names perfetto.driver)
+if(NODE AND NOT (ORIEL_ONLY AND NOT "export" IN_LIST ORIEL_ONLY))
+  add_executable(perfetto_long ${perfetto_tests}/long.c)
+  set_target_properties(perfetto_long PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  target_link_libraries(perfetto_long PRIVATE oriel_all)
+  foreach(outlet chrome perfetto)
+    add_test(NAME perfetto.long_${outlet} COMMAND bash ${perfetto_tests}/long.sh ${NODE}
+      $<TARGET_FILE:perfetto_long> ${outlet} ${CMAKE_BINARY_DIR}/long.${outlet})
+    list(APPEND perfetto_names perfetto.long_${outlet})
+  endforeach()
+endif()
+set_tests_properties(${perfetto_names} PROPERTIES LABELS perfetto SKIP_RETURN_CODE 77 TIMEOUT 300)
