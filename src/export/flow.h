@@ -39,7 +39,7 @@ struct export_flow_pending {
 struct export_flows {
     struct export_point *seen; /* ring; NULL: out of memory, no arrows from links */
     uint64_t seen_count;
-    uint64_t indexed; /* of them are in by_span */
+    uint64_t indexed;   /* of them are in by_span */
     struct map by_span; /* span id -> number in `seen` */
     struct map wanted;  /* span id -> index + 1 in `pending` */
     VEC(struct export_flow_pending) pending;

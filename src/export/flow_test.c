@@ -26,9 +26,13 @@ static void pass(struct export_flows *f, struct arrows *a, uint64_t id, uint64_t
 {
     static struct model_thread thread;
     const struct model_link link = {.span_id = target};
-    const struct model_span s = {.span_id = id, .start_ns = start, .end_ns = start + 1,
-                                 .thread = &thread, .end_thread = &thread,
-                                 .links = &link, .link_count = target != 0};
+    const struct model_span s = {.span_id = id,
+                                 .start_ns = start,
+                                 .end_ns = start + 1,
+                                 .thread = &thread,
+                                 .end_thread = &thread,
+                                 .links = &link,
+                                 .link_count = target != 0};
     export_flows_span(f, &s, collect, a);
 }
 
@@ -123,8 +127,8 @@ TEST(a_stretch_on_a_thread_stands_for_an_async_span)
     struct model_thread t1 = {.index = 1}, t2 = {.index = 2};
     struct export_point p;
     const struct model_busy busy = {&t2, 70, 80};
-    struct model_span s = {.span_id = 1, .start_ns = 50, .thread = &t1, .end_thread = &t1,
-                           .flags = MODEL_SPAN_ASYNC};
+    struct model_span s = {
+        .span_id = 1, .start_ns = 50, .thread = &t1, .end_thread = &t1, .flags = MODEL_SPAN_ASYNC};
     export_flows_point(&s, &p);
     CHECK(p.async && p.thread == NULL);
     s.busy = &busy;

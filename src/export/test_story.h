@@ -19,20 +19,22 @@ static inline void story_spans(struct fixture *f)
     struct model_site *inner = fixture_site(f, ORIEL_SITE_SPAN, "tokenize", "demo.index");
     struct model_site *async = fixture_site(f, ORIEL_SITE_SPAN, "request", "demo.net");
     attrs[0] = (struct model_value){.key = MODEL_STR("ok"), .type = ORIEL_TYPE_BOOL, .v.b = true};
-    attrs[1] = (struct model_value){.key = MODEL_STR("i"), .type = ORIEL_TYPE_I64,
-                                    .v.i64 = INT64_MIN};
-    attrs[2] = (struct model_value){.key = MODEL_STR("u"), .type = ORIEL_TYPE_U64,
-                                    .v.u64 = UINT64_MAX};
+    attrs[1] =
+        (struct model_value){.key = MODEL_STR("i"), .type = ORIEL_TYPE_I64, .v.i64 = INT64_MIN};
+    attrs[2] =
+        (struct model_value){.key = MODEL_STR("u"), .type = ORIEL_TYPE_U64, .v.u64 = UINT64_MAX};
     attrs[3] = (struct model_value){.key = MODEL_STR("f"), .type = ORIEL_TYPE_F64, .v.f64 = 0.1};
-    attrs[4] = (struct model_value){.key = MODEL_STR("nan"), .type = ORIEL_TYPE_F64,
-                                    .v.f64 = (double)NAN};
-    attrs[5] = (struct model_value){.key = MODEL_STR("path"), .type = ORIEL_TYPE_STR,
-                                    .flags = MODEL_VALUE_TRUNCATED, .full_bytes = 99,
+    attrs[4] =
+        (struct model_value){.key = MODEL_STR("nan"), .type = ORIEL_TYPE_F64, .v.f64 = (double)NAN};
+    attrs[5] = (struct model_value){.key = MODEL_STR("path"),
+                                    .type = ORIEL_TYPE_STR,
+                                    .flags = MODEL_VALUE_TRUNCATED,
+                                    .full_bytes = 99,
                                     .v.str = MODEL_STR("a \"b\"\n\x1b[31m")};
-    attrs[6] = (struct model_value){.key = MODEL_STR("raw"), .type = ORIEL_TYPE_BYTES,
-                                    .v.str = MODEL_STR("\0\xff")};
-    attrs[7] = (struct model_value){.key = MODEL_STR("at"), .type = ORIEL_TYPE_PTR,
-                                    .v.u64 = 0x7f00deadbeef};
+    attrs[6] = (struct model_value){
+        .key = MODEL_STR("raw"), .type = ORIEL_TYPE_BYTES, .v.str = MODEL_STR("\0\xff")};
+    attrs[7] = (struct model_value){
+        .key = MODEL_STR("at"), .type = ORIEL_TYPE_PTR, .v.u64 = 0x7f00deadbeef};
 
     struct model_span *s = fixture_span(f, inner, f->main, 0x11, 0x10, 2000, 3500);
     s->depth = 1;
@@ -63,28 +65,40 @@ static inline void story_spans(struct fixture *f)
 
 static inline void story_others(struct fixture *f)
 {
-    static struct model_value attr = {.key = MODEL_STR("tenant"), .type = ORIEL_TYPE_STR,
-                                      .v.str = MODEL_STR("acme")};
+    static struct model_value attr = {
+        .key = MODEL_STR("tenant"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("acme")};
     struct model_site *log = fixture_site(f, ORIEL_SITE_EVENT, "cache miss", "demo.cache");
     struct model_site *plot = fixture_site(f, ORIEL_SITE_PLOT, "queue", "demo");
     struct model_site *frame = fixture_site(f, ORIEL_SITE_FRAME, "frame", "demo");
     struct model_site *task = fixture_site(f, ORIEL_SITE_TASK, "job", "demo.task");
     struct model_item *item = fixture_item(f, MODEL_ITEM_EVENT, FIXTURE_START + 13000);
-    item->u.event = (struct model_event){.t_ns = item->t_ns, .site = log, .thread = f->main,
-                                         .message = log->name, .attrs = &attr, .attr_count = 1,
-                                         .trace_id = {0xab}, .span_id = 0x10};
+    item->u.event = (struct model_event){.t_ns = item->t_ns,
+                                         .site = log,
+                                         .thread = f->main,
+                                         .message = log->name,
+                                         .attrs = &attr,
+                                         .attr_count = 1,
+                                         .trace_id = {0xab},
+                                         .span_id = 0x10};
     item = fixture_item(f, MODEL_ITEM_EVENT, FIXTURE_START + 13001);
-    item->u.event = (struct model_event){.t_ns = item->t_ns, .site = log, .thread = f->main,
+    item->u.event = (struct model_event){.t_ns = item->t_ns,
+                                         .site = log,
+                                         .thread = f->main,
                                          .message = MODEL_STR("cache miss no. 7")};
     item = fixture_item(f, MODEL_ITEM_PLOT, FIXTURE_START + 14000);
-    item->u.plot = (struct model_plot){item->t_ns, plot, f->main,
-                                       {.key = MODEL_STR("value"), .type = ORIEL_TYPE_F64,
-                                        .v.f64 = 2.5}};
+    item->u.plot =
+        (struct model_plot){item->t_ns,
+                            plot,
+                            f->main,
+                            {.key = MODEL_STR("value"), .type = ORIEL_TYPE_F64, .v.f64 = 2.5}};
     item = fixture_item(f, MODEL_ITEM_FRAME, FIXTURE_START + 15000);
     item->u.frame = (struct model_frame){item->t_ns, frame, f->main};
     for (uint8_t op = ORIEL_TASK_SPAWN; op <= ORIEL_TASK_RESUME; op++) {
         item = fixture_item(f, MODEL_ITEM_TASK, FIXTURE_START + 15000 + op * 1000);
-        item->u.task = (struct model_task){.t_ns = item->t_ns, .task = 5, .other = 4, .site = task,
+        item->u.task = (struct model_task){.t_ns = item->t_ns,
+                                           .task = 5,
+                                           .other = 4,
+                                           .site = task,
                                            .thread = op == ORIEL_TASK_RESUME ? f->worker : f->main,
                                            .op = op};
     }

@@ -91,13 +91,26 @@ static struct model_span *span(struct fixtures *f, const char *name)
 
 static const struct model_value *extremes(struct fixtures *f, uint32_t *count)
 {
-    static const int64_t ints[] = {0, 1, -1, 9007199254740992, 9007199254740993,
-                                   -9007199254740993, INT64_MAX, INT64_MIN};
+    static const int64_t ints[] = {
+        0, 1, -1, 9007199254740992, 9007199254740993, -9007199254740993, INT64_MAX, INT64_MIN};
     static const uint64_t uints[] = {0, 9007199254740993u, INT64_MAX, (uint64_t)INT64_MAX + 1,
                                      UINT64_MAX};
-    const double floats[] = {0.0, -0.0, 0.1, 1.0, -1.5, 1.0 / 3, 1e21, 1e22, 1e300, DBL_MAX,
-                             DBL_MIN, 4.9406564584124654e-324, 9007199254740992.0, (double)NAN,
-                             (double)INFINITY, -(double)INFINITY};
+    const double floats[] = {0.0,
+                             -0.0,
+                             0.1,
+                             1.0,
+                             -1.5,
+                             1.0 / 3,
+                             1e21,
+                             1e22,
+                             1e300,
+                             DBL_MAX,
+                             DBL_MIN,
+                             4.9406564584124654e-324,
+                             9007199254740992.0,
+                             (double)NAN,
+                             (double)INFINITY,
+                             -(double)INFINITY};
     static const uint64_t pointers[] = {0, 0x7fffdeadbeef, UINT64_MAX};
     static const struct model_str bytes[] = {{"", 0}, {"\0\xff\x80", 3}, {"plain", 5}};
     struct model_value all[64];
@@ -114,8 +127,8 @@ static const struct model_value *extremes(struct fixtures *f, uint32_t *count)
     for (size_t i = 0; i < 3; i++)
         all[n++] = (struct model_value){.type = ORIEL_TYPE_PTR, .v.u64 = pointers[i]};
     for (size_t i = 0; i < 3; i++)
-        all[n++] = (struct model_value){.type = ORIEL_TYPE_BYTES, .v.str = bytes[i],
-                                        .full_bytes = bytes[i].n};
+        all[n++] = (struct model_value){
+            .type = ORIEL_TYPE_BYTES, .v.str = bytes[i], .full_bytes = bytes[i].n};
     for (uint32_t i = 0; i < n; i++) {
         char key[16];
         snprintf(key, sizeof key, "v%u", i);
@@ -134,9 +147,13 @@ static void add_values(struct fixtures *f)
     s->attr_count = n;
     struct model_item *it = item(f, MODEL_ITEM_EVENT);
     const struct model_site *log = simple_site(f, ORIEL_SITE_EVENT, "values of an event");
-    it->u.event = (struct model_event){.t_ns = it->t_ns, .site = log, .thread = f->main,
-                                       .message = log->name, .span_id = f->next_id,
-                                       .attrs = values, .attr_count = n};
+    it->u.event = (struct model_event){.t_ns = it->t_ns,
+                                       .site = log,
+                                       .thread = f->main,
+                                       .message = log->name,
+                                       .span_id = f->next_id,
+                                       .attrs = values,
+                                       .attr_count = n};
 }
 
 static void add_big(struct fixtures *f)
@@ -145,8 +162,8 @@ static void add_big(struct fixtures *f)
     char *big = need(arena_alloc(&f->arena, MIB, 1));
     for (uint32_t i = 0; i < MIB; i++)
         big[i] = (char)(i % 251 == 0 ? '"' : i % 97 == 0 ? '\n' : 'a' + i % 26);
-    const struct model_value huge[] = {{.key = text("big"), .type = ORIEL_TYPE_STR,
-                                        .v.str = {big, MIB}, .full_bytes = MIB}};
+    const struct model_value huge[] = {
+        {.key = text("big"), .type = ORIEL_TYPE_STR, .v.str = {big, MIB}, .full_bytes = MIB}};
     struct model_span *s = span(f, "one attribute of 1 MiB");
     s->attrs = KEEP(f, huge);
     s->attr_count = 1;
@@ -179,22 +196,34 @@ static void add_nasty(struct fixtures *f)
         s->status = ORIEL_STATUS_ERROR;
         s->status_message = bad;
         struct model_item *it = item(f, MODEL_ITEM_EVENT);
-        it->u.event = (struct model_event){
-            .t_ns = it->t_ns, .thread = f->main, .message = bad, .span_id = f->next_id,
-            .site = site(f, ORIEL_SITE_EVENT, text("nasty"), bad, bad), .attrs = attrs,
-            .attr_count = 1};
+        it->u.event =
+            (struct model_event){.t_ns = it->t_ns,
+                                 .thread = f->main,
+                                 .message = bad,
+                                 .span_id = f->next_id,
+                                 .site = site(f, ORIEL_SITE_EVENT, text("nasty"), bad, bad),
+                                 .attrs = attrs,
+                                 .attr_count = 1};
     }
 }
 
 static void add_cut(struct fixtures *f)
 {
-    const struct model_value values[] = {
-        {.key = text("cut"), .type = ORIEL_TYPE_STR, .flags = MODEL_VALUE_TRUNCATED,
-         .v.str = text("begin"), .full_bytes = 123456},
-        {.key = text("password"), .type = ORIEL_TYPE_STR, .flags = MODEL_VALUE_REDACTED,
-         .v.str = text("[redacted]"), .full_bytes = 10},
-        {.key = text("token"), .type = ORIEL_TYPE_BYTES, .flags = MODEL_VALUE_REDACTED,
-         .v.str = text("[redacted]"), .full_bytes = 10}};
+    const struct model_value values[] = {{.key = text("cut"),
+                                          .type = ORIEL_TYPE_STR,
+                                          .flags = MODEL_VALUE_TRUNCATED,
+                                          .v.str = text("begin"),
+                                          .full_bytes = 123456},
+                                         {.key = text("password"),
+                                          .type = ORIEL_TYPE_STR,
+                                          .flags = MODEL_VALUE_REDACTED,
+                                          .v.str = text("[redacted]"),
+                                          .full_bytes = 10},
+                                         {.key = text("token"),
+                                          .type = ORIEL_TYPE_BYTES,
+                                          .flags = MODEL_VALUE_REDACTED,
+                                          .v.str = text("[redacted]"),
+                                          .full_bytes = 10}};
     struct model_span *s = span(f, "cut and redacted");
     s->attrs = KEEP(f, values);
     s->attr_count = 3;
@@ -302,8 +331,8 @@ static void add_threads(struct fixtures *f)
     span_at(f, s, f->other, 0, 10); /* the second process */
     span_at(f, s, f->again, 0, 10); /* a tid used twice */
     for (unsigned i = 0; i < 12; i++) {
-        struct model_thread *t = need(model_catalog_add_thread(
-            &f->catalog, 0, (int32_t)(300 + i), 100 + i));
+        struct model_thread *t =
+            need(model_catalog_add_thread(&f->catalog, 0, (int32_t)(300 + i), 100 + i));
         model_thread_set_name(&f->catalog, t, nasty_texts[i * 11 + 5]);
         span_at(f, s, t, 0, 10);
     }
@@ -313,14 +342,17 @@ static void add_threads(struct fixtures *f)
 
 static void add_events(struct fixtures *f)
 {
-    const struct model_value values[] = {
-        {.key = text("n"), .type = ORIEL_TYPE_I64, .v.i64 = 7}};
+    const struct model_value values[] = {{.key = text("n"), .type = ORIEL_TYPE_I64, .v.i64 = 7}};
     for (int i = 0; i < 6; i++) { /* one per level, by the number of its site */
         struct model_item *it = item(f, MODEL_ITEM_EVENT);
-        it->u.event = (struct model_event){
-            .t_ns = it->t_ns, .thread = f->worker, .message = text("a formatted message"),
-            .site = simple_site(f, ORIEL_SITE_EVENT, "event"), .span_id = f->next_id,
-            .attrs = KEEP(f, values), .attr_count = 1, .dropped_attrs = i == 0 ? 3 : 0};
+        it->u.event = (struct model_event){.t_ns = it->t_ns,
+                                           .thread = f->worker,
+                                           .message = text("a formatted message"),
+                                           .site = simple_site(f, ORIEL_SITE_EVENT, "event"),
+                                           .span_id = f->next_id,
+                                           .attrs = KEEP(f, values),
+                                           .attr_count = 1,
+                                           .dropped_attrs = i == 0 ? 3 : 0};
         memset(it->u.event.trace_id, 0x77, 16);
     }
 }
@@ -352,8 +384,11 @@ static void add_frames_and_tasks(struct fixtures *f)
     }
     for (uint8_t op = ORIEL_TASK_SPAWN; op <= ORIEL_TASK_NAME; op++) {
         struct model_item *it = item(f, MODEL_ITEM_TASK);
-        it->u.task = (struct model_task){.t_ns = it->t_ns, .task = UINT64_MAX - 5, .other = 17,
-                                         .span_id = f->next_id, .site = task,
+        it->u.task = (struct model_task){.t_ns = it->t_ns,
+                                         .task = UINT64_MAX - 5,
+                                         .other = 17,
+                                         .span_id = f->next_id,
+                                         .site = task,
                                          .thread = op == ORIEL_TASK_RESUME ? f->worker : f->main,
                                          .op = op};
     }

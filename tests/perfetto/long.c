@@ -20,9 +20,11 @@ static uint64_t next_id = 1;
 
 static const struct model_site *site(const char *name)
 {
-    const struct model_site s = {.id = 2 + catalog.site_count, .kind = ORIEL_SITE_SPAN,
+    const struct model_site s = {.id = 2 + catalog.site_count,
+                                 .kind = ORIEL_SITE_SPAN,
                                  .level = ORIEL_LEVEL_INFO,
-                                 .name = {name, (uint32_t)strlen(name)}, .target = MODEL_STR("t")};
+                                 .name = {name, (uint32_t)strlen(name)},
+                                 .target = MODEL_STR("t")};
     return model_catalog_add_site(&catalog, &s);
 }
 
@@ -34,8 +36,13 @@ static void span(const struct model_site *s, const struct model_thread *t, uint6
         exit(1);
     item->kind = MODEL_ITEM_SPAN;
     item->t_ns = end;
-    item->u.span = (struct model_span){.span_id = next_id++, .trace_id = {1}, .start_ns = start,
-                                       .end_ns = end, .site = s, .thread = t, .end_thread = t};
+    item->u.span = (struct model_span){.span_id = next_id++,
+                                       .trace_id = {1},
+                                       .start_ns = start,
+                                       .end_ns = end,
+                                       .site = s,
+                                       .thread = t,
+                                       .end_thread = t};
 }
 
 static void write_batch(const struct exporter *e, void *state)
@@ -51,7 +58,8 @@ static void write_batch(const struct exporter *e, void *state)
 static void tell(const struct exporter *e, void *state, unsigned long rounds)
 {
     const struct model_thread *threads[2];
-    const struct model_site *inner = site("inner"), *middle = site("middle"), *outer = site("outer");
+    const struct model_site *inner = site("inner"), *middle = site("middle"),
+                            *outer = site("outer");
     uint64_t start = catalog.start_ns + 1, t = start + STEP_NS;
     model_catalog_add_process(&catalog, 1, MODEL_STR("/long"), MODEL_STR("long"));
     for (int k = 0; k < 2; k++)

@@ -21,13 +21,22 @@ enum { WRITE_BYTES = 256 * 1024 };
 static const char *const form_choices[] = {"array", "object", NULL};
 
 static const struct option_def chrome_option_defs[] = {
-    {.name = "form", .type = OPTION_ENUM, .offset = offsetof(struct chrome_options, form),
-     .fallback = "array", .choices = form_choices,
+    {.name = "form",
+     .type = OPTION_ENUM,
+     .offset = offsetof(struct chrome_options, form),
+     .fallback = "array",
+     .choices = form_choices,
      .help = "array of events, or object that carries metadata as well"},
-    {.name = "ids", .type = OPTION_BOOL, .offset = offsetof(struct chrome_options, ids),
-     .fallback = "true", .help = "put trace, span and parent id into the args of every event"},
-    {.name = "source", .type = OPTION_BOOL, .offset = offsetof(struct chrome_options, source),
-     .fallback = "true", .help = "put file and line of the call site into the args"},
+    {.name = "ids",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct chrome_options, ids),
+     .fallback = "true",
+     .help = "put trace, span and parent id into the args of every event"},
+    {.name = "source",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct chrome_options, source),
+     .fallback = "true",
+     .help = "put file and line of the call site into the args"},
     OPTION_END,
 };
 

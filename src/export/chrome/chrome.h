@@ -51,9 +51,9 @@ struct chrome_thread {
     const char *name;        /* as last told */
     uint32_t name_n;
     int32_t pid, tid;
-    uint8_t trace_id[16];    /* of the last item, and its text form */
-    char trace[48];          /* "trace_id":" ... 32 digits ... "," */
-    bool told;               /* its metadata is out */
+    uint8_t trace_id[16]; /* of the last item, and its text form */
+    char trace[48];       /* "trace_id":" ... 32 digits ... "," */
+    bool told;            /* its metadata is out */
 };
 
 struct chrome {

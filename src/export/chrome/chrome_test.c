@@ -195,8 +195,10 @@ static void small_close(struct out *o)
 
 TEST(a_full_disk_leaves_valid_json_and_the_names_come_again)
 {
-    static const struct out_ops ops = {.write = small_write, .write_at = small_write_at,
-                                       .truncate = small_truncate, .close = small_close};
+    static const struct out_ops ops = {.write = small_write,
+                                       .write_at = small_write_at,
+                                       .truncate = small_truncate,
+                                       .close = small_close};
     struct fixture f;
     struct arena a;
     struct oriel_err err = {0};

@@ -209,7 +209,9 @@ static void put_totals(struct json *j, const struct export_summary *end)
         const char *key;
         uint64_t n;
     } totals[] = {
-        {"records", end->records},       {"damaged", end->damaged}, {"clamped", end->clamped},
+        {"records", end->records},
+        {"damaged", end->damaged},
+        {"clamped", end->clamped},
         {"unfinished", end->unfinished},
     };
     for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {

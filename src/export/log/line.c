@@ -175,10 +175,8 @@ static void put_span_end(struct json *j, const struct model_span *s)
         uint32_t flag;
         const char *key;
     } marks[] = {
-        {MODEL_SPAN_UNFINISHED, "unfinished"},
-        {MODEL_SPAN_CLAMPED, "clamped"},
-        {MODEL_SPAN_ORPHAN_END, "begin_lost"},
-        {MODEL_SPAN_REMOTE_PARENT, "remote_parent"},
+        {MODEL_SPAN_UNFINISHED, "unfinished"}, {MODEL_SPAN_CLAMPED, "clamped"},
+        {MODEL_SPAN_ORPHAN_END, "begin_lost"}, {MODEL_SPAN_REMOTE_PARENT, "remote_parent"},
         {MODEL_SPAN_EXTERNAL, "external"},
     };
     json_key(j, "event");

@@ -117,9 +117,11 @@ static void put_loss(struct log_state *l, const struct model_loss *loss)
 {
     const struct model_value attrs[] = {
         {.key = MODEL_STR("count"), .type = ORIEL_TYPE_U64, .v.u64 = loss->count},
-        {.key = MODEL_STR("cause"), .type = ORIEL_TYPE_STR,
+        {.key = MODEL_STR("cause"),
+         .type = ORIEL_TYPE_STR,
          .v.str = text_of(model_lost_text(loss->cause))},
-        {.key = MODEL_STR("remedy"), .type = ORIEL_TYPE_STR,
+        {.key = MODEL_STR("remedy"),
+         .type = ORIEL_TYPE_STR,
          .v.str = text_of(model_lost_remedy(loss->cause))},
     };
     const struct log_line line = {

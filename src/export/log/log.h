@@ -60,8 +60,8 @@ struct log_state {
     VEC(uint8_t) by_site; /* least level shown, by site; 0: not looked up yet */
     char *texts;          /* what directives and context point into */
     struct buf buf;
-    uint64_t second;  /* the one that `stamp` is for */
-    char stamp[24];   /* 2026-11-20T10:15:30 */
+    uint64_t second; /* the one that `stamp` is for */
+    char stamp[24];  /* 2026-11-20T10:15:30 */
     bool stamped;
 };
 

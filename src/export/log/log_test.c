@@ -119,12 +119,14 @@ TEST(spans_are_silent_unless_asked_for)
 TEST(nothing_logged_can_end_a_line_or_command_a_terminal)
 {
     struct fixture f;
-    const struct model_value attr = {.key = MODEL_STR("a b"), .type = ORIEL_TYPE_STR,
+    const struct model_value attr = {.key = MODEL_STR("a b"),
+                                     .type = ORIEL_TYPE_STR,
                                      .v.str = MODEL_STR("x=\"1\"\x1b]0;evil\a")};
     fixture_init(&f);
     struct model_site *site = fixture_site(&f, ORIEL_SITE_EVENT, "m", "t\n");
-    struct model_event *e = event(
-        &f, site, MODEL_STR("one\ntwo\r\t\x1b[31m\x7f\\ \xff \xc2\x9b \xe2\x80\xae \xc3\xa9 \0 end"));
+    struct model_event *e =
+        event(&f, site,
+              MODEL_STR("one\ntwo\r\t\x1b[31m\x7f\\ \xff \xc2\x9b \xe2\x80\xae \xc3\xa9 \0 end"));
     e->attrs = &attr;
     e->attr_count = 1;
     CHECK_STR(run(&f, &text), "2023-11-14T22:13:20.000000000Z INFO  t\\n: "
@@ -149,8 +151,8 @@ TEST(colour_is_for_terminals_or_on_demand)
             REQUIRE(fixture_write(&f) == 0);
             REQUIRE(fixture_close(&f) == 0);
             bool coloured = strstr(buf_cstr(&f.bytes), "\x1b[32mINFO") != NULL;
-            CHECK_EQ(coloured, choice == LOG_COLOUR_ALWAYS ||
-                                   (choice == LOG_COLOUR_AUTO && terminal));
+            CHECK_EQ(coloured,
+                     choice == LOG_COLOUR_ALWAYS || (choice == LOG_COLOUR_AUTO && terminal));
             fixture_done(&f);
         }
 }

@@ -174,7 +174,8 @@ static void put_own(struct log_state *l, const char *before, const char *key, co
 static void put_span_end(struct log_state *l, const char *before, const struct model_span *s)
 {
     char text[NUM_TEXT_MAX];
-    snprintf(text, sizeof text, "%llu.%06u", (unsigned long long)((s->end_ns - s->start_ns) / 1000000),
+    snprintf(text, sizeof text, "%llu.%06u",
+             (unsigned long long)((s->end_ns - s->start_ns) / 1000000),
              (unsigned)((s->end_ns - s->start_ns) % 1000000));
     put_own(l, before, "duration_ms", text);
     if (s->flags & MODEL_SPAN_UNFINISHED)

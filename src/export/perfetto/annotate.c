@@ -29,8 +29,9 @@ char *perfetto_put_ids(char *o, struct perfetto_thread *t, const struct perfetto
     for (int i = 0; i < 2; i++) {
         if (!spans[i].id)
             continue;
-        const char head[6] = {EVENT_ANNOTATION << 3 | PB_BYTES, 2 + 2 + 16, KEY_IID << 3,
-                              (char)spans[i].key, KEY_TEXT << 3 | PB_BYTES, 16};
+        const char head[6] = {
+            EVENT_ANNOTATION << 3 | PB_BYTES, 2 + 2 + 16, KEY_IID << 3, (char)spans[i].key,
+            KEY_TEXT << 3 | PB_BYTES,         16};
         memcpy(o, head, sizeof head);
         o = export_put_hex8(o + sizeof head, &spans[i].id);
     }
@@ -196,9 +197,8 @@ void perfetto_put_span_marks(struct perfetto *p, const struct model_span *s)
     if (s->flags & MODEL_SPAN_ASYNC)
         perfetto_note_u64(b, "oriel.busy_ns", s->busy_ns);
     if (s->status != ORIEL_STATUS_UNSET)
-        perfetto_note_text(b, "otel.status_code", s->status == ORIEL_STATUS_ERROR
-                                                      ? MODEL_STR("ERROR")
-                                                      : MODEL_STR("OK"));
+        perfetto_note_text(b, "otel.status_code",
+                           s->status == ORIEL_STATUS_ERROR ? MODEL_STR("ERROR") : MODEL_STR("OK"));
     if (s->status_message.n)
         perfetto_note_text(b, "otel.status_description", s->status_message);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)

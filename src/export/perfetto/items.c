@@ -160,9 +160,9 @@ static void put_about(struct perfetto *p)
     char session[33];
     model_trace_hex(c->session_id, session);
     perfetto_note_text(b, "session_id", (struct model_str){session, 32});
-    perfetto_note_text(b, "service.name",
-                       (struct model_str){p->env.service_name,
-                                          (uint32_t)strlen(p->env.service_name)});
+    perfetto_note_text(
+        b, "service.name",
+        (struct model_str){p->env.service_name, (uint32_t)strlen(p->env.service_name)});
     perfetto_note_text(b, "oriel_version",
                        (struct model_str){p->env.version, (uint32_t)strlen(p->env.version)});
     for (uint32_t i = 0; i < c->resource_count; i++) {

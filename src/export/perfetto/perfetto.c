@@ -15,10 +15,16 @@
 enum { WRITE_BYTES = 256 * 1024 };
 
 static const struct option_def perfetto_option_defs[] = {
-    {.name = "ids", .type = OPTION_BOOL, .offset = offsetof(struct perfetto_options, ids),
-     .fallback = "true", .help = "annotate every slice with trace, span and parent id"},
-    {.name = "source", .type = OPTION_BOOL, .offset = offsetof(struct perfetto_options, source),
-     .fallback = "true", .help = "give the source location of every slice"},
+    {.name = "ids",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct perfetto_options, ids),
+     .fallback = "true",
+     .help = "annotate every slice with trace, span and parent id"},
+    {.name = "source",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct perfetto_options, source),
+     .fallback = "true",
+     .help = "give the source location of every slice"},
     OPTION_END,
 };
 
@@ -89,8 +95,8 @@ static int drain(struct perfetto *p, struct oriel_err *err)
         out_truncate(out, keep);
     perfetto_tracks_forget(p);
     p->begun = keep > 0;
-    return err_set(err, rc, "%s: writing the Perfetto trace: %s",
-                   *out->path ? out->path : "memory", err_text(rc));
+    return err_set(err, rc, "%s: writing the Perfetto trace: %s", *out->path ? out->path : "memory",
+                   err_text(rc));
 }
 
 static int perfetto_write(void *state, const struct model_batch *batch, struct oriel_err *err)

@@ -106,12 +106,7 @@ enum { FLAG_STATE_CLEARED = 1, FLAG_NEEDS_STATE = 2 };
 enum { CLOCK_UNIX = 1, CLOCK_BOOT = 6 }; /* REALTIME, BOOTTIME */
 
 /* Annotation keys of ours have fixed interned ids; a site's keys follow. */
-enum perfetto_key {
-    KEY_TRACE_ID = 1,
-    KEY_SPAN_ID = 2,
-    KEY_PARENT_ID = 3,
-    KEYS_OF_OURS = 4
-};
+enum perfetto_key { KEY_TRACE_ID = 1, KEY_SPAN_ID = 2, KEY_PARENT_ID = 3, KEYS_OF_OURS = 4 };
 
 /* Up to 16 bytes, copied whole. */
 struct perfetto_bytes {
@@ -138,7 +133,7 @@ struct perfetto_thread {
     uint32_t name_n;
     bool told;
     int32_t pid, tid;
-    uint64_t uuid;              /* of its track */
+    uint64_t uuid; /* of its track */
     uint32_t sequence;
     struct perfetto_bytes head; /* sequence and flags of each packet */
     uint8_t trace_id[16];       /* of the last item, and its annotation */
@@ -210,9 +205,8 @@ static inline struct perfetto_thread *perfetto_thread(struct perfetto *p,
     }
     return perfetto_thread_slow(p, t);
 }
-static inline const struct perfetto_site *perfetto_site(struct perfetto *p,
-                                                        struct perfetto_thread *t,
-                                                        const struct model_site *s)
+static inline const struct perfetto_site *
+perfetto_site(struct perfetto *p, struct perfetto_thread *t, const struct model_site *s)
 {
     size_t word = s->index / 64;
     if (__builtin_expect(word < t->site_words && (t->sites[word] >> s->index % 64 & 1), 1))

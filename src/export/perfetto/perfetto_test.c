@@ -24,7 +24,8 @@ struct message {
     const struct field fields[20];
 };
 
-static const struct message leaf_source = {{{INTERNED_IID, "iid", 0}, {2, "file", 0},
+static const struct message leaf_source = {{{INTERNED_IID, "iid", 0},
+                                            {2, "file", 0},
                                             {SOURCE_FUNCTION, "function", 0},
                                             {SOURCE_LINE, "line", 0}}};
 static const struct message leaf_named = {{{INTERNED_IID, "iid", 0}, {INTERNED_TEXT, "name", 0}}};
@@ -32,44 +33,61 @@ static const struct message interned = {{{INTERNED_CATEGORY, "category", &leaf_n
                                          {INTERNED_NAME, "event", &leaf_named},
                                          {INTERNED_KEY, "key", &leaf_named},
                                          {INTERNED_SOURCE, "source", &leaf_source}}};
-static const struct message member = {{{KEY_NAME, "name", 0}, {KEY_TEXT, "text", 0},
-                                       {KEY_UINT, "uint", 0}}};
+static const struct message member = {
+    {{KEY_NAME, "name", 0}, {KEY_TEXT, "text", 0}, {KEY_UINT, "uint", 0}}};
 static const struct message item = {{{KEY_MEMBER, "member", &member}}};
-static const struct message annotation = {{{KEY_IID, "key", 0}, {KEY_BOOL, "bool", 0},
-                                           {KEY_UINT, "uint", 0}, {KEY_INT, "int", 0},
-                                           {KEY_DOUBLE, "double", 0}, {KEY_TEXT, "text", 0},
-                                           {KEY_POINTER, "pointer", 0}, {KEY_NAME, "name", 0},
+static const struct message annotation = {{{KEY_IID, "key", 0},
+                                           {KEY_BOOL, "bool", 0},
+                                           {KEY_UINT, "uint", 0},
+                                           {KEY_INT, "int", 0},
+                                           {KEY_DOUBLE, "double", 0},
+                                           {KEY_TEXT, "text", 0},
+                                           {KEY_POINTER, "pointer", 0},
+                                           {KEY_NAME, "name", 0},
                                            {KEY_MEMBER, "member", &member},
                                            {KEY_ITEM, "item", &item}}};
-static const struct message legacy = {{{LEGACY_PHASE, "phase", 0}, {LEGACY_ID, "id", 0},
-                                       {LEGACY_BIND_TO_ENCLOSING, "enclosing", 0}}};
-static const struct message event = {
-    {{EVENT_CATEGORY_IID, "category", 0}, {EVENT_ANNOTATION, "annotation", &annotation},
-     {EVENT_LEGACY, "legacy", &legacy}, {EVENT_TYPE, "type", 0}, {EVENT_NAME_IID, "event", 0},
-     {EVENT_TRACK, "track", 0}, {EVENT_CATEGORY, "category", 0}, {EVENT_NAME, "name", 0},
-     {EVENT_COUNTER, "counter", 0}, {EVENT_SOURCE_IID, "source", 0},
-     {EVENT_DOUBLE_COUNTER, "counter", 0}, {EVENT_FLOW, "flow", 0},
-     {EVENT_TERMINATING_FLOW, "flow_end", 0}}};
-static const struct message process = {{{PROCESS_PID, "pid", 0}, {PROCESS_CMDLINE, "arg", 0},
-                                        {PROCESS_NAME, "name", 0}, {PROCESS_START, "start", 0}}};
-static const struct message thread = {{{THREAD_PID, "pid", 0}, {THREAD_TID, "tid", 0},
-                                       {THREAD_NAME, "name", 0}}};
+static const struct message legacy = {
+    {{LEGACY_PHASE, "phase", 0}, {LEGACY_ID, "id", 0}, {LEGACY_BIND_TO_ENCLOSING, "enclosing", 0}}};
+static const struct message event = {{{EVENT_CATEGORY_IID, "category", 0},
+                                      {EVENT_ANNOTATION, "annotation", &annotation},
+                                      {EVENT_LEGACY, "legacy", &legacy},
+                                      {EVENT_TYPE, "type", 0},
+                                      {EVENT_NAME_IID, "event", 0},
+                                      {EVENT_TRACK, "track", 0},
+                                      {EVENT_CATEGORY, "category", 0},
+                                      {EVENT_NAME, "name", 0},
+                                      {EVENT_COUNTER, "counter", 0},
+                                      {EVENT_SOURCE_IID, "source", 0},
+                                      {EVENT_DOUBLE_COUNTER, "counter", 0},
+                                      {EVENT_FLOW, "flow", 0},
+                                      {EVENT_TERMINATING_FLOW, "flow_end", 0}}};
+static const struct message process = {{{PROCESS_PID, "pid", 0},
+                                        {PROCESS_CMDLINE, "arg", 0},
+                                        {PROCESS_NAME, "name", 0},
+                                        {PROCESS_START, "start", 0}}};
+static const struct message thread = {
+    {{THREAD_PID, "pid", 0}, {THREAD_TID, "tid", 0}, {THREAD_NAME, "name", 0}}};
 static const struct message none = {{{0, "", 0}}};
-static const struct message track = {
-    {{TRACK_UUID, "uuid", 0}, {TRACK_NAME, "name", 0}, {TRACK_PROCESS, "process", &process},
-     {TRACK_THREAD, "thread", &thread}, {TRACK_PARENT, "parent", 0},
-     {TRACK_COUNTER, "counter", &none}}};
+static const struct message track = {{{TRACK_UUID, "uuid", 0},
+                                      {TRACK_NAME, "name", 0},
+                                      {TRACK_PROCESS, "process", &process},
+                                      {TRACK_THREAD, "thread", &thread},
+                                      {TRACK_PARENT, "parent", 0},
+                                      {TRACK_COUNTER, "counter", &none}}};
 static const struct message clock_reading = {{{CLOCK_ID, "id", 0}, {CLOCK_TIMESTAMP, "ns", 0}}};
 static const struct message clocks = {{{CLOCKS_CLOCK, "clock", &clock_reading}}};
 static const struct message defaults_event = {{{EVENT_TRACK, "track", 0}}};
 static const struct message packet_defaults = {{{DEFAULTS_TRACK_EVENT, "event", &defaults_event}}};
 static const struct message uuid = {{{1, "high", 0}, {2, "low", 0}}};
-static const struct message packet = {
-    {{PACKET_CLOCK_SNAPSHOT, "clocks", &clocks}, {PACKET_TIMESTAMP, "t", 0},
-     {PACKET_SEQUENCE, "sequence", 0}, {PACKET_TRACK_EVENT, "event", &event},
-     {PACKET_INTERNED, "intern", &interned}, {PACKET_FLAGS, "flags", 0},
-     {PACKET_DEFAULTS, "defaults", &packet_defaults}, {PACKET_DESCRIPTOR, "track", &track},
-     {PACKET_TRACE_UUID, "trace", &uuid}}};
+static const struct message packet = {{{PACKET_CLOCK_SNAPSHOT, "clocks", &clocks},
+                                       {PACKET_TIMESTAMP, "t", 0},
+                                       {PACKET_SEQUENCE, "sequence", 0},
+                                       {PACKET_TRACK_EVENT, "event", &event},
+                                       {PACKET_INTERNED, "intern", &interned},
+                                       {PACKET_FLAGS, "flags", 0},
+                                       {PACKET_DEFAULTS, "defaults", &packet_defaults},
+                                       {PACKET_DESCRIPTOR, "track", &track},
+                                       {PACKET_TRACE_UUID, "trace", &uuid}}};
 
 static const struct field *find(const struct message *m, uint32_t number)
 {
@@ -163,8 +181,15 @@ TEST(perfetto_tells_the_story_as_before)
 
 TEST(times_are_nine_byte_varints_that_read_back)
 {
-    static const uint64_t times[] = {0, 1, 127, 128, 1700000000123456789u, INT64_MAX,
-                                     0x0102030405060708u, (uint64_t)1 << 56, ((uint64_t)1 << 56) - 1};
+    static const uint64_t times[] = {0,
+                                     1,
+                                     127,
+                                     128,
+                                     1700000000123456789u,
+                                     INT64_MAX,
+                                     0x0102030405060708u,
+                                     (uint64_t)1 << 56,
+                                     ((uint64_t)1 << 56) - 1};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         char bytes[16];
         uint64_t back = 1;
@@ -297,7 +322,8 @@ TEST(a_reused_tid_is_another_thread)
 TEST(text_is_utf8_and_shows_a_nul)
 {
     struct fixture f;
-    const struct model_value attr = {.key = MODEL_STR("k\0\xff"), .type = ORIEL_TYPE_STR,
+    const struct model_value attr = {.key = MODEL_STR("k\0\xff"),
+                                     .type = ORIEL_TYPE_STR,
                                      .v.str = MODEL_STR("a\0\xed\xa0\x80z")};
     fixture_init(&f);
     struct model_site *site = fixture_site(&f, ORIEL_SITE_SPAN, "s", "t");
@@ -349,8 +375,10 @@ static void small_close(struct out *o)
 
 TEST(after_a_full_disk_the_file_ends_at_a_packet_and_names_come_again)
 {
-    static const struct out_ops ops = {.write = small_write, .write_at = small_write_at,
-                                       .truncate = small_truncate, .close = small_close};
+    static const struct out_ops ops = {.write = small_write,
+                                       .write_at = small_write_at,
+                                       .truncate = small_truncate,
+                                       .close = small_close};
     struct fixture f;
     struct oriel_err err = {0};
     struct small_out *small = calloc(1, sizeof *small);

@@ -261,7 +261,8 @@ void perfetto_put_span(struct perfetto *p, const struct model_span *s)
     if (__builtin_expect(!site, 0))
         return;
     if (__builtin_expect(is_plain(s) && !is_async(s) && !(s->flags & MODEL_SPAN_TIED) &&
-                         !(t->holds.count && is_awaited(t, s->start_ns)), 1)) {
+                             !(t->holds.count && is_awaited(t, s->start_ns)),
+                         1)) {
         char *o = buf_reserve(&p->buf, SPAN_ROOM), *start = o;
         if (!o)
             return;
