@@ -54,6 +54,7 @@ coverage:
 
 install: all
 	@cmake --install build --prefix $(PREFIX)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
 	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz

@@ -158,8 +158,8 @@ ORIEL_INLINE struct oriel_emit oriel_begin_start(oriel_word word, size_t field_b
 {
     struct oriel_emit e = oriel_emit_start(16 + field_bytes);
     if (ORIEL_LIKELY(e.words)) {
-        e.words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0,
-                                         ORIEL_RECORDED(word));
+        e.words[0] =
+            ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0, ORIEL_RECORDED(word));
         e.words[1] = oriel_ticks(e.thread);
     }
     return e;

@@ -22,10 +22,10 @@ extern "C" {
 
 /* In-process export. Zero members mean the default. */
 struct oriel_options {
-    size_t size;           /* sizeof(struct oriel_options) */
-    const char *outlets;   /* "chrome", "capture", "log", "perfetto", a comma list; default chrome */
-    const char *directory; /* where files go; default .local/traces */
-    const char *filter;    /* "info,db=debug,net=off"; default: everything */
+    size_t size;         /* sizeof(struct oriel_options) */
+    const char *outlets; /* "chrome", "capture", "log", "perfetto", a comma list; default chrome */
+    const char *directory;    /* where files go; default .local/traces */
+    const char *filter;       /* "info,db=debug,net=off"; default: everything */
     const char *service_name; /* default: the program's name */
     size_t ring_bytes;        /* default 16 MiB */
     unsigned flags;           /* ORIEL_START_* */

@@ -168,8 +168,7 @@ void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *v
                      uint32_t count)
 {
     struct oriel_emit e;
-    uint64_t *end =
-        start(&e, ORIEL_REC_EVENT, ORIEL_RECORDED(word), span != 0, values, count);
+    uint64_t *end = start(&e, ORIEL_REC_EVENT, ORIEL_RECORDED(word), span != 0, values, count);
     if (!end)
         return;
     if (span) {
@@ -179,8 +178,7 @@ void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *v
     oriel_emit_commit(e, end);
 }
 
-void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,
-                   uint32_t count)
+void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values, uint32_t count)
 {
     struct oriel_emit e;
     uint64_t id = span ? span : oriel_stack_top(oriel_tls.thread);

@@ -28,12 +28,24 @@ enum {
     PREFAULT_BYTES = 1 << 20
 };
 
-/* A process that was replaced by exec has our pid: its slot is over. */
+/* The kernel gives every image it starts 16 random bytes. */
+static uint64_t image_tag(void)
+{
+    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    uint64_t tag = 0;
+    if (random)
+        memcpy(&tag, random, sizeof tag);
+    return tag;
+}
+
+/* A process that was replaced by exec has our pid: its slot is over. One with
+ * our pid and our image is another copy of this library in this process. */
 static void end_former_self(const struct wire_region *h, void *base, int32_t pid)
 {
     for (uint32_t i = 0; i < h->process_count; i++) {
         struct wire_process *p = wire_region_process(h, base, i);
-        if (p->pid == pid && __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
+        if (p->pid == pid && p->image_tag != image_tag() &&
+            __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
             __atomic_store_n(&p->state, PROCESS_OVER, __ATOMIC_RELEASE);
     }
 }
@@ -46,6 +58,7 @@ static void fill_process(struct wire_process *p, int32_t pid)
     p->pid = pid;
     p->ppid = os_getppid();
     p->clock = rt->clock;
+    p->image_tag = image_tag();
     p->start_time = os_start_time(pid, 0);
     if (os_random(random, sizeof random) != 0)
         random[0] = (uint64_t)pid << 32 ^ clock_unix_ns(), random[1] = clock_mono_ns();

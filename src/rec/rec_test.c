@@ -72,8 +72,8 @@ TEST(every_type_of_value_arrives_as_it_was_said)
     struct seen s = {.type = ORIEL_REC_EVENT};
     struct recording r = {.on_record = keep_values, .user = &s};
     recording_begin(&r, NULL);
-    ORIEL_EVENT("values", "yes", (bool)1, "i", -7, "u", 18446744073709551615ull, "d", 2.5, "s", "text",
-                "b", oriel_blob("\0\1\2", 3), "p", (void *)&s, "null", (char *)NULL);
+    ORIEL_EVENT("values", "yes", (bool)1, "i", -7, "u", 18446744073709551615ull, "d", 2.5, "s",
+                "text", "b", oriel_blob("\0\1\2", 3), "p", (void *)&s, "null", (char *)NULL);
     recording_read(&r, true);
     REQUIRE(s.count == 8);
     CHECK(s.values[0].v.b);
@@ -457,8 +457,19 @@ TEST(sites_made_at_run_time_record_like_others)
     static oriel_word word;
     char name[] = "dynamic", key[] = "k";
     struct oriel_field field = {key, ORIEL_TYPE_I64, 0};
-    struct oriel_site site = {ORIEL_ABI_VERSION, ORIEL_SITE_EVENT, ORIEL_LEVEL_INFO, 1, 1, 0,
-                              name, "binding", "x.rs", "f", NULL, &field, &word};
+    struct oriel_site site = {ORIEL_ABI_VERSION,
+                              ORIEL_SITE_EVENT,
+                              ORIEL_LEVEL_INFO,
+                              1,
+                              1,
+                              0,
+                              name,
+                              "binding",
+                              "x.rs",
+                              "f",
+                              NULL,
+                              &field,
+                              &word};
     struct oriel_value value = {ORIEL_TYPE_I64, 0, {42}};
     struct seen s = {.type = ORIEL_REC_EVENT};
     struct recording r = {.on_record = keep_values, .user = &s};

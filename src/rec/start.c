@@ -27,8 +27,8 @@ int oriel_start(const struct oriel_options *options)
         return 0;
     if (options && options->size < sizeof options->size)
         return ORIEL_EINVAL;
-    start_fn *start = library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start")
-                                : NULL;
+    start_fn *start =
+        library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start") : NULL;
     if (!start)
         return ORIEL_ENOTFOUND;
     return start(options ? options : &none, oriel_attach);

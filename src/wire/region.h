@@ -131,6 +131,7 @@ struct wire_process {
     uint64_t start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
     uint64_t trace_hi;
     uint64_t trace_salt;
+    uint64_t image_tag; /* differs after exec, same for two copies of the library */
     struct wire_anchor anchor; /* taken when the process attached */
     uint32_t serial;   /* never reused in a region; starts at 1; meta entries name it */
     uint32_t sites_of; /* serial of the process whose sites it uses: a fork's parent */
