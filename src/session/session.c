@@ -18,7 +18,7 @@
 struct outlet {
     const struct exporter *exporter;
     struct out *out;
-    void *state, *options;
+    void *state, *state_block, *options;
     struct export_env env;
     struct oriel_err first; /* first failure */
     uint64_t delivered, refused, failed;
@@ -28,7 +28,7 @@ struct outlet {
 struct session {
     struct model_catalog catalog;
     const struct source *source;
-    void *source_state;
+    void *source_state, *source_block;
     struct pipe *pipe;
     struct model_batch records, items;
     struct outlet outlets[SESSION_OUTLETS_MAX];
@@ -45,7 +45,18 @@ struct session {
     uint64_t step_bytes;
     bool pending, started, ended, broken, finished;
     bool wants_records, wants_items;
+    bool pressed; /* by the source, in the last round */
 };
+
+/* States may hold cache lines of their own: more than the heap's alignment.
+ * *out_block is what to free. */
+static void *state_new(size_t size, void **out_block)
+{
+    enum { LINE = 64 };
+    char *block = mem_calloc(1, size + LINE);
+    *out_block = block;
+    return block ? block + (LINE - (uintptr_t)block % LINE) : NULL;
+}
 
 int session_new(struct session **out, const char *source, const char *path,
                 const struct pipe_options *pipe, struct oriel_err *err)
@@ -70,15 +81,13 @@ int session_new_source(struct session **out, const struct source *table, const c
     s->commit_bytes = SESSION_COMMIT_BYTES;
     s->commit_delay_ns = SESSION_COMMIT_NS;
     int rc = ORIEL_ENOMEM;
-    void *state = mem_calloc(1, table->state_size);
+    void *state = state_new(table->state_size, &s->source_block);
     if (!state)
         err_set(err, rc, "%s: out of memory", path);
     else
         rc = table->open(state, path, &s->catalog, err);
-    if (rc < 0) {
-        mem_free(state);
+    if (rc < 0)
         goto fail;
-    }
     s->source = table;
     s->source_state = state;
     rc = pipe_new(&s->pipe, pipe, &s->catalog);
@@ -142,7 +151,7 @@ static void outlet_done(struct outlet *o)
     if (o->options && o->exporter->options)
         option_done(o->exporter->options, o->options);
     mem_free(o->options);
-    mem_free(o->state);
+    mem_free(o->state_block);
     out_close(o->out);
     memset(o, 0, sizeof *o);
 }
@@ -170,7 +179,7 @@ int session_add_outlet(struct session *s, const struct exporter *exporter, const
                                  .version = ORIEL_VERSION_TEXT};
     int rc = copy_options(exporter, options, &o->options);
     if (rc == 0) {
-        o->state = mem_calloc(1, exporter->state_size ? exporter->state_size : 1);
+        o->state = state_new(exporter->state_size, &o->state_block);
         rc = o->state ? 0 : ORIEL_ENOMEM;
     }
     if (rc < 0)
@@ -349,7 +358,9 @@ static void settle(struct session *s)
         s->pending_since_ns = now;
     }
     uint64_t waited = now - (s->pending ? s->pending_since_ns : s->committed_ns);
-    if (waited >= s->commit_delay_ns ||
+    bool pressed = s->source->pressed && s->source->pressed(s->source_state);
+    s->pressed = pressed;
+    if (waited >= s->commit_delay_ns || pressed ||
         (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes)))
         commit(s, now);
     if (s->wants_items && now - s->items_flushed_ns >= FLUSH_NS)
@@ -457,7 +468,7 @@ struct model_catalog *session_catalog(struct session *s)
 
 uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
-    *out_more = s->records.record_count >= POLL_RECORDS / 2;
+    *out_more = s->pressed || s->records.record_count >= POLL_RECORDS / 2;
     return s->step_bytes;
 }
 
@@ -506,7 +517,7 @@ void session_free(struct session *s)
     model_batch_done(&s->records);
     if (s->source_state)
         s->source->close(s->source_state);
-    mem_free(s->source_state);
+    mem_free(s->source_block);
     model_catalog_done(&s->catalog);
     mem_free(s);
 }

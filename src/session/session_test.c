@@ -134,6 +134,7 @@ static int outlet_open(void *state, const void *options, const struct export_env
 {
     struct fake_outlet *o = state;
     const struct outlet_options *given = options;
+    CHECK_EQ((uintptr_t)state % 64, 0); /* whatever the state holds is aligned */
     o->told = &told[given->which[0] - '0'];
     CHECK(env->catalog && env->service_name && env->version);
     if (o->told->fail_open)

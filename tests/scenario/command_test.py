@@ -4,7 +4,7 @@ whether everything it can do is in help, manual and completions."""
 import random
 import shutil
 
-from tool import EMITTER, ORIEL, Scenario, json, main, os, subprocess, time, unittest
+from tool import EMITTER, ORIEL, Scenario, json, main, needs_full_speed, os, subprocess, time, unittest
 
 COMMANDS = ("record", "report", "export", "recover", "runs", "doctor", "version")
 
@@ -178,6 +178,7 @@ class Command(Scenario):
                 self.assertTrue(run.stdout.startswith(f"oriel {name}"))
                 self.assertLessEqual(max(map(len, run.stdout.splitlines())), 79)
 
+    @needs_full_speed
     def test_help_takes_less_than_5_ms(self):
         times = []
         for _ in range(20):
@@ -258,10 +259,9 @@ class Command(Scenario):
         self.assertIn("\033[", forced.stdout)
         self.assertNotIn("\033", both.stdout)
 
+    @needs_full_speed
     def test_binary_is_static_and_small(self):
         run = self.run_raw("ldd", ORIEL, text=True)
-        if "libasan" in run.stdout or "libtsan" in run.stdout:
-            self.skipTest("an instrumented build")
         self.assertRegex(run.stdout + run.stderr, "not a dynamic executable|statically linked")
         self.assertLess(os.stat(ORIEL).st_size, 15 << 20)
 

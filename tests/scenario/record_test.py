@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """oriel record on a real program: what it leaves untouched, what it keeps."""
-from tool import EMITTER, ORIEL, Scenario, main, os, pathlib, signal, subprocess, time
+from tool import EMITTER, ORIEL, Scenario, main, needs_full_speed, os, pathlib, signal, subprocess, time
 
 
 class Record(Scenario):
@@ -223,6 +223,7 @@ class Record(Scenario):
         self.assertEqual(run.returncode, 2)
         self.one_line(run.stderr)
 
+    @needs_full_speed
     def test_starting_costs_less_than_50_ms(self):
         def best(*words):
             times = []

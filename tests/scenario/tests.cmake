@@ -15,5 +15,5 @@ foreach(script ${scenarios})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
   set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 600
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>")
+    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>")
 endforeach()

@@ -91,10 +91,16 @@ def needs_root(test):
     return unittest.skipUnless(os.geteuid() == 0, "needs root for a private mount")(test)
 
 
+def needs_full_speed(test):
+    slow = os.environ.get("SCENARIO_INSTRUMENTED", "") not in ("", "OFF")
+    return unittest.skipIf(slow, "an instrumented build")(test)
+
+
 def main():
     result = unittest.main(exit=False, verbosity=2).result
     sys.exit(0 if result.wasSuccessful() else 1)
 
 
-__all__ = ["EMITTER", "ORIEL", "Scenario", "json", "main", "needs_root", "os", "pathlib", "signal",
+__all__ = ["EMITTER", "ORIEL", "Scenario", "json", "main", "needs_full_speed",
+           "needs_root", "os", "pathlib", "signal",
            "subprocess", "time", "unittest"]
