@@ -2,7 +2,8 @@
 # Models of protocols, explored through all interleavings. Each program also
 # shows that it notices the mistakes it is there for. Always fast: what is
 # explored is the model, so instrumenting it would only make it slow.
-add_executable(ring_explorer tests/model/ring_explorer.c)
+add_executable(ring_explorer tests/model/ring_explorer.c tests/model/ring_model_writer.c
+  tests/model/ring_model_reader.c)
 target_compile_options(ring_explorer PRIVATE -O2 -fno-sanitize=all)
 if(ORIEL_COVERAGE)
   target_compile_options(ring_explorer PRIVATE -fno-profile-arcs -fno-test-coverage)
