@@ -393,6 +393,13 @@ void report_text_latency(const struct report *r, struct buf *out)
                    l->from_seen == 0 ? l->from : l->to);
         return;
     }
+    if (w->hist.count == 0) {
+        sheet_line(r, out, TABLE_YELLOW, "  no pair among %s from and %s to: %s",
+                   num_count(n, l->from_seen), num_count(a, l->to_seen),
+                   l->key ? "none have the same value of that attribute"
+                          : "none share a trace or a thread; --by ATTRIBUTE pairs by a value");
+        return;
+    }
     sheet_line(r, out, TABLE_PLAIN,
                "  %s pair%s \u00b7 p50 %s \u00b7 p95 %s \u00b7 p99 %s \u00b7 max %s",
                num_count(n, w->hist.count), w->hist.count == 1 ? "" : "s",

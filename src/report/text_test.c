@@ -200,7 +200,8 @@ TEST(a_death_by_signal_and_a_full_disk_are_told_before_anything_else)
     struct buf b;
     struct report_facts facts = {.unwritten = 1500, .first_damage = UINT64_MAX, .path = "c.oriel"};
     fx_init(&f, NULL);
-    CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.exit.pid"), MODEL_STR("81")), 0);
+    CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.exit.pid"), MODEL_STR("81")),
+             0);
     CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.exit.signal"),
                                         MODEL_STR("SIGSEGV")),
              0);
@@ -431,6 +432,21 @@ TEST(latency_names_what_was_never_recorded)
     fx_init(&f, &o);
     fx_event(&f, 0, ORIEL_LEVEL_INFO, "demo", "received");
     CHECK(strstr(fx_told(&f, &b, false, NULL), "  no event or span named nonsense was recorded\n"));
+    buf_done(&b);
+    fx_done(&f);
+}
+
+TEST(latency_without_a_pair_says_how_to_find_one)
+{
+    struct fx f;
+    struct buf b;
+    struct report_options o = {.size = sizeof o, .from = "queued", .to = "taken"};
+    fx_init(&f, &o);
+    fx_event(&f, 0, ORIEL_LEVEL_INFO, "demo", "queued");
+    fx_event(&f, 1, ORIEL_LEVEL_INFO, "demo", "taken");
+    CHECK(strstr(fx_told(&f, &b, false, NULL),
+                 "  no pair among 1 from and 1 to: none share a trace or a thread; --by ATTRIBUTE "
+                 "pairs by a value\n"));
     buf_done(&b);
     fx_done(&f);
 }
