@@ -22,4 +22,13 @@ if(NODE AND NOT (ORIEL_ONLY AND NOT "export" IN_LIST ORIEL_ONLY))
     list(APPEND perfetto_names perfetto.long_${outlet})
   endforeach()
 endif()
+if(NODE AND TARGET oriel-cli AND TARGET oriel-core)
+  add_executable(perfetto_told ${perfetto_tests}/told.c)
+  set_target_properties(perfetto_told PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  target_link_libraries(perfetto_told PRIVATE oriel-core)
+  add_test(NAME perfetto.told COMMAND bash ${perfetto_tests}/told.sh ${NODE}
+    $<TARGET_FILE:oriel-cli> $<TARGET_FILE:perfetto_told> ${CMAKE_BINARY_DIR}/told)
+  list(APPEND perfetto_names perfetto.told)
+endif()
 set_tests_properties(${perfetto_names} PROPERTIES LABELS perfetto SKIP_RETURN_CODE 77 TIMEOUT 300)
