@@ -94,9 +94,9 @@ static void source_close(void *state)
 }
 
 static const struct source file_like = {"fake", sizeof(struct fake_source), source_open,
-                                        source_poll, NULL, NULL, source_close};
+                                        source_poll, NULL, NULL, NULL, source_close};
 static const struct source ring_like = {"fake", sizeof(struct fake_source), source_open,
-                                        source_poll, source_commit, NULL, source_close};
+                                        source_poll, source_commit, NULL, NULL, source_close};
 
 /* ---- outlets that count ---- */
 

@@ -44,6 +44,8 @@ struct source {
     /* What the last batch covered is safe now: the ring may be reused. NULL
      * for sources that need no acknowledgement. */
     void (*commit)(void *state);
+    /* Something other than bytes runs short until the next commit. NULL: never. */
+    bool (*pressed)(const void *state);
     void (*damage)(const void *state, struct source_damage *out);
     void (*close)(void *state);
 };

@@ -3,7 +3,8 @@
 # up what is left. The full figures of docs/RELIABILITY.md are made by the same
 # scripts with larger counts.
 set(dir ${CMAKE_SOURCE_DIR}/tests/harness)
-foreach(name writer flood crash)
+set(programs writer flood crash forks signals churn purity)
+foreach(name ${programs})
   add_executable(harness_${name} ${dir}/${name}.c)
   target_link_libraries(harness_${name} PRIVATE oriel-core)
 endforeach()
@@ -11,10 +12,13 @@ foreach(name check tally)
   add_executable(harness_${name} ${dir}/${name}.c)
   target_link_libraries(harness_${name} PRIVATE oriel_all)
 endforeach()
-foreach(name writer flood crash check tally)
+foreach(name ${programs} check tally)
   set_target_properties(harness_${name} PROPERTIES OUTPUT_NAME ${name}
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
 endforeach()
+add_library(harness_purity_shim MODULE ${dir}/purity_shim.c)
+set_target_properties(harness_purity_shim PROPERTIES PREFIX "" OUTPUT_NAME purity_shim
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
 foreach(mode alone both)
   set(flags "")
   if(mode STREQUAL both)
@@ -26,6 +30,11 @@ foreach(mode alone both)
 endforeach()
 foreach(name disk_full crash)
   add_test(NAME harness.${name} COMMAND python3 ${dir}/${name}.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON
+    SKIP_RETURN_CODE 77)
+endforeach()
+foreach(name forks signals churn purity)
+  add_test(NAME harness.${name} COMMAND python3 ${dir}/programs.py ${CMAKE_BINARY_DIR} ${name})
   set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)
 endforeach()

@@ -12,7 +12,8 @@
 
 #include "base/os.h"
 
-enum { CHECKS_PER_ROUND = 32, SLOTS_PER_ROUND = 256 };
+enum { CHECKS_PER_ROUND = 32, SLOTS_PER_ROUND = 1024 };
+#define LOOK_NS UINT64_C(2000000)
 
 /* ---- asking ---- */
 
@@ -111,6 +112,43 @@ static void check_stream(struct ring *r, struct ring_stream *s, uint32_t *questi
         stream_over(r, s);
 }
 
+static void count_processes(const struct ring *r, uint32_t *out_used, uint32_t *out_over)
+{
+    *out_used = *out_over = 0;
+    for (uint32_t i = 0; i < r->h.process_count; i++) {
+        *out_used += r->processes[i] != NULL;
+        *out_over += r->processes[i] && r->processes[i]->over;
+    }
+}
+
+/* Processes that come and go quickly must not wait for the tick. */
+static void look_at_crowd(struct ring *r)
+{
+    uint32_t used, over;
+    if (r->now_ns < r->next_look_ns)
+        return;
+    r->next_look_ns = r->now_ns + LOOK_NS;
+    count_processes(r, &used, &over);
+    if (used > r->h.process_count / 2)
+        check_processes(r);
+}
+
+bool ring_alive_pressed(const struct ring *r)
+{
+    uint32_t used, over;
+    count_processes(r, &used, &over);
+    if (used > r->h.process_count / 2)
+        for (size_t i = 0; over && i < r->streams.count; i++)
+            if (r->streams.items[i]->process->over)
+                return true;
+    if (r->streams.count - r->orphans <= r->h.thread_count / 4)
+        return false;
+    for (size_t i = 0; i < r->streams.count; i++)
+        if (r->streams.items[i]->over)
+            return true;
+    return false;
+}
+
 bool ring_alive_check(struct ring *r, bool all)
 {
     bool tick = all || r->now_ns >= r->next_tick_ns;
@@ -122,6 +160,8 @@ bool ring_alive_check(struct ring *r, bool all)
         check_claims(r);
         ring_chunk_repair(r);
         ring_who_lost_all(r);
+    } else {
+        look_at_crowd(r);
     }
     for (size_t i = 0; i < n; i++) {
         if (++r->check_at >= r->streams.count)
@@ -169,7 +209,7 @@ static void free_stream(struct ring *r, size_t at)
 
 /* Dead processes keep their slot until slots run short: whoever looks at a ring
  * that was left behind still sees whose it was. */
-static void tidy_processes(struct ring *r)
+static bool tidy_process(struct ring *r)
 {
     uint32_t used = 0;
     struct ring_process *oldest = NULL;
@@ -181,12 +221,13 @@ static void tidy_processes(struct ring *r)
             oldest = p;
     }
     if (!oldest || used <= r->h.process_count - r->h.process_count / 4)
-        return;
+        return false;
     struct wire_process *w = wire_region_process(&r->h, r->base, oldest->slot);
     r->processes[oldest->slot] = NULL;
     __atomic_store_n(&w->state, 0, __ATOMIC_RELEASE);
     mem_free(oldest->sites);
     mem_free(oldest);
+    return true;
 }
 
 void ring_alive_tidy(struct ring *r)
@@ -197,5 +238,6 @@ void ring_alive_tidy(struct ring *r)
         if (s->over && s->chunks == 0 && r->scans > s->over_scan)
             free_stream(r, i);
     }
-    tidy_processes(r);
+    while (tidy_process(r))
+        ;
 }

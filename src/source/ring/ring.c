@@ -70,6 +70,8 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     r->same_boot = r->h.boot_tag == 0 || r->h.boot_tag == os_boot_tag();
     r->now_ns = clock_mono_ns();
     r->rescan = r->rescan_threads = true;
+    r->threads_known_max = RING_THREADS_KNOWN_MAX;
+    r->processes_known_max = RING_PROCESSES_KNOWN_MAX;
     memcpy(catalog->session_id, r->h.session_id, sizeof catalog->session_id);
     catalog->start_ns = r->h.created.unix_ns;
     ring_clock_start(r);
@@ -324,6 +326,11 @@ static void ring_commit(void *state)
     ring_alive_tidy(r);
 }
 
+static bool ring_pressed(const void *state)
+{
+    return ring_alive_pressed(state);
+}
+
 static void ring_damage(const void *state, struct source_damage *out)
 {
     *out = ((const struct ring *)state)->damage;
@@ -335,6 +342,7 @@ const struct source source_ring = {
     .open = ring_open,
     .poll = ring_poll,
     .commit = ring_commit,
+    .pressed = ring_pressed,
     .damage = ring_damage,
     .close = ring_close,
 };

@@ -112,11 +112,13 @@ struct ring {
     struct model_catalog *catalog;
     int lock_fd;
     bool mapped; /* unmap at close */
+    uint32_t threads_known_max, processes_known_max;
     bool same_boot;
 
     struct ring_clock clocks[3]; /* by enum oriel_clock */
     uint64_t now_ns;             /* monotonic, at the start of this poll */
     uint64_t next_tick_ns;
+    uint64_t next_look_ns; /* at processes, while their slots run short */
     uint64_t watermark_ns;
 
     struct ring_process *processes[WIRE_PROCESSES_MAX]; /* by slot */
@@ -195,6 +197,9 @@ void ring_who_done(struct ring *r);
 bool ring_alive_check(struct ring *r, bool all);
 /* No process is left that could write or come. */
 bool ring_alive_nobody(struct ring *r);
+/* Many of the slots of threads or processes are taken, some by the dead, whose
+ * slots come back once what they wrote is committed. */
+bool ring_alive_pressed(const struct ring *r);
 /* Give slots back: threads whose chunks are read, processes that are gone. */
 void ring_alive_tidy(struct ring *r);
 

@@ -32,7 +32,7 @@ static int add_process(struct ring *r, uint32_t slot)
     struct wire_process w;
     ring_copy(&w, wire_region_process(&r->h, r->base, slot), sizeof w);
     struct model_str exe = text_of(w.exe, sizeof w.exe);
-    if (r->attached >= RING_PROCESSES_KNOWN_MAX)
+    if (r->attached >= r->processes_known_max)
         return 0;
     struct ring_process *p = mem_calloc(1, sizeof *p);
     if (!p || !map_put(&r->sites_of, w.serial, w.sites_of)) {
@@ -111,7 +111,7 @@ static struct model_thread *thread_of(struct ring *r, struct ring_process *p, ui
     const struct model_thread *known = model_catalog_thread(r->catalog, primary);
     if (known && known->process == p->model->index)
         return r->catalog->threads[known->index];
-    bool full = r->catalog->thread_count >= RING_THREADS_KNOWN_MAX;
+    bool full = r->catalog->thread_count >= r->threads_known_max;
     if (full && p->crowd)
         return p->crowd;
     /* A primary of another process is a lie: then the stream stands alone. */
@@ -251,6 +251,7 @@ static int orphan_stream(struct ring *r, uint32_t serial, uint32_t process,
         return ORIEL_ENOMEM;
     s->orphan = s->over = true;
     s->over_scan = r->scans;
+    r->rescan = true; /* one more scan, and it may go with its last chunk */
     r->orphans++;
     *out = s;
     return 0;
