@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -84,6 +85,7 @@ void generate_man(struct buf *b, const struct cli_command *command); /* NULL: or
 void generate_bash(struct buf *b);
 void generate_zsh(struct buf *b);
 void generate_fish(struct buf *b);
+void generate_config(struct buf *b);
 
 /* ---- say.c ---- */
 
@@ -91,6 +93,9 @@ void generate_fish(struct buf *b);
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Unix time as a person here writes it, "2026-11-20 19:04:11"; returns `out`. */
+#define CLI_TIME_BYTES 32
+const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns);
 /* The buffer to standard output; CLI_OK, or CLI_FAILED after saying why. */
 int cli_print(struct buf *b);
 

@@ -66,7 +66,8 @@ static int run(const struct cli_call *call)
         void (*make)(struct buf *b);
     } shells[] = {{"bash", "oriel.bash", generate_bash},
                   {"zsh", "_oriel", generate_zsh},
-                  {"fish", "oriel.fish", generate_fish}};
+                  {"fish", "oriel.fish", generate_fish},
+                  {"config", "CONFIG.md", generate_config}};
     struct buf b;
     buf_init(&b);
     int status = -1;
@@ -79,13 +80,13 @@ static int run(const struct cli_call *call)
         }
     buf_done(&b);
     return status >= 0 ? status
-                       : cli_usage("generate: \"%s\" is not man, bash, zsh or fish", call->args[0]);
+                       : cli_usage("generate: \"%s\" is not man, bash, zsh, fish or config", call->args[0]);
 }
 
 const struct cli_command cli_command_generate = {
     .name = "generate",
-    .summary = "write manual pages or shell completions",
-    .args = "man|bash|zsh|fish",
+    .summary = "write manual pages, shell completions or the page of all options",
+    .args = "man|bash|zsh|fish|config",
     .options = options,
     .options_size = sizeof(struct generate_options),
     .min_args = 1,

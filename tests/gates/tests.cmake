@@ -35,3 +35,10 @@ foreach(class Layers Shape Banned Text Globals Core Exports Clang Scripts Count)
   string(TOLOWER ${class} name)
   add_gate(self.${name} ${Python3_EXECUTABLE} tests/gates/selftest.py ${class})
 endforeach()
+
+# The page of all options is what the tables say today.
+if(TARGET oriel-cli)
+  add_test(NAME gate.config COMMAND sh -c
+    "$<TARGET_FILE:oriel-cli> generate config | diff - ${CMAKE_SOURCE_DIR}/docs/CONFIG.md")
+  set_tests_properties(gate.config PROPERTIES LABELS gate)
+endif()

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * docs/CONFIG.md: every option of every command and outlet, out of the tables
+ * that parse them, and the environment variables the library reads.
+ */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "export/exporter.h"
+
+struct variable {
+    const char *name, *fallback, *meaning;
+};
+
+/* What src/rec/process.c and src/session/inprocess.c read. */
+static const struct variable variables[] = {
+    {"ORIEL_RING", "", "ring to record into; set by `oriel record` for its children"},
+    {"ORIEL_ENABLED", "false", "`1` or `true`: export in this process, with liboriel"},
+    {"TELEMETRY_ENABLED", "false", "the same"},
+    {"ORIEL_TO", "chrome", "outlets of in-process export, comma separated"},
+    {"ORIEL_TRACE_DIR", ".local/traces", "where their files go: `{session_id}_{timestamp}`"},
+    {"ORIEL_FILTER", "", "which sites record: `info,db=debug,net=off`"},
+    {"ORIEL_EXIT_MS", "1000", "longest time in-process export takes at exit"},
+    {"OTEL_SERVICE_NAME", "unknown_service:<executable>", "who this process is, for profilers outside"},
+    {"NO_COLOR, CLICOLOR_FORCE", "", "the usual conventions, for the command"},
+    {"XDG_RUNTIME_DIR", "/dev/shm/oriel-<uid>", "where rings are kept, if it is a tmpfs of this user"},
+};
+
+static void row(struct buf *b, const struct option_def *d)
+{
+    char flag[64], arg[96];
+    cli_option_flag(d, flag, sizeof flag);
+    cli_option_arg(d, arg, sizeof arg);
+    buf_printf(b, "| `%s%s%s` | ", flag, arg[0] ? " " : "", arg);
+    if (d->fallback && d->fallback[0])
+        buf_printf(b, "`%s`", d->fallback);
+    buf_puts(b, " | ");
+    for (const char *p = d->help ? d->help : ""; *p; p++) {
+        if (*p == '|')
+            buf_putc(b, '\\');
+        buf_putc(b, *p);
+    }
+    buf_puts(b, " |\n");
+}
+
+static void rows(struct buf *b, const struct option_def *defs)
+{
+    if (!defs || !defs->name) {
+        buf_puts(b, "No options.\n");
+        return;
+    }
+    buf_puts(b, "| option | default | meaning |\n|---|---|---|\n");
+    for (; defs->name; defs++)
+        row(b, defs);
+}
+
+void generate_config(struct buf *b)
+{
+    buf_puts(b, "# Configuration\n\nMade by `oriel generate config` out of the option tables; a test "
+                "compares the two.\n\n## Environment of an observed program\n\nA set-uid program reads "
+                "none of it.\n\n| variable | default | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        buf_printf(b, "| `%s` | %s%s%s | %s |\n", variables[i].name,
+                   variables[i].fallback[0] ? "`" : "", variables[i].fallback,
+                   variables[i].fallback[0] ? "`" : "", variables[i].meaning);
+    for (size_t i = 0; cli_commands[i]; i++) {
+        if (cli_commands[i]->hidden)
+            continue;
+        buf_printf(b, "\n## oriel %s\n\n%s.\n\n", cli_commands[i]->name, cli_commands[i]->summary);
+        rows(b, cli_commands[i]->options);
+    }
+    for (size_t i = 0; export_registry[i]; i++) {
+        buf_printf(b, "\n## Outlet %s\n\n%s. Files end in `%s`.\n\n", export_registry[i]->name,
+                   export_registry[i]->help, export_registry[i]->suffix);
+        rows(b, export_registry[i]->options);
+    }
+}
