@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -18,6 +17,7 @@
 #include "source/region_io.h"
 #include "util/json.h"
 #include "util/num.h"
+#include "util/table.h"
 
 struct recover_options {
     bool list, json;
@@ -57,18 +57,25 @@ static const char *program_of(const struct region_info *i)
 
 static void list_text(struct buf *b, const struct region_info *info, size_t count)
 {
+    static const struct table_column columns[] = {{"ring", TABLE_TEXT},    {"since", TABLE_TEXT},
+                                                  {"program", TABLE_TEXT}, {"unread", TABLE_NUMBER},
+                                                  {"state", TABLE_TEXT},   {"capture", TABLE_TEXT}};
+    struct table t;
+    table_init(&t, columns, sizeof columns / sizeof columns[0]);
     for (size_t k = 0; k < count; k++) {
         const struct region_info *i = &info[k];
-        char state[96], unread[NUM_TEXT_MAX], when[32] = "";
-        time_t t = (time_t)(i->created_unix_ns / 1000000000u);
-        struct tm tm;
-        if (localtime_r(&t, &tm))
-            strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+        char state[96], unread[NUM_TEXT_MAX], when[CLI_TIME_BYTES];
         state_text(i, state, sizeof state);
-        buf_printf(b, "%s  %s  %s  %s unread  %s%s%s\n", i->path, when, program_of(i),
-                   num_bytes(unread, i->unread_bytes), state, i->capture_path[0] ? "  for " : "",
-                   i->capture_path);
+        table_cell(&t, i->path);
+        table_cell(&t, cli_time(when, (int64_t)i->created_unix_ns));
+        table_cell(&t, program_of(i));
+        table_cell(&t, num_bytes(unread, i->unread_bytes));
+        table_cell(&t, state);
+        table_cell(&t, i->capture_path);
     }
+    if (count)
+        table_put(&t, 0, 0, false, b);
+    table_done(&t);
 }
 
 static void list_json(struct buf *b, const struct region_info *info, size_t count)

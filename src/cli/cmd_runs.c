@@ -3,14 +3,12 @@
  * oriel runs: what was recorded in this directory.
  */
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/runs.h"
 #include "util/json.h"
 #include "util/num.h"
+#include "util/table.h"
 
 struct runs_options {
     bool json;
@@ -49,18 +47,19 @@ static void as_json(struct buf *b, const struct runs *runs)
 
 static void as_text(struct buf *b, const struct runs *runs)
 {
-    int width = 0;
-    for (size_t i = 0; i < runs->count; i++)
-        width = (int)strlen(runs->items[i].dir) > width ? (int)strlen(runs->items[i].dir) : width;
+    static const struct table_column columns[] = {
+        {NULL, TABLE_TEXT}, {NULL, TABLE_TEXT}, {NULL, TABLE_NUMBER}};
+    struct table t;
+    table_init(&t, columns, 3);
     for (size_t i = 0; i < runs->count; i++) {
         const struct run *r = &runs->items[i];
-        char size[NUM_TEXT_MAX], when[32] = "";
-        time_t t = (time_t)(r->changed_ns / 1000000000);
-        struct tm tm;
-        if (localtime_r(&t, &tm))
-            strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
-        buf_printf(b, "%-*s  %s  %8s\n", width, r->dir, when, num_bytes(size, r->bytes));
+        char size[NUM_TEXT_MAX], when[CLI_TIME_BYTES];
+        table_cell(&t, r->dir);
+        table_cell(&t, cli_time(when, r->changed_ns));
+        table_cell(&t, num_bytes(size, r->bytes));
     }
+    table_put(&t, 0, 0, false, b);
+    table_done(&t);
 }
 
 static int run(const struct cli_call *call)

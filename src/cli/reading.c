@@ -122,7 +122,7 @@ void reading_say_damage(const struct reading *r)
     struct session_counts c;
     session_get_counts(r->session, &c);
     const struct source_damage *d = &c.damage;
-    char at[NUM_TEXT_MAX], skipped[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX], missing[NUM_TEXT_MAX];
+    char at[NUM_TEXT_MAX], skipped[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX];
     if (d->first_offset != UINT64_MAX)
         cli_note("%s: damaged at byte %s: %llu of %llu chunks read, %s records and %s skipped",
                  r->path, num_count(at, d->first_offset), (unsigned long long)d->chunks_read,
@@ -132,8 +132,8 @@ void reading_say_damage(const struct reading *r)
         cli_note("%s: the end is missing (still being written, or cut); %llu chunks read", r->path,
                  (unsigned long long)d->chunks_read);
     if (d->unwritten)
-        cli_note("%s: %s records were not stored when it was recorded", r->path,
-                 num_count(missing, d->unwritten));
+        cli_note("%s: %s records could not be stored when it was recorded", r->path,
+                 num_count(skipped, d->unwritten));
 }
 
 void reading_close(struct reading *r)

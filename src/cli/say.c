@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* One write per line, so that lines of several writers do not mix. Texts may
@@ -51,6 +52,15 @@ void cli_note(const char *format, ...)
     va_start(args, format);
     line(format, args);
     va_end(args);
+}
+
+const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns)
+{
+    time_t t = (time_t)(unix_ns / 1000000000);
+    struct tm tm;
+    if (!localtime_r(&t, &tm) || !strftime(out, CLI_TIME_BYTES, "%Y-%m-%d %H:%M:%S", &tm))
+        memcpy(out, "?", 2);
+    return out;
 }
 
 int cli_print(struct buf *b)
