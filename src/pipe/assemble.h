@@ -5,6 +5,7 @@
  *   assemble.c  one handler per record type: stacks, begin and end, tasks
  *   detail.c    what is added to an open span: fields, status, links
  *   emit.c      finished spans, events and the rest as items of the batch
+ *   closing.c   spans that something else than their end closes
  *   resync.c    losses, and what a SYNC after one proves about the stack
  */
 #ifndef ORIEL_PIPE_ASSEMBLE_H
@@ -95,6 +96,14 @@ void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_
 /* Trace id of a root span with this raw id that begins on this thread. */
 void root_trace(const struct assemble *a, const struct model_thread *thread, uint64_t raw,
                 uint64_t trace[2]);
+
+/* closing.c */
+/* Too many are open: the oldest goes, as unfinished. */
+void close_oldest(struct assemble *a);
+/* Close a context or ghost that stands on no stack any more. */
+void close_other(struct assemble *a, struct open_span *span);
+/* State of a thread that has begun something. */
+struct thread_state *assemble_thread(const struct assemble *a, const struct model_thread *thread);
 
 /* detail.c */
 enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r);

@@ -181,14 +181,30 @@ static void put_text(struct buf *out, const struct directive *d, struct model_st
     put_padded(out, d, MODEL_STR(""), s, false);
 }
 
+/* What stands before the digits. C signs only what it takes for signed. */
+static struct model_str number_prefix(const struct directive *d, bool nonzero, bool negative)
+{
+    switch (d->conversion) {
+    case 'p':
+        return MODEL_STR("0x");
+    case 'x':
+        return d->alt && nonzero ? MODEL_STR("0x") : MODEL_STR("");
+    case 'X':
+        return d->alt && nonzero ? MODEL_STR("0X") : MODEL_STR("");
+    case 'o':
+    case 'u':
+        return MODEL_STR("");
+    default:
+        return negative ? MODEL_STR("-") : d->plus ? MODEL_STR("+")
+               : d->space ? MODEL_STR(" ") : MODEL_STR("");
+    }
+}
+
 static void put_integer(struct buf *out, const struct directive *d, uint64_t n, bool negative)
 {
     char digits[FORMAT_WIDTH_MAX + 72], *at = digits + sizeof digits, *end = at;
     uint32_t base = d->conversion == 'o' ? 8 : strchr("xXp", d->conversion) ? 16 : 10;
     const char *set = d->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-    bool hex_mark = base == 16 && (d->conversion == 'p' || (d->alt && n));
-    const char *sign = negative ? "-" : base != 10 || d->conversion == 'u' ? ""
-                       : d->plus ? "+" : d->space ? " " : "";
     for (uint64_t left = n; left; left /= base)
         *--at = set[left % base];
     int32_t least = d->precision >= 0 ? d->precision : 1;
@@ -197,10 +213,7 @@ static void put_integer(struct buf *out, const struct directive *d, uint64_t n, 
     while (end - at < least)
         *--at = '0';
     assert(at >= digits);
-    char prefix[3];
-    int prefix_n = snprintf(prefix, sizeof prefix, "%s%s", hex_mark ? "" : sign,
-                            !hex_mark ? "" : d->conversion == 'X' ? "0X" : "0x");
-    put_padded(out, d, (struct model_str){prefix, (uint32_t)prefix_n},
+    put_padded(out, d, number_prefix(d, n != 0, negative),
                (struct model_str){at, (uint32_t)(end - at)}, d->zero && d->precision < 0);
 }
 

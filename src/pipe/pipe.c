@@ -116,7 +116,8 @@ static bool refine(struct pipe *p, struct model_batch *out, size_t first)
     return ok;
 }
 
-static bool balanced(const struct pipe_counts *c)
+/* Only an assertion asks. */
+__attribute__((unused)) static bool balanced(const struct pipe_counts *c)
 {
     uint64_t sum = c->held;
     for (int i = 0; i < PIPE_FATES; i++)

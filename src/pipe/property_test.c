@@ -300,70 +300,74 @@ static void remember(uint64_t id)
     p.spans[p.span_count < SPANS_MAX ? p.span_count++ : below(SPANS_MAX)].id = id;
 }
 
+/* What says something about spans there are, or are not. */
+static void any_detail(struct model_batch *b, struct records_stream *s, uint64_t t)
+{
+    switch (below(6)) {
+    case 0:
+        rec_set(b, s, t, some_id(), set_site, "set", INT64_C(3));
+        break;
+    case 1:
+        rec_link(b, s, t, some_id(), 1, 2, 3);
+        break;
+    case 2:
+        rec_follow(b, s, t, some_id(), some_id());
+        break;
+    case 3:
+        rec_status(b, s, t, some_id(), below(4), "status");
+        break;
+    case 4:
+        rec_event_on(b, s, t, some_id(), event_site, INT64_C(4));
+        break;
+    default:
+        rec_event(b, s, t, event_site, INT64_C(5));
+        break;
+    }
+}
+
+static void any_sync(struct model_batch *b, struct records_stream *s, uint64_t t)
+{
+    uint64_t ids[8];
+    for (int i = 0; i < 8; i++)
+        ids[i] = some_id();
+    if (chance(50))
+        rec_lose(s, below(ORIEL_LOST_CAUSES), 1 + below(3));
+    if (chance(20))
+        s->position += 8 * below(5000);
+    rec_sync(b, s, t, below(9), ids);
+}
+
 static void any_record(struct model_batch *b, struct records_stream *s)
 {
     uint64_t t = chance(3) ? below(2000) : p.now; /* the clock jumps now and then */
-    uint64_t ids[8];
     if (chance(3))
         records_flags((uint8_t)below(16));
-    switch (below(16)) {
-    case 0:
-    case 1:
-    case 2:
+    uint32_t what = below(16);
+    if (what < 3)
         remember(rec_begin(b, s, t, span_site));
-        break;
-    case 3:
+    else if (what == 3)
         remember(rec_begin(b, s, t, field_site, "begin", INT64_C(1)));
-        break;
-    case 4:
-    case 5:
-    case 6:
+    else if (what < 7)
         rec_end(b, s, t, some_id());
-        break;
-    case 7:
+    else if (what == 7)
         remember(rec_open(b, s, t, field_site, some_id(), "open", INT64_C(2)));
-        break;
-    case 8:
+    else if (what == 8)
         rec_close(b, s, t, some_id());
-        break;
-    case 9:
+    else if (what == 9)
         rec_enter(b, s, t, some_id());
-        break;
-    case 10:
+    else if (what == 10)
         rec_exit(b, s, t, some_id());
-        break;
-    case 11:
-        rec_set(b, s, t, some_id(), set_site, "set", INT64_C(3));
-        break;
-    case 12:
-        if (chance(50))
-            rec_link(b, s, t, some_id(), 1, 2, 3);
-        else
-            rec_follow(b, s, t, some_id(), some_id());
-        break;
-    case 13:
-        if (chance(50))
-            rec_attach(b, s, t, below(3), below(3), below(3));
-        else
-            rec_detach(b, s, t);
-        break;
-    case 14:
-        if (chance(50))
-            rec_status(b, s, t, some_id(), below(4), "status");
-        else
-            remember(rec_span(b, s, t, field_site, below(100), below(100), some_id(), "x",
-                              INT64_C(4)));
-        break;
-    case 15:
-        for (int i = 0; i < 8; i++)
-            ids[i] = some_id();
-        if (chance(50))
-            rec_lose(s, below(ORIEL_LOST_CAUSES), 1 + below(3));
-        if (chance(20))
-            s->position += 8 * below(5000);
-        rec_sync(b, s, t, below(9), ids);
-        break;
-    }
+    else if (what == 11)
+        remember(rec_span(b, s, t, field_site, below(100), below(100), some_id(), "x",
+                          INT64_C(4)));
+    else if (what == 12 && chance(50))
+        rec_attach(b, s, t, below(3), below(3), below(3));
+    else if (what == 12)
+        rec_detach(b, s, t);
+    else if (what == 13)
+        any_sync(b, s, t);
+    else
+        any_detail(b, s, t);
 }
 
 /* What holds for every input. */
