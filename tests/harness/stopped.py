@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The recorder stopped (B5) or killed (B20) while the program runs: its output,
+its exit status and its run time must be as without one, and everything that
+found room in the ring must be saved afterwards.
+
+  stopped.py BUILD_DIR [--rounds N]
+"""
+import argparse
+import os
+import random
+import select
+import signal
+import statistics
+import subprocess
+import time
+
+from harness import Bench
+
+COUNT, PAUSE_US = "20000", "50"  # of each of 4 threads; 200 pauses of at least 50 us
+
+
+def wait_for_child(pid, deadline=10.0):
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            children = f.read().split()
+        if children:
+            return int(children[0])
+        os.sched_yield()
+    return None
+
+
+def run_alone(bench):
+    start = time.monotonic()
+    subprocess.run([bench.tool("flood"), bench.page(), COUNT, PAUSE_US], env=bench.env,
+                   capture_output=True, check=False)
+    return time.monotonic() - start
+
+
+def wait_for_end(pid, limit):
+    """Until the program is over; a stopped recorder does not reap it."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended = bool(select.select([fd], [], [], limit)[0])
+    os.close(fd)
+    return ended
+
+
+def one_round(bench, how, delay):
+    capture, out = bench.path("c.oriel"), bench.path("out")
+    with open(out, "wb") as f:
+        argv = [bench.tool("flood"), bench.page(), COUNT, PAUSE_US]
+        start = time.monotonic()
+        recorder = subprocess.Popen(bench.record_command(argv, capture, "--ring", "1M"), stdout=f,
+                                    stderr=subprocess.DEVNULL, env=bench.env)
+        program = wait_for_child(recorder.pid)
+        time.sleep(delay)
+        recorder.send_signal(how)
+        ended = wait_for_end(program, 60)
+        took = time.monotonic() - start
+    bench.check(ended, f"{how.name}: the program hangs")
+    if how == signal.SIGSTOP:
+        recorder.send_signal(signal.SIGCONT)
+        bench.check(recorder.wait(60) == 7, f"{how.name}: status {recorder.returncode}")
+    else:
+        recorder.wait(60)
+        subprocess.run([bench.oriel, "recover"], env=bench.env, check=False, capture_output=True,
+                       timeout=60)
+    with open(out, "rb") as f:
+        text = f.read()
+    tries = bench.tries()
+    bench.check(tries == 4 * int(COUNT) and text == f"done {tries}\n".encode(),
+                f"{how.name}: {tries} tries, said {text}")
+    books = bench.tally()
+    bench.law(tries, books)
+    return took, books
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--rounds", type=int, default=10)
+    args = parser.parse_args()
+    bench = Bench(args.build, "stopped")
+    rng = random.Random(1)
+    alone = statistics.median(run_alone(bench) for _ in range(5))
+    times = {"SIGSTOP": [], "SIGKILL": []}
+    present = lost = 0
+    for _ in range(args.rounds):
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            took, books = one_round(bench, how, rng.random() * alone)
+            times[how.name].append(took)
+            present += books["present"] if books else 0
+            lost += books["lost"] if books else 0
+    medians = {k: statistics.median(v) for k, v in times.items()}
+    for name, median in medians.items():
+        # The recorder's own start is in it; blocked by it would be for ever.
+        bench.check(median < alone * 2 + 0.2, f"{name}: {median:.3f} s, {alone:.3f} s alone")
+    bench.done(rounds=2 * args.rounds, present=present, lost=lost, alone_s=round(alone, 4),
+               stopped_s=round(medians["SIGSTOP"], 4), killed_s=round(medians["SIGKILL"], 4))
+
+
+if __name__ == "__main__":
+    main()
