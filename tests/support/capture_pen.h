@@ -70,6 +70,7 @@ struct eye {
     struct source_damage damage;
     uint64_t records, syncs, sum; /* sum of hashes: does not depend on the order */
     int rc;
+    bool only_count; /* no sum: four times faster */
 };
 
 static inline int eye_open(struct eye *e, const void *bytes, size_t n)
@@ -86,9 +87,11 @@ static inline int eye_poll(struct eye *e, size_t max)
     model_batch_clear(&e->batch);
     int rc = source_file.poll(&e->s, &e->batch, max, NULL);
     CHECK(rc >= 0);
-    for (size_t i = 0; i < e->batch.record_count; i++)
-        e->sum += maker_hash(&e->batch.records[i]),
-            e->syncs += e->batch.records[i].type == ORIEL_REC_SYNC;
+    for (size_t i = 0; i < e->batch.record_count; i++) {
+        e->syncs += e->batch.records[i].type == ORIEL_REC_SYNC;
+        if (!e->only_count)
+            e->sum += maker_hash(&e->batch.records[i]);
+    }
     e->records += e->batch.record_count;
     return rc;
 }

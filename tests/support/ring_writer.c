@@ -157,19 +157,20 @@ static bool steal(struct rw_thread *th, uint32_t claim, uint32_t *out)
         uint64_t best_seq = UINT64_MAX;
         for (uint32_t i = 0; i < p->h.chunk_count; i++) {
             struct wire_chunk *d = wire_region_desc(&p->h, p->base, i);
+            uint64_t seq = __atomic_load_n(&d->seq, __ATOMIC_RELAXED);
             if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == WIRE_CHUNK_FULL &&
-                d->seq < best_seq) {
+                seq < best_seq) {
                 best = i;
-                best_seq = d->seq;
+                best_seq = seq;
             }
         }
         if (best == UINT32_MAX)
             return false;
         struct wire_chunk *d = wire_region_desc(&p->h, p->base, best);
-        uint32_t bytes = d->bytes;
         if (!__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED))
             continue;
+        uint32_t bytes = d->bytes; /* ours now: final and still */
         __atomic_fetch_add(&th->t->lost[ORIEL_LOST_OVERWRITTEN],
                            count_records(wire_region_chunk(&p->h, p->base, best), bytes),
                            __ATOMIC_RELAXED);
@@ -228,7 +229,9 @@ bool rw_next_chunk(struct rw_thread *th)
     d->stream_base = t->stream_base;
     d->id_base = ((uint64_t)t->serial << 40) + p->salt + t->stream_base;
     __atomic_store_n(&d->consumed, 0, __ATOMIC_RELAXED);
-    d->seq = __atomic_fetch_add(&p->shared->chunk_seq, 1, __ATOMIC_ACQ_REL);
+    /* Release: whoever sees the new seq sees the rest of the descriptor. */
+    uint64_t seq = __atomic_fetch_add(&p->shared->chunk_seq, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&d->seq, seq, __ATOMIC_RELEASE);
     t->chunk = i + 1;
     __atomic_store_n(&t->head, start + put_sync(t, (uint64_t *)start) * 8, __ATOMIC_RELEASE);
     th->limit = start + p->h.chunk_bytes;

@@ -9,65 +9,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
-#include "ring_reader.h"
-#include "ring_writer.h"
-
-enum { SPAN = 2, EVENT = 3, TEXT = 4, PLOT = 5, SET = 6 };
-
-struct fixture {
-    struct region *region;
-    struct rw_process p;
-    struct rw_thread t;
-    struct reader r;
-};
-
-static void describe(struct rw_process *p)
-{
-    REQUIRE(rw_site(p, SPAN, ORIEL_SITE_SPAN, "work", ""));
-    REQUIRE(rw_site(p, EVENT, ORIEL_SITE_EVENT, "tick", "u"));
-    REQUIRE(rw_site(p, TEXT, ORIEL_SITE_EVENT, "said", "sif"));
-    REQUIRE(rw_site(p, PLOT, ORIEL_SITE_PLOT, "depth", "f"));
-    REQUIRE(rw_site(p, SET, ORIEL_SITE_SET, "set", "b"));
-}
-
-static void start(struct fixture *f, uint64_t ring_bytes, uint32_t threads, uint32_t policy)
-{
-    memset(f, 0, sizeof *f);
-    f->region = reader_region(ring_bytes, threads, policy);
-    REQUIRE(rw_attach_path(&f->p, region_path(f->region)));
-    describe(&f->p);
-    REQUIRE(rw_thread_start(&f->t, &f->p, 0));
-    if (reader_open(&f->r, region_path(f->region)) != 0)
-        test_fail(__FILE__, __LINE__, "%s", f->r.err.text);
-    test_stop_if_failed();
-}
-
-static void stop(struct fixture *f)
-{
-    reader_close(&f->r);
-    rw_detach(&f->p);
-    region_free(f->region);
-}
-
-static void finish(struct fixture *f)
-{
-    struct source_damage d = reader_damage(&f->r);
-    CHECK_EQ(d.records, 0);
-    CHECK_EQ(d.bytes_skipped, 0);
-    stop(f);
-}
-
-/* The next batch with at least one record that is not a SYNC; all of it. */
-static const struct model_record *only(struct fixture *f, uint8_t type)
-{
-    REQUIRE(reader_wait(&f->r, 1000) == SOURCE_DATA);
-    for (size_t i = 0; i < f->r.batch.record_count; i++)
-        if (f->r.batch.records[i].type == type)
-            return &f->r.batch.records[i];
-    test_fail(__FILE__, __LINE__, "no record of type %d", type);
-    test_stop_if_failed();
-    return NULL;
-}
+#include "ring_fixture.h"
 
 TEST(a_span_comes_out_with_its_id_its_time_and_its_site)
 {
@@ -653,10 +595,10 @@ TEST(processes_come_and_go_through_few_slots)
         int status;
         REQUIRE(waitpid(pid, &status, 0) == pid);
         CHECK_EQ(status, 0);
-        ((struct ring *)f.r.state)->next_tick_ns = 0; /* ask who lives now */
+        inside(&f)->next_tick_ns = 0; /* ask who lives now */
         CHECK_EQ(only(&f, ORIEL_REC_EVENT)->raw[2], i);
         reader_commit(&f.r);
-        ((struct ring *)f.r.state)->next_tick_ns = 0;
+        inside(&f)->next_tick_ns = 0;
         reader_poll(&f.r, 100);
         reader_poll(&f.r, 100);
     }
