@@ -861,15 +861,23 @@ class Capture:
     """Records go in and come out word for word; items are made from them later."""
 
     def __init__(self, truth, directory):
-        with open(os.path.join(directory, "records.json"), "rb") as f:
-            self.written = json.load(f)
-        with open(os.path.join(directory, "capture.read.json"), "rb") as f:
-            self.read = json.load(f)
+        self.pairs = []
+        for written, read in (("records.json", "capture.default.read.json"),
+                              ("types.json", "capture.types.read.json")):
+            both = []
+            for name in (written, read):
+                with open(os.path.join(directory, name), "rb") as f:
+                    both.append(json.load(f))
+            need(both[0], "no records")
+            self.pairs.append(both)
+        types = {r["type"] for r in self.pairs[1][0]}
+        same(types, set(range(1, 21)), "types of records")
 
     def all(self):
-        same(len(self.read), len(self.written), "records")
-        for got, expected in zip(self.read, self.written):
-            same(got, expected, "record")
+        for written, read in self.pairs:
+            same(len(read), len(written), "records")
+            for got, expected in zip(read, written):
+                same(got, expected, "record")
 
     def __getattr__(self, name):
         return self.all

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "capture_maker.h"
 #include "export/exporter.h"
 #include "fixtures.h"
 #include "source/source.h"
@@ -117,10 +118,10 @@ static void put_records(struct json *j, const struct model_batch *b)
         fixtures_describe_record(j, &b->records[i]);
 }
 
-/* The capture as its source reads it, told the same way as what went in. */
-static void read_back(const char *dir)
+/* A capture as its source reads it, told the same way as what went in. */
+static void read_back(const char *dir, const char *file)
 {
-    char path[600];
+    char path[600], name[80];
     struct oriel_err err = {0};
     struct model_catalog catalog;
     struct model_batch batch;
@@ -131,7 +132,7 @@ static void read_back(const char *dir)
     if (!source)
         return;
     void *state = mem_calloc(1, source->state_size);
-    snprintf(path, sizeof path, "%s/capture.default", dir);
+    snprintf(path, sizeof path, "%s/%s", dir, file);
     model_catalog_init(&catalog);
     model_batch_init(&batch, &catalog);
     buf_init(&text);
@@ -144,12 +145,41 @@ static void read_back(const char *dir)
     json_array_end(&j);
     if (rc < 0)
         die(path, &err);
-    write_text(dir, "capture.read.json", &text);
+    snprintf(name, sizeof name, "%s.read.json", file);
+    write_text(dir, name, &text);
     source->close(state);
     mem_free(state);
     buf_done(&text);
     model_batch_done(&batch);
     model_catalog_done(&catalog);
+}
+
+/* Records of every type, not only those that an item of ours is made of. */
+static void run_all_types(const char *dir, struct fixtures *f)
+{
+    static struct maker m;
+    const struct form form = {"capture", "types", {{NULL, NULL}}};
+    const struct exporter *e = export_find("capture");
+    struct fixtures other = *f;
+    struct buf text;
+    struct json j;
+    if (!e)
+        return;
+    maker_init(&m, 4);
+    maker_everything(&m, 100);
+    other.catalog = m.catalog;
+    other.records = m.batch;
+    run(&other, e, &form, dir);
+    buf_init(&text);
+    json_init(&j, &text);
+    json_array(&j);
+    put_records(&j, &m.batch);
+    json_array_end(&j);
+    write_text(dir, "types.json", &text);
+    buf_done(&text);
+    maker_done(&m);
+    read_back(dir, "capture.default");
+    read_back(dir, "capture.types");
 }
 
 int main(int argc, char **argv)
@@ -186,8 +216,7 @@ int main(int argc, char **argv)
     }
     json_array_end(&j);
     write_text(dir, "outlets.json", &text);
-    if (export_find("capture"))
-        read_back(dir);
+    run_all_types(dir, &f);
     buf_done(&text);
     fixtures_done(&f);
     return 0;

@@ -232,10 +232,15 @@ void fixtures_describe_record(struct json *j, const struct model_record *r)
     struct model_values it;
     struct model_value v;
     json_object(j);
-    put_site(j, r->site);
+    if (r->site)
+        put_site(j, r->site);
     put_u64(j, "t", r->t_ns);
+    put_u64(j, "raw_id", r->raw_id);
     put_u64(j, "position", r->position);
+    put_u64(j, "stream", r->stream);
     put_u64(j, "type", r->type);
+    put_u64(j, "flags", r->flags);
+    put_hex(j, "words", r->raw, r->words * (size_t)8);
     put_u64(j, "tid", (uint64_t)r->thread->tid);
     put_text(j, "thread", r->thread->name);
     json_key(j, "attrs");
