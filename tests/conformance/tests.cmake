@@ -12,7 +12,7 @@ file(MAKE_DIRECTORY ${conformance_out})
 add_executable(conformance ${conformance}/conformance.c ${conformance}/fixtures.c
   ${conformance}/texts.c ${conformance}/describe.c)
 set_target_properties(conformance PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
-target_link_libraries(conformance PRIVATE oriel_all)
+target_link_libraries(conformance PRIVATE test_support oriel_all)
 target_include_directories(conformance PRIVATE ${conformance})
 
 add_test(NAME conformance.write COMMAND conformance ${conformance_out})
