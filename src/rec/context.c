@@ -17,7 +17,7 @@
 enum { CONTEXT_BYTES = 4096, CONTEXT_VERSION = 2, VALUE_MAX = 127 };
 
 struct context_header {
-    char signature[8];
+    uint64_t signature; /* the bytes "OTEL_CTX" */
     uint32_t version;
     uint32_t payload_size;
     uint64_t published_at_ns;
@@ -94,7 +94,8 @@ void rec_context_publish(void)
     h->payload = payload;
     h->published_at_ns = clock_unix_ns();
     /* Readers take the page as valid once the signature is there. */
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    memcpy(h->signature, "OTEL_CTX", sizeof h->signature);
+    uint64_t signature;
+    memcpy(&signature, "OTEL_CTX", sizeof signature);
+    __atomic_store_n(&h->signature, signature, __ATOMIC_RELEASE);
     os_name_mapping("OTEL_CTX", page, CONTEXT_BYTES);
 }
