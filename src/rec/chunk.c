@@ -15,9 +15,10 @@ static uint32_t oldest_full(const struct wire_region *h, void *base)
     uint64_t best_seq = UINT64_MAX;
     for (uint32_t i = 0; i < h->chunk_count; i++) {
         struct wire_chunk *d = wire_region_desc(h, base, i);
-        if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) == WIRE_CHUNK_FULL && d->seq < best_seq) {
+        uint64_t seq = __atomic_load_n(&d->seq, __ATOMIC_RELAXED);
+        if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) == WIRE_CHUNK_FULL && seq < best_seq) {
             best = i;
-            best_seq = d->seq;
+            best_seq = seq;
         }
     }
     return best;
@@ -49,9 +50,9 @@ static uint32_t steal_oldest(struct oriel_thread *t, uint32_t claim)
             break;
         struct wire_chunk *d = wire_region_desc(h, rec_runtime.base, i);
         uint32_t expected = WIRE_CHUNK_FULL;
-        uint32_t bytes = d->bytes <= h->chunk_bytes ? d->bytes : 0;
         if (__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED)) {
+            uint32_t bytes = d->bytes <= h->chunk_bytes ? d->bytes : 0;
             uint32_t n = count_records(wire_region_chunk(h, rec_runtime.base, i), bytes);
             __atomic_fetch_add(&t->lost[ORIEL_LOST_OVERWRITTEN], n, __ATOMIC_RELAXED);
             return i;
@@ -142,7 +143,10 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
     d->stream_base = t->stream_base;
     d->id_base = ((uint64_t)t->serial << 40) + rt->trace_salt + t->stream_base;
     __atomic_store_n(&d->consumed, 0, __ATOMIC_RELAXED);
-    d->seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELAXED);
+    /* Release: whoever sees the new number, looking for the oldest chunk or
+     * copying one that is being overwritten, sees the rest of the descriptor. */
+    uint64_t seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&d->seq, seq, __ATOMIC_RELEASE);
     t->id_bias = d->id_base - start;
     t->chunk = i + 1;
     __atomic_store_n(&t->head, write_sync(t, start), __ATOMIC_RELEASE);

@@ -54,7 +54,7 @@ static void emit(uint64_t i)
 static void stain(const char *which)
 {
     static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
-    static void *volatile kept;
+    static void *volatile kept __attribute__((unused));
     if (strcmp(which, "syscall") == 0)
         syscall(SYS_getppid);
     if (strcmp(which, "malloc") == 0)
