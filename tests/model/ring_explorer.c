@@ -32,6 +32,7 @@ static const char *const mistake_names[MISTAKES] = {
     "last head read before the death is known",
     "copy kept without a second look at the chunk",
     "seq compared before the descriptor is copied",
+    "chunk closed for the dead without a look at its seq",
 };
 
 /* ---- what must hold at the end ---- */
@@ -213,6 +214,7 @@ static const struct config broken[] = {
     C(2, 2, 2, .mistake = HEAD_BEFORE_DEATH, .kills = true),
     C(2, 1, 3, .mistake = COPY_WITHOUT_SECOND_LOOK, .overwrite = true),
     C(2, 1, 2, .mistake = LIMIT_BEFORE_COPY, .overwrite = true),
+    C(2, 1, 2, .mistake = CLOSE_WITHOUT_SEQ, .overwrite = true),
 };
 
 static bool run(const struct config *c)

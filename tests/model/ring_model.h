@@ -23,6 +23,7 @@ enum mistake {
     HEAD_BEFORE_DEATH,
     COPY_WITHOUT_SECOND_LOOK,
     LIMIT_BEFORE_COPY,
+    CLOSE_WITHOUT_SEQ,
     MISTAKES
 };
 struct config {

@@ -206,13 +206,18 @@ static void check_copy(struct state *s)
     bool same = (c->state == ACTIVE || c->state == FULL) && c->seq == v->seq;
     if (same || !cfg.overwrite || cfg.mistake == COPY_WITHOUT_SECOND_LOOK)
         deliver(s);
+    bool finished = v->final && v->read == v->length;
+    if (cfg.mistake == CLOSE_WITHOUT_SEQ && finished && c->state == ACTIVE &&
+        s->over[v->owner]) {
+        s->pc = R_FREE;
+        return;
+    }
     if (!same && cfg.overwrite) {
         uint8_t from = (uint8_t)(v->seq + 1);
         *v = (struct view){0};
         go_on(s, from);
         return;
     }
-    bool finished = v->final && v->read == v->length;
     if (cfg.mistake == FREE_WHILE_WRITTEN && v->read == cfg.cap)
         finished = true;
     if (finished && (!cfg.overwrite || c->state == ACTIVE))

@@ -230,12 +230,28 @@ static bool tidy_process(struct ring *r)
     return true;
 }
 
+/* The scan after the end of a thread has shown all its chunks. */
+static bool is_done(const struct ring *r, const struct ring_stream *s)
+{
+    return s->over && s->chunks == 0 && r->scans > s->over_scan;
+}
+
+void ring_alive_settle(struct ring *r)
+{
+    for (size_t i = 0; i < r->streams.count; i++) {
+        struct ring_stream *s = r->streams.items[i];
+        if (!s->settled && is_done(r, s)) {
+            ring_who_lost(r, s);
+            s->settled = true;
+        }
+    }
+}
+
 void ring_alive_tidy(struct ring *r)
 {
-    /* The scan after the end of a thread has shown all its chunks. */
     for (size_t i = r->streams.count; i-- > 0;) {
         struct ring_stream *s = r->streams.items[i];
-        if (s->over && s->chunks == 0 && r->scans > s->over_scan)
+        if (s->settled && is_done(r, s))
             free_stream(r, i);
     }
     while (tidy_process(r))

@@ -222,7 +222,8 @@ static bool give_back(struct ring *r, struct ring_chunk *c)
 {
     struct wire_chunk *d = ring_chunk_desc(r, c);
     uint32_t word = RING_LOAD_ACQUIRE(&d->state), state = wire_state(word);
-    if (c->taken_back)
+    /* Taken away; the state just read is then that of another's use. */
+    if (c->taken_back || RING_LOAD(&d->seq) != c->seq)
         return true;
     if (state == WIRE_CHUNK_ACTIVE && c->stream && !c->stream->over)
         return false; /* the end of a recording; its owner lives on */
@@ -243,8 +244,9 @@ void ring_chunk_commit(struct ring *r)
 {
     for (uint32_t k = 0; k < r->touched && k < r->order_count; k++) {
         struct ring_chunk *c = &r->chunks[r->order[k]];
-        if (c->read > c->committed && !c->taken_back)
-            __atomic_store_n(&ring_chunk_desc(r, c)->consumed, c->read, __ATOMIC_RELEASE);
+        struct wire_chunk *d = ring_chunk_desc(r, c);
+        if (c->read > c->committed && !c->taken_back && RING_LOAD(&d->seq) == c->seq)
+            __atomic_store_n(&d->consumed, c->read, __ATOMIC_RELEASE);
         c->committed = c->read;
     }
 }

@@ -174,6 +174,25 @@ TEST(the_dead_of_a_flight_recorder_leave_chunks_that_can_be_overwritten)
     finish(&f);
 }
 
+TEST(a_chunk_that_was_overwritten_is_not_closed_for_its_dead_first_owner)
+{
+    struct fixture f;
+    struct rw_thread next;
+    start(&f, WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_OVERWRITE_OLDEST);
+    for (uint64_t i = 0; i < 20000; i++)
+        REQUIRE(rw_event(&f.t, EVENT, i));
+    REQUIRE(rw_thread_start(&next, &f.p, 0));
+    rw_thread_exit(&f.t);
+    REQUIRE(reader_wait(&f.r, 100000) == SOURCE_DATA);
+    reader_commit(&f.r);
+    reader_poll(&f.r, 100000); /* all is read, its writer is known to be gone */
+    REQUIRE(rw_event(&next, EVENT, 1)); /* takes the oldest chunk */
+    reader_commit(&f.r);
+    CHECK_EQ(wire_region_desc(&f.p.h, f.p.base, next.t->chunk - 1)->state, WIRE_CHUNK_ACTIVE);
+    CHECK_EQ(only(&f, ORIEL_REC_EVENT)->stream, next.t->serial);
+    finish(&f);
+}
+
 TEST(a_lock_that_only_a_child_of_a_dead_reader_holds_is_no_reader)
 {
     struct region *region = reader_region(0, 16, WIRE_POLICY_DROP_NEWEST);

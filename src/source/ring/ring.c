@@ -312,7 +312,7 @@ static int ring_poll(void *state, struct model_batch *b, size_t max_records, str
     }
     b->watermark_ns = rc != 0 ? r->watermark_ns : watermark(r, began_ns, rest);
     ring_chunk_release(r);
-    ring_alive_tidy(r);
+    ring_alive_settle(r);
     if (b->record_count)
         return SOURCE_DATA;
     return r->ended ? SOURCE_END : SOURCE_IDLE;

@@ -80,6 +80,7 @@ struct ring_stream {
     int32_t tid;
     enum oriel_clock clock;
     bool over;   /* exited or dead: writes nothing any more */
+    bool settled; /* its last losses were told with an earlier batch */
     bool orphan; /* its thread block is gone or belongs to another */
 };
 
@@ -202,6 +203,9 @@ bool ring_alive_nobody(struct ring *r);
 bool ring_alive_pressed(const struct ring *r);
 /* Give slots back: threads whose chunks are read, processes that are gone. */
 void ring_alive_tidy(struct ring *r);
+/* The same before that: take the losses of those that can go next time, so that
+ * they are safe in the outlets before the only other place they stand in goes. */
+void ring_alive_settle(struct ring *r);
 
 /* ---- meta.c ---- */
 
