@@ -222,9 +222,9 @@ static void outlet_write(struct outlet *o, const struct model_batch *batch, uint
 }
 
 /* What an outlet took but could not write is refused after all. */
-static void outlet_flush(struct outlet *o)
+static void outlet_flush(struct outlet *o, bool always)
 {
-    if (!o->unflushed)
+    if (!o->unflushed && !always)
         return;
     struct oriel_err why = {0};
     int rc = o->exporter->flush ? o->exporter->flush(o->state, &why) : 0;
@@ -322,7 +322,7 @@ static void commit(struct session *s, uint64_t now)
 {
     for (unsigned i = 0; i < s->outlet_count; i++)
         if (s->outlets[i].exporter->wants & EXPORT_RECORDS)
-            outlet_flush(&s->outlets[i]);
+            outlet_flush(&s->outlets[i], s->ended); /* at the end also the last losses */
     if (s->source->commit)
         s->source->commit(s->source_state);
     s->pending = false;
@@ -334,7 +334,7 @@ static void flush_items(struct session *s, uint64_t now)
 {
     for (unsigned i = 0; i < s->outlet_count; i++)
         if (s->outlets[i].exporter->wants & EXPORT_ITEMS)
-            outlet_flush(&s->outlets[i]);
+            outlet_flush(&s->outlets[i], false);
     s->items_flushed_ns = now;
 }
 
@@ -431,7 +431,7 @@ static void close_outlets(struct session *s)
     summarize(s, &end);
     for (unsigned i = 0; i < s->outlet_count; i++) {
         struct outlet *o = &s->outlets[i];
-        outlet_flush(o);
+        outlet_flush(o, false);
         struct oriel_err why = {0};
         int rc = o->exporter->close(o->state, &end, &why);
         if (rc < 0)

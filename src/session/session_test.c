@@ -82,9 +82,12 @@ static int source_poll(void *state, struct model_batch *b, size_t max, struct or
     return SOURCE_DATA;
 }
 
+static uint64_t unflushed; /* records that outlets took since their last flush */
+
 static void source_commit(void *state)
 {
     (void)state;
+    CHECK_EQ(unflushed, 0); /* flushed first, acknowledged after */
     seen.commits++;
 }
 static void source_close(void *state)
@@ -153,6 +156,7 @@ static int outlet_write(void *state, const struct model_batch *b, struct oriel_e
     if (t->fail_write_from && t->writes >= t->fail_write_from)
         return err_set(err, ORIEL_ENOSPC, "no space for write %d", t->writes);
     t->records += b->record_count;
+    unflushed += b->record_count;
     t->items += b->item_count;
     t->last += b->last;
     return 0;
@@ -162,7 +166,7 @@ static int outlet_flush(void *state, struct oriel_err *err)
 {
     struct told *t = ((struct fake_outlet *)state)->told;
     t->flushes++;
-    CHECK(seen.commits <= t->flushes); /* flushed first, acknowledged after */
+    unflushed = 0;
     if (t->fail_flush_from && t->flushes >= t->fail_flush_from)
         return err_set(err, ORIEL_ENOSPC, "no space for flush %d", t->flushes);
     return 0;
