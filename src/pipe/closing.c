@@ -58,8 +58,6 @@ static uint64_t *last_times(const struct assemble *a)
     uint64_t key, value, *last = mem_calloc(n + 1, sizeof *last);
     while (last && map_next(&a->track.streams, &at, &key, &value)) {
         const struct stream_state *s = (const struct stream_state *)(uintptr_t)value;
-        if (!s)
-            continue;
         uint32_t process = s->thread->thread->process;
         if (process < n && s->last_ns > last[process])
             last[process] = s->last_ns;
@@ -81,8 +79,10 @@ void assemble_finish(struct assemble *a)
 {
     uint64_t *last = last_times(a);
     for (struct open_span *o; (o = a->spans.newest);) { /* inner spans first */
-        uint64_t t_ns = last && o->thread->process < a->catalog->process_count
-                            ? last[o->thread->process] : a->now;
+        uint32_t process = o->thread->process;
+        uint64_t t_ns = last && process < a->catalog->process_count ? last[process] : 0;
+        if (!t_ns) /* no stream of it is left */
+            t_ns = a->now;
         if (o->kind >= SPAN_CONTEXT)
             close_other(a, o);
         else

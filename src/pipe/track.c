@@ -10,18 +10,20 @@
 
 #include <assert.h>
 
-enum { STACK_MIN = 16, NEAR = 8, LINEAR_BUDGET = 1 << 16 };
+enum { STACK_MIN = 4, NEAR = 8, LINEAR_BUDGET = 1 << 16 };
+
+static struct stream_state *stream_at(uint64_t value)
+{
+    return (struct stream_state *)(uintptr_t)value;
+}
 
 void track_done(struct track *k)
 {
     size_t at = 0;
     uint64_t key, value;
     while (map_next(&k->streams, &at, &key, &value)) {
-        struct stream_state *s = (struct stream_state *)(uintptr_t)value;
-        if (!s)
-            continue;
-        mem_free(s->pending);
-        mem_free(s);
+        mem_free(stream_at(value)->pending);
+        mem_free(stream_at(value));
     }
     for (size_t i = 0; i < k->thread_capacity; i++) {
         if (!k->threads[i])
@@ -58,24 +60,91 @@ static struct thread_state *thread_of(struct track *k, const struct model_thread
     return k->threads[thread->index] = t;
 }
 
+static bool has_losses(const uint64_t lost[ORIEL_LOST_CAUSES])
+{
+    for (int i = 0; i < ORIEL_LOST_CAUSES; i++)
+        if (lost[i])
+            return true;
+    return false;
+}
+
+static void forget_stream(struct track *k, struct stream_state *s)
+{
+    struct thread_state *t = s->thread;
+    if (k->recent[s->serial % TRACK_RECENT] == s)
+        k->recent[s->serial % TRACK_RECENT] = NULL;
+    if (--t->streams == 0 && !has_losses(t->lost)) {
+        k->threads[t->thread->index] = NULL;
+        mem_free(t->stack);
+        mem_free(t);
+    }
+    mem_free(s);
+}
+
+/* A map of what is not forgotten; false: no memory. */
+static bool copy_rest(const struct map *m, struct map *rest)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    while (map_next(m, &at, &key, &value))
+        if (!stream_at(value)->forgotten && !map_put(rest, key, value))
+            return false;
+    return true;
+}
+
+/* Programs that start a thread per request: forget those that are over. */
+static void sweep(struct track *k, uint64_t now_ns)
+{
+    struct map streams = {0}, by_high = {0};
+    size_t at = 0;
+    uint64_t key, value;
+    while (map_next(&k->streams, &at, &key, &value)) {
+        struct stream_state *s = stream_at(value);
+        s->forgotten = s->last_ns + TRACK_IDLE_NS < now_ns && !s->pending &&
+                       s->thread->top == s->thread->base && !has_losses(s->lost);
+    }
+    if (copy_rest(&k->streams, &streams) && copy_rest(&k->by_high, &by_high)) {
+        struct map before = k->streams;
+        map_done(&k->by_high);
+        k->streams = streams;
+        k->by_high = by_high;
+        for (at = 0; map_next(&before, &at, &key, &value);)
+            if (stream_at(value)->forgotten)
+                forget_stream(k, stream_at(value));
+        map_done(&before);
+    } else {
+        map_done(&streams);
+        map_done(&by_high);
+    }
+    k->sweep_at = k->streams.count * 2 < TRACK_STREAMS ? TRACK_STREAMS : k->streams.count * 2;
+}
+
+static struct stream_state *new_stream(struct track *k, const struct model_record *r)
+{
+    struct stream_state *s = mem_calloc(1, sizeof *s);
+    if (!s || !map_put(&k->streams, r->stream, (uint64_t)(uintptr_t)s)) {
+        mem_free(s);
+        return NULL;
+    }
+    s->serial = r->stream;
+    s->high = UINT64_MAX;
+    s->last_ns = r->t_ns;
+    s->end = r->position;
+    return s;
+}
+
 struct stream_state *track_stream_slow(struct track *k, const struct model_record *r)
 {
+    const uint64_t *known = map_get(&k->streams, r->stream);
+    struct stream_state *s = known ? stream_at(*known) : NULL;
+    if (!s && k->streams.count >= (k->sweep_at ? k->sweep_at : TRACK_STREAMS))
+        sweep(k, r->t_ns);
     struct thread_state *t = thread_of(k, r->thread);
-    uint64_t *slot = t ? map_put(&k->streams, r->stream, 0) : NULL;
-    if (!slot)
+    if (!t || (!s && !(s = new_stream(k, r))))
         return NULL;
-    struct stream_state *s = (struct stream_state *)(uintptr_t)*slot;
-    if (!s) {
-        s = mem_calloc(1, sizeof *s);
-        if (!s)
-            return NULL;
-        s->serial = r->stream;
-        s->high = UINT64_MAX;
-        s->last_ns = r->t_ns;
-        s->end = r->position;
-        *slot = (uint64_t)(uintptr_t)s;
-    }
     if (s->thread != t) {
+        if (s->thread)
+            s->thread->streams--; /* a serial that means another thread now */
         s->thread = t;
         t->streams++;
     }
@@ -84,7 +153,7 @@ struct stream_state *track_stream_slow(struct track *k, const struct model_recor
 
 void track_register(struct track *k, struct stream_state *s, uint64_t raw, uint64_t position)
 {
-    uint64_t *slot = map_put(&k->by_high, raw >> 32, 0);
+    uint64_t *slot = map_put(&k->by_high, raw >> 32, (uint64_t)(uintptr_t)s);
     s->seed = raw - position;
     s->has_seed = true;
     if (!slot)
@@ -96,7 +165,7 @@ void track_register(struct track *k, struct stream_state *s, uint64_t raw, uint6
 struct stream_state *track_origin(const struct track *k, uint64_t raw)
 {
     const uint64_t *slot = map_get(&k->by_high, raw >> 32);
-    return slot ? (struct stream_state *)(uintptr_t)*slot : NULL;
+    return slot ? stream_at(*slot) : NULL;
 }
 
 bool stack_grow(struct thread_state *t)

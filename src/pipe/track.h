@@ -47,6 +47,7 @@ struct stream_state {
     uint32_t serial;
     bool synced;   /* a SYNC was seen */
     bool has_seed; /* raw id = seed + position */
+    bool forgotten; /* on its way out */
     struct thread_state *thread;
     uint64_t seed, high; /* high: upper half of the last raw id registered */
     uint64_t last_ns, end; /* time and end position of the last record */
@@ -55,6 +56,11 @@ struct stream_state {
 };
 
 #define TRACK_RECENT 64u
+/* Streams beyond this are looked through for ones that can be forgotten: idle
+ * for a second, nothing open, nothing lost. What such a stream leaves behind is
+ * nothing, so it may come back. */
+#define TRACK_STREAMS 4096u
+#define TRACK_IDLE_NS 1000000000u
 
 struct track {
     struct stream_state *recent[TRACK_RECENT]; /* by the low bits of the serial */
@@ -62,6 +68,7 @@ struct track {
     struct map by_high; /* upper half of raw ids -> stream they come from */
     struct thread_state **threads; /* by index of the model's thread */
     size_t thread_capacity;
+    size_t sweep_at;  /* number of streams that starts the next look; 0: TRACK_STREAMS */
     uint64_t entries; /* on all stacks */
 };
 

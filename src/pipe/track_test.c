@@ -152,4 +152,33 @@ TEST(a_stack_that_loses_its_bottom_does_not_grow)
     close_bench();
 }
 
+TEST(streams_that_are_over_are_forgotten_and_may_come_back)
+{
+    enum { MANY = 20000 };
+    open_bench();
+    static struct records_stream many[MANY];
+    struct stream_state *busy = stream(&x.a), *unlucky = stream(&x.b);
+    push(busy, 0);
+    unlucky->lost[ORIEL_LOST_RING_FULL] = unlucky->thread->lost[ORIEL_LOST_RING_FULL] = 3;
+    size_t most = 0;
+    for (uint64_t i = 0; i < MANY; i++) { /* a thread per millisecond */
+        many[i] = records_thread(&x.w, (int32_t)i);
+        rec_detach(&x.in, &many[i], i * 1000000);
+        struct model_record *r = &x.in.records[x.in.record_count - 1];
+        struct stream_state *s = track_stream(&x.k, r);
+        REQUIRE(s);
+        track_id(&x.k, s, many[i].seed + r->position, r->position);
+        s->last_ns = r->t_ns;
+        most = x.k.streams.count > most ? x.k.streams.count : most;
+    }
+    CHECK(most <= TRACK_STREAMS);
+    CHECK(x.k.by_high.count <= TRACK_STREAMS);
+    CHECK(stream(&x.a) == busy && stream(&x.b) == unlucky);
+    CHECK(!track_origin(&x.k, many[0].seed + 64)); /* forgotten */
+    struct stream_state *back = stream(&many[0]);
+    CHECK(back && !back->has_seed && back->thread->thread == many[0].thread);
+    CHECK(track_origin(&x.k, many[MANY - 1].seed + 64) == stream(&many[MANY - 1]));
+    close_bench();
+}
+
 TEST_MAIN()
