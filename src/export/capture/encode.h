@@ -134,4 +134,53 @@ size_t encoder_bytes(const struct encoder *e);
 /* Begin the next chunk. */
 void encoder_reset(struct encoder *e);
 
+/* ---- between encode.c, describe.c and record.c ---- */
+
+/* One memo per site of the catalog; false: no memory. */
+bool encoder_reserve_memo(struct encoder *e);
+/* Number of a site, of a code, of a stream (with its thread and process) in
+ * this chunk. 0; ORIEL_ELIMIT: the chunk must end before; ORIEL_ENOMEM;
+ * ORIEL_EINVAL: the site is of no known process. */
+int encoder_find_site(struct encoder *e, const struct model_site *site, uint16_t *out);
+int encoder_find_code(struct encoder *e, const struct model_record *r, uint32_t mode,
+                      uint16_t *out);
+int encoder_add_stream(struct encoder *e, const struct model_record *r, size_t n, uint32_t *out);
+/* One record the long way. As above. */
+int encoder_put_record(struct encoder *e, struct encode_stream *s, const struct model_record *r);
+
+static inline struct clock_map encoder_clock(const struct model_clock *c)
+{
+    return (struct clock_map){.now = c->now, .before = c->before};
+}
+static inline void encoder_put_number(struct encoder *e, uint64_t v)
+{
+    e->at[WIRE_CAPTURE_VALUES] = wire_number_put(e->at[WIRE_CAPTURE_VALUES], v);
+}
+
+static inline void encoder_put_op(struct encoder *e, uint8_t op)
+{
+    *e->at[WIRE_CAPTURE_OPS]++ = op;
+}
+
+/* Where encode_plain finds a begin's code. */
+static inline unsigned encode_fast_slot(uint64_t header)
+{
+    return (unsigned)((header >> 32) ^ (header >> 20)) % ENCODE_FAST;
+}
+
+/* words, type, flags and stream of a record as one number: the low half of its
+ * header, and the serial above. */
+static inline uint64_t encode_packed(const struct model_record *r)
+{
+    uint64_t v;
+    _Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+                       offsetof(struct model_record, flags) ==
+                           offsetof(struct model_record, words) + 3 &&
+                       offsetof(struct model_record, stream) ==
+                           offsetof(struct model_record, words) + 4,
+                   "as in a record's header");
+    memcpy(&v, &r->words, sizeof v);
+    return v;
+}
+
 #endif
