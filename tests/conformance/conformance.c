@@ -3,7 +3,7 @@
  * Pushes the fixtures through every outlet of the registry, in every form that
  * it has, into a directory, and puts the truth beside it for check.py.
  *
- *   conformance DIR     truth.json, records.json, <outlet>.<form>, outlets.json
+ *   conformance DIR [texts]   truth.json, records.json, <outlet>.<form>, outlets.json
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +189,10 @@ int main(int argc, char **argv)
     struct buf text;
     struct json j;
     buf_init(&text);
-    fixtures_make(&f);
+    if (argc > 2 && strcmp(argv[2], "texts") == 0)
+        fixtures_make_texts(&f);
+    else
+        fixtures_make(&f);
     fixtures_describe(&f, &text);
     write_text(dir, "truth.json", &text);
     buf_clear(&text);

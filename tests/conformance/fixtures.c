@@ -182,9 +182,9 @@ static void add_big(struct fixtures *f)
 }
 
 /* Each text as name, target, file, key, value, message and status. */
-static void add_nasty(struct fixtures *f)
+static void add_nasty(struct fixtures *f, unsigned count)
 {
-    for (unsigned i = 0; i < nasty_total(); i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct model_str bad = nasty_text(&f->arena, i);
         const struct model_value values[] = {
             {.key = bad, .type = ORIEL_TYPE_STR, .v.str = bad, .full_bytes = bad.n}};
@@ -482,7 +482,7 @@ static void make_catalog(struct fixtures *f)
     model_catalog_set_resource(c, text("nasty"), text("a\"b\n\xff"));
 }
 
-void fixtures_make(struct fixtures *f)
+static void start(struct fixtures *f)
 {
     memset(f, 0, sizeof *f);
     arena_init(&f->arena);
@@ -490,6 +490,19 @@ void fixtures_make(struct fixtures *f)
     model_batch_init(&f->items, &f->catalog);
     model_batch_init(&f->records, &f->catalog);
     f->t = FIXTURES_START + 100 * STEP_NS;
+}
+
+void fixtures_make_texts(struct fixtures *f)
+{
+    enum { TEXTS = 10000 };
+    start(f);
+    add_nasty(f, TEXTS);
+    add_records(f);
+}
+
+void fixtures_make(struct fixtures *f)
+{
+    start(f);
     add_values(f);
     add_nested(f);
     add_marked(f);
@@ -502,7 +515,7 @@ void fixtures_make(struct fixtures *f)
     add_losses(f);
     add_cut(f);
     add_big(f);
-    add_nasty(f);
+    add_nasty(f, nasty_total());
     add_records(f);
 }
 

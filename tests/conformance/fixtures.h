@@ -24,6 +24,8 @@ struct fixtures {
 
 /* Ends the program when out of memory: a test has nothing better to do. */
 void fixtures_make(struct fixtures *f);
+/* Only texts, many of them, for what escaping has to withstand (C9). */
+void fixtures_make_texts(struct fixtures *f);
 void fixtures_done(struct fixtures *f);
 /* The truth as JSON; all texts as hex, so that no escaping stands between. */
 void fixtures_describe(const struct fixtures *f, struct buf *out);
@@ -32,7 +34,8 @@ void fixtures_describe_record(struct json *j, const struct model_record *r);
 /* texts.c: at least 200 of them. */
 extern const struct model_str nasty_texts[];
 extern const unsigned nasty_text_count;
-/* The i-th text, from the table or made by rule; i < nasty_total(). */
+/* The i-th text, from the table or made by rule; beyond nasty_total() come as
+ * many random ones as one likes. */
 struct model_str nasty_text(struct arena *a, unsigned i);
 unsigned nasty_total(void);
 

@@ -26,5 +26,19 @@ add_test(NAME conformance.docs COMMAND ${Python3_EXECUTABLE} ${conformance}/chec
   ${conformance_out} ${CMAKE_SOURCE_DIR}/docs/OUTLETS.md)
 set_tests_properties(${conformance_tests} conformance.docs PROPERTIES
   FIXTURES_REQUIRED conformance_files)
-set_tests_properties(conformance.write ${conformance_tests} conformance.docs PROPERTIES
-  LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# 10,000 texts through each outlet: none escapes its place.
+set(texts_out ${CMAKE_BINARY_DIR}/conformance-texts)
+file(MAKE_DIRECTORY ${texts_out})
+add_test(NAME conformance.write_texts COMMAND conformance ${texts_out} texts)
+set_tests_properties(conformance.write_texts PROPERTIES FIXTURES_SETUP conformance_texts)
+set(text_tests)
+foreach(outlet capture chrome perfetto log)
+  add_test(NAME conformance.texts_${outlet} COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py
+    ${outlet} ${texts_out} spans events values marks)
+  list(APPEND text_tests conformance.texts_${outlet})
+endforeach()
+set_tests_properties(${text_tests} PROPERTIES FIXTURES_REQUIRED conformance_texts)
+set_tests_properties(conformance.write ${conformance_tests} conformance.docs
+  conformance.write_texts ${text_tests} PROPERTIES
+  LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 600)

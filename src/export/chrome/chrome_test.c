@@ -240,6 +240,35 @@ TEST(a_full_disk_leaves_valid_json_and_the_names_come_again)
     fixture_done(&f);
 }
 
+TEST(without_seeking_the_end_comes_at_close_and_what_is_there_is_an_open_array)
+{
+    static const struct out_ops ops = {.write = small_write, .close = small_close};
+    struct fixture f;
+    struct arena a;
+    struct oriel_err err = {0};
+    struct small_out *pipe = calloc(1, sizeof *pipe);
+    fixture_init(&f);
+    REQUIRE(pipe != NULL);
+    pipe->base.ops = &ops;
+    pipe->limit = 1 << 20;
+    struct model_site *site = fixture_site(&f, ORIEL_SITE_SPAN, "s", "t");
+    fixture_open_to(&f, &export_chrome, &defaults, &pipe->base);
+    for (int i = 0; i < 3; i++) {
+        fixture_span(&f, site, f.main, 1, 0, 10, 20);
+        REQUIRE(fixture_write(&f) == 0);
+        REQUIRE(export_chrome.flush(f.state, &err) == 0);
+        CHECK(pipe->bytes.data[pipe->bytes.size - 1] == '}');
+    }
+    REQUIRE(export_chrome.close(f.state, &(struct export_summary){0}, &err) == 0);
+    const struct json_value *v = parse(&a, &pipe->bytes);
+    CHECK_EQ(count(v, "X"), 3);
+    arena_done(&a);
+    free(f.state);
+    buf_done(&pipe->bytes);
+    free(pipe);
+    fixture_done(&f);
+}
+
 TEST(a_reused_tid_is_another_thread)
 {
     struct fixture f;
