@@ -218,7 +218,7 @@ struct oriel_span oriel_abi_open(oriel_word word, const struct oriel_span *paren
     s.site = ORIEL_RECORDED(word);
     e.words[2] = parent ? parent->id : oriel_stack_top(e.thread);
     trace_of(e.thread, s.id, parent, &s);
-    if (!e.words[2])
+    if (parent && !parent->id)
         e.words[0] |= (uint64_t)ORIEL_RECF_ROOT << 24;
     oriel_emit_commit(e, end);
     return s;
@@ -232,7 +232,8 @@ void oriel_abi_external(oriel_word word, uint64_t start_unix_ns, uint64_t end_un
     uint64_t *end = start(&e, ORIEL_REC_SPAN, ORIEL_RECORDED(word), 2, values, count);
     if (!end)
         return;
-    e.words[0] |= (uint64_t)ORIEL_RECF_HAS_TIME << 24;
+    uint32_t root = parent && !parent->id ? ORIEL_RECF_ROOT : 0;
+    e.words[0] |= (uint64_t)(ORIEL_RECF_HAS_TIME | root) << 24;
     e.words[1] = start_unix_ns;
     e.words[2] = end_unix_ns;
     e.words[3] = parent ? parent->id : oriel_stack_top(e.thread);
