@@ -15,7 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the tree stays as it is
 
-from common import Broken, Truth, need, same
+from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
 from read_perfetto import Perfetto
@@ -99,7 +99,7 @@ def cell(column, exceptions):
 
 def check(outlet, directory, functions):
     truth = Truth(directory)
-    broken = 0
+    broken = missing = 0
     need(outlet in OUTLETS, "no checks for outlet", outlet)
     for column in OUTLETS[outlet]:
         reader = COLUMNS[column](truth, directory)
@@ -110,12 +110,15 @@ def check(outlet, directory, functions):
                 continue
             try:
                 getattr(reader, function)()
+            except Missing as e:
+                print("MISSING %s: %s: %s" % (column, what, e))
+                missing += 1
             except (Broken, KeyError, IndexError, ValueError, TypeError, StopIteration) as e:
                 print("BROKEN  %s: %s: %s: %s" % (column, what, type(e).__name__, e))
                 broken += 1
             else:
                 print("kept    %s: %s" % (column, what))
-    return 1 if broken else 0
+    return 1 if broken else 77 if missing else 0
 
 
 def docs(directory, path):
@@ -152,6 +155,9 @@ def main(args):
     except Broken as e:
         print("BROKEN ", e)
         return 1
+    except Missing as e:
+        print("MISSING", e)
+        return 77
     print(__doc__)
     return 2
 

@@ -5,7 +5,6 @@ import math
 import os
 import struct
 import subprocess
-import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TP = os.path.join(HERE, "..", "perfetto", "tp.mjs")
@@ -21,6 +20,10 @@ I64_MAX = (1 << 63) - 1
 
 class Broken(Exception):
     pass
+
+
+class Missing(Exception):
+    """trace_processor is not installed."""
 
 
 def need(condition, *what):
@@ -113,11 +116,14 @@ def told_apart(name):
 # ---- trace_processor ----
 
 def perfetto(path, *queries):
-    """The rows of each query; ends the run as skipped when it is not installed."""
-    run = subprocess.run(["node", TP, path, "-"], input=";\n".join(queries).encode(),
-                         stdout=subprocess.PIPE, check=False)
+    """The rows of each query."""
+    try:
+        run = subprocess.run(["node", TP, path, "-"], input=";\n".join(queries).encode(),
+                             stdout=subprocess.PIPE, check=False)
+    except FileNotFoundError:
+        raise Missing("node is not installed") from None
     if run.returncode == 77:
-        sys.exit(77)
+        raise Missing("trace_processor is not installed")
     need(run.returncode == 0, "trace_processor failed on", path)
     return [json.loads(line) for line in run.stdout.splitlines()]
 
