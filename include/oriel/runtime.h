@@ -47,7 +47,7 @@ ORIEL_EXPORT int oriel_start(const struct oriel_options *options);
 ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
 
 /* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,
- * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ELIMIT, ORIEL_ESTATE (attached). */
+ * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ESTATE (attached). */
 ORIEL_EXPORT int oriel_attach(const char *ring_path);
 /* True while records are kept. */
 ORIEL_EXPORT bool oriel_enabled(void);

@@ -104,6 +104,18 @@ bool rec_process_claim(void)
     return false;
 }
 
+/* Every slot is taken, most likely by the dead of a storm of processes whose
+ * slots come back in a moment. Each thread's first record tries again, and what
+ * is not recorded until then is counted. Sites need a serial to stand under. */
+static void go_without_slot(void)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    rt->process = 0;
+    rt->pid = os_getpid();
+    rt->sites_of = rt->process_serial =
+        __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
+}
+
 static void make_exit_hook(void)
 {
     struct rec_runtime *rt = &rec_runtime;
@@ -161,9 +173,8 @@ int oriel_attach(const char *ring_path)
     int rc = map_region(ring_path);
     if (rc == 0) {
         end_former_self(&rt->header, rt->base, os_getpid());
-        rc = rec_process_claim() ? 0 : ORIEL_ELIMIT;
-        if (rc)
-            os_unmap(rt->base, rt->header.size);
+        if (!rec_process_claim())
+            go_without_slot();
     }
     if (rc) {
         __atomic_store_n(&rt->state, REC_OFF, __ATOMIC_RELEASE);

@@ -246,6 +246,56 @@ TEST_T(short_threads_give_their_blocks_back, 120)
     recording_end(&r);
 }
 
+static uint64_t attempted;
+
+static void *emit_and_count(void *arg)
+{
+    emit_ten(arg);
+    __atomic_fetch_add(&attempted, 10, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* Every slot is fought for all the time; whoever gets none counts. */
+TEST_T(threads_that_fight_for_few_blocks_never_share_one, 120)
+{
+    enum { AT_ONCE = 6, ROUNDS = 3000 };
+    struct region_options o = {.threads = 4};
+    struct recording r = {0};
+    recording_begin(&r, &o);
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t t[AT_ONCE];
+        for (int k = 0; k < AT_ONCE; k++)
+            pthread_create(&t[k], NULL, emit_and_count, NULL);
+        for (int k = 0; k < AT_ONCE; k++)
+            pthread_join(t[k], NULL);
+        recording_read(&r, false);
+    }
+    recording_read(&r, true);
+    CHECK_EQ(attempted, ROUNDS * AT_ONCE * 10);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT] + recording_lost_total(&r), attempted);
+    CHECK_EQ(r.damaged, 0);
+    recording_end(&r);
+}
+
+TEST(a_process_that_finds_no_slot_counts_what_it_cannot_record)
+{
+    struct region_options o = {.processes = 1};
+    struct recording r = {0};
+    recording_make(&r, &o);
+    pid_t first = fork();
+    if (first == 0)
+        _exit(oriel_attach(r.path) == 0 && oriel_enabled() ? 0 : 1);
+    int status = 1;
+    REQUIRE(waitpid(first, &status, 0) == first);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(oriel_attach(r.path), 0);
+    emit_ten(NULL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 0);
+    CHECK_EQ(r.lost[ORIEL_LOST_NO_THREAD], 10);
+    recording_end(&r);
+}
+
 /* ---- signals ---- */
 
 static volatile sig_atomic_t handled;

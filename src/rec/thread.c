@@ -55,13 +55,20 @@ static struct oriel_gate *claim_slot(bool nested)
     return NULL;
 }
 
+/* All of a claimed block but its state: were that zero for a moment, the block
+ * would look free, and another thread would take it too. */
+static void clear_block(struct oriel_thread *t)
+{
+    const size_t from = offsetof(struct oriel_thread, state), to = from + sizeof t->state;
+    memset(t, 0, from);
+    memset((char *)t + to, 0, sizeof *t - to);
+}
+
 /* Fill a claimed block. The state, set last, is what readers go by. */
 static void fill_block(struct oriel_thread *t, uint32_t primary)
 {
     struct rec_runtime *rt = &rec_runtime;
-    uint32_t claim = t->state;
-    memset(t, 0, sizeof *t);
-    __atomic_store_n(&t->state, claim, __ATOMIC_RELAXED);
+    clear_block(t);
     t->clock = rt->clock;
     t->trace_hi = rt->trace_hi;
     t->trace_salt = rt->trace_salt;
