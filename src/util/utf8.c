@@ -220,7 +220,7 @@ static bool in_ranges(const struct range *r, size_t count, uint32_t c)
     return false;
 }
 
-unsigned utf8_char_width(uint32_t c)
+static unsigned char_width(uint32_t c)
 {
     if (c < 0x300)
         return 1;
@@ -235,7 +235,7 @@ size_t utf8_width(const char *p, size_t n)
     uint32_t c;
     for (size_t i = 0; i < n;) {
         i += step(p + i, n - i, &c);
-        width += utf8_char_width(c);
+        width += char_width(c);
     }
     return width;
 }
@@ -246,7 +246,7 @@ size_t utf8_cut_width(const char *p, size_t n, size_t max_columns)
     uint32_t c;
     while (i < n) {
         unsigned length = step(p + i, n - i, &c);
-        width += utf8_char_width(c);
+        width += char_width(c);
         if (width > max_columns)
             break;
         i += length;

@@ -33,8 +33,7 @@ size_t utf8_cut_chars(const char *p, size_t n, size_t max_chars);
 /* Bytes of the longest start of at most max_bytes that splits no character. */
 size_t utf8_cut_bytes(const char *p, size_t n, size_t max_bytes);
 
-/* Terminal columns: 0 for combining, 2 for wide characters, else 1. */
-unsigned utf8_char_width(uint32_t c);
+/* Terminal columns: 0 for combining, 2 for wide characters, else 1 each. */
 size_t utf8_width(const char *p, size_t n);
 /* Bytes of the longest start that takes at most max_columns. */
 size_t utf8_cut_width(const char *p, size_t n, size_t max_columns);

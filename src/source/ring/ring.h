@@ -178,8 +178,6 @@ uint64_t ring_clock_limit(struct ring *r, enum oriel_clock kind);
 
 /* New processes and threads. 0 or ORIEL_ENOMEM (try again later). */
 int ring_who_scan(struct ring *r);
-/* The process in a slot, NULL if there is none. */
-struct ring_process *ring_who_process(struct ring *r, uint32_t slot);
 /* The one whose meta entries bear this tag (low half of its serial), or NULL. */
 struct ring_process *ring_who_tagged(struct ring *r, uint16_t tag);
 /* The stream of a chunk, made if need be. NULL in `out` when it cannot be. */

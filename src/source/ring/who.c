@@ -30,6 +30,7 @@ static struct model_str cmdline_of(const char *p, size_t n)
 static int add_process(struct ring *r, uint32_t slot)
 {
     struct wire_process w;
+    assert(slot < r->h.process_count && !r->processes[slot]);
     ring_copy(&w, wire_region_process(&r->h, r->base, slot), sizeof w);
     struct model_str exe = text_of(w.exe, sizeof w.exe);
     if (r->attached >= r->processes_known_max)
@@ -62,7 +63,7 @@ static int add_process(struct ring *r, uint32_t slot)
     return 0;
 }
 
-struct ring_process *ring_who_process(struct ring *r, uint32_t slot)
+static struct ring_process *process_in(struct ring *r, uint32_t slot)
 {
     if (slot >= r->h.process_count)
         return NULL;
@@ -81,7 +82,7 @@ struct ring_process *ring_who_tagged(struct ring *r, uint16_t tag)
     for (int round = 0; round < 2 && !best; round++) {
         for (uint32_t i = 0; i < r->h.process_count; i++) {
             /* The second time also those that came since the last scan. */
-            struct ring_process *p = round ? ring_who_process(r, i) : r->processes[i];
+            struct ring_process *p = round ? process_in(r, i) : r->processes[i];
             if (p && (uint16_t)p->serial == tag && (!best || p->order > best->order))
                 best = p;
         }
@@ -126,6 +127,7 @@ static struct ring_stream *new_stream(struct ring *r, struct ring_process *p, ui
                                       uint32_t primary, int32_t tid)
 {
     struct ring_stream *s = mem_calloc(1, sizeof *s);
+    assert(serial && primary && p->model->index < r->catalog->process_count);
     if (!s)
         return NULL;
     s->thread = thread_of(r, p, serial, primary, tid);
@@ -155,6 +157,7 @@ static struct ring_stream *new_stream(struct ring *r, struct ring_process *p, ui
 void ring_who_rename(struct ring *r, struct ring_stream *s, const char *p, uint32_t n)
 {
     struct model_str name = {p, n};
+    assert(s->thread && s->thread->index < r->catalog->thread_count);
     if (n == 0 || s->renames >= RING_RENAMES_MAX)
         return;
     if (s->thread->name.n == n && memcmp(s->thread->name.p, p, n) == 0)
@@ -175,7 +178,7 @@ static void rename_from_block(struct ring *r, struct ring_stream *s, const struc
 static int add_from_block(struct ring *r, uint32_t slot, uint32_t serial)
 {
     struct oriel_thread *t = wire_region_thread(&r->h, r->base, slot);
-    struct ring_process *p = ring_who_process(r, RING_LOAD(&t->process));
+    struct ring_process *p = process_in(r, RING_LOAD(&t->process));
     if (!p || serial == 0) {
         r->rescan_threads = true;
         return 0;
@@ -243,7 +246,7 @@ int ring_who_scan(struct ring *r)
 static int orphan_stream(struct ring *r, uint32_t serial, uint32_t process,
                          struct ring_stream **out)
 {
-    struct ring_process *p = ring_who_process(r, process);
+    struct ring_process *p = process_in(r, process);
     if (!p || serial == 0 || r->orphans >= r->h.thread_count)
         return 0;
     struct ring_stream *s = new_stream(r, p, serial, serial, 0);
