@@ -216,20 +216,20 @@ static inline uint64_t wire_clock_ns(const struct clock_piece *now, uint64_t tic
 }
 
 /* A tick delta: 6 high bits and the count k of further bytes make the symbol,
- * which compresses well; the k low bytes, which do not, lie apart. 0xff: eight. */
+ * which compresses well; the k low bytes, which do not, lie apart. 0xff: eight.
+ * Returns the symbol; writes up to WIRE_TIME_ROOM bytes at *rest. */
 #define WIRE_TIME_ROOM 8u
-static inline void wire_time_put(uint8_t **symbol, uint8_t **rest, uint64_t delta)
+static inline uint8_t wire_time_put(uint8_t **rest, uint64_t delta)
 {
     if (__builtin_expect(delta < (UINT64_C(63) << 24), 1)) {
         unsigned k = (unsigned)(64 - __builtin_clzll(delta | 1) + 1) >> 3;
-        *(*symbol)++ = (uint8_t)((k << 6) | (delta >> (8 * k)));
         wire_put32(*rest, (uint32_t)delta);
         *rest += k;
-        return;
+        return (uint8_t)((k << 6) | (delta >> (8 * k)));
     }
-    *(*symbol)++ = 0xff;
     wire_put64(*rest, delta);
     *rest += 8;
+    return 0xff;
 }
 /* The caller guarantees 8 readable bytes at *rest and checks for the end. */
 static inline uint64_t wire_time_get(uint8_t symbol, const uint8_t **rest)

@@ -129,8 +129,6 @@ void encoder_forget_told(struct encoder *e);
 int encoder_find_process(struct encoder *e, const struct model_process *process,
                          const struct model_record *r, size_t n, uint32_t *out);
 int encoder_find_thread(struct encoder *e, const struct model_thread *thread, uint32_t *out);
-/* Bytes encoded so far, tables apart. */
-size_t encoder_bytes(const struct encoder *e);
 /* Begin the next chunk. */
 void encoder_reset(struct encoder *e);
 

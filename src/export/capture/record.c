@@ -224,7 +224,7 @@ static bool put_values(struct encoder *e, struct encode_stream *s, const struct 
     if (r->flags & ORIEL_RECF_HAS_TIME)
         encoder_put_number(e, wire_zigzag(word - p->given_ns));
     else
-        wire_time_put(&e->at[WIRE_CAPTURE_TIMES], &e->at[WIRE_CAPTURE_REST], word - p->ticks);
+        *e->at[WIRE_CAPTURE_TIMES]++ = wire_time_put(&e->at[WIRE_CAPTURE_REST], word - p->ticks);
     if (mode & WIRE_ID_EXPLICIT_END) {
         uint32_t d = ORIEL_RECORD_LOW(r->raw[0]) - (uint32_t)(p->seed + p->position);
         encoder_put_number(e, wire_zigzag((uint64_t)(int64_t)(int32_t)d));

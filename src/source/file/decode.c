@@ -122,7 +122,7 @@ static bool reserve_pool(struct decoder *d, struct model_batch *batch, size_t wo
 
 /* Begins without fields and ends, until another op comes, `n` are done, or a
  * section ends. Returns how many records were made; they are at out[0..). */
-static size_t decode_plain(struct decoder *d, struct model_record *out, size_t n)
+__attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct model_record *out, size_t n)
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct wire_capture_stream *p = &s->p;
