@@ -183,6 +183,7 @@ void wire_meta_module_write(void *dst, size_t bytes, uint64_t address, const voi
 static struct wire_text cut(const char **at, uint32_t n)
 {
     struct wire_text t = {*at, n};
+    assert(n <= WIRE_META_ENTRY_MAX);
     *at += n;
     return t;
 }

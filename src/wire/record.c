@@ -92,6 +92,7 @@ static bool fields_fill(const uint64_t *at, uint32_t available, const uint8_t *t
 
 static bool tail_is_whole(const uint64_t *words, uint32_t size, uint32_t prefix, uint8_t tail)
 {
+    assert(size >= prefix);
     uint32_t rest = size - prefix;
     switch ((enum wire_tail)tail) {
     case WIRE_TAIL_NONE:

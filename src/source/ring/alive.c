@@ -190,6 +190,7 @@ static void free_stream(struct ring *r, size_t at)
 {
     struct ring_stream *s = r->streams.items[at];
     const uint64_t *known = map_get(&r->stream_by_serial, s->serial);
+    assert(s->over && s->chunks == 0 && s->process->streams > 0);
     ring_who_lost(r, s);
     if (s->orphan) {
         r->orphans--;
@@ -223,6 +224,7 @@ static bool tidy_process(struct ring *r)
     if (!oldest || used <= r->h.process_count - r->h.process_count / 4)
         return false;
     struct wire_process *w = wire_region_process(&r->h, r->base, oldest->slot);
+    assert(oldest->over && r->processes[oldest->slot] == oldest);
     r->processes[oldest->slot] = NULL;
     __atomic_store_n(&w->state, 0, __ATOMIC_RELEASE);
     mem_free(oldest->sites);

@@ -44,7 +44,7 @@ static void remove_from_order(struct ring *r, uint32_t index)
 
 static void close_chunk(struct ring_chunk *c)
 {
-    assert(c->open);
+    assert(c->open && (!c->stream || c->stream->chunks > 0));
     c->open = false;
     if (c->stream)
         c->stream->chunks--;
@@ -57,6 +57,7 @@ static int open_chunk(struct ring *r, uint32_t index, uint64_t limit)
     struct wire_chunk d;
     struct ring_stream *s;
     struct ring_chunk *c = &r->chunks[index];
+    assert(!c->open && index < r->h.chunk_count);
     ring_copy(&d, wire_region_desc(&r->h, r->base, index), sizeof d);
     /* It is the copy's seq that counts: were the chunk stolen since its state
      * was looked at, it would be above the limit, or no longer the chunk's. */
@@ -153,6 +154,7 @@ static uint32_t finish(struct ring *r, struct ring_chunk *c, uint32_t bytes)
         ring_damaged(r, ring_chunk_desc(r, c), 0, r->h.chunk_bytes - c->read);
         bytes = c->read;
     }
+    assert(bytes >= c->read && bytes <= r->h.chunk_bytes);
     c->final = true;
     c->length = bytes;
     return bytes;
@@ -222,6 +224,7 @@ static bool give_back(struct ring *r, struct ring_chunk *c)
 {
     struct wire_chunk *d = ring_chunk_desc(r, c);
     uint32_t word = RING_LOAD_ACQUIRE(&d->state), state = wire_state(word);
+    assert(c->final && c->read == c->length && c->committed == c->length);
     /* Taken away; the state just read is then that of another's use. */
     if (c->taken_back || RING_LOAD(&d->seq) != c->seq)
         return true;
@@ -262,6 +265,7 @@ void ring_chunk_release(struct ring *r)
             r->order[kept++] = r->order[k];
     }
     memmove(r->order + kept, r->order + end, (r->order_count - end) * sizeof *r->order);
+    assert(kept <= end && end <= r->order_count);
     r->order_count -= end - kept;
     r->touched = kept;
 }

@@ -84,6 +84,7 @@ static void wait_for_baseline(const struct clock_anchor *older, struct clock_anc
 
 const struct clock_map *ring_clock_map(struct ring *r, enum oriel_clock kind, bool force)
 {
+    assert(kind <= ORIEL_CLOCK_CNTVCT);
     struct ring_clock *c = &r->clocks[kind];
     struct clock_anchor newer;
     if (c->ready)
@@ -131,6 +132,7 @@ void ring_clock_refresh(struct ring *r)
 
 uint64_t ring_clock_limit(struct ring *r, enum oriel_clock kind)
 {
+    assert(kind <= ORIEL_CLOCK_CNTVCT && r->clocks[kind].ready);
     if (!r->same_boot)
         return UINT64_MAX;
     return clock_map_ns(&r->clocks[kind].map, clock_ticks(kind)) + RING_SLACK_NS;

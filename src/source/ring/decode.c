@@ -200,6 +200,7 @@ void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, ui
         w += size;
         position += (uint64_t)size * 8;
     }
+    assert(last >= s->last_ns && out <= b->records + b->record_capacity);
     s->last_ns = last;
     b->record_count = (size_t)(out - b->records);
 }

@@ -23,6 +23,7 @@ static bool make_room(struct ring_process *p, uint32_t id)
         return true;
     while (room <= id)
         room *= 2;
+    assert(id <= ORIEL_SITE_ID_MAX);
     struct ring_site *sites = mem_realloc(p->sites, room * sizeof *sites);
     if (!sites)
         return false;
@@ -205,6 +206,7 @@ static int visit_holes(struct ring *r)
 
 static void remember_hole(struct ring *r, uint64_t at, uint32_t words)
 {
+    assert(words && at + (uint64_t)words * 8 <= r->h.meta_bytes);
     if (r->hole_count == RING_HOLES_MAX) { /* the oldest will not come any more */
         ring_damaged(r, r->base + r->h.meta_off + r->holes[0].at, 1, r->holes[0].words * 8);
         r->holes[0] = r->holes[--r->hole_count];

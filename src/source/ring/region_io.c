@@ -226,6 +226,7 @@ void region_end(struct region *r)
 int region_set_directives(struct region *r, const char *directives)
 {
     struct wire_region *h = r->base;
+    assert(directives);
     if (!fits(directives, sizeof h->directives))
         return ORIEL_EINVAL;
     __atomic_fetch_add(&h->filter_gen, 1, __ATOMIC_ACQ_REL);
@@ -349,6 +350,7 @@ static void keep_sorted(struct region_info *all, size_t n)
 {
     struct region_info last = all[n - 1];
     size_t at = n - 1;
+    assert(n > 0);
     while (at > 0 && by_age(&all[at - 1], &last) > 0) {
         all[at] = all[at - 1];
         at--;

@@ -295,7 +295,7 @@ static void expect_refusal(const char *path, int code, const char *text)
 
 TEST(foreign_cut_and_wrong_files_are_refused_in_one_line)
 {
-    static char bytes[1 << 16];
+    static _Alignas(64) char bytes[1 << 16];
     char path[300];
     struct region_options o = options();
     struct region *r = make(&o);

@@ -51,6 +51,7 @@ static int allocate(struct ring *r, struct oriel_err *err)
 int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_catalog *catalog,
                      const char *name, struct oriel_err *err)
 {
+    assert(base && catalog && (uintptr_t)base % 8 == 0);
     memset(r, 0, sizeof *r);
     r->base = base;
     r->bytes = bytes;
@@ -180,6 +181,7 @@ static int take_run(struct ring *r, struct model_batch *b, struct ring_chunk *c,
                     const struct clock_map *map)
 {
     uint32_t index = (uint32_t)(c - r->chunks), n = end - c->read;
+    assert(c->open && end > c->read && end <= r->h.chunk_bytes && n % 8 == 0);
     if (c->bad) {
         r->damage.bytes_skipped += n;
         c->read = end;
@@ -268,6 +270,7 @@ static uint64_t watermark(struct ring *r, uint64_t began_ns, uint32_t rest)
         c->stream->looked_at = t == UINT64_MAX ? 0 : r->polls;
         w = t < w ? t : w;
     }
+    assert(rest <= r->order_count);
     if (w > r->watermark_ns && w != UINT64_MAX)
         r->watermark_ns = w;
     return r->watermark_ns;
