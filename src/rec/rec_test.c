@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "rec/rec.h"
 #include "recording.h"
 #include "test.h"
 
@@ -255,13 +256,37 @@ static void *emit_and_count(void *arg)
     return NULL;
 }
 
+static volatile int watch_over;
+
+/* How often a claimed block looked free and then claimed by the same thread. */
+static void *watch_first_block(void *out)
+{
+    uint32_t *state = &wire_region_thread(&rec_runtime.header, rec_runtime.base, 0)->state;
+    uint32_t before = 0, then_free = 0;
+    while (!watch_over) {
+        uint32_t now = __atomic_load_n(state, __ATOMIC_RELAXED);
+        if (now == 0) {
+            then_free = before;
+            continue;
+        }
+        if (now == then_free && wire_state(now) == ORIEL_THREAD_CLAIMED)
+            ++*(uint64_t *)out;
+        then_free = 0;
+        before = now;
+    }
+    return NULL;
+}
+
 /* Every slot is fought for all the time; whoever gets none counts. */
 TEST_T(threads_that_fight_for_few_blocks_never_share_one, 120)
 {
     enum { AT_ONCE = 6, ROUNDS = 3000 };
     struct region_options o = {.threads = 4};
     struct recording r = {0};
+    uint64_t half_made = 0;
+    pthread_t watch;
     recording_begin(&r, &o);
+    pthread_create(&watch, NULL, watch_first_block, &half_made);
     for (int i = 0; i < ROUNDS; i++) {
         pthread_t t[AT_ONCE];
         for (int k = 0; k < AT_ONCE; k++)
@@ -270,7 +295,10 @@ TEST_T(threads_that_fight_for_few_blocks_never_share_one, 120)
             pthread_join(t[k], NULL);
         recording_read(&r, false);
     }
+    watch_over = 1;
+    pthread_join(watch, NULL);
     recording_read(&r, true);
+    CHECK_EQ(half_made, 0);
     CHECK_EQ(attempted, ROUNDS * AT_ONCE * 10);
     CHECK_EQ(r.by_type[ORIEL_REC_EVENT] + recording_lost_total(&r), attempted);
     CHECK_EQ(r.damaged, 0);

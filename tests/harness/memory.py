@@ -41,6 +41,8 @@ def sealed_ring(bench):
     recorder = subprocess.Popen(command, env=bench.env, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE)
     tried = refused = 0
+    while recorder.poll() is None and not os.path.exists(bench.path("page")):
+        time.sleep(0.001)
     while recorder.poll() is None and not tried:
         for fd in os.listdir(f"/proc/{recorder.pid}/fd"):
             path = f"/proc/{recorder.pid}/fd/{fd}"
@@ -62,7 +64,7 @@ def sealed_ring(bench):
 
 
 def capped(bench, mib):
-    done = bench.record([bench.tool("flood"), bench.page(), str(mib * 100000)], options=(
+    done = bench.record([bench.tool("flood"), bench.page(), str(mib * 72000), "20"], options=(
         "--max-size", f"{mib}M", "--compression", "none"))
     bench.check(done.returncode == 7, f"cap: status {done.returncode}")
     size = os.path.getsize(bench.path("c.oriel"))
