@@ -379,6 +379,110 @@ TEST(a_log_that_ran_over_is_read_to_its_end)
     finish(&f);
 }
 
+/* ---- order and time ---- */
+
+TEST(chunks_above_the_counter_wait_for_the_next_scan)
+{
+    struct fixture f;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    rw_event(&f.t, EVENT, 1);
+    struct wire_chunk *first = wire_region_desc(&f.p.h, f.p.base, f.t.t->chunk - 1);
+    REQUIRE(rw_next_chunk(&f.t));
+    rw_event(&f.t, EVENT, 2);
+    /* As a scan sees it that passed the first chunk too early for its owner
+     * and comes to the second after it was taken: the counter says so. */
+    uint64_t seq = f.p.shared->chunk_seq;
+    first->state = wire_claim(WIRE_CHUNK_CLAIMED, f.t.slot + 1);
+    f.p.shared->chunk_seq = 0;
+    uint64_t until = clock_mono_ns() + 10000000;
+    while (clock_mono_ns() < until)
+        CHECK_EQ(reader_poll(&f.r, 100), SOURCE_IDLE);
+    first->state = WIRE_CHUNK_FULL;
+    f.p.shared->chunk_seq = seq;
+    const struct model_record *r = only(&f, ORIEL_REC_EVENT);
+    CHECK_EQ(r[0].raw[2], 1);
+    CHECK_EQ(r[2].raw[2], 2);
+    finish(&f);
+}
+
+TEST(a_copy_counts_only_while_the_chunk_is_what_it_was)
+{
+    struct fixture f;
+    start(&f, 0, 16, WIRE_POLICY_OVERWRITE_OLDEST);
+    rw_event(&f.t, EVENT, 1);
+    only(&f, ORIEL_REC_EVENT);
+    struct ring_chunk *c = &inside(&f)->chunks[f.t.t->chunk - 1];
+    struct wire_chunk *d = wire_region_desc(&f.p.h, f.p.base, f.t.t->chunk - 1);
+    CHECK(ring_chunk_unchanged(inside(&f), c));
+    d->state = WIRE_CHUNK_CLAIMED; /* stolen, its seq not yet stored */
+    CHECK(!ring_chunk_unchanged(inside(&f), c));
+    d->state = WIRE_CHUNK_ACTIVE; /* in use again, under another seq */
+    d->seq += 5;
+    CHECK(!ring_chunk_unchanged(inside(&f), c));
+    finish(&f);
+}
+
+TEST(an_end_names_its_span_across_a_carry_of_the_low_half)
+{
+    struct fixture f;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    f.p.salt = UINT64_C(0x77ffffffb0); /* SYNC takes 64 bytes, BEGIN 16 */
+    uint64_t id = rw_begin(&f.t, SPAN);
+    CHECK_EQ((uint32_t)id, 0xfffffff0u);
+    rw_end(&f.t, id);
+    const struct model_record *end = only(&f, ORIEL_REC_END);
+    CHECK_EQ(end->raw_id, id);
+    finish(&f);
+}
+
+/* A record whose time was read before the poll may be committed after it. */
+TEST(the_watermark_waits_for_a_thread_that_was_just_busy)
+{
+    struct fixture f;
+    bool tried = false;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    rw_event(&f.t, EVENT, 0);
+    only(&f, ORIEL_REC_EVENT);
+    for (int i = 0; i < 200 && !tried; i++) {
+        uint64_t before = clock_mono_ns();
+        rw_event(&f.t, EVENT, 1);
+        while (clock_mono_ns() - before < 2 * RING_SLACK_NS)
+            ;
+        uint64_t t = only(&f, ORIEL_REC_EVENT)->t_ns;
+        tried = clock_mono_ns() - before < RING_HOLD_NS - RING_SLACK_NS;
+        if (tried)
+            CHECK(f.r.batch.watermark_ns <= t);
+    }
+    if (!tried)
+        test_skip("the machine is too busy to tell");
+    finish(&f);
+}
+
+TEST(the_watermark_stays_behind_what_did_not_fit_the_batch)
+{
+    struct fixture f;
+    struct rw_thread other;
+    uint64_t promised = 0, late = 0, records = 0;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    REQUIRE(rw_thread_start(&other, &f.p, 0));
+    for (int i = 0; i < 3000; i++)
+        REQUIRE(rw_event(&f.t, EVENT, 0));
+    rw_event(&other, EVENT, 0);
+    /* Long ago: neither thread counts as busy any more. */
+    uint64_t began = clock_mono_ns();
+    while (clock_mono_ns() - began < RING_HOLD_NS + 2 * RING_SLACK_NS)
+        ;
+    while (records < 3000) {
+        REQUIRE(reader_wait(&f.r, 1) == SOURCE_DATA);
+        for (size_t i = 0; i < f.r.batch.record_count; i++)
+            late += f.r.batch.records[i].t_ns < promised;
+        records += f.r.batch.record_count;
+        promised = f.r.batch.watermark_ns;
+    }
+    CHECK_EQ(late, 0);
+    finish(&f);
+}
+
 /* ---- tables that lie ---- */
 
 TEST(a_chunk_of_nobody_is_skipped_and_given_back)

@@ -373,6 +373,15 @@ TEST(a_damaged_record_costs_the_rest_of_its_chunk_only)
     CHECK_EQ(d.records, 1);
     CHECK_EQ(d.bytes_skipped, 40);
     CHECK(d.first_offset >= f.p.h.chunk_off && d.first_offset < f.p.h.size);
+    /* What comes behind the damage later is no better. */
+    rw_emit(&f.t, bad, 2);
+    CHECK_EQ(reader_poll(&f.r, 100), SOURCE_IDLE);
+    rw_event(&f.t, EVENT, 4);
+    CHECK_EQ(reader_poll(&f.r, 100), SOURCE_IDLE);
+    CHECK_EQ(reader_damage(&f.r).bytes_skipped, 40 + 16 + 24);
+    REQUIRE(rw_next_chunk(&f.t));
+    rw_event(&f.t, EVENT, 5);
+    CHECK_EQ(only(&f, ORIEL_REC_EVENT)->raw[2], 5);
     stop(&f);
 }
 
