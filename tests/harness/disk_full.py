@@ -51,7 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--sizes", default="64,128,256,512,1024,2048,4096,16384")
+    parser.add_argument("--sizes", default="64,128,320,576,1024,2048,3072,4096")
     args = parser.parse_args()
     if "ORIEL_OWN_MOUNTS" not in os.environ:
         if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:

@@ -6,6 +6,8 @@
 // the shared library, and as a plugin for exits_host.c.
 //
 //   exits_static|exits_shared PAGE_FILE HOW
+//
+// HOW plus a multiple of HOW_COUNT numbers the run: pids come again.
 #include "tick.h"
 
 #include <cstdlib>
@@ -20,14 +22,14 @@ enum {
     HOW_THREADS_RUN_RAW,
     HOW_COUNT
 };
-enum { STATIC = 1, LOCAL, ATEXIT, KEY, WORK, STOPPED, RUNNING = 100, THREADS = 50 };
+enum { STATIC = 1, LOCAL, ATEXIT, KEY, WORK, RUNNING = 100, THREADS = 50, RUN = 1000 };
 
-static uint64_t serial;
+static uint64_t serial, run;
 
 static void late_tick(uint64_t who)
 {
     if (tick_page)
-        tick(who, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
+        tick(run + who, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
 }
 
 namespace {
@@ -74,7 +76,7 @@ static void *exiting_thread(void *)
 static void *running_thread(void *me)
 {
     for (uint64_t i = 0;; i++) {
-        tick(RUNNING + (uintptr_t)me, i);
+        tick(run + RUNNING + (uintptr_t)me, i);
         if (i % 32 == 31)
             usleep(100);
     }
@@ -96,8 +98,10 @@ static void start(unsigned n, void *(*fn)(void *), bool join)
 
 extern "C" ORIEL_EXPORT int exits_run(const char *page, int how)
 {
-    if (tick_open(page) != 0 || how < 0 || how >= HOW_COUNT)
+    if (tick_open(page) != 0 || how < 0)
         return 2;
+    run = (uint64_t)(how / HOW_COUNT) * RUN;
+    how %= HOW_COUNT;
     pthread_key_create(&key, key_end);
     atexit(at_exit);
     work();

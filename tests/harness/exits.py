@@ -26,7 +26,7 @@ def inner(bench, page, count):
     """Runs below the recorder."""
     crashes = hangs = 0
     for i in range(count):
-        argv = command(bench, LINKS[i % 3], page, i // 3 % HOWS)
+        argv = command(bench, LINKS[i % 3], page, i * HOWS + i // 3 % HOWS)
         try:
             done = subprocess.run(argv, check=False, timeout=20)
             if done.returncode != 0:
