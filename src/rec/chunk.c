@@ -145,7 +145,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
     __atomic_store_n(&d->consumed, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the new number, looking for the oldest chunk or
      * copying one that is being overwritten, sees the rest of the descriptor. */
-    uint64_t seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELAXED);
+    uint64_t seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&d->seq, seq, __ATOMIC_RELEASE);
     t->id_bias = d->id_base - start;
     t->chunk = i + 1;
