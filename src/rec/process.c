@@ -73,9 +73,8 @@ static void fill_process(struct wire_process *p, int32_t pid)
     memset(p->cmdline, 0, sizeof p->cmdline);
     os_read_file("/proc/self/cmdline", p->cmdline, sizeof p->cmdline - 1);
     p->serial = __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
-    if (!rt->sites_of)
-        rt->sites_of = p->serial;
-    p->sites_of = rt->sites_of;
+    /* What was described before a fork stands under the parent's serial. */
+    p->sites_of = rt->process_serial ? rt->process_serial : p->serial;
     rt->process_serial = p->serial;
 }
 
@@ -112,8 +111,7 @@ static void go_without_slot(void)
     struct rec_runtime *rt = &rec_runtime;
     rt->process = 0;
     rt->pid = os_getpid();
-    rt->sites_of = rt->process_serial =
-        __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
+    rt->process_serial = __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
 }
 
 static void make_exit_hook(void)

@@ -32,7 +32,6 @@ struct rec_runtime {
     size_t gates_bytes;
     uint32_t process; /* slot + 1; 0: claim one first (fork child) */
     uint32_t process_serial;
-    uint32_t sites_of; /* serial of the process whose site table is ours */
     int32_t pid;
     uint64_t trace_hi, trace_salt;
     pthread_key_t key;

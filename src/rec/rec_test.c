@@ -384,6 +384,43 @@ TEST(a_fork_child_records_as_itself)
     recording_end(&r);
 }
 
+static void site_names(void *user, const struct model_record *m)
+{
+    const char *expected = m->thread && m->type == ORIEL_REC_EVENT ? user : NULL;
+    if (!expected)
+        return;
+    bool child = m->site->name.n == 5 && memcmp(m->site->name.p, "child", 5) == 0;
+    bool parent = m->site->name.n == 6 && memcmp(m->site->name.p, "parent", 6) == 0;
+    int64_t said = (int64_t)m->raw[2]; /* 1 by the child, 2 by the parent */
+    CHECK((child && said == 1) || (parent && said == 2));
+}
+
+TEST(sites_first_seen_after_a_fork_keep_their_names)
+{
+    static oriel_word word[2];
+    static const struct oriel_field field = {"who", ORIEL_TYPE_I64, 0};
+    struct oriel_site site = {ORIEL_ABI_VERSION, ORIEL_SITE_EVENT, ORIEL_LEVEL_INFO, 1, 1, 0,
+                              "child", "t", "x.c", "f", NULL, &field, &word[0]};
+    struct oriel_value value = {ORIEL_TYPE_I64, 0, {1}};
+    struct recording r = {.on_record = site_names, .user = (void *)"names"};
+    recording_begin(&r, NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        oriel_site_new(&site);
+        oriel_abi_event(word[0], 0, &value, 1);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    site.name = "parent";
+    site.word = &word[1];
+    value.v.u64 = 2;
+    oriel_site_new(&site);
+    oriel_abi_event(word[1], 0, &value, 1);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 2);
+    recording_end(&r);
+}
+
 TEST(a_fork_that_bypasses_libc_does_not_touch_its_parents_chunk)
 {
     struct recording r = {0};

@@ -47,7 +47,9 @@ static bool describe(const struct oriel_site *site, uint32_t id)
 {
     struct rec_runtime *rt = &rec_runtime;
     size_t n = wire_meta_site_bytes(site);
-    if (n == 0)
+    /* A fork child needs a serial of its own first: its next ids are not its
+     * parent's next ids. */
+    if (n == 0 || (!rec_process_claim() && rt->pid != os_getpid()))
         return false;
     uint64_t at = __atomic_load_n(&rt->shared->meta_head, __ATOMIC_RELAXED);
     do {
@@ -57,7 +59,7 @@ static bool describe(const struct oriel_site *site, uint32_t id)
                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     void *dst = (char *)rt->base + rt->header.meta_off + at;
     wire_meta_begin(dst, n);
-    wire_meta_site_write(dst, n, site, id, rt->sites_of);
+    wire_meta_site_write(dst, n, site, id, rt->process_serial);
     wire_meta_commit(dst);
     return true;
 }
