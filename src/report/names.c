@@ -47,7 +47,8 @@ uint32_t names_add(struct names *n, const struct model_site *site)
     assert(item->text.n == text.n);
     if (!remember(n, site, id))
         return NAMES_NONE;
-    if (!item->site)
+    /* A span's line is where the span is, not where a task of that name was marked. */
+    if (!item->site || (item->site->kind != ORIEL_SITE_SPAN && site->kind == ORIEL_SITE_SPAN))
         item->site = site;
     item->sites++;
     return id;
