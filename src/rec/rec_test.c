@@ -256,14 +256,14 @@ static void *emit_and_count(void *arg)
     return NULL;
 }
 
-static volatile int watch_over;
+static int watch_over;
 
 /* How often a claimed block looked free and then claimed by the same thread. */
 static void *watch_first_block(void *out)
 {
     uint32_t *state = &wire_region_thread(&rec_runtime.header, rec_runtime.base, 0)->state;
     uint32_t before = 0, then_free = 0;
-    while (!watch_over) {
+    while (!__atomic_load_n(&watch_over, __ATOMIC_RELAXED)) {
         uint32_t now = __atomic_load_n(state, __ATOMIC_RELAXED);
         if (now == 0) {
             then_free = before;
@@ -295,7 +295,7 @@ TEST_T(threads_that_fight_for_few_blocks_never_share_one, 120)
             pthread_join(t[k], NULL);
         recording_read(&r, false);
     }
-    watch_over = 1;
+    __atomic_store_n(&watch_over, 1, __ATOMIC_RELAXED);
     pthread_join(watch, NULL);
     recording_read(&r, true);
     CHECK_EQ(half_made, 0);
