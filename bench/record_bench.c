@@ -44,7 +44,8 @@ static bool start_recording(void)
     pthread_t t;
     void *base = NULL;
     size_t size = 0;
-    if (region_create(&region, &o, &err) != 0 || os_map_file(region_path(region), &size, &base) != 0)
+    if (region_create(&region, &o, &err) != 0 ||
+        os_map_file(region_path(region), &size, &base) != 0)
         return false;
     return pthread_create(&t, NULL, give_back, base) == 0 && oriel_attach(region_path(region)) == 0;
 }
@@ -182,7 +183,8 @@ static void report_burst(void)
     }
     qsort(ns, BURSTS, sizeof ns[0], bench_compare);
     printf("{\"name\":\"log_burst_p50\",\"ns\":%.2f,\"ns_two_threads\":0}\n", ns[BURSTS / 2]);
-    printf("{\"name\":\"log_burst_p99\",\"ns\":%.2f,\"ns_two_threads\":0}\n", ns[BURSTS * 99 / 100]);
+    printf("{\"name\":\"log_burst_p99\",\"ns\":%.2f,\"ns_two_threads\":0}\n",
+           ns[BURSTS * 99 / 100]);
 }
 
 int main(int argc, char **argv)
@@ -194,9 +196,12 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         bench_fn *fn;
-    } ops[] = {{"span", span},   {"span_two_fields", span_two_fields},
-               {"span_text", span_text_field}, {"event", event},
-               {"log", log_three}, {"plot", plot},
+    } ops[] = {{"span", span},
+               {"span_two_fields", span_two_fields},
+               {"span_text", span_text_field},
+               {"event", event},
+               {"log", log_three},
+               {"plot", plot},
                {"async_span", open_close}};
     bench_report("empty_loop", empty_loop, n * 20);
     bench_report("two_clock_reads", two_clock_reads, n);

@@ -63,8 +63,8 @@
                          (uintptr_t)&ORIEL_NAME(oriel_site_, id));                                 \
         if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                               \
             ORIEL_TEMPS(n, __VA_ARGS__)                                                            \
-            struct oriel_emit oriel_e = oriel_event_start(                                         \
-                oriel_w, ORIEL_REC_EVENT, (0 ORIEL_SIZES(n, __VA_ARGS__)));                        \
+            struct oriel_emit oriel_e =                                                            \
+                oriel_event_start(oriel_w, ORIEL_REC_EVENT, (0 ORIEL_SIZES(n, __VA_ARGS__)));      \
             if (ORIEL_LIKELY(oriel_e.words)) {                                                     \
                 uint64_t *oriel_at = oriel_e.words + 2;                                            \
                 ORIEL_PUTS(n, __VA_ARGS__)                                                         \
@@ -118,8 +118,7 @@
         }                                                                                          \
     } while (0)
 
-ORIEL_INLINE struct oriel_emit oriel_event_start(oriel_word word, uint32_t type,
-                                                 size_t field_bytes)
+ORIEL_INLINE struct oriel_emit oriel_event_start(oriel_word word, uint32_t type, size_t field_bytes)
 {
     struct oriel_emit e = oriel_emit_start(16 + field_bytes);
     if (ORIEL_LIKELY(e.words)) {

@@ -56,6 +56,7 @@
 /* arg: one 64-bit value, seen as the probe's first argument. */
 #if defined(__OPTIMIZE__) || defined(__clang__)
 
+/* clang-format off */
 #define ORIEL_PROBE_NAME                                                                           \
     "\t.irp oriel_word,%c[n0],%c[n1],%c[n2],%c[n3],%c[n4],%c[n5],%c[n6],%c[n7],%c[n8],%c[n9],%c[n10],%c[n11]\n" \
     "\t.irp oriel_shift,0,8,16,24\n"                                                               \
@@ -97,6 +98,7 @@
                          "\t.purgem oriel_probe_name\n" ::[semaphore] "i"(&(word)),                \
                          [value] "nor"((uint64_t)(arg)));                                          \
     } while (0)
+/* clang-format on */
 #define ORIEL_PROBE_TEXT(name) ORIEL_PROBE_TEXT_(name)
 #define ORIEL_PROBE_TEXT_(name) #name
 

@@ -23,10 +23,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-__attribute__((weak, visibility("hidden"))) extern const struct oriel_site
-    *const __start_oriel_sites[];
-__attribute__((weak, visibility("hidden"))) extern const struct oriel_site
-    *const __stop_oriel_sites[];
+__attribute__((weak,
+               visibility("hidden"))) extern const struct oriel_site *const __start_oriel_sites[];
+__attribute__((weak,
+               visibility("hidden"))) extern const struct oriel_site *const __stop_oriel_sites[];
 
 /* One of each per linked object: weak and hidden, merged by the linker. */
 extern struct oriel_module oriel_module_self;
@@ -49,6 +49,7 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
 #define ORIEL_NAME(prefix, id) ORIEL_CAT(prefix, id)
 #define ORIEL_SITE_NAMED 1u /* site.flags: the name is an event name, not a message */
 
+/* clang-format off */
 /* Declares the site `id` and evaluates to nothing. ... = name, key, value, ... */
 #define ORIEL_SITE_BODY(id, site_kind, site_level, site_flags, site_name, site_format, n)          \
     {ORIEL_ABI_VERSION,                                                                            \
@@ -64,6 +65,7 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
      site_format,                                                                                  \
      ORIEL_NAME(oriel_fields_, id),                                                                \
      &ORIEL_NAME(oriel_word_, id)}
+/* clang-format on */
 
 #ifndef __cplusplus
 

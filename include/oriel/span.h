@@ -103,8 +103,7 @@
 
 /* (name, parent, fields...): open a span that no scope holds. parent: ORIEL_CURRENT,
  * ORIEL_ROOT or a span. */
-#define ORIEL_OPEN(name, ...)                                                                      \
-    ORIEL_OPEN_(__COUNTER__, name, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_OPEN(name, ...) ORIEL_OPEN_(__COUNTER__, name, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
 #define ORIEL_OPEN_(id, name, n, ...) ORIEL_OPEN__(id, name, n, __VA_ARGS__)
 #define ORIEL_OPEN__(id, name, n, ...)                                                             \
     __extension__({                                                                                \
@@ -126,8 +125,7 @@
  * replay), unix nanoseconds. */
 #define ORIEL_EXTERNAL(name, start_ns, end_ns, ...)                                                \
     ORIEL_EXTERNAL_(__COUNTER__, name, start_ns, end_ns, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
-#define ORIEL_EXTERNAL_(id, name, t0, t1, n, ...)                                                  \
-    ORIEL_EXTERNAL__(id, name, t0, t1, n, __VA_ARGS__)
+#define ORIEL_EXTERNAL_(id, name, t0, t1, n, ...) ORIEL_EXTERNAL__(id, name, t0, t1, n, __VA_ARGS__)
 #define ORIEL_EXTERNAL__(id, name, t0, t1, n, ...)                                                 \
     do {                                                                                           \
         ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \

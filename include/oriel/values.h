@@ -137,6 +137,7 @@ ORIEL_INLINE struct oriel_value oriel_box_str(uint32_t type, struct oriel_val_st
         struct oriel_blob_view: oriel_val_blob,                                                    \
         void *: oriel_val_ptr,                                                                     \
         const void *: oriel_val_ptr)(v)
+/* clang-format off */
 #define oriel_take(k, val, n)                                                                      \
     _Generic((val), struct oriel_val_word: oriel_take_word, struct oriel_val_str: oriel_take_str)( \
         ORIEL_HIDDEN(k), val, ORIEL_FIELD_CAP(n))
@@ -147,6 +148,7 @@ ORIEL_INLINE struct oriel_value oriel_box_str(uint32_t type, struct oriel_val_st
 #define oriel_box(type, t)                                                                         \
     _Generic((t), struct oriel_val_word: oriel_box_word, struct oriel_val_str: oriel_box_str)(     \
         type, t)
+/* clang-format on */
 
 #else /* C++ */
 

@@ -47,8 +47,8 @@ static bool look_up(const struct cli_args *a, const char *name, struct found *ou
 
 static bool look_up_letter(const struct cli_args *a, char letter, struct found *out)
 {
-    const struct option_def *tables[] = {
-        a->call.command->options, a->call.outlet ? a->call.outlet->options : NULL};
+    const struct option_def *tables[] = {a->call.command->options,
+                                         a->call.outlet ? a->call.outlet->options : NULL};
     void *options[] = {a->options, a->outlet_options};
     for (int t = 0; t < 2; t++)
         for (const struct option_def *d = tables[t]; d && d->name; d++)
@@ -69,7 +69,8 @@ static int unknown_option(const struct parser *p, const char *snake, const char 
     char flag[80];
     if (near) {
         cli_option_flag(near, flag, sizeof flag);
-        return err_set(p->err, ORIEL_EINVAL, "unknown option \"%s\"; did you mean %s?", shown, flag);
+        return err_set(p->err, ORIEL_EINVAL, "unknown option \"%s\"; did you mean %s?", shown,
+                       flag);
     }
     return err_set(p->err, ORIEL_EINVAL, "unknown option \"%s\"; oriel %s --help lists them", shown,
                    p->a->call.command->name);

@@ -18,17 +18,29 @@ struct sample {
 static const struct option_def options[] = {
     {.name = "tree", .type = OPTION_BOOL, AT(tree), .letter = 't', .help = "a tree"},
     {.name = "keep", .type = OPTION_BOOL, AT(keep), .fallback = "true", .letter = 'k'},
-    {.name = "top", .type = OPTION_INT, AT(top), .fallback = "20", .min = 1, .max = 100,
+    {.name = "top",
+     .type = OPTION_INT,
+     AT(top),
+     .fallback = "20",
+     .min = 1,
+     .max = 100,
      .letter = 'n'},
     {.name = "name", .type = OPTION_STRING, AT(name)},
     {.name = "to", .type = OPTION_STRING, AT(to)},
     {.name = "ring_size", .type = OPTION_SIZE, AT(ring_size), .fallback = "16MiB"},
     OPTION_END,
 };
-static const struct cli_command plain = {.name = "sample", .args = "[FILE]", .options = options,
-                                         .options_size = sizeof(struct sample), .max_args = 2};
-static const struct cli_command starter = {.name = "starter", .args = "PROGRAM", .program = true,
-                                           .options = options, .min_args = 1, .max_args = -1,
+static const struct cli_command plain = {.name = "sample",
+                                         .args = "[FILE]",
+                                         .options = options,
+                                         .options_size = sizeof(struct sample),
+                                         .max_args = 2};
+static const struct cli_command starter = {.name = "starter",
+                                           .args = "PROGRAM",
+                                           .program = true,
+                                           .options = options,
+                                           .min_args = 1,
+                                           .max_args = -1,
                                            .options_size = sizeof(struct sample)};
 
 static struct cli_args a;

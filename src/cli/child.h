@@ -19,7 +19,7 @@
 
 struct child {
     int pid;
-    int status; /* as from waitpid, once over */
+    int status;                /* as from waitpid, once over */
     int died_pid, died_signal; /* who was ended by a signal: the program, else a
                                 * descendant it left behind; 0: nobody */
     bool over;

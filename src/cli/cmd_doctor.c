@@ -13,8 +13,11 @@ struct doctor_options {
 };
 
 static const struct option_def options[] = {
-    {.name = "json", .type = OPTION_BOOL, .offset = offsetof(struct doctor_options, json),
-     .help = "as JSON", .letter = 'j'},
+    {.name = "json",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct doctor_options, json),
+     .help = "as JSON",
+     .letter = 'j'},
     OPTION_END,
 };
 

@@ -21,11 +21,21 @@ struct export_command {
 
 #define AT(member) .offset = offsetof(struct export_command, member)
 static const struct option_def options[] = {
-    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "OUTLET",
+    {.name = "to",
+     .type = OPTION_STRING,
+     AT(to),
+     .arg = "OUTLET",
      .help = "capture, chrome, perfetto or log"},
-    {.name = "output", .type = OPTION_STRING, AT(output), .arg = "FILE", .letter = 'o',
+    {.name = "output",
+     .type = OPTION_STRING,
+     AT(output),
+     .arg = "FILE",
+     .letter = 'o',
      .help = "where to write; - is standard output (default: beside FILE)"},
-    {.name = "force", .type = OPTION_BOOL, AT(force), .letter = 'f',
+    {.name = "force",
+     .type = OPTION_BOOL,
+     AT(force),
+     .letter = 'f',
      .help = "overwrite an existing file"},
     OPTION_END,
 };

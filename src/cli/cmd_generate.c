@@ -14,8 +14,11 @@ struct generate_options {
 };
 
 static const struct option_def options[] = {
-    {.name = "output", .type = OPTION_STRING, .offset = offsetof(struct generate_options, output),
-     .help = "directory to write files into; without it, standard output", .letter = 'o',
+    {.name = "output",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct generate_options, output),
+     .help = "directory to write files into; without it, standard output",
+     .letter = 'o',
      .arg = "DIR"},
     OPTION_END,
 };
@@ -79,8 +82,9 @@ static int run(const struct cli_call *call)
             status = emit(o, shells[i].file, &b);
         }
     buf_done(&b);
-    return status >= 0 ? status
-                       : cli_usage("generate: \"%s\" is not man, bash, zsh, fish or config", call->args[0]);
+    return status >= 0
+               ? status
+               : cli_usage("generate: \"%s\" is not man, bash, zsh, fish or config", call->args[0]);
 }
 
 const struct cli_command cli_command_generate = {

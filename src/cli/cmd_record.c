@@ -38,27 +38,57 @@ static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
 
 #define AT(member) .offset = offsetof(struct record_options, member)
 static const struct option_def options[] = {
-    {.name = "output", .type = OPTION_STRING, AT(output), .arg = "FILE", .letter = 'o',
+    {.name = "output",
+     .type = OPTION_STRING,
+     AT(output),
+     .arg = "FILE",
+     .letter = 'o',
      .help = "capture to write (default: a new run in .oriel/runs)"},
-    {.name = "ring", .type = OPTION_SIZE, AT(ring), .fallback = "16MiB", .min = 1 << 18,
-     .max = 4294967296.0, .help = "memory between the program and the recorder"},
-    {.name = "policy", .type = OPTION_ENUM, AT(policy), .fallback = "drop-newest",
-     .choices = policies, .arg = "POLICY",
+    {.name = "ring",
+     .type = OPTION_SIZE,
+     AT(ring),
+     .fallback = "16MiB",
+     .min = 1 << 18,
+     .max = 4294967296.0,
+     .help = "memory between the program and the recorder"},
+    {.name = "policy",
+     .type = OPTION_ENUM,
+     AT(policy),
+     .fallback = "drop-newest",
+     .choices = policies,
+     .arg = "POLICY",
      .help = "what a full ring gives up; overwrite-oldest is the flight recorder: the ring is "
              "written out on a trigger and at the end"},
-    {.name = "filter", .type = OPTION_STRING, AT(filter), .arg = "DIRECTIVES",
+    {.name = "filter",
+     .type = OPTION_STRING,
+     AT(filter),
+     .arg = "DIRECTIVES",
      .help = "which call sites record, e.g. info,db=debug (default: $ORIEL_FILTER, else all)"},
-    {.name = "include_args", .type = OPTION_BOOL, AT(include_args),
+    {.name = "include_args",
+     .type = OPTION_BOOL,
+     AT(include_args),
      .help = "record values marked as function arguments"},
-    {.name = "memfd", .type = OPTION_BOOL, AT(memfd),
+    {.name = "memfd",
+     .type = OPTION_BOOL,
+     AT(memfd),
      .help = "ring in sealed memory without a name: nothing to recover if both are killed"},
-    {.name = "to", .type = OPTION_STRING, AT(to), .arg = "OUTLET[,..]",
+    {.name = "to",
+     .type = OPTION_STRING,
+     AT(to),
+     .arg = "OUTLET[,..]",
      .help = "what to write: capture, chrome, perfetto, log (default: capture)"},
-    {.name = "max_size", .type = OPTION_SIZE, AT(max_size), .fallback = "0",
+    {.name = "max_size",
+     .type = OPTION_SIZE,
+     AT(max_size),
+     .fallback = "0",
      .help = "largest size of each file; 0 = the disk's"},
-    {.name = "wait", .type = OPTION_BOOL, AT(wait),
+    {.name = "wait",
+     .type = OPTION_BOOL,
+     AT(wait),
      .help = "also wait for children that outlive the program"},
-    {.name = "no_report", .type = OPTION_BOOL, AT(no_report),
+    {.name = "no_report",
+     .type = OPTION_BOOL,
+     AT(no_report),
      .help = "end with the summary line alone"},
     OPTION_END,
 };
@@ -69,7 +99,7 @@ struct recording {
     struct region *region;
     struct session *session;
     struct child child;
-    struct oriel_err trouble; /* first thing that went wrong once it ran */
+    struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
     uint32_t still_running;
     char exe[4096];
@@ -269,8 +299,9 @@ static void finish(struct recording *r, struct ending *out)
 
 static int exit_code(int rc)
 {
-    return rc == ORIEL_ENOTFOUND ? CLI_NOT_FOUND : rc == ORIEL_EPERM ? CLI_NOT_EXECUTABLE
-                                                                     : CLI_FAILED;
+    return rc == ORIEL_ENOTFOUND ? CLI_NOT_FOUND
+           : rc == ORIEL_EPERM   ? CLI_NOT_EXECUTABLE
+                                 : CLI_FAILED;
 }
 
 static int run(const struct cli_call *call)

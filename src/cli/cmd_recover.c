@@ -26,10 +26,17 @@ struct recover_options {
 
 #define AT(member) .offset = offsetof(struct recover_options, member)
 static const struct option_def options[] = {
-    {.name = "list", .type = OPTION_BOOL, AT(list), .letter = 'l',
+    {.name = "list",
+     .type = OPTION_BOOL,
+     AT(list),
+     .letter = 'l',
      .help = "tell which rings there are and touch nothing"},
     {.name = "json", .type = OPTION_BOOL, AT(json), .letter = 'j', .help = "the list as JSON"},
-    {.name = "output", .type = OPTION_STRING, AT(output), .arg = "FILE", .letter = 'o',
+    {.name = "output",
+     .type = OPTION_STRING,
+     AT(output),
+     .arg = "FILE",
+     .letter = 'o',
      .help = "write into this capture instead of the one that was begun"},
     OPTION_END,
 };
@@ -231,8 +238,7 @@ static void say_saved(const struct session *s, const char *ring, const char *pat
                  num_bytes(lost, c.damage.bytes_skipped));
 }
 
-static int save(const struct recover_options *o, const struct region_info *i,
-                struct oriel_err *err)
+static int save(const struct recover_options *o, const struct region_info *i, struct oriel_err *err)
 {
     char path[WIRE_PATH_BYTES + 64];
     struct session *s;
@@ -276,8 +282,8 @@ static int recover_all(const struct recover_options *o, const struct region_info
         status = one ? one : status;
     }
     if (done == 0)
-        cli_note("no ring was left behind%s", n ? "; oriel recover --list tells who uses the others"
-                                               : "");
+        cli_note("no ring was left behind%s",
+                 n ? "; oriel recover --list tells who uses the others" : "");
     return status;
 }
 

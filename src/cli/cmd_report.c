@@ -18,16 +18,36 @@ struct report_command {
 #define AT(member) .offset = offsetof(struct report_command, member)
 static const struct option_def options[] = {
     {.name = "json", .type = OPTION_BOOL, AT(json), .help = "as JSON", .letter = 'j'},
-    {.name = "top", .type = OPTION_INT, AT(top), .fallback = "20", .min = 1, .max = 100000,
-     .help = "rows per table", .letter = 'n'},
-    {.name = "tree", .type = OPTION_BOOL, AT(tree),
-     .help = "the slowest trace as a tree of spans with durations", .letter = 't'},
-    {.name = "from", .type = OPTION_STRING, AT(from), .arg = "EVENT",
+    {.name = "top",
+     .type = OPTION_INT,
+     AT(top),
+     .fallback = "20",
+     .min = 1,
+     .max = 100000,
+     .help = "rows per table",
+     .letter = 'n'},
+    {.name = "tree",
+     .type = OPTION_BOOL,
+     AT(tree),
+     .help = "the slowest trace as a tree of spans with durations",
+     .letter = 't'},
+    {.name = "from",
+     .type = OPTION_STRING,
+     AT(from),
+     .arg = "EVENT",
      .help = "latency from this span or event to the one named by --to"},
     {.name = "to", .type = OPTION_STRING, AT(to), .arg = "EVENT", .help = "see --from"},
-    {.name = "by", .type = OPTION_STRING, AT(by), .arg = "ATTRIBUTE",
+    {.name = "by",
+     .type = OPTION_STRING,
+     AT(by),
+     .arg = "ATTRIBUTE",
      .help = "pair --from and --to by this attribute (default: by trace or thread)"},
-    {.name = "width", .type = OPTION_INT, AT(width), .fallback = "0", .min = 0, .max = 10000,
+    {.name = "width",
+     .type = OPTION_INT,
+     AT(width),
+     .fallback = "0",
+     .min = 0,
+     .max = 10000,
      .help = "columns; 0 = those of the terminal, else 100"},
     OPTION_END,
 };
@@ -43,9 +63,9 @@ static struct report_options to_options(const struct report_command *o)
     struct tty tty;
     tty_look(&tty, STDOUT_FILENO, TTY_AUTO);
     return (struct report_options){.size = sizeof(struct report_options),
-                                   .width = o->width ? (uint32_t)o->width
-                                           : tty.terminal ? tty.width
-                                                  : 0,
+                                   .width = o->width       ? (uint32_t)o->width
+                                            : tty.terminal ? tty.width
+                                                           : 0,
                                    .color = tty.colour,
                                    .top = (uint32_t)o->top,
                                    .tree = o->tree,

@@ -15,8 +15,11 @@ struct runs_options {
 };
 
 static const struct option_def options[] = {
-    {.name = "json", .type = OPTION_BOOL, .offset = offsetof(struct runs_options, json),
-     .help = "as JSON", .letter = 'j'},
+    {.name = "json",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct runs_options, json),
+     .help = "as JSON",
+     .letter = 'j'},
     OPTION_END,
 };
 

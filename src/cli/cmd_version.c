@@ -14,8 +14,11 @@ struct version_options {
 };
 
 static const struct option_def options[] = {
-    {.name = "json", .type = OPTION_BOOL, .offset = offsetof(struct version_options, json),
-     .help = "as JSON", .letter = 'j'},
+    {.name = "json",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct version_options, json),
+     .help = "as JSON",
+     .letter = 'j'},
     OPTION_END,
 };
 

@@ -80,7 +80,8 @@ static void ask_runtime_dir(struct doctor_finding *f)
     bool enough = free_bytes(dir, &bytes) && bytes >= RING_BYTES + (8u << 20);
     say(f, enough ? DOCTOR_OK : DOCTOR_LIMITED, "%s, %s free", dir, num_bytes(size, bytes));
     if (!enough)
-        remedy(f, "enlarge it (mount -o remount,size=256M /dev/shm), or record with a smaller --ring");
+        remedy(f,
+               "enlarge it (mount -o remount,size=256M /dev/shm), or record with a smaller --ring");
 }
 
 static void ask_memfd(struct doctor_finding *f)
@@ -129,7 +130,10 @@ static void ask_perf(struct doctor_finding *f)
     }
     int i = level <= 0 ? 0 : level >= 3 ? 3 : (int)level;
     bool root = geteuid() == 0;
-    say(f, root || i <= 1 ? DOCTOR_OK : i == 2 ? DOCTOR_LIMITED : DOCTOR_MISSING,
+    say(f,
+        root || i <= 1 ? DOCTOR_OK
+        : i == 2       ? DOCTOR_LIMITED
+                       : DOCTOR_MISSING,
         "perf_event_paranoid %ld: %s%s", level, means[i], root ? " (we are root: all)" : "");
     if (!root && i > 1)
         remedy(f, "sysctl kernel.perf_event_paranoid=1, or run as root");
@@ -183,7 +187,8 @@ static void ask_uprobes(struct doctor_finding *f)
         say(f, DOCTOR_OK, "can be set");
         return;
     }
-    say(f, DOCTOR_MISSING, "%s: %s", path, at && access(path, F_OK) == 0 ? "not writable" : "not there");
+    say(f, DOCTOR_MISSING, "%s: %s", path,
+        at && access(path, F_OK) == 0 ? "not writable" : "not there");
     remedy(f, "run as root, on a kernel with CONFIG_UPROBE_EVENTS");
 }
 
@@ -210,8 +215,12 @@ static void ask_disk(struct doctor_finding *f)
     bool known = free_bytes(".", &bytes);
     bool writable = access(".", W_OK) == 0;
     bool ok = known && writable && bytes >= (1u << 30);
-    say(f, ok ? DOCTOR_OK : !writable ? DOCTOR_MISSING : DOCTOR_LIMITED, "%s free here%s",
-        num_bytes(size, bytes), writable ? "" : ", but this directory is not writable");
+    say(f,
+        ok          ? DOCTOR_OK
+        : !writable ? DOCTOR_MISSING
+                    : DOCTOR_LIMITED,
+        "%s free here%s", num_bytes(size, bytes),
+        writable ? "" : ", but this directory is not writable");
     if (!ok)
         remedy(f, "record elsewhere with -o FILE, or limit the capture with --max-size");
 }
@@ -238,7 +247,6 @@ static void ask_files(struct doctor_finding *f)
     if (!ok)
         remedy(f, "ulimit -n 1024");
 }
-
 
 static void ask_orphans(struct doctor_finding *f)
 {

@@ -85,8 +85,9 @@ static void troubles(struct screen *s, const struct ending *e)
         if (o->index < 0)
             buf_printf(&s->text, "oriel: %s: not written\n", o->path);
         else if (c->refused[o->index])
-            buf_printf(&s->text, "oriel: %s: %s records could not be written; the program was not "
-                                 "held up\n",
+            buf_printf(&s->text,
+                       "oriel: %s: %s records could not be written; the program was not "
+                       "held up\n",
                        o->path, num_count(n, c->refused[o->index]));
     }
     if (c->damage.records)
@@ -155,15 +156,17 @@ static void next_line(struct screen *s, const struct outputs *o)
         return;
     const char *file = o->dir[0] ? "" : o->items[o->capture].path;
     const char *space = file[0] ? " " : "";
-    buf_printf(&s->text, "next: oriel report%s%s%soriel report -t%s%s%soriel export --to perfetto%s%s\n",
+    buf_printf(&s->text,
+               "next: oriel report%s%s%soriel report -t%s%s%soriel export --to perfetto%s%s\n",
                space, file, s->dot, space, file, s->dot, space, file);
 }
 
 static void nothing(struct screen *s, const struct ending *e)
 {
     if (e->counts.processes)
-        buf_printf(&s->text, "oriel: %s recorded nothing: no annotated line was reached, or --filter "
-                             "left none\n",
+        buf_printf(&s->text,
+                   "oriel: %s recorded nothing: no annotated line was reached, or --filter "
+                   "left none\n",
                    e->program);
     else
         buf_printf(&s->text,

@@ -14,11 +14,11 @@
 struct ending {
     const struct outputs *outputs;
     struct session_counts counts;
-    const char *program;   /* as it was named */
-    uint64_t duration_ns;  /* of the program */
+    const char *program;    /* as it was named */
+    uint64_t duration_ns;   /* of the program */
     uint32_t still_running; /* attached processes that were not waited for */
-    bool report;           /* show the top of the report */
-    char trouble[512];     /* first failure of an outlet, "" none */
+    bool report;            /* show the top of the report */
+    char trouble[512];      /* first failure of an outlet, "" none */
 };
 
 void ending_say(const struct ending *e);

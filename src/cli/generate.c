@@ -88,10 +88,11 @@ static void man_examples(struct buf *b, const char *examples)
 
 static void man_top(struct buf *b)
 {
-    buf_puts(b, ".TH ORIEL 1 \"\" \"oriel " ORIEL_VERSION_TEXT "\" \"Oriel Manual\"\n"
-                ".SH NAME\noriel \\- observability for native programs\n"
-                ".SH SYNOPSIS\n\\fBoriel\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] [\\fIarguments\\fR]\n"
-                ".SH COMMANDS\n");
+    buf_puts(b,
+             ".TH ORIEL 1 \"\" \"oriel " ORIEL_VERSION_TEXT "\" \"Oriel Manual\"\n"
+             ".SH NAME\noriel \\- observability for native programs\n"
+             ".SH SYNOPSIS\n\\fBoriel\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] [\\fIarguments\\fR]\n"
+             ".SH COMMANDS\n");
     for (size_t i = 0; cli_commands[i]; i++) {
         if (cli_commands[i]->hidden)
             continue;

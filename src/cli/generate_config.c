@@ -21,9 +21,11 @@ static const struct variable variables[] = {
     {"ORIEL_TRACE_DIR", ".local/traces", "where their files go: `{session_id}_{timestamp}`"},
     {"ORIEL_FILTER", "", "which sites record: `info,db=debug,net=off`"},
     {"ORIEL_EXIT_MS", "1000", "longest time in-process export takes at exit"},
-    {"OTEL_SERVICE_NAME", "unknown_service:<executable>", "who this process is, for profilers outside"},
+    {"OTEL_SERVICE_NAME", "unknown_service:<executable>",
+     "who this process is, for profilers outside"},
     {"NO_COLOR, CLICOLOR_FORCE", "", "the usual conventions, for the command"},
-    {"XDG_RUNTIME_DIR", "/dev/shm/oriel-<uid>", "where rings are kept, if it is a tmpfs of this user"},
+    {"XDG_RUNTIME_DIR", "/dev/shm/oriel-<uid>",
+     "where rings are kept, if it is a tmpfs of this user"},
 };
 
 static void row(struct buf *b, const struct option_def *d)
@@ -56,9 +58,10 @@ static void rows(struct buf *b, const struct option_def *defs)
 
 void generate_config(struct buf *b)
 {
-    buf_puts(b, "# Configuration\n\nMade by `oriel generate config` out of the option tables; a test "
-                "compares the two.\n\n## Environment of an observed program\n\nA set-uid program reads "
-                "none of it.\n\n| variable | default | meaning |\n|---|---|---|\n");
+    buf_puts(
+        b, "# Configuration\n\nMade by `oriel generate config` out of the option tables; a test "
+           "compares the two.\n\n## Environment of an observed program\n\nA set-uid program reads "
+           "none of it.\n\n| variable | default | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         buf_printf(b, "| `%s` | %s%s%s | %s |\n", variables[i].name,
                    variables[i].fallback[0] ? "`" : "", variables[i].fallback,

@@ -61,8 +61,8 @@ static void examples_block(struct buf *b, const char *examples)
 void cli_help_command(struct buf *b, const struct cli_command *c)
 {
     bool options = c->options && c->options->name;
-    buf_printf(b, "oriel %s%s%s%s\n", c->name, options ? " [options]" : "",
-               c->args[0] ? " " : "", c->args);
+    buf_printf(b, "oriel %s%s%s%s\n", c->name, options ? " [options]" : "", c->args[0] ? " " : "",
+               c->args);
     paragraph(b, c->summary);
     if (c->description) {
         buf_putc(b, '\n');

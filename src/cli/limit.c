@@ -61,8 +61,8 @@ static void limit_close(struct out *o)
 
 static const struct out_ops seekable = {limit_write,    limit_sync,    limit_close,
                                         limit_write_at, limit_read_at, limit_truncate};
-static const struct out_ops plain = {.write = limit_write, .sync = limit_sync,
-                                     .close = limit_close};
+static const struct out_ops plain = {
+    .write = limit_write, .sync = limit_sync, .close = limit_close};
 
 int limit_open(struct out **out, struct out *inner, uint64_t max_bytes)
 {

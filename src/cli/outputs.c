@@ -84,10 +84,9 @@ static int name_files(struct outputs *o, const char *file, struct oriel_err *err
     unsigned main_output = o->capture >= 0 ? (unsigned)o->capture : 0;
     for (unsigned i = 0; i < o->count; i++) {
         struct output *out = &o->items[i];
-        int n = i == main_output
-                    ? snprintf(out->path, sizeof out->path, "%s", file)
-                    : snprintf(out->path, sizeof out->path, "%.*s%s", (int)stem, file,
-                               out->exporter->suffix);
+        int n = i == main_output ? snprintf(out->path, sizeof out->path, "%s", file)
+                                 : snprintf(out->path, sizeof out->path, "%.*s%s", (int)stem, file,
+                                            out->exporter->suffix);
         if (n < 0 || (size_t)n >= sizeof out->path)
             return err_set(err, ORIEL_EINVAL, "-o: the path is too long");
         for (unsigned k = 0; k < i; k++)

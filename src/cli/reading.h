@@ -17,9 +17,9 @@
 struct reading {
     struct session *session;
     char path[512];
-    const char *verb;    /* "reading", for the progress line */
-    uint64_t start_ns;   /* monotonic */
-    uint64_t shown_ns;   /* last progress; 0 none yet */
+    const char *verb;  /* "reading", for the progress line */
+    uint64_t start_ns; /* monotonic */
+    uint64_t shown_ns; /* last progress; 0 none yet */
     uint64_t file_bytes;
 };
 

@@ -33,19 +33,19 @@ struct export_env {
 
 /* Totals for the last words of an outlet. */
 struct export_summary {
-    uint64_t records;                  /* read from the source */
-    uint64_t lost[ORIEL_LOST_CAUSES];  /* by cause, over everything */
-    uint64_t damaged;                  /* records that failed validation */
-    uint64_t clamped;                  /* negative durations set to 0 */
-    uint64_t unfinished;               /* spans never ended */
+    uint64_t records;                 /* read from the source */
+    uint64_t lost[ORIEL_LOST_CAUSES]; /* by cause, over everything */
+    uint64_t damaged;                 /* records that failed validation */
+    uint64_t clamped;                 /* negative durations set to 0 */
+    uint64_t unfinished;              /* spans never ended */
     uint64_t start_ns, end_ns;
 };
 
 struct exporter {
-    const char *name;        /* as in `--to NAME` */
-    const char *help;        /* one line */
-    const char *suffix;      /* default file suffix, with the dot */
-    unsigned wants;          /* enum export_wants */
+    const char *name;   /* as in `--to NAME` */
+    const char *help;   /* one line */
+    const char *suffix; /* default file suffix, with the dot */
+    unsigned wants;     /* enum export_wants */
     const struct option_def *options;
     size_t options_size;
     size_t state_size;

@@ -23,22 +23,22 @@
  * ns in raw; t_ns of such a record is only when it was said, so it stays in
  * step with its stream: the source gives it the time of the record before. */
 struct model_record {
-    uint64_t t_ns;   /* unix ns; never steps backwards within a thread */
-    uint64_t raw_id; /* span concerned (own id for BEGIN, OPEN, SPAN); else 0 */
+    uint64_t t_ns;     /* unix ns; never steps backwards within a thread */
+    uint64_t raw_id;   /* span concerned (own id for BEGIN, OPEN, SPAN); else 0 */
     uint64_t position; /* in its stream: bytes, never reused; orders and names a record */
     const uint64_t *raw;
     const struct model_site *site; /* NULL where the type has none */
     const struct model_thread *thread;
     uint16_t words;
-    uint8_t type;  /* enum oriel_record_type */
-    uint8_t flags; /* enum oriel_record_flag */
+    uint8_t type;    /* enum oriel_record_type */
+    uint8_t flags;   /* enum oriel_record_flag */
     uint32_t stream; /* serial of the wire stream it came from */
 };
 
 struct model_value {
     struct model_str key;
-    uint8_t type;  /* enum oriel_type */
-    uint8_t flags; /* enum oriel_field_flag, or MODEL_VALUE_* */
+    uint8_t type;        /* enum oriel_type */
+    uint8_t flags;       /* enum oriel_field_flag, or MODEL_VALUE_* */
     uint32_t full_bytes; /* str, bytes: length before truncation */
     union {
         bool b;
@@ -79,8 +79,8 @@ enum model_span_flag {
     MODEL_SPAN_ROOT = 16,
     MODEL_SPAN_REMOTE_PARENT = 32,
     MODEL_SPAN_ORPHAN_END = 64, /* the begin was lost; start_ns is unknown */
-    MODEL_SPAN_TIED = 128 /* began in the very ns in which what is around it on its thread
-                           * (a scoped span, a stretch of an async one) began */
+    MODEL_SPAN_TIED = 128       /* began in the very ns in which what is around it on its thread
+                                 * (a scoped span, a stretch of an async one) began */
 };
 
 struct model_link {
@@ -103,9 +103,9 @@ struct model_span {
     const struct model_site *site;
     const struct model_thread *thread;     /* where it began */
     const struct model_thread *end_thread; /* where it ended */
-    uint32_t flags; /* enum model_span_flag */
-    uint16_t depth; /* nesting on its thread at begin; 0 outermost */
-    uint8_t status; /* enum oriel_status */
+    uint32_t flags;                        /* enum model_span_flag */
+    uint16_t depth;                        /* nesting on its thread at begin; 0 outermost */
+    uint8_t status;                        /* enum oriel_status */
     struct model_str status_message;
     const struct model_value *attrs;
     const struct model_link *links;

@@ -181,8 +181,7 @@ int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
     while (at < c->resource_count && !same_str(c->resource[at].key, key))
         at++;
     if (at == c->resource_count &&
-        !grow((void **)&c->resource, &c->resource_capacity, c->resource_count,
-              sizeof *c->resource))
+        !grow((void **)&c->resource, &c->resource_capacity, c->resource_count, sizeof *c->resource))
         return ORIEL_ENOMEM;
     if (!copy_str(c, key, &next.key) || !copy_str(c, value, &next.value))
         return ORIEL_ENOMEM;

@@ -84,8 +84,8 @@ struct model_thread {
  * (service.name, host.name, process.*, vcs.ref.head.revision, ...). */
 struct model_catalog {
     struct arena arena;
-    struct map site_by_key;     /* process << 32 | id -> index */
-    struct map thread_by_key;   /* serial -> index */
+    struct map site_by_key;   /* process << 32 | id -> index */
+    struct map thread_by_key; /* serial -> index */
     struct model_site **sites;
     struct model_process **processes;
     struct model_thread **threads;
@@ -95,7 +95,7 @@ struct model_catalog {
     uint32_t thread_count, thread_capacity;
     uint32_t resource_count, resource_capacity;
     uint8_t session_id[16];
-    uint64_t start_ns; /* unix; when the recording began */
+    uint64_t start_ns;                /* unix; when the recording began */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
 };
 

@@ -18,8 +18,8 @@ TEST(a_process_is_named_after_its_executable)
 {
     struct model_catalog c;
     model_catalog_init(&c);
-    struct model_process *a = model_catalog_add_process(&c, 7, MODEL_STR("/opt/x/server"),
-                                                        MODEL_STR("server\0-v"));
+    struct model_process *a =
+        model_catalog_add_process(&c, 7, MODEL_STR("/opt/x/server"), MODEL_STR("server\0-v"));
     struct model_process *b = model_catalog_add_process(&c, 8, MODEL_STR("tool"), MODEL_STR(""));
     REQUIRE(a && b);
     CHECK(is(a->name, "server"));
@@ -135,8 +135,7 @@ static int fill(struct model_catalog *c)
     struct model_thread *t = model_catalog_add_thread(c, 0, 1, 1);
     if (!t || !model_catalog_add_site(c, &site))
         return -1;
-    return model_catalog_alias_thread(c, 2, 0) ||
-           model_thread_set_name(c, t, MODEL_STR("name")) ||
+    return model_catalog_alias_thread(c, 2, 0) || model_thread_set_name(c, t, MODEL_STR("name")) ||
            model_catalog_set_resource(c, MODEL_STR("k"), MODEL_STR("v"));
 }
 

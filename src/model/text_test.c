@@ -37,8 +37,8 @@ TEST(levels_have_the_severity_numbers_of_opentelemetry)
         uint8_t level;
         const char *text;
         int severity;
-    } rows[] = {{1, "TRACE", 1},  {2, "DEBUG", 5},  {3, "INFO", 9},   {4, "WARN", 13},
-                {5, "ERROR", 17}, {6, "FATAL", 21}, {0, "INFO", 9},   {200, "INFO", 9}};
+    } rows[] = {{1, "TRACE", 1},  {2, "DEBUG", 5},  {3, "INFO", 9}, {4, "WARN", 13},
+                {5, "ERROR", 17}, {6, "FATAL", 21}, {0, "INFO", 9}, {200, "INFO", 9}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         CHECK_STR(model_level_text(rows[i].level), rows[i].text);
         CHECK_EQ(model_level_severity(rows[i].level), rows[i].severity);

@@ -178,7 +178,8 @@ static inline void fill_span(struct open_span *span, const struct model_record *
 static uint64_t entry_start(const struct stack_entry *e, const struct model_thread *thread)
 {
     return e->span->kind == SPAN_SCOPED  ? e->span->start_ns
-           : e->span->kind == SPAN_ASYNC ? busy_since(e->span, thread) : 0;
+           : e->span->kind == SPAN_ASYNC ? busy_since(e->span, thread)
+                                         : 0;
 }
 
 /* Whether the span begins in the very ns in which what is around it began. */
@@ -247,8 +248,8 @@ static enum pipe_fate end_at(struct assemble *a, struct thread_state *t, uint32_
  * spans of the others. Bounded per push, as damaged input may hold many. */
 static enum pipe_fate end_elsewhere(struct assemble *a, const struct model_record *r, uint32_t low)
 {
-    size_t n = a->track.thread_capacity < SEARCH_THREADS ? a->track.thread_capacity
-                                                         : SEARCH_THREADS;
+    size_t n =
+        a->track.thread_capacity < SEARCH_THREADS ? a->track.thread_capacity : SEARCH_THREADS;
     if (a->searches)
         a->searches--;
     else
@@ -293,8 +294,8 @@ static inline enum pipe_fate take_end(struct assemble *a, struct stream_state *s
 {
     struct stack_entry *top = stack_top(s->thread);
     uint32_t low = ORIEL_RECORD_LOW(r->raw[0]);
-    if (__builtin_expect(!top || (uint32_t)top->span->raw_id != low ||
-                             top->span->kind != SPAN_SCOPED, 0))
+    if (__builtin_expect(
+            !top || (uint32_t)top->span->raw_id != low || top->span->kind != SPAN_SCOPED, 0))
         return end_deeper(a, s, r, low);
     finish_span(a, stack_pop(&a->track, s->thread), record_time(r), r->thread, 0);
     return PIPE_ENDED;
@@ -494,8 +495,8 @@ static const struct {
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
                                const struct model_record *r)
 {
-    if (r->type > ORIEL_REC_MAX || !handlers[r->type].take ||
-        r->words < handlers[r->type].words || (handlers[r->type].site && !r->site))
+    if (r->type > ORIEL_REC_MAX || !handlers[r->type].take || r->words < handlers[r->type].words ||
+        (handlers[r->type].site && !r->site))
         return PIPE_FOREIGN;
     return handlers[r->type].take(a, s, r);
 }

@@ -35,12 +35,12 @@ struct assemble {
     struct track track;
     struct map async; /* raw id -> open span, those opened with OPEN */
     struct ended_span ended[ENDED_SPANS];
-    uint64_t now;    /* newest time of any record; the order of the items */
-    uint64_t others; /* contexts and ghosts among spans.count */
+    uint64_t now;                          /* newest time of any record; the order of the items */
+    uint64_t others;                       /* contexts and ghosts among spans.count */
     uint64_t lost_seen[ORIEL_LOST_CAUSES]; /* of the catalog's losses: told already */
-    uint32_t searches; /* for ends on other threads, left in this push */
-    bool no_memory;    /* something was not done for want of memory */
-    bool rich;         /* items of this push have fields or texts */
+    uint32_t searches;                     /* for ends on other threads, left in this push */
+    bool no_memory;                        /* something was not done for want of memory */
+    bool rich;                             /* items of this push have fields or texts */
 };
 
 /* A span as others refer to it. */
@@ -127,11 +127,9 @@ void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
                  const struct model_thread *end_thread, uint32_t flags);
 enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              const struct model_record *r);
-enum pipe_fate emit_event(struct assemble *a, struct stream_state *s,
-                          const struct model_record *r);
+enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_plot(struct assemble *a, struct stream_state *s, const struct model_record *r);
-enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s,
-                          const struct model_record *r);
+enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r);
 void emit_loss(struct assemble *a, const struct model_loss *loss);
 

@@ -75,8 +75,7 @@ static struct model_str status_text(const struct model_record *r)
 
 /* OpenTelemetry: OK is final, UNSET changes nothing, a description belongs to
  * ERROR only, otherwise the last one counts. */
-enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
-                           const struct model_record *r)
+enum pipe_fate take_status(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = find_span(a, s, r->raw[2]);
     uint64_t code = r->raw[3];
@@ -133,8 +132,7 @@ enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struc
     return span ? add_link(a, span, &link) : PIPE_ORPHAN;
 }
 
-enum pipe_fate take_follow(struct assemble *a, struct stream_state *s,
-                           const struct model_record *r)
+enum pipe_fate take_follow(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = find_span(a, s, r->raw[2]);
     struct model_link link = {.follows_from = true};
@@ -167,9 +165,9 @@ bool busy_start(struct assemble *a, struct open_span *span, const struct model_t
                 uint64_t t_ns)
 {
     struct span_extra *e = extra_of(a, span);
-    if (!e || (e->active_count == e->active_capacity &&
-               !vec_grow((void **)&e->active, &e->active_capacity, e->active_count,
-                         sizeof *e->active)))
+    if (!e ||
+        (e->active_count == e->active_capacity &&
+         !vec_grow((void **)&e->active, &e->active_capacity, e->active_count, sizeof *e->active)))
         return false;
     e->active[e->active_count++] = (struct span_active){thread, t_ns ? t_ns : 1};
     return true;

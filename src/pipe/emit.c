@@ -24,13 +24,14 @@ static struct model_item *new_item(struct assemble *a, enum model_item_kind kind
 /* ---- fields ---- */
 
 /* The values of a record with their texts, in the arena of the batch. */
-static struct model_value *decode(struct assemble *a, const struct model_record *r,
-                                  uint32_t *count, uint32_t *dropped)
+static struct model_value *decode(struct assemble *a, const struct model_record *r, uint32_t *count,
+                                  uint32_t *dropped)
 {
     uint32_t n = r->site->field_count;
     size_t raw_bytes = (size_t)r->words * sizeof *r->raw;
-    struct model_value *values = n ? arena_alloc(&a->out->arena, n * sizeof *values + raw_bytes,
-                                                 _Alignof(max_align_t)) : NULL;
+    struct model_value *values =
+        n ? arena_alloc(&a->out->arena, n * sizeof *values + raw_bytes, _Alignof(max_align_t))
+          : NULL;
     struct model_record copy = *r;
     struct model_values it;
     if (!values) {

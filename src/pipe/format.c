@@ -195,8 +195,10 @@ static struct model_str number_prefix(const struct directive *d, bool nonzero, b
     case 'u':
         return MODEL_STR("");
     default:
-        return negative ? MODEL_STR("-") : d->plus ? MODEL_STR("+")
-               : d->space ? MODEL_STR(" ") : MODEL_STR("");
+        return negative   ? MODEL_STR("-")
+               : d->plus  ? MODEL_STR("+")
+               : d->space ? MODEL_STR(" ")
+                          : MODEL_STR("");
     }
 }
 
@@ -334,8 +336,8 @@ void format_message(struct buf *out, struct model_str format, const struct model
             continue;
         }
         const struct model_value *v =
-            whole && strchr("diuxXocspfFeEgGaAn", d.conversion) && d.conversion
-                ? take(&r, d.which) : NULL;
+            whole && strchr("diuxXocspfFeEgGaAn", d.conversion) && d.conversion ? take(&r, d.which)
+                                                                                : NULL;
         if (v)
             put_value(out, &d, v);
         else

@@ -59,10 +59,11 @@ static const char *libc(const char *f, ...)
 
 TEST(integers_look_as_the_c_library_shows_them)
 {
-    static const char *const formats[] = {
-        "%d", "%5d", "%-5d|", "%05d", "%+d", "% d", "%.3d", "%8.3d", "%-8.3d|", "%08.3d", "%.0d",
-        "%i", "%u", "%x", "%X", "%#x", "%#X", "%o", "%#o", "%#.3o", "%#10x", "%#010x", "%-#10x|",
-        "%+5d", "%-+5d|", "%+05d", "%05x", "%.0x", "%12u"};
+    static const char *const formats[] = {"%d",     "%5d",   "%-5d|",   "%05d",   "%+d",     "% d",
+                                          "%.3d",   "%8.3d", "%-8.3d|", "%08.3d", "%.0d",    "%i",
+                                          "%u",     "%x",    "%X",      "%#x",    "%#X",     "%o",
+                                          "%#o",    "%#.3o", "%#10x",   "%#010x", "%-#10x|", "%+5d",
+                                          "%-+5d|", "%+05d", "%05x",    "%.0x",   "%12u"};
     static const int values[] = {0, 1, -1, 7, 42, -12345, 2147483647, -2147483647 - 1};
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++)
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
@@ -82,11 +83,11 @@ TEST(length_modifiers_say_how_wide_an_unsigned_view_is)
 
 TEST(floats_look_as_the_c_library_shows_them)
 {
-    static const char *const formats[] = {"%f",    "%.2f", "%10.3f", "%-10.3f|", "%+f",  "% f",
-                                          "%010f", "%e",   "%.0e",   "%E",       "%g",   "%G",
-                                          "%#g",   "%a",   "%A",     "%.10g",    "%Lf", "%lf", "%F"};
-    static const double values[] = {0.0,    -0.0,   1.0,      -1.5,      3.14159265,
-                                    1e-300, 1e300,  123456.0, 1.0 / 0.0, -1.0 / 0.0};
+    static const char *const formats[] = {
+        "%f", "%.2f", "%10.3f", "%-10.3f|", "%+f", "% f",   "%010f", "%e",  "%.0e", "%E",
+        "%g", "%G",   "%#g",    "%a",       "%A",  "%.10g", "%Lf",   "%lf", "%F"};
+    static const double values[] = {0.0,    -0.0,  1.0,      -1.5,      3.14159265,
+                                    1e-300, 1e300, 123456.0, 1.0 / 0.0, -1.0 / 0.0};
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++)
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
             char plain[16];

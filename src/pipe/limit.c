@@ -115,8 +115,8 @@ static void cut_texts(const struct limit *l, struct model_value *values, uint32_
     }
 }
 
-static void limit_values(struct limit *l, const struct model_site *site,
-                         struct model_value *values, uint32_t *count, uint32_t *dropped)
+static void limit_values(struct limit *l, const struct model_site *site, struct model_value *values,
+                         uint32_t *count, uint32_t *dropped)
 {
     if (!*count)
         return;
@@ -134,14 +134,12 @@ uint64_t limit_item(struct limit *l, struct model_item *item)
 {
     if (item->kind == MODEL_ITEM_SPAN) {
         struct model_span *s = &item->u.span;
-        limit_values(l, s->site, (struct model_value *)s->attrs, &s->attr_count,
-                     &s->dropped_attrs);
+        limit_values(l, s->site, (struct model_value *)s->attrs, &s->attr_count, &s->dropped_attrs);
         return s->dropped_attrs;
     }
     if (item->kind == MODEL_ITEM_EVENT) {
         struct model_event *e = &item->u.event;
-        limit_values(l, e->site, (struct model_value *)e->attrs, &e->attr_count,
-                     &e->dropped_attrs);
+        limit_values(l, e->site, (struct model_value *)e->attrs, &e->attr_count, &e->dropped_attrs);
         return e->dropped_attrs;
     }
     return 0;

@@ -12,9 +12,8 @@ static struct records_stream a;
 
 static void open_pipe(uint32_t count, uint32_t length)
 {
-    struct pipe_options options = {.size = sizeof options,
-                                   .attribute_count_limit = count,
-                                   .attribute_length_limit = length};
+    struct pipe_options options = {
+        .size = sizeof options, .attribute_count_limit = count, .attribute_length_limit = length};
     piped_init(&c, &options);
     a = records_thread(&c.w, 1);
 }
@@ -53,10 +52,14 @@ TEST(length_counts_characters_not_bytes)
     static const struct {
         const char *text, *cut;
     } rows[] = {
-        {"abc", "abc"},        {"abcd", "abc"},      {"\u00e9\u00e9\u00e9\u00e9", "\u00e9\u00e9\u00e9"},
-        {"\u20ac\u20ac\u20ac", "\u20ac\u20ac\u20ac"}, {"a\U0001f600b\u20acd", "a\U0001f600b"},
+        {"abc", "abc"},
+        {"abcd", "abc"},
+        {"\u00e9\u00e9\u00e9\u00e9", "\u00e9\u00e9\u00e9"},
+        {"\u20ac\u20ac\u20ac", "\u20ac\u20ac\u20ac"},
+        {"a\U0001f600b\u20acd", "a\U0001f600b"},
         {"\xff\xfe\xfd\xfc", "\xff\xfe\xfd"}, /* no UTF-8: by the byte */
-        {"ab\xc3", "ab\xc3"},  {"a\xe2\x82xyz", "a\xe2\x82"},
+        {"ab\xc3", "ab\xc3"},
+        {"a\xe2\x82xyz", "a\xe2\x82"},
     };
     open_pipe(0, 3);
     const struct model_site *s = records_site(&c.w, ORIEL_SITE_EVENT, "e", "t:s");
@@ -111,9 +114,8 @@ TEST(without_memory_to_remember_sites_repeats_are_still_found)
     struct model_field_def fields[2] = {{MODEL_STR("k"), ORIEL_TYPE_I64, 0},
                                         {MODEL_STR("k"), ORIEL_TYPE_I64, 0}};
     struct model_site site = {.fields = fields, .field_count = 2};
-    struct model_value values[2] = {
-        {.key = MODEL_STR("k"), .type = ORIEL_TYPE_I64, .v.i64 = 1},
-        {.key = MODEL_STR("k"), .type = ORIEL_TYPE_I64, .v.i64 = 2}};
+    struct model_value values[2] = {{.key = MODEL_STR("k"), .type = ORIEL_TYPE_I64, .v.i64 = 1},
+                                    {.key = MODEL_STR("k"), .type = ORIEL_TYPE_I64, .v.i64 = 2}};
     struct model_item item = {.kind = MODEL_ITEM_EVENT};
     item.u.event.site = &site;
     item.u.event.attrs = values;

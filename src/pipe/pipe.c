@@ -122,8 +122,8 @@ __attribute__((unused)) static bool balanced(const struct pipe_counts *c)
     uint64_t sum = c->held;
     for (int i = 0; i < PIPE_FATES; i++)
         sum += c->fates[i];
-    return sum == c->records_in && c->fates[PIPE_BEGAN] + c->fates[PIPE_EXTERNAL] ==
-                                       c->spans + c->open + c->spans_lost;
+    return sum == c->records_in &&
+           c->fates[PIPE_BEGAN] + c->fates[PIPE_EXTERNAL] == c->spans + c->open + c->spans_lost;
 }
 
 int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *out)

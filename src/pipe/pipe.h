@@ -21,12 +21,12 @@
 
 /* Zero means the default given here. */
 struct pipe_options {
-    uint32_t size; /* sizeof(struct pipe_options) */
-    uint32_t attribute_count_limit;   /* 128 */
-    uint32_t attribute_length_limit;  /* characters; 0 = none */
-    uint32_t event_count_limit;       /* 128 per span */
-    uint32_t link_count_limit;        /* 128 per span */
-    uint32_t open_span_limit;         /* 1,000,000; beyond it the oldest is closed as unfinished */
+    uint32_t size;                   /* sizeof(struct pipe_options) */
+    uint32_t attribute_count_limit;  /* 128 */
+    uint32_t attribute_length_limit; /* characters; 0 = none */
+    uint32_t event_count_limit;      /* 128 per span */
+    uint32_t link_count_limit;       /* 128 per span */
+    uint32_t open_span_limit;        /* 1,000,000; beyond it the oldest is closed as unfinished */
 };
 
 /* What became of a record. Each has exactly one fate:
@@ -48,13 +48,13 @@ enum pipe_fate {
 struct pipe_counts {
     uint64_t records_in, items_out, spans, events;
     uint64_t unfinished, clamped, orphan_ends, dropped_attrs, dropped_links, dropped_events;
-    uint64_t secrets; /* values redacted */
+    uint64_t secrets;                 /* values redacted */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* what the LOSS items say, summed */
-    uint64_t held;       /* records waiting for the watermark */
-    uint64_t fates[PIPE_FATES]; /* by enum pipe_fate */
-    uint64_t open;       /* spans begun and not yet given out */
-    uint64_t spans_lost; /* spans that found no memory when they ended:
-                          * BEGAN + EXTERNAL = spans + open + spans_lost */
+    uint64_t held;                    /* records waiting for the watermark */
+    uint64_t fates[PIPE_FATES];       /* by enum pipe_fate */
+    uint64_t open;                    /* spans begun and not yet given out */
+    uint64_t spans_lost;              /* spans that found no memory when they ended:
+                                       * BEGAN + EXTERNAL = spans + open + spans_lost */
 };
 
 struct pipe;

@@ -32,9 +32,9 @@ static bool chance(uint32_t percent)
 
 struct expected {
     uint64_t id, parent, start_ns, end_ns;
-    bool written;    /* its begin is in a chunk that survives */
-    bool ended;      /* so is its end */
-    bool abandoned;  /* left by a longjmp: unfinished whatever survives */
+    bool written;   /* its begin is in a chunk that survives */
+    bool ended;     /* so is its end */
+    bool abandoned; /* left by a longjmp: unfinished whatever survives */
     bool seen;
     uint32_t thread, chunk;
 };
@@ -119,8 +119,7 @@ static void end_chunk(int i)
         for (uint32_t s = 0; s < p.span_count; s++) {
             if (r->type == ORIEL_REC_BEGIN && p.spans[s].id == r->raw_id)
                 p.spans[s].written = false;
-            if (r->type == ORIEL_REC_END &&
-                (uint32_t)p.spans[s].id == ORIEL_RECORD_LOW(r->raw[0]))
+            if (r->type == ORIEL_REC_END && (uint32_t)p.spans[s].id == ORIEL_RECORD_LOW(r->raw[0]))
                 p.spans[s].ended = false;
         }
     }
@@ -147,9 +146,9 @@ static void begin(int i, bool losses)
         return;
     room(i, losses);
     uint64_t parent = p.depth[i] ? p.stack[i][p.depth[i] - 1] : 0;
-    uint64_t id = chance(30) ? rec_begin(&p.staged[i], &p.streams[i], p.now, field_site, "text",
-                                         INT64_C(5))
-                             : rec_begin(&p.staged[i], &p.streams[i], p.now, span_site);
+    uint64_t id =
+        chance(30) ? rec_begin(&p.staged[i], &p.streams[i], p.now, field_site, "text", INT64_C(5))
+                   : rec_begin(&p.staged[i], &p.streams[i], p.now, span_site);
     p.stack[i][p.depth[i]++] = id;
     p.spans[p.span_count++] = (struct expected){
         .id = id, .parent = parent, .start_ns = p.now, .written = true, .thread = (uint32_t)i};
@@ -358,8 +357,7 @@ static void any_record(struct model_batch *b, struct records_stream *s)
     else if (what == 10)
         rec_exit(b, s, t, some_id());
     else if (what == 11)
-        remember(rec_span(b, s, t, field_site, below(100), below(100), some_id(), "x",
-                          INT64_C(4)));
+        remember(rec_span(b, s, t, field_site, below(100), below(100), some_id(), "x", INT64_C(4)));
     else if (what == 12 && chance(50))
         rec_attach(b, s, t, below(3), below(3), below(3));
     else if (what == 12)

@@ -59,8 +59,7 @@ static void replace(struct secrets *s, struct model_value *v)
 }
 
 /* The text with every occurrence of the secret replaced. */
-static struct model_str without(struct model_str text, struct model_str secret,
-                                struct arena *arena)
+static struct model_str without(struct model_str text, struct model_str secret, struct arena *arena)
 {
     static const struct model_str mark = {REDACT_TEXT, sizeof REDACT_TEXT - 1};
     const char *from = text.p, *end = text.p + text.n, *hit;
@@ -122,8 +121,7 @@ uint64_t redact_item(struct model_item *item, struct arena *arena)
     /* The pipe made these arrays; they are const for those who come later. */
     switch (item->kind) {
     case MODEL_ITEM_SPAN:
-        redact_values(&s, (struct model_value *)item->u.span.attrs, item->u.span.attr_count,
-                      arena);
+        redact_values(&s, (struct model_value *)item->u.span.attrs, item->u.span.attr_count, arena);
         scrub(&s, &item->u.span.status_message, arena);
         break;
     case MODEL_ITEM_EVENT:

@@ -43,10 +43,10 @@ static bool any_leak(void)
 TEST(a_marked_value_of_any_type_is_replaced_and_counted)
 {
     open_pipe();
-    const struct model_site *site = records_site(
-        &c.w, ORIEL_SITE_SPAN, "s", "!b:b,!i:i,!u:u,!f:f,!s:s,!y:y,!p:p,plain:s");
-    uint64_t id = rec_begin(&c.in, &a, 1, site, 1, (int64_t)2, UINT64_C(3), 4.0, CANARY, CANARY,
-                            &c, "visible");
+    const struct model_site *site =
+        records_site(&c.w, ORIEL_SITE_SPAN, "s", "!b:b,!i:i,!u:u,!f:f,!s:s,!y:y,!p:p,plain:s");
+    uint64_t id = rec_begin(&c.in, &a, 1, site, 1, (int64_t)2, UINT64_C(3), 4.0, CANARY, CANARY, &c,
+                            "visible");
     rec_end(&c.in, &a, 2, id);
     CHECK_EQ(piped_last(&c), 0);
     const struct model_span *s = piped_span(&c, "s");
@@ -156,7 +156,9 @@ TEST(without_memory_a_text_that_repeats_a_secret_goes_as_a_whole)
 {
     struct arena arena;
     struct model_value values[2] = {
-        {.key = MODEL_STR("k"), .type = ORIEL_TYPE_STR, .flags = ORIEL_FIELD_SECRET,
+        {.key = MODEL_STR("k"),
+         .type = ORIEL_TYPE_STR,
+         .flags = ORIEL_FIELD_SECRET,
          .v.str = MODEL_STR(CANARY)},
         {.key = MODEL_STR("t"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("x " CANARY " y")}};
     struct model_item item = {.kind = MODEL_ITEM_SPAN};

@@ -124,8 +124,8 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
     uint64_t trace[2] = {0, 0};
     if (slot) { /* its ENTER was lost */
         struct open_span *span = (struct open_span *)(uintptr_t)*slot;
-        a->no_memory |= !stacks_full(a) &&
-                        !push_entered(a, s, span, p->t_ns, p->position, STACK_BY_SYNC);
+        a->no_memory |=
+            !stacks_full(a) && !push_entered(a, s, span, p->t_ns, p->position, STACK_BY_SYNC);
         return;
     }
     bool ours = is_ours(a, s, p, id);

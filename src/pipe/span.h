@@ -17,10 +17,10 @@
 #include "pipe/attrs.h"
 
 enum span_kind {
-    SPAN_SCOPED = 0, /* BEGIN .. END */
-    SPAN_ASYNC = 1,  /* OPEN .. CLOSE */
+    SPAN_SCOPED = 0,  /* BEGIN .. END */
+    SPAN_ASYNC = 1,   /* OPEN .. CLOSE */
     SPAN_CONTEXT = 2, /* attached from outside; span_id is the remote one */
-    SPAN_GHOST = 3,  /* on a stack after a loss, its begin was not seen */
+    SPAN_GHOST = 3,   /* on a stack after a loss, its begin was not seen */
     SPAN_KINDS = 4
 };
 
@@ -55,16 +55,16 @@ struct open_span {
     struct open_span *older, *newer;
     struct span_extra *extra; /* NULL: none */
     const uint64_t *raw;      /* record that began it, if it has fields; else NULL */
-    uint32_t push;        /* number of the push it began in */
-    uint32_t stack_refs;  /* entries on stacks */
+    uint32_t push;            /* number of the push it began in */
+    uint32_t stack_refs;      /* entries on stacks */
     uint32_t event_count;
-    uint32_t flags;       /* enum model_span_flag */
+    uint32_t flags; /* enum model_span_flag */
     uint16_t depth, words;
     uint8_t type, record_flags; /* of the record at raw */
-    uint8_t kind;         /* enum span_kind */
-    bool owns_raw;        /* raw is a copy on the heap */
-    bool closed;          /* given out; only stacks still refer to it */
-    bool referenced;      /* somebody named it by its id: remember it a while */
+    uint8_t kind;               /* enum span_kind */
+    bool owns_raw;              /* raw is a copy on the heap */
+    bool closed;                /* given out; only stacks still refer to it */
+    bool referenced;            /* somebody named it by its id: remember it a while */
 };
 
 struct spans {

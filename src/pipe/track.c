@@ -193,8 +193,7 @@ struct open_span *stack_remove(struct track *k, struct thread_state *t, uint32_t
     assert(at >= t->base && at < t->top);
     struct open_span *span = t->stack[at].span;
     if (at - t->base < t->top - 1 - at) { /* fewer below than above */
-        memmove(t->stack + t->base + 1, t->stack + t->base,
-                (at - t->base) * sizeof *t->stack);
+        memmove(t->stack + t->base + 1, t->stack + t->base, (at - t->base) * sizeof *t->stack);
         t->base++;
     } else {
         memmove(t->stack + at, t->stack + at + 1, (t->top - 1 - at) * sizeof *t->stack);

@@ -32,7 +32,7 @@ struct thread_state {
     struct stack_entry *stack; /* entries base .. top-1; the bottom may leave early */
     uint32_t base, top, capacity;
     uint32_t streams;
-    uint32_t kinds[SPAN_KINDS]; /* entries by the kind of their span */
+    uint32_t kinds[SPAN_KINDS];       /* entries by the kind of their span */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* told so far, over its streams */
 };
 
@@ -45,11 +45,11 @@ struct pending_sync {
 
 struct stream_state {
     uint32_t serial;
-    bool synced;   /* a SYNC was seen */
-    bool has_seed; /* raw id = seed + position */
+    bool synced;    /* a SYNC was seen */
+    bool has_seed;  /* raw id = seed + position */
     bool forgotten; /* on its way out */
     struct thread_state *thread;
-    uint64_t seed, high; /* high: upper half of the last raw id registered */
+    uint64_t seed, high;   /* high: upper half of the last raw id registered */
     uint64_t last_ns, end; /* time and end position of the last record */
     uint64_t lost[ORIEL_LOST_CAUSES];
     struct pending_sync *pending;
@@ -65,8 +65,8 @@ struct stream_state {
 struct track {
     struct stream_state *recent[TRACK_RECENT]; /* by the low bits of the serial */
     struct map streams;                        /* serial -> struct stream_state * */
-    struct map by_high; /* upper half of raw ids -> stream they come from */
-    struct thread_state **threads; /* by index of the model's thread */
+    struct map by_high;                        /* upper half of raw ids -> stream they come from */
+    struct thread_state **threads;             /* by index of the model's thread */
     size_t thread_capacity;
     size_t sweep_at;  /* number of streams that starts the next look; 0: TRACK_STREAMS */
     uint64_t entries; /* on all stacks */

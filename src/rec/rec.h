@@ -23,9 +23,9 @@
 /* The one recording of this process. Written while attaching and in a fork
  * child, both before any record; read everywhere. */
 struct rec_runtime {
-    uint32_t state; /* atomic: enum rec_state */
-    uint32_t clock; /* enum oriel_clock */
-    void *base;     /* of the region's mapping */
+    uint32_t state;            /* atomic: enum rec_state */
+    uint32_t clock;            /* enum oriel_clock */
+    void *base;                /* of the region's mapping */
     struct wire_region header; /* private copy, checked */
     struct wire_region *shared;
     struct oriel_gate *gates; /* wiped by fork; one per thread slot */
@@ -48,8 +48,7 @@ struct rec_thread_local {
     uint8_t setting_up; /* an emit from a signal handler now is refused */
     uint8_t exits;      /* times the exit hook ran */
 };
-extern __thread struct rec_thread_local rec_thread_local
-    __attribute__((tls_model("initial-exec")));
+extern __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));
 
 extern struct oriel_thread rec_null_thread;
 extern struct oriel_gate rec_null_gate;

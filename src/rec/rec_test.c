@@ -399,8 +399,19 @@ TEST(sites_first_seen_after_a_fork_keep_their_names)
 {
     static oriel_word word[2];
     static const struct oriel_field field = {"who", ORIEL_TYPE_I64, 0};
-    struct oriel_site site = {ORIEL_ABI_VERSION, ORIEL_SITE_EVENT, ORIEL_LEVEL_INFO, 1, 1, 0,
-                              "child", "t", "x.c", "f", NULL, &field, &word[0]};
+    struct oriel_site site = {ORIEL_ABI_VERSION,
+                              ORIEL_SITE_EVENT,
+                              ORIEL_LEVEL_INFO,
+                              1,
+                              1,
+                              0,
+                              "child",
+                              "t",
+                              "x.c",
+                              "f",
+                              NULL,
+                              &field,
+                              &word[0]};
     struct oriel_value value = {ORIEL_TYPE_I64, 0, {1}};
     struct recording r = {.on_record = site_names, .user = (void *)"names"};
     recording_begin(&r, NULL);

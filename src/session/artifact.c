@@ -150,7 +150,9 @@ int artifact_vcs(struct model_catalog *c, const struct vcs *v, enum vcs_dirty di
         rc = artifact_set(c, "vcs.ref.head.name", v->branch);
     if (rc == 0)
         rc = artifact_set(c, "oriel.vcs.dirty",
-                          dirty == VCS_UNKNOWN ? "unknown" : dirty ? "true" : "false");
+                          dirty == VCS_UNKNOWN ? "unknown"
+                          : dirty              ? "true"
+                                               : "false");
     return rc;
 }
 

@@ -312,8 +312,7 @@ static int start_locked(const struct wish *w, int (*attach)(const char *ring_pat
     return rc;
 }
 
-int oriel_inprocess_start(const struct oriel_options *options,
-                          int (*attach)(const char *ring_path))
+int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(const char *ring_path))
 {
     if (!attach || (options && options->size < sizeof options->size))
         return ORIEL_EINVAL;

@@ -24,8 +24,10 @@ static struct oriel_options options(const char *outlets)
 {
     snprintf(dir, sizeof dir, "%s/traces", test_tmpdir());
     setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
-    return (struct oriel_options){.size = sizeof(struct oriel_options), .outlets = outlets,
-                                  .directory = dir, .ring_bytes = 1 << 20};
+    return (struct oriel_options){.size = sizeof(struct oriel_options),
+                                  .outlets = outlets,
+                                  .directory = dir,
+                                  .ring_bytes = 1 << 20};
 }
 
 /* Path of the one file with this suffix; fails the test otherwise. */

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_BUSY_NS UINT64_C(100000)   /* shortest sleep */
-#define PACE_IDLE_NS UINT64_C(10000000) /* longest while data comes now and then */
-#define PACE_QUIET_NS UINT64_C(20000000) /* after a second without data */
+#define PACE_BUSY_NS UINT64_C(100000)     /* shortest sleep */
+#define PACE_IDLE_NS UINT64_C(10000000)   /* longest while data comes now and then */
+#define PACE_QUIET_NS UINT64_C(20000000)  /* after a second without data */
 #define PACE_SILENT_NS UINT64_C(50000000) /* after ten seconds */
 
 struct pace {

@@ -107,13 +107,19 @@ fail:
 static size_t member_size(enum option_type type)
 {
     switch (type) {
-    case OPTION_BOOL: return sizeof(bool);
-    case OPTION_INT: return sizeof(int64_t);
-    case OPTION_FLOAT: return sizeof(double);
-    case OPTION_STRING: return sizeof(const char *);
-    case OPTION_ENUM: return sizeof(int);
+    case OPTION_BOOL:
+        return sizeof(bool);
+    case OPTION_INT:
+        return sizeof(int64_t);
+    case OPTION_FLOAT:
+        return sizeof(double);
+    case OPTION_STRING:
+        return sizeof(const char *);
+    case OPTION_ENUM:
+        return sizeof(int);
     case OPTION_SIZE:
-    case OPTION_DURATION: return sizeof(uint64_t);
+    case OPTION_DURATION:
+        return sizeof(uint64_t);
     }
     return 0;
 }
@@ -300,8 +306,7 @@ static void through_pipe(struct session *s)
 {
     if (!s->wants_items)
         return;
-    if (!s->records.record_count && !s->records.last &&
-        s->records.watermark_ns <= s->watermark_ns)
+    if (!s->records.record_count && !s->records.last && s->records.watermark_ns <= s->watermark_ns)
         return;
     if (s->records.watermark_ns > s->watermark_ns)
         s->watermark_ns = s->records.watermark_ns;

@@ -32,11 +32,11 @@ struct session;
  *   delivered[i] + refused[i] == records        (outlets of records)
  *   delivered[i] + refused[i] == pipe.items_out (outlets of items) */
 struct session_counts {
-    uint64_t records;                          /* read from the source and valid */
-    uint64_t bytes;                            /* of these records on the wire */
-    uint64_t by_type[ORIEL_REC_MAX + 1];       /* of these, by enum oriel_record_type */
-    uint64_t delivered[SESSION_OUTLETS_MAX];   /* records or items taken by outlet i */
-    uint64_t refused[SESSION_OUTLETS_MAX];     /* records or items it did not take */
+    uint64_t records;                            /* read from the source and valid */
+    uint64_t bytes;                              /* of these records on the wire */
+    uint64_t by_type[ORIEL_REC_MAX + 1];         /* of these, by enum oriel_record_type */
+    uint64_t delivered[SESSION_OUTLETS_MAX];     /* records or items taken by outlet i */
+    uint64_t refused[SESSION_OUTLETS_MAX];       /* records or items it did not take */
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];

@@ -11,10 +11,10 @@
 /* ---- a source of events ---- */
 
 struct script {
-    int batches;         /* how many batches ... */
-    size_t per_batch;    /* ... of so many events */
-    bool live;           /* says IDLE at the end, not END */
-    int fail_at;         /* this poll answers with a code; 0 never */
+    int batches;      /* how many batches ... */
+    size_t per_batch; /* ... of so many events */
+    bool live;        /* says IDLE at the end, not END */
+    int fail_at;      /* this poll answers with a code; 0 never */
     int fail_code;
 };
 static struct script script;
@@ -37,8 +37,11 @@ static int source_open(void *state, const char *path, struct model_catalog *c,
     struct fake_source *f = state;
     if (strcmp(path, "missing") == 0)
         return err_set(err, ORIEL_ENOTFOUND, "%s: not there", path);
-    struct model_site site = {.id = 2, .kind = ORIEL_SITE_EVENT, .level = ORIEL_LEVEL_INFO,
-                              .name = MODEL_STR("said"), .target = MODEL_STR("test")};
+    struct model_site site = {.id = 2,
+                              .kind = ORIEL_SITE_EVENT,
+                              .level = ORIEL_LEVEL_INFO,
+                              .name = MODEL_STR("said"),
+                              .target = MODEL_STR("test")};
     struct model_process *p = model_catalog_add_process(c, 7, MODEL_STR("/x"), MODEL_STR("x"));
     f->catalog = c;
     f->thread = p ? model_catalog_add_thread(c, p->index, 7, 1) : NULL;
@@ -59,9 +62,14 @@ static bool add_event(struct fake_source *f, struct model_batch *b)
         return false;
     raw[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_EVENT, 0, 2);
     raw[1] = f->t_ns;
-    *r = (struct model_record){.t_ns = f->t_ns++, .position = f->t_ns * 16, .raw = raw,
-                               .site = f->site, .thread = f->thread, .words = 2,
-                               .type = ORIEL_REC_EVENT, .stream = 1};
+    *r = (struct model_record){.t_ns = f->t_ns++,
+                               .position = f->t_ns * 16,
+                               .raw = raw,
+                               .site = f->site,
+                               .thread = f->thread,
+                               .words = 2,
+                               .type = ORIEL_REC_EVENT,
+                               .stream = 1};
     return true;
 }
 
@@ -96,10 +104,11 @@ static void source_close(void *state)
     seen.closes++;
 }
 
-static const struct source file_like = {"fake", sizeof(struct fake_source), source_open,
-                                        source_poll, NULL, NULL, NULL, source_close};
-static const struct source ring_like = {"fake", sizeof(struct fake_source), source_open,
-                                        source_poll, source_commit, NULL, NULL, source_close};
+static const struct source file_like = {
+    "fake", sizeof(struct fake_source), source_open, source_poll, NULL, NULL, NULL, source_close};
+static const struct source ring_like = {
+    "fake",      sizeof(struct fake_source), source_open, source_poll, source_commit, NULL, NULL,
+    source_close};
 
 /* ---- outlets that count ---- */
 
@@ -118,11 +127,17 @@ struct outlet_options {
     int64_t number;
 };
 static const struct option_def outlet_options[] = {
-    {.name = "which", .type = OPTION_STRING, .offset = offsetof(struct outlet_options, which),
+    {.name = "which",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct outlet_options, which),
      .fallback = "0"},
-    {.name = "secret", .type = OPTION_STRING, .offset = offsetof(struct outlet_options, secret),
+    {.name = "secret",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct outlet_options, secret),
      .secret = true},
-    {.name = "number", .type = OPTION_INT, .offset = offsetof(struct outlet_options, number),
+    {.name = "number",
+     .type = OPTION_INT,
+     .offset = offsetof(struct outlet_options, number),
      .fallback = "5"},
     OPTION_END,
 };
@@ -197,8 +212,8 @@ static struct oriel_err err;
 
 static void begin(const struct source *source, int batches, size_t per_batch)
 {
-    script = (struct script){.batches = batches, .per_batch = per_batch,
-                             .live = source == &ring_like};
+    script =
+        (struct script){.batches = batches, .per_batch = per_batch, .live = source == &ring_like};
     REQUIRE(session_new_source(&s, source, "x", NULL, &err) == 0);
 }
 

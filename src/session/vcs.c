@@ -142,9 +142,17 @@ void vcs_dirty_start(struct vcs_query *q, const char *root)
     posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_RDWR, 0);
     /* fsmonitor is the one setting of a foreign repository that runs a program. */
-    const char *args[] = {"git",    "--no-optional-locks", "-c", "core.fsmonitor=false",
-                          "-C",     root,                  "status", "--porcelain",
-                          "--untracked-files=no", "--ignore-submodules", NULL};
+    const char *args[] = {"git",
+                          "--no-optional-locks",
+                          "-c",
+                          "core.fsmonitor=false",
+                          "-C",
+                          root,
+                          "status",
+                          "--porcelain",
+                          "--untracked-files=no",
+                          "--ignore-submodules",
+                          NULL};
     pid_t pid;
     if (posix_spawnp(&pid, "git", &actions, NULL, (char *const *)args, environ) == 0) {
         q->pid = pid;

@@ -64,10 +64,11 @@ TEST(vcs_reads_a_packed_ref)
     struct vcs v;
     begin();
     put(".git/HEAD", "ref: refs/heads/main\n");
-    put(".git/packed-refs", "# pack-refs with: peeled fully-peeled sorted\n"
-                            "ffffffffffffffffffffffffffffffffffffffff refs/heads/maintenance\n"
-                            COMMIT " refs/heads/main\n"
-                            "^1111111111111111111111111111111111111111\n");
+    put(".git/packed-refs",
+        "# pack-refs with: peeled fully-peeled sorted\n"
+        "ffffffffffffffffffffffffffffffffffffffff refs/heads/maintenance\n" COMMIT
+        " refs/heads/main\n"
+        "^1111111111111111111111111111111111111111\n");
     REQUIRE(read_from("", &v) == 0);
     CHECK_STR(v.commit, COMMIT);
 }
@@ -121,8 +122,8 @@ TEST(vcs_refuses_what_is_no_repository)
 static bool git(const char *arguments)
 {
     char line[2048];
-    snprintf(line, sizeof line, "cd '%s' && git -c user.name=a -c user.email=a@b %s >/dev/null 2>&1",
-             root, arguments);
+    snprintf(line, sizeof line,
+             "cd '%s' && git -c user.name=a -c user.email=a@b %s >/dev/null 2>&1", root, arguments);
     int rc = system(line);
     return WIFEXITED(rc) && WEXITSTATUS(rc) == 0;
 }

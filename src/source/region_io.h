@@ -23,17 +23,17 @@
 
 /* Zero means the default given here. */
 struct region_options {
-    uint32_t size;           /* sizeof(struct region_options) */
-    uint32_t threads;        /* live at the same time; 1024 */
-    uint32_t processes;      /* live at the same time; 64 */
-    uint32_t policy;         /* enum wire_policy */
-    uint64_t ring_bytes;     /* for records; 16 MiB; rounded up to chunks */
-    uint64_t meta_bytes;     /* for descriptions of call sites; 4 MiB */
-    uint32_t flags;          /* enum wire_region_flag */
-    bool memfd;              /* sealed memory without a name, instead of a file: goes
-                              * with its last holder, cannot be truncated */
-    const char *directory;   /* for the file; NULL: the runtime directory */
-    const char *directives;  /* "info,db=debug"; NULL: "" */
+    uint32_t size;            /* sizeof(struct region_options) */
+    uint32_t threads;         /* live at the same time; 1024 */
+    uint32_t processes;       /* live at the same time; 64 */
+    uint32_t policy;          /* enum wire_policy */
+    uint64_t ring_bytes;      /* for records; 16 MiB; rounded up to chunks */
+    uint64_t meta_bytes;      /* for descriptions of call sites; 4 MiB */
+    uint32_t flags;           /* enum wire_region_flag */
+    bool memfd;               /* sealed memory without a name, instead of a file: goes
+                               * with its last holder, cannot be truncated */
+    const char *directory;    /* for the file; NULL: the runtime directory */
+    const char *directives;   /* "info,db=debug"; NULL: "" */
     const char *capture_path; /* told to writers and to a recovery; NULL: "" */
 };
 
@@ -42,8 +42,7 @@ struct region;
 /* All its pages are allocated before it returns, so no writer ever meets a full
  * file system. ORIEL_EINVAL (a size or a text out of range), ORIEL_ENOSPC with
  * a line that names a size that would fit, or what the system answered. */
-int region_create(struct region **out, const struct region_options *options,
-                  struct oriel_err *err);
+int region_create(struct region **out, const struct region_options *options, struct oriel_err *err);
 /* Path under which other processes of this user open it, while we live. */
 const char *region_path(const struct region *r);
 const uint8_t *region_session_id(const struct region *r);
@@ -69,13 +68,13 @@ struct region_info {
     uint64_t created_unix_ns;
     uint64_t bytes;
     int32_t creator_pid;
-    int32_t reader_pid;      /* of a reader that is alive, else 0 */
+    int32_t reader_pid; /* of a reader that is alive, else 0 */
     bool creator_alive;
     bool same_boot;
-    uint32_t processes;      /* attached so far and not yet given back */
+    uint32_t processes; /* attached so far and not yet given back */
     uint32_t processes_alive;
-    uint64_t unread_bytes;   /* committed, not yet marked as safe in a capture */
-    char exe[256];           /* of the first process, "" if there was none */
+    uint64_t unread_bytes; /* committed, not yet marked as safe in a capture */
+    char exe[256];         /* of the first process, "" if there was none */
     char capture_path[WIRE_PATH_BYTES];
 };
 

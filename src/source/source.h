@@ -16,12 +16,12 @@
 
 /* What was not read, for the first line of every report. */
 struct source_damage {
-    uint64_t records;        /* failed validation, skipped */
+    uint64_t records;             /* failed validation, skipped */
     uint64_t chunks, chunks_read; /* of a capture file */
     uint64_t bytes_skipped;
-    uint64_t first_offset;   /* of the first damage; UINT64_MAX none */
-    uint64_t unwritten;      /* records the recorder could not store: disk full, ... */
-    bool truncated;          /* the end is missing */
+    uint64_t first_offset; /* of the first damage; UINT64_MAX none */
+    uint64_t unwritten;    /* records the recorder could not store: disk full, ... */
+    bool truncated;        /* the end is missing */
 };
 
 enum source_result {
@@ -39,8 +39,7 @@ struct source {
                 struct oriel_err *err);
     /* Fill `batch` (cleared by the caller) with at most about max_records.
      * Returns enum source_result or a negative code. */
-    int (*poll)(void *state, struct model_batch *batch, size_t max_records,
-                struct oriel_err *err);
+    int (*poll)(void *state, struct model_batch *batch, size_t max_records, struct oriel_err *err);
     /* What the last batch covered is safe now: the ring may be reused. NULL
      * for sources that need no acknowledgement. */
     void (*commit)(void *state);

@@ -32,7 +32,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as
 #define WIRE_CAPTURE_SITES_MAX WIRE_CAPTURE_CODES_MAX
 
 enum wire_capture_type {
-    WIRE_CAPTURE_SCHEMA = 1,    /* session, resource attributes; first, and repeated */
+    WIRE_CAPTURE_SCHEMA = 1,     /* session, resource attributes; first, and repeated */
     WIRE_CAPTURE_LAST_WORDS = 2, /* two slots rewritten in place */
     WIRE_CAPTURE_RECORDS = 3
 };
@@ -43,9 +43,9 @@ enum wire_capture_flag {
 };
 
 struct wire_capture_frame {
-    uint32_t stored_bytes; /* of the payload that follows the frame */
-    uint32_t raw_bytes;    /* of all its sections, decompressed */
-    uint64_t seq;          /* number of the chunk in its file: a gap is a loss */
+    uint32_t stored_bytes;   /* of the payload that follows the frame */
+    uint32_t raw_bytes;      /* of all its sections, decompressed */
+    uint64_t seq;            /* number of the chunk in its file: a gap is a loss */
     uint64_t records_before; /* in all records chunks before this one */
     uint32_t records;
     uint8_t type; /* enum wire_capture_type */
@@ -98,7 +98,7 @@ enum wire_capture_unwritten {
  * generation and a good checksum counts. */
 struct wire_capture_last_words {
     uint64_t generation;
-    uint64_t closed; /* 1: the recorder ended in order */
+    uint64_t closed;                 /* 1: the recorder ended in order */
     uint64_t records, chunks, bytes; /* in the file */
     uint64_t lost[8];                /* by enum oriel_lost_cause, over everything */
     uint64_t unwritten[4];           /* records, by enum wire_capture_unwritten */

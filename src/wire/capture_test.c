@@ -8,10 +8,25 @@
 #include "test.h"
 #include "wire/record.h"
 
-static const uint64_t edges[] = {0, 1, 63, 64, 127, 128, 16383, 16384, (1u << 21) - 1, 1u << 21,
-                                 (1u << 30) - 1, UINT64_C(63) << 24, (UINT64_C(63) << 24) - 1,
-                                 UINT64_C(1) << 48, (UINT64_C(1) << 49) - 1, UINT64_C(1) << 49,
-                                 (UINT64_C(1) << 56) - 1, UINT64_C(1) << 56, UINT64_MAX};
+static const uint64_t edges[] = {0,
+                                 1,
+                                 63,
+                                 64,
+                                 127,
+                                 128,
+                                 16383,
+                                 16384,
+                                 (1u << 21) - 1,
+                                 1u << 21,
+                                 (1u << 30) - 1,
+                                 UINT64_C(63) << 24,
+                                 (UINT64_C(63) << 24) - 1,
+                                 UINT64_C(1) << 48,
+                                 (UINT64_C(1) << 49) - 1,
+                                 UINT64_C(1) << 49,
+                                 (UINT64_C(1) << 56) - 1,
+                                 UINT64_C(1) << 56,
+                                 UINT64_MAX};
 enum { EDGES = sizeof edges / sizeof *edges };
 
 TEST(a_number_takes_one_byte_per_seven_bits_and_comes_back)
@@ -69,10 +84,16 @@ TEST(a_time_is_a_symbol_and_its_low_bytes)
 TEST(a_frame_comes_back_and_nonsense_is_refused)
 {
     uint8_t bytes[WIRE_CAPTURE_FRAME_BYTES];
-    struct wire_capture_frame f = {.stored_bytes = 100, .raw_bytes = 200, .seq = 3,
-                                   .records_before = 1u << 20, .records = 77,
-                                   .type = WIRE_CAPTURE_RECORDS, .flags = WIRE_CAPTURE_FINAL,
-                                   .watermark_ns = 5, .session_tag = 6, .payload_crc = 7},
+    struct wire_capture_frame f = {.stored_bytes = 100,
+                                   .raw_bytes = 200,
+                                   .seq = 3,
+                                   .records_before = 1u << 20,
+                                   .records = 77,
+                                   .type = WIRE_CAPTURE_RECORDS,
+                                   .flags = WIRE_CAPTURE_FINAL,
+                                   .watermark_ns = 5,
+                                   .session_tag = 6,
+                                   .payload_crc = 7},
                               got;
     wire_capture_frame_put(bytes, &f);
     REQUIRE(wire_capture_frame_get(bytes, &got) == 0);
@@ -115,8 +136,11 @@ TEST(a_directory_must_fill_its_payload)
 TEST(last_words_fill_a_slot_and_come_back)
 {
     uint8_t slot[WIRE_CAPTURE_SLOT_BYTES];
-    struct wire_capture_last_words w = {.generation = 9, .closed = 1, .records = 2,
-                                        .lost = {1, 2, 3, 4, 5}, .unwritten = {6, 7, 8},
+    struct wire_capture_last_words w = {.generation = 9,
+                                        .closed = 1,
+                                        .records = 2,
+                                        .lost = {1, 2, 3, 4, 5},
+                                        .unwritten = {6, 7, 8},
                                         .end_ns = 10},
                                    got;
     wire_capture_last_words_put(slot, &w);

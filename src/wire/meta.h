@@ -58,8 +58,8 @@ void wire_meta_module_write(void *dst, size_t bytes, uint64_t address, const voi
 /* Right after the reservation: says how long the entry will be. */
 static inline void wire_meta_begin(void *dst, size_t bytes)
 {
-    __atomic_store_n(&((struct wire_meta *)dst)->words,
-                     (uint32_t)(bytes / 8) | WIRE_META_PENDING, __ATOMIC_RELEASE);
+    __atomic_store_n(&((struct wire_meta *)dst)->words, (uint32_t)(bytes / 8) | WIRE_META_PENDING,
+                     __ATOMIC_RELEASE);
 }
 /* Publish: pairs with the reader's acquire load of the length. */
 static inline void wire_meta_commit(void *dst)
@@ -106,8 +106,7 @@ struct wire_meta_module_view {
 bool wire_meta_site_parse(const void *entry, size_t bytes, struct wire_meta_site_view *out);
 /* The next field of a parsed site, in order; false after the last. */
 bool wire_meta_site_next(struct wire_meta_site_view *site, struct wire_meta_field_view *out);
-bool wire_meta_resource_parse(const void *entry, size_t bytes,
-                              struct wire_meta_resource_view *out);
+bool wire_meta_resource_parse(const void *entry, size_t bytes, struct wire_meta_resource_view *out);
 bool wire_meta_module_parse(const void *entry, size_t bytes, struct wire_meta_module_view *out);
 
 #endif

@@ -34,7 +34,11 @@ static const struct sample samples[] = {
     {ORIEL_REC_ENTER, 0, ID_LO, 3, {100, RAW}},
     {ORIEL_REC_EXIT, 0, ID_LO, 3, {100, RAW}},
     {ORIEL_REC_LINK, 0, ID_LO, 7, {100, RAW, 1, 2, 3, 0}},
-    {ORIEL_REC_STATUS, 0, ID_LO, 6, {100, RAW, ORIEL_STATUS_ERROR, 3 | UINT64_C(3) << 32, 0x636261}},
+    {ORIEL_REC_STATUS,
+     0,
+     ID_LO,
+     6,
+     {100, RAW, ORIEL_STATUS_ERROR, 3 | UINT64_C(3) << 32, 0x636261}},
     {ORIEL_REC_STATUS, 0, ID_LO, 5, {100, RAW, ORIEL_STATUS_OK, 0}},
     {ORIEL_REC_SPAN, ORIEL_RECF_HAS_TIME, 3, 4, {100, 200, 0}},
     {ORIEL_REC_PLOT, 0, 3, 3, {100, 42}},
@@ -193,10 +197,10 @@ TEST(texts_are_as_long_as_they_say_and_padded_with_zeros)
     CHECK_EQ(check_text(8, 8, 1, 0), 4);
     CHECK_EQ(check_text(9, 9, 2, 0), 5);
     CHECK_EQ(check_text(7, 4000000000, 1, 0), 4);
-    CHECK_EQ(check_text(7, 7, 1, 1), 0);  /* something in the padding */
-    CHECK_EQ(check_text(8, 7, 1, 0), 0);  /* longer than the original */
-    CHECK_EQ(check_text(8, 8, 0, 0), 0);  /* bytes missing */
-    CHECK_EQ(check_text(1, 1, 2, 0), 0);  /* a word too many */
+    CHECK_EQ(check_text(7, 7, 1, 1), 0); /* something in the padding */
+    CHECK_EQ(check_text(8, 7, 1, 0), 0); /* longer than the original */
+    CHECK_EQ(check_text(8, 8, 0, 0), 0); /* bytes missing */
+    CHECK_EQ(check_text(1, 1, 2, 0), 0); /* a word too many */
     CHECK_EQ(check_text(UINT32_MAX, UINT32_MAX, 1, 0), 0);
     CHECK_EQ(check_text(ORIEL_STRING_MAX_BYTES, ORIEL_STRING_MAX_BYTES, 512, 0), 515);
     CHECK_EQ(check_text(ORIEL_STRING_MAX_BYTES + 1, ORIEL_STRING_MAX_BYTES + 1, 513, 0), 0);
@@ -206,8 +210,8 @@ TEST(values_must_fill_the_record_exactly)
 {
     static const uint8_t types[] = {ORIEL_TYPE_BOOL, ORIEL_TYPE_STR, ORIEL_TYPE_F64,
                                     ORIEL_TYPE_BYTES, ORIEL_TYPE_PTR};
-    uint64_t w[] = {0,  100, 1, 2 | UINT64_C(2) << 32, 0x6161, 5, 1 | UINT64_C(1) << 32, 0x61,
-                    99, 0};
+    uint64_t w[] = {0,    100, 1, 2 | UINT64_C(2) << 32, 0x6161, 5, 1 | UINT64_C(1) << 32,
+                    0x61, 99,  0};
     for (uint32_t words = 2; words <= 10; words++) {
         w[0] = ORIEL_RECORD_HEADER(words, ORIEL_REC_BEGIN, 0, 2);
         CHECK_EQ(wire_record_check(w, 10, types, 5), words == 9 ? 9 : 0);

@@ -33,7 +33,7 @@
 
 #define WIRE_CHUNK_BYTES 16384u
 #define WIRE_CHUNKS_MIN 16u
-#define WIRE_CHUNKS_MAX 262144u /* 4 GiB */
+#define WIRE_CHUNKS_MAX 262144u   /* 4 GiB */
 #define WIRE_CHUNKS_DEFAULT 1024u /* 16 MiB */
 #define WIRE_THREADS_MAX 4096u
 #define WIRE_PROCESSES_MAX 64u
@@ -81,22 +81,22 @@ struct wire_region {
     uint8_t session_id[16];
     struct wire_anchor created; /* read by the creator of the region */
     uint32_t creator_pid;
-    uint32_t boot_tag; /* hash of the kernel's boot id: ticks do not outlive a boot */
+    uint32_t boot_tag;      /* hash of the kernel's boot id: ticks do not outlive a boot */
     uint64_t creator_start; /* os_start_time of the creator, to tell a reused pid; 0 unknown */
 
     /* ---- written while running, each on its own cache line ---- */
-    _Alignas(64) uint32_t free_chunks; /* atomic; what writers may still take */
-    _Alignas(64) uint64_t chunk_seq;   /* atomic; next chunk's sequence number */
-    _Alignas(64) uint64_t meta_head;   /* atomic; bytes of the meta log reserved */
+    _Alignas(64) uint32_t free_chunks;   /* atomic; what writers may still take */
+    _Alignas(64) uint64_t chunk_seq;     /* atomic; next chunk's sequence number */
+    _Alignas(64) uint64_t meta_head;     /* atomic; bytes of the meta log reserved */
     _Alignas(64) uint32_t thread_serial; /* atomic; last serial handed out */
-    uint32_t process_serial;           /* atomic; last process serial handed out */
-    uint32_t filter_gen;               /* atomic; bumped when directives change */
-    uint32_t trigger;                  /* atomic; flight recorder: dumps asked for */
-    uint32_t closed;                   /* atomic; 1: the reader is gone for good */
-    uint64_t lost[8];                  /* atomic; losses that no thread could take */
+    uint32_t process_serial;             /* atomic; last process serial handed out */
+    uint32_t filter_gen;                 /* atomic; bumped when directives change */
+    uint32_t trigger;                    /* atomic; flight recorder: dumps asked for */
+    uint32_t closed;                     /* atomic; 1: the reader is gone for good */
+    uint64_t lost[8];                    /* atomic; losses that no thread could take */
     _Alignas(64) uint32_t reader_pid;
-    uint32_t reader_beat; /* atomic; bumped on every poll of the reader */
-    struct wire_anchor latest; /* refreshed by the reader, for recovery */
+    uint32_t reader_beat;                   /* atomic; bumped on every poll of the reader */
+    struct wire_anchor latest;              /* refreshed by the reader, for recovery */
     char directives[WIRE_DIRECTIVES_BYTES]; /* "info,db=debug"; NUL-terminated */
     char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
 };
@@ -131,10 +131,10 @@ struct wire_process {
     uint64_t start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
     uint64_t trace_hi;
     uint64_t trace_salt;
-    uint64_t image_tag; /* differs after exec, same for two copies of the library */
+    uint64_t image_tag;        /* differs after exec, same for two copies of the library */
     struct wire_anchor anchor; /* taken when the process attached */
-    uint32_t serial;   /* never reused in a region; starts at 1; meta entries name it */
-    uint32_t sites_of; /* serial of the process whose sites it uses: a fork's parent */
+    uint32_t serial;           /* never reused in a region; starts at 1; meta entries name it */
+    uint32_t sites_of;         /* serial of the process whose sites it uses: a fork's parent */
     char exe[256];             /* NUL-terminated */
     char cmdline[512];         /* NUL between arguments, double NUL at the end */
 };
@@ -147,11 +147,11 @@ enum wire_chunk_state {
 };
 
 struct wire_chunk {
-    uint32_t state;  /* atomic: enum wire_chunk_state */
-    uint32_t thread; /* slot of the owner */
-    uint32_t serial; /* serial of the owner */
-    uint32_t bytes;  /* final length once FULL */
-    uint64_t seq;    /* order in which chunks were taken */
+    uint32_t state;       /* atomic: enum wire_chunk_state */
+    uint32_t thread;      /* slot of the owner */
+    uint32_t serial;      /* serial of the owner */
+    uint32_t bytes;       /* final length once FULL */
+    uint64_t seq;         /* order in which chunks were taken */
     uint64_t stream_base; /* stream position of the first byte (id = seed + position) */
     uint64_t id_base;     /* raw id of a record at offset 0 */
     uint32_t consumed;    /* atomic; bytes safely in the capture (for recovery) */
@@ -167,14 +167,14 @@ struct wire_chunk {
  */
 #define WIRE_META_PENDING 0x80000000u
 enum wire_meta_type {
-    WIRE_META_SITE = 1,   /* struct wire_meta_site, then field types, then text */
-    WIRE_META_MODULE = 2, /* object file: build id, load address, path */
+    WIRE_META_SITE = 1,    /* struct wire_meta_site, then field types, then text */
+    WIRE_META_MODULE = 2,  /* object file: build id, load address, path */
     WIRE_META_RESOURCE = 3 /* process-wide attribute: key NUL value NUL */
 };
 
 struct wire_meta {
-    uint32_t words; /* atomic; whole entry in 8-byte words, 0 = not even begun */
-    uint16_t type;  /* enum wire_meta_type */
+    uint32_t words;   /* atomic; whole entry in 8-byte words, 0 = not even begun */
+    uint16_t type;    /* enum wire_meta_type */
     uint16_t process; /* low half of the process's serial */
 };
 

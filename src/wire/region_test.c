@@ -55,8 +55,8 @@ TEST(counts_out_of_range_have_no_layout)
     CHECK_EQ(wire_region_layout(&h, 64, 16, WIRE_PROCESSES_MAX + 1, 1 << 16), 0);
     CHECK_EQ(wire_region_layout(&h, 64, 16, 4, 4095), 0);
     CHECK_EQ(wire_region_layout(&h, 64, 16, 4, UINT64_MAX), 0);
-    CHECK(wire_region_layout(&h, WIRE_CHUNKS_MAX, WIRE_THREADS_MAX, WIRE_PROCESSES_MAX,
-                             256 << 20) > UINT64_C(4) << 30);
+    CHECK(wire_region_layout(&h, WIRE_CHUNKS_MAX, WIRE_THREADS_MAX, WIRE_PROCESSES_MAX, 256 << 20) >
+          UINT64_C(4) << 30);
 }
 
 TEST(a_header_of_ours_passes)

@@ -89,10 +89,24 @@ static void run(const uint8_t *data, size_t size)
 
 /* What breaks decoders: lengths and offsets that are too large, off by one,
  * or negative. */
-static const uint64_t interesting[] = {0,      1,          7,          8,          0x7f,
-                                       0x80,   0xff,       0x100,      0x7fff,     0xffff,
-                                       0x10000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-                                       INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX};
+static const uint64_t interesting[] = {0,
+                                       1,
+                                       7,
+                                       8,
+                                       0x7f,
+                                       0x80,
+                                       0xff,
+                                       0x100,
+                                       0x7fff,
+                                       0xffff,
+                                       0x10000,
+                                       0x7fffffff,
+                                       0x80000000,
+                                       0xffffffff,
+                                       0x100000000,
+                                       INT64_MAX,
+                                       (uint64_t)INT64_MIN,
+                                       UINT64_MAX};
 
 static size_t mutate_once(uint8_t *data, size_t size)
 {

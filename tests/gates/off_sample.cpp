@@ -28,7 +28,8 @@ inline int sample_inline(int n)
     return sample_work("inline") + n;
 }
 
-class Sampler {
+class Sampler
+{
   public:
     explicit Sampler(int n) : count(n)
     {

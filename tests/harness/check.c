@@ -140,7 +140,8 @@ int main(int argc, char **argv)
         add_thread(&s, i, page[i * LINE]);
     balance(&s, "all", s.attempted, s.present, s.lost, threads);
     printf("{\"attempted\":%" PRIu64 ",\"present\":%" PRIu64 ",\"lost\":%" PRIu64
-           ",\"missing\":%" PRIu64 ",\"torn\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"readable\":%s}\n",
+           ",\"missing\":%" PRIu64 ",\"torn\":%" PRIu64 ",\"damaged\":%" PRIu64
+           ",\"readable\":%s}\n",
            s.attempted, s.present, s.lost, s.missing, s.torn, damage.records,
            rc < 0 ? "false" : "true");
     model_catalog_done(&catalog);

@@ -52,7 +52,6 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < AT_ONCE; i++)
         pthread_join(t[i], NULL);
-    printf("threads %lu grew_kib %ld\n", (unsigned long)count,
-           (long)(private_kib() - before));
+    printf("threads %lu grew_kib %ld\n", (unsigned long)count, (long)(private_kib() - before));
     return 0;
 }

@@ -32,12 +32,20 @@ static void late_tick(uint64_t who)
         tick(run + who, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
 }
 
-namespace {
+namespace
+{
 struct late {
     uint64_t who;
-    explicit late(uint64_t w) : who(w) {}
-    ~late() { late_tick(who); }
-    void touch() const {}
+    explicit late(uint64_t w) : who(w)
+    {
+    }
+    ~late()
+    {
+        late_tick(who);
+    }
+    void touch() const
+    {
+    }
 };
 late at_static_end(STATIC);
 } // namespace

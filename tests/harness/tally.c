@@ -115,8 +115,8 @@ int main(int argc, char **argv)
         sum += lost[c];
     }
     printf("{\"present\":%zu,\"lost\":%" PRIu64 ",\"unwritten\":%" PRIu64 ",\"twice\":%" PRIu64
-           ",\"foreign\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"pids\":%" PRIu64
-           ",\"threads\":%u,\"truncated\":%s,\"causes\":[",
+           ",\"foreign\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"damaged\":%" PRIu64
+           ",\"pids\":%" PRIu64 ",\"threads\":%u,\"truncated\":%s,\"causes\":[",
            present, sum, damage.unwritten, twice, foreign, wrong, damage.records, pids,
            catalog.thread_count, damage.truncated ? "true" : "false");
     for (int c = 0; c < ORIEL_LOST_CAUSES; c++)

@@ -26,7 +26,8 @@ static void *emit(void *arg)
     uint64_t me = (uint64_t)(uintptr_t)arg;
     volatile uint64_t *attempted = &page[me * LINE];
     for (uint64_t i = 0;; i++) {
-        ORIEL_EVENT("tick", "thread", me, "seq", i, "check", ~i * 2654435761u, "text", "some words");
+        ORIEL_EVENT("tick", "thread", me, "seq", i, "check", ~i * 2654435761u, "text",
+                    "some words");
         __atomic_store_n(attempted, i + 1, __ATOMIC_RELEASE);
     }
     return NULL;

@@ -194,7 +194,10 @@ static const char *explore(size_t *out_states)
     return problem;
 }
 
-#define C(chunks, cap, records, ...) {chunks, cap, records, __VA_ARGS__}
+#define C(chunks, cap, records, ...)                                                               \
+    {                                                                                              \
+        chunks, cap, records, __VA_ARGS__                                                          \
+    }
 static const struct config sound[] = {
     C(2, 1, 2, .kills = true, .fine = true),
     C(2, 1, 3, .kills = true),
@@ -224,7 +227,8 @@ static bool run(const struct config *c)
     const char *what = explore(&states);
     printf("%d chunks of %d, %d records each%s%s%s%s, %s: %zu states: %s\n", c->chunks, c->cap,
            c->records, c->overwrite ? ", overwriting" : "", c->kills ? ", kills" : "",
-           c->seq_first ? ", seq first" : "", c->fine ? ", plain steps apart" : "", mistake_names[c->mistake], states, what ? what : "sound");
+           c->seq_first ? ", seq first" : "", c->fine ? ", plain steps apart" : "",
+           mistake_names[c->mistake], states, what ? what : "sound");
     fflush(stdout);
     if ((what != NULL) == (c->mistake != SOUND))
         return true;

@@ -30,7 +30,7 @@ struct config {
     uint8_t chunks, cap, records;
     bool overwrite, kills;
     bool seq_first; /* the reader copies the seq before the owner */
-    bool fine; /* plain accesses are steps of their own, not one with the next atomic */
+    bool fine;      /* plain accesses are steps of their own, not one with the next atomic */
     enum mistake mistake;
 };
 extern struct config cfg;
@@ -59,11 +59,11 @@ struct state {
     struct view views[CHUNKS_MAX];
     uint8_t free_chunks, chunk_seq;
     uint8_t pc, i, limit, got[CAP_MAX][2], copied, length, head_chunk, head;
-    uint8_t over[WRITERS];         /* 0; 1 seen; 2 a scan began since */
-    uint8_t delivered[WRITERS];    /* last number delivered */
-    uint8_t count[WRITERS];        /* how many were */
-    uint8_t overwritten[WRITERS];  /* bit by number: stolen before it was read */
-    uint8_t seen[WRITERS];         /* bit by number */
+    uint8_t over[WRITERS];        /* 0; 1 seen; 2 a scan began since */
+    uint8_t delivered[WRITERS];   /* last number delivered */
+    uint8_t count[WRITERS];       /* how many were */
+    uint8_t overwritten[WRITERS]; /* bit by number: stolen before it was read */
+    uint8_t seen[WRITERS];        /* bit by number */
     uint8_t done;
 };
 

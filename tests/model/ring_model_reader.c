@@ -207,8 +207,7 @@ static void check_copy(struct state *s)
     if (same || !cfg.overwrite || cfg.mistake == COPY_WITHOUT_SECOND_LOOK)
         deliver(s);
     bool finished = v->final && v->read == v->length;
-    if (cfg.mistake == CLOSE_WITHOUT_SEQ && finished && c->state == ACTIVE &&
-        s->over[v->owner]) {
+    if (cfg.mistake == CLOSE_WITHOUT_SEQ && finished && c->state == ACTIVE && s->over[v->owner]) {
         s->pc = R_FREE;
         return;
     }
@@ -318,14 +317,14 @@ static void step_count(struct state *s)
 }
 
 static void (*const steps[R_END + 1])(struct state *) = {
-    [R_ALIVE] = step_alive,      [R_LIMIT] = step_limit,
-    [R_SCAN] = step_scan,        [R_TAKE_BACK] = step_take_back,
-    [R_SEQ] = copy_desc,         [R_COPY_OWNER] = copy_desc,
-    [R_COPY_SEQ] = copy_desc,    [R_STATE] = look_at_state,
-    [R_HEAD] = look_at_head,     [R_STATE_AGAIN] = look_again,
-    [R_BYTES] = step_bytes,      [R_COPY] = copy_half,
-    [R_CHECK] = check_copy,      [R_FREE] = free_one,
-    [R_COUNT] = step_count,      [R_END] = end_round,
+    [R_ALIVE] = step_alive,   [R_LIMIT] = step_limit,
+    [R_SCAN] = step_scan,     [R_TAKE_BACK] = step_take_back,
+    [R_SEQ] = copy_desc,      [R_COPY_OWNER] = copy_desc,
+    [R_COPY_SEQ] = copy_desc, [R_STATE] = look_at_state,
+    [R_HEAD] = look_at_head,  [R_STATE_AGAIN] = look_again,
+    [R_BYTES] = step_bytes,   [R_COPY] = copy_half,
+    [R_CHECK] = check_copy,   [R_FREE] = free_one,
+    [R_COUNT] = step_count,   [R_END] = end_round,
 };
 
 /* Reads of what cannot change any more, and decisions. */

@@ -229,12 +229,15 @@ static void step_exit(struct state *s, int me)
 }
 
 static void (*const steps[W_END])(struct state *, int) = {
-    [W_RECORD] = step_record, [W_HALF_A] = step_half,   [W_HALF_B] = step_half,
-    [W_COMMIT] = step_commit, [W_COUNT] = step_count,   [W_FIND] = find,
-    [W_CLAIM] = step_claim,   [W_STEAL] = steal,        [W_TAKE] = step_take,
-    [W_LENGTH] = hand_over,   [W_FULL] = hand_over,     [W_FILL] = step_fill,
-    [W_SEQ] = step_seq,       [W_SEQ_STORE] = step_seq_store, [W_HEAD] = step_head,
-    [W_ACTIVE] = step_active, [W_EXIT] = step_exit,
+    [W_RECORD] = step_record, [W_HALF_A] = step_half,
+    [W_HALF_B] = step_half,   [W_COMMIT] = step_commit,
+    [W_COUNT] = step_count,   [W_FIND] = find,
+    [W_CLAIM] = step_claim,   [W_STEAL] = steal,
+    [W_TAKE] = step_take,     [W_LENGTH] = hand_over,
+    [W_FULL] = hand_over,     [W_FILL] = step_fill,
+    [W_SEQ] = step_seq,       [W_SEQ_STORE] = step_seq_store,
+    [W_HEAD] = step_head,     [W_ACTIVE] = step_active,
+    [W_EXIT] = step_exit,
 };
 
 /* Touches nothing that anybody else may look at: local, or plain stores that a

@@ -13,8 +13,18 @@
 #include "wire/capture.h"
 #include "wire/record.h"
 
-enum { MAKER_PLAIN = 0, MAKER_OTHER, MAKER_RICH, MAKER_EVENT, MAKER_PLOT, MAKER_FRAME, MAKER_TASK,
-       MAKER_SET, MAKER_ASYNC, MAKER_SITES };
+enum {
+    MAKER_PLAIN = 0,
+    MAKER_OTHER,
+    MAKER_RICH,
+    MAKER_EVENT,
+    MAKER_PLOT,
+    MAKER_FRAME,
+    MAKER_TASK,
+    MAKER_SET,
+    MAKER_ASYNC,
+    MAKER_SITES
+};
 #define MAKER_STREAMS 8
 
 struct maker_stream {
@@ -51,19 +61,25 @@ static inline const struct model_site *maker_site(struct maker *m, uint32_t id, 
     for (uint16_t i = 0; i < count; i++)
         fields[i] = (struct model_field_def){
             {names[i % 7], (uint32_t)strlen(names[i % 7])}, types[i], i == 3 ? ORIEL_FIELD_ARG : 0};
-    struct model_site s = {.id = id, .process = 0, .line = 100 + id, .kind = kind,
-                           .level = ORIEL_LEVEL_INFO, .field_count = count,
+    struct model_site s = {.id = id,
+                           .process = 0,
+                           .line = 100 + id,
+                           .kind = kind,
+                           .level = ORIEL_LEVEL_INFO,
+                           .field_count = count,
                            .name = {name, (uint32_t)strlen(name)},
                            .target = MODEL_STR("demo.server"),
                            .file = MODEL_STR("src/demo/server.c"),
-                           .function = MODEL_STR("serve"), .fields = fields};
+                           .function = MODEL_STR("serve"),
+                           .fields = fields};
     return model_catalog_add_site(&m->catalog, &s);
 }
 
 static inline void maker_init(struct maker *m, unsigned streams)
 {
-    static const uint8_t rich[] = {ORIEL_TYPE_BOOL, ORIEL_TYPE_I64, ORIEL_TYPE_U64, ORIEL_TYPE_F64,
-                                   ORIEL_TYPE_STR, ORIEL_TYPE_BYTES, ORIEL_TYPE_PTR};
+    static const uint8_t rich[] = {ORIEL_TYPE_BOOL, ORIEL_TYPE_I64, ORIEL_TYPE_U64,
+                                   ORIEL_TYPE_F64,  ORIEL_TYPE_STR, ORIEL_TYPE_BYTES,
+                                   ORIEL_TYPE_PTR};
     static const uint8_t event[] = {ORIEL_TYPE_STR, ORIEL_TYPE_I64}, plot[] = {ORIEL_TYPE_F64};
     memset(m, 0, sizeof *m);
     m->random = 88172645463325252u;
@@ -81,7 +97,8 @@ static inline void maker_init(struct maker *m, unsigned streams)
     m->process->trace_hi = 0x1122334455667788u;
     m->process->trace_salt = 0x99aabbccddeeff00u;
     /* 2.6 ticks per ns */
-    m->process->clock.now = (struct clock_piece){UINT64_C(1) << 50, m->catalog.start_ns, 1651910498};
+    m->process->clock.now =
+        (struct clock_piece){UINT64_C(1) << 50, m->catalog.start_ns, 1651910498};
     m->process->clock.before = m->process->clock.now;
     m->sites[MAKER_PLAIN] = maker_site(m, 2, ORIEL_SITE_SPAN, "index.file", NULL, 0);
     m->sites[MAKER_OTHER] = maker_site(m, 3, ORIEL_SITE_SPAN, "tokenize", NULL, 0);
@@ -93,14 +110,14 @@ static inline void maker_init(struct maker *m, unsigned streams)
     m->sites[MAKER_SET] = maker_site(m, 9, ORIEL_SITE_SET, "set", event, 2);
     m->sites[MAKER_ASYNC] = maker_site(m, 10, ORIEL_SITE_SPAN, "download", NULL, 0);
     for (unsigned i = 0; i < streams; i++) {
-        struct model_thread *t =
-            model_catalog_add_thread(&m->catalog, 0, 4711 + (int32_t)i, i + 1);
+        struct model_thread *t = model_catalog_add_thread(&m->catalog, 0, 4711 + (int32_t)i, i + 1);
         char name[16];
         int n = snprintf(name, sizeof name, "worker-%u", i);
         model_thread_set_name(&m->catalog, t, (struct model_str){name, (uint32_t)n});
-        m->streams[i] = (struct maker_stream){
-            .thread = t, .serial = i + 1, .seed = UINT64_C(0x5000000000) * (i + 1) + 77 * i,
-            .ticks = (UINT64_C(1) << 50) + 1000 * i};
+        m->streams[i] = (struct maker_stream){.thread = t,
+                                              .serial = i + 1,
+                                              .seed = UINT64_C(0x5000000000) * (i + 1) + 77 * i,
+                                              .ticks = (UINT64_C(1) << 50) + 1000 * i};
     }
 }
 
@@ -161,7 +178,8 @@ static inline void maker_wait(struct maker *m, struct maker_stream *s, uint64_t 
 static inline void maker_begin(struct maker *m, struct maker_stream *s, unsigned site)
 {
     s->stack[s->depth++ % 256] = s->seed + s->position;
-    maker_add(m, s, ORIEL_REC_BEGIN, s->depth == 1 ? ORIEL_RECF_ROOT : 0, m->sites[site], 0, NULL, 0);
+    maker_add(m, s, ORIEL_REC_BEGIN, s->depth == 1 ? ORIEL_RECF_ROOT : 0, m->sites[site], 0, NULL,
+              0);
 }
 
 static inline void maker_end(struct maker *m, struct maker_stream *s)
@@ -347,7 +365,8 @@ static inline uint64_t maker_hash(const struct model_record *r)
         part[9] = map_hash_bytes(r->site->name.p, r->site->name.n, r->site->id);
         part[10] = map_hash_bytes(r->site->types, r->site->field_count, r->site->line);
         for (unsigned i = 0; i < r->site->field_count; i++)
-            part[11] = map_hash_bytes(r->site->fields[i].name.p, r->site->fields[i].name.n, part[11]);
+            part[11] =
+                map_hash_bytes(r->site->fields[i].name.p, r->site->fields[i].name.n, part[11]);
     }
     return map_hash_bytes(part, sizeof part, map_hash_bytes(r->raw, (size_t)r->words * 8, 1));
 }

@@ -15,7 +15,7 @@ struct recording {
     struct region *region;
     char path[512];
     struct model_catalog catalog;
-    void *state; /* of the ring source; opened by the first read */
+    void *state;                         /* of the ring source; opened by the first read */
     uint64_t by_type[ORIEL_REC_MAX + 1]; /* records read so far */
     uint64_t records, damaged;
     uint64_t lost[ORIEL_LOST_CAUSES];

@@ -56,8 +56,8 @@ static uint16_t parse_fields(const char *text, struct model_field_def *out)
         text += secret != 0;
         if (n == FIELDS_MAX)
             abort();
-        out[n++] = (struct model_field_def){
-            {text, (uint32_t)(colon - text)}, type_of(colon[1]), secret};
+        out[n++] =
+            (struct model_field_def){{text, (uint32_t)(colon - text)}, type_of(colon[1]), secret};
         text = colon + 2 + (colon[2] == ',');
     }
     return n;
@@ -106,8 +106,8 @@ static struct records_stream new_stream(struct records *w, const struct model_th
 
 struct records_stream records_thread(struct records *w, int32_t tid)
 {
-    struct model_thread *t = need(
-        model_catalog_add_thread(&w->catalog, w->process->index, tid, w->last_serial + 1));
+    struct model_thread *t =
+        need(model_catalog_add_thread(&w->catalog, w->process->index, tid, w->last_serial + 1));
     return new_stream(w, t);
 }
 
@@ -175,8 +175,8 @@ static void put_values(struct draft *d, const struct model_site *site, va_list v
 }
 
 /* Header and time stand in words 0 and 1 once this returns. */
-static uint64_t append(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
-                       uint8_t type, const struct model_site *site, uint64_t id, struct draft *d)
+static uint64_t append(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t type,
+                       const struct model_site *site, uint64_t id, struct draft *d)
 {
     struct model_record *r = need(model_batch_add_record(b));
     uint64_t own = s->seed + s->position;
@@ -375,8 +375,7 @@ void rec_thread_name(struct model_batch *b, struct records_stream *s, uint64_t t
     text_record(b, s, t_ns, ORIEL_REC_THREAD, name);
 }
 
-void rec_trigger(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
-                 const char *reason)
+void rec_trigger(struct model_batch *b, struct records_stream *s, uint64_t t_ns, const char *reason)
 {
     text_record(b, s, t_ns, ORIEL_REC_TRIGGER, reason);
 }

@@ -19,9 +19,8 @@ static bool claim_process(struct rw_process *p)
     for (uint32_t i = 0; i < p->h.process_count; i++) {
         struct wire_process *w = wire_region_process(&p->h, p->base, i);
         uint32_t expected = 0;
-        if (!__atomic_compare_exchange_n(&w->state, &expected,
-                                         wire_claim(1, (uint32_t)os_getpid()), false,
-                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&w->state, &expected, wire_claim(1, (uint32_t)os_getpid()),
+                                         false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
         clock_anchor_read((enum oriel_clock)p->h.clock, &a);
         w->pid = os_getpid();
@@ -158,8 +157,7 @@ static bool steal(struct rw_thread *th, uint32_t claim, uint32_t *out)
         for (uint32_t i = 0; i < p->h.chunk_count; i++) {
             struct wire_chunk *d = wire_region_desc(&p->h, p->base, i);
             uint64_t seq = __atomic_load_n(&d->seq, __ATOMIC_RELAXED);
-            if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == WIRE_CHUNK_FULL &&
-                seq < best_seq) {
+            if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == WIRE_CHUNK_FULL && seq < best_seq) {
                 best = i;
                 best_seq = seq;
             }

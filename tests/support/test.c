@@ -140,7 +140,8 @@ static size_t collect(int fd, char *out, size_t n, int64_t deadline, bool *late)
         }
         if (poll(&p, 1, (int)left) <= 0)
             continue;
-        ssize_t got = used < n - 1 ? read(fd, out + used, n - 1 - used) : read(fd, sink, sizeof sink);
+        ssize_t got =
+            used < n - 1 ? read(fd, out + used, n - 1 - used) : read(fd, sink, sizeof sink);
         if (got <= 0)
             return used;
         if (used < n - 1)

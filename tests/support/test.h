@@ -44,8 +44,7 @@ const char *test_tmpdir(void);
 
 #define TEST_T(id, seconds)                                                                        \
     static void test_run_##id(void);                                                               \
-    static struct test_case test_case_##id = {#id, __FILE__, __LINE__, seconds,                    \
-                                              test_run_##id, 0};                                   \
+    static struct test_case test_case_##id = {#id, __FILE__, __LINE__, seconds, test_run_##id, 0}; \
     __attribute__((constructor)) static void test_add_##id(void)                                   \
     {                                                                                              \
         test_register(&test_case_##id);                                                            \

@@ -14,9 +14,8 @@ static int usage(const char *problem)
 {
     if (problem)
         fprintf(stderr, "codesearch: %s\n", problem);
-    fprintf(problem ? stderr : stdout,
-            "usage: codesearch index --db FILE [--workers N] DIR\n"
-            "       codesearch query --db FILE [--limit N] WORD...\n");
+    fprintf(problem ? stderr : stdout, "usage: codesearch index --db FILE [--workers N] DIR\n"
+                                       "       codesearch query --db FILE [--limit N] WORD...\n");
     return problem ? 2 : 0;
 }
 

@@ -77,10 +77,10 @@ enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ER
 
 /* Why a record was not kept. Counted per thread, in this order, for ever. */
 enum oriel_lost_cause {
-    ORIEL_LOST_RING_FULL = 0, /* no free chunk: the reader is behind */
-    ORIEL_LOST_NESTED = 1,    /* a third level of signal nesting */
-    ORIEL_LOST_NO_THREAD = 2, /* no free thread slot */
-    ORIEL_LOST_TOO_LARGE = 3, /* the record cannot fit a chunk */
+    ORIEL_LOST_RING_FULL = 0,   /* no free chunk: the reader is behind */
+    ORIEL_LOST_NESTED = 1,      /* a third level of signal nesting */
+    ORIEL_LOST_NO_THREAD = 2,   /* no free thread slot */
+    ORIEL_LOST_TOO_LARGE = 3,   /* the record cannot fit a chunk */
     ORIEL_LOST_OVERWRITTEN = 4, /* overwrite-oldest policy took it */
     ORIEL_LOST_CAUSES = 5
 };

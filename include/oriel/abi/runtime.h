@@ -23,8 +23,7 @@ extern "C" {
 
 /* This thread's block and gate; points at a block that refuses until the
  * thread's first record. */
-extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls
-    __attribute__((tls_model("initial-exec")));
+extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls __attribute__((tls_model("initial-exec")));
 
 /* 1 while values marked ORIEL_MARK_ARG are recorded. */
 extern ORIEL_EXPORT uint32_t oriel_include_args;

@@ -88,9 +88,9 @@ struct oriel_site {
     uint8_t level;        /* enum oriel_level */
     uint32_t line;
     uint32_t field_count;
-    uint32_t flags; /* 0 */
-    const char *name;     /* span, event or plot name; log message */
-    const char *target;   /* dotted component name, filters match it */
+    uint32_t flags;     /* 0 */
+    const char *name;   /* span, event or plot name; log message */
+    const char *target; /* dotted component name, filters match it */
     const char *file;
     const char *function;
     const char *format; /* printf format of a formatted log, or NULL */

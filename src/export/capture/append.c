@@ -67,9 +67,8 @@ static int find_magic(struct scan *s, uint64_t from, uint64_t *out)
         int rc = out_read_at(s->out, at, window, SCAN_BYTES, &got);
         if (rc < 0)
             return rc;
-        const char *found = got < MAGIC_BYTES
-                                ? NULL
-                                : memmem(window, got, WIRE_CAPTURE_MAGIC, MAGIC_BYTES);
+        const char *found =
+            got < MAGIC_BYTES ? NULL : memmem(window, got, WIRE_CAPTURE_MAGIC, MAGIC_BYTES);
         if (found) {
             *out = at + (uint64_t)(found - window);
             return 0;
@@ -120,7 +119,8 @@ static void take_last_words(struct scan *s)
     const uint8_t *slot = (const uint8_t *)s->payload.data;
     for (unsigned i = 0; i < 2; i++, slot += WIRE_CAPTURE_SLOT_BYTES) {
         struct wire_capture_last_words w;
-        if (crc32c(0, slot, WIRE_CAPTURE_SLOT_CRC_AT) != wire_get32(slot + WIRE_CAPTURE_SLOT_CRC_AT))
+        if (crc32c(0, slot, WIRE_CAPTURE_SLOT_CRC_AT) !=
+            wire_get32(slot + WIRE_CAPTURE_SLOT_CRC_AT))
             continue;
         wire_capture_last_words_get(slot, &w);
         if (w.generation > c->words.generation)
@@ -186,7 +186,8 @@ static int judge(const struct scan *s, int rc, struct oriel_err *err)
                        err_text(rc));
     if (s->other_session)
         return err_set(err, ORIEL_EINVAL,
-                       "%s: holds another recording: nothing was changed; choose another file", path);
+                       "%s: holds another recording: nothing was changed; choose another file",
+                       path);
     if (s->other_version)
         return err_set(err, ORIEL_EVERSION,
                        "%s: written by another version of Oriel (format %u expected at byte 7): "

@@ -33,8 +33,8 @@ struct capture {
     uint64_t schema_at; /* file size when the schema was last written */
     uint64_t seq, records;
     uint32_t resources_told;
-    unsigned rest_pause; /* chunks whose rest section is not worth compressing */
-    bool full;           /* the last chunk did not fit */
+    unsigned rest_pause;   /* chunks whose rest section is not worth compressing */
+    bool full;             /* the last chunk did not fit */
     struct oriel_err loss; /* why records could not be written; code 0: never */
 };
 

@@ -65,8 +65,8 @@ static void tight_open(struct tight_out *t, uint64_t limit, bool partial, bool s
 {
     static const struct out_ops disk = {tight_write,    tight_sync,    tight_close,
                                         tight_write_at, tight_read_at, tight_truncate};
-    static const struct out_ops pipe = {.write = tight_write, .sync = tight_sync,
-                                        .close = tight_close};
+    static const struct out_ops pipe = {
+        .write = tight_write, .sync = tight_sync, .close = tight_close};
     memset(t, 0, sizeof *t);
     t->base.ops = seekable ? &disk : &pipe;
     t->limit = limit;
@@ -124,7 +124,7 @@ static void write_until_full(uint64_t limit, bool partial, bool seekable)
             CHECK_EQ(records + unwritten, m.made - m.syncs);
             CHECK_EQ(damage.records, 0);
             CHECK(!damage.truncated);
-            CHECK_EQ(rc < 0, unwritten > 0);
+            CHECK_EQ(rc<0, unwritten> 0);
         } else {
             CHECK(records <= m.made);
         }
@@ -430,12 +430,13 @@ TEST(thousands_of_sites_threads_and_streams_are_split_over_chunks)
             struct maker_stream *s = &m.streams[0];
             maker_wait(&m, s, 100);
             maker_add(&m, s, ORIEL_REC_BEGIN, 0, site, 0, NULL, 0);
-            maker_add(&m, s, ORIEL_REC_END, 0, NULL, (uint32_t)(s->seed + s->position - 16), NULL, 0);
+            maker_add(&m, s, ORIEL_REC_END, 0, NULL, (uint32_t)(s->seed + s->position - 16), NULL,
+                      0);
         }
     }
     for (unsigned i = 0; i < THREADS; i++) {
-        struct maker_stream s = {.serial = 100 + i, .seed = 0x7000000000u + i * 0x100000u,
-                                 .ticks = m.streams[0].ticks};
+        struct maker_stream s = {
+            .serial = 100 + i, .seed = 0x7000000000u + i * 0x100000u, .ticks = m.streams[0].ticks};
         s.thread = model_catalog_add_thread(&m.catalog, 0, 10000 + (int32_t)i, s.serial);
         maker_sync(&m, &s);
         maker_begin(&m, &s, MAKER_PLAIN);

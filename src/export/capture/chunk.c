@@ -12,9 +12,9 @@
 #include "util/crc32c.h"
 
 enum {
-    COMPRESS_MIN = 48,  /* smaller sections are stored as they are */
-    REST_PAUSE = 15,    /* chunks between two tries to compress the rest section */
-    CHUNK_LEAST = 192,  /* no chunk of records is smaller */
+    COMPRESS_MIN = 48,   /* smaller sections are stored as they are */
+    REST_PAUSE = 15,     /* chunks between two tries to compress the rest section */
+    CHUNK_LEAST = 192,   /* no chunk of records is smaller */
     WORDS_THREADS = 4096 /* sum up losses of more threads only at the end */
 };
 

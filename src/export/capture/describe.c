@@ -50,10 +50,10 @@ int encoder_find_site(struct encoder *e, const struct model_site *site, uint16_t
         uint32_t process = 0;
         if (e->sites.count == ITEMS_MAX || (e->records && e->site_bytes > SITE_BYTES_MAX))
             return ORIEL_ELIMIT;
-        int rc = site->process < e->catalog->process_count
-                     ? encoder_find_process(e, e->catalog->processes[site->process], NULL, 0,
-                                            &process)
-                     : ORIEL_EINVAL;
+        int rc =
+            site->process < e->catalog->process_count
+                ? encoder_find_process(e, e->catalog->processes[site->process], NULL, 0, &process)
+                : ORIEL_EINVAL;
         if (rc < 0)
             return rc;
         const struct model_site **slot = VEC_PUSH(&e->sites);
@@ -88,8 +88,7 @@ static void remember_plain(struct encoder *e, const struct model_record *r, uint
     }
 }
 
-int encoder_find_code(struct encoder *e, const struct model_record *r, uint32_t mode,
-                     uint16_t *out)
+int encoder_find_code(struct encoder *e, const struct model_record *r, uint32_t mode, uint16_t *out)
 {
     uint16_t local;
     struct encode_memo *m = r->site ? &e->memo[r->site->index] : &e->plain[r->type];
@@ -112,8 +111,7 @@ int encoder_find_code(struct encoder *e, const struct model_record *r, uint32_t 
         known = map_put(&e->code_by_key, whole, e->code_count);
         if (!known)
             return ORIEL_ENOMEM;
-        e->codes[e->code_count++] =
-            (struct encode_code){r->site, r->type, r->flags, (uint8_t)mode};
+        e->codes[e->code_count++] = (struct encode_code){r->site, r->type, r->flags, (uint8_t)mode};
     }
     m->epoch = e->epoch;
     m->key = key;

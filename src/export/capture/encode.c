@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    MARK_RECORDS = 128, /* a chunk can be cut after every so many */
+    MARK_RECORDS = 128,  /* a chunk can be cut after every so many */
     RECORD_ROOM = 16384, /* columns of the largest record, with what precedes it */
     SLACK = MARK_RECORDS * 384 + RECORD_ROOM /* what may follow the last look at the size */
 };
@@ -108,7 +108,7 @@ static void put_watermark(struct encoder *e, uint64_t watermark)
  * against 16 with the tests one by one. Not inlined, because the registers do
  * not suffice for two. Returns how many were encoded. */
 __attribute__((noinline)) static size_t encode_plain(struct encoder *e, struct encode_stream *s,
-                           const struct model_record *r, size_t n)
+                                                     const struct model_record *r, size_t n)
 {
     struct wire_capture_stream *p = &s->p;
     const struct clock_piece clock = e->processes.items[s->process].clock.now;

@@ -95,7 +95,7 @@ struct encoder {
     uint32_t told_at;             /* where to look for news next */
     struct buf scratch;
     int32_t until_mark;
-    uint32_t records, syncs; /* syncs: of the ring's own making among them */
+    uint32_t records, syncs;             /* syncs: of the ring's own making among them */
     uint64_t watermark_first, watermark; /* before the chunk; now */
     uint64_t first_ns, last_ns;          /* of the records in the chunk */
     struct map covered;                  /* serial -> end position in the file */
@@ -171,12 +171,11 @@ static inline unsigned encode_fast_slot(uint64_t header)
 static inline uint64_t encode_packed(const struct model_record *r)
 {
     uint64_t v;
-    _Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
-                       offsetof(struct model_record, flags) ==
-                           offsetof(struct model_record, words) + 3 &&
-                       offsetof(struct model_record, stream) ==
-                           offsetof(struct model_record, words) + 4,
-                   "as in a record's header");
+    _Static_assert(
+        offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+            offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3 &&
+            offsetof(struct model_record, stream) == offsetof(struct model_record, words) + 4,
+        "as in a record's header");
     memcpy(&v, &r->words, sizeof v);
     return v;
 }

@@ -28,7 +28,7 @@ static bool put_text(struct encoder *e, const uint64_t **at, const uint64_t *end
 {
     if (*at == end)
         return false;
-    uint32_t stored = (uint32_t)**at, original = (uint32_t)(**at >> 32);
+    uint32_t stored = (uint32_t) * *at, original = (uint32_t)(**at >> 32);
     uint32_t words = (stored + 7) / 8;
     const uint64_t *bytes = *at + 1;
     if (stored > original || stored > ORIEL_STRING_MAX_BYTES || words > (size_t)(end - bytes))
@@ -159,7 +159,8 @@ static bool header_fits(const struct model_record *r, const char *shape)
 {
     uint64_t h = r->raw[0];
     uint32_t low = ORIEL_RECORD_LOW(h);
-    if (r->words < 2 || (uint32_t)h != (uint32_t)ORIEL_RECORD_HEADER(r->words, r->type, r->flags, 0))
+    if (r->words < 2 ||
+        (uint32_t)h != (uint32_t)ORIEL_RECORD_HEADER(r->words, r->type, r->flags, 0))
         return false;
     if (wire_shapes[r->type].low == WIRE_LOW_SITE)
         return r->site && r->site->id == low;
@@ -190,8 +191,7 @@ static int put_raw(struct encoder *e, struct encode_stream *s, const struct mode
     return 0;
 }
 
-static void put_move(struct encoder *e, struct wire_capture_stream *p,
-                     const struct model_record *r)
+static void put_move(struct encoder *e, struct wire_capture_stream *p, const struct model_record *r)
 {
     uint64_t seed = carries_own_id(r->type) && r->raw_id ? r->raw_id - r->position : p->seed;
     if (r->position == p->position && seed == p->seed)
@@ -207,8 +207,8 @@ static void put_time(struct encoder *e, struct encode_stream *s, const struct mo
 {
     /* A time from outside does not move the clock: expect that of the record before. */
     bool given = r->flags & ORIEL_RECF_HAS_TIME;
-    uint64_t expected = clock_map_ns(&e->processes.items[s->process].clock,
-                                     given ? s->p.ticks : r->raw[1]);
+    uint64_t expected =
+        clock_map_ns(&e->processes.items[s->process].clock, given ? s->p.ticks : r->raw[1]);
     if (expected != r->t_ns) {
         encoder_put_op(e, WIRE_OP_TIME);
         encoder_put_number(e, wire_zigzag(r->t_ns - expected));

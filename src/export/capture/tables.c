@@ -49,8 +49,7 @@ static void put_streams(struct encoder *e, const struct encode_mark *cut, struct
     put_number(out, cut->streams);
     for (uint32_t i = 0; i < cut->streams; i++) {
         const struct encode_stream *s = &e->streams[i];
-        const uint64_t *thread =
-            s->known ? map_get(&e->thread_by_index, s->thread->index) : NULL;
+        const uint64_t *thread = s->known ? map_get(&e->thread_by_index, s->thread->index) : NULL;
         put_number(out, s->serial);
         put_number(out, thread ? *thread + 1 : 0);
         put_number(out, s->first_position);

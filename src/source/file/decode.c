@@ -122,14 +122,15 @@ static bool reserve_pool(struct decoder *d, struct model_batch *batch, size_t wo
 
 /* Begins without fields and ends, until another op comes, `n` are done, or a
  * section ends. Returns how many records were made; they are at out[0..). */
-__attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct model_record *out, size_t n)
+__attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct model_record *out,
+                                                     size_t n)
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct wire_capture_stream *p = &s->p;
     const struct clock_piece clock = d->processes.items[s->process].clock.now;
     const struct decode_code *codes = d->codes.items;
-    const size_t code_count = d->codes.count < WIRE_OP_SHORT_CODES ? d->codes.count
-                                                                    : WIRE_OP_SHORT_CODES;
+    const size_t code_count =
+        d->codes.count < WIRE_OP_SHORT_CODES ? d->codes.count : WIRE_OP_SHORT_CODES;
     const struct model_thread *thread = s->thread;
     const uint32_t serial = s->serial;
     const uint8_t *op = d->op, *time = d->time, *rest = d->rest;
@@ -310,8 +311,8 @@ static bool make_time(struct decoder *d, const struct decode_stream *s,
 }
 
 /* Low half of a header, and for an END the span it closes. */
-static uint32_t make_low(struct decoder *d, struct decode_stream *s,
-                         const struct decode_code *code, uint64_t *out_id, bool *ok)
+static uint32_t make_low(struct decoder *d, struct decode_stream *s, const struct decode_code *code,
+                         uint64_t *out_id, bool *ok)
 {
     uint64_t own = s->p.seed + s->p.position;
     if (code->site)
@@ -347,8 +348,7 @@ static void follow(struct wire_capture_stream *p, const struct model_record *r, 
 }
 
 /* One record by its code into *out. False: the chunk is damaged here. */
-static bool decode_code(struct decoder *d, const struct decode_code *code,
-                        struct model_record *out)
+static bool decode_code(struct decoder *d, const struct decode_code *code, struct model_record *out)
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct maker m = {.d = d, .p = &s->p, .words = d->pool, .count = 2};
@@ -367,11 +367,20 @@ static bool decode_code(struct decoder *d, const struct decode_code *code,
                           code->site ? code->site->field_count : 0) != m.count)
         return false;
     switch (code->mode & 7) {
-    case WIRE_ID_OWN: out->raw_id = s->p.seed + s->p.position; break;
-    case WIRE_ID_WORD: out->raw_id = m.words[2]; break;
-    case WIRE_ID_RESOLVED: out->raw_id = id; break;
-    case WIRE_ID_LOW: out->raw_id = low; break;
-    default: out->raw_id = 0;
+    case WIRE_ID_OWN:
+        out->raw_id = s->p.seed + s->p.position;
+        break;
+    case WIRE_ID_WORD:
+        out->raw_id = m.words[2];
+        break;
+    case WIRE_ID_RESOLVED:
+        out->raw_id = id;
+        break;
+    case WIRE_ID_LOW:
+        out->raw_id = low;
+        break;
+    default:
+        out->raw_id = 0;
     }
     out->position = s->p.position;
     out->raw = m.words;
@@ -481,9 +490,9 @@ static int decode_op(struct decoder *d, struct model_batch *batch)
     } else {
         uint32_t code = op - (uint32_t)WIRE_OP_CODE;
         if (op >= WIRE_OP_CODE_LONG)
-            code = d->op == d->op_end ? UINT32_MAX
-                                      : WIRE_OP_SHORT_CODES + ((op - (uint32_t)WIRE_OP_CODE_LONG) << 8) +
-                                            *d->op++;
+            code = d->op == d->op_end
+                       ? UINT32_MAX
+                       : WIRE_OP_SHORT_CODES + ((op - (uint32_t)WIRE_OP_CODE_LONG) << 8) + *d->op++;
         ok = code < d->codes.count && decode_code(d, &d->codes.items[code], out);
     }
     if (!ok) {

@@ -275,8 +275,8 @@ static int prepare(struct file_source *s, struct model_catalog *catalog)
     s->damage.first_offset = UINT64_MAX;
     buf_init(&s->payload);
     buf_init(&s->window);
-    uint64_t budget = FILE_BUDGET_BYTES + (s->size < UINT64_MAX / 32 ? s->size : 0) *
-                                              FILE_BUDGET_PER_BYTE;
+    uint64_t budget =
+        FILE_BUDGET_BYTES + (s->size < UINT64_MAX / 32 ? s->size : 0) * FILE_BUDGET_PER_BYTE;
     decoder_init(&s->decoder, catalog, budget);
     return zip_new(&s->zip, 1);
 }
@@ -368,8 +368,8 @@ static int file_open(void *state, const char *path, struct model_catalog *catalo
         return err_set_errno(err, errno, "%s: cannot be opened", path);
     int rc = fstat(s->fd, &st) != 0 ? err_set_errno(err, errno, "%s: cannot be read", path)
              : !S_ISREG(st.st_mode)
-                 ? err_set(err, ORIEL_EFORMAT, "%s: not a file: give a capture made by `oriel record`",
-                           path)
+                 ? err_set(err, ORIEL_EFORMAT,
+                           "%s: not a file: give a capture made by `oriel record`", path)
                  : 0;
     if (rc == 0) {
         s->size = (uint64_t)st.st_size;

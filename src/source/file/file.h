@@ -59,7 +59,7 @@ struct decoder {
     uint32_t stream;       /* current one */
     uint32_t records_left; /* by the frame's count */
     uint64_t watermark_ns;
-    uint64_t shift_ns; /* TIME: of the next record */
+    uint64_t shift_ns;         /* TIME: of the next record */
     uint64_t *pool, *pool_end; /* words of records, in the batch's arena */
     size_t pool_bytes;
 };
@@ -95,10 +95,10 @@ struct file_source {
     struct decoder decoder;
     struct source_damage damage;
     struct wire_capture_last_words words;
-    uint64_t words_at;     /* of its slots; UINT64_MAX: none seen */
-    uint64_t expected;     /* records before the next chunk */
-    uint64_t next_seq;     /* one more than the highest number seen */
-    uint64_t chunk_at;     /* the one being decoded */
+    uint64_t words_at; /* of its slots; UINT64_MAX: none seen */
+    uint64_t expected; /* records before the next chunk */
+    uint64_t next_seq; /* one more than the highest number seen */
+    uint64_t chunk_at; /* the one being decoded */
     uint64_t told_unwritten;
     uint64_t watermark_ns;
     bool decoding, schema_seen, follow, ended;

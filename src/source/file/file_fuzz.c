@@ -69,8 +69,8 @@ static void repair(uint8_t *p, size_t size)
             wire_put32(p + at + 8, (uint32_t)stored);
         }
         uint8_t *payload = p + at + WIRE_CAPTURE_FRAME_BYTES;
-        for (size_t slot = 0; (p[at + 37] & WIRE_CAPTURE_IN_PLACE) &&
-                              slot + WIRE_CAPTURE_SLOT_BYTES <= stored;
+        for (size_t slot = 0;
+             (p[at + 37] & WIRE_CAPTURE_IN_PLACE) && slot + WIRE_CAPTURE_SLOT_BYTES <= stored;
              slot += WIRE_CAPTURE_SLOT_BYTES)
             wire_put32(payload + slot + WIRE_CAPTURE_SLOT_CRC_AT,
                        crc32c(0, payload + slot, WIRE_CAPTURE_SLOT_CRC_AT));

@@ -38,12 +38,13 @@ static void check_round_trip(struct maker *m, uint64_t chunk_bytes, int compress
             const struct model_record *a = &m->batch.records[at], *b = &eye.batch.records[i];
             bool same = maker_same(a, b) && memcmp(a->raw, b->raw, (size_t)a->words * 8) == 0;
             if (!same && wrong++ < 5)
-                test_fail(__FILE__, __LINE__,
-                          "record %zu type %u: t %llu/%llu id %llx/%llx position %llu/%llu words %u/%u",
-                          at, a->type, (unsigned long long)a->t_ns, (unsigned long long)b->t_ns,
-                          (unsigned long long)a->raw_id, (unsigned long long)b->raw_id,
-                          (unsigned long long)a->position, (unsigned long long)b->position,
-                          a->words, b->words);
+                test_fail(
+                    __FILE__, __LINE__,
+                    "record %zu type %u: t %llu/%llu id %llx/%llx position %llu/%llu words %u/%u",
+                    at, a->type, (unsigned long long)a->t_ns, (unsigned long long)b->t_ns,
+                    (unsigned long long)a->raw_id, (unsigned long long)b->raw_id,
+                    (unsigned long long)a->position, (unsigned long long)b->position, a->words,
+                    b->words);
         }
     }
     source_file.damage(&eye.s, &eye.damage);
@@ -212,8 +213,8 @@ TEST_T(a_file_cut_at_any_byte_is_read_up_to_there, 120)
         if (rc == 0) {
             eye_drain(&eye, 100);
             CHECK_EQ(eye.records, whole);
-            CHECK_EQ(eye.damage.truncated, cut != pen.bytes.size &&
-                     (cut >= pieces[1].end || cut != pieces[0].end));
+            CHECK_EQ(eye.damage.truncated,
+                     cut != pen.bytes.size && (cut >= pieces[1].end || cut != pieces[0].end));
             if (cut >= pieces[1].end) /* the last words are there: nothing is missed unseen */
                 CHECK_EQ(eye.records + eye.damage.records, m.made);
         }
@@ -289,8 +290,8 @@ TEST(a_chunk_inside_a_value_is_not_taken_for_one_of_the_file)
     pen_open(&pen, &m.catalog);
     for (unsigned i = 0; i < 3; i++) {
         model_batch_clear(&m.batch);
-        uint32_t n = maker_text(w, inner.bytes.data, (uint32_t)inner.bytes.size,
-                                (uint32_t)inner.bytes.size);
+        uint32_t n =
+            maker_text(w, inner.bytes.data, (uint32_t)inner.bytes.size, (uint32_t)inner.bytes.size);
         w[n++] = i;
         maker_add(&m, s, ORIEL_REC_EVENT, 0, m.sites[MAKER_EVENT], 0, w, n);
         export_capture.write(&pen.state, &m.batch, NULL);
@@ -337,7 +338,8 @@ TEST(what_cannot_be_read_is_refused_in_one_line)
 {
     struct maker m;
     struct pen pen = {0};
-    static const char elf[300] = "\x7f" "ELF and so on";
+    static const char elf[300] = "\x7f"
+                                 "ELF and so on";
     write_sample(&pen, &m, 4, CAPTURE_ZSTD);
     check_refused("empty", "", 0, ORIEL_EFORMAT, "empty at byte 0");
     check_refused("short", "ORIEL", 5, ORIEL_EDAMAGED, "cut off or damaged at byte 5");

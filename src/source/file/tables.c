@@ -17,7 +17,7 @@ enum {
     THREADS_MAX = 1 << 17, /* in one chunk */
     TEXTS_MAX = 1 << 18,
     RESOURCES_MAX = 4096, /* setting one looks at all of them */
-    ENTRY_COST = 192 /* of a catalog entry, texts apart, with its indexes */
+    ENTRY_COST = 192      /* of a catalog entry, texts apart, with its indexes */
 };
 
 static bool pay(struct decoder *d, uint64_t bytes)
@@ -251,8 +251,8 @@ static int get_site(struct decoder *d, struct wire_cursor *c, const struct model
     site.file = get_ref(d, c);
     site.function = get_ref(d, c);
     site.format = get_ref(d, c);
-    uint64_t cost = (uint64_t)ENTRY_COST + sizeof site + site.name.n + site.target.n +
-                    site.file.n + site.function.n + site.format.n;
+    uint64_t cost = (uint64_t)ENTRY_COST + sizeof site + site.name.n + site.target.n + site.file.n +
+                    site.function.n + site.format.n;
     int rc = get_fields(d, c, fields, &site, &cost);
     if (rc < 0)
         return rc;
@@ -327,8 +327,8 @@ static int get_codes(struct decoder *d, struct wire_cursor *c)
             return ORIEL_EDAMAGED;
         code->site = site ? d->sites.items[site - 1] : NULL;
         code->shape = wire_capture_shape(code->type, code->flags);
-        code->header = ORIEL_RECORD_HEADER(2, code->type, code->flags,
-                                           code->site ? code->site->id : 0);
+        code->header =
+            ORIEL_RECORD_HEADER(2, code->type, code->flags, code->site ? code->site->id : 0);
         if (!code_is_right(code))
             return ORIEL_EDAMAGED;
         code->plain = is_plain(code);
@@ -398,7 +398,7 @@ static int get_losses(struct decoder *d, struct wire_cursor *c)
 
 int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n)
 {
-    static int (*const parts[])(struct decoder *d, struct wire_cursor *c) = {
+    static int (*const parts[])(struct decoder * d, struct wire_cursor * c) = {
         get_streams, get_losses, get_texts, get_processes, get_threads, get_sites, get_codes,
     };
     struct wire_cursor c = {bytes, bytes + n, false};

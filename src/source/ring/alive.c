@@ -217,8 +217,7 @@ static bool tidy_process(struct ring *r)
     for (uint32_t i = 0; i < r->h.process_count; i++) {
         struct ring_process *p = r->processes[i];
         used += p != NULL;
-        if (p && p->over && p->streams == 0 &&
-            (!oldest || p->order < oldest->order))
+        if (p && p->over && p->streams == 0 && (!oldest || p->order < oldest->order))
             oldest = p;
     }
     if (!oldest || used <= r->h.process_count - r->h.process_count / 4)

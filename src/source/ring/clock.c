@@ -42,14 +42,15 @@ void ring_clock_start(struct ring *r)
         struct clock_anchor a = anchor_of(&r->h.created);
         struct ring_clock *c = &r->clocks[kind];
         c->interval_ns = INTERVAL_FIRST_NS;
-        c->has_older = a.mono_ns && anchor_for((enum oriel_clock)kind, (enum oriel_clock)r->h.clock, &a);
+        c->has_older =
+            a.mono_ns && anchor_for((enum oriel_clock)kind, (enum oriel_clock)r->h.clock, &a);
         c->older = a;
     }
 }
 
 /* What the last reader of a region from another boot left behind. */
-static void newer_from_region(struct ring *r, enum oriel_clock kind, const struct clock_anchor *older,
-                              struct clock_anchor *out)
+static void newer_from_region(struct ring *r, enum oriel_clock kind,
+                              const struct clock_anchor *older, struct clock_anchor *out)
 {
     struct wire_anchor latest;
     ring_copy(&latest, &r->shared->latest, sizeof latest);
@@ -77,8 +78,7 @@ static void wait_for_baseline(const struct clock_anchor *older, struct clock_anc
                               enum oriel_clock kind)
 {
     uint64_t began = clock_mono_ns();
-    while (newer->mono_ns - older->mono_ns < BASELINE_NS &&
-           clock_mono_ns() - began < BASELINE_NS)
+    while (newer->mono_ns - older->mono_ns < BASELINE_NS && clock_mono_ns() - began < BASELINE_NS)
         clock_anchor_read(kind, newer);
 }
 

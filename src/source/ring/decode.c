@@ -14,9 +14,9 @@
 /* Where a record tells the raw id of the span it concerns. */
 enum id_rule { ID_NONE, ID_OWN, ID_WORD, ID_EVENT, ID_END };
 static const uint8_t id_rules[ORIEL_REC_MAX + 1] = {
-    [ORIEL_REC_BEGIN] = ID_OWN,   [ORIEL_REC_OPEN] = ID_OWN,   [ORIEL_REC_SPAN] = ID_OWN,
-    [ORIEL_REC_END] = ID_END,     [ORIEL_REC_SET] = ID_WORD,   [ORIEL_REC_CLOSE] = ID_WORD,
-    [ORIEL_REC_ENTER] = ID_WORD,  [ORIEL_REC_EXIT] = ID_WORD,  [ORIEL_REC_LINK] = ID_WORD,
+    [ORIEL_REC_BEGIN] = ID_OWN,   [ORIEL_REC_OPEN] = ID_OWN,    [ORIEL_REC_SPAN] = ID_OWN,
+    [ORIEL_REC_END] = ID_END,     [ORIEL_REC_SET] = ID_WORD,    [ORIEL_REC_CLOSE] = ID_WORD,
+    [ORIEL_REC_ENTER] = ID_WORD,  [ORIEL_REC_EXIT] = ID_WORD,   [ORIEL_REC_LINK] = ID_WORD,
     [ORIEL_REC_STATUS] = ID_WORD, [ORIEL_REC_FOLLOW] = ID_WORD, [ORIEL_REC_EVENT] = ID_EVENT,
 };
 
@@ -148,8 +148,10 @@ static __attribute__((noinline)) uint32_t slow_size(const struct run *run, uint6
 
 /* The four small members of a record stand in it as in the header word. */
 _Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
-                   offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3 &&
-                   offsetof(struct model_record, stream) == offsetof(struct model_record, words) + 4 &&
+                   offsetof(struct model_record, flags) ==
+                       offsetof(struct model_record, words) + 3 &&
+                   offsetof(struct model_record, stream) ==
+                       offsetof(struct model_record, words) + 4 &&
                    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "put_record stores words, type, flags and stream at once");
 

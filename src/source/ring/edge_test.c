@@ -185,7 +185,7 @@ TEST(a_chunk_that_was_overwritten_is_not_closed_for_its_dead_first_owner)
     rw_thread_exit(&f.t);
     REQUIRE(reader_wait(&f.r, 100000) == SOURCE_DATA);
     reader_commit(&f.r);
-    reader_poll(&f.r, 100000); /* all is read, its writer is known to be gone */
+    reader_poll(&f.r, 100000);          /* all is read, its writer is known to be gone */
     REQUIRE(rw_event(&next, EVENT, 1)); /* takes the oldest chunk */
     reader_commit(&f.r);
     CHECK_EQ(wire_region_desc(&f.p.h, f.p.base, next.t->chunk - 1)->state, WIRE_CHUNK_ACTIVE);
@@ -491,8 +491,12 @@ TEST(a_chunk_of_nobody_is_skipped_and_given_back)
     start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
     rw_event(&f.t, EVENT, 1);
     struct wire_chunk *d = wire_region_desc(&f.p.h, f.p.base, 9);
-    *d = (struct wire_chunk){.state = WIRE_CHUNK_FULL, .thread = 9999, .serial = 77,
-                             .process = 60, .bytes = 640, .seq = f.p.shared->chunk_seq++};
+    *d = (struct wire_chunk){.state = WIRE_CHUNK_FULL,
+                             .thread = 9999,
+                             .serial = 77,
+                             .process = 60,
+                             .bytes = 640,
+                             .seq = f.p.shared->chunk_seq++};
     f.p.shared->free_chunks--;
     only(&f, ORIEL_REC_EVENT);
     CHECK_EQ(reader_damage(&f.r).bytes_skipped, 640);

@@ -50,13 +50,12 @@ static void put_text(char *to, size_t room, const char *text)
 /* Everything of the header but the magic, which goes in last. */
 static int plan(struct wire_region *h, const struct region_options *o, struct oriel_err *err)
 {
-    uint64_t ring = o->ring_bytes ? o->ring_bytes
-                                  : (uint64_t)WIRE_CHUNKS_DEFAULT * WIRE_CHUNK_BYTES;
+    uint64_t ring =
+        o->ring_bytes ? o->ring_bytes : (uint64_t)WIRE_CHUNKS_DEFAULT * WIRE_CHUNK_BYTES;
     uint64_t chunks = ring / WIRE_CHUNK_BYTES + (ring % WIRE_CHUNK_BYTES != 0);
     if (chunks < WIRE_CHUNKS_MIN || chunks > WIRE_CHUNKS_MAX)
         return err_set(err, ORIEL_EINVAL, "ring size %llu KiB: allowed are %llu to %llu KiB",
-                       (unsigned long long)(ring >> 10),
-                       (unsigned long long)(RING_BYTES_MIN >> 10),
+                       (unsigned long long)(ring >> 10), (unsigned long long)(RING_BYTES_MIN >> 10),
                        (unsigned long long)((uint64_t)WIRE_CHUNKS_MAX * WIRE_CHUNK_BYTES >> 10));
     if (!wire_region_layout(h, (uint32_t)chunks, o->threads ? o->threads : THREADS_DEFAULT,
                             o->processes ? o->processes : WIRE_PROCESSES_MAX,
@@ -66,7 +65,8 @@ static int plan(struct wire_region *h, const struct region_options *o, struct or
                        "%u, %u and 4 KiB to 256 MiB",
                        o->threads, o->processes, (unsigned long long)o->meta_bytes,
                        WIRE_THREADS_MAX, WIRE_PROCESSES_MAX);
-    if (!fits(o->directives, sizeof h->directives) || !fits(o->capture_path, sizeof h->capture_path))
+    if (!fits(o->directives, sizeof h->directives) ||
+        !fits(o->capture_path, sizeof h->capture_path))
         return err_set(err, ORIEL_EINVAL, "filter directives or capture path too long (%zu, %zu)",
                        sizeof h->directives - 1, sizeof h->capture_path - 1);
     if (o->policy > WIRE_POLICY_OVERWRITE_OLDEST)
@@ -135,7 +135,8 @@ static int explain_no_space(const struct region *r, const struct wire_region *h,
     struct statvfs fs;
     const char *where = memfd ? "memory" : folder_of(r->path, dir, sizeof dir);
     if (memfd || statvfs(where, &fs) != 0)
-        return err_set(err, ORIEL_ENOSPC, "no room for a ring of %llu KiB in %s: ask for a smaller one",
+        return err_set(err, ORIEL_ENOSPC,
+                       "no room for a ring of %llu KiB in %s: ask for a smaller one",
                        (unsigned long long)(h->size >> 10), where);
     uint64_t there = (uint64_t)fs.f_bavail * fs.f_frsize, tables = h->chunk_off;
     /* Half of what is free, so that the next program finds room too. */
@@ -144,7 +145,8 @@ static int explain_no_space(const struct region *r, const struct wire_region *h,
         return err_set(err, ORIEL_ENOSPC,
                        "no room for a ring of %llu KiB in %s: %llu KiB are free there; make room "
                        "or put the ring elsewhere",
-                       (unsigned long long)(h->size >> 10), where, (unsigned long long)(there >> 10));
+                       (unsigned long long)(h->size >> 10), where,
+                       (unsigned long long)(there >> 10));
     return err_set(err, ORIEL_ENOSPC,
                    "no room for a ring of %llu KiB in %s: %llu KiB are free there; ask for a ring "
                    "of %llu KiB or less",
@@ -303,8 +305,7 @@ static void look(const struct wire_region *h, void *base, struct region_info *ou
     out->created_unix_ns = h->created.unix_ns;
     out->bytes = h->size;
     out->creator_pid = (int32_t)h->creator_pid;
-    out->creator_alive =
-        out->same_boot && os_thread_alive(out->creator_pid, 0, h->creator_start);
+    out->creator_alive = out->same_boot && os_thread_alive(out->creator_pid, 0, h->creator_start);
     out->reader_pid = out->same_boot && reader > 0 && os_thread_alive(reader, 0, 0) ? reader : 0;
     memcpy(out->capture_path, h->capture_path,
            strnlen(h->capture_path, sizeof out->capture_path - 1));

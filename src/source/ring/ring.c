@@ -215,7 +215,7 @@ static int drain(struct ring *r, struct model_batch *b, size_t max_records, uint
         const struct clock_map *map =
             c->stream ? ring_clock_map(r, c->stream->clock, r->frozen) : NULL;
         if (c->stream && !map)
-            break; /* two readings of the clocks are not far enough apart yet */
+            break;     /* two readings of the clocks are not far enough apart yet */
         if (c->stream) /* how these records' ticks become times: a capture stores the ticks */
             c->stream->process->model->clock = (struct model_clock){map->now, map->before};
         rc = take_run(r, b, c, end, map);

@@ -37,10 +37,10 @@ static inline void ring_copy(void *dst, const void *src, size_t n)
     __asm__ volatile("" : : : "memory");
 }
 
-#define RING_SLACK_NS UINT64_C(2000000)  /* a record may be this late to be seen */
-#define RING_HOLD_NS UINT64_C(20000000)  /* and this late on a thread that was busy */
-#define RING_TICK_NS UINT64_C(500000000) /* who is alive is asked this often */
-#define RING_THREADS_KNOWN_MAX (1u << 22) /* then threads share one entry per process */
+#define RING_SLACK_NS UINT64_C(2000000)     /* a record may be this late to be seen */
+#define RING_HOLD_NS UINT64_C(20000000)     /* and this late on a thread that was busy */
+#define RING_TICK_NS UINT64_C(500000000)    /* who is alive is asked this often */
+#define RING_THREADS_KNOWN_MAX (1u << 22)   /* then threads share one entry per process */
 #define RING_PROCESSES_KNOWN_MAX (1u << 20) /* then newcomers are not read */
 #define RING_RENAMES_MAX 64u
 #define RING_RESOURCES_MAX 1024u
@@ -54,8 +54,8 @@ struct ring_site {
 
 struct ring_process {
     struct model_process *model;
-    struct model_thread *crowd;  /* stands for threads beyond the limit */
-    struct ring_site *sites;     /* by site id */
+    struct model_thread *crowd; /* stands for threads beyond the limit */
+    struct ring_site *sites;    /* by site id */
     uint32_t site_room, slot;
     uint32_t serial, sites_of; /* never reused; whose sites it got by fork */
     uint32_t streams;
@@ -79,9 +79,9 @@ struct ring_stream {
     uint32_t renames;
     int32_t tid;
     enum oriel_clock clock;
-    bool over;   /* exited or dead: writes nothing any more */
+    bool over;    /* exited or dead: writes nothing any more */
     bool settled; /* its last losses were told with an earlier batch */
-    bool orphan; /* its thread block is gone or belongs to another */
+    bool orphan;  /* its thread block is gone or belongs to another */
 };
 
 struct ring_chunk {
@@ -123,8 +123,8 @@ struct ring {
     uint64_t watermark_ns;
 
     struct ring_process *processes[WIRE_PROCESSES_MAX]; /* by slot */
-    uint64_t attached;     /* processes seen so far */
-    struct map sites_of;   /* serial -> serial, of all of them */
+    uint64_t attached;                                  /* processes seen so far */
+    struct map sites_of;                                /* serial -> serial, of all of them */
     VEC(struct ring_stream *) streams;
     struct map stream_by_serial;
     struct ring_stream *slot_stream[WIRE_THREADS_MAX];

@@ -47,14 +47,36 @@ static uint32_t add_records(uint64_t *w, uint64_t now)
 {
     uint64_t *at = w;
     const uint64_t words[] = {
-        ORIEL_RECORD_HEADER(8, ORIEL_REC_SYNC, 0, 0), now, 0, 0, 0, 0, 0, 0,
-        ORIEL_RECORD_HEADER(2, ORIEL_REC_BEGIN, 0, 2), now,
-        ORIEL_RECORD_HEADER(3, ORIEL_REC_EVENT, 0, 3), now, 7,
-        ORIEL_RECORD_HEADER(4, ORIEL_REC_EVENT, 0, 4), now, 3 | UINT64_C(3) << 32, 0x636261,
-        ORIEL_RECORD_HEADER(3, ORIEL_REC_PLOT, 0, 5), now, 1,
-        ORIEL_RECORD_HEADER(4, ORIEL_REC_THREAD, 0, 0), now, 2 | UINT64_C(2) << 32, 0x6261,
-        ORIEL_RECORD_HEADER(4, ORIEL_REC_SPAN, 0, 2), now, now + 5, 0,
-        ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, 64), now,
+        ORIEL_RECORD_HEADER(8, ORIEL_REC_SYNC, 0, 0),
+        now,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        ORIEL_RECORD_HEADER(2, ORIEL_REC_BEGIN, 0, 2),
+        now,
+        ORIEL_RECORD_HEADER(3, ORIEL_REC_EVENT, 0, 3),
+        now,
+        7,
+        ORIEL_RECORD_HEADER(4, ORIEL_REC_EVENT, 0, 4),
+        now,
+        3 | UINT64_C(3) << 32,
+        0x636261,
+        ORIEL_RECORD_HEADER(3, ORIEL_REC_PLOT, 0, 5),
+        now,
+        1,
+        ORIEL_RECORD_HEADER(4, ORIEL_REC_THREAD, 0, 0),
+        now,
+        2 | UINT64_C(2) << 32,
+        0x6261,
+        ORIEL_RECORD_HEADER(4, ORIEL_REC_SPAN, 0, 2),
+        now,
+        now + 5,
+        0,
+        ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, 64),
+        now,
     };
     memcpy(at, words, sizeof words);
     return sizeof words;
@@ -64,8 +86,13 @@ static void fill_chunk(struct wire_region *h, uint32_t i, uint32_t state, uint64
 {
     struct wire_chunk *d = wire_region_desc(h, sound, i);
     uint32_t bytes = add_records((uint64_t *)wire_region_chunk(h, sound, i), now);
-    *d = (struct wire_chunk){.state = state, .thread = 0, .serial = 1, .bytes = bytes, .seq = i,
-                             .stream_base = i * 1000, .id_base = i * 1000};
+    *d = (struct wire_chunk){.state = state,
+                             .thread = 0,
+                             .serial = 1,
+                             .bytes = bytes,
+                             .seq = i,
+                             .stream_base = i * 1000,
+                             .id_base = i * 1000};
     struct oriel_thread *t = wire_region_thread(h, sound, 0);
     t->head = t->base + h->chunk_off + (uint64_t)i * h->chunk_bytes + bytes;
 }
@@ -88,8 +115,13 @@ static void make_sound(void)
     h.chunk_seq = 3;
     h.free_chunks = CHUNKS - 3;
     struct wire_process *p = wire_region_process(&h, sound, 0);
-    *p = (struct wire_process){.state = 2, .pid = 1, .serial = 1, .sites_of = 1,
-                               .clock = ORIEL_CLOCK_MONOTONIC, .exe = "/bin/x", .cmdline = "x"};
+    *p = (struct wire_process){.state = 2,
+                               .pid = 1,
+                               .serial = 1,
+                               .sites_of = 1,
+                               .clock = ORIEL_CLOCK_MONOTONIC,
+                               .exe = "/bin/x",
+                               .cmdline = "x"};
     struct oriel_thread *t = wire_region_thread(&h, sound, 0);
     t->clock = ORIEL_CLOCK_MONOTONIC;
     t->base = 0x100000;

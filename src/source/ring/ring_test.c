@@ -87,8 +87,9 @@ TEST(every_type_of_record_is_passed_on)
         CHECK_EQ(r->words, ORIEL_RECORD_WORDS(samples[i][0]));
         bool own = r->type == ORIEL_REC_OPEN || r->type == ORIEL_REC_SPAN;
         bool names_it = i < 8 || r->type == ORIEL_REC_FOLLOW;
-        CHECK_EQ(r->raw_id, own ? r->position + f.p.salt + ((uint64_t)f.t.t->serial << 40)
-                                : names_it ? id : 0);
+        CHECK_EQ(r->raw_id, own        ? r->position + f.p.salt + ((uint64_t)f.t.t->serial << 40)
+                            : names_it ? id
+                                       : 0);
         CHECK(r->t_ns >= (r - 1)->t_ns);
     }
     finish(&f);

@@ -261,8 +261,8 @@ static void victim(const char *path, struct tally *tally)
 }
 
 /* One life: start, let it write while we read, kill, see what is left. */
-static void kill_one(struct region *region, struct reader *r, struct ledger *l,
-                     struct tally *tally, uint64_t wait_ns)
+static void kill_one(struct region *region, struct reader *r, struct ledger *l, struct tally *tally,
+                     uint64_t wait_ns)
 {
     memset(tally, 0, sizeof *tally);
     pid_t pid = fork();
@@ -281,9 +281,8 @@ static void kill_one(struct region *region, struct reader *r, struct ledger *l,
         uint64_t got = l->next[tally->serial[i] & ((1 << 14) - 1)];
         /* The record committed last may not be in the tally yet. */
         if (tally->serial[i] && (got < tally->committed[i] || got > tally->committed[i] + 1))
-            test_fail(__FILE__, __LINE__, "stream %u: %llu committed, %llu read",
-                      tally->serial[i], (unsigned long long)tally->committed[i],
-                      (unsigned long long)got);
+            test_fail(__FILE__, __LINE__, "stream %u: %llu committed, %llu read", tally->serial[i],
+                      (unsigned long long)tally->committed[i], (unsigned long long)got);
     }
 }
 
@@ -291,8 +290,8 @@ TEST_T(a_hundred_killed_writers_lose_no_committed_record, 120)
 {
     struct region *region =
         reader_region(WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_DROP_NEWEST);
-    struct tally *tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct tally *tally =
+        mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct ledger *l = calloc(1, sizeof *l);
     struct reader r;
     uint64_t seed = 12345;

@@ -40,8 +40,8 @@ static int add_process(struct ring *r, uint32_t slot)
         mem_free(p);
         return ORIEL_ENOMEM;
     }
-    p->model = model_catalog_add_process(r->catalog, w.pid, exe,
-                                         cmdline_of(w.cmdline, sizeof w.cmdline));
+    p->model =
+        model_catalog_add_process(r->catalog, w.pid, exe, cmdline_of(w.cmdline, sizeof w.cmdline));
     if (!p->model) {
         mem_free(p);
         return ORIEL_ENOMEM;
