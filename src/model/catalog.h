@@ -18,14 +18,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
-
-/* Bytes that somebody else owns: arena of a batch, or the catalog. Any bytes
- * are possible; escaping and UTF-8 repair belong to the outlet. */
-struct model_str {
-    const char *p;
-    uint32_t n;
-};
-#define MODEL_STR(literal) ((struct model_str){(literal), sizeof(literal) - 1})
+#include "model/str.h"
 
 struct model_field_def {
     struct model_str name;
