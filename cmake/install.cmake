@@ -31,11 +31,28 @@ if(TARGET oriel-cli AND EXISTS ${CMAKE_SOURCE_DIR}/src/cli/cmd_generate.c AND NO
   set(pages pages)
 endif()
 
+# The core as one C file, for programs that would rather carry it with them.
+find_program(PYTHON3 python3)
+if(PYTHON3)
+  file(GLOB one_file_inputs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/oriel/*.h
+    ${CMAKE_SOURCE_DIR}/include/oriel/abi/*.h ${CMAKE_SOURCE_DIR}/src/base/*.[ch]
+    ${CMAKE_SOURCE_DIR}/src/wire/*.[ch] ${CMAKE_SOURCE_DIR}/src/rec/*.[ch])
+  set(one_file ${CMAKE_BINARY_DIR}/one-file)
+  add_custom_command(OUTPUT ${one_file}/oriel.h ${one_file}/oriel-core.c
+    COMMAND ${PYTHON3} ${CMAKE_SOURCE_DIR}/tools/amalgamate ${one_file}
+    DEPENDS ${CMAKE_SOURCE_DIR}/tools/amalgamate ${CMAKE_SOURCE_DIR}/VERSION ${one_file_inputs}
+    VERBATIM)
+  add_custom_target(one_file ALL DEPENDS ${one_file}/oriel-core.c)
+  install(FILES ${one_file}/oriel.h ${one_file}/oriel-core.c
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/oriel)
+  set(one_file_target one_file)
+endif()
+
 # What `make` builds: everything but tests and benchmarks.
 if(NOT product_targets)
   get_property(product_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
 endif()
-add_custom_target(products DEPENDS ${product_targets} ${pages})
+add_custom_target(products DEPENDS ${product_targets} ${pages} ${one_file_target})
 install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
   OPTIONAL FILES_MATCHING PATTERN "*.1")
 install(FILES ${CMAKE_BINARY_DIR}/completion/oriel.bash OPTIONAL

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 
-enum { CAPACITY_MIN = 16 };
+enum { MAP_SLOTS_MIN = 16 };
 
 static uint64_t fold_multiply(uint64_t a, uint64_t b)
 {
@@ -27,7 +27,7 @@ static uint64_t mix(uint64_t x)
 }
 
 /* The slot of the key, or the free slot where it would go. */
-static size_t find(const struct map *m, uint64_t key)
+static size_t slot_of(const struct map *m, uint64_t key)
 {
     size_t mask = m->capacity - 1, i = mix(key) & mask;
     while (m->used[i] && m->slots[i].key != key)
@@ -38,7 +38,7 @@ static size_t find(const struct map *m, uint64_t key)
 static bool grow(struct map *m)
 {
     struct map next = {.count = m->count};
-    next.capacity = m->capacity ? m->capacity * 2 : CAPACITY_MIN;
+    next.capacity = m->capacity ? m->capacity * 2 : MAP_SLOTS_MIN;
     if (next.capacity < m->capacity)
         return false;
     next.slots = mem_calloc(next.capacity, sizeof *next.slots + 1);
@@ -48,7 +48,7 @@ static bool grow(struct map *m)
     for (size_t i = 0; i < m->capacity; i++) {
         if (!m->used[i])
             continue;
-        size_t at = find(&next, m->slots[i].key);
+        size_t at = slot_of(&next, m->slots[i].key);
         next.used[at] = 1;
         next.slots[at] = m->slots[i];
     }
@@ -74,7 +74,7 @@ uint64_t *map_get(const struct map *m, uint64_t key)
 {
     if (m->count == 0)
         return NULL;
-    size_t i = find(m, key);
+    size_t i = slot_of(m, key);
     return m->used[i] ? &m->slots[i].value : NULL;
 }
 
@@ -86,7 +86,7 @@ uint64_t *map_put(struct map *m, uint64_t key, uint64_t initial)
     /* At most three quarters full, so every probe run ends. */
     if (m->count + 1 > m->capacity / 4 * 3 && !grow(m))
         return NULL;
-    size_t i = find(m, key);
+    size_t i = slot_of(m, key);
     assert(!m->used[i]);
     m->used[i] = 1;
     m->slots[i] = (struct map_slot){key, initial};
@@ -98,7 +98,7 @@ bool map_remove(struct map *m, uint64_t key)
 {
     if (m->count == 0)
         return false;
-    size_t mask = m->capacity - 1, hole = find(m, key);
+    size_t mask = m->capacity - 1, hole = slot_of(m, key);
     if (!m->used[hole])
         return false;
     for (size_t i = (hole + 1) & mask; m->used[i]; i = (i + 1) & mask) {

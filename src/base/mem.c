@@ -30,7 +30,7 @@ void mem_fail_after(uint64_t n)
     __atomic_store_n(&fail_in, n, __ATOMIC_RELAXED);
 }
 
-#if !defined(__OPTIMIZE__) || defined(ORIEL_DEBUG)
+#if !defined(__OPTIMIZE__) || defined(ORIEL_CHECKED)
 __attribute__((constructor)) static void fail_from_environment(void)
 {
     const char *text = secure_getenv("ORIEL_TEST_MEM_FAIL");

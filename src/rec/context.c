@@ -52,7 +52,7 @@ static void service_name(char *out, size_t n)
     }
     os_exe_path(exe, sizeof exe);
     const char *slash = strrchr(exe, '/');
-    snprintf(out, n, "unknown_service:%s", slash ? slash + 1 : exe);
+    snprintf(out, n, "unknown_service:%.90s", slash ? slash + 1 : exe);
 }
 
 /* A random UUID, version 4. */

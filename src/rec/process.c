@@ -54,7 +54,7 @@ static void fill_process(struct wire_process *p, int32_t pid)
 {
     struct rec_runtime *rt = &rec_runtime;
     uint64_t random[2] = {0, 0};
-    struct clock_anchor a;
+    struct clock_anchor a = {0, 0, 0};
     p->pid = pid;
     p->ppid = os_getppid();
     p->clock = rt->clock;

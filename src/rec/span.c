@@ -97,7 +97,7 @@ struct oriel_span oriel_span_current(void)
     return s;
 }
 
-static uint64_t id_of(const struct oriel_span *span)
+static uint64_t span_id_of(const struct oriel_span *span)
 {
     return span ? span->id : oriel_stack_top(oriel_tls.thread);
 }
@@ -106,7 +106,7 @@ void oriel_span_status(const struct oriel_span *span, enum oriel_status code, co
 {
     struct oriel_emit e = {0, 0, 0};
     struct oriel_val_str text = oriel_val_cstr(message ? message : "");
-    uint64_t id = id_of(span);
+    uint64_t id = span_id_of(span);
     size_t bytes = 32 + oriel_size_str(text);
     if (id)
         e = oriel_emit_start(bytes);
@@ -122,7 +122,7 @@ void oriel_span_status(const struct oriel_span *span, enum oriel_status code, co
 void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
                      const uint8_t span_id[8])
 {
-    uint64_t words[4] = {0, 0, 0, 0}, id = id_of(span);
+    uint64_t words[4] = {0, 0, 0, 0}, id = span_id_of(span);
     memcpy(words, trace_id, 16);
     memcpy(words + 2, span_id, 8);
     if (id)
@@ -131,7 +131,7 @@ void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
 
 void oriel_span_follows(const struct oriel_span *span, const struct oriel_span *earlier)
 {
-    uint64_t id = id_of(span);
+    uint64_t id = span_id_of(span);
     if (id && earlier && earlier->id)
         about(ORIEL_REC_FOLLOW, id, &earlier->id, 1);
 }

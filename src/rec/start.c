@@ -27,11 +27,11 @@ int oriel_start(const struct oriel_options *options)
         return 0;
     if (options && options->size < sizeof options->size)
         return ORIEL_EINVAL;
-    start_fn *start =
+    start_fn *begin =
         library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start") : NULL;
-    if (!start)
+    if (!begin)
         return ORIEL_ENOTFOUND;
-    return start(options ? options : &none, oriel_attach);
+    return begin(options ? options : &none, oriel_attach);
 }
 
 int oriel_stop(unsigned timeout_ms)

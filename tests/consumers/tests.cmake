@@ -11,7 +11,9 @@ set_tests_properties(consumer.install PROPERTIES FIXTURES_SETUP installed)
 add_test(NAME consumer.layout COMMAND bash ${consumers}/run.sh layout ${tree})
 add_test(NAME consumer.make COMMAND bash ${consumers}/run.sh make ${consumers} ${tree})
 add_test(NAME consumer.cmake COMMAND bash ${consumers}/run.sh cmake ${consumers} ${tree})
-set_tests_properties(consumer.layout consumer.make consumer.cmake PROPERTIES
+add_test(NAME consumer.one_file COMMAND bash ${consumers}/run.sh one-file ${consumers} ${tree}
+  ${CMAKE_SOURCE_DIR}/tools/amalgamate)
+set_tests_properties(consumer.layout consumer.make consumer.cmake consumer.one_file PROPERTIES
   FIXTURES_REQUIRED installed)
-set_tests_properties(consumer.install consumer.layout consumer.make consumer.cmake PROPERTIES
+set_tests_properties(consumer.install consumer.layout consumer.make consumer.cmake consumer.one_file PROPERTIES
   LABELS consumer TIMEOUT 300)
