@@ -159,17 +159,57 @@ TEST(a_clock_with_both_pieces_comes_back)
     CHECK(!c.failed && c.at == c.end);
     CHECK_MEM(&got.now, sizeof got.now, &m.now, sizeof m.now);
     CHECK_MEM(&got.before, sizeof got.before, &m.before, sizeof m.before);
-    uint64_t unusual;
-    for (uint64_t d = 0; d < UINT64_C(1) << 51; d = d * 3 + 1) {
-        CHECK(wire_clock_ns(&m.now, m.now.base_ticks + d, &unusual) ==
-              clock_map_ns(&m, m.now.base_ticks + d));
-        CHECK_EQ(unusual, 0);
+}
+
+/* Every tick that a line calls its own has the time that the clock gives it. */
+static void check_line(const struct clock_map *m, uint64_t from, int64_t step)
+{
+    struct wire_clock_line line;
+    uint64_t unusual = 0, on_line = 0;
+    CHECK(wire_clock_line(m, from, &line));
+    for (uint64_t d = 0; d < UINT64_C(1) << 53; d = d * 3 + 1) {
+        uint64_t ticks = from + d * (uint64_t)step, ns = wire_clock_ns(&line, ticks, &unusual);
+        CHECK(unusual || ns == clock_map_ns(m, ticks));
+        on_line += !unusual;
     }
-    wire_clock_ns(&m.now, m.now.base_ticks - 1, &unusual);
+    CHECK(on_line > 5 && unusual != 0);
+}
+
+TEST(a_line_agrees_with_the_clock_on_each_of_its_sides)
+{
+    const uint64_t base = UINT64_C(1) << 55, apart = 123456789;
+    struct clock_map m = {.now = {base, UINT64_C(1700000000000000000), 1651910498},
+                          .before = {base - apart, UINT64_C(1699999999950000000), 1651910400}};
+    struct wire_clock_line line;
+    uint64_t unusual;
+    check_line(&m, base, 1);
+    check_line(&m, base - apart, 1);      /* until the newer piece begins */
+    check_line(&m, base - 1, -1);         /* and down to its base */
+    check_line(&m, base - apart - 1, -1); /* before either */
+    CHECK(wire_clock_line(&m, base - apart, &line));
+    wire_clock_ns(&line, base - 1, &unusual);
+    CHECK_EQ(unusual, 0);
+    wire_clock_ns(&line, base, &unusual);
     CHECK(unusual != 0);
-    CHECK(wire_clock_is_sane(&m.now));
+    wire_clock_ns(&line, base - apart - 1, &unusual);
+    CHECK(unusual != 0);
+}
+
+TEST(a_clock_of_strange_numbers_has_no_line)
+{
+    struct clock_map m = {.now = {1000, UINT64_C(1700000000000000000), 1651910498}};
+    struct wire_clock_line line;
+    m.before = m.now;
+    CHECK(wire_clock_line(&m, 1000, &line));
     m.now.mult = UINT64_C(1) << 40;
-    CHECK(!wire_clock_is_sane(&m.now));
+    CHECK(!wire_clock_line(&m, 1000, &line));
+    m.now.mult = 1;
+    m.now.base_ns = UINT64_C(1) << 62;
+    CHECK(!wire_clock_line(&m, 1000, &line));
+    m.before.base_ns = 7; /* counting down would go below zero */
+    CHECK(!wire_clock_line(&m, 999, &line));
+    m.before.base_ticks = 2000; /* pieces in the wrong order */
+    CHECK(!wire_clock_line(&m, 999, &line));
 }
 
 TEST(every_type_has_a_shape_that_agrees_with_its_prefix)

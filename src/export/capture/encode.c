@@ -111,7 +111,7 @@ __attribute__((noinline)) static size_t encode_plain(struct encoder *e, struct e
                                                      const struct model_record *r, size_t n)
 {
     struct wire_capture_stream *p = &s->p;
-    const struct clock_piece clock = e->processes.items[s->process].clock.now;
+    struct wire_clock_line clock;
     const struct encode_fast *fast = e->fast;
     const uint64_t thread = (uintptr_t)s->thread, seed = p->seed;
     const uint64_t serial = (uint64_t)s->serial << 32;
@@ -120,6 +120,8 @@ __attribute__((noinline)) static size_t encode_plain(struct encoder *e, struct e
     uint64_t position = p->position, ticks = p->ticks;
     uint32_t depth = p->depth;
     size_t i = 0;
+    if (!wire_clock_line(&e->processes.items[s->process].clock, ticks, &clock))
+        return 0;
     for (; i < n; i++, r++) {
         const uint64_t h = r->raw[0], word = r->raw[1], own = seed + position;
         const uint64_t end = wire_end_mask(ORIEL_RECORD_TYPE(h));
@@ -244,7 +246,7 @@ static int add_some(struct encoder *e, const struct model_record *r, size_t n, s
         s = &e->streams[e->run_stream];
     }
     size_t most = n < (size_t)e->until_mark ? n : (size_t)e->until_mark, plain = 0;
-    if (s->known && !s->covered && wire_clock_is_sane(&e->processes.items[s->process].clock.now))
+    if (s->known && !s->covered)
         plain = encode_plain(e, s, r, most);
     e->until_mark -= (int32_t)plain;
     if (plain == 0) {

@@ -127,7 +127,7 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct wire_capture_stream *p = &s->p;
-    const struct clock_piece clock = d->processes.items[s->process].clock.now;
+    struct wire_clock_line clock;
     const struct decode_code *codes = d->codes.items;
     const size_t code_count =
         d->codes.count < WIRE_OP_SHORT_CODES ? d->codes.count : WIRE_OP_SHORT_CODES;
@@ -138,6 +138,8 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
     const uint64_t seed = p->seed;
     uint32_t depth = p->depth;
     size_t i = 0;
+    if (!wire_clock_line(&d->processes.items[s->process].clock, ticks, &clock))
+        return 0;
     /* Each record takes one op, one time, at most 8 bytes of the rest (the
      * margin covers one such read), and two words. */
     if (n > (size_t)(d->op_end - op))
@@ -509,7 +511,7 @@ static int decode_run(struct decoder *d, struct model_batch *batch, size_t max_r
     if (d->stream == UINT32_MAX || d->shift_ns)
         return 0;
     const struct decode_stream *s = &d->streams.items[d->stream];
-    if (!s->known || !wire_clock_is_sane(&d->processes.items[s->process].clock.now))
+    if (!s->known)
         return 0;
     size_t n = max_records - batch->record_count;
     if (n > d->records_left)
