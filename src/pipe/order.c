@@ -344,10 +344,10 @@ static uint64_t due_with_room(const struct order *o, const struct model_batch *i
 int order_push(struct order *o, const struct model_batch *in, order_sink *sink, void *user)
 {
     uint64_t limit = due_with_room(o, in);
-    const struct model_record *end = in->records + in->record_count;
     assert(o->cursor_count == 0);
     o->refused_now = 0;
     if (in->record_count) {
+        const struct model_record *end = in->records + in->record_count;
         struct run run = next_run(in->records, end);
         if (!o->held && run.end == end && run.newest <= limit) { /* the straight way */
             sink(user, in->records, in->record_count);
