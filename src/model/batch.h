@@ -68,7 +68,8 @@ enum model_item_kind {
     MODEL_ITEM_PLOT = 3,
     MODEL_ITEM_FRAME = 4,
     MODEL_ITEM_TASK = 5,
-    MODEL_ITEM_LOSS = 6
+    MODEL_ITEM_LOSS = 6,
+    MODEL_ITEM_SAMPLE = 7
 };
 
 enum model_span_flag {
@@ -158,6 +159,31 @@ struct model_loss {
     uint32_t cause; /* enum oriel_lost_cause */
 };
 
+/* One observation of a thread, or several that were alike. What kind it is, is
+ * part of the recording: numbers are never reused. */
+enum model_sample_kind {
+    MODEL_SAMPLE_CPU = 1,     /* weight: ns of CPU time */
+    MODEL_SAMPLE_OFF_CPU = 2, /* weight: ns it waited; t_ns is when it went on */
+    MODEL_SAMPLE_ALLOC = 3,   /* weight: bytes allocated, unsampled; extra: the address */
+    MODEL_SAMPLE_FREE = 4,    /* weight: bytes given back of what a sample took */
+    MODEL_SAMPLE_LOCK = 5,    /* weight: ns waited for a lock; extra: its address */
+    MODEL_SAMPLE_FAULT = 6,   /* weight: page faults */
+    MODEL_SAMPLE_KINDS = 7
+};
+
+struct model_sample {
+    uint64_t t_ns;
+    uint64_t weight; /* in the unit of its kind */
+    uint64_t count;  /* events it stands for */
+    uint64_t extra;
+    uint8_t trace_id[16]; /* zero when outside any span */
+    uint64_t span_id;     /* W3C, of the innermost open span; 0 none */
+    const struct model_site *site; /* of that span; NULL none */
+    const struct model_thread *thread;
+    uint32_t stack; /* node of catalog->stacks; 0 unknown */
+    uint8_t kind;   /* enum model_sample_kind */
+};
+
 struct model_item {
     uint64_t t_ns; /* what the order is by: end of a span, time of the rest */
     enum model_item_kind kind;
@@ -168,6 +194,7 @@ struct model_item {
         struct model_frame frame;
         struct model_task task;
         struct model_loss loss;
+        struct model_sample sample;
     } u;
 };
 

@@ -61,6 +61,7 @@ void model_catalog_init(struct model_catalog *c)
 {
     memset(c, 0, sizeof *c);
     arena_init(&c->arena);
+    model_stacks_init(&c->stacks);
 }
 
 void model_catalog_done(struct model_catalog *c)
@@ -72,6 +73,7 @@ void model_catalog_done(struct model_catalog *c)
     mem_free(c->threads);
     mem_free(c->resource);
     arena_done(&c->arena);
+    model_stacks_done(&c->stacks);
     memset(c, 0, sizeof *c);
 }
 

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "model/stack.h"
 #include "model/str.h"
 
 struct model_field_def {
@@ -90,6 +91,7 @@ struct model_catalog {
     uint8_t session_id[16];
     uint64_t start_ns;                /* unix; when the recording began */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
+    struct model_stacks stacks;       /* what samples refer to */
 };
 
 /* All return NULL (or ORIEL_ENOMEM) when out of memory; texts are copied. */

@@ -134,6 +134,7 @@ uint64_t redact_item(struct model_item *item, struct arena *arena)
     case MODEL_ITEM_FRAME:
     case MODEL_ITEM_TASK:
     case MODEL_ITEM_LOSS:
+    case MODEL_ITEM_SAMPLE:
         break;
     }
     return s.redacted;

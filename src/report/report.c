@@ -164,6 +164,8 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_FRAME:
     case MODEL_ITEM_TASK:
         return add_named(r, i);
+    case MODEL_ITEM_SAMPLE:
+        break;
     }
     return 0; /* a kind that came later: nothing to report */
 }

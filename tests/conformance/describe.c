@@ -177,6 +177,11 @@ static void put_item(struct json *j, const struct model_item *it)
         json_string(j, model_lost_text(it->u.loss.cause));
         put_thread(j, "thread", it->u.loss.thread);
         break;
+    case MODEL_ITEM_SAMPLE:
+        put_u64(j, "t", it->u.sample.t_ns);
+        put_u64(j, "weight", it->u.sample.weight);
+        put_thread(j, "thread", it->u.sample.thread);
+        break;
     }
     json_object_end(j);
 }

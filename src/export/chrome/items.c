@@ -383,5 +383,7 @@ void chrome_put_item(struct chrome *c, const struct model_item *item)
     case MODEL_ITEM_LOSS:
         put_loss(c, &item->u.loss);
         break;
+    case MODEL_ITEM_SAMPLE:
+        break;
     }
 }

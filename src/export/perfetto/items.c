@@ -224,5 +224,7 @@ void perfetto_put_item(struct perfetto *p, const struct model_item *item)
     case MODEL_ITEM_LOSS:
         put_loss(p, &item->u.loss);
         break;
+    case MODEL_ITEM_SAMPLE:
+        break;
     }
 }
