@@ -16,7 +16,8 @@ static uint32_t oldest_full(const struct wire_region *h, void *base)
     for (uint32_t i = 0; i < h->chunk_count; i++) {
         struct wire_chunk *d = wire_region_desc(h, base, i);
         uint64_t seq = __atomic_load_n(&d->seq, __ATOMIC_RELAXED);
-        if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) == WIRE_CHUNK_FULL && seq < best_seq) {
+        if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) == WIRE_CHUNK_FULL && seq < best_seq &&
+            wire_stealable(__atomic_load_n(&d->taken, __ATOMIC_RELAXED))) {
             best = i;
             best_seq = seq;
         }
@@ -24,12 +25,13 @@ static uint32_t oldest_full(const struct wire_region *h, void *base)
     return best;
 }
 
-/* Records in a chunk that is about to be overwritten. It was written by a
- * process of ours, but is read as untrusted all the same. */
-static uint32_t count_records(const char *chunk, uint32_t bytes)
+/* Records in a chunk that is about to be overwritten, but for those that the
+ * reader has had. It was written by a process of ours, but is read as untrusted
+ * all the same. */
+static uint32_t count_records(const char *chunk, uint32_t from, uint32_t bytes)
 {
     uint32_t n = 0;
-    for (uint32_t at = 0; at + 8 <= bytes;) {
+    for (uint32_t at = from & ~7u; at + 8 <= bytes;) {
         uint64_t header = *(const uint64_t *)(chunk + at);
         uint32_t words = ORIEL_RECORD_WORDS(header);
         if (words == 0)
@@ -41,7 +43,7 @@ static uint32_t count_records(const char *chunk, uint32_t bytes)
     return n;
 }
 
-static uint32_t steal_oldest(struct oriel_thread *t, uint32_t claim)
+static uint32_t steal_oldest(struct oriel_thread *t, uint32_t slot)
 {
     const struct wire_region *h = &rec_runtime.header;
     for (int tries = 0; tries < 8; tries++) {
@@ -49,12 +51,17 @@ static uint32_t steal_oldest(struct oriel_thread *t, uint32_t claim)
         if (i == h->chunk_count)
             break;
         struct wire_chunk *d = wire_region_desc(h, rec_runtime.base, i);
-        uint32_t expected = WIRE_CHUNK_FULL;
-        if (__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
+        uint32_t expected = WIRE_CHUNK_FULL, wanted = wire_claim(WIRE_CHUNK_WANTED, slot + 1);
+        if (__atomic_compare_exchange_n(&d->state, &expected, wanted, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED)) {
-            uint32_t bytes = d->bytes <= h->chunk_bytes ? d->bytes : 0;
-            uint32_t n = count_records(wire_region_chunk(h, rec_runtime.base, i), bytes);
+            uint32_t bytes = d->bytes <= h->chunk_bytes ? d->bytes : 0, from;
+            if (!wire_steal(d, &from)) { /* the reader has just had it */
+                __atomic_store_n(&d->state, WIRE_CHUNK_FULL, __ATOMIC_RELEASE);
+                continue;
+            }
+            uint32_t n = count_records(wire_region_chunk(h, rec_runtime.base, i), from, bytes);
             __atomic_fetch_add(&t->lost[ORIEL_LOST_OVERWRITTEN], n, __ATOMIC_RELAXED);
+            __atomic_store_n(&d->state, wire_claim(WIRE_CHUNK_CLAIMED, slot + 1), __ATOMIC_RELEASE);
             return i;
         }
     }
@@ -62,7 +69,7 @@ static uint32_t steal_oldest(struct oriel_thread *t, uint32_t claim)
 }
 
 /* Index of a chunk now claimed by us, or chunk_count. */
-static uint32_t claim_chunk(struct oriel_thread *t, uint32_t claim)
+static uint32_t claim_chunk(struct oriel_thread *t, uint32_t slot)
 {
     struct rec_runtime *rt = &rec_runtime;
     const struct wire_region *h = &rt->header;
@@ -71,7 +78,7 @@ static uint32_t claim_chunk(struct oriel_thread *t, uint32_t claim)
         /* Lowest free index first: a small working set stays in the cache. */
         for (uint32_t i = 0; i < h->chunk_count; i++) {
             struct wire_chunk *d = wire_region_desc(h, rt->base, i);
-            uint32_t expected = WIRE_CHUNK_FREE;
+            uint32_t expected = WIRE_CHUNK_FREE, claim = wire_claim(WIRE_CHUNK_CLAIMED, slot + 1);
             if (__atomic_load_n(&d->state, __ATOMIC_RELAXED) != WIRE_CHUNK_FREE)
                 continue;
             /* Acquire pairs with the reader's release when it frees. */
@@ -83,7 +90,7 @@ static uint32_t claim_chunk(struct oriel_thread *t, uint32_t claim)
         }
     }
     if (h->policy == WIRE_POLICY_OVERWRITE_OLDEST)
-        return steal_oldest(t, claim);
+        return steal_oldest(t, slot);
     return h->chunk_count;
 }
 
@@ -128,7 +135,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
         rec_count_lost(t, ORIEL_LOST_TOO_LARGE);
         return false;
     }
-    uint32_t i = claim_chunk(t, wire_claim(WIRE_CHUNK_CLAIMED, g->slot + 1));
+    uint32_t i = claim_chunk(t, g->slot);
     if (i == h->chunk_count) {
         rec_count_lost(t, ORIEL_LOST_RING_FULL);
         return false;
@@ -147,6 +154,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
      * copying one that is being overwritten, sees the rest of the descriptor. */
     uint64_t seq = __atomic_fetch_add(&rt->shared->chunk_seq, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&d->seq, seq, __ATOMIC_RELEASE);
+    __atomic_store_n(&d->taken, wire_taken(seq, 0, 0), __ATOMIC_RELEASE);
     t->id_bias = d->id_base - start;
     t->chunk = i + 1;
     __atomic_store_n(&t->head, write_sync(t, start), __ATOMIC_RELEASE);

@@ -20,6 +20,7 @@
 #ifndef ORIEL_WIRE_REGION_H
 #define ORIEL_WIRE_REGION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,7 +50,8 @@ enum wire_policy {
 enum wire_region_flag {
     WIRE_REGION_INCLUDE_ARGS = 1, /* record values marked ORIEL_MARK_ARG */
     WIRE_REGION_OTEL_CTX = 2,     /* publish OTEP 4947 thread contexts */
-    WIRE_REGION_FORCE_CLOCK = 4   /* use CLOCK_MONOTONIC even if the TSC is good */
+    WIRE_REGION_FORCE_CLOCK = 4,  /* use CLOCK_MONOTONIC even if the TSC is good */
+    WIRE_REGION_CRASH = 8         /* note the signals that end programs (wire/crash.h) */
 };
 
 /* A pair of readings taken together; brackets calibrate ticks to time. */
@@ -57,6 +59,33 @@ struct wire_anchor {
     uint64_t ticks;
     uint64_t mono_ns; /* CLOCK_MONOTONIC */
     uint64_t unix_ns; /* CLOCK_REALTIME */
+};
+
+/*
+ * A crash note, written by a signal handler of the dying thread with plain
+ * stores. Claimed by a compare-and-swap of its state, whole once that is
+ * WIRE_CRASH_WHOLE. A thread that survives its signals uses its note again.
+ */
+enum { WIRE_CRASHES = 16 };
+enum wire_crash_state { WIRE_CRASH_FREE = 0, WIRE_CRASH_CLAIMED = 1, WIRE_CRASH_WHOLE = 2 };
+enum wire_crash_flag {
+    WIRE_CRASH_FATAL = 1,   /* nobody else handles the signal: it ends the process */
+    WIRE_CRASH_ADDRESS = 2, /* `address` is one the thread touched or ran at */
+    WIRE_CRASH_TOLD = 4     /* its event is in the thread's stream */
+};
+struct wire_crash {
+    _Alignas(64) uint32_t state; /* atomic; enum wire_crash_state */
+    uint32_t flags;              /* enum wire_crash_flag */
+    int32_t signal;
+    int32_t code; /* si_code */
+    int32_t pid, tid;
+    uint32_t process_serial; /* 0: a fork child that had recorded nothing */
+    uint32_t thread_serial;  /* 0: a thread that had recorded nothing */
+    uint32_t thread;         /* slot + 1, 0 none */
+    uint32_t clock;          /* enum oriel_clock of `ticks` */
+    uint64_t ticks;
+    uint64_t address;
+    uint64_t ip;
 };
 
 struct wire_region {
@@ -99,6 +128,7 @@ struct wire_region {
     struct wire_anchor latest;              /* refreshed by the reader, for recovery */
     char directives[WIRE_DIRECTIVES_BYTES]; /* "info,db=debug"; NUL-terminated */
     char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
+    struct wire_crash crashes[WIRE_CRASHES];
 };
 
 /*
@@ -107,7 +137,7 @@ struct wire_region {
  * whose half-made slot it sees and take it back once the claimer is dead:
  *   process   wire_claim(1, pid)
  *   thread    wire_claim(ORIEL_THREAD_CLAIMED, tid)
- *   chunk     wire_claim(WIRE_CHUNK_CLAIMED, thread slot + 1)
+ *   chunk     wire_claim(WIRE_CHUNK_CLAIMED or _WANTED, thread slot + 1)
  * A claimer of 0 is unknown and never taken back while anybody lives.
  */
 static inline uint32_t wire_claim(uint32_t state, uint32_t claimer)
@@ -141,9 +171,10 @@ struct wire_process {
 
 enum wire_chunk_state {
     WIRE_CHUNK_FREE = 0,
-    WIRE_CHUNK_ACTIVE = 1, /* a thread writes it; its length is the thread's head */
-    WIRE_CHUNK_FULL = 2,   /* length is final; the reader frees it */
-    WIRE_CHUNK_CLAIMED = 3 /* a thread fills the descriptor in */
+    WIRE_CHUNK_ACTIVE = 1,  /* a thread writes it; its length is the thread's head */
+    WIRE_CHUNK_FULL = 2,    /* length is final; the reader frees it */
+    WIRE_CHUNK_CLAIMED = 3, /* a thread fills the descriptor in */
+    WIRE_CHUNK_WANTED = 4   /* still full; a writer without room is about to steal it */
 };
 
 struct wire_chunk {
@@ -156,8 +187,48 @@ struct wire_chunk {
     uint64_t id_base;     /* raw id of a record at offset 0 */
     uint32_t consumed;    /* atomic; bytes safely in the capture (for recovery) */
     uint32_t process;
-    uint64_t reserved[2];
+    uint64_t taken; /* atomic: wire_taken; whose the chunk's records are */
+    uint64_t reserved;
 };
+
+/*
+ * Overwriting: the reader and a writer that has no room may want one chunk at
+ * the same time, and each record must then be either delivered or counted as
+ * overwritten. One word per chunk settles it: the low half of the chunk's seq,
+ * how many of its bytes the reader has taken, and
+ *   OPEN   the rest may still be taken or stolen
+ *   HELD   what was taken is not safe in the outlets yet: nobody steals it, so
+ *          that the next reader finds it should this one die
+ * Zero: nobody's. The reader copies first and takes afterwards; a writer steals
+ * first and writes afterwards. Whoever comes second sees that in the word.
+ */
+#define WIRE_TAKEN_OPEN UINT64_C(0x80000000)
+#define WIRE_TAKEN_HELD UINT64_C(0x40000000)
+
+static inline uint64_t wire_taken(uint64_t seq, uint32_t bytes, uint64_t flags)
+{
+    return seq << 32 | WIRE_TAKEN_OPEN | flags | bytes;
+}
+static inline bool wire_taken_is_of(uint64_t word, uint64_t seq)
+{
+    return (word & WIRE_TAKEN_OPEN) && word >> 32 == (seq & 0xffffffffu);
+}
+/* May a writer that has no room overwrite it? */
+static inline bool wire_stealable(uint64_t word)
+{
+    return (word & (WIRE_TAKEN_OPEN | WIRE_TAKEN_HELD)) == WIRE_TAKEN_OPEN;
+}
+/* By the writer that has made the chunk WANTED. False: the reader was faster,
+ * leave it to him. *out_from: bytes he has had. */
+static inline bool wire_steal(struct wire_chunk *d, uint32_t *out_from)
+{
+    uint64_t word = __atomic_load_n(&d->taken, __ATOMIC_ACQUIRE);
+    if (!wire_stealable(word) || !__atomic_compare_exchange_n(&d->taken, &word, 0, false,
+                                                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return false;
+    *out_from = (uint32_t)(word & 0xffffu);
+    return true;
+}
 
 /*
  * Meta log: an entry is reserved with a fetch-add on meta_head, then its
@@ -214,6 +285,7 @@ struct wire_meta_module {
 #define WIRE_SITE_FIELDS_MAX 128u
 
 _Static_assert(sizeof(struct wire_region) <= WIRE_PAGE, "region header fits its page");
+_Static_assert(sizeof(struct wire_crash) == 64, "crash note is one cache line");
 _Static_assert(sizeof(struct wire_process) <= 1024, "process entry is bounded");
 _Static_assert(sizeof(struct wire_chunk) == 64, "chunk descriptor is one cache line");
 _Static_assert(sizeof(struct wire_meta_site) == 40, "meta site entry is packed");

@@ -135,10 +135,10 @@ void rw_thread_exit(struct rw_thread *th)
     __atomic_store_n(&th->t->state, ORIEL_THREAD_EXITED, __ATOMIC_RELEASE);
 }
 
-static uint32_t count_records(const char *chunk, uint32_t bytes)
+static uint32_t count_records(const char *chunk, uint32_t from, uint32_t bytes)
 {
     uint32_t n = 0;
-    for (uint32_t at = 0; at + 8 <= bytes;) {
+    for (uint32_t at = from; at + 8 <= bytes;) {
         uint64_t h = *(const uint64_t *)(chunk + at);
         n += ORIEL_RECORD_TYPE(h) != ORIEL_REC_SYNC;
         if (ORIEL_RECORD_WORDS(h) == 0)
@@ -151,13 +151,15 @@ static uint32_t count_records(const char *chunk, uint32_t bytes)
 static bool steal(struct rw_thread *th, uint32_t claim, uint32_t *out)
 {
     struct rw_process *p = th->p;
+    uint32_t wanted = wire_claim(WIRE_CHUNK_WANTED, th->slot + 1);
     for (int tries = 0; tries < 16; tries++) {
         uint32_t best = UINT32_MAX, expected = WIRE_CHUNK_FULL;
         uint64_t best_seq = UINT64_MAX;
         for (uint32_t i = 0; i < p->h.chunk_count; i++) {
             struct wire_chunk *d = wire_region_desc(&p->h, p->base, i);
             uint64_t seq = __atomic_load_n(&d->seq, __ATOMIC_RELAXED);
-            if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == WIRE_CHUNK_FULL && seq < best_seq) {
+            if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == WIRE_CHUNK_FULL && seq < best_seq &&
+                wire_stealable(__atomic_load_n(&d->taken, __ATOMIC_RELAXED))) {
                 best = i;
                 best_seq = seq;
             }
@@ -165,13 +167,18 @@ static bool steal(struct rw_thread *th, uint32_t claim, uint32_t *out)
         if (best == UINT32_MAX)
             return false;
         struct wire_chunk *d = wire_region_desc(&p->h, p->base, best);
-        if (!__atomic_compare_exchange_n(&d->state, &expected, claim, false, __ATOMIC_ACQ_REL,
+        if (!__atomic_compare_exchange_n(&d->state, &expected, wanted, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED))
             continue;
-        uint32_t bytes = d->bytes; /* ours now: final and still */
+        uint32_t bytes = d->bytes, from; /* final and still */
+        if (!wire_steal(d, &from)) {
+            __atomic_store_n(&d->state, WIRE_CHUNK_FULL, __ATOMIC_RELEASE);
+            continue;
+        }
         __atomic_fetch_add(&th->t->lost[ORIEL_LOST_OVERWRITTEN],
-                           count_records(wire_region_chunk(&p->h, p->base, best), bytes),
+                           count_records(wire_region_chunk(&p->h, p->base, best), from, bytes),
                            __ATOMIC_RELAXED);
+        __atomic_store_n(&d->state, claim, __ATOMIC_RELEASE);
         *out = best;
         return true;
     }
@@ -230,6 +237,7 @@ bool rw_next_chunk(struct rw_thread *th)
     /* Release: whoever sees the new seq sees the rest of the descriptor. */
     uint64_t seq = __atomic_fetch_add(&p->shared->chunk_seq, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&d->seq, seq, __ATOMIC_RELEASE);
+    __atomic_store_n(&d->taken, wire_taken(seq, 0, 0), __ATOMIC_RELEASE);
     t->chunk = i + 1;
     __atomic_store_n(&t->head, start + put_sync(t, (uint64_t *)start) * 8, __ATOMIC_RELEASE);
     th->limit = start + p->h.chunk_bytes;

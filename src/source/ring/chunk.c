@@ -52,6 +52,17 @@ static void close_chunk(struct ring_chunk *c)
 
 /* ---- finding them ---- */
 
+/* What a dead reader had taken and not saved is to be had again. A word that
+ * changes meanwhile is a writer's, who steals: ring_chunk_take will see it. */
+static void take_over(struct ring *r, struct ring_chunk *c, const struct wire_chunk *d)
+{
+    uint64_t word = d->taken;
+    if (overwrites(r) && wire_taken_is_of(word, c->seq))
+        __atomic_compare_exchange_n(&ring_chunk_desc(r, c)->taken, &word,
+                                    wire_taken(c->seq, c->read, 0), false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED);
+}
+
 static int open_chunk(struct ring *r, uint32_t index, uint64_t limit)
 {
     struct wire_chunk d;
@@ -78,9 +89,10 @@ static int open_chunk(struct ring *r, uint32_t index, uint64_t limit)
         ring_damaged(r, wire_region_desc(&r->h, r->base, index), 0, 0);
     else
         s->chunks++;
-    /* What the reader before us has saved. A flight recorder tells all again. */
-    if (!overwrites(r) && d.consumed <= r->h.chunk_bytes && d.consumed % 8 == 0)
+    /* What the reader before us has saved. */
+    if (d.consumed <= r->h.chunk_bytes && d.consumed % 8 == 0)
         c->read = c->committed = d.consumed;
+    take_over(r, c, &d);
     insert(r, index);
     return 0;
 }
@@ -96,34 +108,47 @@ static bool free_chunk(struct ring *r, uint32_t *state, uint32_t word)
     return true;
 }
 
-/* A chunk that somebody took and has not published. */
-static void see_claim(struct ring *r, uint32_t *state, uint32_t word)
+/* A chunk that somebody took and has not published. A thief that died before
+ * it stole leaves the chunk as it was. */
+static void see_claim(struct ring *r, struct wire_chunk *d, uint32_t word)
 {
     uint32_t slot = wire_claimer(word) - 1;
     struct ring_stream *s = slot < r->h.thread_count ? r->slot_stream[slot] : NULL;
-    if (s && s->over && r->scans > s->over_scan)
-        free_chunk(r, state, word);
-    else
+    if (!s || !s->over || r->scans <= s->over_scan)
         r->rescan = true;
+    else if (wire_state(word) == WIRE_CHUNK_WANTED &&
+             wire_taken_is_of(RING_LOAD_ACQUIRE(&d->taken), RING_LOAD(&d->seq)))
+        __atomic_compare_exchange_n(&d->state, &word, WIRE_CHUNK_FULL, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED);
+    else
+        free_chunk(r, &d->state, word);
 }
 
 static int see_chunk(struct ring *r, uint32_t index, uint64_t limit)
 {
     struct ring_chunk *c = &r->chunks[index];
     struct wire_chunk *d = wire_region_desc(&r->h, r->base, index);
+    if (c->open && !overwrites(r))
+        return 0;
+    uint32_t word = RING_LOAD_ACQUIRE(&d->state);
+    if (c->open && RING_LOAD(&d->seq) == c->seq) {
+        if (wire_state(word) == WIRE_CHUNK_WANTED)
+            see_claim(r, d, word);
+        return 0;
+    }
     if (c->open) {
-        if (!overwrites(r) || RING_LOAD(&d->seq) == c->seq)
-            return 0;
         close_chunk(c); /* a writer that had no room took it away */
         remove_from_order(r, index);
     }
-    uint32_t word = RING_LOAD_ACQUIRE(&d->state);
     switch (wire_state(word)) {
+    case WIRE_CHUNK_WANTED:
+        see_claim(r, d, word);
+        return open_chunk(r, index, limit);
     case WIRE_CHUNK_ACTIVE:
     case WIRE_CHUNK_FULL:
         return open_chunk(r, index, limit);
     case WIRE_CHUNK_CLAIMED:
-        see_claim(r, &d->state, word);
+        see_claim(r, d, word);
         return 0;
     default:
         return 0;
@@ -167,6 +192,15 @@ static uint32_t taken_away(struct ring_chunk *c)
     return c->read;
 }
 
+/* The length of a chunk that is full: stolen in this moment, it has none. */
+static uint32_t full_length(struct ring *r, struct ring_chunk *c, struct wire_chunk *d)
+{
+    uint32_t bytes = RING_LOAD_ACQUIRE(&d->bytes);
+    if (overwrites(r) && !wire_taken_is_of(RING_LOAD_ACQUIRE(&d->taken), c->seq))
+        return taken_away(c);
+    return finish(r, c, bytes);
+}
+
 static uint32_t active_length(struct ring *r, struct ring_chunk *c, struct wire_chunk *d)
 {
     struct ring_stream *s = c->stream;
@@ -182,7 +216,7 @@ static uint32_t active_length(struct ring *r, struct ring_chunk *c, struct wire_
         return last ? finish(r, c, (uint32_t)bytes) : (uint32_t)bytes;
     /* The owner has moved on; it closed this chunk before. */
     if (RING_LOAD_ACQUIRE(&d->state) == WIRE_CHUNK_FULL)
-        return finish(r, c, RING_LOAD(&d->bytes));
+        return full_length(r, c, d);
     return last ? finish(r, c, c->read) : c->read;
 }
 
@@ -196,7 +230,8 @@ uint32_t ring_chunk_length(struct ring *r, struct ring_chunk *c)
         return taken_away(c);
     switch (wire_state(word)) {
     case WIRE_CHUNK_FULL:
-        return finish(r, c, RING_LOAD(&d->bytes));
+    case WIRE_CHUNK_WANTED:
+        return full_length(r, c, d);
     case WIRE_CHUNK_ACTIVE:
         return active_length(r, c, d);
     default:
@@ -204,17 +239,27 @@ uint32_t ring_chunk_length(struct ring *r, struct ring_chunk *c)
     }
 }
 
-bool ring_chunk_unchanged(struct ring *r, const struct ring_chunk *c)
+bool ring_chunk_take(struct ring *r, struct ring_chunk *c, uint32_t end)
 {
     struct wire_chunk *d = ring_chunk_desc(r, c);
+    assert(end >= c->read && end <= r->h.chunk_bytes);
     if (!overwrites(r))
         return true; /* nobody but us frees chunks */
-    /* The release half keeps our reads of the chunk before this look at its
-     * state; pairs with the compare-and-swap of the writer that steals it
-     * before it writes. Adding nothing, because a fence is unknown to the
-     * thread sanitizer. */
-    uint32_t state = wire_state(__atomic_fetch_add(&d->state, 0, __ATOMIC_ACQ_REL));
-    return (state == WIRE_CHUNK_ACTIVE || state == WIRE_CHUNK_FULL) && RING_LOAD(&d->seq) == c->seq;
+    uint64_t held = c->read > c->committed ? WIRE_TAKEN_HELD : 0;
+    uint64_t word = wire_taken(c->seq, c->read, held);
+    /* The release half keeps our reads of the chunk before it; pairs with the
+     * compare-and-swap of the writer that steals the chunk before it writes. */
+    return __atomic_compare_exchange_n(&d->taken, &word, wire_taken(c->seq, end, WIRE_TAKEN_HELD),
+                                       false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* What was taken is safe: the rest of the chunk may be stolen again. */
+static void let_go(struct ring *r, const struct ring_chunk *c)
+{
+    uint64_t word = wire_taken(c->seq, c->read, WIRE_TAKEN_HELD);
+    __atomic_compare_exchange_n(&ring_chunk_desc(r, c)->taken, &word,
+                                wire_taken(c->seq, c->read, 0), false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_RELAXED);
 }
 
 /* ---- giving them back ---- */
@@ -230,17 +275,17 @@ static bool give_back(struct ring *r, struct ring_chunk *c)
         return true;
     if (state == WIRE_CHUNK_ACTIVE && c->stream && !c->stream->over)
         return false; /* the end of a recording; its owner lives on */
-    if (!overwrites(r)) {
-        if (state == WIRE_CHUNK_FULL || state == WIRE_CHUNK_ACTIVE)
-            free_chunk(r, &d->state, word);
-        return true;
+    if (overwrites(r) && !c->kept) {
+        uint64_t all = wire_taken(c->seq, c->length, 0);
+        if (!__atomic_compare_exchange_n(&d->taken, &all, 0, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED))
+            return true; /* stolen with nothing left in it */
+        c->kept = true;
     }
-    if (state == WIRE_CHUNK_ACTIVE) { /* closed in the name of the dead, to be stolen */
-        __atomic_store_n(&d->bytes, c->length, __ATOMIC_RELAXED);
-        __atomic_compare_exchange_n(&d->state, &word, WIRE_CHUNK_FULL, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED);
-    }
-    return false;
+    if (state == WIRE_CHUNK_FULL || state == WIRE_CHUNK_ACTIVE)
+        return free_chunk(r, &d->state, word) || !overwrites(r);
+    /* A thief is about to notice that he came too late. */
+    return state != WIRE_CHUNK_WANTED;
 }
 
 void ring_chunk_commit(struct ring *r)
@@ -250,6 +295,8 @@ void ring_chunk_commit(struct ring *r)
         struct wire_chunk *d = ring_chunk_desc(r, c);
         if (c->read > c->committed && !c->taken_back && RING_LOAD(&d->seq) == c->seq)
             __atomic_store_n(&d->consumed, c->read, __ATOMIC_RELEASE);
+        if (c->read > c->committed && overwrites(r))
+            let_go(r, c);
         c->committed = c->read;
     }
 }

@@ -136,7 +136,7 @@ TEST(a_program_replaced_by_exec_is_over_though_its_pid_lives)
     finish(&f);
 }
 
-TEST(the_dead_of_a_flight_recorder_leave_chunks_that_can_be_overwritten)
+TEST(the_dead_of_a_flight_recorder_leave_chunks_that_can_be_used_again)
 {
     struct fixture f;
     start(&f, WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_OVERWRITE_OLDEST);
@@ -405,20 +405,68 @@ TEST(chunks_above_the_counter_wait_for_the_next_scan)
     finish(&f);
 }
 
-TEST(a_copy_counts_only_while_the_chunk_is_what_it_was)
+TEST(a_copy_counts_only_if_no_writer_stole_the_chunk_first)
 {
     struct fixture f;
+    uint32_t from = 99;
     start(&f, 0, 16, WIRE_POLICY_OVERWRITE_OLDEST);
     rw_event(&f.t, EVENT, 1);
     only(&f, ORIEL_REC_EVENT);
     struct ring_chunk *c = &inside(&f)->chunks[f.t.t->chunk - 1];
     struct wire_chunk *d = wire_region_desc(&f.p.h, f.p.base, f.t.t->chunk - 1);
-    CHECK(ring_chunk_unchanged(inside(&f), c));
-    d->state = WIRE_CHUNK_CLAIMED; /* stolen, its seq not yet stored */
-    CHECK(!ring_chunk_unchanged(inside(&f), c));
-    d->state = WIRE_CHUNK_ACTIVE; /* in use again, under another seq */
-    d->seq += 5;
-    CHECK(!ring_chunk_unchanged(inside(&f), c));
+    CHECK(!wire_steal(d, &from)); /* what the reader has is not safe yet */
+    CHECK(ring_chunk_take(inside(&f), c, c->read));
+    reader_commit(&f.r);
+    CHECK(wire_steal(d, &from));
+    CHECK_EQ(from, c->read);
+    CHECK(!ring_chunk_take(inside(&f), c, c->read));
+    d->taken = wire_taken(d->seq + 5, c->read, 0); /* in use again, under another seq */
+    CHECK(!ring_chunk_take(inside(&f), c, c->read));
+    CHECK(!wire_steal(d, &from) || from == c->read);
+    stop(&f);
+}
+
+TEST(a_thief_that_dies_before_it_steals_leaves_the_chunk_to_the_reader)
+{
+    struct fixture f;
+    struct rw_thread thief;
+    start(&f, WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_OVERWRITE_OLDEST);
+    REQUIRE(rw_thread_start(&thief, &f.p, 0));
+    rw_event(&f.t, EVENT, 7);
+    uint32_t i = f.t.t->chunk - 1;
+    struct wire_chunk *d = wire_region_desc(&f.p.h, f.p.base, i);
+    rw_close_chunk(&f.t);
+    d->state = wire_claim(WIRE_CHUNK_WANTED, thief.slot + 1);
+    rw_thread_exit(&thief);
+    CHECK_EQ(only(&f, ORIEL_REC_EVENT)->raw[2], 7);
+    reader_commit(&f.r);
+    for (int k = 0; k < 4; k++)
+        poll_later(&f, 0);
+    CHECK_EQ(d->state, WIRE_CHUNK_FREE);
+    CHECK_EQ(f.p.shared->free_chunks, f.p.h.chunk_count);
+    finish(&f);
+}
+
+TEST(what_a_reader_took_and_did_not_save_waits_for_the_next_reader)
+{
+    struct fixture f;
+    uint64_t seen = 0;
+    start(&f, WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_OVERWRITE_OLDEST);
+    rw_event(&f.t, EVENT, 1);
+    rw_event(&f.t, EVENT, 2);
+    only(&f, ORIEL_REC_EVENT);
+    reader_close(&f.r); /* as when it is killed: nothing was committed */
+    for (uint64_t i = 3; i <= 40000; i++)
+        rw_event(&f.t, EVENT, i);
+    REQUIRE(reader_open(&f.r, region_path(f.region)) == 0);
+    for (int i = 0; i < 50 && seen == 0; i++) {
+        CHECK_EQ(only(&f, ORIEL_REC_EVENT)->raw[2], 1);
+        for (size_t k = 0; k < f.r.batch.record_count; k++)
+            seen += f.r.batch.records[k].type == ORIEL_REC_EVENT;
+    }
+    while (reader_poll(&f.r, 100000) == SOURCE_DATA)
+        seen += count_events(&f);
+    CHECK_EQ(seen + f.t.t->lost[ORIEL_LOST_OVERWRITTEN], 40000);
     finish(&f);
 }
 

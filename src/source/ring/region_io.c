@@ -272,11 +272,12 @@ static uint64_t unread_of(const struct wire_region *h, void *base, uint32_t inde
     struct oriel_thread *t;
     memcpy(&d, wire_region_desc(h, base, index), sizeof d);
     uint64_t bytes = d.bytes;
-    if (wire_state(d.state) == WIRE_CHUNK_ACTIVE && d.thread < h->thread_count) {
+    uint32_t state = wire_state(d.state);
+    if (state == WIRE_CHUNK_ACTIVE && d.thread < h->thread_count) {
         t = wire_region_thread(h, base, d.thread);
         bytes = __atomic_load_n(&t->head, __ATOMIC_ACQUIRE) -
                 (t->base + h->chunk_off + (uint64_t)index * h->chunk_bytes);
-    } else if (wire_state(d.state) != WIRE_CHUNK_FULL) {
+    } else if (state != WIRE_CHUNK_FULL && state != WIRE_CHUNK_WANTED) {
         return 0;
     }
     if (bytes > h->chunk_bytes)

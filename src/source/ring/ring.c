@@ -182,19 +182,20 @@ static int take_run(struct ring *r, struct model_batch *b, struct ring_chunk *c,
 {
     uint32_t index = (uint32_t)(c - r->chunks), n = end - c->read;
     assert(c->open && end > c->read && end <= r->h.chunk_bytes && n % 8 == 0);
-    if (c->bad) {
-        r->damage.bytes_skipped += n;
-        c->read = end;
-        return 0;
-    }
-    uint64_t *words = arena_alloc(&b->arena, n, 8);
-    if (!words || !model_batch_reserve_records(b, n / 16 + 1))
+    uint64_t *words = c->bad ? NULL : arena_alloc(&b->arena, n, 8);
+    if (!c->bad && (!words || !model_batch_reserve_records(b, n / 16 + 1)))
         return ORIEL_ENOMEM;
-    ring_copy(words, wire_region_chunk(&r->h, r->base, index) + c->read, n);
-    if (!ring_chunk_unchanged(r, c)) {
+    if (words)
+        ring_copy(words, wire_region_chunk(&r->h, r->base, index) + c->read, n);
+    if (!ring_chunk_take(r, c, end)) {
         /* Overwritten while we copied; its writer has counted that. */
         c->taken_back = c->final = true;
         c->length = c->read;
+        return 0;
+    }
+    if (!words) {
+        r->damage.bytes_skipped += n;
+        c->read = end;
         return 0;
     }
     ring_decode(r, b, c, words, n / 8, map);

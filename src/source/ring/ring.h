@@ -91,6 +91,7 @@ struct ring_chunk {
     uint32_t length;          /* once `final` */
     bool open, final, bad;
     bool taken_back; /* somebody else changed it: not ours to free */
+    bool kept;       /* out of the writers' reach, to be freed in a moment */
 };
 
 struct ring_hole { /* a meta entry that was reserved and not yet committed */
@@ -217,8 +218,10 @@ const struct ring_site *ring_meta_site(struct ring *r, struct ring_process *p, u
 int ring_chunk_scan(struct ring *r);
 /* Bytes of the chunk that may be read now. */
 uint32_t ring_chunk_length(struct ring *r, struct ring_chunk *c);
-/* After copying from it: is it still the chunk it was? */
-bool ring_chunk_unchanged(struct ring *r, const struct ring_chunk *c);
+/* After copying up to `end` from it: from here on these bytes are delivered, and
+ * no writer counts them as overwritten. False: a writer was faster, the copy is
+ * worth nothing. */
+bool ring_chunk_take(struct ring *r, struct ring_chunk *c, uint32_t end);
 /* Everything handed out is safe now. */
 void ring_chunk_commit(struct ring *r);
 /* Give chunks back that are closed, read and safe. */
