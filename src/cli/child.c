@@ -207,19 +207,27 @@ static void pass_on(struct child *c)
         }
 }
 
+static uint64_t ns_of(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
 bool child_poll(struct child *c)
 {
     assert(c->pid > 0);
     pass_on(c);
     for (;;) {
         int status;
-        pid_t got = waitpid(-1, &status, WNOHANG);
+        struct rusage used;
+        pid_t got = wait4(-1, &status, WNOHANG, &used);
         if (got > 0 && WIFSIGNALED(status) && (got == c->pid || !c->died_pid)) {
             c->died_pid = got;
             c->died_signal = WTERMSIG(status);
         }
         if (got == c->pid) {
             c->status = status;
+            c->user_ns = ns_of(used.ru_utime);
+            c->system_ns = ns_of(used.ru_stime);
             c->over = true;
         } else if (got < 0 && errno == ECHILD) {
             c->over = c->alone = true;

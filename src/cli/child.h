@@ -19,9 +19,10 @@
 
 struct child {
     int pid;
-    int status;                /* as from waitpid, once over */
-    int died_pid, died_signal; /* who was ended by a signal: the program, else a
-                                * descendant it left behind; 0: nobody */
+    int status;                  /* as from waitpid, once over */
+    int died_pid, died_signal;   /* who was ended by a signal: the program, else a
+                                  * descendant it left behind; 0: nobody */
+    uint64_t user_ns, system_ns; /* CPU time of the program, once over */
     bool over;
     bool alone;    /* over, and no descendant of it is left */
     sigset_t mask; /* what was blocked before */

@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/ending.h"
 #include "cli/outputs.h"
+#include "cli/summary.h"
 #include "session/artifact.h"
 #include "session/pace.h"
 #include "source/region_io.h"
@@ -28,7 +29,7 @@
 #define COMMIT_BYTES_MAX (1u << 20)
 
 struct record_options {
-    const char *output, *filter, *to;
+    const char *output, *filter, *to, *summary;
     uint64_t ring, max_size;
     int policy;
     bool include_args, memfd, no_report, wait;
@@ -86,6 +87,11 @@ static const struct option_def options[] = {
      .type = OPTION_BOOL,
      AT(wait),
      .help = "also wait for children that outlive the program"},
+    {.name = "summary",
+     .type = OPTION_STRING,
+     AT(summary),
+     .arg = "FILE",
+     .help = "also write how it ended, counts, losses and files as JSON"},
     {.name = "no_report",
      .type = OPTION_BOOL,
      AT(no_report),
@@ -101,6 +107,7 @@ struct recording {
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
+    uint64_t started_unix_ns;
     uint32_t still_running;
     char exe[4096];
 };
@@ -297,6 +304,18 @@ static void finish(struct recording *r, struct ending *out)
     child_release(&r->child);
 }
 
+/* The program's exit status stays its own even when this cannot be written. */
+static void summarise(const struct recording *r, const struct cli_call *call,
+                      const struct ending *end)
+{
+    struct oriel_err err = {0};
+    const struct summary s = {
+        .ending = end, .child = &r->child, .args = call->args, .start_unix_ns = r->started_unix_ns};
+    if (r->options->summary && r->options->summary[0] &&
+        summary_write(&s, r->options->summary, &err) < 0)
+        cli_note("record: %s", err.text);
+}
+
 static int exit_code(int rc)
 {
     return rc == ORIEL_ENOTFOUND ? CLI_NOT_FOUND
@@ -317,6 +336,7 @@ static int run(const struct cli_call *call)
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
     if (rc == 0) {
         r.started_ns = clock_mono_ns();
+        r.started_unix_ns = clock_unix_ns();
         rc = child_start(&r.child, r.exe, call->args, region_path(r.region), &err);
         status = exit_code(rc);
     }
@@ -330,6 +350,7 @@ static int run(const struct cli_call *call)
     follow(&r);
     finish(&r, &end);
     end.program = call->args[0];
+    summarise(&r, call, &end);
     ending_say(&end);
     return child_exit_like(r.child.status);
 }
