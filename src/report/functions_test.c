@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Sums by function, edge and line, from profiles small enough to add up by hand.
+ */
+#include "report/functions.h"
+
+#include "base/err.h"
+#include "report/profile_maker.h"
+
+static const struct profile_filter everything = {MODEL_SAMPLE_CPU, -1, -1, NULL, false};
+
+static const struct function_sum *find(const struct profile_maker *m, const struct function_sums *s,
+                                       const char *name)
+{
+    for (size_t i = 0; i < s->items.count; i++) {
+        struct model_str n = m->frames.items.items[s->items.items[i].frame].name;
+        if (n.n == strlen(name) && memcmp(n.p, name, n.n) == 0)
+            return &s->items.items[i];
+    }
+    test_fail(__FILE__, __LINE__, "no function %s", name);
+    return NULL;
+}
+
+TEST(self_is_where_it_ran_and_total_what_it_caused)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    maker_add(&m, "main;parse;read 5", 0, NULL);
+    maker_add(&m, "main;parse 3", 0, NULL);
+    maker_add(&m, "main;write 2", 0, NULL);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(s.weight, 10);
+    CHECK_EQ(find(&m, &s, "main")->self, 0);
+    CHECK_EQ(find(&m, &s, "main")->total, 10);
+    CHECK_EQ(find(&m, &s, "parse")->self, 3);
+    CHECK_EQ(find(&m, &s, "parse")->total, 8);
+    CHECK_EQ(find(&m, &s, "read")->self, 5);
+    CHECK(find(&m, &s, "read") == &s.items.items[0]);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+TEST(recursion_counts_once)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    maker_add(&m, "main;walk;walk;walk 7", 0, NULL);
+    maker_add(&m, "main;walk;visit;walk 1", 0, NULL);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(find(&m, &s, "walk")->total, 8);
+    CHECK_EQ(find(&m, &s, "walk")->self, 8);
+    CHECK_EQ(find(&m, &s, "visit")->total, 1);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+TEST(inlined_functions_count_as_functions)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    maker_add(&m, "main;parse;+skip 4", 0, NULL);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(find(&m, &s, "skip")->self, 4);
+    CHECK_EQ(find(&m, &s, "parse")->self, 0);
+    CHECK_EQ(find(&m, &s, "parse")->total, 4);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+TEST(what_nobody_could_resolve_counts_as_its_module)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    maker_add(&m, "main;!a 4", 0, NULL);
+    maker_add(&m, "main;!b 5", 0, NULL);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(find(&m, &s, "[libz.so.1]")->self, 9);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+TEST(samples_without_a_stack_are_unknown_not_lost)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    struct model_sample none = {
+        .kind = MODEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 3, .count = 1};
+    REQUIRE(model_profile_add(&m.profile, &none) == 0);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(find(&m, &s, "[unknown]")->self, 3);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+static uint64_t total(struct profile_maker *m, struct profile_filter f)
+{
+    struct function_sums s;
+    CHECK_EQ(functions_sum(&m->frames, &m->profile, &m->catalog, &f, &s), 0);
+    uint64_t weight = s.weight;
+    function_sums_done(&s);
+    return weight;
+}
+
+TEST(a_filter_takes_by_thread_process_kind_and_span)
+{
+    struct profile_maker m;
+    maker_begin(&m);
+    maker_add(&m, "main;a 1", 0, NULL);
+    maker_add(&m, "main;a 2", 1, m.sites[0]);
+    maker_add(&m, "main;a 4", 2, m.sites[1]);
+    struct profile_filter f = everything;
+    CHECK_EQ(total(&m, f), 7);
+    f.thread = 1;
+    CHECK_EQ(total(&m, f), 2);
+    f = everything;
+    f.process = 0;
+    CHECK_EQ(total(&m, f), 3);
+    f = everything;
+    f.site = m.sites[1];
+    CHECK_EQ(total(&m, f), 4);
+    f = everything;
+    f.outside_spans = true;
+    CHECK_EQ(total(&m, f), 1);
+    f = everything;
+    f.kind = MODEL_SAMPLE_ALLOC;
+    CHECK_EQ(total(&m, f), 0);
+    maker_end(&m);
+}
+
+static uint64_t weight_of(const struct profile_maker *m, const struct function_edge *e, size_t n,
+                          const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct model_str s = MODEL_STR("");
+        if (e[i].frame != FRAMES_NONE)
+            s = m->frames.items.items[e[i].frame].name;
+        if (s.n == strlen(name) && memcmp(s.p, name, s.n) == 0)
+            return e[i].weight;
+    }
+    return 0;
+}
+
+TEST(edges_say_who_called_and_who_was_called)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    struct function_edges e;
+    maker_begin(&m);
+    maker_add(&m, "main;a;work;x 5", 0, NULL);
+    maker_add(&m, "main;b;work;y 3", 0, NULL);
+    maker_add(&m, "main;b;work;work;y 2", 0, NULL);
+    maker_add(&m, "work 1", 0, NULL);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    uint32_t work = find(&m, &s, "work")->frame;
+    CHECK_EQ(functions_edges(&m.frames, &m.profile, &m.catalog, &everything, work, &e), 0);
+    CHECK_EQ(e.callers.count, 3);
+    CHECK_EQ(weight_of(&m, e.callers.items, e.callers.count, "a"), 5);
+    CHECK_EQ(weight_of(&m, e.callers.items, e.callers.count, "b"), 5);
+    CHECK_EQ(weight_of(&m, e.callers.items, e.callers.count, ""), 1);
+    CHECK_EQ(e.callees.count, 2);
+    CHECK_EQ(weight_of(&m, e.callees.items, e.callees.count, "x"), 5);
+    CHECK_EQ(weight_of(&m, e.callees.items, e.callees.count, "y"), 5);
+    function_edges_done(&e);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
+TEST(lines_carry_what_ran_on_them)
+{
+    struct profile_maker m;
+    struct line_sums l;
+    maker_begin(&m);
+    maker_add(&m, "main;parse 5", 0, NULL);
+    maker_add(&m, "main;w 2", 0, NULL);
+    CHECK_EQ(functions_lines(&m.frames, &m.profile, &m.catalog, &everything, FRAMES_NONE, &l), 0);
+    CHECK_EQ(l.items.count, 3); /* "w" on line 11, "main" 14, "parse" 15 */
+    CHECK_EQ(l.items.items[0].line, 11);
+    CHECK_EQ(l.items.items[0].self, 2);
+    CHECK_EQ(l.items.items[1].line, 14);
+    CHECK_EQ(l.items.items[1].self, 0);
+    CHECK_EQ(l.items.items[1].total, 7);
+    CHECK_EQ(l.items.items[2].self, 5);
+    line_sums_done(&l);
+    maker_end(&m);
+}
+
+TEST(no_memory_is_said)
+{
+    for (uint64_t n = 1; n < 30; n++) {
+        struct profile_maker m;
+        struct function_sums s;
+        maker_begin(&m);
+        maker_add(&m, "main;parse;read 5", 0, NULL);
+        mem_fail_after(n);
+        int rc = functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s);
+        mem_fail_after(0);
+        CHECK(rc == 0 || rc == ORIEL_ENOMEM);
+        if (rc == 0) {
+            CHECK_EQ(find(&m, &s, "read")->self, 5);
+            n = 30;
+        }
+        function_sums_done(&s);
+        maker_end(&m);
+    }
+}
+
+TEST_MAIN()
