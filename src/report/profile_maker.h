@@ -70,10 +70,14 @@ static inline uint32_t maker_stack(struct profile_maker *m, char *path)
 {
     struct model_stacks *s = &m->catalog.stacks;
     uint32_t node = 0;
-    char *names[32], *rest = path;
+    char *names[32], *end = path;
     int n = 0;
-    for (char *name; (name = strtok_r(rest, ";", &rest)) != NULL;)
+    for (char *name = path; end; name = end + 1) {
+        end = strchr(name, ';');
+        if (end)
+            *end = 0;
         names[n++] = name;
+    }
     for (int i = 0; i < n; i++) {
         struct model_line lines[8];
         uint32_t k = 0, address = 0;
