@@ -137,6 +137,8 @@ struct wire_region {
  * whose half-made slot it sees and take it back once the claimer is dead:
  *   process   wire_claim(1, pid)
  *   thread    wire_claim(ORIEL_THREAD_CLAIMED, tid)
+ *   thread    wire_claim(ORIEL_THREAD_VACANT, serial): left by its owner, for the
+ *             next thread of the process or, after a while, for the reader
  *   chunk     wire_claim(WIRE_CHUNK_CLAIMED or _WANTED, thread slot + 1)
  * A claimer of 0 is unknown and never taken back while anybody lives.
  */
@@ -166,7 +168,9 @@ struct wire_process {
     uint32_t serial;           /* never reused in a region; starts at 1; meta entries name it */
     uint32_t sites_of;         /* serial of the process whose sites it uses: a fork's parent */
     char exe[256];             /* NUL-terminated */
-    char cmdline[512];         /* NUL between arguments, double NUL at the end */
+    char cmdline[504];         /* NUL between arguments, double NUL at the end */
+    uint32_t copies;           /* atomic: of the record path in this process, sharing the slot */
+    uint32_t next_site;        /* atomic: site id that none of them has given out */
 };
 
 enum wire_chunk_state {
@@ -199,7 +203,8 @@ struct wire_chunk {
  *   OPEN   the rest may still be taken or stolen
  *   HELD   what was taken is not safe in the outlets yet: nobody steals it, so
  *          that the next reader finds it should this one die
- * Zero: nobody's. The reader copies first and takes afterwards; a writer steals
+ * HELD alone says that the reader has had all of it and is about to free it;
+ * zero, that it is nobody's. The reader copies first and takes afterwards; a writer steals
  * first and writes afterwards. Whoever comes second sees that in the word.
  */
 #define WIRE_TAKEN_OPEN UINT64_C(0x80000000)
@@ -208,6 +213,10 @@ struct wire_chunk {
 static inline uint64_t wire_taken(uint64_t seq, uint32_t bytes, uint64_t flags)
 {
     return seq << 32 | WIRE_TAKEN_OPEN | flags | bytes;
+}
+static inline uint64_t wire_taken_for_good(uint64_t seq)
+{
+    return seq << 32 | WIRE_TAKEN_HELD;
 }
 static inline bool wire_taken_is_of(uint64_t word, uint64_t seq)
 {

@@ -2,13 +2,13 @@
 /*
  * A model of the chunk protocol, run through every interleaving: two writers,
  * one reader, up to four chunks, one shared access per step, and a kill of
- * either writer before any step. Sequentially consistent: what weaker memory
+ * either writer or of the reader before any step. Sequentially consistent: what weaker memory
  * needs is said at the atomics of the real code.
  *
  * Checked in every state: a record is delivered once, whole and in order; no
  * chunk is freed that is not the reader's to free; nobody writes to a chunk it
- * does not own. Checked at every end: all that was committed was delivered (or
- * counted as overwritten), and no chunk is missing.
+ * does not own. Checked at every end: all that was committed was delivered or
+ * counted as overwritten, nothing both, and no chunk is missing.
  *
  * Each mistake that the protocol's rules are there for is then made on purpose
  * and must be noticed.
@@ -32,7 +32,9 @@ static const char *const mistake_names[MISTAKES] = {
     "last head read before the death is known",
     "copy kept without a second look at the chunk",
     "seq compared before the descriptor is copied",
-    "chunk closed for the dead without a look at its seq",
+    "chunk freed without taking it first",
+    "what a reader took and did not save is stolen",
+    "what the reader had is counted as overwritten",
 };
 
 /* ---- what must hold at the end ---- */
@@ -45,19 +47,20 @@ static void check_end(const struct state *s)
         require((s->writers[w].committed & ~told) == 0, "a committed record was lost");
         require((s->seen[w] & ~s->writers[w].committed) == 0, "a record was delivered that was "
                                                               "never committed");
+        require((s->seen[w] & s->overwritten[w]) == 0, "a record was delivered and counted as "
+                                                       "overwritten");
     }
-    if (cfg.overwrite)
-        return;
     for (uint8_t i = 0; i < cfg.chunks; i++)
         require(s->chunks[i].state == FREE, "a chunk was never given back");
-    /* A kill between taking and counting leaves one too many in the count. */
-    require(s->free_chunks >= cfg.chunks && s->free_chunks <= cfg.chunks + kills,
+    /* A kill between taking and counting leaves one too many in the count; of the
+     * reader, between freeing and counting, one too few (ring_chunk_repair). */
+    require(s->free_chunks + s->reader_died >= cfg.chunks && s->free_chunks <= cfg.chunks + kills,
             "the count of free chunks is wrong");
 }
 
 /* ---- exploring ---- */
 
-enum { ACTIONS = 2 * WRITERS + 1 };
+enum { KILL_READER = 2 * WRITERS + 1, ACTIONS };
 struct frame {
     struct state s;
     uint8_t next; /* action to try next */
@@ -140,6 +143,10 @@ static bool act(const struct state *from, int action, struct state *to)
         reader_step(to);
         return true;
     }
+    if (action == KILL_READER) {
+        reader_die(to);
+        return cfg.reader_kill && !from->reader_died;
+    }
     int me = (action - 1) % WRITERS;
     if (!writer_runs(from, me))
         return false;
@@ -153,11 +160,13 @@ static bool act(const struct state *from, int action, struct state *to)
 
 static void print_path(void)
 {
-    static const char *const names[] = {"reader", "writer 0", "writer 1", "kill 0", "kill 1"};
+    static const char *const names[] = {"reader", "writer 0", "writer 1",
+                                        "kill 0", "kill 1",   "kill reader"};
     for (size_t i = 0; i < depth; i++) {
         const struct frame *f = &stack[i];
         int action = f->next - 1;
-        int pc = action == 0 ? f->s.pc : f->s.writers[(action - 1) % WRITERS].pc;
+        int pc = action == 0 || action == KILL_READER ? f->s.pc
+                                                      : f->s.writers[(action - 1) % WRITERS].pc;
         printf("    %s at %d\n", names[action], pc);
     }
 }
@@ -205,6 +214,8 @@ static const struct config sound[] = {
     C(2, 1, 2, .overwrite = true, .kills = true),
     C(2, 1, 2, .overwrite = true, .kills = true, .seq_first = true),
     C(2, 1, 3, .overwrite = true),
+    C(2, 1, 2, .reader_kill = true),
+    C(2, 1, 2, .overwrite = true, .reader_kill = true),
 };
 
 /* A small setting in which each mistake can show. */
@@ -217,7 +228,9 @@ static const struct config broken[] = {
     C(2, 2, 2, .mistake = HEAD_BEFORE_DEATH, .kills = true),
     C(2, 1, 3, .mistake = COPY_WITHOUT_SECOND_LOOK, .overwrite = true),
     C(2, 1, 2, .mistake = LIMIT_BEFORE_COPY, .overwrite = true),
-    C(2, 1, 2, .mistake = CLOSE_WITHOUT_SEQ, .overwrite = true),
+    C(2, 1, 2, .mistake = FREE_WITHOUT_TAKING, .overwrite = true),
+    C(2, 1, 2, .mistake = STEAL_WHAT_IS_HELD, .overwrite = true, .reader_kill = true),
+    C(2, 2, 3, .mistake = COUNT_WHAT_WAS_TAKEN, .overwrite = true),
 };
 
 static bool run(const struct config *c)
@@ -225,10 +238,11 @@ static bool run(const struct config *c)
     size_t states;
     cfg = *c;
     const char *what = explore(&states);
-    printf("%d chunks of %d, %d records each%s%s%s%s, %s: %zu states: %s\n", c->chunks, c->cap,
+    printf("%d chunks of %d, %d records each%s%s%s%s%s, %s: %zu states: %s\n", c->chunks, c->cap,
            c->records, c->overwrite ? ", overwriting" : "", c->kills ? ", kills" : "",
-           c->seq_first ? ", seq first" : "", c->fine ? ", plain steps apart" : "",
-           mistake_names[c->mistake], states, what ? what : "sound");
+           c->reader_kill ? ", reader killed" : "", c->seq_first ? ", seq first" : "",
+           c->fine ? ", plain steps apart" : "", mistake_names[c->mistake], states,
+           what ? what : "sound");
     fflush(stdout);
     if ((what != NULL) == (c->mistake != SOUND))
         return true;

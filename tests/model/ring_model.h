@@ -23,24 +23,31 @@ enum mistake {
     HEAD_BEFORE_DEATH,
     COPY_WITHOUT_SECOND_LOOK,
     LIMIT_BEFORE_COPY,
-    CLOSE_WITHOUT_SEQ,
+    FREE_WITHOUT_TAKING,
+    STEAL_WHAT_IS_HELD,
+    COUNT_WHAT_WAS_TAKEN,
     MISTAKES
 };
 struct config {
     uint8_t chunks, cap, records;
     bool overwrite, kills;
-    bool seq_first; /* the reader copies the seq before the owner */
-    bool fine;      /* plain accesses are steps of their own, not one with the next atomic */
+    bool reader_kill; /* once, before any step; another one takes over */
+    bool seq_first;   /* the reader copies the seq before the owner */
+    bool fine;        /* plain accesses are steps of their own, not one with the next atomic */
     enum mistake mistake;
 };
 extern struct config cfg;
 
 /* ---- the state: bytes only, compared and hashed as such ---- */
 
-enum chunk_state { FREE, ACTIVE, FULL, CLAIMED };
+enum chunk_state { FREE, ACTIVE, FULL, CLAIMED, WANTED };
+struct taken { /* one word */
+    uint8_t open, held, seq, bytes;
+};
 struct chunk {
     uint8_t state, claimer; /* the claimer is part of the same word */
-    uint8_t owner, seq, bytes;
+    uint8_t owner, seq, bytes, safe;
+    struct taken taken;
     uint8_t half[CAP_MAX][2]; /* a record is written in two stores */
 };
 struct writer {
@@ -52,6 +59,8 @@ struct writer {
 };
 struct view { /* what the reader knows of a chunk */
     uint8_t open, owner, seq, read, final, length;
+    uint8_t kept, unsafe; /* bit by number: taken, not safe yet */
+    struct taken taken;   /* as copied with the rest of the descriptor */
 };
 struct state {
     struct chunk chunks[CHUNKS_MAX];
@@ -63,8 +72,8 @@ struct state {
     uint8_t delivered[WRITERS];   /* last number delivered */
     uint8_t count[WRITERS];       /* how many were */
     uint8_t overwritten[WRITERS]; /* bit by number: stolen before it was read */
-    uint8_t seen[WRITERS];        /* bit by number */
-    uint8_t done;
+    uint8_t seen[WRITERS];        /* bit by number: safe */
+    uint8_t done, reader_died;
 };
 
 /* What went wrong first, NULL nothing. */
@@ -78,5 +87,7 @@ static inline void require(bool ok, const char *what)
 void writer_step(struct state *s, int me);
 bool writer_runs(const struct state *s, int me);
 void reader_step(struct state *s);
+/* It dies, and another begins from what it finds. */
+void reader_die(struct state *s);
 
 #endif

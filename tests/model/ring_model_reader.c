@@ -15,12 +15,17 @@ enum reader_pc {
     R_SEQ,
     R_COPY_OWNER,
     R_COPY_SEQ,
+    R_TAKE_OVER,
     R_STATE,
     R_HEAD,
     R_STATE_AGAIN,
     R_BYTES,
+    R_STOLEN,
     R_COPY,
-    R_CHECK,
+    R_TAKE,
+    R_SAFE,
+    R_LET_GO,
+    R_KEEP,
     R_FREE,
     R_COUNT,
     R_END
@@ -49,7 +54,9 @@ static void scan_one(struct state *s)
     if (v->open && cfg.overwrite && c->seq != v->seq)
         *v = (struct view){0}; /* stolen; seen as a new one below */
     bool over = s->over[c->claimer] == 2 || cfg.mistake == TAKE_BACK_FROM_THE_LIVING;
-    if (!v->open && (c->state == ACTIVE || c->state == FULL))
+    if (c->state == WANTED && over)
+        s->pc = R_TAKE_BACK;
+    else if (!v->open && (c->state == WANTED || c->state == ACTIVE || c->state == FULL))
         s->pc = cfg.mistake == LIMIT_BEFORE_COPY ? R_SEQ
                 : cfg.seq_first                  ? R_COPY_SEQ
                                                  : R_COPY_OWNER;
@@ -61,11 +68,35 @@ static void scan_one(struct state *s)
 
 static void open_or_not(struct state *s, bool below)
 {
-    struct view *v = &s->views[s->i++];
-    if (below || cfg.mistake == OPEN_WITHOUT_LIMIT)
-        v->open = 1;
-    else
+    struct view *v = &s->views[s->i];
+    s->pc = R_SCAN;
+    if (!below && cfg.mistake != OPEN_WITHOUT_LIMIT) {
         *v = (struct view){0};
+        s->i++;
+        return;
+    }
+    v->open = 1;
+    if (cfg.overwrite)
+        s->pc = R_TAKE_OVER;
+    else
+        s->i++;
+}
+
+static bool same_taken(const struct taken *a, const struct taken *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* What a dead reader had taken and not saved is to be had again. */
+static void take_over(struct state *s)
+{
+    struct view *v = &s->views[s->i];
+    struct chunk *c = &s->chunks[s->i++];
+    if (!v->taken.open && v->taken.held && v->taken.seq == v->seq) {
+        v->kept = v->final = 1; /* that reader was about to free it */
+        v->length = v->read;
+    } else if (v->taken.open && v->taken.seq == v->seq && same_taken(&c->taken, &v->taken))
+        c->taken = (struct taken){.open = 1, .seq = v->seq, .bytes = v->read};
     s->pc = R_SCAN;
 }
 
@@ -81,10 +112,13 @@ static void copy_desc(struct state *s)
             open_or_not(s, false);
         return;
     }
-    if (is_owner)
+    if (is_owner) {
         v->owner = c->owner;
-    else
+        v->taken = c->taken;
+    } else {
         v->seq = c->seq;
+        v->read = c->safe;
+    }
     if (is_owner == cfg.seq_first)
         open_or_not(s, v->seq < s->limit || cfg.mistake == LIMIT_BEFORE_COPY);
     else
@@ -99,7 +133,10 @@ static void go_on(struct state *s, int from)
     memset(s->got, 0, sizeof s->got);
     s->length = s->head = s->head_chunk = 0;
     s->i = next == NONE ? 0 : next;
-    s->pc = next == NONE ? R_END : s->views[next].final ? R_COPY : R_STATE;
+    s->pc = next == NONE           ? R_END
+            : s->views[next].kept  ? R_FREE
+            : s->views[next].final ? R_COPY
+                                   : R_STATE;
     if (next != NONE && s->views[next].final)
         s->length = s->views[next].length;
 }
@@ -122,7 +159,7 @@ static void look_at_state(struct state *s)
         *v = (struct view){0};
         go_on(s, from);
     } else {
-        s->pc = c->state == FULL ? R_BYTES : R_HEAD;
+        s->pc = c->state == ACTIVE ? R_HEAD : R_BYTES;
     }
 }
 
@@ -175,9 +212,9 @@ static void deliver(struct state *s)
         uint8_t id = s->got[k][0], number = (uint8_t)((id - 1) % 100);
         require(s->got[k][0] == s->got[k][1] && id, "a torn record was delivered");
         require(id && (id - 1) / 100 == owner, "a record was delivered for another thread");
-        require(!(s->seen[owner] & 1u << number), "a record was delivered twice");
+        require(!((s->seen[owner] | v->unsafe) & 1u << number), "a record was delivered twice");
         require(!s->count[owner] || number > s->delivered[owner], "records out of order");
-        s->seen[owner] |= (uint8_t)(1u << number);
+        v->unsafe |= (uint8_t)(1u << number);
         s->delivered[owner] = number;
         s->count[owner]++;
     }
@@ -189,7 +226,7 @@ static void copy_half(struct state *s)
     struct view *v = &s->views[s->i];
     uint8_t at = (uint8_t)(v->read + s->copied);
     if (at >= s->length) {
-        s->pc = R_CHECK;
+        s->pc = R_TAKE;
         return;
     }
     int half = s->got[s->copied][0] != 0;
@@ -198,47 +235,93 @@ static void copy_half(struct state *s)
         s->copied++;
 }
 
-/* After the copy: is it what it was; then what is next for this chunk. */
-static void check_copy(struct state *s)
+static void forget(struct state *s)
+{
+    uint8_t from = (uint8_t)(s->views[s->i].seq + 1);
+    s->views[s->i] = (struct view){0};
+    go_on(s, from);
+}
+
+/* After the copy: what was copied is delivered, if it is still to be had. */
+static void take(struct state *s)
 {
     struct view *v = &s->views[s->i];
-    const struct chunk *c = &s->chunks[s->i];
-    bool same = (c->state == ACTIVE || c->state == FULL) && c->seq == v->seq;
-    if (same || !cfg.overwrite || cfg.mistake == COPY_WITHOUT_SECOND_LOOK)
-        deliver(s);
+    struct chunk *c = &s->chunks[s->i];
+    struct taken now = {.open = 1, .seq = v->seq, .bytes = v->read};
+    if (cfg.overwrite && s->copied && cfg.mistake != COPY_WITHOUT_SECOND_LOOK) {
+        if (!same_taken(&c->taken, &now)) {
+            forget(s);
+            return;
+        }
+        now.bytes = (uint8_t)(now.bytes + s->copied);
+        now.held = 1;
+        c->taken = now;
+    }
+    deliver(s);
+    s->pc = s->copied ? R_SAFE : R_KEEP;
+}
+
+/* In the outlets, and told to whoever comes after us. */
+static void safe(struct state *s)
+{
+    struct view *v = &s->views[s->i];
+    s->seen[v->owner] |= v->unsafe;
+    v->unsafe = 0;
+    if (s->chunks[s->i].seq == v->seq)
+        s->chunks[s->i].safe = v->read;
+    s->pc = cfg.overwrite ? R_LET_GO : R_KEEP;
+}
+
+static void let_go(struct state *s)
+{
+    struct view *v = &s->views[s->i];
+    struct chunk *c = &s->chunks[s->i];
+    const struct taken held = {.open = 1, .held = 1, .seq = v->seq, .bytes = v->read};
+    if (same_taken(&c->taken, &held))
+        c->taken.held = 0;
+    s->pc = R_KEEP;
+}
+
+/* Is it done with; then nobody may steal it any more. */
+static void keep(struct state *s)
+{
+    struct view *v = &s->views[s->i];
+    struct chunk *c = &s->chunks[s->i];
+    const struct taken all = {.open = 1, .seq = v->seq, .bytes = v->length};
     bool finished = v->final && v->read == v->length;
-    if (cfg.mistake == CLOSE_WITHOUT_SEQ && finished && c->state == ACTIVE && s->over[v->owner]) {
-        s->pc = R_FREE;
-        return;
-    }
-    if (!same && cfg.overwrite) {
-        uint8_t from = (uint8_t)(v->seq + 1);
-        *v = (struct view){0};
-        go_on(s, from);
-        return;
-    }
     if (cfg.mistake == FREE_WHILE_WRITTEN && v->read == cfg.cap)
         finished = true;
-    if (finished && (!cfg.overwrite || c->state == ACTIVE))
-        s->pc = R_FREE;
-    else
+    if (!finished) {
         go_on(s, v->seq + 1);
+    } else if (!cfg.overwrite || cfg.mistake == FREE_WITHOUT_TAKING) {
+        s->pc = R_FREE;
+    } else if (same_taken(&c->taken, &all)) {
+        c->taken = (struct taken){.held = 1, .seq = v->seq};
+        v->kept = 1;
+        s->pc = R_FREE;
+    } else {
+        forget(s); /* stolen with nothing left in it */
+    }
 }
 
 static void free_one(struct state *s)
 {
     struct view *v = &s->views[s->i];
     struct chunk *c = &s->chunks[s->i];
-    require(c->state == FULL || (c->state == ACTIVE && s->over[v->owner]),
-            "a chunk was freed that is not the reader's");
-    if (cfg.overwrite) { /* closed in the name of the dead */
-        c->bytes = v->length;
-        c->state = FULL;
-        go_on(s, v->seq + 1);
+    if (cfg.overwrite && c->state == WANTED) {
+        go_on(s, v->seq + 1); /* a thief is about to notice that it came too late */
         return;
     }
+    if (cfg.overwrite && v->kept && c->state == FREE) {
+        forget(s); /* taken back from a dead thief */
+        return;
+    }
+    require(c->state == FULL || (c->state == ACTIVE && s->over[v->owner]),
+            "a chunk was freed that is not the reader's");
+    require(c->seq == v->seq, "a chunk was freed that is not the reader's");
     c->state = FREE;
-    c->owner = c->seq = c->bytes = 0; /* nobody reads that any more */
+    if (!cfg.overwrite)
+        c->owner = c->seq = c->bytes = c->safe = 0; /* nobody reads that any more */
     *v = (struct view){.seq = v->seq};
     s->pc = R_COUNT;
 }
@@ -251,7 +334,7 @@ static void end_round(struct state *s)
     for (uint8_t i = 0; i < cfg.chunks; i++) {
         const struct view *v = &s->views[i];
         if (v->open)
-            all = all && cfg.overwrite && v->final && v->read == v->length;
+            all = false;
     }
     s->done = all;
     s->pc = R_ALIVE;
@@ -288,10 +371,19 @@ static void step_scan(struct state *s)
 static void step_take_back(struct state *s)
 {
     struct chunk *c = &s->chunks[s->i];
-    bool same = c->state == CLAIMED;
+    if (c->state == WANTED && c->taken.open && c->taken.seq == c->seq) {
+        c->state = FULL; /* its thief died before the theft */
+        c->claimer = 0;
+        s->pc = R_SCAN;
+        return;
+    }
+    bool same = c->state == CLAIMED || c->state == WANTED;
     if (same) {
         c->state = FREE;
-        c->claimer = c->owner = c->seq = c->bytes = 0;
+        c->claimer = c->owner = c->bytes = c->safe = 0;
+        if (!cfg.overwrite)
+            c->seq = 0;
+        c->taken = (struct taken){0};
     }
     s->pc = same ? R_COUNT : R_SCAN;
     s->copied = same ? NONE : 0; /* go on scanning after the count */
@@ -299,7 +391,22 @@ static void step_take_back(struct state *s)
 
 static void step_bytes(struct state *s)
 {
-    close_view(s, s->chunks[s->i].bytes);
+    s->length = s->chunks[s->i].bytes;
+    if (cfg.overwrite)
+        s->pc = R_STOLEN;
+    else
+        close_view(s, s->length);
+}
+
+/* The length counts if the chunk was still to be had after it was read. */
+static void step_stolen(struct state *s)
+{
+    const struct view *v = &s->views[s->i];
+    const struct chunk *c = &s->chunks[s->i];
+    if (c->taken.open && c->taken.seq == v->seq)
+        close_view(s, s->length);
+    else
+        forget(s);
 }
 
 static void step_count(struct state *s)
@@ -317,14 +424,27 @@ static void step_count(struct state *s)
 }
 
 static void (*const steps[R_END + 1])(struct state *) = {
-    [R_ALIVE] = step_alive,   [R_LIMIT] = step_limit,
-    [R_SCAN] = step_scan,     [R_TAKE_BACK] = step_take_back,
-    [R_SEQ] = copy_desc,      [R_COPY_OWNER] = copy_desc,
-    [R_COPY_SEQ] = copy_desc, [R_STATE] = look_at_state,
-    [R_HEAD] = look_at_head,  [R_STATE_AGAIN] = look_again,
-    [R_BYTES] = step_bytes,   [R_COPY] = copy_half,
-    [R_CHECK] = check_copy,   [R_FREE] = free_one,
-    [R_COUNT] = step_count,   [R_END] = end_round,
+    [R_ALIVE] = step_alive,
+    [R_LIMIT] = step_limit,
+    [R_SCAN] = step_scan,
+    [R_TAKE_BACK] = step_take_back,
+    [R_SEQ] = copy_desc,
+    [R_COPY_OWNER] = copy_desc,
+    [R_COPY_SEQ] = copy_desc,
+    [R_TAKE_OVER] = take_over,
+    [R_STATE] = look_at_state,
+    [R_HEAD] = look_at_head,
+    [R_STATE_AGAIN] = look_again,
+    [R_BYTES] = step_bytes,
+    [R_STOLEN] = step_stolen,
+    [R_COPY] = copy_half,
+    [R_TAKE] = take,
+    [R_SAFE] = safe,
+    [R_LET_GO] = let_go,
+    [R_KEEP] = keep,
+    [R_FREE] = free_one,
+    [R_COUNT] = step_count,
+    [R_END] = end_round,
 };
 
 /* Reads of what cannot change any more, and decisions. */
@@ -339,8 +459,12 @@ static bool reader_is_plain(const struct state *s)
         return !cfg.overwrite;
     case R_BYTES:
         return cfg.mistake == SOUND;
+    case R_KEEP: /* a decision, unless it takes the chunk */
+        return !cfg.overwrite || !s->views[s->i].final;
+    case R_SAFE: /* read by nobody but another reader */
+        return !cfg.reader_kill;
     case R_COPY:
-    case R_CHECK:
+    case R_TAKE:
         return !cfg.overwrite && cfg.mistake != COMMIT_BEFORE_PAYLOAD;
     case R_SCAN:
         return s->i == cfg.chunks;
@@ -356,4 +480,18 @@ void reader_step(struct state *s)
         plain = reader_is_plain(s);
         steps[s->pc](s);
     } while (plain && !cfg.fine && !s->done);
+}
+
+void reader_die(struct state *s)
+{
+    memset(s->views, 0, sizeof s->views);
+    memset(s->over, 0, sizeof s->over);
+    memset(s->got, 0, sizeof s->got);
+    s->i = s->limit = s->copied = s->length = s->head_chunk = s->head = 0;
+    s->pc = R_ALIVE;
+    s->reader_died = 1;
+    for (int w = 0; w < WRITERS; w++) { /* what counts is what was safe */
+        s->count[w] = (uint8_t)__builtin_popcount(s->seen[w]);
+        s->delivered[w] = s->seen[w] ? (uint8_t)(31 - __builtin_clz(s->seen[w])) : 0;
+    }
 }

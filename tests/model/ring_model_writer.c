@@ -14,12 +14,16 @@ enum writer_pc {
     W_FIND,
     W_CLAIM,
     W_STEAL,
+    W_ROB,
+    W_GIVE_UP,
+    W_ROBBED,
     W_TAKE,
     W_LENGTH,
     W_FULL,
     W_FILL,
     W_SEQ,
     W_SEQ_STORE,
+    W_OPEN,
     W_HEAD,
     W_ACTIVE,
     W_EXIT,
@@ -55,6 +59,11 @@ static void drop(struct writer *w)
     w->pc = W_RECORD;
 }
 
+static bool stealable(const struct chunk *c)
+{
+    return c->taken.open && (!c->taken.held || cfg.mistake == STEAL_WHAT_IS_HELD);
+}
+
 static void steal(struct state *s, int me)
 {
     struct chunk *c = &s->chunks[s->writers[me].next_chunk];
@@ -63,10 +72,39 @@ static void steal(struct state *s, int me)
         drop(w);
         return;
     }
-    for (uint8_t i = 0; i < c->bytes; i++)
-        s->overwritten[c->owner] |= (uint8_t)(1u << ((c->half[i][0] - 1) % 100));
-    c->state = CLAIMED;
+    c->state = WANTED;
     c->claimer = (uint8_t)me;
+    w->pc = W_ROB;
+}
+
+/* Taking it from the reader; what he has not had is counted. */
+static void rob(struct state *s, int me)
+{
+    struct writer *w = &s->writers[me];
+    struct chunk *c = &s->chunks[w->next_chunk];
+    require(c->state == WANTED && c->claimer == me, "a chunk was taken from its thief");
+    w->pc = W_GIVE_UP;
+    if (!stealable(c))
+        return;
+    uint8_t from = cfg.mistake == COUNT_WHAT_WAS_TAKEN ? 0 : c->taken.bytes;
+    for (uint8_t i = from; i < c->bytes; i++)
+        s->overwritten[c->owner] |= (uint8_t)(1u << ((c->half[i][0] - 1) % 100));
+    c->taken = (struct taken){0};
+    w->pc = W_ROBBED;
+}
+
+static void give_up(struct state *s, int me)
+{
+    struct chunk *c = &s->chunks[s->writers[me].next_chunk];
+    c->state = FULL;
+    c->claimer = 0;
+    drop(&s->writers[me]);
+}
+
+static void robbed(struct state *s, int me)
+{
+    struct writer *w = &s->writers[me];
+    s->chunks[w->next_chunk].state = CLAIMED;
     w->pc = w->chunk == NONE ? W_FILL : W_LENGTH;
 }
 
@@ -83,7 +121,7 @@ static void find(struct state *s, int me)
     }
     w->next_chunk = NONE;
     for (uint8_t i = 0; cfg.overwrite && i < cfg.chunks; i++)
-        if (s->chunks[i].state == FULL &&
+        if (s->chunks[i].state == FULL && stealable(&s->chunks[i]) &&
             (w->next_chunk == NONE || s->chunks[i].seq < s->chunks[w->next_chunk].seq))
             w->next_chunk = i;
     if (w->next_chunk == NONE)
@@ -185,7 +223,7 @@ static void step_fill(struct state *s, int me)
 {
     struct chunk *next = claimed(s, me);
     next->owner = (uint8_t)me;
-    next->bytes = 0;
+    next->bytes = next->safe = 0;
     s->writers[me].pc = W_SEQ;
 }
 
@@ -200,7 +238,14 @@ static void step_seq_store(struct state *s, int me)
     struct writer *w = &s->writers[me];
     s->chunks[w->next_chunk].seq = w->at;
     w->at = 0;
-    w->pc = W_HEAD;
+    w->pc = W_OPEN;
+}
+
+static void step_open(struct state *s, int me)
+{
+    struct chunk *next = claimed(s, me);
+    next->taken = (struct taken){.open = 1, .seq = next->seq};
+    s->writers[me].pc = W_HEAD;
 }
 
 static void step_head(struct state *s, int me)
@@ -229,15 +274,13 @@ static void step_exit(struct state *s, int me)
 }
 
 static void (*const steps[W_END])(struct state *, int) = {
-    [W_RECORD] = step_record, [W_HALF_A] = step_half,
-    [W_HALF_B] = step_half,   [W_COMMIT] = step_commit,
-    [W_COUNT] = step_count,   [W_FIND] = find,
-    [W_CLAIM] = step_claim,   [W_STEAL] = steal,
-    [W_TAKE] = step_take,     [W_LENGTH] = hand_over,
-    [W_FULL] = hand_over,     [W_FILL] = step_fill,
-    [W_SEQ] = step_seq,       [W_SEQ_STORE] = step_seq_store,
-    [W_HEAD] = step_head,     [W_ACTIVE] = step_active,
-    [W_EXIT] = step_exit,
+    [W_RECORD] = step_record, [W_HALF_A] = step_half,   [W_HALF_B] = step_half,
+    [W_COMMIT] = step_commit, [W_COUNT] = step_count,   [W_FIND] = find,
+    [W_CLAIM] = step_claim,   [W_STEAL] = steal,        [W_ROB] = rob,
+    [W_GIVE_UP] = give_up,    [W_ROBBED] = robbed,      [W_OPEN] = step_open,
+    [W_TAKE] = step_take,     [W_LENGTH] = hand_over,   [W_FULL] = hand_over,
+    [W_FILL] = step_fill,     [W_SEQ] = step_seq,       [W_SEQ_STORE] = step_seq_store,
+    [W_HEAD] = step_head,     [W_ACTIVE] = step_active, [W_EXIT] = step_exit,
 };
 
 /* Touches nothing that anybody else may look at: local, or plain stores that a
@@ -251,6 +294,8 @@ static bool is_plain(const struct state *s, int me)
     case W_FILL:
     case W_SEQ_STORE:
         return true;
+    case W_OPEN:
+        return !cfg.overwrite;
     case W_HALF_A:
     case W_HALF_B: /* somebody may be copying what was there before */
         return !cfg.overwrite && cfg.mistake != COMMIT_BEFORE_PAYLOAD;

@@ -57,6 +57,10 @@ static void close_chunk(struct ring_chunk *c)
 static void take_over(struct ring *r, struct ring_chunk *c, const struct wire_chunk *d)
 {
     uint64_t word = d->taken;
+    if (overwrites(r) && word == wire_taken_for_good(c->seq)) {
+        c->kept = c->final = true; /* that reader was about to free it */
+        c->length = c->read;
+    }
     if (overwrites(r) && wire_taken_is_of(word, c->seq))
         __atomic_compare_exchange_n(&ring_chunk_desc(r, c)->taken, &word,
                                     wire_taken(c->seq, c->read, 0), false, __ATOMIC_ACQ_REL,
@@ -92,6 +96,7 @@ static int open_chunk(struct ring *r, uint32_t index, uint64_t limit)
     /* What the reader before us has saved. */
     if (d.consumed <= r->h.chunk_bytes && d.consumed % 8 == 0)
         c->read = c->committed = d.consumed;
+    c->resumed = c->read > 0;
     take_over(r, c, &d);
     insert(r, index);
     return 0;
@@ -277,8 +282,8 @@ static bool give_back(struct ring *r, struct ring_chunk *c)
         return false; /* the end of a recording; its owner lives on */
     if (overwrites(r) && !c->kept) {
         uint64_t all = wire_taken(c->seq, c->length, 0);
-        if (!__atomic_compare_exchange_n(&d->taken, &all, 0, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&d->taken, &all, wire_taken_for_good(c->seq), false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return true; /* stolen with nothing left in it */
         c->kept = true;
     }

@@ -470,6 +470,24 @@ TEST(what_a_reader_took_and_did_not_save_waits_for_the_next_reader)
     finish(&f);
 }
 
+TEST(a_chunk_that_a_dying_reader_was_about_to_free_is_freed_by_the_next)
+{
+    struct fixture f;
+    start(&f, WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES, 16, WIRE_POLICY_OVERWRITE_OLDEST);
+    rw_event(&f.t, EVENT, 1);
+    only(&f, ORIEL_REC_EVENT);
+    reader_commit(&f.r);
+    struct wire_chunk *d = wire_region_desc(&f.p.h, f.p.base, f.t.t->chunk - 1);
+    reader_close(&f.r);
+    rw_close_chunk(&f.t);
+    d->taken = wire_taken_for_good(d->seq);
+    REQUIRE(reader_open(&f.r, region_path(f.region)) == 0);
+    CHECK_EQ(reader_poll(&f.r, 100), SOURCE_IDLE);
+    CHECK_EQ(d->state, WIRE_CHUNK_FREE);
+    CHECK_EQ(f.p.shared->free_chunks, f.p.h.chunk_count);
+    finish(&f);
+}
+
 TEST(an_end_names_its_span_across_a_carry_of_the_low_half)
 {
     struct fixture f;
