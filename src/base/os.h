@@ -50,4 +50,18 @@ int os_map_published(const char *name, size_t size, void **out);
 void os_name_mapping(const char *name, void *p, size_t size);
 void os_prefault(void *p, size_t size);
 
+/* os_signal.c. A guarded stack for signal handlers of this thread, unless it has
+ * one: -EEXIST. os_signal_stack_drop takes it away and unmaps it; -EPERM while
+ * the thread runs on it, -EEXIST when the thread has another by now. */
+int os_signal_stack(size_t size, void **out);
+int os_signal_stack_drop(void *stack, size_t size);
+/* Bytes left on the signal stack under `here`; SIZE_MAX when not on one.
+ * `context` is the handler's third argument. */
+size_t os_signal_stack_left(const void *context, const void *here);
+/* Where the interrupted code was; 0 where that is not known. */
+uint64_t os_signal_ip(const void *context);
+/* Send this thread the signal it is handling once more, as it came: it arrives
+ * when the handler returns. */
+int os_signal_again(int number, void *siginfo);
+
 #endif

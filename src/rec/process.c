@@ -229,6 +229,7 @@ __attribute__((constructor)) static void read_environment(void)
 {
     if (getauxval(AT_SECURE))
         return;
+    rec_crash_ask(getenv("ORIEL_CRASH"));
     const char *ring = getenv("ORIEL_RING");
     if (ring && *ring)
         oriel_attach(ring);

@@ -43,10 +43,14 @@ struct rec_runtime {
 enum rec_state { REC_OFF = 0, REC_ATTACHING = 1, REC_ON = 2 };
 extern struct rec_runtime rec_runtime;
 
+/* Times the exit hook may arm itself again for destructors that record. */
+enum { REC_EXIT_HOOK_ROUNDS = 3 };
 /* What a thread has besides oriel_tls. Plain data, no destructor. */
 struct rec_thread_local {
     uint8_t setting_up; /* an emit from a signal handler now is refused */
     uint8_t exits;      /* times the exit hook ran */
+    uint8_t crashing;   /* its crash note is being written */
+    void *alternate;    /* signal stack it was given, NULL: it has its own or none */
 };
 extern __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));
 
@@ -77,6 +81,13 @@ void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g);
 
 /* process.c */
 bool rec_process_claim(void);
+
+/* crash.c: the handlers of this process, once, and a signal stack for this
+ * thread where it has none; the stack goes when the thread does. */
+void rec_crash_thread(void);
+/* What $ORIEL_CRASH says, before any record; NULL or "": what the region says. */
+void rec_crash_ask(const char *asked);
+void rec_crash_thread_exit(void);
 
 /* context.c: what profilers outside may know of this process (OTEP 4719). */
 void rec_context_publish(void);

@@ -27,9 +27,6 @@ __thread struct oriel_otel_ctx *otel_thread_ctx_v1 __attribute__((tls_model("ini
 
 enum { TRACE_FLAGS = 3 }; /* W3C: sampled, random trace id */
 
-/* Times the exit hook may arm itself again for destructors that record. */
-enum { EXIT_HOOK_ROUNDS = 3 };
-
 static struct oriel_gate *claim_slot(bool nested)
 {
     struct rec_runtime *rt = &rec_runtime;
@@ -104,8 +101,9 @@ bool rec_thread_setup(void)
         oriel_tls.thread = g->thread;
         oriel_tls.gate = g;
         otel_thread_ctx_v1 = &g->thread->ctx;
-        if (rt->key_usable && rec_thread_local.exits < EXIT_HOOK_ROUNDS)
+        if (rt->key_usable && rec_thread_local.exits < REC_EXIT_HOOK_ROUNDS)
             pthread_setspecific(rt->key, g);
+        rec_crash_thread();
         open_gate(g);
         done = true;
     } else {
@@ -158,6 +156,7 @@ void rec_thread_exit(void *unused)
     rec_thread_local.exits++;
     if (!g->live)
         return;
+    rec_crash_thread_exit();
     struct oriel_gate *second = g->second;
     oriel_tls.thread = &rec_null_thread;
     oriel_tls.gate = &rec_null_gate;
