@@ -15,8 +15,16 @@ add_executable(flood ${dir}/flood.c)
 target_link_libraries(flood PRIVATE oriel-core)
 oriel_bench(flood)
 
-add_executable(calls_plain ${dir}/peer_calls.c)
-oriel_bench(calls_plain)
+# Calls as they are, as uftrace sees them (its libmcount stands in for the C
+# library's mcount; linked without -pg, so that no gmon.out appears), and spans.
+foreach(kind plain uftrace oriel)
+  add_executable(calls_${kind} ${dir}/peer_calls.c)
+  target_link_libraries(calls_${kind} PRIVATE Threads::Threads)
+  oriel_bench(calls_${kind})
+endforeach()
+target_compile_options(calls_uftrace PRIVATE -pg)
+target_compile_definitions(calls_oriel PRIVATE CALLS_ORIEL)
+target_link_libraries(calls_oriel PRIVATE oriel-core)
 
 find_path(LTTNG_INCLUDE lttng/tracepoint.h)
 find_path(SPDLOG_INCLUDE spdlog/spdlog.h)

@@ -61,36 +61,54 @@ static void *bench_run(void *arg)
     return NULL;
 }
 
-/* Median over rounds of the mean over threads, each thread on a CPU of its own. */
-static double bench_measure(bench_fn *fn, uint64_t n, int threads)
+/* Mean over threads, each on a CPU of its own. */
+static double bench_once(bench_fn *fn, uint64_t n, int threads)
 {
-    double rounds[BENCH_ROUNDS];
-    for (int r = 0; r < BENCH_ROUNDS; r++) {
-        struct bench_thread t[BENCH_THREADS_MAX];
-        pthread_t id[BENCH_THREADS_MAX];
-        pthread_barrier_t start;
-        double sum = 0;
-        pthread_barrier_init(&start, NULL, (unsigned)threads);
-        for (int i = 0; i < threads; i++) {
-            t[i] = (struct bench_thread){fn, n, i, 0, &start};
-            pthread_create(&id[i], NULL, bench_run, &t[i]);
-        }
-        for (int i = 0; i < threads; i++) {
-            pthread_join(id[i], NULL);
-            sum += t[i].ns;
-        }
-        pthread_barrier_destroy(&start);
-        rounds[r] = sum / threads;
+    struct bench_thread t[BENCH_THREADS_MAX];
+    pthread_t id[BENCH_THREADS_MAX];
+    pthread_barrier_t start;
+    double sum = 0;
+    pthread_barrier_init(&start, NULL, (unsigned)threads);
+    for (int i = 0; i < threads; i++) {
+        t[i].fn = fn, t[i].n = n, t[i].cpu = i, t[i].ns = 0, t[i].start = &start;
+        pthread_create(&id[i], NULL, bench_run, &t[i]);
     }
-    qsort(rounds, BENCH_ROUNDS, sizeof rounds[0], bench_compare);
-    return rounds[BENCH_ROUNDS / 2];
+    for (int i = 0; i < threads; i++) {
+        pthread_join(id[i], NULL);
+        sum += t[i].ns;
+    }
+    pthread_barrier_destroy(&start);
+    return sum / threads;
 }
 
-static inline void bench_report(const char *name, bench_fn *fn, uint64_t n)
+static inline double bench_median(double *v, int n)
 {
-    double one = bench_measure(fn, n, 1);
-    double two = bench_measure(fn, n, 2);
-    printf("{\"name\":\"%s\",\"ns\":%.3f,\"ns_two_threads\":%.3f}\n", name, one, two);
+    qsort(v, (size_t)n, sizeof v[0], bench_compare);
+    return v[n / 2];
+}
+
+struct bench_op {
+    const char *name;
+    bench_fn *fn;
+    uint64_t n;
+    double one[BENCH_ROUNDS], two[BENCH_ROUNDS], ratio[BENCH_ROUNDS];
+};
+
+/* Medians of rounds, and of their ratios of two threads to one. All operations
+ * take turns in every round: what disturbs the machine disturbs them alike. */
+static inline void bench_all(struct bench_op *ops, size_t count, const char *suffix)
+{
+    for (int r = 0; r < BENCH_ROUNDS; r++)
+        for (size_t i = 0; i < count; i++) {
+            struct bench_op *op = &ops[i];
+            op->one[r] = bench_once(op->fn, op->n, 1);
+            op->two[r] = bench_once(op->fn, op->n, 2);
+            op->ratio[r] = op->two[r] / op->one[r];
+        }
+    for (size_t i = 0; i < count; i++)
+        printf("{\"name\":\"%s%s\",\"ns\":%.3f,\"ns_two_threads\":%.3f,\"two_over_one\":%.4f}\n",
+               ops[i].name, suffix, bench_median(ops[i].one, BENCH_ROUNDS),
+               bench_median(ops[i].two, BENCH_ROUNDS), bench_median(ops[i].ratio, BENCH_ROUNDS));
     fflush(stdout);
 }
 

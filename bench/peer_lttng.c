@@ -29,7 +29,9 @@ static void event(uint64_t n)
 int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
-    bench_report("lttng_span", span, n);
-    bench_report("lttng_event", event, n);
+    static struct bench_op ops[] = {{.name = "lttng_span", .fn = span},
+                                    {.name = "lttng_event", .fn = event}};
+    ops[0].n = ops[1].n = n;
+    bench_all(ops, 2, "");
     return 0;
 }

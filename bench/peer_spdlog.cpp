@@ -28,7 +28,9 @@ int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], nullptr, 10) : 100000;
     logger = spdlog::basic_logger_mt("bench", "/dev/null");
-    bench_report("spdlog_log", log_three, n);
-    bench_report("spdlog_off", log_off, n * 10);
+    static bench_op ops[2];
+    ops[0].name = "spdlog_log", ops[0].fn = log_three, ops[0].n = n;
+    ops[1].name = "spdlog_off", ops[1].fn = log_off, ops[1].n = n * 10;
+    bench_all(ops, 2, "");
     return 0;
 }

@@ -43,12 +43,13 @@ void queue_done(struct queue *q);
 
 /* Split source text into lower-case words of 2 to 64 characters; identifiers
  * also into their parts (parseHttpHeader -> parsehttpheader parse http header).
- * Returns a malloc'ed text, NULL when out of memory. */
-char *tokenize(const char *text, size_t size, size_t *out_bytes, uint32_t *out_count);
+ * detail: lines per trace-level span, 0 for no spans in here. Returns a malloc'ed text, NULL when out of memory. */
+char *tokenize(const char *text, size_t size, unsigned detail, size_t *out_bytes,
+               uint32_t *out_count);
 
 /* 0, or -1 with a line on stderr. */
 int walk(const char *directory, struct queue *paths);
-int index_directory(const char *db_path, const char *directory, unsigned workers);
+int index_directory(const char *db_path, const char *directory, unsigned workers, unsigned detail);
 int query(const char *db_path, char **words, int count, int limit);
 
 struct sqlite3 *db_open(const char *path, bool create);

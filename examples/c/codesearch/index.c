@@ -20,6 +20,7 @@ enum { PATHS = 256, DOCUMENTS = 64, FILES_PER_COMMIT = 2000 };
 
 struct pipeline {
     const char *directory;
+    unsigned detail; /* lines per span inside a file; 0: none */
     struct queue paths, documents;
     struct sqlite3 *db;
     uint64_t files, bytes, skipped;
@@ -56,7 +57,7 @@ static bool is_binary(const char *text, size_t size)
 }
 
 /* One file: read, tokenise. False when it is not worth indexing. */
-static bool prepare(struct document *doc)
+static bool prepare(struct document *doc, unsigned detail)
 {
     ORIEL_SPAN("index.file", "file.path", doc->path, "file.size", doc->file_bytes);
     size_t size = 0;
@@ -72,7 +73,7 @@ static bool prepare(struct document *doc)
     }
     {
         ORIEL_SPAN("tokenize");
-        doc->tokens = tokenize(text, size, &doc->token_bytes, &doc->token_count);
+        doc->tokens = tokenize(text, size, detail, &doc->token_bytes, &doc->token_count);
         ORIEL_SPAN_SET("tokens", doc->token_count);
     }
     free(text);
@@ -85,7 +86,7 @@ static void *work(void *arg)
     oriel_thread_name("worker");
     for (struct document *doc; (doc = queue_pop(&p->paths));) {
         ORIEL_TASK(ORIEL_TASK_RESUME, "index.file", doc->task, 0);
-        if (prepare(doc)) {
+        if (prepare(doc, p->detail)) {
             ORIEL_TASK(ORIEL_TASK_YIELD, "for the writer", doc->task, 0);
             queue_push(&p->documents, doc);
         } else {
@@ -160,9 +161,9 @@ static void run_threads(struct pipeline *p, unsigned workers)
     free(pool);
 }
 
-int index_directory(const char *db_path, const char *directory, unsigned workers)
+int index_directory(const char *db_path, const char *directory, unsigned workers, unsigned detail)
 {
-    struct pipeline p = {.directory = directory};
+    struct pipeline p = {.directory = directory, .detail = detail};
     double start = seconds();
     ORIEL_SPAN("index", "directory", directory, "workers", workers);
     p.db = db_open(db_path, true);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Words of source code. Pure; the hottest loop of the indexer, so it is not
- * annotated inside: its caller spans the whole.
+ * annotated inside: its caller spans the whole, and whoever wants to see more
+ * asks for a span per so many lines.
  */
+#define ORIEL_TARGET "codesearch.tokenize"
 #include "codesearch.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <oriel/oriel.h>
 
 enum { WORD_MIN = 2, WORD_MAX = 64 };
 
@@ -58,20 +62,42 @@ static void add_parts(struct output *out, const char *p, size_t n)
     }
 }
 
-char *tokenize(const char *text, size_t size, size_t *out_bytes, uint32_t *out_count)
+static void add_words(struct output *out, const char *text, size_t size)
 {
-    struct output out = {NULL, 0, 0, 0, false};
     for (size_t i = 0; i < size;) {
         size_t start = i;
         while (i < size && is_word(text[i]))
             i++;
         if (i > start) {
-            add_word(&out, text + start, i - start);
-            add_parts(&out, text + start, i - start);
+            add_word(out, text + start, i - start);
+            add_parts(out, text + start, i - start);
         } else {
             i++;
         }
     }
+}
+
+/* Words never cross a line, so pieces give the same words as the whole. */
+static size_t piece_of(const char *text, size_t size, unsigned lines)
+{
+    size_t at = 0;
+    for (const char *end; lines-- && at < size; at = (size_t)(end - text) + 1)
+        if (!(end = memchr(text + at, '\n', size - at)))
+            return size;
+    return at;
+}
+
+char *tokenize(const char *text, size_t size, unsigned detail, size_t *out_bytes,
+               uint32_t *out_count)
+{
+    struct output out = {NULL, 0, 0, 0, false};
+    for (size_t at = 0, n; detail && at < size; at += n) {
+        ORIEL_SPAN_AT(ORIEL_LEVEL_TRACE, "tokenize.lines", "offset", at);
+        n = piece_of(text + at, size - at, detail);
+        add_words(&out, text + at, n);
+    }
+    if (!detail)
+        add_words(&out, text, size);
     if (out.failed) {
         free(out.text);
         return NULL;
