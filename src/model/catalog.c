@@ -12,6 +12,11 @@
 #include "base/err.h"
 #include "base/vec.h"
 
+static uint64_t tid_key(uint32_t process, int32_t tid)
+{
+    return (uint64_t)process << 32 | (uint32_t)tid;
+}
+
 static uint64_t site_key(uint32_t process, uint32_t id)
 {
     return (uint64_t)process << 32 | id;
@@ -68,6 +73,8 @@ void model_catalog_done(struct model_catalog *c)
 {
     map_done(&c->site_by_key);
     map_done(&c->thread_by_key);
+    map_done(&c->thread_by_tid);
+    map_done(&c->process_by_pid);
     mem_free(c->sites);
     mem_free(c->processes);
     mem_free(c->threads);
@@ -89,8 +96,10 @@ struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t
                                                 struct model_str exe, struct model_str cmdline)
 {
     struct model_process *p = GROW(c, process, processes) ? new_zeroed(c, sizeof *p) : NULL;
-    if (!p || !copy_str(c, exe, &p->exe) || !copy_str(c, cmdline, &p->cmdline))
+    uint64_t *at = p ? map_put(&c->process_by_pid, (uint32_t)pid, c->process_count) : NULL;
+    if (!at || !copy_str(c, exe, &p->exe) || !copy_str(c, cmdline, &p->cmdline))
         return NULL;
+    *at = c->process_count;
     p->index = c->process_count;
     p->pid = pid;
     p->name = last_component(p->exe);
@@ -104,9 +113,10 @@ struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t 
     assert(process < c->process_count);
     struct model_thread *t = GROW(c, thread, threads) ? new_zeroed(c, sizeof *t) : NULL;
     uint64_t *at = t ? map_put(&c->thread_by_key, serial, c->thread_count) : NULL;
-    if (!at)
+    uint64_t *by_tid = at ? map_put(&c->thread_by_tid, tid_key(process, tid), 0) : NULL;
+    if (!by_tid)
         return NULL;
-    *at = c->thread_count; /* a serial that is seen again means the newer thread */
+    *at = *by_tid = c->thread_count; /* what is seen again means the newer thread */
     t->index = c->thread_count;
     t->process = process;
     t->tid = tid;
@@ -215,4 +225,20 @@ struct model_str model_catalog_resource(const struct model_catalog *c, const cha
         if (same_str(c->resource[i].key, wanted))
             return c->resource[i].value;
     return MODEL_STR("");
+}
+
+/* An entry may be left over from something that found no memory. */
+struct model_process *model_catalog_find_process(const struct model_catalog *c, int32_t pid)
+{
+    const uint64_t *at = map_get(&c->process_by_pid, (uint32_t)pid);
+    struct model_process *p = at && *at < c->process_count ? c->processes[*at] : NULL;
+    return p && p->pid == pid ? p : NULL;
+}
+
+struct model_thread *model_catalog_find_thread(const struct model_catalog *c, uint32_t process,
+                                               int32_t tid)
+{
+    const uint64_t *at = map_get(&c->thread_by_tid, tid_key(process, tid));
+    struct model_thread *t = at && *at < c->thread_count ? c->threads[*at] : NULL;
+    return t && t->tid == tid && t->process == process ? t : NULL;
 }

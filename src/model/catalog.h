@@ -78,8 +78,10 @@ struct model_thread {
  * (service.name, host.name, process.*, vcs.ref.head.revision, ...). */
 struct model_catalog {
     struct arena arena;
-    struct map site_by_key;   /* process << 32 | id -> index */
-    struct map thread_by_key; /* serial -> index */
+    struct map site_by_key;    /* process << 32 | id -> index */
+    struct map thread_by_key;  /* serial -> index */
+    struct map thread_by_tid;  /* process << 32 | tid -> index of the latest */
+    struct map process_by_pid; /* -> index of the latest */
     struct model_site **sites;
     struct model_process **processes;
     struct model_thread **threads;
@@ -113,6 +115,11 @@ int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
 const struct model_site *model_catalog_site(const struct model_catalog *c, uint32_t process,
                                             uint32_t id);
 const struct model_thread *model_catalog_thread(const struct model_catalog *c, uint32_t serial);
+/* The latest of this pid, and of this tid in it: sources that see the same
+ * program in different ways mean the same thread. NULL: none yet. */
+struct model_process *model_catalog_find_process(const struct model_catalog *c, int32_t pid);
+struct model_thread *model_catalog_find_thread(const struct model_catalog *c, uint32_t process,
+                                               int32_t tid);
 /* Empty string when the key is absent. */
 struct model_str model_catalog_resource(const struct model_catalog *c, const char *key);
 

@@ -155,4 +155,22 @@ TEST(every_allocation_may_fail_and_nothing_leaks)
     CHECK_EQ(rc, 0);
 }
 
+TEST(the_latest_of_a_pid_and_of_a_tid_is_found)
+{
+    struct model_catalog c;
+    model_catalog_init(&c);
+    CHECK(model_catalog_find_process(&c, 7) == NULL);
+    struct model_process *a = model_catalog_add_process(&c, 7, MODEL_STR("/bin/sh"), MODEL_STR(""));
+    CHECK(model_catalog_find_process(&c, 7) == a);
+    struct model_process *b = model_catalog_add_process(&c, 7, MODEL_STR("/bin/ls"), MODEL_STR(""));
+    CHECK(model_catalog_find_process(&c, 7) == b);
+    struct model_thread *t = model_catalog_add_thread(&c, a->index, 9, 1);
+    CHECK(model_catalog_find_thread(&c, a->index, 9) == t);
+    CHECK(model_catalog_find_thread(&c, b->index, 9) == NULL);
+    struct model_thread *u = model_catalog_add_thread(&c, a->index, 9, 2);
+    CHECK(model_catalog_find_thread(&c, a->index, 9) == u);
+    CHECK(model_catalog_thread(&c, 1) == t);
+    model_catalog_done(&c);
+}
+
 TEST_MAIN()
