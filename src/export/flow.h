@@ -64,8 +64,13 @@ static inline void export_flows_span(struct export_flows *f, const struct model_
 {
     if (s->link_count || f->wanted.count)
         export_flows_resolve(f, s, fn, user);
-    if (f->seen)
-        export_flows_point(s, &f->seen[f->seen_count++ & (EXPORT_FLOW_SEEN - 1)]);
+    if (!f->seen)
+        return;
+    struct export_point *out = &f->seen[f->seen_count++ & (EXPORT_FLOW_SEEN - 1)];
+    if (__builtin_expect(s->flags & (MODEL_SPAN_ASYNC | MODEL_SPAN_EXTERNAL), 0))
+        export_flows_point(s, out);
+    else
+        *out = (struct export_point){s->span_id, s->start_ns, s->start_ns, s->thread, false};
 }
 
 /* What a task item does to the arrow of its task: 's' begins it, 't' continues

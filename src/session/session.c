@@ -13,7 +13,8 @@
 #include "base/mem.h"
 
 #define POLL_RECORDS 16384u
-#define FLUSH_NS UINT64_C(1000000000) /* outlets of items: keep the file readable */
+#define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
+#define FLUSH_NS UINT64_C(1000000000)   /* outlets of items: keep the file readable */
 
 struct outlet {
     const struct exporter *exporter;
@@ -380,7 +381,8 @@ int session_step(struct session *s, struct oriel_err *err)
     s->started = true;
     s->step_bytes = 0;
     model_batch_clear(&s->records);
-    int result = s->source->poll(s->source_state, &s->records, POLL_RECORDS, err);
+    int result = s->source->poll(s->source_state, &s->records,
+                                 s->source->commit ? POLL_RECORDS : FILE_RECORDS, err);
     if (result < 0) {
         /* Out of memory may pass; anything else is the end of this source. */
         s->broken |= result != ORIEL_ENOMEM;

@@ -141,14 +141,12 @@ bool wire_clock_line(const struct clock_map *m, uint64_t ticks, struct wire_cloc
     bool newer = (int64_t)(ticks - m->now.base_ticks) >= 0;
     const struct clock_piece *p = newer ? &m->now : &m->before;
     uint64_t between = m->now.base_ticks - m->before.base_ticks;
-    bool down = (int64_t)(ticks - p->base_ticks) < 0;
-    *out = (struct wire_clock_line){p->base_ticks, p->base_ns, p->mult, far, 0 - (uint64_t)down};
-    if (!newer && !down && between < far)
+    *out = (struct wire_clock_line){p->base_ticks, p->base_ns, p->mult, far};
+    if (!newer && between < far)
         out->limit = between;
-    if (!newer && between >> 62)
+    if (!newer && (between >> 62 || (int64_t)(ticks - p->base_ticks) < 0))
         return false;
-    /* Products stay below 2^60; downwards none is larger than the base. */
-    return p->mult >> 40 == 0 && p->base_ns >> 62 == 0 && (!down || p->base_ns >> 60 != 0);
+    return p->mult >> 40 == 0 && p->base_ns >> 62 == 0; /* no sum goes over */
 }
 
 const char *wire_capture_shape(uint32_t type, uint32_t flags)

@@ -8,36 +8,9 @@
 #include <assert.h>
 
 #include "export/chrome/chrome.h"
-#include "export/hex.h"
 #include "export/values.h"
 #include "util/json.h"
-
-char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *ids)
-{
-    static const uint8_t none[16];
-    if (memcmp(ids->trace_id, none, 16) != 0) {
-        if (memcmp(ids->trace_id, t->trace_id, 16) != 0) {
-            memcpy(t->trace_id, ids->trace_id, 16);
-            export_put_hex8(t->trace + 12, t->trace_id);
-            export_put_hex8(t->trace + 28, t->trace_id + 8);
-        }
-        memcpy(o, t->trace, sizeof t->trace);
-        o += 46;
-    }
-    if (ids->span_id) {
-        memcpy(o, "\"span_id\":\"", 11);
-        o = export_put_hex8(o + 11, &ids->span_id);
-        memcpy(o, "\",", 2);
-        o += 2;
-    }
-    if (ids->parent_id) {
-        memcpy(o, "\"parent_span_id\":\"", 18);
-        o = export_put_hex8(o + 18, &ids->parent_id);
-        memcpy(o, "\",", 2);
-        o += 2;
-    }
-    return o;
-}
+#include "util/num.h"
 
 static void put_key(struct buf *b, struct model_str key)
 {

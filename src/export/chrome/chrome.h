@@ -21,6 +21,7 @@
 #include "base/vec.h"
 #include "export/exporter.h"
 #include "export/flow.h"
+#include "export/hex.h"
 #include "export/identity.h"
 
 enum chrome_form { CHROME_ARRAY = 0, CHROME_OBJECT = 1 };
@@ -51,9 +52,7 @@ struct chrome_thread {
     const char *name;        /* as last told */
     uint32_t name_n;
     int32_t pid, tid;
-    uint8_t trace_id[16]; /* of the last item, and its text form */
-    char trace[48];       /* "trace_id":" ... 32 digits ... "," */
-    bool told;            /* its metadata is out */
+    bool told; /* its metadata is out */
 };
 
 struct chrome {
@@ -114,8 +113,6 @@ struct chrome_ids {
 
 /* Room for the ids and the punctuation around them. */
 enum { CHROME_IDS_ROOM = 192 };
-/* Members of an args object, each followed by a comma. */
-char *chrome_put_ids(char *o, struct chrome_thread *t, const struct chrome_ids *ids);
 /* ,"key":value for each. */
 void chrome_put_attrs(struct buf *b, const struct model_value *attrs, uint32_t n);
 /* The same for what is special about a span: marks, status, links. */
@@ -135,6 +132,34 @@ static inline char *chrome_copy(char *o, struct chrome_text t)
     for (uint32_t i = 0; i < t.n; i += CHROME_STEP)
         memcpy(o + i, t.p + i, CHROME_STEP);
     return o + t.n;
+}
+
+static inline char *chrome_put_id(char *o, const char *key, size_t n, const void *bytes)
+{
+    memcpy(o, key, n);
+    o = export_put_hex8(o + n, bytes);
+    memcpy(o, "\",", 2);
+    return o + 2;
+}
+
+/* Members of an args object, each followed by a comma. Trace ids are made anew
+ * each time: to copy what was made just before would wait for its stores. */
+static inline char *chrome_put_ids(char *o, const struct chrome_ids *ids)
+{
+    uint64_t trace[2];
+    memcpy(trace, ids->trace_id, sizeof trace);
+    if (__builtin_expect((trace[0] | trace[1]) != 0, 1)) {
+        memcpy(o, "\"trace_id\":\"", 12);
+        o = export_put_hex8(o + 12, &trace[0]);
+        o = export_put_hex8(o, &trace[1]);
+        memcpy(o, "\",", 2);
+        o += 2;
+    }
+    if (ids->span_id)
+        o = chrome_put_id(o, "\"span_id\":\"", 11, &ids->span_id);
+    if (ids->parent_id)
+        o = chrome_put_id(o, "\"parent_span_id\":\"", 18, &ids->parent_id);
+    return o;
 }
 
 #endif

@@ -100,7 +100,7 @@ static inline char *put_args(const struct chrome *c, struct line *l, char *o,
     o = PUT(o, ",\"args\":{");
     char *start = o;
     if (c->options.ids)
-        o = chrome_put_ids(o, l->thread, ids);
+        o = chrome_put_ids(o, ids);
     o = chrome_copy(o, l->site->args);
     return o > start ? o - 1 : o;
 }

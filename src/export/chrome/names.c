@@ -177,7 +177,6 @@ struct chrome_thread *chrome_thread_slow(struct chrome *c, const struct model_th
     k->told = true;
     if (k->head.p)
         return k;
-    snprintf(k->trace, sizeof k->trace, "\"trace_id\":\"%032d\",", 0);
     buf_init(&b);
     buf_printf(&b, ",\"pid\":%d,\"tid\":%d,\"ts\":", k->pid, k->tid);
     k->head = keep(c, &b);

@@ -5,38 +5,8 @@
  */
 #include <assert.h>
 
-#include "export/hex.h"
 #include "export/perfetto/perfetto.h"
-
-/* ---- ids ---- */
-
-char *perfetto_put_ids(char *o, struct perfetto_thread *t, const struct perfetto_ids *ids)
-{
-    static const uint8_t none[16];
-    const struct {
-        uint8_t key;
-        uint64_t id;
-    } spans[] = {{KEY_SPAN_ID, ids->span_id}, {KEY_PARENT_ID, ids->parent_id}};
-    if (memcmp(ids->trace_id, none, 16) != 0) {
-        if (memcmp(ids->trace_id, t->trace_id, 16) != 0) {
-            memcpy(t->trace_id, ids->trace_id, 16);
-            export_put_hex8(t->trace + 6, t->trace_id);
-            export_put_hex8(t->trace + 22, t->trace_id + 8);
-        }
-        memcpy(o, t->trace, sizeof t->trace);
-        o += 38;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (!spans[i].id)
-            continue;
-        const char head[6] = {
-            EVENT_ANNOTATION << 3 | PB_BYTES, 2 + 2 + 16, KEY_IID << 3, (char)spans[i].key,
-            KEY_TEXT << 3 | PB_BYTES,         16};
-        memcpy(o, head, sizeof head);
-        o = export_put_hex8(o + sizeof head, &spans[i].id);
-    }
-    return o;
-}
+#include "util/num.h"
 
 /* ---- attributes ---- */
 

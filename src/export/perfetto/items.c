@@ -30,7 +30,7 @@ static struct instant instant_open(struct perfetto *p, const struct model_site *
     buf_put(&p->buf, site->refs.bytes, site->refs.n);
     char *o = p->options.ids ? buf_reserve(&p->buf, PERFETTO_IDS_ROOM) : NULL;
     if (o)
-        p->buf.size += (size_t)(perfetto_put_ids(o, i.thread, ids) - o);
+        p->buf.size += (size_t)(perfetto_put_ids(o, ids) - o);
     return i;
 }
 

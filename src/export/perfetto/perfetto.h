@@ -23,6 +23,7 @@
 #include "base/vec.h"
 #include "export/exporter.h"
 #include "export/flow.h"
+#include "export/hex.h"
 #include "export/identity.h"
 #include "util/pb.h"
 
@@ -136,9 +137,7 @@ struct perfetto_thread {
     uint64_t uuid; /* of its track */
     uint32_t sequence;
     struct perfetto_bytes head; /* sequence and flags of each packet */
-    uint8_t trace_id[16];       /* of the last item, and its annotation */
-    char trace[48];
-    uint64_t *sites, *keys; /* bits: interned in this sequence */
+    uint64_t *sites, *keys;     /* bits: interned in this sequence */
     size_t site_words, key_words;
     VEC(struct perfetto_hold) holds;
 };
@@ -221,7 +220,6 @@ struct perfetto_ids {
     uint64_t span_id, parent_id; /* 0: none */
 };
 enum { PERFETTO_IDS_ROOM = 128 };
-char *perfetto_put_ids(char *o, struct perfetto_thread *t, const struct perfetto_ids *ids);
 void perfetto_put_attrs(struct perfetto *p, const struct model_value *attrs, uint32_t n);
 void perfetto_put_span_marks(struct perfetto *p, const struct model_span *s);
 /* Annotations of ours, with their name in place. */
@@ -254,6 +252,36 @@ static inline char *perfetto_put_time(char *o, uint64_t ns)
     x = (x & 0x007f007f007f007fu) | (x & 0x3f803f803f803f80u) << 1;
     o = pb_at_raw64(o, x | 0x8080808080808080u);
     *o++ = (char)(ns >> 56 & 0x7f);
+    return o;
+}
+
+static inline char *perfetto_put_id_head(char *o, uint8_t key, uint8_t bytes)
+{
+    const char head[6] = {EVENT_ANNOTATION << 3 | PB_BYTES,
+                          (char)(2 + 2 + bytes),
+                          KEY_IID << 3,
+                          (char)key,
+                          KEY_TEXT << 3 | PB_BYTES,
+                          (char)bytes};
+    memcpy(o, head, sizeof head);
+    return o + sizeof head;
+}
+
+/* Annotations of the ids. Those of a trace are made anew each time: to copy what
+ * was made just before would wait for its stores. */
+static inline char *perfetto_put_ids(char *o, const struct perfetto_ids *ids)
+{
+    uint64_t trace[2];
+    memcpy(trace, ids->trace_id, sizeof trace);
+    if (__builtin_expect((trace[0] | trace[1]) != 0, 1)) {
+        o = perfetto_put_id_head(o, KEY_TRACE_ID, 32);
+        o = export_put_hex8(o, &trace[0]);
+        o = export_put_hex8(o, &trace[1]);
+    }
+    if (ids->span_id)
+        o = export_put_hex8(perfetto_put_id_head(o, KEY_SPAN_ID, 16), &ids->span_id);
+    if (ids->parent_id)
+        o = export_put_hex8(perfetto_put_id_head(o, KEY_PARENT_ID, 16), &ids->parent_id);
     return o;
 }
 

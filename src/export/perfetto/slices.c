@@ -53,7 +53,7 @@ static inline void put_length2(char *at, const char *end)
 }
 
 /* The begin packet of a plain span: nothing but ids. */
-static inline char *put_begin(const struct perfetto *p, char *o, struct perfetto_thread *t,
+static inline char *put_begin(const struct perfetto *p, char *o, const struct perfetto_thread *t,
                               const struct perfetto_site *site, const struct model_span *s)
 {
     char *packet = o + 1;
@@ -70,7 +70,7 @@ static inline char *put_begin(const struct perfetto *p, char *o, struct perfetto
     o = perfetto_copy(o, &site->refs);
     if (p->options.ids) {
         struct perfetto_ids ids = {s->trace_id, s->span_id, s->parent_id};
-        o = perfetto_put_ids(o, t, &ids);
+        o = perfetto_put_ids(o, &ids);
     }
     put_length2(event, o);
     put_length2(packet, o);
@@ -82,12 +82,11 @@ static void put_bytes(struct buf *b, const struct perfetto_bytes *bytes)
     buf_put(b, bytes->bytes, bytes->n);
 }
 
-static void put_id_annotations(struct perfetto *p, struct perfetto_thread *t,
-                               const struct perfetto_ids *ids)
+static void put_id_annotations(struct perfetto *p, const struct perfetto_ids *ids)
 {
     char *o = p->options.ids ? buf_reserve(&p->buf, PERFETTO_IDS_ROOM) : NULL;
     if (o)
-        p->buf.size += (size_t)(perfetto_put_ids(o, t, ids) - o);
+        p->buf.size += (size_t)(perfetto_put_ids(o, ids) - o);
 }
 
 /* The begin packet of any span; its keys have been told. */
@@ -99,7 +98,7 @@ static void put_full_begin(struct perfetto *p, struct perfetto_thread *t,
     uint64_t start = s->flags & MODEL_SPAN_ORPHAN_END ? s->end_ns : s->start_ns;
     struct packet k = packet_event(p, t, start, EVENT_BEGIN, track);
     put_bytes(&p->buf, &site->refs);
-    put_id_annotations(p, t, &ids);
+    put_id_annotations(p, &ids);
     perfetto_put_attrs(p, s->attrs, s->attr_count);
     perfetto_put_span_marks(p, s);
     packet_event_close(p, k);
@@ -210,7 +209,7 @@ static void put_busy(struct perfetto *p, const struct model_span *s, const struc
         return;
     struct packet k = packet_event(p, t, busy->start_ns, EVENT_BEGIN, 0);
     put_bytes(&p->buf, &site->refs);
-    put_id_annotations(p, t, &ids);
+    put_id_annotations(p, &ids);
     perfetto_note_bool(&p->buf, "oriel.busy", true);
     packet_event_close(p, k);
     release_inner(p, t, busy->start_ns, 0);

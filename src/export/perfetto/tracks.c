@@ -216,13 +216,6 @@ static void make_thread(struct perfetto *p, struct perfetto_thread *k, const str
     o = pb_at_uint(o, PACKET_FLAGS, FLAG_NEEDS_STATE);
     k->head.n = (uint32_t)(o - (char *)k->head.bytes);
     assert(k->head.n <= sizeof k->head.bytes);
-    /* { name_iid, string_value of 32 bytes } */
-    o = pb_at_tag(k->trace, EVENT_ANNOTATION, PB_BYTES);
-    o = pb_at_varint(o, 2 + 2 + 32);
-    o = pb_at_uint(o, KEY_IID, KEY_TRACE_ID);
-    o = pb_at_varint(pb_at_tag(o, KEY_TEXT, PB_BYTES), 32);
-    memset(o, '0', 32);
-    assert(o - k->trace == 6);
 }
 
 struct perfetto_thread *perfetto_thread_slow(struct perfetto *p, const struct model_thread *t)

@@ -456,6 +456,7 @@ static bool steer(struct decoder *d, uint8_t op)
         return set_clock(d);
     if (op == WIRE_OP_WATERMARK) {
         d->watermark_ns += wire_unzigzag(wire_number_get(c));
+        d->at_watermark = true;
         return !c->failed;
     }
     if (d->stream == UINT32_MAX)
@@ -502,6 +503,7 @@ static int decode_op(struct decoder *d, struct model_batch *batch)
         return ORIEL_EDAMAGED;
     }
     d->records_left--;
+    d->at_watermark = false;
     return 0;
 }
 
@@ -523,13 +525,21 @@ static int decode_run(struct decoder *d, struct model_batch *batch, size_t max_r
     size_t made = decode_plain(d, batch->records + batch->record_count, n);
     batch->record_count += made;
     d->records_left -= (uint32_t)made;
+    d->at_watermark &= made == 0;
     return made > 0;
+}
+
+bool decoder_is_enough(const struct decoder *d, const struct model_batch *batch, size_t max_records)
+{
+    size_t n = batch->record_count;
+    return n >= max_records || d->pool_bytes >= DECODE_BATCH_BYTES ||
+           (d->at_watermark && n >= max_records / DECODE_SHARE);
 }
 
 int decoder_next(struct decoder *d, struct model_batch *batch, size_t max_records)
 {
     while (d->op < d->op_end) {
-        if (batch->record_count >= max_records || d->pool_bytes >= DECODE_BATCH_BYTES)
+        if (decoder_is_enough(d, batch, max_records))
             return MORE;
         /* Grow by a bound that the chunk can fill, not by what is asked for. */
         if (batch->record_count == batch->record_capacity && !model_batch_reserve_records(batch, 1))

@@ -401,7 +401,7 @@ static int decode(struct file_source *s, struct model_batch *batch, size_t max_r
 /* Records until the batch is full or no whole chunk is left. */
 static int fill(struct file_source *s, struct model_batch *batch, size_t max_records)
 {
-    while (batch->record_count < max_records && s->decoder.pool_bytes < DECODE_BATCH_BYTES) {
+    while (!decoder_is_enough(&s->decoder, batch, max_records)) {
         bool between = !s->decoding;
         int rc = between ? next_chunk(s) : decode(s, batch, max_records);
         if (rc < 0 || (between && rc == 0))

@@ -21,6 +21,9 @@
 #define FILE_BUDGET_BYTES (UINT64_C(24) << 20)
 #define FILE_BUDGET_PER_BYTE 16u
 #define DECODE_BATCH_BYTES (16u << 20)
+/* A batch that is this part of max_records ends where the recorder's did, at a
+ * watermark: then the pipe has nothing to hold back, which means to copy. */
+#define DECODE_SHARE 4u
 
 struct decode_stream {
     struct wire_capture_stream p;
@@ -59,6 +62,7 @@ struct decoder {
     uint32_t stream;       /* current one */
     uint32_t records_left; /* by the frame's count */
     uint64_t watermark_ns;
+    bool at_watermark;         /* nothing came after it yet */
     uint64_t shift_ns;         /* TIME: of the next record */
     uint64_t *pool, *pool_end; /* words of records, in the batch's arena */
     size_t pool_bytes;
@@ -79,6 +83,9 @@ int decoder_begin(struct decoder *d, struct zip *zip, const struct wire_capture_
                   const uint8_t *payload);
 /* The words of earlier records belong to a batch that is gone. */
 void decoder_new_batch(struct decoder *d);
+/* Whether the batch shall end here. */
+bool decoder_is_enough(const struct decoder *d, const struct model_batch *batch,
+                       size_t max_records);
 /* Add records to the batch up to max_records. 1: there are more; 0: the chunk
  * is done; ORIEL_EDAMAGED: the rest of it, records_left records, cannot be
  * read; ORIEL_ENOMEM: the rest is left out too. */
