@@ -21,9 +21,11 @@ foreach(line ${layer_lines})
 endforeach()
 
 # What lives in a stranger's process: base, wire, rec and nothing else.
+# A section for each function: what a program does not use is not linked into it.
 set(core_objects)
 foreach(room base wire rec)
   if(TARGET room_${room})
+    target_compile_options(room_${room} PRIVATE -ffunction-sections -fdata-sections)
     list(APPEND core_objects $<TARGET_OBJECTS:room_${room}>)
   endif()
 endforeach()
@@ -58,7 +60,7 @@ add_library(oriel-core-shared SHARED oriel-core.o)
 set_target_properties(oriel-core-shared PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME oriel-core
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-core.map)
-target_link_options(oriel-core-shared PRIVATE -Wl,-z,nodelete ${complete}
+target_link_options(oriel-core-shared PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-core.map)
 target_include_directories(oriel-core-shared INTERFACE
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
