@@ -17,3 +17,13 @@ foreach(script ${scenarios})
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>")
 endforeach()
+
+# The newcomer's page, against the tree that consumer.install makes.
+if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE AND NOT ORIEL_FUZZ AND NOT ORIEL_ONLY)
+  foreach(how prefix default)
+    add_test(NAME scenario.first_trace_${how} COMMAND ${Python3_EXECUTABLE}
+      ${CMAKE_SOURCE_DIR}/tests/scenario/first_trace.py ${how} ${CMAKE_BINARY_DIR}/installed)
+    set_tests_properties(scenario.first_trace_${how} PROPERTIES LABELS scenario TIMEOUT 300
+      SKIP_RETURN_CODE 77 FIXTURES_REQUIRED installed)
+  endforeach()
+endif()
