@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Opens the kernel's events, from the best there is down to what this user may
+ * have on this machine, and says what is missing. All threads and children of
+ * the program are included by inheritance; one ring per CPU takes everything.
+ */
+#include "source/perf/perf.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "base/vec.h"
+
+enum {
+    RING_PAGES_MAX = 1024, /* with CAP_IPC_LOCK; others get what mlock_kb leaves */
+    RING_PAGES_MIN = 8,
+    SWITCH_STACK_BYTES = 8192, /* switches are many; the rest is read from the waiting thread */
+    RECORD_BYTES_MAX = 65536,  /* sizes are 16 bits */
+    CPUS_MAX = 4096
+};
+
+static int event_open(const struct perf_event_attr *a, int32_t pid, int cpu)
+{
+    struct perf_event_attr copy = *a;
+    long fd = syscall(SYS_perf_event_open, &copy, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+static void describe(struct perf_event_attr *a, const struct perf_options *o)
+{
+    *a = (struct perf_event_attr){.size = sizeof *a,
+                                  .type = PERF_TYPE_SOFTWARE,
+                                  .config = PERF_COUNT_SW_CPU_CLOCK,
+                                  .sample_period = 1000000000u / (o->rate ? o->rate : 1),
+                                  .sample_type = perf_sample_type,
+                                  .sample_regs_user = perf_register_mask,
+                                  .sample_stack_user = o->stack_bytes,
+                                  .disabled = 1,
+                                  .inherit = 1,
+                                  .enable_on_exec = !o->running,
+                                  .exclude_kernel = 1,
+                                  .exclude_hv = 1,
+                                  .exclude_callchain_user = 1,
+                                  .use_clockid = 1,
+                                  .clockid = CLOCK_MONOTONIC,
+                                  .sample_id_all = 1,
+                                  .mmap = 1,
+                                  .mmap2 = 1,
+                                  .build_id = 1,
+                                  .comm = 1,
+                                  .comm_exec = 1,
+                                  .task = 1,
+                                  .context_switch = o->off_cpu};
+}
+
+/* The first attributes with which the kernel lets us watch `pid`. */
+static int choose(struct perf_event_attr *a, const struct perf_options *o, struct perf_ability *can)
+{
+    int rc = -EPERM;
+    for (int kernel = o->kernel; kernel >= 0; kernel--) {
+        for (int hardware = o->clock == PERF_CLOCK_AUTO; hardware >= 0; hardware--) {
+            for (int build_id = 1; build_id >= 0; build_id--) {
+                describe(a, o);
+                a->exclude_kernel = !kernel;
+                a->build_id = build_id;
+                if (hardware) {
+                    a->type = PERF_TYPE_HARDWARE;
+                    a->config = PERF_COUNT_HW_CPU_CYCLES;
+                    a->freq = 1;
+                    a->sample_freq = o->rate;
+                }
+                rc = event_open(a, o->pid, -1);
+                if (rc >= 0) {
+                    close(rc);
+                    can->cpu = true;
+                    can->hardware = hardware;
+                    can->kernel = kernel;
+                    return 0;
+                }
+                if (rc == -ESRCH || rc == -EMFILE)
+                    return rc;
+            }
+        }
+    }
+    return rc;
+}
+
+/* ---- rings ---- */
+
+static bool remember(struct perf_events *e, int fd, enum perf_event_kind kind)
+{
+    uint64_t id = 0;
+    if (e->fd_count == e->fd_capacity) {
+        size_t n = e->fd_capacity ? e->fd_capacity * 2 : 16;
+        int *fds = mem_realloc(e->fds, n * sizeof *fds);
+        e->fds = fds ? fds : e->fds;
+        uint64_t *ids = mem_realloc(e->ids, n * sizeof *ids);
+        e->ids = ids ? ids : e->ids;
+        uint8_t *kinds = mem_realloc(e->kinds, n);
+        e->kinds = kinds ? kinds : e->kinds;
+        if (!fds || !ids || !kinds)
+            return false;
+        e->fd_capacity = n;
+    }
+    if (ioctl(fd, PERF_EVENT_IOC_ID, &id) != 0)
+        return false;
+    e->fds[e->fd_count] = fd;
+    e->ids[e->fd_count] = id;
+    e->kinds[e->fd_count++] = (uint8_t)kind;
+    return true;
+}
+
+/* As large as the limit on locked memory allows. */
+static int map_ring(struct perf_ring *r, int fd)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t pages = RING_PAGES_MAX; pages >= RING_PAGES_MIN; pages /= 2) {
+        void *p = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+            continue;
+        *r = (struct perf_ring){
+            .fd = fd, .base = p, .data_bytes = pages * page, .joined = mem_alloc(RECORD_BYTES_MAX)};
+        return r->joined ? 0 : -ENOMEM;
+    }
+    return -errno;
+}
+
+static void unmap_ring(struct perf_ring *r)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (r->base)
+        munmap(r->base, r->data_bytes + page);
+    mem_free(r->joined);
+}
+
+/* One event of one thread on one CPU, into that CPU's ring. */
+static int add_event(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
+                     unsigned cpu, enum perf_event_kind kind)
+{
+    struct perf_ring *r = &e->rings[cpu];
+    int fd = event_open(a, tid, (int)cpu), rc = 0;
+    if (fd == -ENODEV || fd == -EINVAL)
+        return 0; /* a CPU that is off */
+    if (fd < 0)
+        return fd;
+    if (!remember(e, fd, kind)) {
+        close(fd);
+        return -ENOMEM;
+    }
+    if (!r->base)
+        rc = map_ring(r, fd);
+    else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) != 0)
+        rc = -errno;
+    return rc;
+}
+
+static int add_everywhere(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
+                          enum perf_event_kind kind)
+{
+    int rc = 0;
+    for (unsigned cpu = 0; cpu < e->ring_count && rc == 0; cpu++)
+        rc = add_event(e, a, tid, cpu, kind);
+    return rc;
+}
+
+/* Every thread that runs now; those that start meanwhile are inherited. */
+static int add_threads(struct perf_events *e, const struct perf_event_attr *a,
+                       const struct perf_options *o, enum perf_event_kind kind)
+{
+    char path[64];
+    if (!o->running)
+        return add_everywhere(e, a, o->pid, kind);
+    snprintf(path, sizeof path, "/proc/%d/task", o->pid);
+    DIR *tasks = opendir(path);
+    if (!tasks)
+        return -ESRCH;
+    int rc = 0;
+    for (struct dirent *t; rc == 0 && (t = readdir(tasks)) != NULL;) {
+        int32_t tid = (int32_t)strtol(t->d_name, NULL, 10);
+        if (tid > 0)
+            rc = add_everywhere(e, a, tid, kind);
+        if (rc == -ESRCH && tid != o->pid)
+            rc = 0; /* it ended */
+    }
+    closedir(tasks);
+    return rc;
+}
+
+/* ---- waiting ---- */
+
+static long tracepoint(const char *name)
+{
+    static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+    char path[128], text[32];
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        snprintf(path, sizeof path, "%s/events/%s/id", roots[i], name);
+        if (os_read_file(path, text, sizeof text) > 0)
+            return strtol(text, NULL, 10);
+    }
+    return -1;
+}
+
+/* Where a thread waits: needs the tracepoint, which needs privileges. When it
+ * waits is told by the switch records, which everybody gets. */
+static void add_switches(struct perf_events *e, const struct perf_event_attr *cpu_attr,
+                         const struct perf_options *o)
+{
+    long id = tracepoint("sched/sched_switch");
+    if (!e->ability.kernel || id < 0)
+        return;
+    struct perf_event_attr a = *cpu_attr;
+    a.type = PERF_TYPE_TRACEPOINT;
+    a.config = (uint64_t)id;
+    a.freq = 0;
+    a.sample_period = 1;
+    a.mmap = a.mmap2 = a.comm = a.comm_exec = a.task = a.context_switch = a.build_id = 0;
+    if (a.sample_stack_user > SWITCH_STACK_BYTES)
+        a.sample_stack_user = SWITCH_STACK_BYTES;
+    size_t before = e->fd_count;
+    e->ability.off_cpu_stack = add_threads(e, &a, o, PERF_EVENT_SWITCH) == 0;
+    while (!e->ability.off_cpu_stack && e->fd_count > before)
+        close(e->fds[--e->fd_count]);
+}
+
+/* ---- all of it ---- */
+
+static int paranoid(void)
+{
+    char text[32];
+    return os_read_file("/proc/sys/kernel/perf_event_paranoid", text, sizeof text) > 0
+               ? (int)strtol(text, NULL, 10)
+               : -1;
+}
+
+static void say_missing(struct perf_ability *can, const struct perf_options *o, int rc)
+{
+    if (!can->cpu)
+        snprintf(can->missing, sizeof can->missing,
+                 "the kernel refuses perf events (error %d; perf_event_paranoid is %d)", -rc,
+                 paranoid());
+    else if (o->kernel && !can->kernel)
+        snprintf(can->missing, sizeof can->missing,
+                 "no kernel frames%s: perf_event_paranoid is %d; root or CAP_PERFMON sees them",
+                 o->off_cpu ? " and no stacks of waiting threads" : "", paranoid());
+    else if (o->off_cpu && !can->off_cpu_stack)
+        snprintf(can->missing, sizeof can->missing,
+                 "no stacks of waiting threads: the tracepoint sched_switch cannot be read");
+}
+
+static int fail(struct perf_events *e, int rc, const struct perf_options *o, struct oriel_err *err)
+{
+    say_missing(&e->ability, o, rc);
+    struct perf_ability can = e->ability;
+    perf_events_close(e);
+    e->ability = can;
+    switch (rc) {
+    case -ESRCH:
+        return err_set(err, ORIEL_ENOTFOUND, "process %d is gone", o->pid);
+    case -ENOMEM:
+        return err_set(err, ORIEL_ENOMEM, "sampling: out of memory");
+    case -EMFILE:
+    case -ENFILE:
+        return err_set(err, ORIEL_ELIMIT,
+                       "sampling: too few file descriptors (ulimit -n) for %u CPUs", e->ring_count);
+    default:
+        e->ability.cpu = false;
+        if (!e->ability.missing[0])
+            say_missing(&e->ability, o, rc);
+        return err_set(err, ORIEL_EPERM, "%s", e->ability.missing);
+    }
+}
+
+int perf_events_open(struct perf_events *e, const struct perf_options *o, struct oriel_err *err)
+{
+    assert(o->rate > 0 && o->stack_bytes % 8 == 0);
+    struct perf_event_attr a;
+    memset(e, 0, sizeof *e);
+    e->stack_bytes = o->stack_bytes;
+    e->ability.rate = o->rate;
+    int rc = choose(&a, o, &e->ability);
+    if (rc < 0)
+        return fail(e, rc, o, err);
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    e->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
+    e->rings = mem_calloc(e->ring_count, sizeof *e->rings);
+    rc = e->rings ? add_threads(e, &a, o, PERF_EVENT_CPU) : -ENOMEM;
+    if (rc < 0)
+        return fail(e, rc, o, err);
+    e->ability.off_cpu = o->off_cpu;
+    if (o->off_cpu)
+        add_switches(e, &a, o);
+    /* Rings of CPUs that are off: there is nothing to read. */
+    unsigned kept = 0;
+    for (unsigned i = 0; i < e->ring_count; i++)
+        if (e->rings[i].base)
+            e->rings[kept++] = e->rings[i];
+    e->ring_count = kept;
+    say_missing(&e->ability, o, 0);
+    return 0;
+}
+
+void perf_events_enable(struct perf_events *e)
+{
+    for (size_t i = 0; i < e->fd_count; i++)
+        (void)ioctl(e->fds[i], PERF_EVENT_IOC_ENABLE, 0);
+}
+
+void perf_events_close(struct perf_events *e)
+{
+    for (unsigned i = 0; e->rings && i < e->ring_count; i++)
+        unmap_ring(&e->rings[i]);
+    for (size_t i = 0; i < e->fd_count; i++)
+        close(e->fds[i]);
+    mem_free(e->rings);
+    mem_free(e->fds);
+    mem_free(e->ids);
+    mem_free(e->kinds);
+    memset(e, 0, sizeof *e);
+}
+
+enum perf_event_kind perf_events_kind(const struct perf_events *e, uint64_t id)
+{
+    /* Inherited events keep the id of the one they come from. */
+    for (size_t i = 0; i < e->fd_count; i++)
+        if (e->ids[i] == id)
+            return (enum perf_event_kind)e->kinds[i];
+    return PERF_EVENT_KINDS;
+}
+
+void perf_try(const struct perf_options *o, struct perf_ability *out)
+{
+    struct perf_events e;
+    struct perf_options here = *o;
+    here.pid = os_getpid();
+    here.running = true;
+    (void)perf_events_open(&e, &here, NULL);
+    *out = e.ability;
+    perf_events_close(&e);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Inside source/perf: the kernel's sampling events of one program and all its
+ * threads and children.
+ *
+ *   events.c  opens them, by a ladder from the best to what is permitted
+ *   ring.c    merges the per-CPU rings into one sequence by time
+ *   record.c  bytes of the kernel -> struct perf_record
+ *   space.c   who has what mapped where: addresses become places
+ *   source.c  records -> samples in a batch
+ *
+ * Runs in the recorder only. The kernel is trusted to write its rings, the
+ * program is not: it chooses names, stacks and registers.
+ */
+#ifndef ORIEL_SOURCE_PERF_PERF_H
+#define ORIEL_SOURCE_PERF_PERF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "source/perf_options.h"
+
+/* ---- events.c ---- */
+
+struct perf_ring {
+    int fd; /* of the event that owns the ring */
+    uint8_t *base;
+    uint64_t data_bytes; /* power of two */
+    uint64_t tail, head; /* what was read; what may be read in this round */
+    uint8_t *joined;     /* a record that wraps, in one piece */
+    const uint8_t *next; /* the record at the tail; NULL: not looked at yet */
+    uint64_t next_ns;
+    size_t next_bytes;
+};
+
+enum perf_event_kind { PERF_EVENT_CPU = 0, PERF_EVENT_SWITCH = 1, PERF_EVENT_KINDS = 2 };
+
+struct perf_events {
+    struct perf_ring *rings; /* one per CPU */
+    unsigned ring_count;
+    int *fds; /* all events, rings' included */
+    uint64_t *ids;
+    uint8_t *kinds; /* enum perf_event_kind, by the index of fds */
+    size_t fd_count, fd_capacity;
+    uint32_t stack_bytes;
+    struct perf_ability ability;
+};
+
+/* Open everything for the program. 0, or ORIEL_EPERM, ORIEL_ENOTFOUND (it is
+ * gone), ORIEL_ENOMEM, ORIEL_ELIMIT (file descriptors). */
+int perf_events_open(struct perf_events *e, const struct perf_options *o, struct oriel_err *err);
+/* Attached to a running program: from now on. */
+void perf_events_enable(struct perf_events *e);
+void perf_events_close(struct perf_events *e);
+/* Which event wrote a record with this id; PERF_EVENT_KINDS: none of ours. */
+enum perf_event_kind perf_events_kind(const struct perf_events *e, uint64_t id);
+
+/* ---- record.c ---- */
+
+/* What the walker needs, by number of the architecture's perf registers. */
+enum { PERF_REGISTERS = 4 };
+struct perf_user {
+    bool has_regs;
+    uint64_t ip, sp, fp, lr; /* lr: aarch64 only */
+    const uint8_t *stack;    /* a copy from sp upwards; in the ring */
+    uint64_t stack_bytes;
+};
+
+struct perf_record {
+    uint32_t type; /* enum perf_event_type of the kernel */
+    uint16_t misc;
+    int32_t pid, tid;
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint64_t id;      /* of the event */
+    uint32_t cpu;
+    union {
+        struct {
+            uint64_t ip, period;
+            const uint64_t *chain; /* kernel part, markers included */
+            uint64_t chain_count;
+            struct perf_user user;
+        } sample;
+        struct {
+            uint64_t start, bytes, offset;
+            uint32_t prot;
+            uint8_t build_id[20], build_id_bytes;
+            const char *path; /* NUL-terminated within the record */
+        } map;
+        struct {
+            int32_t parent_pid, parent_tid;
+        } life; /* FORK, EXIT */
+        struct {
+            const char *name;
+            bool exec;
+        } comm;
+        uint64_t lost; /* LOST, LOST_SAMPLES */
+        struct {
+            bool out, preempted;
+        } sw;
+    } u;
+};
+
+/* Time of a record, for merging. false: it has none or is damaged. */
+bool perf_record_time(const uint8_t *at, size_t bytes, uint64_t *out_ns);
+/* Decode one record of `bytes` (its header's size). false: damaged; types we
+ * do not know come out with nothing but their type. */
+bool perf_record_decode(const uint8_t *at, size_t bytes, struct perf_record *out);
+
+/* What events.c asks for and record.c expects. */
+extern const uint64_t perf_sample_type, perf_register_mask;
+
+/* ---- ring.c ---- */
+
+/* Begin a round: everything the kernel wrote until now may be read. */
+void perf_rings_begin(struct perf_events *e);
+/* The oldest record of all rings that is older than `horizon_ns`; NULL: none.
+ * Valid until the next call. */
+const uint8_t *perf_rings_next(struct perf_events *e, uint64_t horizon_ns, size_t *out_bytes);
+/* What was returned so far may be overwritten. */
+void perf_rings_end(struct perf_events *e);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Address spaces. A mapped file is opened when it is first mapped, through the
+ * root of the process, because a moment later it may be gone. Its table of rows
+ * is compiled once several walks have met it; until then rows are made one by
+ * one, so a program that is sampled little costs little.
+ */
+#include "source/perf/space.h"
+
+#include <assert.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+
+enum {
+    COMPILE_AFTER = 64, /* walks */
+    PATH_BYTES = 4200,
+    /* The end of the copied stack that must still be there, byte by byte, before
+     * the rest is read from the running process. */
+    OVERLAP_BYTES = 256
+};
+
+void spaces_init(struct spaces *s, struct model_catalog *catalog)
+{
+    memset(s, 0, sizeof *s);
+    s->catalog = catalog;
+    s->kernel = s->unknown = UINT32_MAX;
+}
+
+static void free_space(struct space *p)
+{
+    unwind_modules_done(&p->modules);
+    mem_free(p);
+}
+
+void spaces_done(struct spaces *s)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    while (map_next(&s->by_pid, &at, &key, &value))
+        free_space((struct space *)(uintptr_t)value);
+    for (size_t i = 0; i < s->files.count; i++)
+        unwind_file_unref(s->files.items[i].file);
+    VEC_DONE(&s->files);
+    map_done(&s->by_pid);
+    map_done(&s->file_by_key);
+    memset(s, 0, sizeof *s);
+}
+
+/* ---- processes ---- */
+
+static struct space *find(struct spaces *s, int32_t pid)
+{
+    if (s->last && s->last->pid == pid)
+        return s->last;
+    const uint64_t *at = map_get(&s->by_pid, (uint32_t)pid);
+    return at ? (s->last = (struct space *)(uintptr_t)*at) : NULL;
+}
+
+static struct space *find_or_make(struct spaces *s, int32_t pid)
+{
+    struct space *p = find(s, pid);
+    if (p)
+        return p;
+    p = mem_calloc(1, sizeof *p);
+    if (!p || unwind_modules_init(&p->modules, UNWIND_ARCH_HERE) < 0) {
+        mem_free(p);
+        return NULL;
+    }
+    p->pid = pid;
+    if (!map_put(&s->by_pid, (uint32_t)pid, (uintptr_t)p)) {
+        free_space(p);
+        return NULL;
+    }
+    return s->last = p;
+}
+
+static void forget(struct spaces *s, int32_t pid)
+{
+    struct space *p = find(s, pid);
+    if (!p)
+        return;
+    (void)map_remove(&s->by_pid, (uint32_t)pid);
+    if (s->last == p)
+        s->last = NULL;
+    free_space(p);
+}
+
+/* A child begins with the mappings of its parent. */
+static void copy_space(struct spaces *s, int32_t from, int32_t to)
+{
+    forget(s, to);
+    const struct space *parent = find(s, from);
+    struct space *child = parent ? find_or_make(s, to) : NULL;
+    if (!child)
+        return;
+    child->failed = parent->failed;
+    for (size_t i = 0; i < parent->modules.list.count; i++) {
+        const struct unwind_module *m = &parent->modules.list.items[i];
+        struct unwind_file *file = parent->modules.files.items[i];
+        /* The bias is known; the offset only has to give the same one. */
+        uint64_t offset = 0;
+        for (uint32_t k = 0; file && k < unwind_file_elf(file)->segment_count; k++) {
+            const struct unwind_segment *g = &unwind_file_elf(file)->segments[k];
+            if (m->start - m->bias >= g->va && m->start - m->bias < g->va + g->memory_size)
+                offset = m->start - m->bias - g->va + g->offset;
+        }
+        if (unwind_modules_map(&child->modules, m, offset, file) < 0)
+            child->failed = true;
+    }
+}
+
+/* ---- files ---- */
+
+static struct unwind_file *open_file(int32_t pid, const char *path)
+{
+    char through[PATH_BYTES];
+    struct unwind_file *f = NULL;
+    if (strcmp(path, "[vdso]") == 0)
+        return unwind_file_vdso(&f) == 0 ? f : NULL;
+    int n = snprintf(through, sizeof through, "/proc/%d/root%s", pid, path);
+    if (n > 0 && (size_t)n < sizeof through && unwind_file_open(through, &f) == 0)
+        return f;
+    /* The process is gone already. */
+    return unwind_file_open(path, &f) == 0 ? f : NULL;
+}
+
+static uint8_t module_kind(const char *path)
+{
+    if (strcmp(path, "[vdso]") == 0)
+        return MODEL_MODULE_VDSO;
+    return path[0] == '/' && strncmp(path, "//anon", 6) != 0 && strncmp(path, "/memfd:", 7) != 0
+               ? MODEL_MODULE_FILE
+               : MODEL_MODULE_JIT;
+}
+
+/* The index of a mapped file in files; UINT32_MAX: no memory. */
+static uint32_t file_of(struct spaces *s, const struct perf_record *r)
+{
+    const char *path = r->u.map.path;
+    struct model_module like = {.kind = module_kind(path),
+                                .process = UINT32_MAX,
+                                .build_id_bytes = r->u.map.build_id_bytes,
+                                .path = {path, (uint32_t)strlen(path)}};
+    memcpy(like.build_id, r->u.map.build_id, sizeof r->u.map.build_id);
+    if (like.kind == MODEL_MODULE_JIT) {
+        like.process = (uint32_t)r->pid;
+        like.build_id_bytes = 0;
+        like.path = MODEL_STR("[jit]");
+    }
+    struct model_module *m = model_stacks_module(&s->catalog->stacks, &like);
+    uint64_t *at = m ? map_put(&s->file_by_key, m->index, s->files.count) : NULL;
+    if (!at)
+        return UINT32_MAX;
+    if (*at < s->files.count)
+        return (uint32_t)*at;
+    struct space_file *f = VEC_PUSH(&s->files);
+    if (!f) {
+        (void)map_remove(&s->file_by_key, m->index);
+        return UINT32_MAX;
+    }
+    f->module = m;
+    if (m->kind != MODEL_MODULE_JIT)
+        f->file = open_file(r->pid, path);
+    return (uint32_t)*at;
+}
+
+static void mapped(struct spaces *s, const struct perf_record *r)
+{
+    if (!(r->u.map.prot & PROT_EXEC))
+        return;
+    struct space *p = find_or_make(s, r->pid);
+    uint32_t file = p ? file_of(s, r) : UINT32_MAX;
+    if (file == UINT32_MAX) {
+        if (p)
+            p->failed = true;
+        return;
+    }
+    struct unwind_module range = {.start = r->u.map.start,
+                                  .end = r->u.map.start + r->u.map.bytes,
+                                  .bias = r->u.map.start - r->u.map.offset,
+                                  .id = file};
+    struct unwind_file *f = s->files.items[file].file;
+    if (unwind_modules_map(&p->modules, &range, r->u.map.offset, f) < 0 &&
+        unwind_modules_map(&p->modules, &range, 0, NULL) < 0)
+        p->failed = true;
+}
+
+int spaces_read(struct spaces *s, int32_t pid)
+{
+    char line[PATH_BYTES + 128], path[64];
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    FILE *maps = fopen(path, "re");
+    if (!maps)
+        return ORIEL_ENOTFOUND;
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long long start, end, offset;
+        char prot[5];
+        int at = 0;
+        if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, prot, &offset, &at) < 4 ||
+            !at)
+            continue;
+        size_t n = strlen(line);
+        if (n && line[n - 1] == '\n')
+            line[n - 1] = 0;
+        struct perf_record r = {.pid = pid};
+        r.u.map.start = start;
+        r.u.map.bytes = end - start;
+        r.u.map.offset = offset;
+        r.u.map.prot = prot[2] == 'x' ? PROT_EXEC : 0;
+        r.u.map.path = line + at;
+        if (end > start)
+            mapped(s, &r);
+    }
+    fclose(maps);
+    return 0;
+}
+
+void spaces_record(struct spaces *s, const struct perf_record *r)
+{
+    switch (r->type) {
+    case PERF_RECORD_MMAP2:
+        mapped(s, r);
+        break;
+    case PERF_RECORD_COMM:
+        if (r->u.comm.exec)
+            forget(s, r->pid);
+        break;
+    case PERF_RECORD_FORK:
+        if (r->pid != r->u.life.parent_pid)
+            copy_space(s, r->u.life.parent_pid, r->pid);
+        break;
+    case PERF_RECORD_EXIT:
+        if (r->pid == r->tid)
+            forget(s, r->pid);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- walks ---- */
+
+/* Stack below what was copied, from the process as it is now. Only while the
+ * copy's last bytes are still there: then no function that they belong to has
+ * returned meanwhile. */
+struct deeper {
+    struct spaces *s;
+    struct unwind_peek peek;
+    const struct perf_user *user;
+    bool asked, trusted, used;
+};
+
+static bool still_there(struct deeper *d)
+{
+    const struct perf_user *u = d->user;
+    uint8_t now[OVERLAP_BYTES];
+    if (u->stack_bytes < sizeof now)
+        return false;
+    return unwind_peek_read(&d->peek, u->sp + u->stack_bytes - sizeof now, now, sizeof now) &&
+           memcmp(now, u->stack + u->stack_bytes - sizeof now, sizeof now) == 0;
+}
+
+static bool read_deeper(void *context, uint64_t address, void *out, size_t n)
+{
+    struct deeper *d = context;
+    if (!d->asked) {
+        d->asked = true;
+        d->trusted = still_there(d);
+    }
+    d->used |= d->trusted;
+    return d->trusted && address >= d->user->sp && unwind_peek_read(&d->peek, address, out, n);
+}
+
+/* Compile what is met often. */
+static void count_hits(struct spaces *s, struct space *p, const uint64_t *pcs, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct unwind_module *m = unwind_space_find(&p->modules.space, pcs[i]);
+        struct space_file *f = m && m->id < s->files.count ? &s->files.items[m->id] : NULL;
+        if (f && f->file && f->hits <= COMPILE_AFTER && ++f->hits == COMPILE_AFTER)
+            (void)unwind_modules_compile(&p->modules, pcs[i]);
+    }
+}
+
+static struct unwind_result walk(struct spaces *s, struct space *p, const struct perf_user *u,
+                                 int32_t pid)
+{
+    struct deeper deeper = {.s = s, .user = u, .peek = {.pid = pid}};
+    struct unwind_regs regs = {.arch = UNWIND_ARCH_HERE};
+    struct unwind_memory memory = {.stack = u->stack,
+                                   .stack_start = u->sp,
+                                   .stack_size = u->stack_bytes,
+                                   .read = read_deeper,
+                                   .context = &deeper};
+    const unsigned pc = unwind_pc_reg(regs.arch), sp = unwind_sp_reg(regs.arch),
+                   fp = unwind_fp_reg(regs.arch);
+    regs.r[pc] = u->ip;
+    regs.r[sp] = u->sp;
+    regs.r[fp] = u->fp;
+    regs.known = UINT64_C(1) << pc | UINT64_C(1) << sp | UINT64_C(1) << fp;
+    if (regs.arch == UNWIND_AARCH64) {
+        regs.r[UNWIND_ARM_LR] = u->lr;
+        regs.known |= UINT64_C(1) << UNWIND_ARM_LR;
+    }
+    struct unwind_result r =
+        unwind_walk(&p->modules.space, &memory, &regs, s->pcs, SPACE_FRAMES_MAX);
+    s->counts.walks++;
+    s->counts.frames += r.count;
+    s->counts.ends[r.end]++;
+    s->counts.read_live += deeper.used;
+    count_hits(s, p, s->pcs, r.count);
+    return r;
+}
+
+/* ---- places ---- */
+
+static uint32_t special_module(struct spaces *s, uint8_t kind, struct model_str path, uint32_t *at)
+{
+    struct model_module like = {.kind = kind, .process = UINT32_MAX, .path = path};
+    if (*at == UINT32_MAX) {
+        struct model_module *m = model_stacks_module(&s->catalog->stacks, &like);
+        *at = m ? m->index : UINT32_MAX;
+    }
+    return *at;
+}
+
+static uint32_t add_place(struct spaces *s, uint32_t parent, uint32_t module, uint64_t address,
+                          bool caller)
+{
+    struct model_place *place =
+        module == UINT32_MAX ? NULL
+                             : model_stacks_place(&s->catalog->stacks, module, address, caller);
+    uint32_t node = place ? model_stacks_node(&s->catalog->stacks, parent, place->index) : 0;
+    return node ? node : parent; /* without memory: the rest of the stack */
+}
+
+static uint32_t add_user(struct spaces *s, uint32_t parent, struct space *p, uint64_t pc,
+                         bool caller)
+{
+    const struct unwind_module *m = unwind_space_find(&p->modules.space, caller ? pc - 1 : pc);
+    if (!m || m->id >= s->files.count)
+        return add_place(
+            s, parent, special_module(s, MODEL_MODULE_UNKNOWN, MODEL_STR("[unknown]"), &s->unknown),
+            pc, caller);
+    const struct space_file *f = &s->files.items[m->id];
+    uint64_t address = f->module->kind == MODEL_MODULE_JIT ? pc : pc - m->bias;
+    return add_place(s, parent, f->module->index, address, caller);
+}
+
+/* The kernel's part, innermost first with markers in between, on top of what
+ * the program did. */
+static uint32_t add_kernel(struct spaces *s, uint32_t parent, const struct perf_record *r)
+{
+    const uint64_t *chain = r->u.sample.chain;
+    for (uint64_t i = r->u.sample.chain_count; i-- > 0;) {
+        uint64_t pc;
+        memcpy(&pc, &chain[i], sizeof pc);
+        if (pc >= (uint64_t)-4095)
+            continue; /* PERF_CONTEXT_KERNEL and the like */
+        bool innermost = i == 0 || (i == 1 && chain[0] >= (uint64_t)-4095);
+        parent = add_place(
+            s, parent, special_module(s, MODEL_MODULE_KERNEL, MODEL_STR("[kernel]"), &s->kernel),
+            pc, !innermost);
+    }
+    return parent;
+}
+
+uint32_t spaces_stack(struct spaces *s, const struct perf_record *r)
+{
+    assert(r->type == PERF_RECORD_SAMPLE);
+    const struct perf_user *u = &r->u.sample.user;
+    struct space *p = find(s, r->pid);
+    uint32_t node = 0;
+    if (p && u->has_regs) {
+        struct unwind_result w = walk(s, p, u, r->pid);
+        for (uint32_t i = w.count; i-- > 0;)
+            node = add_user(s, node, p, s->pcs[i], i > 0 && i != w.interrupted);
+    }
+    return add_kernel(s, node, r);
+}

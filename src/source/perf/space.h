@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Who has what mapped where: one address space per process, kept up to date by
+ * the kernel's records, and the object files in them, opened once each. Turns
+ * a sample's registers and stack into a stack of the model.
+ */
+#ifndef ORIEL_SOURCE_PERF_SPACE_H
+#define ORIEL_SOURCE_PERF_SPACE_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/catalog.h"
+#include "source/perf/perf.h"
+#include "unwind/modules.h"
+
+#define SPACE_FRAMES_MAX 512u
+
+struct space_file {
+    struct model_module *module;
+    struct unwind_file *file; /* NULL: it could not be opened */
+    uint32_t hits;            /* walks that met it before its rows were compiled */
+};
+struct space {
+    int32_t pid;
+    bool failed; /* something of its mappings is not known */
+    struct unwind_modules modules;
+};
+struct space_counts {
+    uint64_t walks, frames;
+    uint64_t ends[UNWIND_END_COUNT]; /* why walks ended */
+    uint64_t read_live;              /* walks that went on in the running process */
+};
+
+struct spaces {
+    struct model_catalog *catalog;
+    struct map by_pid;      /* -> struct space * */
+    struct map file_by_key; /* module index -> index + 1 in files */
+    VEC(struct space_file) files;
+    struct space *last;       /* asked for most lately */
+    uint32_t kernel, unknown; /* modules; UINT32_MAX not made yet */
+    struct space_counts counts;
+    uint64_t pcs[SPACE_FRAMES_MAX];
+};
+
+void spaces_init(struct spaces *s, struct model_catalog *catalog);
+void spaces_done(struct spaces *s);
+/* The mappings that a process has now, from /proc: for programs that run. */
+int spaces_read(struct spaces *s, int32_t pid);
+/* What the records say. Others are passed over. */
+void spaces_record(struct spaces *s, const struct perf_record *r);
+/* The stack of a sample as a node of the catalog; 0: unknown. */
+uint32_t spaces_stack(struct spaces *s, const struct perf_record *sample);
+
+#endif

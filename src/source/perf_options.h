@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What to sample, and what the kernel let us see. For source/perf, made by
+ * whoever starts or attaches to a program.
+ */
+#ifndef ORIEL_SOURCE_PERF_OPTIONS_H
+#define ORIEL_SOURCE_PERF_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum perf_clock {
+    PERF_CLOCK_AUTO = 0, /* cycles where the machine has a counter, else cpu-clock */
+    PERF_CLOCK_CPU = 1   /* the scheduler's clock, by a timer */
+};
+
+struct perf_options {
+    int32_t pid;          /* stopped before its exec, or running (attach) */
+    bool running;         /* it runs already: open each of its threads */
+    uint32_t rate;        /* samples per second of CPU time, 1..10000 */
+    uint32_t stack_bytes; /* of user stack copied with a sample; multiple of 8 */
+    bool off_cpu;         /* also time spent waiting */
+    bool kernel;          /* kernel frames too, where permitted */
+    enum perf_clock clock;
+};
+
+/* What became of it, for the report's first lines. */
+struct perf_ability {
+    bool cpu;           /* samples on the CPU */
+    bool hardware;      /* by cycles, not by a timer */
+    bool kernel;        /* kernel frames are seen */
+    bool off_cpu;       /* waiting times are seen */
+    bool off_cpu_stack; /* and where it waits */
+    uint32_t rate;      /* what the kernel lets us have */
+    char missing[256];  /* one line: what is not seen and why; "" nothing */
+};
+
+/* Try it on this process, without keeping anything: what would be seen. */
+void perf_try(const struct perf_options *o, struct perf_ability *out);
+
+#endif
