@@ -33,7 +33,8 @@ struct oriel_options {
 };
 enum oriel_start_flag {
     ORIEL_START_INCLUDE_ARGS = 1,
-    ORIEL_START_FLIGHT_RECORDER = 2 /* keep the last ring_bytes, write on a trigger */
+    ORIEL_START_FLIGHT_RECORDER = 2, /* keep the last ring_bytes, write on a trigger */
+    ORIEL_START_CRASH = 4            /* note the signals that end programs (docs/CRASH.md) */
 };
 
 /*

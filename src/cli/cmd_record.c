@@ -18,6 +18,7 @@
 #include "cli/outputs.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
+#include "session/crash.h"
 #include "session/pace.h"
 #include "source/region_io.h"
 
@@ -32,7 +33,7 @@ struct record_options {
     const char *output, *filter, *to, *summary;
     uint64_t ring, max_size;
     int policy;
-    bool include_args, memfd, no_report, wait;
+    bool include_args, memfd, no_crash, no_report, wait;
 };
 
 static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
@@ -92,6 +93,10 @@ static const struct option_def options[] = {
      AT(summary),
      .arg = "FILE",
      .help = "also write how it ended, counts, losses and files as JSON"},
+    {.name = "no_crash",
+     .type = OPTION_BOOL,
+     AT(no_crash),
+     .help = "install no handlers for the signals of a crash in the program"},
     {.name = "no_report",
      .type = OPTION_BOOL,
      AT(no_report),
@@ -137,6 +142,7 @@ static int make_region(struct recording *r, struct oriel_err *err)
                                  .policy = (uint32_t)o->policy,
                                  .ring_bytes = o->ring,
                                  .flags = (o->include_args ? WIRE_REGION_INCLUDE_ARGS : 0) |
+                                          (o->no_crash ? 0 : WIRE_REGION_CRASH) |
                                           WIRE_REGION_OTEL_CTX,
                                  .memfd = o->memfd,
                                  .directives = filter_of(o),
@@ -274,6 +280,8 @@ static void note_death(struct recording *r)
 {
     char pid[16], room[24];
     const struct child *c = &r->child;
+    (void)crash_describe(session_catalog(r->session), region_path(r->region), c->died_pid,
+                         c->died_signal);
     if (!c->died_pid)
         return;
     snprintf(pid, sizeof pid, "%d", c->died_pid);
@@ -297,6 +305,7 @@ static void finish(struct recording *r, struct ending *out)
                            .still_running = r->still_running,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
+    crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     clean_up(r);
     if (out->counts.records == 0)

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "session/artifact.h"
+#include "session/crash.h"
 #include "session/session.h"
 #include "source/region_io.h"
 #include "util/json.h"
@@ -170,6 +171,7 @@ static void describe(struct session *s, const struct region_info *i)
     if (exe[0])
         (void)artifact_command(c, exe, argv);
     (void)artifact_set(c, "oriel.recovered", "true");
+    (void)crash_describe(c, i->path, 0, 0);
 }
 
 static int add_capture(struct session *s, const char *path, bool *out_fresh, struct oriel_err *err)
@@ -222,10 +224,11 @@ static int drain(struct session *s, const char *ring, struct oriel_err *err)
     return result < 0 ? result : session_finish(s, err);
 }
 
-static void say_saved(const struct session *s, const char *ring, const char *path)
+static void say_saved(struct session *s, const char *ring, const char *path)
 {
     struct session_counts c;
     char n[NUM_TEXT_MAX], spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], lost[NUM_TEXT_MAX];
+    char crash[256];
     uint64_t sum = 0;
     session_get_counts(s, &c);
     for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)
@@ -233,6 +236,9 @@ static void say_saved(const struct session *s, const char *ring, const char *pat
     cli_note("%s: %s records (%s spans, %s events) found, %s lost when it ran; saved in %s", ring,
              num_count(n, c.records), num_count(spans, reading_spans(&c)),
              num_count(events, reading_events(&c)), num_count(lost, sum), path);
+    crash_line(session_catalog(s), crash, sizeof crash);
+    if (crash[0])
+        cli_note("%s: the program was killed by %s", ring, crash);
     if (c.damage.bytes_skipped || c.damage.records)
         cli_note("%s: %s damaged records and %s skipped", ring, num_count(n, c.damage.records),
                  num_bytes(lost, c.damage.bytes_skipped));

@@ -16,6 +16,7 @@
 #include "cli/reading.h"
 #include "util/num.h"
 #include "util/tty.h"
+#include "util/utf8.h"
 
 #define REPORT_BYTES_MAX (128u << 20) /* a bigger capture would delay the prompt */
 #define REPORT_LINES 18u
@@ -98,6 +99,26 @@ static void troubles(struct screen *s, const struct ending *e)
                    e->still_running, e->still_running == 1 ? "process is" : "processes are");
 }
 
+/* Said first of all that is said of the report. */
+static void killed(struct screen *s, const struct ending *e, const struct buf *line)
+{
+    const char *slash = strrchr(e->program, '/');
+    const char *name = slash && slash[1] ? slash + 1 : e->program;
+    struct buf text;
+    if (!e->crash[0])
+        return;
+    buf_init(&text);
+    buf_printf(&text, "oriel: %s was killed by ", name);
+    if (line && line->size)
+        buf_put(&text, line->data, line->size);
+    else
+        buf_puts(&text, e->crash);
+    if (!text.failed)
+        utf8_printable(&s->text, text.data, text.size);
+    buf_putc(&s->text, '\n');
+    buf_done(&text);
+}
+
 static int add_items(void *user, const struct model_batch *items)
 {
     return report_add(user, items);
@@ -122,31 +143,39 @@ static void put_top(struct screen *s, const struct buf *report)
     }
 }
 
-static void top_of_report(struct screen *s, const char *path)
+static void top_of_report(struct screen *s, const struct ending *e, const char *path)
 {
     struct reading r;
     struct report *report = NULL;
     struct report_facts facts;
-    struct buf b;
+    struct buf b, line;
     struct stat st;
-    if (stat(path, &st) != 0 || st.st_size > REPORT_BYTES_MAX)
+    if (stat(path, &st) != 0 || st.st_size > REPORT_BYTES_MAX) {
+        killed(s, e, NULL);
         return;
+    }
     struct report_options how = {.size = sizeof how,
                                  .width = s->tty.terminal ? s->tty.width : 0,
                                  .color = s->tty.colour,
-                                 .top = REPORT_ROWS};
+                                 .top = REPORT_ROWS,
+                                 .no_crash = true};
     buf_init(&b);
+    buf_init(&line);
     if (reading_open(&r, path, NULL) == 0 &&
         report_new(&report, &how, session_catalog(r.session)) == 0) {
         session_on_items(r.session, add_items, report);
         if (reading_run(&r, NULL) == 0 && session_finish(r.session, NULL) == 0) {
             reading_facts(&r, &facts);
+            if (e->crash[0])
+                (void)report_crash(report, &line);
+            killed(s, e, &line);
             if (report_text(report, &facts, &b) == 0)
                 put_top(s, &b);
         }
     }
     report_free(report);
     reading_close(&r);
+    buf_done(&line);
     buf_done(&b);
 }
 
@@ -201,7 +230,9 @@ void ending_say(const struct ending *e)
         troubles(&s, e);
         if (e->report && e->outputs->capture >= 0 &&
             e->outputs->items[e->outputs->capture].index >= 0) {
-            top_of_report(&s, e->outputs->items[e->outputs->capture].path);
+            top_of_report(&s, e, e->outputs->items[e->outputs->capture].path);
+        } else {
+            killed(&s, e, NULL);
         }
         next_line(&s, e->outputs);
     }

@@ -18,6 +18,7 @@ struct ending {
     uint64_t duration_ns;   /* of the program */
     uint32_t still_running; /* attached processes that were not waited for */
     bool report;            /* show the top of the report */
+    char crash[256];        /* what ended the program, "" nothing did */
     char trouble[512];      /* first failure of an outlet, "" none */
 };
 

@@ -24,64 +24,64 @@
 #include "wire/crash.h"
 
 enum {
-    STACK_BYTES = 64 << 10,
+    CRASH_STACK_BYTES = 64 << 10,
     EVENT_STACK_BYTES = 6 << 10, /* an event needs; a smaller rest gets the note alone */
-    EVENTS_MAX = 64,             /* of programs that live on their signals */
-    SIGNALS = 6
+    CRASH_EVENTS_MAX = 64,       /* of programs that live on their signals */
+    CRASH_SIGNALS = 6
 };
 
-static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-static struct sigaction before[SIGNALS]; /* what we stand in front of */
-static uint32_t installed;               /* atomic; 1: by this process or its parent */
-static uint32_t events;                  /* atomic; told so far */
-static int8_t wanted = -1;               /* ORIEL_CRASH: 0, 1; -1 as the region says */
+static const int crash_signals[CRASH_SIGNALS] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
+static struct sigaction stood_before[CRASH_SIGNALS]; /* what we stand in front of */
+static uint32_t crash_installed;                     /* atomic; 1: by this process or its parent */
+static uint32_t crash_events;                        /* atomic; told so far */
+static int8_t crash_wanted = -1;                     /* ORIEL_CRASH: 0, 1; -1 as the region says */
 
 /* ---- the event ---- */
 
 static oriel_word crash_word = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
-static const struct oriel_field fields[] = {
+static const struct oriel_field crash_fields[] = {
     {"exception.type", ORIEL_TYPE_STR, 0}, {"exception.message", ORIEL_TYPE_STR, 0},
     {"signal.number", ORIEL_TYPE_I64, 0},  {"signal.code", ORIEL_TYPE_I64, 0},
     {"signal.address", ORIEL_TYPE_PTR, 0}, {"code.address", ORIEL_TYPE_PTR, 0},
     {"thread.id", ORIEL_TYPE_I64, 0},      {"signal.handled", ORIEL_TYPE_BOOL, 0},
 };
-enum { FIELDS = sizeof fields / sizeof fields[0] };
+enum { CRASH_FIELDS = sizeof crash_fields / sizeof crash_fields[0] };
 /* Known to nobody until a signal comes: what is never hit is no call site. */
-static struct oriel_module unlisted = {ORIEL_ABI_VERSION, 0, NULL, NULL, NULL, NULL};
+static struct oriel_module crash_module = {ORIEL_ABI_VERSION, 0, NULL, NULL, NULL, NULL};
 static struct oriel_site_node crash_site = {{ORIEL_ABI_VERSION, ORIEL_SITE_EVENT, ORIEL_LEVEL_FATAL,
-                                             0, FIELDS, 0, "exception", WIRE_CRASH_TARGET, "", "",
-                                             NULL, fields, &crash_word},
+                                             0, CRASH_FIELDS, 0, "exception", WIRE_CRASH_TARGET, "",
+                                             "", NULL, crash_fields, &crash_word},
                                             NULL,
-                                            &unlisted};
+                                            &crash_module};
 
-static struct oriel_value text(const char *s)
+static struct oriel_value crash_text(const char *s)
 {
     return (struct oriel_value){ORIEL_TYPE_STR, (uint32_t)strlen(s), {.bytes = s}};
 }
-static struct oriel_value number(uint32_t type, uint64_t n)
+static struct oriel_value crash_number(uint32_t type, uint64_t n)
 {
     return (struct oriel_value){type, 0, {.u64 = n}};
 }
 
 /* True: it is in the thread's stream. */
-static bool tell(const struct wire_crash *c)
+static bool tell_crash(const struct wire_crash *c)
 {
     oriel_word word = __atomic_load_n(&crash_word, __ATOMIC_RELAXED);
     if (ORIEL_RECORDED(word) == ORIEL_SITE_UNSEEN)
         word = oriel_site_seen(&crash_site);
     if (!ORIEL_RECORDED(word))
         return false; /* filtered out, or no room to describe it */
-    const struct oriel_value values[FIELDS] = {
-        text(wire_crash_signal(c->signal)),
-        text(wire_crash_reason(c->signal, c->code)),
-        number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->signal),
-        number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->code),
-        number(ORIEL_TYPE_PTR, c->address),
-        number(ORIEL_TYPE_PTR, c->ip),
-        number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->tid),
-        number(ORIEL_TYPE_BOOL, (c->flags & WIRE_CRASH_FATAL) == 0),
+    const struct oriel_value values[CRASH_FIELDS] = {
+        crash_text(wire_crash_signal(c->signal)),
+        crash_text(wire_crash_reason(c->signal, c->code)),
+        crash_number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->signal),
+        crash_number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->code),
+        crash_number(ORIEL_TYPE_PTR, c->address),
+        crash_number(ORIEL_TYPE_PTR, c->ip),
+        crash_number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->tid),
+        crash_number(ORIEL_TYPE_BOOL, (c->flags & WIRE_CRASH_FATAL) == 0),
     };
-    oriel_abi_event(word, 0, values, FIELDS);
+    oriel_abi_event(word, 0, values, CRASH_FIELDS);
     return true;
 }
 
@@ -107,8 +107,8 @@ static struct wire_crash *claim_note(int32_t tid)
     return NULL;
 }
 
-static void describe(struct wire_crash *c, int signal_number, const siginfo_t *info,
-                     const void *context, bool fatal)
+static void describe_crash(struct wire_crash *c, int signal_number, const siginfo_t *info,
+                           const void *context, bool fatal)
 {
     const struct rec_runtime *rt = &rec_runtime;
     const struct oriel_gate *g = oriel_tls.gate;
@@ -136,7 +136,7 @@ static void describe(struct wire_crash *c, int signal_number, const siginfo_t *i
 }
 
 /* All but the state, which is stored last: the note is whole. */
-static void publish(struct wire_crash *note, const struct wire_crash *c)
+static void publish_note(struct wire_crash *note, const struct wire_crash *c)
 {
     const size_t from = offsetof(struct wire_crash, flags);
     memcpy((char *)note + from, (const char *)c + from, sizeof *c - from);
@@ -144,18 +144,18 @@ static void publish(struct wire_crash *note, const struct wire_crash *c)
     __atomic_store_n(&note->state, WIRE_CRASH_WHOLE, __ATOMIC_RELEASE);
 }
 
-static void mark(int signal_number, const siginfo_t *info, const void *context, bool fatal)
+static void mark_crash(int signal_number, const siginfo_t *info, const void *context, bool fatal)
 {
     struct wire_crash c = {0};
-    describe(&c, signal_number, info, context, fatal);
+    describe_crash(&c, signal_number, info, context, fatal);
     struct wire_crash *note = claim_note(c.tid);
     bool first = note && note->tid == 0;
     if (note)
-        publish(note, &c);
+        publish_note(note, &c);
     /* Who has recorded nothing would first need a block, perhaps a process. */
     if (c.thread_serial && os_signal_stack_left(context, &c) > EVENT_STACK_BYTES &&
-        (fatal || __atomic_fetch_add(&events, 1, __ATOMIC_RELAXED) < EVENTS_MAX) && tell(&c) &&
-        note)
+        (fatal || __atomic_fetch_add(&crash_events, 1, __ATOMIC_RELAXED) < CRASH_EVENTS_MAX) &&
+        tell_crash(&c) && note)
         __atomic_fetch_or(&note->flags, WIRE_CRASH_TOLD, __ATOMIC_RELAXED);
     if (first || fatal)
         __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);
@@ -178,16 +178,16 @@ static void end_process(int signal_number, siginfo_t *info)
 
 static void on_crash(int signal_number, siginfo_t *info, void *context)
 {
-    const struct sigaction *old = &before[0];
-    for (int i = 0; i < SIGNALS; i++)
-        old = signals[i] == signal_number ? &before[i] : old;
+    const struct sigaction *old = &stood_before[0];
+    for (int i = 0; i < CRASH_SIGNALS; i++)
+        old = crash_signals[i] == signal_number ? &stood_before[i] : old;
     bool fatal = old->sa_handler == SIG_DFL;
     /* A signal that the note itself raised goes straight on. */
     if (rec_is_on() && !rec_thread_local.crashing) {
         int kept = errno;
         rec_thread_local.crashing = 1;
         ORIEL_SIGNAL_FENCE();
-        mark(signal_number, info, context, fatal);
+        mark_crash(signal_number, info, context, fatal);
         ORIEL_SIGNAL_FENCE();
         rec_thread_local.crashing = 0; /* the old handler may not return */
         errno = kept;
@@ -204,10 +204,10 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
 
 /* Stack, mask, one shot and re-entry as the handler behind us asked for; the
  * kernel then does with us what it would have done with it. */
-static void install_one(int i)
+static void install_handler(int i)
 {
-    struct sigaction mine, *old = &before[i];
-    if (sigaction(signals[i], NULL, old) != 0 || old->sa_handler == SIG_IGN ||
+    struct sigaction mine, *old = &stood_before[i];
+    if (sigaction(crash_signals[i], NULL, old) != 0 || old->sa_handler == SIG_IGN ||
         old->sa_sigaction == on_crash)
         return;
     mine = *old;
@@ -217,12 +217,12 @@ static void install_one(int i)
         mine.sa_flags = SA_SIGINFO | SA_ONSTACK;
         sigfillset(&mine.sa_mask);
     }
-    sigaction(signals[i], &mine, NULL);
+    sigaction(crash_signals[i], &mine, NULL);
 }
 
 static bool is_wanted(void)
 {
-    return wanted >= 0 ? wanted : (rec_runtime.header.flags & WIRE_REGION_CRASH) != 0;
+    return crash_wanted >= 0 ? crash_wanted : (rec_runtime.header.flags & WIRE_REGION_CRASH) != 0;
 }
 
 void rec_crash_thread(void)
@@ -230,33 +230,33 @@ void rec_crash_thread(void)
     struct rec_thread_local *l = &rec_thread_local;
     if (!is_wanted())
         return;
-    if (__atomic_exchange_n(&installed, 1, __ATOMIC_ACQ_REL) == 0)
-        for (int i = 0; i < SIGNALS; i++)
-            install_one(i);
+    if (__atomic_exchange_n(&crash_installed, 1, __ATOMIC_ACQ_REL) == 0)
+        for (int i = 0; i < CRASH_SIGNALS; i++)
+            install_handler(i);
     /* Only for threads whose end we are told of: nobody else gives it back. */
     if (!l->alternate && rec_runtime.key_usable && l->exits < REC_EXIT_HOOK_ROUNDS)
-        (void)os_signal_stack(STACK_BYTES, &l->alternate);
+        (void)os_signal_stack(CRASH_STACK_BYTES, &l->alternate);
 }
 
 void rec_crash_thread_exit(void)
 {
     struct rec_thread_local *l = &rec_thread_local;
-    if (l->alternate && os_signal_stack_drop(l->alternate, STACK_BYTES) != -EPERM)
+    if (l->alternate && os_signal_stack_drop(l->alternate, CRASH_STACK_BYTES) != -EPERM)
         l->alternate = NULL;
 }
 
 void rec_crash_ask(const char *asked)
 {
     if (asked && *asked)
-        wanted = strcasecmp(asked, "1") == 0 || strcasecmp(asked, "true") == 0;
+        crash_wanted = strcasecmp(asked, "1") == 0 || strcasecmp(asked, "true") == 0;
 }
 
 /* The code of a plugin goes; what stood before stands again. */
-__attribute__((destructor)) static void withdraw(void)
+__attribute__((destructor)) static void withdraw_handlers(void)
 {
-    for (int i = 0; i < SIGNALS && installed; i++) {
+    for (int i = 0; i < CRASH_SIGNALS && crash_installed; i++) {
         struct sigaction now;
-        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_sigaction == on_crash)
-            sigaction(signals[i], &before[i], NULL);
+        if (sigaction(crash_signals[i], NULL, &now) == 0 && now.sa_sigaction == on_crash)
+            sigaction(crash_signals[i], &stood_before[i], NULL);
     }
 }

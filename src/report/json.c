@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "report/crash_tell.h"
 #include "report/render.h"
 #include "util/json.h"
 
@@ -315,6 +316,7 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
     json_object(&j);
     put_head(&j, r, &f);
     put_quality(&j, r, &f);
+    report_json_crashes(&j, r);
     rc = put_tree(&j, r);
     put_flats(&j, r, &flats);
     put_slowest(&j, r, &flats);

@@ -106,6 +106,7 @@ static int add_span(struct report *r, const struct model_span *s)
     also(&rc, calltree_add(&r->tree, s, name, &self));
     also(&rc, add_slow(r, s, name, self));
     also(&rc, threads_span(&r->threads, s));
+    also(&rc, crashes_span(&r->crashes, s));
     if (latency_wanted(&r->latency))
         also(&rc, latency_span(&r->latency, s));
     if (r->options.tree)
@@ -119,6 +120,7 @@ static int add_event(struct report *r, const struct model_event *e)
     seen(r, e->t_ns, e->t_ns);
     also(&rc, events_add(&r->events, e));
     also(&rc, threads_event(&r->threads, e->thread, e->t_ns));
+    also(&rc, crashes_event(&r->crashes, e));
     if (latency_wanted(&r->latency))
         also(&rc, latency_event(&r->latency, e));
     if (r->options.tree) {
@@ -184,6 +186,7 @@ int report_settle(struct report *r)
 {
     int rc = calltree_settle(&r->tree);
     also(&rc, tasks_settle(&r->tasks, r->last_ns));
+    also(&rc, crashes_settle(&r->crashes, r->catalog));
     traces_settle(&r->traces);
     return rc;
 }
@@ -315,6 +318,7 @@ void report_free(struct report *r)
     series_done(&r->series);
     latency_done(&r->latency);
     traces_done(&r->traces);
+    crashes_done(&r->crashes);
     mem_free(r->from);
     mem_free(r->to);
     mem_free(r->key);

@@ -21,6 +21,7 @@ struct report_options {
     bool tree;             /* a tree of the slowest trace(s) */
     const char *from, *to; /* latency between two named events; NULL off */
     const char *key;       /* ... with the same value of this attribute; NULL: trace or thread */
+    bool no_crash;         /* the text leaves crashes to report_crash */
 };
 /* What the pipeline knew and the items do not show. `first_damage` is a byte
  * offset, UINT64_MAX none. */
@@ -44,6 +45,9 @@ int report_add(struct report *r, const struct model_batch *items);
  * open counts as it is; more may be added afterwards. 0 or ORIEL_ENOMEM. */
 int report_text(struct report *r, const struct report_facts *facts, struct buf *out);
 int report_json(struct report *r, const struct report_facts *facts, struct buf *out);
+/* One line, without its end, about the first crash: which signal, where, in which thread and
+ * span, the last events. Nothing is appended where nothing crashed. Codes as above. */
+int report_crash(struct report *r, struct buf *out);
 void report_free(struct report *r);
 
 #endif

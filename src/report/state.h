@@ -7,6 +7,7 @@
 #define ORIEL_REPORT_STATE_H
 
 #include "report/calltree.h"
+#include "report/crash.h"
 #include "report/events.h"
 #include "report/inst.h"
 #include "report/latency.h"
@@ -32,6 +33,7 @@ struct report {
     struct series series;
     struct latency latency;
     struct traces traces;
+    struct crashes crashes;
     uint64_t spans, unfinished, clamped, orphan_ends, errors;
     uint64_t lost[ORIEL_LOST_CAUSES];
     uint64_t first_ns, last_ns; /* UINT64_MAX, 0: nothing seen */

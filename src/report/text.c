@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "report/crash_tell.h"
 #include "report/render.h"
 #include "util/num.h"
 
@@ -344,6 +345,8 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     put_losses(r, &f, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);
+    if (!r->options.no_crash)
+        report_text_crashes(r, out);
     /* Who asks for one thing gets that one, not pages around it. */
     if (latency_wanted(&r->latency))
         report_text_latency(r, out);

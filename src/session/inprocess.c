@@ -260,7 +260,8 @@ static int build(const struct wish *w)
         .ring_bytes = w->ring_bytes,
         .policy = self.flight ? WIRE_POLICY_OVERWRITE_OLDEST : WIRE_POLICY_DROP_NEWEST,
         .flags = WIRE_REGION_OTEL_CTX |
-                 (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0),
+                 (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0) |
+                 (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
         .directives = w->filter};
     int rc = region_create(&self.region, &how, NULL);
     if (rc == 0)

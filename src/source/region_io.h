@@ -82,6 +82,9 @@ struct region_info {
 bool region_is_orphan(const struct region_info *info);
 /* Look into one ring without disturbing it. ORIEL_EFORMAT, ORIEL_EVERSION, ... */
 int region_inspect(const char *path, struct region_info *out, struct oriel_err *err);
+/* Copies of the whole crash notes in it, at most `max`; how many. 0 as well for
+ * what is no ring. */
+unsigned region_crashes(const char *path, struct wire_crash *out, unsigned max);
 /* All rings in a directory (NULL: the runtime directory), oldest first; what is
  * not a ring is passed over. At most REGION_LIST_MAX. Free with mem_free. */
 #define REGION_LIST_MAX 4096u
