@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -190,6 +191,31 @@ static void mapped(struct spaces *s, const struct perf_record *r)
         p->failed = true;
 }
 
+/* "start-end prot offset device inode   path"; false: not such a line. */
+static bool parse_map(char *line, struct perf_record *out)
+{
+    char *at = line;
+    uint64_t start = strtoull(at, &at, 16);
+    if (*at != '-')
+        return false;
+    uint64_t end = strtoull(at + 1, &at, 16);
+    const char *prot = at + 1;
+    if (*at != ' ' || strlen(prot) < 5 || end <= start)
+        return false;
+    out->u.map.prot = prot[2] == 'x' ? PROT_EXEC : 0;
+    out->u.map.offset = strtoull(prot + 4, &at, 16);
+    for (int field = 0; field < 2; field++) { /* device, inode */
+        at += strspn(at, " ");
+        at += strcspn(at, " \n");
+    }
+    at += strspn(at, " ");
+    at[strcspn(at, "\n")] = 0;
+    out->u.map.start = start;
+    out->u.map.bytes = end - start;
+    out->u.map.path = at;
+    return true;
+}
+
 int spaces_read(struct spaces *s, int32_t pid)
 {
     char line[PATH_BYTES + 128], path[64];
@@ -198,22 +224,8 @@ int spaces_read(struct spaces *s, int32_t pid)
     if (!maps)
         return ORIEL_ENOTFOUND;
     while (fgets(line, sizeof line, maps)) {
-        unsigned long long start, end, offset;
-        char prot[5];
-        int at = 0;
-        if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, prot, &offset, &at) < 4 ||
-            !at)
-            continue;
-        size_t n = strlen(line);
-        if (n && line[n - 1] == '\n')
-            line[n - 1] = 0;
         struct perf_record r = {.pid = pid};
-        r.u.map.start = start;
-        r.u.map.bytes = end - start;
-        r.u.map.offset = offset;
-        r.u.map.prot = prot[2] == 'x' ? PROT_EXEC : 0;
-        r.u.map.path = line + at;
-        if (end > start)
+        if (parse_map(line, &r))
             mapped(s, &r);
     }
     fclose(maps);
