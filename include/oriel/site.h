@@ -4,7 +4,8 @@
  *
  * In C every site has an entry in the section oriel_sites, so that all sites of
  * a program can be listed without running it. C++ cannot name a section in
- * inline functions and templates; its sites register at the first hit.
+ * inline functions and templates; its sites register at the first hit. They are
+ * probes all the same: see ORIEL_CELL.
  */
 #ifndef ORIEL_SITE_H
 #define ORIEL_SITE_H
@@ -47,7 +48,6 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
 #endif
 
 #define ORIEL_NAME(prefix, id) ORIEL_CAT(prefix, id)
-#define ORIEL_SITE_NAMED 1u /* site.flags: the name is an event name, not a message */
 
 /* clang-format off */
 /* Declares the site `id` and evaluates to nothing. ... = name, key, value, ... */
@@ -64,11 +64,12 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
      __func__,                                                                                     \
      site_format,                                                                                  \
      ORIEL_NAME(oriel_fields_, id),                                                                \
-     &ORIEL_NAME(oriel_word_, id)}
+     &ORIEL_CELL(id)}
 /* clang-format on */
 
 #ifndef __cplusplus
 
+#define ORIEL_CELL(id) ORIEL_NAME(oriel_word_, id)
 #define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
     static oriel_word ORIEL_NAME(oriel_word_, id) __attribute__((section(".probes")));             \
     static const struct oriel_field ORIEL_NAME(oriel_fields_,                                      \
@@ -78,33 +79,43 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
     static const struct oriel_site *const ORIEL_NAME(oriel_entry_, id)                             \
         __attribute__((section("oriel_sites"), used)) = &ORIEL_NAME(oriel_site_, id)
 
-/* The site's word: zero when there is nothing to do. */
-#define ORIEL_WORD(id) __atomic_load_n(&ORIEL_NAME(oriel_word_, id), __ATOMIC_RELAXED)
 #define ORIEL_WORD_KNOWN(id, word) (word)
-#define ORIEL_SITE_PROBE(id, name, word, arg)                                                      \
-    do {                                                                                           \
-        if ((word)&0xffffu)                                                                        \
-            ORIEL_PROBE(name, ORIEL_NAME(oriel_word_, id), arg);                                   \
-    } while (0)
 
 #else
 
+/* The word of a site, named by a type of the function. A local variable would
+ * not do: where the function is inline or a template its symbol is one that
+ * another library may take over, so that position-independent code could not
+ * name it in an assembler note, and gcc would keep the library loaded for ever. */
+extern "C++" {
+template <class Tag> struct __attribute__((visibility("hidden"))) oriel_cell {
+    static oriel_word word;
+};
+template <class Tag>
+oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
+}
+
+#define ORIEL_CELL(id) oriel_cell<ORIEL_NAME(oriel_tag_, id)>::word
 #define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
-    static oriel_word ORIEL_NAME(oriel_word_, id) = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;      \
+    struct ORIEL_NAME(oriel_tag_, id) {};                                                          \
     static const struct oriel_field ORIEL_NAME(oriel_fields_,                                      \
                                                id)[] = {ORIEL_FIELDS(n, __VA_ARGS__){0, 0, 0}};    \
     static struct oriel_site_node ORIEL_NAME(oriel_site_, id) = {                                  \
         ORIEL_SITE_BODY(id, kind, level, flags, name, format, n), 0, &oriel_module_self}
 
-#define ORIEL_WORD(id) __atomic_load_n(&ORIEL_NAME(oriel_word_, id), __ATOMIC_RELAXED)
 #define ORIEL_WORD_KNOWN(id, word)                                                                 \
     ((word) >> ORIEL_WORD_ID_SHIFT == ORIEL_SITE_UNSEEN                                            \
          ? oriel_site_seen(&ORIEL_NAME(oriel_site_, id))                                           \
          : (word))
-/* No semaphore here (see the head of this file); bindings in C++ have the
- * recording only. */
-#define ORIEL_SITE_PROBE(id, name, word, arg) ((void)0)
 
 #endif
+
+/* The site's word: zero when there is nothing to do. */
+#define ORIEL_WORD(id) __atomic_load_n(&ORIEL_CELL(id), __ATOMIC_RELAXED)
+#define ORIEL_SITE_PROBE(id, name, word, arg)                                                      \
+    do {                                                                                           \
+        if ((word)&0xffffu)                                                                        \
+            ORIEL_PROBE(name, ORIEL_CELL(id), arg);                                                \
+    } while (0)
 
 #endif

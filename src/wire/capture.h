@@ -30,6 +30,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as
 #define WIRE_CAPTURE_STREAMS_MAX 1024u /* in one chunk */
 #define WIRE_CAPTURE_CODES_MAX 4320u
 #define WIRE_CAPTURE_SITES_MAX WIRE_CAPTURE_CODES_MAX
+#define WIRE_CAPTURE_SITE_FLAGS 0xfu /* of struct oriel_site: they share a byte with the level */
 
 enum wire_capture_type {
     WIRE_CAPTURE_SCHEMA = 1,     /* session, resource attributes; first, and repeated */

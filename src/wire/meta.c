@@ -113,7 +113,7 @@ void wire_meta_site_write(void *dst, size_t bytes, const struct oriel_site *s, u
     m->kind = s->kind;
     m->level = clamp_level(s->level);
     m->field_count = (uint16_t)s->field_count;
-    m->flags = 0;
+    m->flags = (uint16_t)s->flags;
     m->word_address = (uint64_t)(uintptr_t)s->word;
     m->name_bytes = put_text(&c, s->name, WIRE_META_NAME_MAX);
     m->target_bytes = put_text(&c, s->target, WIRE_META_NAME_MAX);
@@ -228,6 +228,7 @@ bool wire_meta_site_parse(const void *entry, size_t bytes, struct wire_meta_site
                                         .level = m->level,
                                         .field_count = m->field_count,
                                         .process = m->head.process,
+                                        .flags = m->flags,
                                         .word_address = m->word_address,
                                         .field_at = fields,
                                         .fields_left = m->field_count};

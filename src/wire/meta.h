@@ -84,7 +84,7 @@ struct wire_meta_field_view {
 struct wire_meta_site_view {
     uint32_t id, line;
     uint8_t kind, level;
-    uint16_t field_count, process;
+    uint16_t field_count, process, flags;
     uint64_t word_address;
     struct wire_text name, target, file, function, format;
     const struct wire_meta_field *field_at; /* the fields still to come */

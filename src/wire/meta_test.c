@@ -55,10 +55,12 @@ TEST(a_site_comes_back_as_it_was_written)
     struct oriel_site s = make_site(three, 3);
     struct wire_meta_site_view v;
     struct wire_meta_field_view f;
+    s.flags = ORIEL_SITE_NAMED;
     size_t n = write_entry(&s);
     REQUIRE(wire_meta_site_parse(entry, n, &v));
     CHECK(v.id == 77 && v.process == 3 && v.line == 42 && v.field_count == 3);
     CHECK(v.kind == ORIEL_SITE_EVENT && v.level == ORIEL_LEVEL_WARN);
+    CHECK_EQ(v.flags, ORIEL_SITE_NAMED);
     CHECK(v.word_address == (uintptr_t)&word);
     CHECK(is(v.name, "cache miss") && is(v.target, "db.cache") && is(v.file, "src/cache.c"));
     CHECK(is(v.function, "cache_get") && is(v.format, "miss of %s"));

@@ -82,13 +82,15 @@ typedef uint32_t oriel_word;
 #define ORIEL_SITE_ID_FIRST 2u
 #define ORIEL_SITE_ID_MAX 65535u
 
+#define ORIEL_SITE_NAMED 1u /* site.flags: the name is an event name, not a message */
+
 struct oriel_site {
     uint16_t abi_version; /* ORIEL_ABI_VERSION */
     uint8_t kind;         /* enum oriel_site_kind */
     uint8_t level;        /* enum oriel_level */
     uint32_t line;
     uint32_t field_count;
-    uint32_t flags;     /* 0 */
+    uint32_t flags;     /* ORIEL_SITE_NAMED */
     const char *name;   /* span, event or plot name; log message */
     const char *target; /* dotted component name, filters match it */
     const char *file;

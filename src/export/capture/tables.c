@@ -173,7 +173,7 @@ static void put_sites(struct encoder *e, struct intern *texts, struct buf *b)
         put_number(b, s->id);
         put_number(b, s->line);
         buf_putc(b, (char)s->kind);
-        buf_putc(b, (char)s->level);
+        buf_putc(b, (char)(s->level | (s->flags & WIRE_CAPTURE_SITE_FLAGS) << 4));
         put_text(b, texts, s->name);
         put_text(b, texts, s->target);
         put_text(b, texts, s->file);

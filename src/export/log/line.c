@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * JSON lines: one object per line, keys in a fixed order, numbers as numbers.
- * {"timestamp","level","target","message",<context>,<"event":"span","duration_ms"
+ * {"timestamp","level","target","message",<"event_name">,<context>,<"event":"span","duration_ms"
  * and the rest of a span>,"fields","trace_id","span_id","parent_span_id",
  * "thread_id","thread_name","src"}. Runs on one thread.
  */
@@ -256,6 +256,10 @@ void log_put_json(struct log_state *l, const struct log_line *line)
     json_string_n(&j, line->target.p, line->target.n);
     json_key(&j, "message");
     json_string_n(&j, line->message.p, line->message.n);
+    if (line->named) {
+        json_key(&j, "event_name");
+        json_string_n(&j, line->site->name.p, line->site->name.n);
+    }
     put_attrs(l, &j, line, true);
     if (line->span)
         put_span_end(&j, line->span);

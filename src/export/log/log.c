@@ -76,6 +76,7 @@ static void put_event(struct log_state *l, const struct model_event *e)
         .thread = e->thread,
         .target = e->site->target,
         .message = e->message.n ? e->message : e->site->name,
+        .named = (e->site->flags & ORIEL_SITE_NAMED) != 0,
         .level = e->site->level,
         .trace_id = e->trace_id,
         .span_id = e->span_id,

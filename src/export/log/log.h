@@ -37,6 +37,7 @@ struct log_line {
     const struct model_site *site; /* NULL: Oriel itself */
     const struct model_thread *thread;
     struct model_str target, message;
+    bool named; /* the message is the name of an event */
     uint8_t level;
     const uint8_t *trace_id; /* NULL or zero: none */
     uint64_t span_id, parent_id;

@@ -90,8 +90,28 @@ TEST(every_json_line_has_the_promised_fields)
     CHECK_STR(json_get(v, "kernel_id")->text, "18446744073709551615");
     CHECK_EQ(json_get_i64(json_get(v, "fields"), "n", 0), -3);
     CHECK(json_get(json_get(v, "fields"), "tenant_id") == NULL);
+    CHECK(json_get(v, "event_name") == NULL);
     CHECK_STR(json_get_string(v, "trace_id", ""), "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a");
     CHECK_STR(json_get_string(v, "span_id", ""), "0102030405060708");
+    arena_done(&a);
+    fixture_done(&f);
+}
+
+TEST(a_named_event_says_its_name_as_one)
+{
+    struct fixture f;
+    struct arena a;
+    struct json_value *v = NULL;
+    const struct log_options options = {.format = LOG_JSON};
+    fixture_init(&f);
+    arena_init(&a);
+    struct model_site *site = fixture_site(&f, ORIEL_SITE_EVENT, "cache.evicted", "demo");
+    site->flags = ORIEL_SITE_NAMED;
+    event(&f, site, site->name);
+    run(&f, &options);
+    REQUIRE(json_read(&a, f.bytes.data, f.bytes.size, NULL, &v, NULL) == 0);
+    CHECK_STR(json_get_string(v, "event_name", ""), "cache.evicted");
+    CHECK_STR(json_get_string(v, "message", ""), "cache.evicted");
     arena_done(&a);
     fixture_done(&f);
 }

@@ -246,6 +246,8 @@ static int get_site(struct decoder *d, struct wire_cursor *c, const struct model
     site.line = get_u32(c);
     site.kind = get_byte(c);
     site.level = get_byte(c);
+    site.flags = site.level >> 4;
+    site.level &= 0xf;
     site.name = get_ref(d, c);
     site.target = get_ref(d, c);
     site.file = get_ref(d, c);

@@ -81,6 +81,7 @@ static int add_site(struct ring *r, struct ring_process *p, struct wire_meta_sit
                                     .kind = v->kind,
                                     .level = v->level,
                                     .field_count = v->field_count,
+                                    .flags = v->flags,
                                     .name = str_of(v->name),
                                     .target = str_of(v->target),
                                     .file = str_of(v->file),
