@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "source/region_io.h"
+
 #define COMMAND(name) extern const struct cli_command cli_command_##name;
 #include "cli/commands.def"
 #undef COMMAND
@@ -75,6 +77,7 @@ static bool is_help(const char *word)
 int cli_main(int argc, char **argv)
 {
     assert(argv);
+    region_guard();
     if (argc < 2) {
         (void)print_help(NULL);
         return CLI_USAGE;

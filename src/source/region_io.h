@@ -60,6 +60,11 @@ void region_free(struct region *r); /* takes NULL */
 /* Remove a ring's file. 0, ORIEL_ENOTFOUND, ... */
 int region_unlink(const char *path, struct oriel_err *err);
 
+/* For programs whose signals are their own (the command): when somebody cuts a
+ * ring's file short that is open here, zeros stand in for it, and its source
+ * says so, instead of SIGBUS ending the process. Once, at the start. */
+void region_guard(void);
+
 /* ---- what was left behind ---- */
 
 struct region_info {

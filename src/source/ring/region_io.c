@@ -10,7 +10,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,9 +21,11 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/vec.h"
+#include "source/ring/guard.h"
 
 #define SUFFIX ".ring"
-enum { THREADS_DEFAULT = 1024, PATH_ROOM = 512 };
+#define UNBORN ".unborn" /* after SUFFIX and the maker's start time: not whole yet */
+enum { THREADS_DEFAULT = 1024, PATH_ROOM = 512, UNBORN_SECONDS = 10 };
 #define RING_BYTES_MIN ((uint64_t)WIRE_CHUNKS_MIN * WIRE_CHUNK_BYTES)
 
 struct region {
@@ -30,6 +34,7 @@ struct region {
     size_t bytes;
     uint8_t session_id[16];
     char path[PATH_ROOM];
+    char unborn[PATH_ROOM + 32]; /* its name until the header is whole; "" none */
 };
 
 /* ---- making one ---- */
@@ -93,6 +98,17 @@ static int identify(struct wire_region *h, struct oriel_err *err)
     return 0;
 }
 
+static const char *folder_of(const char *path, char *out, size_t room)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (n == 0 || n >= room)
+        return slash ? "/" : ".";
+    memcpy(out, path, n);
+    out[n] = 0;
+    return out;
+}
+
 /* time-pid-random.ring: sorts by age, and no two are alike. */
 static int name_file(struct region *r, const struct region_options *o, const struct wire_region *h,
                      struct oriel_err *err)
@@ -113,18 +129,41 @@ static int name_file(struct region *r, const struct region_options *o, const str
         put_text(when, sizeof when, "0");
     snprintf(r->path, sizeof r->path, "%s/%s-%u-%08x" SUFFIX, o->directory ? o->directory : dir,
              when, h->creator_pid, random);
+    snprintf(r->unborn, sizeof r->unborn, "%s.%llu" UNBORN, r->path,
+             (unsigned long long)h->creator_start);
     return 0;
 }
 
-static const char *folder_of(const char *path, char *out, size_t room)
+/* time-pid-random.ring.start.unborn, as name_file makes it. */
+static bool maker_is_dead(const char *name)
 {
-    const char *slash = strrchr(path, '/');
-    size_t n = slash ? (size_t)(slash - path) : 0;
-    if (n == 0 || n >= room)
-        return slash ? "/" : ".";
-    memcpy(out, path, n);
-    out[n] = 0;
-    return out;
+    size_t n = strlen(name), tail = sizeof UNBORN - 1;
+    const char *pid = strchr(name, '-'), *suffix = strstr(name, SUFFIX ".");
+    if (n <= tail || strcmp(name + n - tail, UNBORN) != 0 || !pid || !suffix)
+        return false;
+    unsigned long maker = strtoul(pid + 1, NULL, 10);
+    unsigned long long start = strtoull(suffix + sizeof SUFFIX, NULL, 10);
+    return maker > 0 && maker <= INT32_MAX && !os_thread_alive((int32_t)maker, 0, start);
+}
+
+/* Rings whose makers died while they made them: nobody ever saw them. A moment
+ * old they may belong to somebody whose pids are not ours to see. */
+static void sweep(const char *path)
+{
+    char dir[PATH_ROOM], file[PATH_ROOM * 2];
+    const char *where = folder_of(path, dir, sizeof dir);
+    DIR *d = opendir(where);
+    time_t now = time(NULL);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct stat st;
+        if (!maker_is_dead(e->d_name))
+            continue;
+        snprintf(file, sizeof file, "%s/%s", where, e->d_name);
+        if (lstat(file, &st) == 0 && S_ISREG(st.st_mode) && now - st.st_mtime >= UNBORN_SECONDS)
+            unlink(file);
+    }
+    if (d)
+        closedir(d);
 }
 
 /* Says what was wanted, what there is, and what would fit. */
@@ -161,10 +200,12 @@ static int make_file(struct region *r, const struct region_options *o, const str
     int rc = o->memfd ? 0 : name_file(r, o, h, err);
     if (rc != 0)
         return rc;
+    if (!o->memfd)
+        sweep(r->path);
     if (o->memfd)
         rc = os_create_memfd("oriel-ring", (size_t)h->size, (size_t)h->size, &r->fd, &base);
     else
-        rc = os_create_file(r->path, (size_t)h->size, (size_t)h->size, &r->fd, &base);
+        rc = os_create_file(r->unborn, (size_t)h->size, (size_t)h->size, &r->fd, &base);
     if (rc == -ENOSPC || rc == -ENOMEM || rc == -EFBIG || rc == -EDQUOT)
         return explain_no_space(r, h, o->memfd, err);
     if (rc != 0)
@@ -173,7 +214,21 @@ static int make_file(struct region *r, const struct region_options *o, const str
         snprintf(r->path, sizeof r->path, "/proc/%d/fd/%d", (int)os_getpid(), r->fd);
     r->base = base;
     r->bytes = (size_t)h->size;
+    guard_add(base, r->bytes);
     return 0;
+}
+
+/* Whole now: it gets its name. Never in the place of another file. */
+static int be_born(struct region *r, struct oriel_err *err)
+{
+    if (!r->unborn[0])
+        return 0;
+    int rc = link(r->unborn, r->path) == 0 ? 0 : -errno;
+    if (rc == -EPERM || rc == -EOPNOTSUPP) /* no hard links here */
+        rc = rename(r->unborn, r->path) == 0 ? 0 : -errno;
+    unlink(r->unborn);
+    r->unborn[0] = 0;
+    return rc == 0 ? 0 : err_set_errno(err, -rc, "%s", r->path);
 }
 
 int region_create(struct region **out, const struct region_options *options, struct oriel_err *err)
@@ -203,6 +258,11 @@ int region_create(struct region **out, const struct region_options *options, str
     memset(h.magic, 0, sizeof h.magic);
     memcpy(r->base, &h, sizeof h);
     __atomic_store_n((uint64_t *)(void *)r->base->magic, magic, __ATOMIC_RELEASE);
+    rc = be_born(r, err);
+    if (rc != 0) {
+        region_free(r);
+        return rc;
+    }
     *out = r;
     return 0;
 }
@@ -251,8 +311,10 @@ void region_free(struct region *r)
 {
     if (!r)
         return;
-    if (r->base)
+    if (r->base) {
+        guard_remove(r->base);
         os_unmap(r->base, r->bytes);
+    }
     if (r->fd >= 0)
         close(r->fd);
     mem_free(r);
@@ -330,6 +392,7 @@ int region_inspect(const char *path, struct region_info *out, struct oriel_err *
         return err_set(err, ORIEL_EFORMAT, "%s: not an oriel ring", path);
     if (rc != 0)
         return err_set_errno(err, -rc, "%s", path);
+    guard_add(base, bytes);
     if (bytes >= sizeof h)
         memcpy(&h, base, sizeof h);
     rc = wire_region_check(&h, bytes);
@@ -337,7 +400,9 @@ int region_inspect(const char *path, struct region_info *out, struct oriel_err *
         memset(out, 0, sizeof *out);
         snprintf(out->path, sizeof out->path, "%s", path);
         look(&h, base, out);
+        rc = guard_is_cut(base) ? ORIEL_EFORMAT : 0;
     }
+    guard_remove(base);
     os_unmap(base, bytes);
     return rc == 0 ? 0 : err_set(err, rc, "%s: not an oriel ring of this version", path);
 }

@@ -5,6 +5,7 @@
  */
 #include "source/region_io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -250,6 +252,64 @@ TEST(orphans_are_found_oldest_first_and_other_files_passed_over)
     mem_free(list);
     CHECK_EQ(region_list("/nowhere/at/all", &list, &n, &err), ORIEL_ENOTFOUND);
     region_free(mine);
+}
+
+/* A file as a maker of this pid and start time leaves it when it dies. */
+static void leave_unborn(char *path, size_t n, int pid, uint64_t start, time_t age)
+{
+    snprintf(path, n, "%s/20261120T101500Z-%d-01234567.ring.%llu.unborn", test_tmpdir(), pid,
+             (unsigned long long)start);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    struct timespec when[2] = {{time(NULL) - age, 0}, {time(NULL) - age, 0}};
+    REQUIRE(fd >= 0 && futimens(fd, when) == 0);
+    close(fd);
+}
+
+TEST(what_dead_makers_left_half_made_is_swept_and_the_living_are_left_alone)
+{
+    char dead[600], young[600], reused[600], living[600];
+    struct region_options o = options();
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
+    leave_unborn(dead, sizeof dead, pid, 12345, 60);
+    leave_unborn(young, sizeof young, pid, 12346, 0);
+    leave_unborn(reused, sizeof reused, getpid(), 1, 60);
+    leave_unborn(living, sizeof living, getpid(), os_start_time(getpid(), 0), 60);
+    region_free(make(&o));
+    CHECK(access(dead, F_OK) != 0 && access(reused, F_OK) != 0);
+    CHECK(access(young, F_OK) == 0 && access(living, F_OK) == 0);
+}
+
+TEST(a_ring_shows_when_it_is_whole_and_not_before)
+{
+    struct region_options o = options();
+    char path[800];
+    o.ring_bytes = 4 << 20;
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int i = 0; i < 50; i++)
+            region_free(make(&o));
+        _exit(0);
+    }
+    for (int status, seen = 0; waitpid(pid, &status, WNOHANG) == 0;) {
+        DIR *d = opendir(test_tmpdir());
+        REQUIRE(d != NULL);
+        for (struct dirent *e; (e = readdir(d));) {
+            struct region_info info;
+            struct oriel_err err;
+            size_t n = strlen(e->d_name);
+            if (n < 5 || strcmp(e->d_name + n - 5, ".ring") != 0)
+                continue;
+            snprintf(path, sizeof path, "%s/%s", test_tmpdir(), e->d_name);
+            if (region_inspect(path, &info, &err) != 0)
+                test_fail(__FILE__, __LINE__, "%s", err.text);
+            seen++;
+        }
+        closedir(d);
+        test_stop_if_failed();
+    }
 }
 
 TEST(what_was_recovered_counts_as_read)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "source/ring/guard.h"
 #include "wire/meta.h"
 
 /* ---- opening ---- */
@@ -112,8 +113,10 @@ static void ring_close(void *state)
     mem_free(r->meta_copy);
     if (r->lock_fd >= 0)
         close(r->lock_fd);
-    if (r->mapped)
+    if (r->mapped) {
+        guard_remove(r->base);
         os_unmap(r->base, r->bytes);
+    }
     memset(r, 0, sizeof *r);
     r->lock_fd = -1;
 }
@@ -129,6 +132,7 @@ static int ring_open(void *state, const char *path, struct model_catalog *catalo
     if (rc != 0)
         return err_set_errno(err, -rc, "%s", path);
     probe.base = base;
+    guard_add(base, probe.bytes);
     /* Said first, so that a foreign file is called foreign and left alone. */
     rc = probe.bytes >= WIRE_PAGE ? claim(&probe, path, err) : 0;
     if (rc == 0)
@@ -307,6 +311,10 @@ static int ring_poll(void *state, struct model_batch *b, size_t max_records, str
     int rc = r->frozen ? 0 : look_around(r);
     if (rc == 0)
         rc = drain(r, b, max_records ? max_records : 1, &rest);
+    if (guard_is_cut(r->base))
+        return err_set(err, ORIEL_EDAMAGED,
+                       "the ring was cut short by somebody while it was read: what was left in it "
+                       "is lost");
     if (rc != 0 && b->record_count == 0)
         return err_set(err, rc, "out of memory while reading the ring");
     if (rc == 0 && r->frozen && all_read(r)) {
