@@ -14,6 +14,18 @@ foreach(line ${layer_lines})
   if(ORIEL_ONLY AND NOT room IN_LIST ORIEL_ONLY)
     continue()
   endif()
+  # Pages and scripts become bytes of the program: src/report/assets/flame.html
+  # is report_flame_html.
+  file(GLOB assets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/assets/*)
+  foreach(asset ${assets})
+    get_filename_component(name ${asset} NAME)
+    string(MAKE_C_IDENTIFIER ${room}_${name} name)
+    set(made ${CMAKE_BINARY_DIR}/assets/${name}.c)
+    add_custom_command(OUTPUT ${made} DEPENDS ${asset} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+      COMMAND ${CMAKE_COMMAND} -DFROM=${asset} -DTO=${made} -DNAME=${name}
+              -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+    list(APPEND sources ${made})
+  endforeach()
   if(sources)
     add_library(room_${room} OBJECT ${sources})
     list(APPEND ORIEL_ROOMS ${room})

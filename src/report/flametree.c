@@ -172,8 +172,7 @@ static void put_frame(const struct flametree *t, const struct frames *f, uint32_
         buf_puts(out, "_[i]");
 }
 
-/* The node after this one, depth first, in the order of names; 0: the end. */
-static uint32_t next_node(const struct flametree *t, uint32_t node)
+uint32_t flametree_next(const struct flametree *t, uint32_t node)
 {
     if (t->nodes.items[node].child)
         return t->nodes.items[node].child;
@@ -185,7 +184,7 @@ static uint32_t next_node(const struct flametree *t, uint32_t node)
 int flametree_folded(const struct flametree *t, const struct frames *f, struct buf *out)
 {
     VEC(uint32_t) path = {0}; /* of nodes, the outermost first */
-    for (uint32_t node = t->nodes.items[0].child; node; node = next_node(t, node)) {
+    for (uint32_t node = t->nodes.items[0].child; node; node = flametree_next(t, node)) {
         const struct flametree_node *n = &t->nodes.items[node];
         while (path.count && path.items[path.count - 1] != n->parent)
             path.count--;

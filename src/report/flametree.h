@@ -42,6 +42,9 @@ static inline struct model_str flametree_label(const struct flametree *t, const 
     return n->frame == FRAMES_NONE ? n->label : f->items.items[n->frame].name;
 }
 
+/* The node after this one, depth first, in the order of names; 0: the end. */
+uint32_t flametree_next(const struct flametree *t, uint32_t node);
+
 /* "root;child;leaf WEIGHT" lines; ';' and line ends in names become ':' and
  * ' '. Functions of the kernel end in _[k], inlined ones in _[i]. 0 or
  * ORIEL_ENOMEM. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A flame graph as one HTML page that needs nothing else: search, zoom, flame
+ * or icicle, by thread or span, for each kind of sample there is. Pure.
+ */
+#ifndef ORIEL_REPORT_FLAME_H
+#define ORIEL_REPORT_FLAME_H
+
+#include "report/flametree.h"
+
+struct flame_options {
+    const char *title; /* "codesearch index", NULL: the command line */
+    uint8_t kind;      /* only this kind of sample; 0: all there are */
+};
+/* Append the page to `out`. 0 or ORIEL_ENOMEM. A profile without samples makes
+ * a page that says so. */
+int flame_html(struct frames *f, const struct model_profile *p, const struct model_catalog *c,
+               const struct flame_options *o, struct buf *out);
+
+#endif
