@@ -53,6 +53,24 @@
     "\t.popsection\n"                                                                              \
     "\t.endif\n"
 
+/* perf finds the semaphores' place in the file by the section .probes. C puts
+ * them there; in C++ they lie in .data, in the same segment, and the section only
+ * has to exist. */
+#ifdef __cplusplus
+#define ORIEL_PROBE_SECTION                                                                        \
+    "\t.ifndef _.oriel.probes\n"                                                                   \
+    "\t.pushsection .probes,\"awG\",\"progbits\",_.oriel.probes,comdat\n"                          \
+    "\t.weak _.oriel.probes\n"                                                                     \
+    "\t.hidden _.oriel.probes\n"                                                                   \
+    "\t.balign 4\n"                                                                                \
+    "_.oriel.probes:\t.space 4\n"                                                                  \
+    "\t.size _.oriel.probes, 4\n"                                                                  \
+    "\t.popsection\n"                                                                              \
+    "\t.endif\n"
+#else
+#define ORIEL_PROBE_SECTION
+#endif
+
 /* arg: one 64-bit value, seen as the probe's first argument. */
 #if defined(__OPTIMIZE__) || defined(__clang__)
 
@@ -72,7 +90,8 @@
     "\t.endr\n"                                                                                    \
     "\t.byte 0\n"
 #define ORIEL_PROBE(name, word, arg)                                                               \
-    __asm__ volatile(ORIEL_PROBE_HEAD ORIEL_PROBE_NAME ORIEL_PROBE_TAIL ::[semaphore] "i"(&(word)), \
+    __asm__ volatile(ORIEL_PROBE_HEAD ORIEL_PROBE_NAME ORIEL_PROBE_TAIL ORIEL_PROBE_SECTION        \
+                     ::[semaphore] "i"(&(word)),                                                   \
                      [value] "nor"((uint64_t)(arg)),                                               \
                      [n0] "i"(ORIEL_PROBE_WORD(name, 0)),                                          \
                      [n1] "i"(ORIEL_PROBE_WORD(name, 4)),                                          \
@@ -95,7 +114,7 @@
     do {                                                                                           \
         __asm__ volatile(".macro oriel_probe_name\n\t.asciz " ORIEL_PROBE_TEXT(name) "\n\t.endm"); \
         __asm__ volatile(ORIEL_PROBE_HEAD "\toriel_probe_name\n" ORIEL_PROBE_TAIL                  \
-                         "\t.purgem oriel_probe_name\n" ::[semaphore] "i"(&(word)),                \
+                         "\t.purgem oriel_probe_name\n" ORIEL_PROBE_SECTION ::[semaphore] "i"(&(word)),                \
                          [value] "nor"((uint64_t)(arg)));                                          \
     } while (0)
 /* clang-format on */

@@ -91,13 +91,12 @@ extern "C++" {
 template <class Tag> struct __attribute__((visibility("hidden"))) oriel_cell {
     static oriel_word word;
 };
-template <class Tag>
-oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
+template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
 }
 
 #define ORIEL_CELL(id) oriel_cell<ORIEL_NAME(oriel_tag_, id)>::word
 #define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
-    struct ORIEL_NAME(oriel_tag_, id) {};                                                          \
+    enum class ORIEL_NAME(oriel_tag_, id) {};                                                      \
     static const struct oriel_field ORIEL_NAME(oriel_fields_,                                      \
                                                id)[] = {ORIEL_FIELDS(n, __VA_ARGS__){0, 0, 0}};    \
     static struct oriel_site_node ORIEL_NAME(oriel_site_, id) = {                                  \

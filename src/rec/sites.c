@@ -162,14 +162,19 @@ static void push_late(struct oriel_module *m, struct oriel_site_node *node)
 
 oriel_word oriel_site_seen(struct oriel_site_node *node)
 {
-    oriel_word unseen = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
+    const oriel_word unseen = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
     oriel_word *word = node->site.word;
-    if (__atomic_compare_exchange_n(word, &unseen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        push_late(node->module, node);
-        set_word(&node->site);
-    }
     oriel_word now = __atomic_load_n(word, __ATOMIC_RELAXED);
-    return now >> ORIEL_WORD_ID_SHIFT == ORIEL_SITE_UNSEEN ? 0 : now;
+    /* A tool may attach to the probe meanwhile: the lower half is its own. */
+    while (ORIEL_RECORDED(now) == ORIEL_SITE_UNSEEN) {
+        if (__atomic_compare_exchange_n(word, &now, now - unseen, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED)) {
+            push_late(node->module, node);
+            set_word(&node->site);
+            break;
+        }
+    }
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 int oriel_site_new(const struct oriel_site *site)
