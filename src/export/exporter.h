@@ -59,6 +59,10 @@ struct exporter {
     int (*flush)(void *state, struct oriel_err *err);
     /* Finish the file; frees everything in state. */
     int (*close)(void *state, const struct export_summary *end, struct oriel_err *err);
+    /* Records or items that it was given and could not write so far, exactly; may
+     * be asked after close too. NULL: a call that failed wrote nothing of its
+     * batch, or of what was not flushed. */
+    uint64_t (*unwritten)(const void *state);
 };
 
 /* The explicit list, in order of exporters.def; NULL-terminated. */

@@ -24,6 +24,7 @@ struct outlet {
     struct oriel_err first; /* first failure */
     uint64_t delivered, refused, failed;
     uint64_t unflushed; /* delivered since the last good flush */
+    uint64_t given;
 };
 
 struct session {
@@ -215,10 +216,22 @@ static void outlet_failed(struct outlet *o, int rc, const struct oriel_err *why)
     o->first.code = rc;
 }
 
+/* An outlet that knows what it could not write is believed to the record. */
+static void outlet_ask(struct outlet *o)
+{
+    if (!o->exporter->unwritten)
+        return;
+    uint64_t n = o->exporter->unwritten(o->state);
+    o->refused = n < o->given ? n : o->given;
+    o->delivered = o->given - o->refused;
+    o->unflushed = 0;
+}
+
 static void outlet_write(struct outlet *o, const struct model_batch *batch, uint64_t count)
 {
     struct oriel_err why = {0};
     int rc = o->exporter->write(o->state, batch, &why);
+    o->given += count;
     if (rc < 0) {
         o->refused += count;
         outlet_failed(o, rc, &why);
@@ -226,6 +239,8 @@ static void outlet_write(struct outlet *o, const struct model_batch *batch, uint
         o->delivered += count;
         o->unflushed += count;
     }
+    outlet_ask(o);
+    o->unflushed += o->exporter->unwritten != NULL;
 }
 
 /* What an outlet took but could not write is refused after all. */
@@ -242,6 +257,7 @@ static void outlet_flush(struct outlet *o, bool always)
         outlet_failed(o, rc, &why);
     }
     o->unflushed = 0;
+    outlet_ask(o);
 }
 
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
@@ -441,6 +457,7 @@ static void close_outlets(struct session *s)
         outlet_flush(o, false);
         struct oriel_err why = {0};
         int rc = o->exporter->close(o->state, &end, &why);
+        outlet_ask(o);
         if (rc < 0)
             outlet_failed(o, rc, &why);
     }

@@ -10,6 +10,7 @@ Runs itself in a mount namespace of its own; needs the right to make one (77).
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,10 @@ def one_size(bench, kib):
         st = os.stat(capture)
         share = st.st_size / (kib * 1024)
         full = books is not None and books["unwritten"] > 0
+        told = re.search(rb"([0-9,]+) records could not be written", done.stderr)
+        told = int(told.group(1).replace(b",", b"")) if told else 0
+        bench.check(books is None or told == books["unwritten"],
+                    f"{kib} KiB: told that {told} were not written, {books} is so")
         bench.check(not full or share >= 0.95, f"{kib} KiB: {share:.4f} of the space is used")
         said = json.loads(subprocess.run([bench.oriel, "report", "--json", capture],
                                          env=bench.env, capture_output=True, check=True).stdout)

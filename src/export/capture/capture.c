@@ -168,6 +168,11 @@ static int capture_close(void *state, const struct export_summary *end, struct o
     return rc;
 }
 
+static uint64_t capture_unwritten(const void *state)
+{
+    return ((const struct capture *)state)->lost_here;
+}
+
 const struct exporter export_capture = {
     .name = "capture",
     .help = "Oriel's own file: everything, compact, readable while it grows",
@@ -180,4 +185,5 @@ const struct exporter export_capture = {
     .write = capture_write,
     .flush = capture_flush,
     .close = capture_close,
+    .unwritten = capture_unwritten,
 };

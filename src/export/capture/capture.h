@@ -35,6 +35,7 @@ struct capture {
     uint32_t resources_told;
     unsigned rest_pause;   /* chunks whose rest section is not worth compressing */
     bool full;             /* the last chunk did not fit */
+    uint64_t lost_here;    /* records that this recorder could not write */
     struct oriel_err loss; /* why records could not be written; code 0: never */
 };
 

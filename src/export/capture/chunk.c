@@ -177,6 +177,7 @@ void capture_lose(struct capture *c, int rc, uint64_t records)
     while (causes[i].code && causes[i].code != rc)
         i++;
     c->words.unwritten[causes[i].cause] += records;
+    c->lost_here += records;
     uint64_t total = 0;
     for (unsigned k = 0; k < WIRE_CAPTURE_CAUSES; k++)
         total += c->words.unwritten[k];
