@@ -20,6 +20,8 @@ static const struct variable variables[] = {
     {"ORIEL_TO", "chrome", "outlets of in-process export, comma separated"},
     {"ORIEL_TRACE_DIR", ".local/traces", "where their files go: `{session_id}_{timestamp}`"},
     {"ORIEL_FILTER", "", "which sites record: `info,db=debug,net=off`"},
+    {"ORIEL_CRASH", "",
+     "`1` or `0`: note the signals of a crash, or leave them alone, whatever the recorder says"},
     {"ORIEL_EXIT_MS", "1000", "longest time in-process export takes at exit"},
     {"OTEL_SERVICE_NAME", "unknown_service:<executable>",
      "who this process is, for profilers outside"},

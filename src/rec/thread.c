@@ -103,7 +103,6 @@ bool rec_thread_setup(void)
         otel_thread_ctx_v1 = &g->thread->ctx;
         if (rt->key_usable && rec_thread_local.exits < REC_EXIT_HOOK_ROUNDS)
             pthread_setspecific(rt->key, g);
-        rec_crash_thread();
         open_gate(g);
         done = true;
     } else {
@@ -111,6 +110,8 @@ bool rec_thread_setup(void)
     }
     ORIEL_SIGNAL_FENCE();
     rec_thread_local.setting_up = 0;
+    if (done)
+        rec_crash_thread(); /* it is whole by now: a handler may emit in between */
     errno = saved_errno;
     return done;
 }

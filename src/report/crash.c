@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Collects what a crash will be told with. Each thread's last acts go round in
- * a small ring; the event of a crash takes a copy. A thread that does more
+ * a small ring; the event of a crash takes a copy. A thread that does much more
  * after its signal has survived it.
  */
 #include "report/crash.h"
@@ -51,7 +51,8 @@ static struct crash_act *next_act(struct crashes *c, struct crash_history *h, ui
 {
     struct crash_act *a = &h->acts[h->next];
     assert(h->next < CRASH_LAST && h->count <= CRASH_LAST);
-    if (h->crash && t_ns > h->crash->t_ns) {
+    /* A handler may record what it sees before the end. */
+    if (h->crash && t_ns > h->crash->t_ns && ++h->crash->later > CRASH_LAST) {
         forget(c, h->crash);
         h->crash = NULL;
         c->survived++;

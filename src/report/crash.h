@@ -40,7 +40,7 @@ struct crash {
     bool has_address; /* `address` is one */
     char signal[16], reason[CRASH_TEXT];
     struct crash_act last[CRASH_LAST]; /* the latest is at the end */
-    uint32_t last_count;
+    uint32_t last_count, later;        /* later: what the thread did after it */
 };
 
 /* A span that had no end. */

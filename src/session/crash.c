@@ -75,6 +75,8 @@ void crash_line(const struct model_catalog *c, char *out, size_t n)
     int used =
         snprintf(out, n, "%s (%s)%s%s in thread ", signal_name, text_of(c, "oriel.crash.reason"),
                  address[0] ? " at address " : "", address);
+    if (used < 0 || (size_t)used >= n)
+        return; /* a program may have set such attributes, as long as it liked */
     for (uint32_t i = 0; i < c->thread_count; i++)
         if (c->threads[i]->tid == tid && c->threads[i]->name.n) {
             const struct model_str name = c->threads[i]->name;
