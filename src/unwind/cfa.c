@@ -137,8 +137,9 @@ static bool run_cfa_op(struct eh_machine *m, uint8_t op, struct bytes *b)
 /* Instructions that say where a register is; false if `op` is none of them. */
 static bool run_register_op(struct eh_machine *m, uint8_t op, struct bytes *b)
 {
-    if (op < CFA_OFFSET_EXTENDED || op == CFA_REMEMBER_STATE || op == CFA_RESTORE_STATE)
-        return false;
+    if (op < CFA_OFFSET_EXTENDED || op == CFA_REMEMBER_STATE || op == CFA_RESTORE_STATE ||
+        op == CFA_NEGATE_RA_STATE || op == CFA_ARGS_SIZE)
+        return false; /* no register in these */
     uint64_t reg = bytes_uleb(b);
     switch (op) {
     case CFA_OFFSET_EXTENDED:
