@@ -315,7 +315,8 @@ TEST(handlers_installed_before_are_called_as_the_kernel_would)
     CHECK_EQ(c.flags & WIRE_CRASH_FATAL, 0);
     same_end(handler_on_its_stack, &c);
     CHECK_EQ(told->on_alternate, 1);
-    CHECK_EQ(told->mask_segv, 0);
+    if (!SANITIZED) /* which block everything around a handler */
+        CHECK_EQ(told->mask_segv, 0);
     same_end(handler_not_on_its_stack, &c);
     CHECK_EQ(told->on_alternate, 0);
     CHECK_EQ(told->mask_usr1, 1);

@@ -86,8 +86,7 @@ bool wire_crash_read(const struct wire_crash *shared, struct wire_crash *out)
     const uint32_t *from = (const uint32_t *)(const void *)shared;
     uint32_t *to = (uint32_t *)(void *)out;
     for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
-        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE); /* the looks below come later */
     return to[0] == WIRE_CRASH_WHOLE &&
            __atomic_load_n(&shared->state, __ATOMIC_RELAXED) == WIRE_CRASH_WHOLE &&
            __atomic_load_n(&shared->ticks, __ATOMIC_RELAXED) == out->ticks;
