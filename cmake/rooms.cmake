@@ -3,6 +3,15 @@
 # may use whom stand in tools/layers.txt, which tools/check_layers.py enforces.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED libzstd)
+# What foreign ELF files are packed with, and names are mangled by.
+foreach(library z lzma iberty)
+  find_library(ORIEL_LIB_${library} NAMES lib${library}.a ${library})
+  if(NOT ORIEL_LIB_${library})
+    message(FATAL_ERROR "lib${library} is missing; install what the build needs with: tools/setup "
+      "(Debian: zlib1g-dev liblzma-dev libiberty-dev)")
+  endif()
+  list(APPEND ORIEL_SYMBOL_LIBRARIES ${ORIEL_LIB_${library}})
+endforeach()
 
 file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt layer_lines REGEX "^[a-z]+:")
 set(ORIEL_ONLY "" CACHE STRING "Build only these rooms (while one is being rebuilt)")
@@ -48,7 +57,8 @@ foreach(room ${ORIEL_ROOMS})
   list(APPEND all_objects $<TARGET_OBJECTS:room_${room}>)
 endforeach()
 add_library(oriel_all STATIC ${all_objects})
-target_link_libraries(oriel_all PUBLIC Threads::Threads ${ZSTD_LIBRARIES} m dl)
+target_link_libraries(oriel_all PUBLIC Threads::Threads ${ORIEL_SYMBOL_LIBRARIES} ${ZSTD_LIBRARIES}
+  m dl)
 
 # One relocatable object with all but the public names made local, so that the
 # static archive cannot clash with names of the program it is linked into.
