@@ -57,7 +57,11 @@ struct oriel_emit {
     uint64_t *words; /* where the record starts; NULL: not recorded */
 };
 
-/* Room for a record of `bytes` (a multiple of 8). */
+/* Added to the bytes of a record that ends something: it may use room that is
+ * kept for such, so that a full ring loses begins before it loses ends. */
+#define ORIEL_EMIT_END 1u
+
+/* Room for a record of `bytes` (a multiple of 8, and perhaps ORIEL_EMIT_END). */
 ORIEL_INLINE struct oriel_emit oriel_emit_start(size_t bytes)
 {
     struct oriel_emit e;
@@ -182,7 +186,7 @@ ORIEL_INLINE void oriel_end(struct oriel_scope *scope)
     uint32_t depth = scope->depth;
     if (!id)
         return;
-    struct oriel_emit e = oriel_emit_start(16);
+    struct oriel_emit e = oriel_emit_start(16 + ORIEL_EMIT_END);
     if (ORIEL_UNLIKELY(!e.words)) {
         oriel_abi_end_lost(depth);
         return;

@@ -44,6 +44,23 @@ int32_t os_gettid(void)
     return (int32_t)syscall(SYS_gettid);
 }
 
+void os_yield(void)
+{
+    syscall(SYS_sched_yield);
+}
+
+void os_signals_block(uint64_t *out_before)
+{
+    const uint64_t all = UINT64_MAX;
+    *out_before = 0;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, out_before, sizeof all);
+}
+
+void os_signals_restore(uint64_t before)
+{
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+}
+
 /* Opens for reading; a negative errno on failure, errno itself untouched. */
 static int open_read(const char *path)
 {

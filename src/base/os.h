@@ -14,6 +14,10 @@
 int32_t os_getpid(void);
 int32_t os_getppid(void);
 int32_t os_gettid(void);
+void os_yield(void);
+/* No handler runs on this thread until os_signals_restore. */
+void os_signals_block(uint64_t *out_before);
+void os_signals_restore(uint64_t before);
 /* Path of the running executable, NUL-terminated; -errno when unknown. */
 int os_exe_path(char *out, size_t n);
 int os_random(void *out, size_t n);
@@ -31,6 +35,11 @@ uint32_t os_boot_tag(void);
  * of ours or root's (-EPERM) and no link, except below /proc. */
 int os_map_file(const char *path, size_t *out_size, void **out);
 void os_unmap(void *p, size_t size);
+/* In one step, so that whoever touches [at, at + size) meets memory at any
+ * time: fresh zeroed private pages there, or the pages of `from`, which leave
+ * their place. -errno: everything is as it was. */
+int os_map_blank(void *at, size_t size);
+int os_map_move(void *at, void *from, size_t size);
 /* Private zeroed pages. */
 int os_map_private(size_t size, void **out);
 /* Private pages whose content a fork wipes; -EINVAL where the kernel cannot. */

@@ -96,6 +96,25 @@ void os_unmap(void *p, size_t size)
     errno = kept;
 }
 
+int os_map_blank(void *at, size_t size)
+{
+    int kept = errno, rc = 0;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    if (size && mmap(at, size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+        rc = -errno;
+    errno = kept;
+    return rc;
+}
+
+int os_map_move(void *at, void *from, size_t size)
+{
+    int kept = errno, rc = 0;
+    if (mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED)
+        rc = -errno;
+    errno = kept;
+    return rc;
+}
+
 int os_map_private(size_t size, void **out)
 {
     int kept = errno, rc = 0;

@@ -7,6 +7,9 @@
 #include "rec/rec.h"
 
 #include <assert.h>
+#include <string.h>
+
+enum { OWNER_BYTES_MAX = 3 * 8 + 8 + 32 };
 
 /* Oldest FULL chunk, for the overwrite policy; chunk_count when there is none. */
 static uint32_t oldest_full(const struct wire_region *h, void *base)
@@ -36,7 +39,8 @@ static uint32_t count_records(const char *chunk, uint32_t from, uint32_t bytes)
         uint32_t words = ORIEL_RECORD_WORDS(header);
         if (words == 0)
             break;
-        if (ORIEL_RECORD_TYPE(header) != ORIEL_REC_SYNC)
+        if (ORIEL_RECORD_TYPE(header) != ORIEL_REC_SYNC &&
+            ORIEL_RECORD_TYPE(header) != ORIEL_REC_OWNER)
             n++;
         at += words * 8;
     }
@@ -94,7 +98,19 @@ static uint32_t claim_chunk(struct oriel_thread *t, uint32_t slot)
     return h->chunk_count;
 }
 
-/* The first record of every chunk: losses so far and the open spans, so that
+/* Who writes: first in every chunk, and where a thread goes on in the chunk of
+ * one that is over. */
+static uintptr_t write_owner(const struct oriel_thread *t, uintptr_t at)
+{
+    uint64_t *w = (uint64_t *)at;
+    uint64_t *end = oriel_put_str(w + 3, oriel_val_bytes(t->name, strnlen(t->name, 31)));
+    w[0] = ORIEL_RECORD_HEADER(end - w, ORIEL_REC_OWNER, 0, t->tid);
+    w[1] = oriel_ticks(t);
+    w[2] = t->primary;
+    return (uintptr_t)end;
+}
+
+/* The second record of every chunk: losses so far and the open spans, so that
  * a reader can start here. */
 static uintptr_t write_sync(struct oriel_thread *t, uintptr_t at)
 {
@@ -127,19 +143,28 @@ void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g)
     __atomic_store_n(&d->state, WIRE_CHUNK_FULL, __ATOMIC_RELEASE);
 }
 
-bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
+void rec_chunk_adopt(struct oriel_thread *t, struct oriel_gate *g)
+{
+    const struct wire_region *h = &rec_runtime.header;
+    if (!t->chunk)
+        return;
+    uintptr_t start = (uintptr_t)wire_region_chunk(h, rec_runtime.base, t->chunk - 1);
+    uintptr_t limit = start + h->chunk_bytes - REC_END_RESERVE;
+    if (t->head + OWNER_BYTES_MAX > limit) {
+        rec_chunk_close(t, g);
+        return;
+    }
+    __atomic_store_n(&t->head, write_owner(t, t->head), __ATOMIC_RELEASE);
+    g->limit = limit;
+}
+
+bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g)
 {
     struct rec_runtime *rt = &rec_runtime;
     const struct wire_region *h = &rt->header;
-    if (bytes > ORIEL_RECORD_MAX_BYTES) {
-        rec_count_lost(t, ORIEL_LOST_TOO_LARGE);
-        return false;
-    }
     uint32_t i = claim_chunk(t, g->slot);
-    if (i == h->chunk_count) {
-        rec_count_lost(t, ORIEL_LOST_RING_FULL);
+    if (i == h->chunk_count)
         return false;
-    }
     rec_chunk_close(t, g);
     struct wire_chunk *d = wire_region_desc(h, rt->base, i);
     uintptr_t start = (uintptr_t)wire_region_chunk(h, rt->base, i);
@@ -148,7 +173,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
     d->process = t->process;
     d->bytes = 0;
     d->stream_base = t->stream_base;
-    d->id_base = ((uint64_t)t->serial << 40) + rt->trace_salt + t->stream_base;
+    d->id_base = ((uint64_t)t->serial << 40) + t->trace_salt + t->stream_base;
     __atomic_store_n(&d->consumed, 0, __ATOMIC_RELAXED);
     /* Release: whoever sees the new number, looking for the oldest chunk or
      * copying one that is being overwritten, sees the rest of the descriptor. */
@@ -157,7 +182,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes)
     __atomic_store_n(&d->taken, wire_taken(seq, 0, 0), __ATOMIC_RELEASE);
     t->id_bias = d->id_base - start;
     t->chunk = i + 1;
-    __atomic_store_n(&t->head, write_sync(t, start), __ATOMIC_RELEASE);
+    __atomic_store_n(&t->head, write_sync(t, write_owner(t, start)), __ATOMIC_RELEASE);
     g->limit = start + h->chunk_bytes - REC_END_RESERVE;
     /* Pairs with the reader's acquire load of the state. */
     __atomic_store_n(&d->state, WIRE_CHUNK_ACTIVE, __ATOMIC_RELEASE);

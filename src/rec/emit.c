@@ -18,20 +18,21 @@ uint64_t oriel_abi_ticks_slow(void)
 }
 
 /* Room in the current chunk or the next; the gate is closed on success. */
-static struct oriel_gate *make_room(struct oriel_gate *g, size_t bytes)
+static struct oriel_gate *make_room(struct oriel_gate *g, size_t wanted)
 {
     struct oriel_thread *t = g->thread;
+    const size_t bytes = wanted & ~(size_t)ORIEL_EMIT_END;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
     if (t->chunk && t->head + bytes <= g->limit)
         return g;
-    if (rec_chunk_next(t, g, bytes))
+    bool fits = bytes <= ORIEL_RECORD_MAX_BYTES;
+    if (fits && rec_chunk_next(t, g))
         return g;
     /* The end of a span may use the reserve of the chunk we are in. */
-    if (bytes <= 16 && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE) {
-        __atomic_fetch_sub(&t->lost[ORIEL_LOST_RING_FULL], 1, __ATOMIC_RELAXED);
+    if (bytes != wanted && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE)
         return g;
-    }
+    rec_count_lost(t, fits ? ORIEL_LOST_RING_FULL : ORIEL_LOST_TOO_LARGE);
     ORIEL_SIGNAL_FENCE();
     __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
     return NULL;
@@ -52,17 +53,15 @@ static void follow_context(struct oriel_thread *second, const struct oriel_threa
     }
 }
 
-struct oriel_gate *oriel_emit_slow(size_t bytes)
+static struct oriel_gate *find_gate(size_t bytes)
 {
     struct oriel_gate *g = oriel_tls.gate;
-    if (!rec_is_on())
-        return NULL;
     if (g != &rec_null_gate && !g->live) {
         /* Wiped by a fork that bypassed pthread_atfork. */
         rec_thread_forked();
         g = oriel_tls.gate;
     }
-    if (g == &rec_null_gate) {
+    if (g == &rec_null_gate || !rec_gate_is_current(g)) {
         if (!rec_thread_setup()) {
             if (rec_thread_local.setting_up)
                 __atomic_fetch_add(&rec_runtime.shared->lost[ORIEL_LOST_NESTED], 1,
@@ -81,6 +80,15 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
     }
     follow_context(second->thread, g->thread);
     return make_room(second, bytes);
+}
+
+struct oriel_gate *oriel_emit_slow(size_t bytes)
+{
+    if (!rec_enter())
+        return NULL;
+    struct oriel_gate *g = find_gate(bytes);
+    rec_leave();
+    return g;
 }
 
 /* ---- values as arrays ---- */

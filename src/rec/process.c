@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Attaching this process to a region, and its slot in the process table.
- * Runs once at start (constructor) or when a program switches telemetry on,
- * and again, lazily, in a fork child at its first record.
+ * Attaching this process to a region and leaving it. Runs at start
+ * (constructor) or when a program switches telemetry on and off, while its
+ * threads record.
  */
 #include "rec/rec.h"
 
@@ -19,100 +19,10 @@
 struct rec_runtime rec_runtime;
 
 enum {
-    PROCESS_FREE = 0,
-    PROCESS_CLAIMED = 1,
-    PROCESS_LIVE = 2,
-    PROCESS_OVER = 3,
     /* Second-level thread-specific data is allocated by libc when first set. */
     KEYS_WITHOUT_MALLOC = 32,
     PREFAULT_BYTES = 1 << 20
 };
-
-/* The kernel gives every image it starts 16 random bytes. */
-static uint64_t image_tag(void)
-{
-    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
-    uint64_t tag = 0;
-    if (random)
-        memcpy(&tag, random, sizeof tag);
-    return tag;
-}
-
-/* A process that was replaced by exec has our pid: its slot is over. One with
- * our pid and our image is another copy of this library in this process. */
-static void end_former_self(const struct wire_region *h, void *base, int32_t pid)
-{
-    for (uint32_t i = 0; i < h->process_count; i++) {
-        struct wire_process *p = wire_region_process(h, base, i);
-        if (p->pid == pid && p->image_tag != image_tag() &&
-            __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == PROCESS_LIVE)
-            __atomic_store_n(&p->state, PROCESS_OVER, __ATOMIC_RELEASE);
-    }
-}
-
-static void fill_process(struct wire_process *p, int32_t pid)
-{
-    struct rec_runtime *rt = &rec_runtime;
-    uint64_t random[2] = {0, 0};
-    struct clock_anchor a = {0, 0, 0};
-    p->pid = pid;
-    p->ppid = os_getppid();
-    p->clock = rt->clock;
-    p->image_tag = image_tag();
-    p->start_time = os_start_time(pid, 0);
-    if (os_random(random, sizeof random) != 0)
-        random[0] = (uint64_t)pid << 32 ^ clock_unix_ns(), random[1] = clock_mono_ns();
-    rt->trace_hi = p->trace_hi = random[0];
-    rt->trace_salt = p->trace_salt = random[1];
-    clock_anchor_read(rt->clock, &a);
-    p->anchor.ticks = a.ticks;
-    p->anchor.mono_ns = a.mono_ns;
-    p->anchor.unix_ns = a.unix_ns;
-    memset(p->exe, 0, sizeof p->exe);
-    os_exe_path(p->exe, sizeof p->exe);
-    memset(p->cmdline, 0, sizeof p->cmdline);
-    os_read_file("/proc/self/cmdline", p->cmdline, sizeof p->cmdline - 1);
-    p->serial = __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
-    /* What was described before a fork stands under the parent's serial. */
-    p->sites_of = rt->process_serial ? rt->process_serial : p->serial;
-    rt->process_serial = p->serial;
-}
-
-bool rec_process_claim(void)
-{
-    struct rec_runtime *rt = &rec_runtime;
-    const struct wire_region *h = &rt->header;
-    int32_t pid = os_getpid();
-    if (rt->process && rt->pid == pid)
-        return true;
-    uint32_t claim = wire_claim(PROCESS_CLAIMED, (uint32_t)pid);
-    for (uint32_t i = 0; i < h->process_count; i++) {
-        struct wire_process *p = wire_region_process(h, rt->base, i);
-        uint32_t expected = PROCESS_FREE;
-        if (!__atomic_compare_exchange_n(&p->state, &expected, claim, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_RELAXED))
-            continue;
-        fill_process(p, pid);
-        rt->pid = pid;
-        rt->process = i + 1;
-        rec_context_publish();
-        /* Pairs with the reader's acquire load. */
-        __atomic_store_n(&p->state, PROCESS_LIVE, __ATOMIC_RELEASE);
-        return true;
-    }
-    return false;
-}
-
-/* Every slot is taken, most likely by the dead of a storm of processes whose
- * slots come back in a moment. Each thread's first record tries again, and what
- * is not recorded until then is counted. Sites need a serial to stand under. */
-static void go_without_slot(void)
-{
-    struct rec_runtime *rt = &rec_runtime;
-    rt->process = 0;
-    rt->pid = os_getpid();
-    rt->process_serial = __atomic_add_fetch(&rt->shared->process_serial, 1, __ATOMIC_RELAXED);
-}
 
 static void make_exit_hook(void)
 {
@@ -123,15 +33,17 @@ static void make_exit_hook(void)
 
 static void forked(void)
 {
+    __atomic_store_n(&rec_runtime.own->pid, os_getpid(), __ATOMIC_RELAXED);
+    rec_start_forked();
     rec_sites_forked();
     rec_thread_forked();
 }
 
-/* Map and check; on failure nothing of the runtime has changed. */
+/* Map and check; on failure there is no region. */
 static int map_region(const char *path)
 {
     struct rec_runtime *rt = &rec_runtime;
-    void *base = NULL, *gates = NULL;
+    void *base = NULL, *gates = NULL, *own = NULL;
     size_t size = 0;
     int rc = os_map_file(path, &size, &base);
     if (rc)
@@ -145,6 +57,10 @@ static int map_region(const char *path)
     if (rc == 0 && rt->header.abi_version != ORIEL_ABI_VERSION)
         rc = ORIEL_EVERSION;
     rt->gates_bytes = (size_t)rt->header.thread_count * sizeof(struct oriel_gate);
+    if (rc == 0 && !rt->own && os_map_wiped(sizeof *rt->own, &own) != 0)
+        rc = ORIEL_ENOMEM;
+    if (own)
+        rt->own = own; /* for good: who is inside is counted there */
     if (rc == 0 && os_map_wiped(rt->gates_bytes, &gates) != 0)
         rc = ORIEL_ENOMEM;
     if (rc) {
@@ -170,9 +86,12 @@ int oriel_attach(const char *ring_path)
         return ORIEL_ESTATE;
     int rc = map_region(ring_path);
     if (rc == 0) {
-        end_former_self(&rt->header, rt->base, os_getpid());
-        if (!rec_process_claim())
-            go_without_slot();
+        rec_process_end_former();
+        /* When every slot is taken, most likely by the dead of a storm of
+         * processes, each thread's first record tries again; what is not
+         * recorded until then is counted. Sites need a serial all the same. */
+        (void)rec_process_claim();
+        (void)rec_process_serial();
     }
     if (rc) {
         __atomic_store_n(&rt->state, REC_OFF, __ATOMIC_RELEASE);
@@ -194,6 +113,69 @@ int oriel_attach(const char *ring_path)
     return 0;
 }
 
+/* ---- leaving ---- */
+
+bool rec_detach(unsigned timeout_ms)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    uint32_t expected = REC_ON;
+    uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+    if (__atomic_compare_exchange_n(&rt->state, &expected, REC_LEAVING, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        rec_sites_enable(); /* rather disable: each site is one load and one branch now */
+    else if (expected != REC_LEAVING)
+        return expected == REC_OFF;
+    while (__atomic_load_n(&rt->own->inside, __ATOMIC_SEQ_CST)) {
+        if (clock_mono_ns() >= deadline)
+            return false;
+        os_yield();
+    }
+    /* Nobody is about to open a gate any more: the next record of every thread
+     * takes the slow path and is refused there. */
+    for (uint32_t i = 0; i < rt->header.thread_count; i++)
+        __atomic_store_n(&rt->gates[i].limit, 0, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* The blocks of threads as they are now, in private memory. A record that is
+ * being written puts its block back by that record, which nobody reads. */
+static int copy_blocks(void **out, size_t bytes)
+{
+    const struct rec_runtime *rt = &rec_runtime;
+    int rc = os_map_private(bytes, out);
+    for (uint32_t i = 0; rc == 0 && i < rt->header.thread_count; i++) {
+        const struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, i);
+        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != ORIEL_THREAD_FREE)
+            memcpy((struct oriel_thread *)*out + i, t, sizeof *t);
+    }
+    return rc;
+}
+
+/* A thread may be in the middle of a record, for as long as it likes: where it
+ * writes there stays memory, private and empty. That costs addresses and a page
+ * for every thread that is not over. */
+void rec_detach_memory(void)
+{
+    struct rec_runtime *rt = &rec_runtime;
+    const struct wire_region *h = &rt->header;
+    char *base = rt->base;
+    void *blocks = NULL;
+    size_t bytes = h->desc_off - h->thread_off;
+    if (__atomic_load_n(&rt->state, __ATOMIC_ACQUIRE) != REC_LEAVING)
+        return;
+    if (copy_blocks(&blocks, bytes) == 0) {
+        if (os_map_move(base + h->thread_off, blocks, bytes) != 0)
+            os_unmap(blocks, bytes); /* the old memory stays as it was, then */
+        else if (os_map_blank(base, h->thread_off) == 0)
+            (void)os_map_blank(base + h->desc_off, h->size - h->desc_off);
+    }
+    rec_sites_forget();
+    rt->process = rt->process_serial = 0;
+    memset(rt->own, 0, offsetof(struct rec_own, next_vacant));
+    rt->own->pid = os_getpid();
+    __atomic_store_n(&rt->state, REC_OFF, __ATOMIC_RELEASE);
+}
+
 bool oriel_enabled(void)
 {
     return rec_is_on();
@@ -203,14 +185,16 @@ void oriel_lost(uint64_t out[8])
 {
     struct rec_runtime *rt = &rec_runtime;
     memset(out, 0, 8 * sizeof out[0]);
-    if (!rec_is_on())
+    if (!rec_enter())
         return;
+    uint32_t process = rt->own->process;
     for (uint32_t i = 0; i < rt->header.thread_count; i++) {
         struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, i);
-        if (t->process + 1 == rt->process && t->state != ORIEL_THREAD_FREE)
+        if (process && t->process + 1 == process && t->state != ORIEL_THREAD_FREE)
             for (int c = 0; c < ORIEL_LOST_CAUSES; c++)
                 out[c] += __atomic_load_n(&t->lost[c], __ATOMIC_RELAXED);
     }
+    rec_leave();
 }
 
 const char *oriel_version(void)

@@ -20,8 +20,23 @@
  * full ring loses begins before it loses ends. */
 #define REC_END_RESERVE 512u
 
-/* The one recording of this process. Written while attaching and in a fork
- * child, both before any record; read everywhere. */
+/*
+ * What a fork child must not believe to be true of itself: it lies in pages of
+ * its own that a fork wipes. Everything is atomic.
+ */
+struct rec_own {
+    uint32_t process; /* slot + 1 in the region's process table; 0: none yet */
+    int32_t pid;
+    uint64_t ids;    /* serial | sites_of << 32; 0: none yet */
+    uint64_t vacant; /* blocks left by threads: times changed << 32 | slot + 1 */
+    uint32_t inside; /* calls that are at work on the region, beyond the inline path */
+    uint32_t kept;   /* vacant blocks with a chunk */
+    uint32_t next_vacant[WIRE_THREADS_MAX]; /* slot + 1, and REC_VACANT_KEEPS */
+};
+#define REC_VACANT_KEEPS 0x80000000u
+
+/* The one recording of this process. Written while attaching, before any
+ * record; read everywhere between rec_enter and rec_leave. */
 struct rec_runtime {
     uint32_t state;            /* atomic: enum rec_state */
     uint32_t clock;            /* enum oriel_clock */
@@ -30,17 +45,21 @@ struct rec_runtime {
     struct wire_region *shared;
     struct oriel_gate *gates; /* wiped by fork; one per thread slot */
     size_t gates_bytes;
-    uint32_t process; /* slot + 1; 0: claim one first (fork child) */
-    uint32_t process_serial;
-    int32_t pid;
-    uint64_t trace_hi, trace_salt;
+    struct rec_own *own;
+    uint32_t process;        /* slot + 1 of this process, or of the one it was forked from */
+    uint32_t process_serial; /* likewise */
     pthread_key_t key;
     bool key_usable; /* setting it never allocates */
     uint32_t hint;   /* where to look for a free chunk; racy on purpose */
     uint32_t thread_hint;
     uint64_t lost_early; /* atomic; nothing to count on yet */
 };
-enum rec_state { REC_OFF = 0, REC_ATTACHING = 1, REC_ON = 2 };
+enum rec_state {
+    REC_OFF = 0,
+    REC_ATTACHING = 1,
+    REC_ON = 2,
+    REC_LEAVING = 3 /* refuses everything; calls may still be inside */
+};
 extern struct rec_runtime rec_runtime;
 
 /* Times the exit hook may arm itself again for destructors that record. */
@@ -61,6 +80,31 @@ static inline bool rec_is_on(void)
 {
     return __atomic_load_n(&rec_runtime.state, __ATOMIC_ACQUIRE) == REC_ON;
 }
+/* Between these two the region stays what it is. False: it is not there. */
+static inline void rec_leave(void)
+{
+    uint32_t *inside = &rec_runtime.own->inside;
+    if (__atomic_load_n(inside, __ATOMIC_RELAXED)) /* 0: a child that was forked in between */
+        __atomic_fetch_sub(inside, 1, __ATOMIC_RELEASE);
+}
+static inline bool rec_enter(void)
+{
+    if (!rec_is_on())
+        return false;
+    /* Ordered before the look at the state, as rec_detach orders its store of
+     * the state before its look at the number: one of both sees the other. */
+    __atomic_fetch_add(&rec_runtime.own->inside, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&rec_runtime.state, __ATOMIC_SEQ_CST) == REC_ON)
+        return true;
+    rec_leave();
+    return false;
+}
+/* Of the region we are attached to now, not of one before a detach. */
+static inline bool rec_gate_is_current(const struct oriel_gate *g)
+{
+    const struct rec_runtime *rt = &rec_runtime;
+    return (uintptr_t)g - (uintptr_t)rt->gates < rt->gates_bytes;
+}
 static inline void rec_count_lost(struct oriel_thread *t, enum oriel_lost_cause cause)
 {
     __atomic_fetch_add(&t->lost[cause], 1, __ATOMIC_RELAXED);
@@ -73,14 +117,28 @@ struct oriel_gate *rec_thread_second(struct oriel_gate *first);
 void rec_thread_exit(void *unused);
 void rec_thread_forked(void);
 
-/* chunk.c: a chunk with room for `bytes` and its SYNC record behind the
- * thread's head. False: counted as lost, the old chunk stays. */
-bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g, size_t bytes);
+/* chunk.c: a fresh chunk, with its first records behind the thread's head.
+ * False: there is none, the old chunk stays; nothing is counted. */
+bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g);
+/* Write on in the chunk that the block has, for a new owner. */
+void rec_chunk_adopt(struct oriel_thread *t, struct oriel_gate *g);
 /* Hand the current chunk to the reader. */
 void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g);
 
-/* process.c */
+/* process.c: leave the region, so that another can be attached to. Calls that
+ * began before end in memory that stays; false: one was still at work after
+ * timeout_ms, call again. rec_detach_memory gives back what nobody needs. */
+bool rec_detach(unsigned timeout_ms);
+void rec_detach_memory(void);
+
+/* claim.c: a slot for this process, once, whoever asks; false: none is free. */
 bool rec_process_claim(void);
+struct wire_process *rec_process_self(void); /* NULL: it has none yet */
+uint32_t rec_process_serial(void);           /* with or without a slot */
+void rec_process_end_former(void);
+
+/* start.c */
+void rec_start_forked(void);
 
 /* crash.c: the handlers of this process, once, and a signal stack for this
  * thread where it has none; the stack goes when the thread does. */
@@ -95,6 +153,9 @@ void rec_context_publish(void);
 /* sites.c: all modules seen so far, now that recording is on (or off). */
 void rec_sites_enable(void);
 void rec_sites_forked(void);
+/* The region is gone, and with it what was said in it. */
+void rec_sites_forget(void);
+uint32_t rec_sites_next(void); /* id from which on this copy has used none */
 /* sitecopy.c: a deep copy that is never freed; NULL: out of memory. */
 struct oriel_site_node *rec_site_copy(const struct oriel_site *site);
 

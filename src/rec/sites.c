@@ -47,9 +47,7 @@ static bool describe(const struct oriel_site *site, uint32_t id)
 {
     struct rec_runtime *rt = &rec_runtime;
     size_t n = wire_meta_site_bytes(site);
-    /* A fork child needs a serial of its own first: its next ids are not its
-     * parent's next ids. */
-    if (n == 0 || (!rec_process_claim() && rt->pid != os_getpid()))
+    if (n == 0)
         return false;
     uint64_t at = __atomic_load_n(&rt->shared->meta_head, __ATOMIC_RELAXED);
     do {
@@ -59,9 +57,30 @@ static bool describe(const struct oriel_site *site, uint32_t id)
                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     void *dst = (char *)rt->base + rt->header.meta_off + at;
     wire_meta_begin(dst, n);
-    wire_meta_site_write(dst, n, site, id, rt->process_serial);
+    wire_meta_site_write(dst, n, site, id, rec_process_serial());
     wire_meta_commit(dst);
     return true;
+}
+
+uint32_t rec_sites_next(void)
+{
+    return __atomic_load_n(&next_id, __ATOMIC_RELAXED);
+}
+
+/* All copies of this library in a process count in one place, the process's
+ * slot. A fork child needs a slot or at least a serial of its own first: its
+ * next ids are not its parent's next ids. */
+static uint32_t take_id(void)
+{
+    struct wire_process *p = rec_process_claim() ? rec_process_self() : NULL;
+    uint32_t seen = __atomic_load_n(&next_id, __ATOMIC_RELAXED);
+    if (!p)
+        return __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+    uint32_t id = __atomic_fetch_add(&p->next_site, 1, __ATOMIC_RELAXED);
+    while (seen <= id && !__atomic_compare_exchange_n(&next_id, &seen, id + 1, false,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    return id;
 }
 
 /* Id of the site, 0 if it must stay off. */
@@ -73,7 +92,7 @@ static uint32_t id_of(const struct oriel_site *site)
         uint64_t seen = 0;
         if (__atomic_compare_exchange_n(&s->hash, &seen, hash, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {
-            uint32_t id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+            uint32_t id = take_id();
             if (id > ORIEL_SITE_ID_MAX || !describe(site, id)) {
                 __atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
                 return 0;
@@ -92,8 +111,11 @@ static void set_word(const struct oriel_site *site)
     uint32_t id = 0;
     if (site->abi_version != ORIEL_ABI_VERSION)
         return;
-    if (rec_is_on() && site_index && rec_filter_allows(site->target, site->name, site->level))
-        id = id_of(site);
+    if (rec_enter()) {
+        if (site_index && rec_filter_allows(site->target, site->name, site->level))
+            id = id_of(site);
+        rec_leave();
+    }
     /* The lower half belongs to the tools that attach to the probe. */
     __atomic_fetch_and(site->word, 0xffffu, __ATOMIC_RELAXED);
     __atomic_fetch_or(site->word, id << ORIEL_WORD_ID_SHIFT, __ATOMIC_RELAXED);
@@ -116,6 +138,15 @@ void rec_sites_enable(void)
         site_index = p;
     for (struct oriel_module *m = modules; m; m = m->next)
         set_module(m);
+    pthread_mutex_unlock(&modules_lock);
+}
+
+void rec_sites_forget(void)
+{
+    pthread_mutex_lock(&modules_lock);
+    if (site_index)
+        memset(site_index, 0, INDEX_SLOTS * sizeof *site_index);
+    __atomic_store_n(&next_id, ORIEL_SITE_ID_FIRST, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&modules_lock);
 }
 

@@ -14,7 +14,8 @@ const struct oriel_span oriel_root_span;
 /* One record about a span: header, time, raw id, then `count` words. */
 static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t count)
 {
-    struct oriel_emit e = oriel_emit_start((3 + count) * 8);
+    bool end = type == ORIEL_REC_EXIT || type == ORIEL_REC_CLOSE;
+    struct oriel_emit e = oriel_emit_start((3 + count) * 8 + (end ? ORIEL_EMIT_END : 0));
     if (!e.words)
         return;
     e.words[0] = ORIEL_RECORD_HEADER(3 + count, type, 0, (uint32_t)id);
@@ -171,7 +172,7 @@ void oriel_context_detach(struct oriel_guard *guard)
 {
     if (!guard || !guard->flags)
         return;
-    struct oriel_emit e = oriel_emit_start(16);
+    struct oriel_emit e = oriel_emit_start(16 + ORIEL_EMIT_END);
     if (e.words) {
         e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_DETACH, 0, 0);
         e.words[1] = oriel_ticks(e.thread);
@@ -208,6 +209,8 @@ void oriel_thread_name(const char *name)
 void oriel_trigger(const char *reason)
 {
     text_record(ORIEL_REC_TRIGGER, reason ? reason : "");
-    if (rec_is_on())
-        __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);
+    if (!rec_enter())
+        return;
+    __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);
+    rec_leave();
 }

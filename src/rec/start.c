@@ -7,10 +7,15 @@
 
 #include <dlfcn.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/os.h"
 
 typedef int start_fn(const struct oriel_options *options, int (*attach)(const char *ring_path));
 typedef int stop_fn(unsigned timeout_ms);
+
+/* Longest wait for calls that are at work on a region; they take microseconds. */
+enum { LEAVE_MS = 100 };
 
 static void *library(void)
 {
@@ -20,23 +25,88 @@ static void *library(void)
     return handle;
 }
 
-int oriel_start(const struct oriel_options *options)
+/* Starting and stopping take turns. */
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static int32_t started_by; /* process that started what is on now; 0: nobody */
+
+void rec_start_forked(void)
+{
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    start_lock = unlocked;
+}
+
+static unsigned left_ms(uint64_t deadline_ns)
+{
+    uint64_t now = clock_mono_ns();
+    return now < deadline_ns ? (unsigned)((deadline_ns - now) / 1000000u) : 0;
+}
+
+/* What is on, and was started by a call here, has come to an end: nobody reads
+ * it any more, or only the process that we were forked from does. */
+static bool is_past(void)
+{
+    if (!started_by || !rec_enter())
+        return false;
+    bool past =
+        started_by != os_getpid() || __atomic_load_n(&rec_runtime.shared->closed, __ATOMIC_ACQUIRE);
+    rec_leave();
+    return past;
+}
+
+/* False: a call is still at work on the region of before. */
+static bool make_way(void)
+{
+    if (!is_past() && __atomic_load_n(&rec_runtime.state, __ATOMIC_ACQUIRE) != REC_LEAVING)
+        return true;
+    if (!rec_detach(LEAVE_MS))
+        return false;
+    rec_detach_memory();
+    return true;
+}
+
+static int start_locked(const struct oriel_options *options)
 {
     static const struct oriel_options none = {sizeof none, 0, 0, 0, 0, 0, 0, 0};
+    if (!make_way())
+        return ORIEL_EBUSY;
     if (rec_is_on())
         return 0;
+    start_fn *start =
+        library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start") : NULL;
+    if (!start)
+        return ORIEL_ENOTFOUND;
+    int rc = start(options ? options : &none, oriel_attach);
+    if (rc == 0)
+        started_by = os_getpid();
+    return rc;
+}
+
+int oriel_start(const struct oriel_options *options)
+{
     if (options && options->size < sizeof options->size)
         return ORIEL_EINVAL;
-    start_fn *begin =
-        library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start") : NULL;
-    if (!begin)
-        return ORIEL_ENOTFOUND;
-    return begin(options ? options : &none, oriel_attach);
+    pthread_mutex_lock(&start_lock);
+    int rc = start_locked(options);
+    pthread_mutex_unlock(&start_lock);
+    return rc;
 }
 
 int oriel_stop(unsigned timeout_ms)
 {
-    stop_fn *stop =
-        library() ? (stop_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_stop") : NULL;
-    return stop ? stop(timeout_ms) : 0;
+    uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+    int rc = 0;
+    pthread_mutex_lock(&start_lock);
+    if (started_by) {
+        bool left = rec_detach(timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS);
+        stop_fn *stop = (stop_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_stop");
+        rc = stop ? stop(left_ms(deadline)) : 0;
+        if (left) {
+            rec_detach_memory();
+            started_by = 0;
+        } else if (rc == 0) {
+            rc = ORIEL_EBUSY;
+        }
+    }
+    pthread_mutex_unlock(&start_lock);
+    return rc;
 }

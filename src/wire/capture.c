@@ -158,7 +158,8 @@ const char *wire_capture_shape(uint32_t type, uint32_t flags)
         [ORIEL_REC_LINK] = "iwwwn", [ORIEL_REC_STATUS] = "ins",  [ORIEL_REC_SPAN] = "tif",
         [ORIEL_REC_PLOT] = "f",     [ORIEL_REC_FRAME] = "",      [ORIEL_REC_TASK] = "nn",
         [ORIEL_REC_THREAD] = "s",   [ORIEL_REC_ATTACH] = "wwwn", [ORIEL_REC_DETACH] = "",
-        [ORIEL_REC_TRIGGER] = "s",  [ORIEL_REC_FOLLOW] = "ii",
+        [ORIEL_REC_TRIGGER] = "s",  [ORIEL_REC_FOLLOW] = "ii",   [ORIEL_REC_SAMPLE] = "knnn",
+        [ORIEL_REC_OWNER] = "ns", /* stays in the ring: streams of a capture have owners */
     };
     if (type > ORIEL_REC_MAX)
         return NULL;

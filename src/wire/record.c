@@ -36,8 +36,10 @@ const struct wire_shape wire_shapes[256] = {
     [ORIEL_REC_DETACH] = {2, FLAGS_ANY, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
     [ORIEL_REC_TRIGGER] = {2, FLAGS_ANY, WIRE_LOW_ZERO, WIRE_TAIL_STR},
     [ORIEL_REC_FOLLOW] = {4, FLAGS_ANY, WIRE_LOW_ID, WIRE_TAIL_NONE},
+    [ORIEL_REC_OWNER] = {3, 0, WIRE_LOW_FREE, WIRE_TAIL_STR},
+    [ORIEL_REC_SAMPLE] = {6, ORIEL_SAMPLE_KINDS - 1, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
 };
-_Static_assert(ORIEL_REC_MAX == ORIEL_REC_FOLLOW, "a new type needs its row above");
+_Static_assert(ORIEL_REC_MAX == ORIEL_REC_SAMPLE, "a new type needs its row above");
 
 uint32_t wire_record_prefix_words(uint32_t type, uint32_t flags)
 {

@@ -50,7 +50,11 @@ enum oriel_record_type {
     ORIEL_REC_DETACH = 18,  /* low 0: ts */
     ORIEL_REC_TRIGGER = 19, /* low 0: ts, reason str: a flight-recorder trigger */
     ORIEL_REC_FOLLOW = 20,  /* low:  ts, raw id, raw id it follows from (same region) */
-    ORIEL_REC_MAX = 20
+    ORIEL_REC_OWNER = 21,   /* low tid: ts, thread's serial, name str: from here on it writes */
+    /* low 0: ts, stack, weight, count, extra; flags = kind. Made by readers: the
+     * stack is a number of theirs. */
+    ORIEL_REC_SAMPLE = 22,
+    ORIEL_REC_MAX = 22
 };
 
 /* Header flags. */
@@ -74,6 +78,17 @@ enum oriel_task_op {
 
 /* ORIEL_REC_STATUS: code (OpenTelemetry StatusCode). */
 enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ERROR = 2 };
+
+/* ORIEL_REC_SAMPLE: what was observed, and the unit of its weight. */
+enum oriel_sample_kind {
+    ORIEL_SAMPLE_CPU = 1,     /* ns of CPU time */
+    ORIEL_SAMPLE_OFF_CPU = 2, /* ns it waited; ts is when it went on */
+    ORIEL_SAMPLE_ALLOC = 3,   /* bytes allocated, unsampled; extra: the address */
+    ORIEL_SAMPLE_FREE = 4,    /* bytes given back of what a sample took */
+    ORIEL_SAMPLE_LOCK = 5,    /* ns waited for a lock; extra: its address */
+    ORIEL_SAMPLE_FAULT = 6,   /* page faults */
+    ORIEL_SAMPLE_KINDS = 7
+};
 
 /* Why a record was not kept. Counted per thread, in this order, for ever. */
 enum oriel_lost_cause {

@@ -29,7 +29,8 @@ extern ORIEL_EXPORT __thread struct oriel_tls oriel_tls __attribute__((tls_model
 extern ORIEL_EXPORT uint32_t oriel_include_args;
 
 /* The slow path of starting a record of `bytes`: first record of a thread,
- * end of a chunk, a signal that interrupted an emit, a fork child. Returns the
+ * end of a chunk, a signal that interrupted an emit, a fork child. An odd number
+ * is the size of an end plus one (ORIEL_EMIT_END). Returns the
  * gate to write through, closed, with room behind its thread's head; NULL:
  * counted as lost, write nothing. */
 ORIEL_EXPORT struct oriel_gate *oriel_emit_slow(size_t bytes);

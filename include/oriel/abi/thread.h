@@ -49,7 +49,8 @@ enum oriel_thread_state {
     ORIEL_THREAD_FREE = 0,
     ORIEL_THREAD_CLAIMED = 1, /* being set up */
     ORIEL_THREAD_LIVE = 2,
-    ORIEL_THREAD_EXITED = 3 /* the owner is gone; the reader frees the slot */
+    ORIEL_THREAD_EXITED = 3, /* the owner is gone; the reader frees the slot */
+    ORIEL_THREAD_VACANT = 4  /* the owner is gone; a thread of its process may go on here */
 };
 
 struct oriel_thread {
@@ -66,8 +67,8 @@ struct oriel_thread {
     uint32_t reserved1;
 
     struct oriel_otel_ctx ctx; /* current trace and span */
-    uint32_t serial;           /* never reused in a region; starts at 1 */
-    uint32_t primary;          /* serial of the thread's first block */
+    uint32_t serial;           /* of the stream; never reused in a region; starts at 1 */
+    uint32_t primary;          /* of the thread that owns it now: serial of its first block */
     uint32_t process;          /* index in the region's process table */
     uint32_t state;            /* enum oriel_thread_state, atomic */
     int32_t tid;

@@ -93,23 +93,50 @@ static void check_claims(struct ring *r)
     }
 }
 
+/* Left by its thread for another one. None came: it is taken back, unless one
+ * comes right now. */
+static void take_vacant(struct ring *r, struct ring_stream *s, uint32_t *state, uint32_t word)
+{
+    if (__atomic_compare_exchange_n(state, &word, ORIEL_THREAD_EXITED, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+        stream_over(r, s);
+}
+
+/* Whether the thread that has the block exists. One that is gone while the block
+ * still is its own died without leaving it; else the block went to another
+ * while we asked. */
+static void ask_for_owner(struct ring *r, struct ring_stream *s, struct oriel_thread *t)
+{
+    int32_t tid = RING_LOAD(&t->tid);
+    if (tid != s->tid) {
+        s->tid = tid;
+        s->start_time = 0;
+    }
+    if (s->start_time == 0) /* from now on a reused tid can be told apart */
+        s->start_time = os_start_time(s->process->pid, tid);
+    if (!os_thread_alive(s->process->pid, tid, s->start_time) &&
+        RING_LOAD_ACQUIRE(&t->state) == ORIEL_THREAD_LIVE && RING_LOAD(&t->tid) == tid)
+        stream_over(r, s);
+}
+
 /* What a thread says of itself costs a load; whether it exists, a question. */
 static void check_stream(struct ring *r, struct ring_stream *s, uint32_t *questions)
 {
     struct oriel_thread *t = wire_region_thread(&r->h, r->base, s->slot);
-    uint32_t state = wire_state(RING_LOAD_ACQUIRE(&t->state));
+    uint32_t word = RING_LOAD_ACQUIRE(&t->state), state = wire_state(word);
+    bool short_of = state == ORIEL_THREAD_VACANT && r->streams.count > r->h.thread_count / 2;
     if (state == ORIEL_THREAD_EXITED || RING_LOAD(&t->serial) != s->serial || s->process->over) {
         stream_over(r, s);
         return;
     }
-    if (*questions == 0 || r->now_ns - s->checked_ns < 4 * RING_TICK_NS)
+    if (!short_of && (*questions == 0 || r->now_ns - s->checked_ns < 4 * RING_TICK_NS))
         return;
-    --*questions;
+    *questions -= !short_of;
     s->checked_ns = r->now_ns;
-    if (s->start_time == 0) /* from now on a reused tid can be told apart */
-        s->start_time = os_start_time(s->process->pid, s->tid);
-    if (!os_thread_alive(s->process->pid, s->tid, s->start_time))
-        stream_over(r, s);
+    if (state == ORIEL_THREAD_VACANT)
+        take_vacant(r, s, &t->state, word);
+    else if (state == ORIEL_THREAD_LIVE)
+        ask_for_owner(r, s, t);
 }
 
 static void count_processes(const struct ring *r, uint32_t *out_used, uint32_t *out_over)

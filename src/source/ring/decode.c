@@ -11,6 +11,8 @@
 
 #include "wire/record.h"
 
+enum { OWNER_NAME_MAX = 31, OWNER_WORDS_MAX = 4 + 4 };
+
 /* Where a record tells the raw id of the span it concerns. */
 enum id_rule { ID_NONE, ID_OWN, ID_WORD, ID_EVENT, ID_END };
 static const uint8_t id_rules[ORIEL_REC_MAX + 1] = {
@@ -88,6 +90,33 @@ static void see_special(struct ring *r, struct ring_stream *s, uint64_t *w,
         ring_who_rename(r, s, (const char *)(w + 3), (uint32_t)w[2]);
 }
 
+/* A whole OWNER record: the reader's affair, and passed on to nobody. */
+static void see_owner(struct ring *r, struct ring_stream *s, const uint64_t *w)
+{
+    uint32_t n = (uint32_t)w[3];
+    ring_who_owner(r, s, (uint32_t)w[2], (int32_t)ORIEL_RECORD_LOW(w[0]), (const char *)(w + 4),
+                   n < OWNER_NAME_MAX ? n : OWNER_NAME_MAX);
+}
+
+void ring_decode_owner(struct ring *r, struct ring_chunk *c)
+{
+    const uint64_t *words =
+        (const uint64_t *)wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks));
+    uint64_t own[OWNER_WORDS_MAX];
+    uint32_t end = c->read / 8, size;
+    for (uint32_t at = 0; c->stream && at < end; at += size) {
+        uint64_t h = RING_LOAD(&words[at]);
+        size = ORIEL_RECORD_WORDS(h);
+        if (size == 0 || size > end - at)
+            return;
+        if (ORIEL_RECORD_TYPE(h) != ORIEL_REC_OWNER || size > OWNER_WORDS_MAX)
+            continue;
+        ring_copy(own, words + at, size * 8);
+        if (wire_record_check(own, size, NULL, 0) == size)
+            see_owner(r, c->stream, own);
+    }
+}
+
 /* ---- the loop ---- */
 
 /* What stays the same over a run. */
@@ -139,6 +168,9 @@ static __attribute__((noinline)) uint32_t slow_size(const struct run *run, uint6
         c->bad = true; /* where the next record starts is unknown */
     } else if (!*out_site && wire_record_has_site(ORIEL_RECORD_TYPE(w[0]))) {
         ring_damaged(r, where, 1, (uint64_t)size * 8);
+        *out = false;
+    } else if (ORIEL_RECORD_TYPE(w[0]) == ORIEL_REC_OWNER) {
+        see_owner(r, c->stream, w);
         *out = false;
     } else {
         see_special(r, c->stream, w, run->map);

@@ -202,6 +202,9 @@ static int take_run(struct ring *r, struct model_batch *b, struct ring_chunk *c,
         c->read = end;
         return 0;
     }
+    if (c->resumed)
+        ring_decode_owner(r, c);
+    c->resumed = false;
     ring_decode(r, b, c, words, n / 8, map);
     c->read = end;
     return 0;

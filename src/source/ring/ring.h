@@ -91,6 +91,7 @@ struct ring_chunk {
     uint32_t length;          /* once `final` */
     bool open, final, bad;
     bool taken_back; /* somebody else changed it: not ours to free */
+    bool resumed;    /* begun by the reader before us: whose it is stands before `read` */
     bool kept;       /* out of the writers' reach, to be freed in a moment */
 };
 
@@ -185,6 +186,9 @@ struct ring_process *ring_who_tagged(struct ring *r, uint16_t tag);
 int ring_who_stream(struct ring *r, uint32_t slot, uint32_t serial, uint32_t process,
                     struct ring_stream **out);
 void ring_who_rename(struct ring *r, struct ring_stream *s, const char *p, uint32_t n);
+/* From here on a stream is written by the thread of this serial. */
+void ring_who_owner(struct ring *r, struct ring_stream *s, uint32_t primary, int32_t tid,
+                    const char *name, uint32_t n);
 /* Take over the loss counters of one stream, of all and of nobody. */
 void ring_who_lost(struct ring *r, struct ring_stream *s);
 void ring_who_lost_all(struct ring *r);
@@ -239,5 +243,8 @@ static inline struct wire_chunk *ring_chunk_desc(struct ring *r, const struct ri
  * The batch has room for words / 2 more. */
 void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, uint64_t *words,
                  uint32_t count, const struct clock_map *map);
+/* Whose records stand at the read position of a chunk that the reader before us
+ * has begun. */
+void ring_decode_owner(struct ring *r, struct ring_chunk *c);
 
 #endif

@@ -110,6 +110,8 @@ static struct model_thread *thread_of(struct ring *r, struct ring_process *p, ui
                                       uint32_t primary, int32_t tid)
 {
     const struct model_thread *known = model_catalog_thread(r->catalog, primary);
+    if (known && known->serial != primary)
+        known = NULL; /* a stream has that number, now written by another thread */
     if (known && known->process == p->model->index)
         return r->catalog->threads[known->index];
     bool full = r->catalog->thread_count >= r->threads_known_max;
@@ -167,6 +169,22 @@ void ring_who_rename(struct ring *r, struct ring_stream *s, const char *p, uint3
     (void)model_thread_set_name(r->catalog, s->thread, name);
 }
 
+void ring_who_owner(struct ring *r, struct ring_stream *s, uint32_t primary, int32_t tid,
+                    const char *name, uint32_t n)
+{
+    if (primary == 0)
+        return;
+    if (s->thread->serial != primary) {
+        struct model_thread *t = thread_of(r, s->process, s->serial, primary, tid);
+        if (!t)
+            return;          /* without memory it goes on under the old name */
+        ring_who_lost(r, s); /* so far they were the other's */
+        s->thread = t;
+        s->renames = 0;
+    }
+    ring_who_rename(r, s, name, n);
+}
+
 static void rename_from_block(struct ring *r, struct ring_stream *s, const struct oriel_thread *t)
 {
     char name[sizeof t->name];
@@ -211,7 +229,7 @@ static int know_slot(struct ring *r, uint32_t slot, uint32_t *out_serial)
     *out_serial = 0;
     if (state == ORIEL_THREAD_CLAIMED)
         r->rescan_threads = true;
-    if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_EXITED)
+    if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_EXITED && state != ORIEL_THREAD_VACANT)
         return 0;
     *out_serial = RING_LOAD(&t->serial);
     if (r->slot_stream[slot])
