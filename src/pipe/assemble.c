@@ -193,8 +193,8 @@ static inline bool is_tied(const struct thread_state *t, const struct stack_entr
     return entry_start(around, t->thread) == start_ns;
 }
 
-static inline enum pipe_fate take_begin(struct assemble *a, struct stream_state *s,
-                                        const struct model_record *r)
+static inline __attribute__((always_inline)) enum pipe_fate
+take_begin(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct thread_state *t = s->thread;
     struct open_span *span = new_span(a);
@@ -490,6 +490,7 @@ static const struct {
     [ORIEL_REC_DETACH] = {take_detach, 2, false},
     [ORIEL_REC_TRIGGER] = {take_control, 2, false},
     [ORIEL_REC_FOLLOW] = {take_follow, 4, false},
+    [ORIEL_REC_SAMPLE] = {emit_sample, 6, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

@@ -29,6 +29,10 @@ struct pipe {
     struct assemble assemble;
     struct limit limit;
     struct buf message;
+    void (*on_items)(void *user, const struct model_batch *items);
+    void *user;
+    size_t first;   /* item of the batch that was not refined yet */
+    bool unrefined; /* out of memory in the push that runs */
 };
 
 /* Defaults for what is zero; false: an option is out of range. */
@@ -116,6 +120,41 @@ static bool refine(struct pipe *p, struct model_batch *out, size_t first)
     return ok;
 }
 
+/* The items made since the last call are done. */
+static void complete(struct pipe *p, struct model_batch *out)
+{
+    if (p->assemble.rich && !refine(p, out, p->first))
+        p->unrefined = true;
+    p->counts.items_out += out->item_count - p->first;
+    p->first = out->item_count;
+}
+
+/* Outlets put items of the same interval in order, as far as they see them
+ * together: no cut behind a span that waits for the one around it. */
+static bool may_cut(const struct model_batch *out)
+{
+    const struct model_item *last = &out->items[out->item_count - 1];
+    return last->kind != MODEL_ITEM_SPAN || !(last->u.span.flags & MODEL_SPAN_TIED);
+}
+
+/* An order_sink: a stretch in steps that leave the items in the cache. */
+static void take(void *user, const struct model_record *r, size_t n)
+{
+    struct pipe *p = user;
+    struct model_batch *out = p->assemble.out;
+    for (size_t some; n; n -= some, r += some) {
+        some = n < PIPE_GIVEN ? n : PIPE_GIVEN;
+        assemble_records(&p->assemble, r, some);
+        if (!p->on_items || out->item_count < PIPE_GIVEN || !may_cut(out))
+            continue;
+        complete(p, out);
+        p->on_items(p->user, out);
+        model_batch_clear(out);
+        p->first = 0;
+        p->assemble.rich = false;
+    }
+}
+
 /* Only an assertion asks. */
 __attribute__((unused)) static bool balanced(const struct pipe_counts *c)
 {
@@ -128,11 +167,12 @@ __attribute__((unused)) static bool balanced(const struct pipe_counts *c)
 
 int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *out)
 {
-    size_t first = out->item_count;
     assert(in != out);
     assert(in->catalog == p->assemble.catalog && out->catalog == p->assemble.catalog);
     assemble_start(&p->assemble, out);
-    int rc = order_push(&p->order, in, assemble_records, &p->assemble);
+    p->first = out->item_count;
+    p->unrefined = false;
+    int rc = order_push(&p->order, in, take, p);
     if (in->last)
         assemble_finish(&p->assemble);
     assemble_end(&p->assemble);
@@ -140,12 +180,19 @@ int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *
     p->counts.records_in += in->record_count;
     p->counts.held = p->order.held;
     p->counts.fates[PIPE_NO_MEMORY] += p->order.refused_now;
-    bool refined = !p->assemble.rich || refine(p, out, first);
-    p->counts.items_out += out->item_count - first;
+    complete(p, out);
     out->watermark_ns = p->assemble.now;
     out->last = in->last;
     assert(balanced(&p->counts));
-    return rc || p->assemble.no_memory || !refined ? ORIEL_ENOMEM : 0;
+    return rc || p->assemble.no_memory || p->unrefined ? ORIEL_ENOMEM : 0;
+}
+
+void pipe_on_items(struct pipe *p, void (*fn)(void *user, const struct model_batch *items),
+                   void *user)
+{
+    assert(p);
+    p->on_items = fn;
+    p->user = user;
 }
 
 void pipe_counts(const struct pipe *p, struct pipe_counts *out)

@@ -67,6 +67,13 @@ int pipe_new(struct pipe **out, const struct pipe_options *options,
  * become unfinished ones. ORIEL_ENOMEM: what could be done was done, the rest
  * is counted; do not push the same batch again. */
 int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *out);
+/* Let `fn` have the items of a push while they are still warm, PIPE_GIVEN or a
+ * few more at a time; `out` is cleared after each call, so the push leaves the
+ * last ones there. Spans that began in the same instant one inside the other
+ * come in one call. */
+#define PIPE_GIVEN 512u
+void pipe_on_items(struct pipe *p, void (*fn)(void *user, const struct model_batch *items),
+                   void *user);
 void pipe_counts(const struct pipe *p, struct pipe_counts *out);
 void pipe_free(struct pipe *p);
 

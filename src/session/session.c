@@ -70,6 +70,8 @@ int session_new(struct session **out, const char *source, const char *path,
     return session_new_source(out, table, path, pipe, err);
 }
 
+static void give_items(void *user, const struct model_batch *items);
+
 int session_new_source(struct session **out, const struct source *table, const char *path,
                        const struct pipe_options *pipe, struct oriel_err *err)
 {
@@ -97,6 +99,7 @@ int session_new_source(struct session **out, const struct source *table, const c
         err_set(err, rc, "%s: the pipeline does not start: %s", path, err_text(rc));
         goto fail;
     }
+    pipe_on_items(s->pipe, give_items, s);
     *out = s;
     return 0;
 fail:
@@ -317,6 +320,17 @@ static void internal_failure(struct session *s, int rc, const char *who)
         err_set(&s->internal, rc, "%s: %s", who, err_text(rc));
 }
 
+static void give_items(void *user, const struct model_batch *items)
+{
+    struct session *s = user;
+    if (s->on_items && (items->item_count || items->last)) {
+        int rc = s->on_items(s->on_items_user, items);
+        if (rc < 0)
+            internal_failure(s, rc, "report");
+    }
+    to_outlets(s, EXPORT_ITEMS, items, items->item_count);
+}
+
 /* Records become items. Skipped where nobody wants items: a plain recording
  * pays for no ordering. */
 static void through_pipe(struct session *s)
@@ -332,12 +346,7 @@ static void through_pipe(struct session *s)
     if (rc < 0)
         internal_failure(s, rc, "pipeline");
     s->items.last = s->records.last;
-    if (s->on_items && (s->items.item_count || s->items.last)) {
-        rc = s->on_items(s->on_items_user, &s->items);
-        if (rc < 0)
-            internal_failure(s, rc, "report");
-    }
-    to_outlets(s, EXPORT_ITEMS, &s->items, s->items.item_count);
+    give_items(s, &s->items);
 }
 
 static void commit(struct session *s, uint64_t now)
