@@ -20,6 +20,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* musl 1.2.3 does not know it; the kernel since 5.17. */
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
 /* Younger than some of the headers we are built with. */
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18

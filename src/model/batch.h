@@ -176,8 +176,8 @@ struct model_sample {
     uint64_t weight; /* in the unit of its kind */
     uint64_t count;  /* events it stands for */
     uint64_t extra;
-    uint8_t trace_id[16]; /* zero when outside any span */
-    uint64_t span_id;     /* W3C, of the innermost open span; 0 none */
+    uint8_t trace_id[16];          /* zero when outside any span */
+    uint64_t span_id;              /* W3C, of the innermost open span; 0 none */
     const struct model_site *site; /* of that span; NULL none */
     const struct model_thread *thread;
     uint32_t stack; /* node of catalog->stacks; 0 unknown */

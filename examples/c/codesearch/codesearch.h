@@ -43,7 +43,8 @@ void queue_done(struct queue *q);
 
 /* Split source text into lower-case words of 2 to 64 characters; identifiers
  * also into their parts (parseHttpHeader -> parsehttpheader parse http header).
- * detail: lines per trace-level span, 0 for no spans in here. Returns a malloc'ed text, NULL when out of memory. */
+ * detail: lines per trace-level span, 0 for no spans in here. Returns a malloc'ed text, NULL when
+ * out of memory. */
 char *tokenize(const char *text, size_t size, unsigned detail, size_t *out_bytes,
                uint32_t *out_count);
 
