@@ -21,9 +21,12 @@
 #include "session/crash.h"
 #include "session/pace.h"
 #include "source/region_io.h"
+#include "source/slow_span.h"
+#include "util/num.h"
 
 #define GIT_NS UINT64_C(30000000)     /* longest wait for `git status` */
 #define LINGER_NS UINT64_C(100000000) /* for descendants that are about to end */
+#define DUMPS_TOLD 32u                /* in the artifact header */
 #define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
@@ -31,7 +34,7 @@
 
 struct record_options {
     const char *output, *filter, *to, *summary;
-    uint64_t ring, max_size;
+    uint64_t ring, max_size, slow_span;
     int policy;
     bool include_args, memfd, no_crash, no_report, wait;
 };
@@ -61,6 +64,13 @@ static const struct option_def options[] = {
      .arg = "POLICY",
      .help = "what a full ring gives up; overwrite-oldest is the flight recorder: the ring is "
              "written out on a trigger and at the end"},
+    {.name = "slow_span",
+     .type = OPTION_DURATION,
+     AT(slow_span),
+     .fallback = "0",
+     .max = 86400e9,
+     .help = "flight recorder: also write the ring out when a span stays open for longer than "
+             "this, once per span; 0 = never"},
     {.name = "filter",
      .type = OPTION_STRING,
      AT(filter),
@@ -109,6 +119,9 @@ struct recording {
     struct outputs outputs;
     struct region *region;
     struct session *session;
+    struct slow_watch *slow; /* NULL: not wanted */
+    unsigned dumps;
+    char dump[160]; /* why the last one was */
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -177,9 +190,15 @@ static void describe(struct recording *r, char *const argv[])
 static int prepare(struct recording *r, const struct cli_call *call, struct oriel_err *err)
 {
     const struct record_options *o = r->options;
+    if (o->slow_span && o->policy != WIRE_POLICY_OVERWRITE_OLDEST)
+        return err_set(err, ORIEL_EINVAL,
+                       "--slow-span is a trigger of the flight recorder: add --policy "
+                       "overwrite-oldest");
     int rc = outputs_choose(&r->outputs, o->to, o->output, call->args[0], err);
     if (rc == 0)
         rc = make_region(r, err);
+    if (rc == 0 && o->slow_span)
+        rc = slow_watch_open(&r->slow, region_path(r->region), o->slow_span, err);
     if (rc == 0)
         rc = session_new(&r->session, "ring", region_path(r->region), NULL, err);
     if (rc < 0)
@@ -228,18 +247,53 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     return pace_next(pace, bytes, more && result >= 0, now);
 }
 
+/* Every dump is told in the recording, with its reason. */
+static void note_dump(struct recording *r, const char *why)
+{
+    char key[32];
+    snprintf(r->dump, sizeof r->dump, "%s", why);
+    snprintf(key, sizeof key, "oriel.dump.%u", ++r->dumps);
+    if (r->dumps <= DUMPS_TOLD)
+        (void)artifact_set(session_catalog(r->session), key, why);
+}
+
+static struct model_str name_of(const struct model_catalog *c, const struct slow_span *slow)
+{
+    const struct model_site *site = NULL;
+    for (uint32_t i = 0; i < c->process_count; i++)
+        if (c->processes[i]->pid == slow->pid && model_catalog_site(c, i, slow->site))
+            site = model_catalog_site(c, i, slow->site);
+    return site ? site->name : (struct model_str)MODEL_STR("?");
+}
+
+static void note_slow(struct recording *r, const struct slow_span *slow)
+{
+    char why[160], time[NUM_TEXT_MAX];
+    struct model_str name = name_of(session_catalog(r->session), slow);
+    snprintf(why, sizeof why, "slow span %.*s: still open after %s, in thread %d (%s)",
+             (int)(name.n < 64 ? name.n : 64), name.p, num_duration(time, slow->open_ns),
+             (int)slow->tid, slow->thread);
+    note_dump(r, why);
+}
+
 /* The flight recorder leaves the ring alone, so that it holds the last of
  * everything, and empties it when it is asked to and at the end. */
-static uint64_t drain_on_trigger(struct recording *r, uint32_t *done)
+static uint64_t drain_on_trigger(struct recording *r, uint32_t *done, uint64_t now)
 {
+    struct slow_span slow[8];
+    unsigned found = r->slow ? slow_watch_look(r->slow, now, slow, 8) : 0;
     uint32_t asked = region_triggers(r->region);
-    int result = asked != *done ? SOURCE_DATA : SOURCE_IDLE;
+    int result = asked != *done || found ? SOURCE_DATA : SOURCE_IDLE;
     while (result == SOURCE_DATA)
         step(r, &result);
+    for (unsigned i = 0; i < found; i++) /* their names are known now */
+        note_slow(r, &slow[i]);
     if (asked != *done)
+        note_dump(r, "asked for by the program");
+    if (asked != *done || found)
         session_flush(r->session);
     *done = asked;
-    return FLIGHT_NS;
+    return r->slow ? slow_watch_interval_ns(r->slow) : FLIGHT_NS;
 }
 
 static void follow(struct recording *r)
@@ -254,7 +308,7 @@ static void follow(struct recording *r)
         if (over && !r->ended_ns)
             r->ended_ns = now;
         uint64_t ns = r->options->policy == WIRE_POLICY_OVERWRITE_OLDEST
-                          ? drain_on_trigger(r, &triggers)
+                          ? drain_on_trigger(r, &triggers, now)
                           : drain(r, &pace, now);
         if (over && enough(r, now, &looked_ns))
             return;
@@ -270,6 +324,7 @@ static void follow(struct recording *r)
 static void clean_up(struct recording *r)
 {
     session_free(r->session);
+    slow_watch_close(r->slow);
     if (r->region && !r->options->memfd)
         (void)region_unlink(region_path(r->region), NULL);
     region_free(r->region);
@@ -303,10 +358,12 @@ static void finish(struct recording *r, struct ending *out)
     *out = (struct ending){.outputs = &r->outputs,
                            .duration_ns = r->ended_ns - r->started_ns,
                            .still_running = r->still_running,
+                           .dumps = r->dumps,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
+    snprintf(out->dump, sizeof out->dump, "%s", r->dump);
     clean_up(r);
     if (out->counts.records == 0)
         outputs_discard(&r->outputs);

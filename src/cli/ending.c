@@ -91,6 +91,9 @@ static void troubles(struct screen *s, const struct ending *e)
                        "held up\n",
                        o->path, num_count(n, c->refused[o->index]));
     }
+    if (e->dumps)
+        buf_printf(&s->text, "oriel: written out %u %s before the end; the last time for: %s\n",
+                   e->dumps, e->dumps == 1 ? "time" : "times", e->dump);
     if (c->damage.records)
         buf_printf(&s->text, "oriel: %s damaged records were skipped in the ring\n",
                    num_count(n, c->damage.records));

@@ -17,6 +17,8 @@ struct ending {
     const char *program;    /* as it was named */
     uint64_t duration_ns;   /* of the program */
     uint32_t still_running; /* attached processes that were not waited for */
+    unsigned dumps;         /* of the flight recorder, before the end */
+    char dump[160];         /* why the last of them was */
     bool report;            /* show the top of the report */
     char crash[256];        /* what ended the program, "" nothing did */
     char trouble[512];      /* first failure of an outlet, "" none */

@@ -8,6 +8,7 @@
  *   endless                    events until killed; the count is in COUNT_FILE
  *   burst SECONDS              events as fast as can be, then says how many
  *   slow N MS                  N events, MS apart
+ *   hold N MS                  N short spans, one that stays open for MS, N more
  *   fork N                     parent and child emit N events each
  *   daemon SECONDS             a child outlives the program and keeps emitting
  *   exec N                     N events, then this program again, with N more
@@ -88,6 +89,21 @@ static int burst(double seconds)
         clock_gettime(CLOCK_MONOTONIC, &b);
     } while ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9 < seconds);
     printf("emitted %ld\n", n);
+    return 0;
+}
+
+static int hold(long n, long ms)
+{
+    for (long i = 0; i < n; i++) {
+        ORIEL_SPAN("short");
+    }
+    {
+        ORIEL_SPAN("held");
+        sleep_ms(ms);
+    }
+    for (long i = 0; i < n; i++) {
+        ORIEL_SPAN("short");
+    }
     return 0;
 }
 
@@ -194,6 +210,8 @@ int main(int argc, char **argv)
         return burst(strtod(argv[2], NULL));
     if (strcmp(mode, "slow") == 0)
         return slow(a, b);
+    if (strcmp(mode, "hold") == 0)
+        return hold(a, b);
     if (strcmp(mode, "fork") == 0)
         return with_child(a);
     if (strcmp(mode, "daemon") == 0)

@@ -87,6 +87,23 @@ class Record(Scenario):
             if self.lost(report):
                 self.assertRegex(run.stderr.splitlines()[0], r"[\d,]+ lost \(")
 
+    def test_slow_span_triggers_one_dump_that_says_why(self):
+        run = self.oriel("record", "-o", "c.oriel", "--no-report", "--policy", "overwrite-oldest",
+                         "--slow-span", "40ms", "--", EMITTER, "hold", 1000, 400)
+        self.assertRegex(run.stderr, r"written out 1 time before the end; the last time for: "
+                                     r"slow span held: still open after \d+")
+        report = self.report("c.oriel")
+        self.assertRegex(report["resource"]["oriel.dump.1"], r"^slow span held: .* thread \d+ \(")
+        self.assertNotIn("oriel.dump.2", report["resource"])
+        self.assertEqual(report["counts"]["spans"], 2001)
+
+    def test_slow_span_with_bad_values_is_one_line(self):
+        for words in (("--slow-span", "50ms"), ("--slow-span", "5x"), ("--slow-span", "-1s"),
+                      ("--policy", "overwrite-oldest", "--slow-span", "100h")):
+            run = self.oriel("record", *words, "--", "true")
+            self.assertEqual(run.returncode, 2, words)
+            self.assertRegex(self.one_line(run.stderr), "slow.span")
+
     def test_end_is_one_screen_that_leads_on(self):
         run = self.oriel("record", "-o", "c.oriel", "--", EMITTER, "spans", 1000)
         lines = run.stderr.splitlines()
