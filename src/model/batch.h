@@ -159,18 +159,7 @@ struct model_loss {
     uint32_t cause; /* enum oriel_lost_cause */
 };
 
-/* One observation of a thread, or several that were alike. What kind it is, is
- * part of the recording: numbers are never reused. */
-enum model_sample_kind {
-    MODEL_SAMPLE_CPU = 1,     /* weight: ns of CPU time */
-    MODEL_SAMPLE_OFF_CPU = 2, /* weight: ns it waited; t_ns is when it went on */
-    MODEL_SAMPLE_ALLOC = 3,   /* weight: bytes allocated, unsampled; extra: the address */
-    MODEL_SAMPLE_FREE = 4,    /* weight: bytes given back of what a sample took */
-    MODEL_SAMPLE_LOCK = 5,    /* weight: ns waited for a lock; extra: its address */
-    MODEL_SAMPLE_FAULT = 6,   /* weight: page faults */
-    MODEL_SAMPLE_KINDS = 7
-};
-
+/* One observation of a thread, or several that were alike. */
 struct model_sample {
     uint64_t t_ns;
     uint64_t weight; /* in the unit of its kind */
@@ -181,7 +170,7 @@ struct model_sample {
     const struct model_site *site; /* of that span; NULL none */
     const struct model_thread *thread;
     uint32_t stack; /* node of catalog->stacks; 0 unknown */
-    uint8_t kind;   /* enum model_sample_kind */
+    uint8_t kind;   /* enum oriel_sample_kind */
 };
 
 struct model_item {

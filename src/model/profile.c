@@ -66,7 +66,7 @@ static struct model_profile_row *find(struct model_profile *p, const struct mode
 
 int model_profile_add(struct model_profile *p, const struct model_sample *s)
 {
-    assert(s->kind < MODEL_SAMPLE_KINDS && s->thread);
+    assert(s->kind < ORIEL_SAMPLE_KINDS && s->thread);
     struct model_profile_row like = {
         .site = s->site, .stack = s->stack, .thread = s->thread->index, .kind = s->kind};
     if (p->by_span) {
@@ -87,21 +87,21 @@ int model_profile_add(struct model_profile *p, const struct model_sample *s)
 
 static const struct {
     const char *name, *unit;
-} kinds[MODEL_SAMPLE_KINDS] = {
-    [MODEL_SAMPLE_CPU] = {"cpu", "nanoseconds"},
-    [MODEL_SAMPLE_OFF_CPU] = {"off_cpu", "nanoseconds"},
-    [MODEL_SAMPLE_ALLOC] = {"alloc_space", "bytes"},
-    [MODEL_SAMPLE_FREE] = {"free_space", "bytes"},
-    [MODEL_SAMPLE_LOCK] = {"lock", "nanoseconds"},
-    [MODEL_SAMPLE_FAULT] = {"page_faults", "count"},
+} kinds[ORIEL_SAMPLE_KINDS] = {
+    [ORIEL_SAMPLE_CPU] = {"cpu", "nanoseconds"},
+    [ORIEL_SAMPLE_OFF_CPU] = {"off_cpu", "nanoseconds"},
+    [ORIEL_SAMPLE_ALLOC] = {"alloc_space", "bytes"},
+    [ORIEL_SAMPLE_FREE] = {"free_space", "bytes"},
+    [ORIEL_SAMPLE_LOCK] = {"lock", "nanoseconds"},
+    [ORIEL_SAMPLE_FAULT] = {"page_faults", "count"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)
 {
-    return kind < MODEL_SAMPLE_KINDS && kinds[kind].name ? kinds[kind].name : "unknown";
+    return kind < ORIEL_SAMPLE_KINDS && kinds[kind].name ? kinds[kind].name : "unknown";
 }
 
 const char *model_sample_unit(uint8_t kind)
 {
-    return kind < MODEL_SAMPLE_KINDS && kinds[kind].unit ? kinds[kind].unit : "count";
+    return kind < ORIEL_SAMPLE_KINDS && kinds[kind].unit ? kinds[kind].unit : "count";
 }

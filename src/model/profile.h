@@ -21,7 +21,7 @@ struct model_profile_row {
     const struct model_site *site; /* of the innermost span; NULL none */
     uint32_t stack;                /* node; 0 unknown */
     uint32_t thread;               /* index in the catalog */
-    uint8_t kind;                  /* enum model_sample_kind */
+    uint8_t kind;                  /* enum oriel_sample_kind */
 };
 
 struct model_profile {
@@ -29,8 +29,8 @@ struct model_profile {
     struct model_profile_row *rows;
     uint32_t row_count, row_capacity;
     bool by_span;
-    uint64_t samples[MODEL_SAMPLE_KINDS]; /* taken in, by kind */
-    uint64_t weight[MODEL_SAMPLE_KINDS];
+    uint64_t samples[ORIEL_SAMPLE_KINDS]; /* taken in, by kind */
+    uint64_t weight[ORIEL_SAMPLE_KINDS];
     uint64_t first_ns, last_ns; /* UINT64_MAX, 0: none */
 };
 

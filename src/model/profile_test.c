@@ -13,7 +13,7 @@ static struct model_site sites[2];
 static struct model_sample cpu(uint32_t stack, uint64_t weight)
 {
     return (struct model_sample){.t_ns = 100 + weight,
-                                 .kind = MODEL_SAMPLE_CPU,
+                                 .kind = ORIEL_SAMPLE_CPU,
                                  .stack = stack,
                                  .weight = weight,
                                  .count = 1,
@@ -45,13 +45,13 @@ TEST(stack_thread_kind_and_span_name_keep_rows_apart)
         s[i] = cpu(3, 1);
     s[1].stack = 4;
     s[2].thread = &threads[1];
-    s[3].kind = MODEL_SAMPLE_OFF_CPU;
+    s[3].kind = ORIEL_SAMPLE_OFF_CPU;
     s[4].site = &sites[1];
     for (int i = 0; i < 5; i++)
         CHECK_EQ(model_profile_add(&p, &s[i]), 0);
     CHECK_EQ(p.row_count, 5);
-    CHECK_EQ(p.weight[MODEL_SAMPLE_CPU], 4);
-    CHECK_EQ(p.weight[MODEL_SAMPLE_OFF_CPU], 1);
+    CHECK_EQ(p.weight[ORIEL_SAMPLE_CPU], 4);
+    CHECK_EQ(p.weight[ORIEL_SAMPLE_OFF_CPU], 1);
     model_profile_done(&p);
 }
 
@@ -81,7 +81,7 @@ TEST(sums_hold_over_many_rows)
         sum += i;
     }
     CHECK_EQ(p.row_count, N);
-    CHECK_EQ(p.weight[MODEL_SAMPLE_CPU], sum);
+    CHECK_EQ(p.weight[ORIEL_SAMPLE_CPU], sum);
     for (uint32_t i = 0; i < p.row_count; i++) {
         REQUIRE(p.rows[i].count == 4);
         sum -= p.rows[i].weight;
@@ -99,7 +99,7 @@ TEST(what_memory_did_not_hold_is_in_no_sum)
         mem_fail_after(n);
         int rc = model_profile_add(&p, &s);
         mem_fail_after(0);
-        CHECK_EQ(p.weight[MODEL_SAMPLE_CPU], rc == 0 ? 9 : 0);
+        CHECK_EQ(p.weight[ORIEL_SAMPLE_CPU], rc == 0 ? 9 : 0);
         CHECK_EQ(p.row_count, rc == 0);
         CHECK_EQ(model_profile_add(&p, &s), 0);
         CHECK_EQ(p.rows[0].count, rc == 0 ? 2 : 1);
@@ -109,10 +109,10 @@ TEST(what_memory_did_not_hold_is_in_no_sum)
 
 TEST(every_kind_has_a_name_and_a_unit)
 {
-    for (uint8_t k = MODEL_SAMPLE_CPU; k < MODEL_SAMPLE_KINDS; k++)
+    for (uint8_t k = ORIEL_SAMPLE_CPU; k < ORIEL_SAMPLE_KINDS; k++)
         CHECK(strcmp(model_sample_kind_text(k), "unknown") != 0);
     CHECK_STR(model_sample_kind_text(200), "unknown");
-    CHECK_STR(model_sample_unit(MODEL_SAMPLE_ALLOC), "bytes");
+    CHECK_STR(model_sample_unit(ORIEL_SAMPLE_ALLOC), "bytes");
 }
 
 TEST_MAIN()

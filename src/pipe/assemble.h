@@ -130,6 +130,8 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
 enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_plot(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s,
+                           const struct model_record *r);
 enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r);
 void emit_loss(struct assemble *a, const struct model_loss *loss);
 

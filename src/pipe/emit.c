@@ -324,6 +324,30 @@ enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struc
     return PIPE_ITEM;
 }
 
+/* A sample belongs to the span that was open on its thread at that moment. */
+enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct span_ref in;
+    if (r->flags == 0 || r->flags >= ORIEL_SAMPLE_KINDS)
+        return PIPE_FOREIGN;
+    struct model_item *it = new_item(a, MODEL_ITEM_SAMPLE);
+    if (!it)
+        return PIPE_NO_MEMORY;
+    resolve_top(s->thread, &in);
+    struct model_sample *out = &it->u.sample;
+    *out = (struct model_sample){.t_ns = r->t_ns,
+                                 .weight = r->raw[3],
+                                 .count = r->raw[4],
+                                 .extra = r->raw[5],
+                                 .span_id = in.span_id,
+                                 .site = in.span ? in.span->site : NULL,
+                                 .thread = r->thread,
+                                 .stack = (uint32_t)r->raw[2],
+                                 .kind = r->flags};
+    memcpy(out->trace_id, in.trace, sizeof out->trace_id);
+    return PIPE_ITEM;
+}
+
 void emit_loss(struct assemble *a, const struct model_loss *loss)
 {
     struct model_item *it = new_item(a, MODEL_ITEM_LOSS);

@@ -76,10 +76,10 @@ static const struct {
 
 static const char *kind_title(uint8_t kind)
 {
-    static const char *const titles[MODEL_SAMPLE_KINDS] = {
-        [MODEL_SAMPLE_CPU] = "CPU time",           [MODEL_SAMPLE_OFF_CPU] = "Waiting",
-        [MODEL_SAMPLE_ALLOC] = "Allocations",      [MODEL_SAMPLE_FREE] = "Frees",
-        [MODEL_SAMPLE_LOCK] = "Waiting for locks", [MODEL_SAMPLE_FAULT] = "Page faults"};
+    static const char *const titles[ORIEL_SAMPLE_KINDS] = {
+        [ORIEL_SAMPLE_CPU] = "CPU time",           [ORIEL_SAMPLE_OFF_CPU] = "Waiting",
+        [ORIEL_SAMPLE_ALLOC] = "Allocations",      [ORIEL_SAMPLE_FREE] = "Frees",
+        [ORIEL_SAMPLE_LOCK] = "Waiting for locks", [ORIEL_SAMPLE_FAULT] = "Page faults"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 
@@ -119,7 +119,7 @@ static int put_trees(struct json *j, struct frames *f, const struct model_profil
     bool spans = has_spans(p);
     json_key(j, "trees");
     json_array(j);
-    for (uint8_t kind = 1; kind < MODEL_SAMPLE_KINDS; kind++)
+    for (uint8_t kind = 1; kind < ORIEL_SAMPLE_KINDS; kind++)
         for (size_t g = 0; rc == 0 && g < sizeof groupings / sizeof *groupings; g++)
             if (p->samples[kind] && (!o->kind || o->kind == kind) &&
                 (spans || groupings[g].by != FLAMETREE_BY_SPAN))
@@ -135,7 +135,7 @@ static void put_about(struct json *j, const struct model_profile *p, const struc
     struct model_str host = model_catalog_resource(c, "host.name");
     struct model_str commit = model_catalog_resource(c, "vcs.ref.head.revision");
     uint64_t samples = 0;
-    for (int i = 0; i < MODEL_SAMPLE_KINDS; i++)
+    for (int i = 0; i < ORIEL_SAMPLE_KINDS; i++)
         samples += p->samples[i];
     buf_init(&b);
     buf_printf(&b, "%llu samples", (unsigned long long)samples);

@@ -6,7 +6,7 @@
 #include "report/flame.h"
 
 #include "base/err.h"
-#include "report/profile_maker.h"
+#include "report/test_profile.h"
 #include "util/json.h"
 
 struct page {

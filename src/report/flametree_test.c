@@ -5,9 +5,9 @@
 #include "report/flametree.h"
 
 #include "base/err.h"
-#include "report/profile_maker.h"
+#include "report/test_profile.h"
 
-static const struct profile_filter everything = {MODEL_SAMPLE_CPU, -1, -1, NULL, false};
+static const struct profile_filter everything = {ORIEL_SAMPLE_CPU, -1, -1, NULL, false};
 
 static void check_folded(struct profile_maker *m, enum flametree_grouping by, const char *want)
 {
@@ -17,7 +17,7 @@ static void check_folded(struct profile_maker *m, enum flametree_grouping by, co
     CHECK_EQ(flametree_make(&t, &m->frames, &m->profile, &m->catalog, &everything, by), 0);
     CHECK_EQ(flametree_folded(&t, &m->frames, &out), 0);
     CHECK_STR(buf_cstr(&out), want);
-    CHECK_EQ(t.nodes.items[0].total, m->profile.weight[MODEL_SAMPLE_CPU]);
+    CHECK_EQ(t.nodes.items[0].total, m->profile.weight[ORIEL_SAMPLE_CPU]);
     buf_done(&out);
     flametree_done(&t);
 }

@@ -12,7 +12,7 @@
 
 /* Which rows count. */
 struct profile_filter {
-    uint8_t kind;                  /* enum model_sample_kind; required */
+    uint8_t kind;                  /* enum oriel_sample_kind; required */
     int64_t thread;                /* index in the catalog; -1 all */
     int64_t process;               /* index in the catalog; -1 all */
     const struct model_site *site; /* only in spans of this site; NULL all */

@@ -5,9 +5,9 @@
 #include "report/functions.h"
 
 #include "base/err.h"
-#include "report/profile_maker.h"
+#include "report/test_profile.h"
 
-static const struct profile_filter everything = {MODEL_SAMPLE_CPU, -1, -1, NULL, false};
+static const struct profile_filter everything = {ORIEL_SAMPLE_CPU, -1, -1, NULL, false};
 
 static const struct function_sum *find(const struct profile_maker *m, const struct function_sums *s,
                                        const char *name)
@@ -89,7 +89,7 @@ TEST(samples_without_a_stack_are_unknown_not_lost)
     struct function_sums s;
     maker_begin(&m);
     struct model_sample none = {
-        .kind = MODEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 3, .count = 1};
+        .kind = ORIEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 3, .count = 1};
     REQUIRE(model_profile_add(&m.profile, &none) == 0);
     CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
     CHECK_EQ(find(&m, &s, "[unknown]")->self, 3);
@@ -127,7 +127,7 @@ TEST(a_filter_takes_by_thread_process_kind_and_span)
     f.outside_spans = true;
     CHECK_EQ(total(&m, f), 1);
     f = everything;
-    f.kind = MODEL_SAMPLE_ALLOC;
+    f.kind = ORIEL_SAMPLE_ALLOC;
     CHECK_EQ(total(&m, f), 0);
     maker_end(&m);
 }

@@ -30,6 +30,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as
 #define WIRE_CAPTURE_STREAMS_MAX 1024u /* in one chunk */
 #define WIRE_CAPTURE_CODES_MAX 4320u
 #define WIRE_CAPTURE_SITES_MAX WIRE_CAPTURE_CODES_MAX
+#define WIRE_CAPTURE_NODES_MAX (1u << 17) /* of stacks, in one chunk */
 #define WIRE_CAPTURE_SITE_FLAGS 0xfu /* of struct oriel_site: they share a byte with the level */
 
 enum wire_capture_type {
@@ -298,6 +299,7 @@ enum wire_id_mode {
  *   t  a time, relative to word 1
  *   s  a text            f  the site's field values
  *   e  an END's low half y  a SYNC
+ *   k  a stack, by its number in the chunk
  * NULL for an unknown type.
  */
 const char *wire_capture_shape(uint32_t type, uint32_t flags);

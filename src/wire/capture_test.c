@@ -217,7 +217,7 @@ TEST(every_type_has_a_shape_that_agrees_with_its_prefix)
         CHECK_EQ(shape != NULL, wire_record_prefix_words(type, 0) != 0);
         uint32_t words = 2;
         for (const char *p = shape; p && *p; p++)
-            words += strchr("inwt", *p) != NULL;
+            words += strchr("inwtk", *p) != NULL;
         if (shape && type != ORIEL_REC_SYNC)
             CHECK_EQ(words, wire_record_prefix_words(type, 0));
     }

@@ -46,6 +46,7 @@ void encoder_done(struct encoder *e)
     map_done(&e->code_by_key);
     map_done(&e->thread_by_index);
     map_done(&e->covered);
+    encoder_stacks_done(&e->stacks);
     VEC_DONE(&e->sites);
     VEC_DONE(&e->processes);
     VEC_DONE(&e->threads);
@@ -75,6 +76,7 @@ void encoder_reset(struct encoder *e)
     memset(e->fast, 0, sizeof e->fast);
     e->run_stream = UINT32_MAX;
     e->sites.count = e->processes.count = e->threads.count = 0;
+    encoder_stacks_reset(&e->stacks);
     e->runs.count = e->marks.count = 0;
     map_clear(&e->stream_by_serial);
     map_clear(&e->code_by_key);

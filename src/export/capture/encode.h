@@ -8,6 +8,7 @@
 #define ORIEL_EXPORT_CAPTURE_ENCODE_H
 
 #include "base/buf.h"
+#include "base/intern.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "model/batch.h"
@@ -69,6 +70,14 @@ struct encode_told { /* what the file says of a thread already */
     const char *name;
 };
 
+/* What the samples of a chunk refer to. Numbers of the chunk count from 1. */
+struct encode_stacks {
+    struct map by_node, by_place, by_module; /* of the catalog -> of the chunk */
+    VEC(uint32_t) nodes;
+    VEC(uint32_t) places;
+    VEC(uint32_t) modules;
+};
+
 struct encoder {
     const struct model_catalog *catalog;
     size_t chunk_bytes;
@@ -86,6 +95,7 @@ struct encoder {
     struct encode_fast fast[ENCODE_FAST + 1];
     VEC(const struct model_site *) sites;
     size_t site_bytes;
+    struct encode_stacks stacks;
     VEC(struct encode_process) processes;
     VEC(const struct model_thread *) threads;
     struct map thread_by_index;
@@ -145,6 +155,15 @@ int encoder_find_code(struct encoder *e, const struct model_record *r, uint32_t 
 int encoder_add_stream(struct encoder *e, const struct model_record *r, size_t n, uint32_t *out);
 /* One record the long way. As above. */
 int encoder_put_record(struct encoder *e, struct encode_stream *s, const struct model_record *r);
+
+/* stacks.c: number of a stack in this chunk, 0 for the empty one. 0; ORIEL_ELIMIT: the chunk
+ * must end before; ORIEL_ENOMEM. */
+int encoder_find_stack(struct encoder *e, uint32_t node, uint32_t *out);
+void encoder_put_stacks(struct encoder *e, struct intern *texts, struct buf *b);
+void encoder_stacks_reset(struct encode_stacks *s);
+void encoder_stacks_done(struct encode_stacks *s);
+/* A number of the tables section. */
+void encoder_table_number(struct buf *b, uint64_t v);
 
 static inline struct clock_map encoder_clock(const struct model_clock *c)
 {

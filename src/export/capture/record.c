@@ -116,6 +116,10 @@ static bool put_words(struct encoder *e, const struct wire_capture_stream *p,
         } else if (*shape == 'i') {
             if (!put_id(e, p, *at++))
                 return false;
+        } else if (*shape == 'k') {
+            uint32_t stack = 0;
+            (void)encoder_find_stack(e, (uint32_t)*at++, &stack); /* it is there already */
+            encoder_put_number(e, stack);
         } else if (*shape == 'w') {
             put_opaque(e, *at++);
         } else {
@@ -261,7 +265,10 @@ int encoder_put_record(struct encoder *e, struct encode_stream *s, const struct 
     if (mode == WIRE_ID_MODES)
         return put_raw(e, s, r);
     uint16_t code = 0;
+    uint32_t stack;
     int rc = encoder_find_code(e, r, mode, &code);
+    if (rc == 0 && r->type == ORIEL_REC_SAMPLE)
+        rc = encoder_find_stack(e, (uint32_t)r->raw[2], &stack);
     if (rc < 0)
         return rc;
     uint8_t *before[WIRE_CAPTURE_SECTIONS];

@@ -16,7 +16,7 @@ enum {
     NEWS_MAX = 1 << 16     /* the same in the last chunk; a reader takes no more */
 };
 
-static void put_number(struct buf *b, uint64_t v)
+void encoder_table_number(struct buf *b, uint64_t v)
 {
     char *p = buf_reserve(b, WIRE_NUMBER_ROOM);
     if (p)
@@ -25,7 +25,7 @@ static void put_number(struct buf *b, uint64_t v)
 
 static void put_signed(struct buf *b, int64_t v)
 {
-    put_number(b, wire_zigzag((uint64_t)v));
+    encoder_table_number(b, wire_zigzag((uint64_t)v));
 }
 
 static void put_opaque(struct buf *b, uint64_t v)
@@ -46,14 +46,14 @@ static void put_streams(struct encoder *e, const struct encode_mark *cut, struct
         const struct encode_run *run = &e->runs.items[i];
         ends[run->stream] = i + 1 == cut->runs ? cut->position : run->end;
     }
-    put_number(out, cut->streams);
+    encoder_table_number(out, cut->streams);
     for (uint32_t i = 0; i < cut->streams; i++) {
         const struct encode_stream *s = &e->streams[i];
         const uint64_t *thread = s->known ? map_get(&e->thread_by_index, s->thread->index) : NULL;
-        put_number(out, s->serial);
-        put_number(out, thread ? *thread + 1 : 0);
-        put_number(out, s->first_position);
-        put_number(out, ends[i] - s->first_position);
+        encoder_table_number(out, s->serial);
+        encoder_table_number(out, thread ? *thread + 1 : 0);
+        encoder_table_number(out, s->first_position);
+        encoder_table_number(out, ends[i] - s->first_position);
         put_opaque(out, s->first_seed);
         put_opaque(out, s->first_ticks);
     }
@@ -113,23 +113,23 @@ static void put_text(struct buf *b, struct intern *texts, struct model_str s)
     uint32_t id = intern_add(texts, s.p, s.n);
     if (id == UINT32_MAX)
         b->failed = true;
-    put_number(b, id);
+    encoder_table_number(b, id);
 }
 
 static void put_processes(struct encoder *e, struct intern *texts, struct buf *b)
 {
-    put_number(b, e->processes.count);
+    encoder_table_number(b, e->processes.count);
     for (size_t i = 0; i < e->processes.count; i++) {
         const struct encode_process *ep = &e->processes.items[i];
         const struct model_process *p = ep->process;
         put_signed(b, p->pid);
         put_signed(b, p->ppid);
-        put_number(b, p->start_ns);
+        encoder_table_number(b, p->start_ns);
         put_opaque(b, p->trace_hi);
         put_opaque(b, p->trace_salt);
         put_text(b, texts, p->exe);
         put_text(b, texts, p->cmdline);
-        put_number(b, ep->measured);
+        encoder_table_number(b, ep->measured);
         char *room = buf_reserve(b, WIRE_CLOCK_ROOM);
         if (room)
             b->size += (size_t)(wire_clock_put((uint8_t *)room, &ep->first) - (uint8_t *)room);
@@ -138,7 +138,7 @@ static void put_processes(struct encoder *e, struct intern *texts, struct buf *b
 
 static void put_threads(struct encoder *e, struct intern *texts, struct buf *b)
 {
-    put_number(b, e->threads.count);
+    encoder_table_number(b, e->threads.count);
     for (size_t i = 0; i < e->threads.count; i++) {
         const struct model_thread *t = e->threads.items[i];
         uint32_t process = 0;
@@ -146,12 +146,12 @@ static void put_threads(struct encoder *e, struct intern *texts, struct buf *b)
         assert(rc == 0 && process < e->processes.count);
         if (rc < 0 || !tell(e, t))
             b->failed = true;
-        put_number(b, process);
+        encoder_table_number(b, process);
         put_signed(b, t->tid);
-        put_number(b, t->serial);
+        encoder_table_number(b, t->serial);
         put_text(b, texts, t->name);
         for (unsigned cause = 0; cause < ORIEL_LOST_CAUSES; cause++)
-            put_number(b, t->lost[cause]);
+            encoder_table_number(b, t->lost[cause]);
     }
 }
 
@@ -166,12 +166,12 @@ static uint32_t process_of(const struct encoder *e, const struct model_site *sit
 
 static void put_sites(struct encoder *e, struct intern *texts, struct buf *b)
 {
-    put_number(b, e->sites.count);
+    encoder_table_number(b, e->sites.count);
     for (size_t i = 0; i < e->sites.count; i++) {
         const struct model_site *s = e->sites.items[i];
-        put_number(b, process_of(e, s));
-        put_number(b, s->id);
-        put_number(b, s->line);
+        encoder_table_number(b, process_of(e, s));
+        encoder_table_number(b, s->id);
+        encoder_table_number(b, s->line);
         buf_putc(b, (char)s->kind);
         buf_putc(b, (char)(s->level | (s->flags & WIRE_CAPTURE_SITE_FLAGS) << 4));
         put_text(b, texts, s->name);
@@ -179,7 +179,7 @@ static void put_sites(struct encoder *e, struct intern *texts, struct buf *b)
         put_text(b, texts, s->file);
         put_text(b, texts, s->function);
         put_text(b, texts, s->format);
-        put_number(b, s->field_count);
+        encoder_table_number(b, s->field_count);
         for (uint32_t f = 0; f < s->field_count; f++) {
             put_text(b, texts, s->fields[f].name);
             buf_putc(b, (char)s->fields[f].type);
@@ -190,22 +190,22 @@ static void put_sites(struct encoder *e, struct intern *texts, struct buf *b)
 
 static void put_codes(struct encoder *e, struct buf *b)
 {
-    put_number(b, e->code_count);
+    encoder_table_number(b, e->code_count);
     for (uint32_t i = 0; i < e->code_count; i++) {
         const struct encode_code *c = &e->codes[i];
         buf_putc(b, (char)c->type);
         buf_putc(b, (char)c->flags);
         buf_putc(b, (char)c->mode);
-        put_number(b, c->site ? e->memo[c->site->index].site + 1u : 0);
+        encoder_table_number(b, c->site ? e->memo[c->site->index].site + 1u : 0);
     }
 }
 
 static void put_texts(const struct intern *texts, struct buf *out)
 {
-    put_number(out, texts->count - 1); /* 0 is the empty one */
+    encoder_table_number(out, texts->count - 1); /* 0 is the empty one */
     for (uint32_t i = 1; i < texts->count; i++) {
         struct intern_str s = intern_get(texts, i);
-        put_number(out, s.n);
+        encoder_table_number(out, s.n);
         buf_put(out, s.p, s.n);
     }
 }
@@ -225,12 +225,13 @@ int encoder_tables(struct encoder *e, const struct encode_mark *cut, bool all_th
     put_threads(e, &texts, &e->scratch);
     put_sites(e, &texts, &e->scratch);
     put_codes(e, &e->scratch);
+    encoder_put_stacks(e, &texts, &e->scratch);
 
     put_streams(e, cut, out);
     for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)
-        put_number(out, e->catalog->lost[i]);
+        encoder_table_number(out, e->catalog->lost[i]);
     for (unsigned i = 0; i < WIRE_CAPTURE_CAUSES; i++)
-        put_number(out, unwritten[i]);
+        encoder_table_number(out, unwritten[i]);
     put_texts(&texts, out);
     buf_put(out, e->scratch.data, e->scratch.size);
     intern_done(&texts);

@@ -35,6 +35,9 @@ void decoder_done(struct decoder *d)
     VEC_DONE(&d->sites);
     VEC_DONE(&d->codes);
     VEC_DONE(&d->streams);
+    VEC_DONE(&d->modules);
+    VEC_DONE(&d->places);
+    VEC_DONE(&d->nodes);
     map_done(&d->process_by_key);
 }
 
@@ -279,6 +282,11 @@ static void make_words(struct maker *m, const struct decode_code *code)
             v = wire_number_get(c);
             put_word(m, v ? wire_stack_top(m->p) + wire_unzigzag(v - 1) : 0);
             break;
+        case 'k': /* 0 is the empty one */
+            v = wire_number_get(c);
+            m->failed |= v > m->d->nodes.count;
+            put_word(m, v && !m->failed ? m->d->nodes.items[v - 1] : 0);
+            break;
         case 'w':
             put_word(m, wire_word_get(c));
             break;
@@ -422,6 +430,8 @@ static bool decode_raw(struct decoder *d, struct model_record *out)
     out->stream = s->serial;
     if (out->site && !wire_record_has_site(out->type))
         return false;
+    if (out->type == ORIEL_REC_SAMPLE)
+        d->pool[2] = 0; /* a number of the writer's catalog says nothing here */
     d->pool += words;
     s->p.position += words * 8;
     return true;

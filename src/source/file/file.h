@@ -58,6 +58,9 @@ struct decoder {
     VEC(struct decode_code) codes;
     VEC(struct decode_stream) streams;
     struct map process_by_key;
+    VEC(uint32_t) modules; /* of the chunk -> of the catalog */
+    VEC(uint32_t) places;
+    VEC(uint32_t) nodes;
     uint64_t unwritten;    /* as this chunk tells */
     uint32_t stream;       /* current one */
     uint32_t records_left; /* by the frame's count */
@@ -76,6 +79,11 @@ void decoder_done(struct decoder *d);
 /* Read the tables section, filling the catalog. 0; ORIEL_EDAMAGED;
  * ORIEL_ELIMIT (the budget is spent); ORIEL_ENOMEM. */
 int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n);
+/* The stacks of a chunk, from the end of its tables; a file from before there
+ * were any has none. stacks.c; as above. */
+int decoder_stacks(struct decoder *d, struct wire_cursor *c);
+/* Catalog growth of `bytes` is paid for; false: the budget is spent. */
+bool decoder_pay(struct decoder *d, uint64_t bytes);
 /* Read a schema payload. As above. */
 int decoder_schema(struct decoder *d, const uint8_t *bytes, size_t n, bool first);
 /* Take up a records chunk. `payload` may go afterwards. As above. */

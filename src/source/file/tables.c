@@ -20,7 +20,7 @@ enum {
     ENTRY_COST = 192      /* of a catalog entry, texts apart, with its indexes */
 };
 
-static bool pay(struct decoder *d, uint64_t bytes)
+bool decoder_pay(struct decoder *d, uint64_t bytes)
 {
     if (bytes > d->budget)
         return false;
@@ -128,7 +128,7 @@ static int find_process(struct decoder *d, const struct model_process *told,
         *out = d->catalog->processes[*known];
         return 0;
     }
-    if (!pay(d, (uint64_t)ENTRY_COST * 2 + told->exe.n + told->cmdline.n))
+    if (!decoder_pay(d, (uint64_t)ENTRY_COST * 2 + told->exe.n + told->cmdline.n))
         return ORIEL_ELIMIT;
     struct model_process *p =
         model_catalog_add_process(d->catalog, told->pid, told->exe, told->cmdline);
@@ -180,7 +180,7 @@ static int find_thread(struct decoder *d, uint32_t process, int32_t tid, uint32_
         *out = cat->threads[known->index];
         return 0;
     }
-    if (!pay(d, ENTRY_COST))
+    if (!decoder_pay(d, ENTRY_COST))
         return ORIEL_ELIMIT;
     *out = model_catalog_add_thread(cat, process, tid, serial);
     return *out ? 0 : ORIEL_ENOMEM;
@@ -204,7 +204,7 @@ static int get_threads(struct decoder *d, struct wire_cursor *c)
         if (rc < 0)
             return rc;
         if (!same_text((*slot)->name, name)) {
-            if (!pay(d, name.n + 1))
+            if (!decoder_pay(d, name.n + 1))
                 return ORIEL_ELIMIT;
             if (model_thread_set_name(d->catalog, *slot, name) < 0)
                 return ORIEL_ENOMEM;
@@ -266,7 +266,7 @@ static int get_site(struct decoder *d, struct wire_cursor *c, const struct model
     *out = model_catalog_site(d->catalog, site.process, site.id);
     if (*out)
         return 0;
-    if (!pay(d, cost))
+    if (!decoder_pay(d, cost))
         return ORIEL_ELIMIT;
     *out = model_catalog_add_site(d->catalog, &site);
     return *out ? 0 : ORIEL_ENOMEM;
@@ -375,7 +375,7 @@ static int resolve_streams(struct decoder *d)
                 s->process = p, s->known = true;
         if (model_catalog_thread(d->catalog, s->serial) == s->thread)
             continue;
-        if (!pay(d, 64))
+        if (!decoder_pay(d, 64))
             return ORIEL_ELIMIT;
         if (model_catalog_alias_thread(d->catalog, s->serial, s->thread->index) < 0)
             return ORIEL_ENOMEM;
@@ -401,7 +401,8 @@ static int get_losses(struct decoder *d, struct wire_cursor *c)
 int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n)
 {
     static int (*const parts[])(struct decoder * d, struct wire_cursor * c) = {
-        get_streams, get_losses, get_texts, get_processes, get_threads, get_sites, get_codes,
+        get_streams, get_losses, get_texts, get_processes,
+        get_threads, get_sites,  get_codes, decoder_stacks,
     };
     struct wire_cursor c = {bytes, bytes + n, false};
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -420,7 +421,7 @@ static int set_resource(struct decoder *d, struct model_str key, struct model_st
         if (same_text(d->catalog->resource[i].key, key) &&
             same_text(d->catalog->resource[i].value, value))
             return 0;
-    if (!pay(d, (uint64_t)ENTRY_COST + key.n + value.n))
+    if (!decoder_pay(d, (uint64_t)ENTRY_COST + key.n + value.n))
         return ORIEL_ELIMIT;
     return model_catalog_set_resource(d->catalog, key, value);
 }

@@ -149,7 +149,8 @@ static uint32_t file_of(struct spaces *s, const struct perf_record *r)
                                 .path = {path, (uint32_t)strlen(path)}};
     memcpy(like.build_id, r->u.map.build_id, sizeof r->u.map.build_id);
     if (like.kind == MODEL_MODULE_JIT) {
-        like.process = (uint32_t)r->pid;
+        const struct model_process *p = model_catalog_find_process(s->catalog, r->pid);
+        like.process = p ? p->index : UINT32_MAX;
         like.build_id_bytes = 0;
         like.path = MODEL_STR("[jit]");
     }

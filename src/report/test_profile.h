@@ -4,8 +4,8 @@
  * '!' in front could not be resolved, one with '+' was inlined into the one
  * before it.
  */
-#ifndef ORIEL_REPORT_PROFILE_MAKER_H
-#define ORIEL_REPORT_PROFILE_MAKER_H
+#ifndef ORIEL_REPORT_TEST_PROFILE_H
+#define ORIEL_REPORT_TEST_PROFILE_H
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +111,7 @@ static inline void maker_add(struct profile_maker *m, const char *folded, uint32
     char *space = strrchr(text, ' ');
     REQUIRE(space);
     *space = 0;
-    struct model_sample s = {.kind = MODEL_SAMPLE_CPU,
+    struct model_sample s = {.kind = ORIEL_SAMPLE_CPU,
                              .thread = m->threads[thread],
                              .site = site,
                              .weight = strtoull(space + 1, NULL, 10),

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The kernel's records as records of the house. Every thread that is sampled
+ * or that waits has a stream of its own here, beside the one it may write
+ * itself; both count as the same thread, so the pipe finds the span that was
+ * open when a sample was taken.
+ */
+#include "source/perf/source.h"
+
+#include <assert.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/os.h"
+
+enum {
+    /* A record becomes visible at most this long after the time it carries. */
+    SETTLE_NS = 2000000,
+    SAMPLE_WORDS = 6,
+    SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
+};
+
+int perf_source_open(struct perf_source *p, const struct perf_options *o,
+                     struct model_catalog *catalog, struct oriel_err *err)
+{
+    memset(p, 0, sizeof *p);
+    p->catalog = catalog;
+    p->next_serial = SERIAL_FIRST;
+    struct clock_anchor now;
+    clock_anchor_read(ORIEL_CLOCK_MONOTONIC, &now);
+    p->unix_offset = now.unix_ns - now.mono_ns;
+    spaces_init(&p->spaces, catalog);
+    int rc = perf_events_open(&p->events, o, err);
+    if (rc < 0) {
+        spaces_done(&p->spaces);
+        return rc;
+    }
+    if (o->running) {
+        perf_events_enable(&p->events);
+        (void)spaces_read(&p->spaces, o->pid);
+    }
+    return 0;
+}
+
+void perf_source_close(struct perf_source *p)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    while (map_next(&p->threads, &at, &key, &value))
+        mem_free((void *)(uintptr_t)value);
+    map_done(&p->threads);
+    spaces_done(&p->spaces);
+    perf_events_close(&p->events);
+}
+
+/* ---- who ---- */
+
+static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns)
+{
+    char path[64], cmdline[1024], exe[512];
+    struct model_process *known = model_catalog_find_process(p->catalog, pid);
+    if (known)
+        return known;
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    ssize_t n = readlink(path, exe, sizeof exe);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+    long m = os_read_file(path, cmdline, sizeof cmdline);
+    struct model_process *new = model_catalog_add_process(
+        p->catalog, pid, (struct model_str){exe, n > 0 ? (uint32_t)n : 0},
+        (struct model_str){cmdline, m > 0 ? (uint32_t)m - (cmdline[m - 1] == 0) : 0});
+    if (new)
+        new->start_ns = unix_ns;
+    return new;
+}
+
+static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_t tid,
+                                      uint64_t unix_ns)
+{
+    struct model_process *process = process_of(p, pid, unix_ns);
+    struct perf_thread *t = process ? mem_calloc(1, sizeof *t) : NULL;
+    if (!t)
+        return NULL;
+    t->serial = p->next_serial++;
+    t->thread = model_catalog_find_thread(p->catalog, process->index, tid);
+    if (t->thread) {
+        if (model_catalog_alias_thread(p->catalog, t->serial, t->thread->index) < 0)
+            t->thread = NULL;
+    } else {
+        t->thread = model_catalog_add_thread(p->catalog, process->index, tid, t->serial);
+    }
+    if (!t->thread || !map_put(&p->threads, (uint32_t)tid, (uintptr_t)t)) {
+        mem_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+static struct perf_thread *thread_of(struct perf_source *p, const struct perf_record *r)
+{
+    const uint64_t *at = map_get(&p->threads, (uint32_t)r->tid);
+    return at ? (struct perf_thread *)(uintptr_t)*at
+              : new_thread(p, r->pid, r->tid, r->time_ns + p->unix_offset);
+}
+
+static void forget_thread(struct perf_source *p, int32_t tid)
+{
+    const uint64_t *at = map_get(&p->threads, (uint32_t)tid);
+    if (!at)
+        return;
+    mem_free((void *)(uintptr_t)*at);
+    (void)map_remove(&p->threads, (uint32_t)tid);
+}
+
+/* ---- samples ---- */
+
+static void add_sample(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                       uint8_t kind, uint64_t time_ns, uint64_t weight, uint32_t stack)
+{
+    uint64_t *raw = arena_alloc(&batch->arena, SAMPLE_WORDS * sizeof *raw, sizeof *raw);
+    struct model_record *r = raw ? model_batch_add_record(batch) : NULL;
+    if (!r) {
+        p->counts.no_memory++;
+        return;
+    }
+    raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, kind, 0);
+    raw[1] = time_ns;
+    raw[2] = stack;
+    raw[3] = weight;
+    raw[4] = 1;
+    raw[5] = 0;
+    *r = (struct model_record){.t_ns = time_ns + p->unix_offset,
+                               .position = t->position,
+                               .raw = raw,
+                               .thread = t->thread,
+                               .words = SAMPLE_WORDS,
+                               .type = ORIEL_REC_SAMPLE,
+                               .flags = kind,
+                               .stream = t->serial};
+    t->position += SAMPLE_WORDS * sizeof *raw;
+    p->counts.samples++;
+}
+
+/* The tracepoint: this thread is about to be taken off its CPU, here. */
+static void leaving(struct perf_source *p, struct perf_thread *t, const struct perf_record *r)
+{
+    t->wait_stack = spaces_stack(&p->spaces, r);
+    t->left_ns = r->time_ns;
+}
+
+static void switched(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                     const struct perf_record *r)
+{
+    if (r->u.sw.out) {
+        if (t->left_ns == 0)
+            t->wait_stack = 0;
+        t->left_ns = r->time_ns;
+        t->preempted = r->u.sw.preempted;
+        return;
+    }
+    if (t->left_ns && t->left_ns < r->time_ns)
+        add_sample(p, batch, t, ORIEL_SAMPLE_OFF_CPU, r->time_ns, r->time_ns - t->left_ns,
+                   t->wait_stack);
+    t->left_ns = 0;
+}
+
+static void sampled(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                    const struct perf_record *r)
+{
+    switch (perf_events_kind(&p->events, r->id)) {
+    case PERF_EVENT_CPU:
+        add_sample(p, batch, t, ORIEL_SAMPLE_CPU, r->time_ns,
+                   p->events.ability.hardware ? 1000000000u / p->events.ability.rate
+                                              : r->u.sample.period,
+                   spaces_stack(&p->spaces, r));
+        break;
+    case PERF_EVENT_SWITCH:
+        leaving(p, t, r);
+        break;
+    default:
+        p->counts.damaged++;
+        break;
+    }
+}
+
+static void named(struct perf_source *p, const struct perf_record *r)
+{
+    struct perf_thread *t = r->u.comm.exec ? NULL : thread_of(p, r);
+    const char *name = r->u.comm.name;
+    if (t && t->thread->name.n == 0)
+        (void)model_thread_set_name(p->catalog, t->thread,
+                                    (struct model_str){name, (uint32_t)strlen(name)});
+}
+
+static void take(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
+{
+    struct perf_thread *t;
+    spaces_record(&p->spaces, r);
+    switch (r->type) {
+    case PERF_RECORD_SAMPLE:
+    case PERF_RECORD_SWITCH:
+        t = r->pid > 0 ? thread_of(p, r) : NULL;
+        if (t && r->type == PERF_RECORD_SAMPLE)
+            sampled(p, batch, t, r);
+        else if (t)
+            switched(p, batch, t, r);
+        break;
+    case PERF_RECORD_COMM:
+        named(p, r);
+        break;
+    case PERF_RECORD_EXIT:
+        forget_thread(p, r->tid);
+        break;
+    case PERF_RECORD_LOST:
+    case PERF_RECORD_LOST_SAMPLES:
+        p->counts.lost += r->u.lost;
+        break;
+    case PERF_RECORD_THROTTLE:
+        p->counts.throttled++;
+        break;
+    default:
+        break;
+    }
+}
+
+int perf_source_poll(struct perf_source *p, struct model_batch *batch, size_t max_records, bool all)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t horizon = all ? UINT64_MAX : now - SETTLE_NS;
+    const uint8_t *at = NULL;
+    size_t bytes, taken = 0;
+    perf_rings_begin(&p->events);
+    while (batch->record_count < max_records &&
+           (at = perf_rings_next(&p->events, horizon, &bytes)) != NULL) {
+        struct perf_record r;
+        if (perf_record_decode(at, bytes, &r))
+            take(p, batch, &r);
+        else
+            p->counts.damaged++;
+        taken++;
+    }
+    perf_rings_end(&p->events);
+    /* What comes later is not older than the horizon, or than what was left. */
+    if (at == NULL && !all)
+        p->watermark_ns = horizon + p->unix_offset;
+    batch->watermark_ns = p->watermark_ns;
+    return taken > 0;
+}
