@@ -40,11 +40,21 @@ enum oriel_start_flag {
 /*
  * Load liboriel and start exporting. options may be NULL. 0 when on already.
  * ORIEL_ENOTFOUND (liboriel is not installed), ORIEL_EINVAL (options),
- * ORIEL_ENOMEM, ORIEL_EIO. Not from signal handlers. Starts one thread.
+ * ORIEL_ENOMEM, ORIEL_EIO, ORIEL_EBUSY (the export before has not ended yet).
+ * Not from signal handlers. Starts one thread.
+ *
+ * After a fork, and so after daemon(), the child's records go to its parent,
+ * while that lives and has not stopped; later they stay in the ring, which
+ * `oriel recover` finds once the child is over. A child that goes on by itself
+ * calls oriel_start: it then exports on its own, to files of its own.
  */
 ORIEL_EXPORT int oriel_start(const struct oriel_options *options);
-/* Write what there is and end the export within timeout_ms. Recording calls
- * stay legal afterwards and do nothing. 0 or ORIEL_EBUSY (time was up). */
+/* Write what there is and end the export within timeout_ms. Recording calls stay
+ * legal afterwards and do nothing, at the cost of a site that is off: what is
+ * said until the next oriel_start is not counted anywhere. 0 or ORIEL_EBUSY (time
+ * was up). Does nothing when oriel_start did not start it (`oriel record`), and
+ * in a fork child ends the child's recording only. Each further start costs some
+ * address space, and a page for every thread that recorded before. */
 ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
 
 /* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,

@@ -115,7 +115,7 @@ int oriel_attach(const char *ring_path)
 
 /* ---- leaving ---- */
 
-bool rec_detach(unsigned timeout_ms)
+bool rec_region_leave(unsigned timeout_ms)
 {
     struct rec_runtime *rt = &rec_runtime;
     uint32_t expected = REC_ON;
@@ -154,7 +154,7 @@ static int copy_blocks(void **out, size_t bytes)
 /* A thread may be in the middle of a record, for as long as it likes: where it
  * writes there stays memory, private and empty. That costs addresses and a page
  * for every thread that is not over. */
-void rec_detach_memory(void)
+void rec_region_drop(void)
 {
     struct rec_runtime *rt = &rec_runtime;
     const struct wire_region *h = &rt->header;

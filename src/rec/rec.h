@@ -91,7 +91,7 @@ static inline bool rec_enter(void)
 {
     if (!rec_is_on())
         return false;
-    /* Ordered before the look at the state, as rec_detach orders its store of
+    /* Ordered before the look at the state, as rec_region_leave orders its store of
      * the state before its look at the number: one of both sees the other. */
     __atomic_fetch_add(&rec_runtime.own->inside, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&rec_runtime.state, __ATOMIC_SEQ_CST) == REC_ON)
@@ -127,9 +127,9 @@ void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g);
 
 /* process.c: leave the region, so that another can be attached to. Calls that
  * began before end in memory that stays; false: one was still at work after
- * timeout_ms, call again. rec_detach_memory gives back what nobody needs. */
-bool rec_detach(unsigned timeout_ms);
-void rec_detach_memory(void);
+ * timeout_ms, call again. rec_region_drop gives back what nobody needs. */
+bool rec_region_leave(unsigned timeout_ms);
+void rec_region_drop(void);
 
 /* claim.c: a slot for this process, once, whoever asks; false: none is free. */
 bool rec_process_claim(void);
@@ -159,8 +159,14 @@ uint32_t rec_sites_next(void); /* id from which on this copy has used none */
 /* sitecopy.c: a deep copy that is never freed; NULL: out of memory. */
 struct oriel_site_node *rec_site_copy(const struct oriel_site *site);
 
+/* switch.c: directives that somebody outside has put into the region. */
+void rec_switch_look(void);
+/* sites.c: the same for all sites known so far; what cannot be understood
+ * changes nothing. False: somebody else is at it, nothing was done. */
+bool rec_sites_filter(const char *directives);
+
 /* filter.c: level from which a site of this target and name records. */
-int rec_filter_set(const char *directives); /* 0 or ORIEL_EINVAL */
+int rec_filter_set(const char *directives); /* 0 or ORIEL_EINVAL; one caller at a time */
 bool rec_filter_allows(const char *target, const char *name, uint8_t level);
 
 #endif

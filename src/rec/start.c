@@ -58,9 +58,9 @@ static bool make_way(void)
 {
     if (!is_past() && __atomic_load_n(&rec_runtime.state, __ATOMIC_ACQUIRE) != REC_LEAVING)
         return true;
-    if (!rec_detach(LEAVE_MS))
+    if (!rec_region_leave(LEAVE_MS))
         return false;
-    rec_detach_memory();
+    rec_region_drop();
     return true;
 }
 
@@ -97,11 +97,11 @@ int oriel_stop(unsigned timeout_ms)
     int rc = 0;
     pthread_mutex_lock(&start_lock);
     if (started_by) {
-        bool left = rec_detach(timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS);
+        bool left = rec_region_leave(timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS);
         stop_fn *stop = (stop_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_stop");
         rc = stop ? stop(left_ms(deadline)) : 0;
         if (left) {
-            rec_detach_memory();
+            rec_region_drop();
             started_by = 0;
         } else if (rc == 0) {
             rc = ORIEL_EBUSY;

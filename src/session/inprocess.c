@@ -34,7 +34,7 @@ enum state { OFF = 0, RUNNING, STOPPING, DONE };
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool cond_ready;
+    bool cond_ready, hooked;
     enum state state;
     int32_t pid; /* who started: not a fork child */
     pthread_t thread;
@@ -237,11 +237,20 @@ static int add_outlets(const struct wish *w)
     return rc;
 }
 
+/* Fork children that still record here have nobody who reads on. What they say
+ * from now on stays in the ring, where `oriel recover` finds it. */
+static bool others_record(void)
+{
+    struct region_info info;
+    return region_inspect(region_path(self.region), &info, NULL) == 0 && info.processes_alive > 1;
+}
+
 /* The lock is held. Releases what the drain thread no longer uses. */
 static void release(void)
 {
+    bool leave = self.region && others_record();
     session_free(self.session);
-    if (self.region)
+    if (self.region && !leave)
         (void)region_unlink(region_path(self.region), NULL);
     region_free(self.region);
     self.session = NULL;
@@ -278,6 +287,19 @@ static void at_exit(void)
     (void)oriel_inprocess_stop(self.exit_ms);
 }
 
+/* In a fork child, which has no drain thread: plain stores only. Files and
+ * memory of the parent's session are left alone; a start makes its own. */
+static void forked(void)
+{
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    self.lock = unlocked;
+    self.cond_ready = false;
+    self.state = OFF;
+    self.pid = 0;
+    self.session = NULL;
+    self.region = NULL;
+}
+
 static int prepare_once(void)
 {
     if (self.cond_ready)
@@ -288,9 +310,9 @@ static int prepare_once(void)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     int rc = pthread_cond_init(&self.changed, &attr);
     pthread_condattr_destroy(&attr);
-    if (rc != 0 || atexit(at_exit) != 0)
+    if (rc != 0 || (!self.hooked && (atexit(at_exit) != 0 || pthread_atfork(NULL, NULL, forked))))
         return ORIEL_ENOMEM;
-    self.cond_ready = true;
+    self.cond_ready = self.hooked = true;
     return 0;
 }
 
@@ -313,16 +335,33 @@ static int start_locked(const struct wish *w, int (*attach)(const char *ring_pat
     return rc;
 }
 
+/* The lock is held. Running already: another copy of the record path, in a
+ * plugin say, takes part. */
+static int start_or_join(const struct wish *w, int (*attach)(const char *ring_path))
+{
+    if (self.state == DONE) { /* after a stop whose time was up */
+        pthread_join(self.thread, NULL);
+        release();
+    }
+    if (self.state == STOPPING)
+        return ORIEL_EBUSY;
+    if (self.state == OFF)
+        return start_locked(w, attach);
+    int rc = attach(region_path(self.region));
+    return rc == ORIEL_ESTATE ? 0 : rc;
+}
+
 int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(const char *ring_path))
 {
     if (!attach || (options && options->size < sizeof options->size))
         return ORIEL_EINVAL;
-    /* Before the lock: in a fork child the drain thread may hold it for ever. */
+    /* Before the lock: in a child that was forked behind libc's back the drain
+     * thread may hold it for ever. */
     if (self.pid && self.pid != os_getpid())
         return ORIEL_ESTATE;
     struct wish w = make_wish(options);
     pthread_mutex_lock(&self.lock);
-    int rc = self.state == OFF ? start_locked(&w, attach) : 0;
+    int rc = start_or_join(&w, attach);
     pthread_mutex_unlock(&self.lock);
     return rc;
 }

@@ -3,7 +3,9 @@
  * In-process export: what liboriel-core finds by name after it loaded
  * liboriel. One drain thread, which takes no signals, reads the region that
  * the program writes and feeds the outlets. A fork child has no such thread:
- * there both functions do nothing, and the parent keeps reading its records.
+ * the parent reads its records until the child starts an export of its own.
+ * What children say after their parent's export has ended stays in the ring,
+ * for `oriel recover`.
  */
 #ifndef ORIEL_SESSION_INPROCESS_H
 #define ORIEL_SESSION_INPROCESS_H
@@ -24,8 +26,11 @@ extern "C" {
  *   service_name  OTEL_SERVICE_NAME   name of the program
  *   exit_ms       ORIEL_EXIT_MS       1000
  * Each outlet writes DIRECTORY/{session id}_{timestamp}.SUFFIX.
- * 0, also when it runs already; ORIEL_EINVAL, ORIEL_ENOMEM, ORIEL_ENOSPC,
- * ORIEL_EIO, ORIEL_ESTATE (a fork child), or what `attach` answered. Not from signal handlers.
+ * When it runs already, `attach` is called for the region there is: 0, also when
+ * it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended yet.
+ * ORIEL_EINVAL, ORIEL_ENOMEM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ESTATE (a child
+ * that was forked behind libc's back), or what `attach` answered. Not from
+ * signal handlers.
  */
 ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));

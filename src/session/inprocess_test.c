@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <oriel/oriel.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,7 +16,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "rec/rec.h"
 #include "session/session.h"
+#include "source/region_io.h"
 #include "test.h"
 
 static char dir[512];
@@ -67,6 +70,14 @@ static void emit(int n)
     for (int i = 0; i < n; i++) {
         ORIEL_SPAN("inprocess.work", "i", i);
     }
+}
+
+static char attached_to[512];
+
+static int keep_path(const char *ring_path)
+{
+    snprintf(attached_to, sizeof attached_to, "%s", ring_path);
+    return oriel_attach(ring_path);
 }
 
 static void *emit_thread(void *n)
@@ -199,6 +210,131 @@ TEST(inprocess_fork_child_records_through_its_parent_and_exits_at_once)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK_EQ(oriel_inprocess_stop(10000), 0);
     CHECK_EQ(spans_in_capture(), 25);
+}
+
+/* As oriel_stop and oriel_start do it, without loading a library. */
+static void stop_and_leave(void)
+{
+    CHECK(rec_region_leave(1000));
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    rec_region_drop();
+}
+
+static uint64_t emitted;
+static int emit_on;
+
+static void *emit_flat_out(void *unused)
+{
+    (void)unused;
+    while (__atomic_load_n(&emit_on, __ATOMIC_RELAXED)) {
+        ORIEL_SPAN("outer");
+        emit(3);
+        __atomic_fetch_add(&emitted, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void wait_for_emits(void)
+{
+    uint64_t enough = __atomic_load_n(&emitted, __ATOMIC_RELAXED) + 1000;
+    while (__atomic_load_n(&emitted, __ATOMIC_RELAXED) < enough)
+        sched_yield();
+}
+
+TEST_T(inprocess_starts_again_and_again_while_threads_record, 120)
+{
+    enum { THREADS = 4, ROUNDS = 20 };
+    pthread_t t[THREADS];
+    struct oriel_options o = options("capture");
+    emit_on = 1;
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE(pthread_create(&t[i], NULL, emit_flat_out, NULL) == 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+        CHECK(oriel_enabled());
+        wait_for_emits();
+        stop_and_leave();
+        CHECK(!oriel_enabled());
+        wait_for_emits(); /* nobody is there, and nobody minds */
+        CHECK(spans_in_capture() > 100);
+        unlink(file_with(".oriel"));
+    }
+    __atomic_store_n(&emit_on, 0, __ATOMIC_RELAXED);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+}
+
+TEST(inprocess_second_recording_holds_what_was_said_in_it_and_no_more)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    {
+        ORIEL_SPAN("open.all.the.time");
+        emit(11);
+        stop_and_leave();
+        emit(500);
+        CHECK_EQ(spans_in_capture(), 12);
+        unlink(file_with(".oriel"));
+        REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+        emit(22);
+        CHECK_EQ(oriel_tls.thread->depth, 1); /* the span above is still open */
+    }
+    CHECK_EQ(oriel_tls.thread->depth, 0);
+    stop_and_leave();
+    CHECK_EQ(spans_in_capture(), 22);
+}
+
+TEST(inprocess_fork_child_may_start_an_export_of_its_own)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(5);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        snprintf(dir, sizeof dir, "%s/child", test_tmpdir());
+        bool ok = rec_region_leave(1000);
+        rec_region_drop();
+        ok = ok && oriel_inprocess_start(&o, oriel_attach) == 0;
+        emit(40);
+        stop_and_leave();
+        _exit(ok && spans_in_capture() == 40 ? 0 : 1);
+    }
+    int status;
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    emit(6);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 11);
+}
+
+TEST(inprocess_ring_stays_while_children_record_into_it)
+{
+    struct oriel_options o = options("capture");
+    int go[2], said[2];
+    char byte = 0, path[512];
+    REQUIRE(pipe(go) == 0 && pipe(said) == 0);
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    emit(5);
+    snprintf(path, sizeof path, "%s", attached_to);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        emit(20);
+        bool ok = write(said[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 1;
+        emit(30);
+        _exit(ok ? 0 : 1);
+    }
+    REQUIRE(read(said[0], &byte, 1) == 1);
+    CHECK_EQ(oriel_inprocess_stop(10000), 0);
+    CHECK_EQ(spans_in_capture(), 25);
+    int status;
+    REQUIRE(write(go[1], &byte, 1) == 1 && waitpid(pid, &status, 0) == pid);
+    CHECK_EQ(status, 0);
+    struct region_info info;
+    REQUIRE(region_inspect(path, &info, NULL) == 0); /* for oriel recover */
+    CHECK(info.unread_bytes > 0);
+    CHECK_EQ(region_unlink(path, NULL), 0);
 }
 
 TEST(inprocess_flight_recorder_writes_on_a_trigger_only)
