@@ -258,4 +258,66 @@ TEST(a_steady_load_allocates_nothing)
     piped_done(&c);
 }
 
+/* What a consumer was given, call by call. */
+struct given {
+    size_t calls, items;
+    uint64_t last_ns;
+    bool ordered, cut_a_tie;
+};
+
+static void count_given(void *user, const struct model_batch *items)
+{
+    struct given *g = user;
+    REQUIRE(items->item_count >= PIPE_GIVEN);
+    for (size_t i = 0; i < items->item_count; i++) {
+        g->ordered &= items->items[i].t_ns >= g->last_ns;
+        g->last_ns = items->items[i].t_ns;
+    }
+    g->calls++;
+    g->items += items->item_count;
+    g->cut_a_tie |= items->items[items->item_count - 1].u.span.flags & MODEL_SPAN_TIED;
+}
+
+TEST(a_large_push_is_given_out_in_parts_that_add_up)
+{
+    struct piped c;
+    struct cast k = {0};
+    struct given g = {.ordered = true};
+    const size_t spans = 5 * PIPE_GIVEN + 7;
+    piped_init(&c, NULL);
+    hire(&c, &k);
+    pipe_on_items(c.pipe, count_given, &g);
+    for (uint64_t i = 0; i < spans; i++)
+        rec_end(&c.in, &k.a, 100 + 2 * i + 1, rec_begin(&c.in, &k.a, 100 + 2 * i, k.plain));
+    c.in.last = true;
+    CHECK_EQ(pipe_push(c.pipe, &c.in, &c.out), 0);
+    CHECK(g.calls >= 4 && g.ordered);
+    CHECK(c.out.last && c.out.item_count < 2 * (size_t)PIPE_GIVEN);
+    CHECK_EQ(g.items + c.out.item_count, spans);
+    CHECK_EQ(piped_counts(&c).items_out, spans);
+    piped_done(&c);
+}
+
+TEST(spans_of_the_same_instant_are_given_out_together)
+{
+    struct piped c;
+    struct cast k = {0};
+    struct given g = {.ordered = true};
+    piped_init(&c, NULL);
+    hire(&c, &k);
+    pipe_on_items(c.pipe, count_given, &g);
+    for (uint64_t i = 0; i < 4 * PIPE_GIVEN; i++) { /* groups of three of one interval */
+        uint64_t ids[3];
+        for (unsigned d = 0; d < 3; d++)
+            ids[d] = rec_begin(&c.in, &k.a, 100 + 2 * i, k.plain);
+        for (unsigned d = 3; d-- > 0;)
+            rec_end(&c.in, &k.a, 100 + 2 * i + 1, ids[d]);
+    }
+    c.in.last = true;
+    CHECK_EQ(pipe_push(c.pipe, &c.in, &c.out), 0);
+    CHECK(g.calls > 2 && !g.cut_a_tie);
+    CHECK_EQ(g.items + c.out.item_count, 3 * 4 * PIPE_GIVEN);
+    piped_done(&c);
+}
+
 TEST_MAIN()
