@@ -96,13 +96,19 @@ uint64_t recording_lost_total(const struct recording *r)
     return total;
 }
 
-void recording_end(struct recording *r)
+void recording_close(struct recording *r)
 {
     if (r->state) {
         source_ring.close(r->state);
         free(r->state);
         model_catalog_done(&r->catalog);
     }
+    r->state = NULL;
+}
+
+void recording_end(struct recording *r)
+{
+    recording_close(r);
     region_unlink(r->path, NULL);
     region_free(r->region);
 }

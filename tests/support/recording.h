@@ -30,6 +30,8 @@ void recording_make(struct recording *r, const struct region_options *options);
 void recording_begin(struct recording *r, const struct region_options *options);
 /* Read what is there now; with `all`, until the source ends. */
 void recording_read(struct recording *r, bool all);
+/* The reader goes; the ring stays, for another. */
+void recording_close(struct recording *r);
 /* Close, remove the ring. */
 void recording_end(struct recording *r);
 uint64_t recording_lost_total(const struct recording *r);
