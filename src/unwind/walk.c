@@ -251,7 +251,7 @@ static enum step step_by_fp(struct walk *w, const struct unwind_module *m)
         w->result.fp_frames++;
         return GO_ON;
     }
-    if (fp == 0)
+    if (fp == 0 && (m || w->result.fp_frames > 0)) /* not just any address with rbp 0 */
         return end(w, UNWIND_END_FP_ZERO);
     if (fp % 8 != 0 || fp < sp)
         return end(w, UNWIND_END_NO_ROW);

@@ -21,9 +21,8 @@ static unsigned long rows, wrong;
 
 static const char *reg_name(uint32_t arch, unsigned reg)
 {
-    static const char *const x86[] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi",
-                                      "rbp", "rsp", "r8",  "r9",  "r10", "r11",
-                                      "r12", "r13", "r14", "r15", "rip"};
+    static const char *const x86[] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8",
+                                      "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip"};
     static char arm[8];
     if (arch == UNWIND_X86_64)
         return reg < 17 ? x86[reg] : "?";
@@ -61,7 +60,7 @@ static void print_rule(struct eh_rule r)
 /* What a plain row says, as readelf would write it; "-" for the others. */
 static void print_row(uint32_t arch, unwind_row row)
 {
-    static const char *const kinds[] = {"none", "root",  "sp",  "fp",
+    static const char *const kinds[] = {"none",  "root",  "sp",  "fp",
                                         "at-sp", "at-fp", "plt", "rules"};
     unsigned kind = unwind_row_kind(row);
     printf(" | %s", kinds[kind]);

@@ -91,6 +91,8 @@ static void on_mmap(const uint8_t *body)
     const char *name = (const char *)body + 64;
     if (name[0] == '/')
         unwind_file_open(name, &file);
+    else if (strcmp(name, "[vdso]") == 0)
+        unwind_file_vdso(&file);
     map(&plain, &module, range[2], file);
     map(&compiled, &module, range[2], file);
     unwind_file_unref(file);
@@ -103,35 +105,13 @@ static void compile_all(void)
             unwind_modules_compile(&compiled, compiled.space.modules[i].start);
 }
 
-/* What perf does not report: the vDSO. Asked of the process once it runs. */
-static void add_vdso(void)
-{
-    static bool added;
-    struct unwind_file *file;
-    struct unwind_modules now;
-    if (added || unwind_file_vdso(&file) != ORIEL_OK)
-        return;
-    added = true;
-    if (unwind_modules_init(&now, UNWIND_ARCH_HERE) == ORIEL_OK &&
-        unwind_modules_read(&now, pid) == ORIEL_OK) {
-        for (uint32_t i = 0; i < now.space.count; i++) {
-            const struct unwind_module *m = &now.space.modules[i];
-            if (unwind_space_find(&plain.space, m->start))
-                continue;
-            map(&plain, m, 0, file);
-            map(&compiled, m, 0, file);
-        }
-        unwind_modules_done(&now);
-    }
-    unwind_file_unref(file);
-}
-
-static void tell(const struct unwind_result *r, const uint64_t *pcs)
+static void tell(const struct unwind_result *r, const uint64_t *pcs, uint64_t used)
 {
     static int told;
     if (told++ >= 5)
         return;
-    printf("  %s after %u frames, the last at", unwind_end_text(r->end), r->count);
+    printf("  %s after %u frames with %llu bytes of stack, the last at", unwind_end_text(r->end),
+           r->count, (unsigned long long)used);
     for (uint32_t i = r->count > 3 ? r->count - 3 : 0; i < r->count; i++) {
         const struct unwind_module *m = unwind_space_find(&plain.space, pcs[i]);
         printf(" %#llx", (unsigned long long)(m ? pcs[i] - m->bias : pcs[i]));
@@ -155,9 +135,13 @@ static void on_sample(const uint8_t *body)
     memcpy(&size, body, 8);
     if (size)
         memcpy(&used, body + 8 + size, 8);
-    struct unwind_memory memory = {body + 8, unwind_sp(&regs), used, NULL, NULL};
+    /* The kernel copies what is in memory: a page never touched, in some large
+     * frame, ends the dump. What lies beyond is of outer frames, and waits. */
+    struct unwind_peek peek = {.pid = pid};
+    struct unwind_memory memory = {body + 8, unwind_sp(&regs), used, unwind_peek_read, &peek};
     uint64_t pcs[FRAMES], again[FRAMES];
-    add_vdso();
+    if (used == STACK_BYTES)
+        memory.read = NULL; /* longer than the dump: by design */
     double begin = now_ns();
     struct unwind_result r = unwind_walk(&plain.space, &memory, &regs, pcs, FRAMES);
     tally.ns += now_ns() - begin;
@@ -171,7 +155,7 @@ static void on_sample(const uint8_t *body)
     if (r.end == UNWIND_END_TRUNCATED && used == STACK_BYTES)
         tally.cut++;
     else if (!unwind_end_is_complete(r.end))
-        tell(&r, pcs);
+        tell(&r, pcs, used);
 }
 
 static void drain(struct perf_event_mmap_page *page)
@@ -245,8 +229,7 @@ int main(int argc, char **argv)
         waitpid(pid, &status, 0);
         return SKIPPED;
     }
-    void *page =
-        mmap(NULL, (RING_PAGES + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *page = mmap(NULL, (RING_PAGES + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED || unwind_modules_init(&plain, UNWIND_ARCH_HERE) != ORIEL_OK ||
         unwind_modules_init(&compiled, UNWIND_ARCH_HERE) != ORIEL_OK || write(go, "g", 1) != 1)
         return 2;

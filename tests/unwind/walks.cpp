@@ -64,8 +64,9 @@ void compare(const uint64_t *ours, uint32_t count, const uint64_t *theirs, int t
         uint32_t i = 0;
         while (i < count && i < static_cast<uint32_t>(their_count) && ours[i] == theirs[i])
             i++;
-        test_fail(__FILE__, __LINE__, "%u frames (%s), libgcc has %d; at %u: %#llx and %#llx, pc %#llx",
-                  count, unwind_end_text(end), their_count, i, (unsigned long long)ours[i],
+        test_fail(__FILE__, __LINE__,
+                  "%u frames (%s), libgcc has %d; at %u: %#llx and %#llx, pc %#llx", count,
+                  unwind_end_text(end), their_count, i, (unsigned long long)ours[i],
                   (unsigned long long)theirs[i], (unsigned long long)ours[0]);
     }
 }
