@@ -107,6 +107,18 @@ struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t
     return p;
 }
 
+struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32_t pid,
+                                                  struct model_str exe, struct model_str cmdline)
+{
+    struct model_process *p = model_catalog_find_process(c, pid);
+    if (!p || p->trace_hi || p->trace_salt)
+        return model_catalog_add_process(c, pid, exe, cmdline);
+    if ((exe.n && !copy_str(c, exe, &p->exe)) || (cmdline.n && !copy_str(c, cmdline, &p->cmdline)))
+        return NULL;
+    p->name = last_component(p->exe);
+    return p;
+}
+
 struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
                                               int32_t tid, uint32_t serial)
 {

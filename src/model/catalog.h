@@ -101,6 +101,10 @@ void model_catalog_init(struct model_catalog *c);
 void model_catalog_done(struct model_catalog *c);
 struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t pid,
                                                 struct model_str exe, struct model_str cmdline);
+/* The process of this pid as another source met it, made if there is none: one
+ * that has no seeds of trace ids yet gets these texts. */
+struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32_t pid,
+                                                  struct model_str exe, struct model_str cmdline);
 struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
                                               int32_t tid, uint32_t serial);
 /* Let a further stream (serial) count as this thread. */

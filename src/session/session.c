@@ -27,10 +27,22 @@ struct outlet {
     uint64_t given;
 };
 
+/* A source beside the main one: it needs no acknowledgement and ends with it. */
+struct side {
+    const struct source *table;
+    void *state, *state_block;
+    struct model_batch records;
+    uint64_t watermark_ns;
+};
+enum { SIDES_MAX = 4 };
+
 struct session {
     struct model_catalog catalog;
     const struct source *source;
     void *source_state, *source_block;
+    struct side sides[SIDES_MAX];
+    unsigned side_count;
+    uint64_t source_watermark_ns;
     struct pipe *pipe;
     struct model_batch records, items;
     struct outlet outlets[SESSION_OUTLETS_MAX];
@@ -105,6 +117,28 @@ int session_new_source(struct session **out, const struct source *table, const c
 fail:
     session_free(s);
     return rc;
+}
+
+int session_add_source(struct session *s, const struct source *table, const void *options,
+                       struct oriel_err *err)
+{
+    assert(s && table && table->open_with && !s->started);
+    if (s->side_count == SIDES_MAX)
+        return err_set(err, ORIEL_ELIMIT, "%s: no more than %u sources beside the first",
+                       table->name, SIDES_MAX);
+    struct side *d = &s->sides[s->side_count];
+    *d = (struct side){.table = table};
+    d->state = state_new(table->state_size, &d->state_block);
+    if (!d->state)
+        return err_set(err, ORIEL_ENOMEM, "%s: out of memory", table->name);
+    int rc = table->open_with(d->state, options, &s->catalog, err);
+    if (rc < 0) {
+        mem_free(d->state_block);
+        return rc;
+    }
+    model_batch_init(&d->records, &s->catalog);
+    s->side_count++;
+    return 0;
 }
 
 /* ---- outlets ---- */
@@ -285,21 +319,21 @@ void session_set_deadline(struct session *s, uint64_t mono_ns)
 
 /* ---- a round ---- */
 
-static void count_records(struct session *s)
+static void count_records(struct session *s, const struct model_batch *b)
 {
     struct session_counts *c = &s->counts;
-    const struct model_record *r = s->records.records;
+    const struct model_record *r = b->records;
     uint64_t words = 0, end = c->end_ns;
-    for (size_t i = 0; i < s->records.record_count; i++) {
+    for (size_t i = 0; i < b->record_count; i++) {
         assert(r[i].type <= ORIEL_REC_MAX);
         c->by_type[r[i].type]++;
         words += r[i].words;
         end = r[i].t_ns > end ? r[i].t_ns : end;
     }
-    c->records += s->records.record_count;
+    c->records += b->record_count;
     c->bytes += words * 8;
     c->end_ns = end;
-    s->step_bytes = words * 8;
+    s->step_bytes += words * 8;
     s->pending_bytes += words * 8;
 }
 
@@ -333,20 +367,52 @@ static void give_items(void *user, const struct model_batch *items)
 
 /* Records become items. Skipped where nobody wants items: a plain recording
  * pays for no ordering. */
-static void through_pipe(struct session *s)
+static void through_pipe(struct session *s, const struct model_batch *b)
 {
     if (!s->wants_items)
         return;
-    if (!s->records.record_count && !s->records.last && s->records.watermark_ns <= s->watermark_ns)
+    if (!b->record_count && !b->last && b->watermark_ns <= s->watermark_ns)
         return;
-    if (s->records.watermark_ns > s->watermark_ns)
-        s->watermark_ns = s->records.watermark_ns;
+    if (b->watermark_ns > s->watermark_ns)
+        s->watermark_ns = b->watermark_ns;
     model_batch_clear(&s->items);
-    int rc = pipe_push(s->pipe, &s->records, &s->items);
+    int rc = pipe_push(s->pipe, b, &s->items);
     if (rc < 0)
         internal_failure(s, rc, "pipeline");
-    s->items.last = s->records.last;
+    s->items.last = b->last;
     give_items(s, &s->items);
+}
+
+/* What no source will go below any more. */
+static uint64_t common_watermark(const struct session *s)
+{
+    uint64_t ns = s->source_watermark_ns;
+    for (unsigned i = 0; i < s->side_count; i++)
+        ns = s->sides[i].watermark_ns < ns ? s->sides[i].watermark_ns : ns;
+    return ns;
+}
+
+static void take_batch(struct session *s, struct model_batch *b)
+{
+    b->watermark_ns = common_watermark(s);
+    count_records(s, b);
+    to_outlets(s, EXPORT_RECORDS, b, b->record_count);
+    through_pipe(s, b);
+}
+
+/* One round of each. What fails there is told by its damage, and costs nobody
+ * else anything. */
+static int poll_sides(struct session *s)
+{
+    int result = SOURCE_IDLE;
+    for (unsigned i = 0; i < s->side_count; i++) {
+        struct side *d = &s->sides[i];
+        model_batch_clear(&d->records);
+        if (d->table->poll(d->state, &d->records, POLL_RECORDS, NULL) == SOURCE_DATA)
+            result = SOURCE_DATA;
+        d->watermark_ns = d->records.watermark_ns;
+    }
+    return result;
 }
 
 static void commit(struct session *s, uint64_t now)
@@ -384,7 +450,7 @@ static void settle(struct session *s)
     if (!s->source->commit)
         return;
     uint64_t now = clock_mono_ns();
-    if (s->records.record_count && !s->pending) {
+    if (s->step_bytes && !s->pending) {
         s->pending = true;
         s->pending_since_ns = now;
     }
@@ -416,11 +482,13 @@ int session_step(struct session *s, struct oriel_err *err)
     }
     s->records.last |= result == SOURCE_END;
     s->ended = s->records.last;
-    count_records(s);
-    to_outlets(s, EXPORT_RECORDS, &s->records, s->records.record_count);
-    through_pipe(s);
+    s->source_watermark_ns = s->records.watermark_ns;
+    int beside = s->side_count ? poll_sides(s) : SOURCE_IDLE;
+    for (unsigned i = 0; i < s->side_count; i++)
+        take_batch(s, &s->sides[i].records);
+    take_batch(s, &s->records);
     settle(s);
-    return result;
+    return result == SOURCE_IDLE ? beside : result;
 }
 
 int session_run(struct session *s, struct oriel_err *err)
@@ -475,13 +543,16 @@ static void close_outlets(struct session *s)
 int session_finish(struct session *s, struct oriel_err *err)
 {
     assert(s && !s->finished);
+    for (unsigned i = 0; i < s->side_count; i++)
+        if (s->sides[i].table->over)
+            s->sides[i].table->over(s->sides[i].state);
     drain(s);
     if (!s->ended) { /* a live source never says so itself */
         s->started = s->ended = true;
         model_batch_clear(&s->records);
         s->records.last = true;
         to_outlets(s, EXPORT_RECORDS, &s->records, 0);
-        through_pipe(s);
+        through_pipe(s, &s->records);
     }
     commit(s, 0);
     close_outlets(s);
@@ -548,6 +619,11 @@ void session_free(struct session *s)
     pipe_free(s->pipe);
     model_batch_done(&s->items);
     model_batch_done(&s->records);
+    for (unsigned i = 0; i < s->side_count; i++) {
+        model_batch_done(&s->sides[i].records);
+        s->sides[i].table->close(s->sides[i].state);
+        mem_free(s->sides[i].state_block);
+    }
     if (s->source_state)
         s->source->close(s->source_state);
     mem_free(s->source_block);

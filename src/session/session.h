@@ -53,6 +53,11 @@ int session_new(struct session **out, const char *source, const char *path,
 /* The same with the source's table at hand. */
 int session_new_source(struct session **out, const struct source *source, const char *path,
                        const struct pipe_options *pipe, struct oriel_err *err);
+/* Add a source beside the first one, before the first step: what both say of a
+ * thread is one thread's. Its options are a struct of its own header. 0,
+ * ORIEL_ELIMIT, ORIEL_ENOMEM, or what the source answers. */
+int session_add_source(struct session *s, const struct source *table, const void *options,
+                       struct oriel_err *err);
 /* Add an outlet before the first step; it is opened at once, so set resource
  * attributes first. `options` is a struct of the exporter's table (NULL:
  * defaults), copied; `out` is taken in every case, closed with the session.

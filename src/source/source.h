@@ -37,6 +37,13 @@ struct source {
      * (what, where, what to do). */
     int (*open)(void *state, const char *path, struct model_catalog *catalog,
                 struct oriel_err *err);
+    /* The same for sources that watch something else than a file; `options` is a
+     * struct of the source's own header. One of both may be NULL. */
+    int (*open_with)(void *state, const void *options, struct model_catalog *catalog,
+                     struct oriel_err *err);
+    /* Nothing more will happen: the next polls hold nothing back. NULL: it never
+     * does. */
+    void (*over)(void *state);
     /* Fill `batch` (cleared by the caller) with at most about max_records.
      * Returns enum source_result or a negative code. */
     int (*poll)(void *state, struct model_batch *batch, size_t max_records, struct oriel_err *err);

@@ -123,6 +123,18 @@ static int find_process(struct decoder *d, const struct model_process *told,
 {
     uint64_t key = process_key(told);
     const uint64_t *known = map_get(&d->process_by_key, key);
+    if (!known && (told->trace_hi || told->trace_salt)) {
+        /* Sampled before it said anything itself: known by pid and start. */
+        struct model_process before = {.pid = told->pid, .start_ns = told->start_ns};
+        known = map_get(&d->process_by_key, process_key(&before));
+        if (known && !map_put(&d->process_by_key, key, *known))
+            return ORIEL_ENOMEM;
+        known = map_get(&d->process_by_key, key);
+        if (known) {
+            d->catalog->processes[*known]->trace_hi = told->trace_hi;
+            d->catalog->processes[*known]->trace_salt = told->trace_salt;
+        }
+    }
     if (known) {
         assert(*known < d->catalog->process_count);
         *out = d->catalog->processes[*known];

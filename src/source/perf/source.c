@@ -24,9 +24,11 @@ enum {
     SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
 };
 
-int perf_source_open(struct perf_source *p, const struct perf_options *o,
-                     struct model_catalog *catalog, struct oriel_err *err)
+static int perf_open(void *state, const void *options, struct model_catalog *catalog,
+                     struct oriel_err *err)
 {
+    struct perf_source *p = state;
+    const struct perf_options *o = options;
     memset(p, 0, sizeof *p);
     p->catalog = catalog;
     p->next_serial = SERIAL_FIRST;
@@ -46,8 +48,9 @@ int perf_source_open(struct perf_source *p, const struct perf_options *o,
     return 0;
 }
 
-void perf_source_close(struct perf_source *p)
+static void perf_close(void *state)
 {
+    struct perf_source *p = state;
     size_t at = 0;
     uint64_t key, value;
     while (map_next(&p->threads, &at, &key, &value))
@@ -59,12 +62,9 @@ void perf_source_close(struct perf_source *p)
 
 /* ---- who ---- */
 
-static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns)
+static struct model_process *add_process(struct perf_source *p, int32_t pid, uint64_t unix_ns)
 {
     char path[64], cmdline[1024], exe[512];
-    struct model_process *known = model_catalog_find_process(p->catalog, pid);
-    if (known)
-        return known;
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     ssize_t n = readlink(path, exe, sizeof exe);
     snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
@@ -72,9 +72,19 @@ static struct model_process *process_of(struct perf_source *p, int32_t pid, uint
     struct model_process *new = model_catalog_add_process(
         p->catalog, pid, (struct model_str){exe, n > 0 ? (uint32_t)n : 0},
         (struct model_str){cmdline, m > 0 ? (uint32_t)m - (cmdline[m - 1] == 0) : 0});
-    if (new)
+    if (new) {
         new->start_ns = unix_ns;
+        /* Ticks are nanoseconds of the monotonic clock, until the program says better. */
+        new->clock.now = (struct clock_piece){0, p->unix_offset, UINT64_C(1) << 32};
+        new->clock.before = new->clock.now;
+    }
     return new;
+}
+
+static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns)
+{
+    struct model_process *known = model_catalog_find_process(p->catalog, pid);
+    return known ? known : add_process(p, pid, unix_ns);
 }
 
 static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_t tid,
@@ -117,6 +127,18 @@ static void forget_thread(struct perf_source *p, int32_t tid)
 
 /* ---- samples ---- */
 
+/* The time in ticks of the process, in which a capture says it in few bytes. */
+static uint64_t ticks_of(const struct perf_source *p, const struct model_thread *t,
+                         uint64_t unix_ns)
+{
+    const struct clock_piece *c = &p->catalog->processes[t->process]->clock.now;
+    if (c->mult == 0)
+        return unix_ns - p->unix_offset;
+    int64_t ns = (int64_t)(unix_ns - c->base_ns);
+    __int128 ticks = ((__int128)ns << 32) / (__int128)c->mult;
+    return c->base_ticks + (uint64_t)(int64_t)ticks;
+}
+
 static void add_sample(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                        uint8_t kind, uint64_t time_ns, uint64_t weight, uint32_t stack)
 {
@@ -127,7 +149,7 @@ static void add_sample(struct perf_source *p, struct model_batch *batch, struct 
         return;
     }
     raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, kind, 0);
-    raw[1] = time_ns;
+    raw[1] = ticks_of(p, t->thread, time_ns + p->unix_offset);
     raw[2] = stack;
     raw[3] = weight;
     raw[4] = 1;
@@ -186,9 +208,22 @@ static void sampled(struct perf_source *p, struct model_batch *batch, struct per
     }
 }
 
+/* Another program in the same process: what is known of it says nothing any
+ * more, unless the new one has introduced itself already. */
+static void replaced(struct perf_source *p, const struct perf_record *r)
+{
+    uint64_t unix_ns = r->time_ns + p->unix_offset;
+    const struct model_process *known = model_catalog_find_process(p->catalog, r->pid);
+    forget_thread(p, r->tid);
+    if (known && known->start_ns < unix_ns)
+        (void)add_process(p, r->pid, unix_ns);
+}
+
 static void named(struct perf_source *p, const struct perf_record *r)
 {
-    struct perf_thread *t = r->u.comm.exec ? NULL : thread_of(p, r);
+    if (r->u.comm.exec)
+        replaced(p, r);
+    struct perf_thread *t = thread_of(p, r);
     const char *name = r->u.comm.name;
     if (t && t->thread->name.n == 0)
         (void)model_thread_set_name(p->catalog, t->thread,
@@ -226,10 +261,11 @@ static void take(struct perf_source *p, struct model_batch *batch, const struct 
     }
 }
 
-int perf_source_poll(struct perf_source *p, struct model_batch *batch, size_t max_records, bool all)
+static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
+                     struct oriel_err *err)
 {
-    uint64_t now = clock_mono_ns();
-    uint64_t horizon = all ? UINT64_MAX : now - SETTLE_NS;
+    struct perf_source *p = state;
+    uint64_t horizon = p->over ? UINT64_MAX : clock_mono_ns() - SETTLE_NS;
     const uint8_t *at = NULL;
     size_t bytes, taken = 0;
     perf_rings_begin(&p->events);
@@ -244,8 +280,28 @@ int perf_source_poll(struct perf_source *p, struct model_batch *batch, size_t ma
     }
     perf_rings_end(&p->events);
     /* What comes later is not older than the horizon, or than what was left. */
-    if (at == NULL && !all)
-        p->watermark_ns = horizon + p->unix_offset;
+    if (at == NULL)
+        p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
-    return taken > 0;
+    return taken > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
+
+static void perf_over(void *state)
+{
+    struct perf_source *p = state;
+    p->over = true;
+}
+
+static void perf_damage(const void *state, struct source_damage *out)
+{
+    const struct perf_source *p = state;
+    *out = (struct source_damage){.records = p->counts.damaged, .first_offset = UINT64_MAX};
+}
+
+const struct source source_perf = {.name = "perf",
+                                   .state_size = sizeof(struct perf_source),
+                                   .open_with = perf_open,
+                                   .poll = perf_poll,
+                                   .over = perf_over,
+                                   .damage = perf_damage,
+                                   .close = perf_close};

@@ -8,6 +8,7 @@
 #include "model/batch.h"
 #include "source/perf/perf.h"
 #include "source/perf/space.h"
+#include "source/source.h"
 
 struct perf_thread {
     struct model_thread *thread;
@@ -34,15 +35,7 @@ struct perf_source {
     uint64_t unix_offset, watermark_ns;
     uint32_t next_serial;
     struct perf_counts counts;
+    bool over;
 };
-
-/* Codes of perf_events_open. */
-int perf_source_open(struct perf_source *p, const struct perf_options *o,
-                     struct model_catalog *catalog, struct oriel_err *err);
-/* Add samples to the batch, at most about max_records. `all`: the program is
- * over, nothing more comes. 1 if anything was read. */
-int perf_source_poll(struct perf_source *p, struct model_batch *batch, size_t max_records,
-                     bool all);
-void perf_source_close(struct perf_source *p);
 
 #endif

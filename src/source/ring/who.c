@@ -40,8 +40,8 @@ static int add_process(struct ring *r, uint32_t slot)
         mem_free(p);
         return ORIEL_ENOMEM;
     }
-    p->model =
-        model_catalog_add_process(r->catalog, w.pid, exe, cmdline_of(w.cmdline, sizeof w.cmdline));
+    p->model = model_catalog_adopt_process(r->catalog, w.pid, exe,
+                                           cmdline_of(w.cmdline, sizeof w.cmdline));
     if (!p->model) {
         mem_free(p);
         return ORIEL_ENOMEM;
@@ -58,7 +58,8 @@ static int add_process(struct ring *r, uint32_t slot)
     p->model->trace_salt = w.trace_salt;
     ring_clock_offer(r, (enum oriel_clock)p->clock, &w.anchor);
     const struct clock_map *map = ring_clock_map(r, (enum oriel_clock)p->clock, false);
-    p->model->start_ns = map ? clock_map_ns(map, w.anchor.ticks) : w.anchor.unix_ns;
+    if (!p->model->start_ns) /* else another source met it before */
+        p->model->start_ns = map ? clock_map_ns(map, w.anchor.ticks) : w.anchor.unix_ns;
     r->processes[slot] = p;
     return 0;
 }
