@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "test.h"
-#include "unwind/maker.h"
+#include "unwind/testing.h"
 #include "unwind/table.h"
 
 static struct maker m;

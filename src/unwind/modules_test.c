@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "test.h"
-#include "unwind/maker.h"
+#include "unwind/testing.h"
 #include "unwind/table.h"
 
 /* ---- files ---- */

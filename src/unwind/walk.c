@@ -14,9 +14,10 @@
 #include "unwind/table.h"
 
 enum {
-    SIGNALS_MAX = 16,  /* signal frames in one walk */
-    ENTRY_BYTES = 64,  /* of an entry point that describes itself nowhere */
-    LOWEST_CODE = 4096 /* below this lies nothing */
+    SIGNALS_MAX = 16,   /* signal frames in one walk */
+    ENTRY_BYTES = 64,   /* of an entry point that describes itself nowhere */
+    LOWEST_CODE = 4096, /* below this lies nothing */
+    FRAME_MAX = 1 << 20 /* a frame pointer further away is none */
 };
 
 struct walk {
@@ -240,31 +241,40 @@ static bool step_from_nowhere(struct walk *w)
     return move_to(w, pc, sp, r->r[unwind_fp_reg(r->arch)]) == GO_ON;
 }
 
+/* Where nothing describes the code. True: the walk is over, *out says how. */
+static bool ends_here(const struct walk *w, const struct unwind_module *m, enum unwind_end *out)
+{
+    uint64_t fp = w->regs.r[unwind_fp_reg(w->regs.arch)];
+    *out = UNWIND_END_NO_ROW;
+    if (m && m->entry && unwind_pc(&w->regs) - m->entry < ENTRY_BYTES)
+        *out = UNWIND_END_COMPLETE;
+    else if (fp == 0 && (m || w->result.fp_frames > 0)) /* not just any address with fp 0 */
+        *out = UNWIND_END_FP_ZERO;
+    else if (fp % 8 == 0 && fp >= unwind_sp(&w->regs))
+        return false;
+    return true;
+}
+
 /* Both machines keep {caller's fp, return address} where fp points. */
 static enum step step_by_fp(struct walk *w, const struct unwind_module *m)
 {
     uint64_t fp = w->regs.r[unwind_fp_reg(w->regs.arch)], pc, next_fp;
-    uint64_t sp = unwind_sp(&w->regs), address = unwind_pc(&w->regs);
-    if (m && m->entry && address - m->entry < ENTRY_BYTES)
-        return end(w, UNWIND_END_COMPLETE);
+    enum unwind_end why;
     if (!m && w->result.count == 1 && step_from_nowhere(w)) {
         w->result.fp_frames++;
         return GO_ON;
     }
-    if (fp == 0 && (m || w->result.fp_frames > 0)) /* not just any address with rbp 0 */
-        return end(w, UNWIND_END_FP_ZERO);
-    if (fp % 8 != 0 || fp < sp)
-        return end(w, UNWIND_END_NO_ROW);
+    if (ends_here(w, m, &why))
+        return end(w, why);
     if (!read_word(w, fp, &next_fp) || !read_word(w, fp + 8, &pc))
-        return end(w, w->memory->stack_size && fp - sp < UINT64_C(1) << 20 ? UNWIND_END_TRUNCATED
-                                                                           : UNWIND_END_NO_ROW);
+        return end(w,
+                   fp - unwind_sp(&w->regs) < FRAME_MAX ? UNWIND_END_TRUNCATED : UNWIND_END_NO_ROW);
     pc &= w->code_mask;
     if (pc == 0)
         return end(w, UNWIND_END_FP_ZERO);
     /* Made code calls made code; anything else is called from a module. */
-    if (m && !unwind_space_find(w->space, pc - 1))
-        return end(w, UNWIND_END_NO_ROW);
-    if (next_fp != 0 && next_fp <= fp && m)
+    bool called = !m || unwind_space_find(w->space, pc - 1);
+    if (!called || (m && next_fp != 0 && next_fp <= fp))
         return end(w, UNWIND_END_NO_ROW);
     w->result.fp_frames++;
     return move_to(w, pc, fp + 16, next_fp);

@@ -9,7 +9,7 @@
 
 #include "test.h"
 #include "unwind/cache.h"
-#include "unwind/maker.h"
+#include "unwind/testing.h"
 
 enum { SP = 0x7000, WORDS = 96, CODE = 0x30000, BIAS = 0x500000, MAX = 32 };
 

@@ -71,7 +71,7 @@ void compare(const uint64_t *ours, uint32_t count, const uint64_t *theirs, int t
     }
 }
 
-__attribute__((noinline)) void compare_here()
+[[gnu::noinline]] void compare_here()
 {
     trace t;
     uint64_t pcs[depth_max];
@@ -88,7 +88,7 @@ struct tells_when_destroyed {
     }
 };
 
-__attribute__((noinline)) int throws(int depth)
+[[gnu::noinline]] int throws(int depth)
 {
     tells_when_destroyed t;
     std::string text(static_cast<size_t>(depth) + 20, 'x');

@@ -3,8 +3,8 @@
  * For this room's tests: .eh_frame sections written entry by entry, with or
  * without the search table, at fixed addresses.
  */
-#ifndef ORIEL_UNWIND_MAKER_H
-#define ORIEL_UNWIND_MAKER_H
+#ifndef ORIEL_UNWIND_TESTING_H
+#define ORIEL_UNWIND_TESTING_H
 
 #include <string.h>
 
