@@ -35,6 +35,16 @@ struct window {
     uint64_t lo, hi;
 };
 
+/* A forged size may cover half the address space: look no further than needed. */
+static void narrow(struct window *in, uint64_t addr)
+{
+    const uint64_t reach = UINT64_C(1) << 28;
+    if (addr > reach && in->lo < addr - reach)
+        in->lo = addr - reach;
+    if (in->hi - addr > reach)
+        in->hi = addr + reach;
+}
+
 static uint32_t add_string(struct module *m, const char *s)
 {
     return s && *s ? intern_add(&m->maker.strings, s, strlen(s)) : 0;
@@ -273,6 +283,7 @@ static int answer(struct work *w, uint64_t addr, struct window *in)
     w->symbol = elf_symbols_find(&w->m->symbols, addr, &lo, &hi);
     in->lo = interval.lo > lo ? interval.lo : lo;
     in->hi = interval.hi < hi ? interval.hi : hi;
+    narrow(in, addr);
     if (interval.function != NONE && w->tree.functions.items[interval.function].asked)
         return emit_function(w, interval.function, *in);
     return emit_row(w, addr, in);
@@ -329,6 +340,7 @@ static int do_plain(struct module *m, uint64_t addr, struct window *in)
     hi = hi < gap.hi ? hi : gap.hi;
     in->lo = lo > in->lo ? lo : in->lo;
     in->hi = hi < in->hi ? hi : in->hi;
+    narrow(in, addr);
     if (symbol != SIZE_MAX) {
         s.node = symbol_node(m, symbol);
         if (s.node == NONE)
