@@ -27,6 +27,10 @@ foreach(source ${unit_tests})
   endif()
   set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS "${labels}")
 endforeach()
+# Loads liboriel by its name, as a program would.
+if(TEST unit.rec.start)
+  set_tests_properties(unit.rec.start PROPERTIES ENVIRONMENT "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}")
+endif()
 
 # Each folder of tests/ that needs more than that describes itself.
 file(GLOB test_lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/tests.cmake)
