@@ -42,6 +42,7 @@ def churn(bench, threads="20000"):
     said = run(bench, "churn", threads)
     bench.check(said["tries"] == int(threads) * 10, f"tries: {said}")
     bench.check(said["grew_kib"] <= 1024, f"memory: {said}")
+    bench.check(said["lost"] == 0, f"lost: {said}")
     return said
 
 
