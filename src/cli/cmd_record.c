@@ -194,7 +194,9 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
         return err_set(err, ORIEL_EINVAL,
                        "--slow-span is a trigger of the flight recorder: add --policy "
                        "overwrite-oldest");
-    int rc = outputs_choose(&r->outputs, o->to, o->output, call->args[0], err);
+    int rc = region_check_directives(filter_of(o), err);
+    if (rc == 0)
+        rc = outputs_choose(&r->outputs, o->to, o->output, call->args[0], err);
     if (rc == 0)
         rc = make_region(r, err);
     if (rc == 0 && o->slow_span)

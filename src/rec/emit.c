@@ -14,7 +14,9 @@ uint32_t oriel_include_args;
 
 uint64_t oriel_abi_ticks_slow(void)
 {
-    return clock_mono_ns();
+    if (oriel_tls.thread->clock == WIRE_CLOCK_MARK)
+        rec_switch_look();
+    return clock_ticks((enum oriel_clock)rec_runtime.clock);
 }
 
 /* Room in the current chunk or the next; the gate is closed on success. */

@@ -11,8 +11,8 @@
 
 #include "base/err.h"
 
-#define RULES_MAX 64
-#define TARGET_MAX 120
+#define RULES_MAX WIRE_RULES_MAX
+#define TARGET_MAX WIRE_TARGET_MAX
 
 struct rule {
     char target[TARGET_MAX];
@@ -55,7 +55,7 @@ static bool parse_one(const char *p, size_t n, struct rule *out)
 
 int rec_filter_set(const char *directives)
 {
-    struct rule parsed[RULES_MAX];
+    static struct rule parsed[RULES_MAX]; /* too large for a signal stack */
     uint32_t count = 0;
     uint8_t fallback = ORIEL_LEVEL_TRACE;
     for (const char *p = directives ? directives : ""; *p;) {

@@ -223,6 +223,17 @@ int oriel_site_new(const struct oriel_site *site)
     return __atomic_load_n(&next_id, __ATOMIC_RELAXED) > ORIEL_SITE_ID_MAX ? ORIEL_ELIMIT : 0;
 }
 
+bool rec_sites_filter(const char *directives)
+{
+    if (pthread_mutex_trylock(&modules_lock) != 0)
+        return false;
+    int rc = rec_filter_set(directives);
+    for (struct oriel_module *m = rc ? NULL : modules; m; m = m->next)
+        set_module(m);
+    pthread_mutex_unlock(&modules_lock);
+    return true;
+}
+
 int oriel_filter(const char *directives)
 {
     int rc;

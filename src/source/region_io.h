@@ -51,6 +51,16 @@ const uint8_t *region_session_id(const struct region *r);
 void region_end(struct region *r);
 /* New filter directives for all writers. ORIEL_EINVAL: too long. */
 int region_set_directives(struct region *r, const char *directives);
+/* The same from outside of the recorder, for the ring at `path`: written, told to
+ * all threads of its programs (*out_threads), and waited for, for at most
+ * wait_ns: *out_waiting of them have recorded nothing since. 0 or ORIEL_EINVAL,
+ * ORIEL_ENOTFOUND, ORIEL_EFORMAT, ... */
+int region_switch(const char *path, const char *directives, uint64_t wait_ns, unsigned *out_threads,
+                  unsigned *out_waiting, struct oriel_err *err);
+/* The ring of a process that is recorded, or of its recorder. ORIEL_ENOTFOUND. */
+int region_find(int32_t pid, char *out, size_t n, struct oriel_err *err);
+/* ORIEL_EINVAL with the directive that nobody would understand. */
+int region_check_directives(const char *text, struct oriel_err *err);
 /* How many dumps of the flight recorder were asked for so far; region_trigger
  * asks for one. Both async-signal-safe. */
 uint32_t region_triggers(const struct region *r);

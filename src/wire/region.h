@@ -40,6 +40,8 @@
 #define WIRE_PROCESSES_MAX 64u
 #define WIRE_META_BYTES_DEFAULT (4u << 20)
 #define WIRE_DIRECTIVES_BYTES 1024u
+#define WIRE_RULES_MAX 64u   /* directives with a target */
+#define WIRE_TARGET_MAX 120u /* bytes of such a target, with its NUL */
 #define WIRE_PATH_BYTES 512u
 
 enum wire_policy {
@@ -53,6 +55,9 @@ enum wire_region_flag {
     WIRE_REGION_FORCE_CLOCK = 4,  /* use CLOCK_MONOTONIC even if the TSC is good */
     WIRE_REGION_CRASH = 8         /* note the signals that end programs (wire/crash.h) */
 };
+
+/* In place of a thread block's clock: the directives were switched, look. */
+#define WIRE_CLOCK_MARK 0x80000000u
 
 /* A pair of readings taken together; brackets calibrate ticks to time. */
 struct wire_anchor {

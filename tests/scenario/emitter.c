@@ -9,6 +9,7 @@
  *   burst SECONDS              events as fast as can be, then says how many
  *   slow N MS                  N events, MS apart
  *   hold N MS                  N short spans, one that stays open for MS, N more
+ *   levels N MS                N times an info and a debug event, MS apart
  *   fork N                     parent and child emit N events each
  *   daemon SECONDS             a child outlives the program and keeps emitting
  *   exec N                     N events, then this program again, with N more
@@ -89,6 +90,18 @@ static int burst(double seconds)
         clock_gettime(CLOCK_MONOTONIC, &b);
     } while ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9 < seconds);
     printf("emitted %ld\n", n);
+    return 0;
+}
+
+static int levels(long n, long ms)
+{
+    printf("pid %d\n", (int)getpid());
+    fflush(stdout);
+    for (long i = 0; i < n; i++) {
+        ORIEL_INFO("coarse", "i", i);
+        ORIEL_DEBUG("fine", "i", i);
+        sleep_ms(ms);
+    }
     return 0;
 }
 
@@ -212,6 +225,8 @@ int main(int argc, char **argv)
         return slow(a, b);
     if (strcmp(mode, "hold") == 0)
         return hold(a, b);
+    if (strcmp(mode, "levels") == 0)
+        return levels(a, b);
     if (strcmp(mode, "fork") == 0)
         return with_child(a);
     if (strcmp(mode, "daemon") == 0)

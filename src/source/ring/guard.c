@@ -62,24 +62,33 @@ bool guard_is_cut(const void *base)
     return g && __atomic_load_n(&g->cut, __ATOMIC_ACQUIRE);
 }
 
+static void handle(void (*fn)(int, siginfo_t *, void *))
+{
+    struct sigaction sa = {.sa_flags = SA_SIGINFO};
+    sigemptyset(&sa.sa_mask);
+    if (fn)
+        sa.sa_sigaction = fn;
+    else
+        sa = (struct sigaction){.sa_handler = SIG_DFL};
+    sigaction(SIGBUS, &sa, NULL);
+}
+
 static void on_bus(int number, siginfo_t *info, void *context)
 {
     int kept = errno;
     struct guarded *g = find((uintptr_t)info->si_addr);
+    (void)number;
     (void)context;
     if (info->si_code == BUS_ADRERR && g &&
         mmap((void *)g->base, g->bytes, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
         __atomic_store_n(&g->cut, 1, __ATOMIC_RELEASE);
     else
-        signal(number, SIG_DFL); /* the fault comes again, and is final */
+        handle(NULL); /* the fault comes again, and is final */
     errno = kept;
 }
 
 void region_guard(void)
 {
-    struct sigaction sa = {.sa_flags = SA_SIGINFO};
-    sigemptyset(&sa.sa_mask);
-    sa.sa_sigaction = on_bus;
-    sigaction(SIGBUS, &sa, NULL);
+    handle(on_bus);
 }

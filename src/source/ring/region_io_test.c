@@ -225,6 +225,64 @@ static void leave_behind(char *path, size_t n)
     REQUIRE(waitpid(pid, NULL, 0) == pid);
 }
 
+TEST(directives_that_nobody_understands_are_refused_by_name)
+{
+    static const char *const good[] = {"", "info", " WARN , db=off ", "a=trace,b.c=fatal,,error"};
+    static const char *const bad[] = {"loud", "db=", "=info", "info,db=inf", "a=b=info"};
+    char text[WIRE_DIRECTIVES_BYTES * 2];
+    struct oriel_err err;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        CHECK_EQ(region_check_directives(good[i], NULL), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_EQ(region_check_directives(bad[i], &err), ORIEL_EINVAL);
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = ',';
+    text[sizeof text - 1] = 0;
+    CHECK_EQ(region_check_directives(text, &err), ORIEL_EINVAL);
+}
+
+TEST(switched_directives_reach_the_threads_and_the_waiting_ends_when_they_look)
+{
+    struct region_options o = options();
+    struct oriel_err err;
+    struct rw_process p;
+    struct rw_thread t;
+    unsigned threads = 9, waiting = 9;
+    struct region *r = make(&o);
+    REQUIRE(rw_attach_path(&p, region_path(r)) && rw_thread_start(&t, &p, 0));
+    REQUIRE(region_switch(region_path(r), "db=off", 1, &threads, &waiting, &err) == 0);
+    CHECK(threads == 1 && waiting == 1);
+    CHECK_EQ(t.t->clock, WIRE_CLOCK_MARK);
+    CHECK_STR(p.shared->directives, "db=off");
+    CHECK_EQ(p.shared->filter_gen % 2, 0);
+    CHECK_EQ(region_switch(region_path(r), "db=no", 1, &threads, &waiting, &err), ORIEL_EINVAL);
+    CHECK_EQ(region_switch("/nowhere", "info", 1, &threads, &waiting, &err), ORIEL_ENOTFOUND);
+    rw_thread_exit(&t);
+    REQUIRE(region_switch(region_path(r), "info", 1, &threads, &waiting, &err) == 0);
+    CHECK(threads == 0 && waiting == 0);
+    rw_detach(&p);
+    region_free(r);
+}
+
+TEST(a_recorded_process_leads_to_its_ring)
+{
+    struct region_options o = options();
+    struct oriel_err err;
+    struct rw_process p;
+    char path[512], far[8];
+    setenv("XDG_RUNTIME_DIR", "/nowhere", 1);
+    o.directory = NULL;
+    struct region *r = make(&o);
+    REQUIRE(rw_attach_path(&p, region_path(r)));
+    REQUIRE(region_find(getpid(), path, sizeof path, &err) == 0);
+    CHECK_STR(path, region_path(r));
+    CHECK_EQ(region_find(1, path, sizeof path, &err), ORIEL_ENOTFOUND);
+    CHECK_EQ(region_find(getpid(), far, sizeof far, &err), ORIEL_ENOTFOUND);
+    rw_detach(&p);
+    region_unlink(region_path(r), NULL);
+    region_free(r);
+}
+
 TEST(orphans_are_found_oldest_first_and_other_files_passed_over)
 {
     char paths[3][512], other[600];

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Filters switched from outside while the program runs. Whoever switches writes
+ * the directives into the region and then marks the clock of every thread block;
+ * a marked clock is none that inline code knows, so the thread's next record
+ * asks oriel_abi_ticks_slow for the time, and comes by here. The path of a
+ * record is the same as ever. Any thread, any signal handler: it waits for no
+ * lock, and comes again with the next record if somebody else has it.
+ */
+#include "rec/rec.h"
+
+#include <string.h>
+
+static uint32_t applied; /* generation of the directives in force; atomic */
+
+/* The text as it stands in the region, if nobody is writing it. */
+static bool copy_text(const struct wire_region *shared, char *out, uint32_t *out_gen)
+{
+    uint32_t before = __atomic_load_n(&shared->filter_gen, __ATOMIC_ACQUIRE);
+    memcpy(out, shared->directives, WIRE_DIRECTIVES_BYTES);
+    out[WIRE_DIRECTIVES_BYTES - 1] = 0;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    *out_gen = before;
+    return before % 2 == 0 && __atomic_load_n(&shared->filter_gen, __ATOMIC_RELAXED) == before;
+}
+
+static void unmark(struct oriel_thread *t)
+{
+    __atomic_store_n(&t->clock, rec_runtime.clock, __ATOMIC_SEQ_CST);
+}
+
+static void look(struct oriel_gate *g)
+{
+    struct wire_region *shared = rec_runtime.shared;
+    char text[WIRE_DIRECTIVES_BYTES];
+    uint32_t gen;
+    /* Unmarked first: who switches again from here on marks again. */
+    unmark(g->thread);
+    if (g->second)
+        unmark(g->second->thread);
+    if (__atomic_load_n(&shared->filter_gen, __ATOMIC_SEQ_CST) ==
+        __atomic_load_n(&applied, __ATOMIC_ACQUIRE))
+        return;
+    if (copy_text(shared, text, &gen) && rec_sites_filter(text))
+        __atomic_store_n(&applied, gen, __ATOMIC_RELEASE);
+    else
+        __atomic_store_n(&g->thread->clock, WIRE_CLOCK_MARK, __ATOMIC_SEQ_CST);
+}
+
+void rec_switch_look(void)
+{
+    struct oriel_gate *g = oriel_tls.gate;
+    if (g == &rec_null_gate || !rec_enter())
+        return;
+    if (rec_gate_is_current(g) && g->thread->clock != rec_runtime.clock)
+        look(g);
+    rec_leave();
+}
