@@ -11,6 +11,10 @@ add_executable(record_bench ${dir}/record_bench.c)
 target_link_libraries(record_bench PRIVATE oriel_all)
 oriel_bench(record_bench)
 
+add_executable(drain_bench ${dir}/drain_bench.c)
+target_link_libraries(drain_bench PRIVATE oriel_all)
+oriel_bench(drain_bench)
+
 add_executable(flood ${dir}/flood.c)
 target_link_libraries(flood PRIVATE oriel-core)
 oriel_bench(flood)
