@@ -290,7 +290,7 @@ static bool add_lines(struct symbols_result *r, struct words *w, size_t segment,
     uint32_t node = t->node[segment], file = t->file[segment], line = t->line[segment];
     uint32_t column = t->column[segment];
     *answer = (struct symbols_answer){.first = (uint32_t)r->lines.count, .how = SYMBOLS_UNKNOWN};
-    if (node == TABLE_NONE && line == 0)
+    if (node == TABLE_NONE && line == 0 && file == 0)
         return true;
     answer->how = SYMBOLS_BY_DWARF;
     do {
