@@ -104,11 +104,75 @@ static void source_close(void *state)
     seen.closes++;
 }
 
-static const struct source file_like = {
-    "fake", sizeof(struct fake_source), source_open, source_poll, NULL, NULL, NULL, source_close};
-static const struct source ring_like = {
-    "fake",      sizeof(struct fake_source), source_open, source_poll, source_commit, NULL, NULL,
-    source_close};
+static const struct source file_like = {.name = "fake",
+                                        .state_size = sizeof(struct fake_source),
+                                        .open = source_open,
+                                        .poll = source_poll,
+                                        .close = source_close};
+static const struct source ring_like = {.name = "fake",
+                                        .state_size = sizeof(struct fake_source),
+                                        .open = source_open,
+                                        .poll = source_poll,
+                                        .commit = source_commit,
+                                        .close = source_close};
+
+/* Beside the ring: a sample of the same thread at every tenth time, its promise
+ * five behind, and all of it only when it is told that the program is over. */
+struct fake_side {
+    struct model_catalog *catalog;
+    uint64_t t_ns;
+    int left;
+    bool over;
+};
+enum { SIDE_SAMPLES = 20, SIDE_SERIAL = 90 };
+
+static int side_open(void *state, const void *options, struct model_catalog *c,
+                     struct oriel_err *err)
+{
+    struct fake_side *f = state;
+    if (!options)
+        return err_set(err, ORIEL_EPERM, "side: not permitted");
+    *f = (struct fake_side){.catalog = c, .t_ns = 1005, .left = SIDE_SAMPLES};
+    return model_catalog_alias_thread(c, SIDE_SERIAL, 0);
+}
+
+static int side_poll(void *state, struct model_batch *b, size_t max, struct oriel_err *err)
+{
+    struct fake_side *f = state;
+    int result = SOURCE_IDLE;
+    for (int n = f->over ? f->left : 1; n > 0 && f->left > 0; n--, f->left--, f->t_ns += 10) {
+        uint64_t *raw = arena_alloc(&b->arena, 48, 8);
+        struct model_record *r = raw ? model_batch_add_record(b) : NULL;
+        if (!r)
+            return ORIEL_ENOMEM;
+        const uint64_t words[6] = {
+            ORIEL_RECORD_HEADER(6, ORIEL_REC_SAMPLE, ORIEL_SAMPLE_CPU, 0), f->t_ns, 0, 1000, 1, 0};
+        memcpy(raw, words, sizeof words);
+        *r = (struct model_record){.t_ns = f->t_ns,
+                                   .position = f->t_ns * 48,
+                                   .raw = raw,
+                                   .thread = f->catalog->threads[0],
+                                   .words = 6,
+                                   .type = ORIEL_REC_SAMPLE,
+                                   .flags = ORIEL_SAMPLE_CPU,
+                                   .stream = SIDE_SERIAL};
+        result = SOURCE_DATA;
+    }
+    b->watermark_ns = f->over ? UINT64_MAX : f->t_ns - 5;
+    return result;
+}
+
+static void side_over(void *state)
+{
+    ((struct fake_side *)state)->over = true;
+}
+
+static const struct source side = {.name = "side",
+                                   .state_size = sizeof(struct fake_side),
+                                   .open_with = side_open,
+                                   .poll = side_poll,
+                                   .over = side_over,
+                                   .close = source_close};
 
 /* ---- outlets that count ---- */
 
@@ -453,6 +517,73 @@ TEST(session_survives_the_failure_of_every_allocation)
             return; /* nothing failed any more */
         test_stop_if_failed();
     }
+}
+
+/* ---- a source beside the first ---- */
+
+static struct {
+    uint64_t samples, events, last_ns, backwards;
+} order;
+
+static int watch_order(void *user, const struct model_batch *items)
+{
+    (void)user;
+    for (size_t i = 0; i < items->item_count; i++) {
+        const struct model_item *it = &items->items[i];
+        order.samples += it->kind == MODEL_ITEM_SAMPLE;
+        order.events += it->kind == MODEL_ITEM_EVENT;
+        if (it->kind == MODEL_ITEM_LOSS)
+            continue;
+        order.backwards += it->t_ns < order.last_ns;
+        order.last_ns = it->t_ns;
+    }
+    return 0;
+}
+
+TEST(what_two_sources_say_of_a_thread_comes_in_one_order)
+{
+    begin(&ring_like, 10, 20); /* events at 1000 to 1199 */
+    REQUIRE(session_add_source(s, &side, "x", &err) == 0);
+    add(&of_records, "0");
+    session_on_items(s, watch_order, NULL);
+    while (session_step(s, &err) == SOURCE_DATA)
+        ;
+    CHECK_EQ(session_finish(s, &err), 0);
+    CHECK_EQ(order.events, 200);
+    CHECK_EQ(order.samples, SIDE_SAMPLES);
+    CHECK_EQ(order.backwards, 0);
+    CHECK_EQ(counts().records, 200 + SIDE_SAMPLES);
+    CHECK_EQ(told[0].records, 200 + SIDE_SAMPLES);
+    session_free(s);
+    CHECK_EQ(seen.closes, 2);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+TEST(what_the_second_source_still_holds_comes_at_the_end)
+{
+    begin(&ring_like, 2, 5);
+    REQUIRE(session_add_source(s, &side, "x", &err) == 0);
+    session_on_items(s, watch_order, NULL);
+    CHECK_EQ(session_step(s, &err), SOURCE_DATA);
+    CHECK_EQ(session_finish(s, &err), 0);
+    CHECK_EQ(order.samples, SIDE_SAMPLES);
+    CHECK_EQ(order.backwards, 0);
+    session_free(s);
+}
+
+TEST(a_second_source_that_may_not_watch_leaves_the_session_as_it_was)
+{
+    begin(&ring_like, 2, 5);
+    CHECK_EQ(session_add_source(s, &side, NULL, &err), ORIEL_EPERM);
+    CHECK_STR(err.text, "side: not permitted");
+    add(&of_records, "0");
+    while (session_step(s, &err) == SOURCE_DATA)
+        ;
+    CHECK_EQ(session_finish(s, &err), 0);
+    CHECK_EQ(told[0].records, 10);
+    session_free(s);
+    CHECK_EQ(seen.closes, 1);
+    CHECK_EQ(mem_live_blocks(), 0);
 }
 
 TEST_MAIN()
