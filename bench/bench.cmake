@@ -15,6 +15,10 @@ add_executable(drain_bench ${dir}/drain_bench.c)
 target_link_libraries(drain_bench PRIVATE oriel_all)
 oriel_bench(drain_bench)
 
+add_executable(unwind_bench ${dir}/unwind_bench.c)
+target_link_libraries(unwind_bench PRIVATE oriel_all)
+oriel_bench(unwind_bench)
+
 add_executable(flood ${dir}/flood.c)
 target_link_libraries(flood PRIVATE oriel-core)
 oriel_bench(flood)

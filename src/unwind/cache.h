@@ -13,9 +13,8 @@
 
 static inline uint64_t unwind_cache_key(uint64_t address, uint64_t generation)
 {
-    uint64_t key = address ^ generation * UINT64_C(0x9e3779b97f4a7c15);
-    key *= UINT64_C(0xff51afd7ed558ccd);
-    return key ^ key >> 32;
+    /* Odd, so two addresses never share a key; the upper bits are mixed best. */
+    return (address ^ generation * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
 }
 
 /* False: not there. */

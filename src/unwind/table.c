@@ -14,13 +14,20 @@
 #include "base/mem.h"
 #include "unwind/eh_frame.h"
 
-enum { ROWS_PER_PAGE = 8, UNIQUE_MAX = UINT16_MAX };
+enum { ROWS_PER_PAGE = 4, UNIQUE_MAX = UINT16_MAX };
+
+/* Side by side, so that a row costs one line of the processor's cache. */
+struct __attribute__((packed)) entry {
+    uint32_t start;
+    uint16_t number;
+};
+_Static_assert(sizeof(struct entry) == 6, "bytes of a row");
 
 struct unwind_table {
     uint64_t base; /* va of start 0 */
     uint64_t span; /* bytes described */
-    uint32_t *starts, *pages;
-    uint16_t *numbers;
+    struct entry *entries;
+    uint32_t *pages;
     unwind_row *rows;
     size_t count, capacity, page_count, unique, unique_capacity;
     unsigned page_shift;
@@ -90,10 +97,8 @@ static int number_of(struct unwind_table *t, unwind_row row, uint16_t *out)
     *out = (uint16_t)*number;
     if (*number != t->unique)
         return ORIEL_OK;
-    size_t capacity = t->unique_capacity;
-    if (!grow((void **)&t->rows, &capacity, t->unique, sizeof *t->rows))
+    if (!grow((void **)&t->rows, &t->unique_capacity, t->unique, sizeof *t->rows))
         return ORIEL_ENOMEM;
-    t->unique_capacity = capacity;
     t->rows[t->unique++] = row;
     return ORIEL_OK;
 }
@@ -107,21 +112,12 @@ static int add_row(struct unwind_table *t, uint64_t va, unwind_row row)
         return rc;
     if (start > UINT32_MAX)
         return ORIEL_ELIMIT;
-    if (t->count && t->numbers[t->count - 1] == number)
+    if (t->count && t->entries[t->count - 1].number == number)
         return ORIEL_OK;
-    if (t->count == t->capacity) {
-        size_t capacity = t->capacity;
-        if (!grow((void **)&t->starts, &capacity, t->count, sizeof *t->starts))
-            return ORIEL_ENOMEM;
-        void *numbers = mem_realloc(t->numbers, capacity * sizeof *t->numbers);
-        if (!numbers)
-            return ORIEL_ENOMEM;
-        t->numbers = numbers;
-        t->capacity = capacity;
-    }
-    assert(t->count == 0 || t->starts[t->count - 1] <= start);
-    t->starts[t->count] = (uint32_t)start;
-    t->numbers[t->count++] = number;
+    if (!grow((void **)&t->entries, &t->capacity, t->count, sizeof *t->entries))
+        return ORIEL_ENOMEM;
+    assert(t->count == 0 || t->entries[t->count - 1].start <= start);
+    t->entries[t->count++] = (struct entry){(uint32_t)start, number};
     return ORIEL_OK;
 }
 
@@ -182,7 +178,7 @@ static int add_pages(struct unwind_table *t)
     size_t row = 0;
     for (size_t p = 0; p < t->page_count; p++) {
         uint64_t first = (uint64_t)p << t->page_shift;
-        while (row + 1 < t->count && t->starts[row + 1] <= first)
+        while (row + 1 < t->count && t->entries[row + 1].start <= first)
             row++;
         t->pages[p] = (uint32_t)row;
     }
@@ -214,8 +210,7 @@ void unwind_table_free(struct unwind_table *t)
 {
     if (!t)
         return;
-    mem_free(t->starts);
-    mem_free(t->numbers);
+    mem_free(t->entries);
     mem_free(t->pages);
     mem_free(t->rows);
     map_done(&t->known);
@@ -228,13 +223,13 @@ unwind_row unwind_table_find(const struct unwind_table *t, uint64_t va)
     if (offset >= t->span)
         return unwind_row_make(UNWIND_NONE, 0, 0, 0, 0);
     size_t page = (size_t)(offset >> t->page_shift);
-    const uint32_t *low = t->starts + t->pages[page];
+    const struct entry *low = t->entries + t->pages[page];
     for (size_t n = t->pages[page + 1] - t->pages[page] + 1; n > 1;) {
         size_t half = n / 2;
-        low += low[half] <= offset ? half : 0;
+        low += low[half].start <= offset ? half : 0;
         n -= half;
     }
-    return t->rows[t->numbers[low - t->starts]];
+    return t->rows[low->number];
 }
 
 size_t unwind_table_rows(const struct unwind_table *t)
@@ -244,6 +239,6 @@ size_t unwind_table_rows(const struct unwind_table *t)
 
 size_t unwind_table_bytes(const struct unwind_table *t)
 {
-    return t->count * (sizeof *t->starts + sizeof *t->numbers) + t->page_count * sizeof *t->pages +
+    return t->count * sizeof *t->entries + t->page_count * sizeof *t->pages +
            t->unique * sizeof *t->rows;
 }
