@@ -57,6 +57,6 @@ install: all
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
-	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz
+	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz build-aarch64
 
 .PHONY: all demo check interop interop-full bench lint format fuzz coverage install clean

@@ -10,8 +10,13 @@ if(ORIEL_COVERAGE)
 endif()
 
 file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_test.c)
+set(unit_targets)
 foreach(source ${unit_tests})
   file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/src ${source})
+  string(REGEX REPLACE "/.*" "" room ${name})
+  if(NOT room IN_LIST ORIEL_ROOMS)
+    continue()
+  endif()
   string(REGEX REPLACE "_test\\.c$" "" name ${name})
   string(REPLACE "/" "." name ${name})
   add_executable(test.${name} ${source})
@@ -19,20 +24,56 @@ foreach(source ${unit_tests})
   target_link_libraries(test.${name} PRIVATE test_support oriel_all)
   target_compile_definitions(test.${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME unit.${name} COMMAND test.${name})
+  list(APPEND unit_targets test.${name})
   # Those that start threads run under the thread sanitizer as well.
   file(STRINGS ${source} threaded REGEX "pthread_create|thrd_create" LIMIT_COUNT 1)
   set(labels unit)
+  if(CMAKE_CROSSCOMPILING)
+    list(APPEND labels ${CMAKE_SYSTEM_PROCESSOR})
+  endif()
   if(threaded)
     list(APPEND labels threaded)
   endif()
   set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS "${labels}")
+  if(CMAKE_CROSSCOMPILING)
+    set_tests_properties(unit.${name} PROPERTIES
+      ENVIRONMENT "TEST_EMULATOR=${CMAKE_CROSSCOMPILING_EMULATOR};TEST_SLOWDOWN=50")
+  endif()
 endforeach()
 # Loads liboriel by its name, as a program would.
 if(TEST unit.rec.start)
   set_tests_properties(unit.rec.start PROPERTIES ENVIRONMENT "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}")
 endif()
 
-# Each folder of tests/ that needs more than that describes itself.
+# Memory errors and leaks that the sanitizers' builds cannot see, because this
+# one is optimised and has no red zones of theirs. Left out are tests of threads
+# at full rate, which valgrind runs one at a time, and of children that die on
+# purpose with all they own.
+find_program(VALGRIND valgrind)
+set(memcheck_rooms base wire rec util model source pipe export)
+set(memcheck_not source.ring.edge source.ring.region_io rec.rec rec.crash source.ring.stress source.ring.alive source.perf.perf source.file.file
+  export.capture.capture pipe.property)
+if(VALGRIND AND NOT (CMAKE_CROSSCOMPILING OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR ORIEL_FUZZ))
+  foreach(target ${unit_targets})
+    string(REGEX REPLACE "^test\\." "" name ${target})
+    string(REGEX REPLACE "\\..*" "" room ${name})
+    if(NOT room IN_LIST memcheck_rooms OR name IN_LIST memcheck_not)
+      continue()
+    endif()
+    add_test(NAME memcheck.${name} COMMAND ${VALGRIND} -q --error-exitcode=99 --leak-check=full
+      --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect
+      $<TARGET_FILE:${target}>)
+    set_tests_properties(memcheck.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS memcheck
+      ENVIRONMENT TEST_SLOWDOWN=500)
+  endforeach()
+endif()
+add_custom_target(unit-tests DEPENDS ${unit_targets})
+
+# Each folder of tests/ that needs more than that describes itself. What runs
+# the built tools runs on the machine they were built on.
+if(CMAKE_CROSSCOMPILING)
+  return()
+endif()
 file(GLOB test_lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/tests.cmake)
 foreach(list ${test_lists})
   include(${list})

@@ -267,7 +267,7 @@ static void run_program(uint64_t seed, bool losses)
 
 static void run_many(bool losses, uint64_t first_seed)
 {
-    for (uint64_t seed = first_seed; seed < first_seed + SEQUENCES; seed++) {
+    for (uint64_t seed = first_seed; seed < first_seed + test_times(SEQUENCES); seed++) {
         run_program(seed, losses);
         if (mem_live_blocks() != 0)
             test_fail(__FILE__, __LINE__, "seed %llu leaks", (unsigned long long)seed);
@@ -424,7 +424,7 @@ static void run_chaos(uint64_t seed)
 
 TEST_T(any_records_in_any_order_keep_the_laws, 300)
 {
-    for (uint64_t seed = 1; seed <= 2 * (uint64_t)SEQUENCES; seed++) {
+    for (uint64_t seed = 1; seed <= test_times(2 * SEQUENCES); seed++) {
         run_chaos(seed);
         if (mem_live_blocks() != 0)
             test_fail(__FILE__, __LINE__, "seed %llu leaks", (unsigned long long)seed);

@@ -107,7 +107,7 @@ static void check_round_trip(double v)
 TEST(every_double_reads_back_as_itself)
 {
     uint64_t seed = 7;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < (int)test_times(100000); i++) {
         uint64_t bits = next_random(&seed);
         double v;
         memcpy(&v, &bits, sizeof v);
@@ -165,7 +165,7 @@ TEST(parsing_rounds_as_strtod_does)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         check_parse(texts[i]);
     uint64_t seed = 3;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < (int)test_times(50000); i++) {
         char text[64];
         snprintf(text, sizeof text, "%llu.%llue%d", (unsigned long long)next_random(&seed),
                  (unsigned long long)next_random(&seed), (int)(next_random(&seed) % 640) - 320);

@@ -107,6 +107,20 @@ void test_skip(const char *format, ...)
     abort();
 }
 
+unsigned long test_times(unsigned long n)
+{
+    const char *text = getenv("TEST_SLOWDOWN");
+    unsigned long by = text ? strtoul(text, NULL, 10) : 1;
+    return by > 1 && n > 1 ? (n / by ? n / by : 1) : n;
+}
+
+void test_skip_emulated(const char *why)
+{
+    const char *emulator = getenv("TEST_EMULATOR");
+    if (emulator)
+        test_skip("%s: %s", emulator, why);
+}
+
 void test_stop_if_failed(void)
 {
     if (failures)

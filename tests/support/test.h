@@ -39,6 +39,12 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* End this test now if it has failed. */
 void test_stop_if_failed(void);
+/* How often a loop runs: n; n divided by TEST_SLOWDOWN (at least 1) where every
+ * instruction costs many: valgrind, emulation. */
+unsigned long test_times(unsigned long n);
+/* End this test as skipped where another program plays the machine (TEST_EMULATOR
+ * names it) and this is what it cannot do. */
+void test_skip_emulated(const char *why);
 /* A fresh empty directory, removed when the test ends. */
 const char *test_tmpdir(void);
 

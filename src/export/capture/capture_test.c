@@ -135,11 +135,12 @@ static void write_until_full(uint64_t limit, bool partial, bool seekable)
 
 TEST_T(a_disk_that_fills_up_at_any_byte_leaves_a_readable_file_and_a_count, 300)
 {
-    for (uint64_t limit = 0; limit < 12000; limit += 1 + limit / 2000)
+    uint64_t slower = 100 / test_times(100);
+    for (uint64_t limit = 0; limit < 12000; limit += slower + limit / 2000)
         write_until_full(limit, true, true);
-    for (uint64_t limit = 0; limit < 12000; limit += 37)
+    for (uint64_t limit = 0; limit < 12000; limit += 36 + slower)
         write_until_full(limit, false, true);
-    for (uint64_t limit = 0; limit < 12000; limit += 37)
+    for (uint64_t limit = 0; limit < 12000; limit += 36 + slower)
         write_until_full(limit, true, false);
 }
 
@@ -226,7 +227,8 @@ TEST_T(a_full_file_system_holds_95_percent_readable_data, 600)
         test_skip("no mount namespace of our own: %s", strerror(errno));
     const char *at = test_tmpdir();
     bool all = getenv("ORIEL_TEST_LONG");
-    for (unsigned i = 0; i < (all ? 256 : sizeof sizes / sizeof *sizes); i++) {
+    unsigned long count = test_times(sizeof sizes / sizeof *sizes);
+    for (unsigned i = 0; i < (all ? 256 : count); i++) {
         unsigned kib = all ? 64 * (i + 1) : sizes[i];
         double share = fill_tmpfs(at, kib);
         if (share < 0.95)
