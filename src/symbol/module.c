@@ -204,7 +204,8 @@ void module_close(struct module *m)
 bool module_text(const struct module *m, uint64_t addr, uint64_t *out_lo, uint64_t *out_hi)
 {
     const struct elf_file *f = m->has_main ? &m->main : &m->debug;
-    for (uint32_t i = 0; i < f->section_count; i++) {
+    /* The very last address has no end that a number could hold. */
+    for (uint32_t i = 0; i < f->section_count && addr != UINT64_MAX; i++) {
         const struct elf_section *s = &f->sections[i];
         if ((s->flags & SHF_EXECINSTR) && addr >= s->addr && addr - s->addr < s->size) {
             *out_lo = s->addr;

@@ -17,13 +17,26 @@ struct shape {
 };
 template <typename T> struct box : shape {
     T w, h;
-    box(T a, T b) : w(a), h(b) {}
-    double area() const override { return double(w) * double(h); }
+    box(T a, T b)
+    {
+        w = a;
+        h = b;
+    }
+    double area() const override
+    {
+        return double(w) * double(h);
+    }
 };
 struct disc : shape {
     double r;
-    explicit disc(double x) : r(x) {}
-    double area() const override { return 3.14159 * r * r; }
+    explicit disc(double x)
+    {
+        r = x;
+    }
+    double area() const override
+    {
+        return 3.14159 * r * r;
+    }
 };
 } // namespace shapes
 
