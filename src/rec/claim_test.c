@@ -93,7 +93,7 @@ TEST_T(threads_that_race_after_a_fork_claim_one_slot, 120)
         int status = -1;
         pid_t pid = fork();
         if (pid == 0)
-            _exit(child_of_racers(region));
+            test_leave(child_of_racers(region));
         waitpid(pid, &status, 0);
         CHECK_EQ(status, 0);
         recording_read(&r, false);
@@ -132,7 +132,7 @@ TEST(a_vfork_child_goes_on_as_its_parent)
         waitpid(pid, NULL, 0);
         tell();
         struct wire_process *p = rec_process_self();
-        _exit(p && p->pid == getpid() && slots_of(rec_runtime.shared, getpid()) == 1 ? 0 : 1);
+        test_leave(p && p->pid == getpid() && slots_of(rec_runtime.shared, getpid()) == 1 ? 0 : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
@@ -237,7 +237,7 @@ TEST(site_ids_of_a_child_go_on_after_those_of_all_copies_of_its_parent)
     pid_t pid = fork();
     if (pid == 0) {
         tell();
-        _exit(rec_process_self()->next_site >= 500 ? 0 : 1);
+        test_leave(rec_process_self()->next_site >= 500 ? 0 : 1);
     }
     int status = -1;
     waitpid(pid, &status, 0);

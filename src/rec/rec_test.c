@@ -313,7 +313,7 @@ TEST(a_process_that_finds_no_slot_counts_what_it_cannot_record)
     recording_make(&r, &o);
     pid_t first = fork();
     if (first == 0)
-        _exit(oriel_attach(r.path) == 0 && oriel_enabled() ? 0 : 1);
+        test_leave(oriel_attach(r.path) == 0 && oriel_enabled() ? 0 : 1);
     int status = 1;
     REQUIRE(waitpid(first, &status, 0) == first);
     CHECK_EQ(status, 0);
@@ -547,7 +547,7 @@ TEST(a_fork_child_records_as_itself)
     if (pid == 0) {
         one_span();
         one_span();
-        _exit(0);
+        test_leave(0);
     }
     waitpid(pid, NULL, 0);
     one_span();
@@ -594,7 +594,7 @@ TEST(sites_first_seen_after_a_fork_keep_their_names)
     if (pid == 0) {
         oriel_site_new(&site);
         oriel_abi_event(word[0], 0, &value, 1);
-        _exit(0);
+        test_leave(0);
     }
     waitpid(pid, NULL, 0);
     site.name = "parent";
@@ -617,7 +617,7 @@ TEST(a_fork_that_bypasses_libc_does_not_touch_its_parents_chunk)
     if (pid == 0) {
         for (int i = 0; i < 1000; i++)
             one_span();
-        _exit(0);
+        test_leave(0);
     }
     for (int i = 0; i < 1000; i++)
         one_span();
@@ -729,7 +729,7 @@ TEST(the_process_context_is_published_and_not_inherited)
     CHECK(memmem(page, sizeof page, "tls_v1", 6) != NULL);
     pid_t pid = fork();
     if (pid == 0)
-        _exit(find_context(page, sizeof page) ? 1 : 0);
+        test_leave(find_context(page, sizeof page) ? 1 : 0);
     int status = -1;
     waitpid(pid, &status, 0);
     CHECK_EQ(status, 0);

@@ -127,7 +127,7 @@ TEST(a_fork_child_that_starts_has_files_of_its_own)
         bool good = oriel_start(&o) == 0;
         say(4);
         good = good && oriel_stop(10000) == 0;
-        _exit(good && take_texts("start.said") == 4 ? 0 : 1);
+        test_leave(good && take_texts("start.said") == 4 ? 0 : 1);
     }
     int status = -1;
     waitpid(pid, &status, 0);
@@ -202,7 +202,7 @@ TEST(a_child_that_was_forked_in_the_middle_of_a_call_can_leave)
     pid_t pid = fork();
     if (pid == 0) {
         rec_leave(); /* what it came from is no longer counted */
-        _exit(rec_runtime.own->inside == 0 && rec_region_leave(0) ? 0 : 1);
+        test_leave(rec_runtime.own->inside == 0 && rec_region_leave(0) ? 0 : 1);
     }
     int status = -1;
     waitpid(pid, &status, 0);

@@ -97,6 +97,9 @@ const char *test_tmpdir(void);
                       (size_t)(an), #b, (size_t)(bn));                                             \
     } while (0)
 
+/* The end of a process that a test forked: _exit, but the lines it reached count. */
+void test_leave(int code) __attribute__((noreturn));
+
 #ifdef __cplusplus
 }
 #endif
