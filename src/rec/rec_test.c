@@ -454,8 +454,8 @@ TEST(bursts_leave_most_chunks_to_the_reader)
     burst(40);
     uint32_t active = 0;
     for (uint32_t i = 0; i < rec_runtime.header.chunk_count; i++)
-        active += wire_region_desc(&rec_runtime.header, rec_runtime.base, i)->state ==
-                  WIRE_CHUNK_ACTIVE;
+        active +=
+            wire_region_desc(&rec_runtime.header, rec_runtime.base, i)->state == WIRE_CHUNK_ACTIVE;
     CHECK_EQ(active, 64 / 8);
     CHECK_EQ(rec_runtime.own->kept, 64 / 8);
     recording_read(&r, true);
@@ -465,9 +465,8 @@ TEST(bursts_leave_most_chunks_to_the_reader)
 
 TEST_T(a_flight_recorder_never_runs_out_of_blocks, 120)
 {
-    struct region_options o = {.threads = 8,
-                               .ring_bytes = 16 * WIRE_CHUNK_BYTES,
-                               .policy = WIRE_POLICY_OVERWRITE_OLDEST};
+    struct region_options o = {
+        .threads = 8, .ring_bytes = 16 * WIRE_CHUNK_BYTES, .policy = WIRE_POLICY_OVERWRITE_OLDEST};
     struct recording r = {0};
     enum { ROUNDS = 1000, AT_ONCE = 6 };
     recording_begin(&r, &o);
