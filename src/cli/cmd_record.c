@@ -20,6 +20,7 @@
 #include "session/artifact.h"
 #include "session/crash.h"
 #include "session/pace.h"
+#include "source/perf_options.h"
 #include "source/region_io.h"
 #include "source/slow_span.h"
 #include "util/num.h"
@@ -30,12 +31,14 @@
 #define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
+#define STACK_BYTES 65528u /* the most the kernel copies with a sample */
 #define COMMIT_BYTES_MAX (1u << 20)
 
 struct record_options {
     const char *output, *filter, *to, *summary;
     uint64_t ring, max_size, slow_span;
     int policy;
+    int64_t rate;
     bool include_args, memfd, no_crash, no_report, wait;
 };
 
@@ -98,6 +101,15 @@ static const struct option_def options[] = {
      .type = OPTION_BOOL,
      AT(wait),
      .help = "also wait for children that outlive the program"},
+    {.name = "rate",
+     .type = OPTION_INT,
+     AT(rate),
+     .fallback = "0",
+     .min = 0,
+     .max = 10000,
+     .arg = "HZ",
+     .help = "also sample where the program spends its time, so often per second of CPU time, and "
+             "where it waits; 0 = not"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -212,6 +224,34 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
                         &r->trouble) < 0
                ? err_set(err, r->trouble.code, "%s", r->trouble.text)
                : 0;
+}
+
+/* Sampling stands beside the ring. Refused, it costs a line, not the recording.
+ * Opened on ourselves and inherited: it wakes with the exec of the program. */
+static void watch_cpu(struct recording *r)
+{
+    struct perf_ability can = {0};
+    struct oriel_err err = {0};
+    const struct perf_options how = {.pid = getpid(),
+                                     .rate = (uint32_t)r->options->rate,
+                                     .stack_bytes = STACK_BYTES,
+                                     .off_cpu = true,
+                                     .kernel = true,
+                                     .ability = &can};
+    char rate[24];
+    if (r->options->rate == 0)
+        return;
+    int rc = session_add_source(r->session, &source_perf, &how, &err);
+    if (rc < 0)
+        cli_note("record: no samples: %s", err.text);
+    else if (can.missing[0])
+        cli_note("record: %s", can.missing);
+    snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
+    struct model_catalog *c = session_catalog(r->session);
+    if (rc == 0)
+        (void)artifact_set(c, "oriel.sample.rate", rate);
+    if (can.missing[0])
+        (void)artifact_set(c, "oriel.sample.missing", can.missing);
 }
 
 /* ---- while it runs ---- */
@@ -403,6 +443,7 @@ static int run(const struct cli_call *call)
     rc = prepare(&r, call, &err);
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
     if (rc == 0) {
+        watch_cpu(&r);
         r.started_ns = clock_mono_ns();
         r.started_unix_ns = clock_unix_ns();
         rc = child_start(&r.child, r.exe, call->args, region_path(r.region), &err);

@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/symbolize.h"
 #include "util/num.h"
 #include "util/tty.h"
 #include "util/utf8.h"
@@ -169,6 +170,7 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
         session_on_items(r.session, add_items, report);
         if (reading_run(&r, NULL) == 0 && session_finish(r.session, NULL) == 0) {
             reading_facts(&r, &facts);
+            (void)symbolize(session_catalog(r.session), NULL);
             if (e->crash[0])
                 (void)report_crash(report, &line);
             killed(s, e, &line);

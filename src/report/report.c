@@ -47,6 +47,7 @@ int report_new(struct report **out, const struct report_options *options,
         return ORIEL_ENOMEM;
     r->catalog = catalog;
     r->first_ns = UINT64_MAX;
+    model_profile_init(&r->profile, false);
     int rc = copy_options(r, options);
     if (rc == 0)
         rc = names_init(&r->names);
@@ -167,7 +168,7 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_TASK:
         return add_named(r, i);
     case MODEL_ITEM_SAMPLE:
-        break;
+        return model_profile_add(&r->profile, &i->u.sample);
     }
     return 0; /* a kind that came later: nothing to report */
 }
@@ -318,6 +319,7 @@ void report_free(struct report *r)
     series_done(&r->series);
     latency_done(&r->latency);
     traces_done(&r->traces);
+    model_profile_done(&r->profile);
     crashes_done(&r->crashes);
     mem_free(r->from);
     mem_free(r->to);

@@ -6,6 +6,7 @@
 #ifndef ORIEL_REPORT_STATE_H
 #define ORIEL_REPORT_STATE_H
 
+#include "model/profile.h"
 #include "report/calltree.h"
 #include "report/crash.h"
 #include "report/events.h"
@@ -33,6 +34,7 @@ struct report {
     struct series series;
     struct latency latency;
     struct traces traces;
+    struct model_profile profile;
     struct crashes crashes;
     uint64_t spans, unfinished, clamped, orphan_ends, errors;
     uint64_t lost[ORIEL_LOST_CAUSES];

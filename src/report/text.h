@@ -10,6 +10,8 @@
 
 /* Threads, tasks, events, plots, frames. 0 or ORIEL_ENOMEM. */
 int report_text_activity(const struct report *r, struct buf *out);
+/* What was sampled. 0 or ORIEL_ENOMEM. */
+int report_text_profile(const struct report *r, struct buf *out);
 /* what was asked for with from and to. */
 void report_text_latency(const struct report *r, struct buf *out);
 /* the slowest traces as trees. 0 or ORIEL_ENOMEM. */

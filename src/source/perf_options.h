@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "source/source.h"
 
 enum perf_clock {
     PERF_CLOCK_AUTO = 0, /* cycles where the machine has a counter, else cpu-clock */
     PERF_CLOCK_CPU = 1   /* the scheduler's clock, by a timer */
 };
 
+struct perf_ability;
 struct perf_options {
     int32_t pid;          /* stopped before its exec, or running (attach) */
     bool running;         /* it runs already: open each of its threads */
@@ -25,6 +27,7 @@ struct perf_options {
     bool off_cpu;         /* also time spent waiting */
     bool kernel;          /* kernel frames too, where permitted */
     enum perf_clock clock;
+    struct perf_ability *ability; /* filled in, also on failure; NULL: not wanted */
 };
 
 /* What became of it, for the report's first lines. */
@@ -37,6 +40,9 @@ struct perf_ability {
     uint32_t rate;      /* what the kernel lets us have */
     char missing[256];  /* one line: what is not seen and why; "" nothing */
 };
+
+/* Beside the first source of a session; its options are a struct perf_options. */
+extern const struct source source_perf;
 
 /* Try it on this process, without keeping anything: what would be seen. */
 void perf_try(const struct perf_options *o, struct perf_ability *out);

@@ -37,6 +37,8 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     p->unix_offset = now.unix_ns - now.mono_ns;
     spaces_init(&p->spaces, catalog);
     int rc = perf_events_open(&p->events, o, err);
+    if (o->ability)
+        *o->ability = p->events.ability;
     if (rc < 0) {
         spaces_done(&p->spaces);
         return rc;

@@ -8,7 +8,6 @@
 #include "model/batch.h"
 #include "source/perf/perf.h"
 #include "source/perf/space.h"
-#include "source/source.h"
 
 struct perf_thread {
     struct model_thread *thread;

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Asks the symbol room about all modules at once, so that each file is read
+ * once, by sorted address. Kernel symbols are those of the kernel that runs
+ * now: right for what was recorded since it was started.
+ */
+#include "cli/symbolize.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "symbol/symbol.h"
+
+struct wanted {
+    uint64_t address; /* to look up */
+    struct model_place *place;
+};
+typedef VEC(struct wanted) wanted_list;
+
+static int by_address(const void *a, const void *b)
+{
+    const struct wanted *x = a, *y = b;
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static bool collect(const struct model_stacks *s, uint8_t kind, uint32_t module, wanted_list *out)
+{
+    out->count = 0;
+    for (uint32_t i = 0; i < s->place_count; i++) {
+        struct model_place *p = s->places[i];
+        if (p->resolved || s->modules[p->module]->kind != kind ||
+            (module != UINT32_MAX && p->module != module))
+            continue;
+        struct wanted *w = VEC_PUSH(out);
+        if (!w)
+            return false;
+        *w = (struct wanted){p->address - (p->caller ? 1 : 0), p};
+    }
+    if (out->count)
+        qsort(out->items, out->count, sizeof *out->items, by_address);
+    return true;
+}
+
+/* ---- files ---- */
+
+struct question {
+    wanted_list wanted;
+    uint64_t *addresses;
+    char *path;
+};
+
+static struct model_str text_of(const struct symbols_result *r, uint32_t id)
+{
+    struct intern_str s = intern_get(&r->strings, id);
+    return (struct model_str){s.p, s.n};
+}
+
+/* The lines of one answer into its place. */
+static int put_lines(struct model_stacks *s, struct model_place *p, const struct symbols_result *r,
+                     const struct symbols_answer *a)
+{
+    struct model_line lines[UINT8_MAX];
+    uint32_t n = a->count < UINT8_MAX ? a->count : UINT8_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct symbols_line *l = &r->lines.items[a->first + i];
+        lines[i] = (struct model_line){.function = text_of(r, l->name),
+                                       .linkage = text_of(r, l->linkage),
+                                       .file = text_of(r, l->file),
+                                       .line = l->line,
+                                       .column = l->column,
+                                       .start_line = l->start_line,
+                                       .inlined = l->inlined};
+        if (lines[i].function.n == 0)
+            lines[i].function = MODEL_STR("[unknown]");
+    }
+    return model_place_set_lines(s, p, lines, n);
+}
+
+static bool ask(struct question *q, const struct model_stacks *s, uint32_t module,
+                struct symbols_module *out)
+{
+    const struct model_module *m = s->modules[module];
+    if (!collect(s, m->kind, module, &q->wanted))
+        return false;
+    q->addresses = mem_calloc(q->wanted.count + 1, sizeof *q->addresses);
+    q->path = mem_strndup(m->path.p, m->path.n);
+    if (!q->addresses || !q->path)
+        return false;
+    for (size_t i = 0; i < q->wanted.count; i++)
+        q->addresses[i] = q->wanted.items[i].address;
+    *out = (struct symbols_module){.path = q->path,
+                                   .build_id = m->build_id_bytes ? m->build_id : NULL,
+                                   .build_id_bytes = m->build_id_bytes,
+                                   .addresses = q->addresses,
+                                   .count = q->wanted.count};
+    return true;
+}
+
+static int take_answers(struct model_stacks *s, const struct question *q,
+                        const struct symbols_result *r, const struct symbols_answers *a,
+                        struct buf *notes)
+{
+    if (notes && a->text[0])
+        buf_printf(notes, "%s\n", a->text);
+    for (size_t i = 0; i < a->count && i < q->wanted.count; i++) {
+        int rc = put_lines(s, q->wanted.items[i].place, r, &a->items[i]);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int resolve(struct model_stacks *s, struct question *q, struct symbols_module *modules,
+                   size_t n, struct buf *notes)
+{
+    char cache[4096];
+    struct symbols_options o = {.size = sizeof o, .debuginfod_urls = getenv("DEBUGINFOD_URLS")};
+    struct symbols *symbols = NULL;
+    struct symbols_result result;
+    if (symbols_cache_dir(getenv("XDG_CACHE_HOME"), getenv("HOME"), cache, sizeof cache))
+        o.cache_dir = cache;
+    int rc = symbols_open(&o, &symbols);
+    if (rc == 0)
+        rc = symbols_resolve(symbols, modules, n, &result);
+    if (rc == 0) {
+        for (size_t i = 0; rc == 0 && i < result.module_count; i++)
+            rc = take_answers(s, &q[i], &result, &result.modules[i], notes);
+        symbols_result_done(&result);
+    }
+    symbols_close(symbols);
+    return rc;
+}
+
+static int symbolize_files(struct model_stacks *s, struct buf *notes)
+{
+    struct question *q = mem_calloc(s->module_count + 1, sizeof *q);
+    struct symbols_module *modules = mem_calloc(s->module_count + 1, sizeof *modules);
+    size_t n = 0;
+    int rc = q && modules ? 0 : ORIEL_ENOMEM;
+    for (uint32_t i = 0; rc == 0 && i < s->module_count; i++) {
+        if (s->modules[i]->kind != MODEL_MODULE_FILE)
+            continue;
+        if (!ask(&q[n], s, i, &modules[n]))
+            rc = ORIEL_ENOMEM;
+        else if (q[n].wanted.count)
+            n++;
+        else
+            mem_free(q[n].addresses), mem_free(q[n].path);
+    }
+    if (rc == 0 && n)
+        rc = resolve(s, q, modules, n, notes);
+    for (size_t i = 0; q && i < s->module_count; i++) {
+        VEC_DONE(&q[i].wanted);
+        if (i < n) {
+            mem_free(q[i].addresses);
+            mem_free(q[i].path);
+        }
+    }
+    mem_free(q);
+    mem_free(modules);
+    return rc;
+}
+
+/* ---- the kernel ---- */
+
+/* "ffffffff81000000 T name  [module]" lines, sorted by nothing in particular:
+ * keep for each wanted address the nearest symbol below it. */
+struct nearest {
+    uint64_t address;
+    char name[64];
+};
+
+static void offer(const wanted_list *w, struct nearest *best, uint64_t address, const char *name)
+{
+    size_t low = 0, high = w->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (w->items[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* All that lie above, until one that has a nearer symbol already. */
+    for (size_t i = low; i < w->count && best[i].address < address; i++) {
+        best[i].address = address;
+        snprintf(best[i].name, sizeof best[i].name, "%s", name);
+    }
+}
+
+static int symbolize_kernel(struct model_stacks *s)
+{
+    wanted_list w = {0};
+    if (!collect(s, MODEL_MODULE_KERNEL, UINT32_MAX, &w))
+        return ORIEL_ENOMEM;
+    struct nearest *best = mem_calloc(w.count + 1, sizeof *best);
+    FILE *list = w.count && best ? fopen("/proc/kallsyms", "re") : NULL;
+    char line[512];
+    int rc = best ? 0 : ORIEL_ENOMEM;
+    while (list && fgets(line, sizeof line, list)) {
+        char *at;
+        uint64_t address = strtoull(line, &at, 16);
+        bool code = at[0] == ' ' && strchr("tTwW", at[1]) && at[2] == ' ';
+        if (!code || address == 0)
+            continue; /* zero: hidden from this user */
+        char *name = at + 3;
+        name[strcspn(name, "\t\n ")] = 0;
+        offer(&w, best, address, name);
+    }
+    if (list)
+        fclose(list);
+    for (size_t i = 0; rc == 0 && i < w.count; i++) {
+        struct model_line l = {.function = {best[i].name, (uint32_t)strlen(best[i].name)}};
+        if (l.function.n)
+            rc = model_place_set_lines(s, w.items[i].place, &l, 1);
+    }
+    mem_free(best);
+    VEC_DONE(&w);
+    return rc;
+}
+
+int symbolize(struct model_catalog *c, struct buf *notes)
+{
+    assert(c);
+    int rc = symbolize_files(&c->stacks, notes);
+    int kernel = symbolize_kernel(&c->stacks);
+    return rc < 0 ? rc : kernel;
+}

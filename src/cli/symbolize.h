@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Places of a recording get their functions and lines: from the object files
+ * they lie in, if these are still the ones that ran, and from the kernel's own
+ * list of symbols.
+ */
+#ifndef ORIEL_CLI_SYMBOLIZE_H
+#define ORIEL_CLI_SYMBOLIZE_H
+
+#include "base/buf.h"
+#include "model/catalog.h"
+
+/* Resolve every place that nobody resolved yet. What could not be read is no
+ * error: a line each goes to `notes` (NULL: not wanted). 0 or ORIEL_ENOMEM. */
+int symbolize(struct model_catalog *c, struct buf *notes);
+
+#endif

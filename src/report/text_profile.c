@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The report for a terminal: what was sampled, by function and by span. For
+ * every kind of sample there is: the functions that weigh most themselves.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "report/functions.h"
+#include "report/text.h"
+#include "util/num.h"
+
+static const char *const titles[ORIEL_SAMPLE_KINDS] = {
+    [ORIEL_SAMPLE_CPU] = "CPU time",           [ORIEL_SAMPLE_OFF_CPU] = "waiting",
+    [ORIEL_SAMPLE_ALLOC] = "allocations",      [ORIEL_SAMPLE_FREE] = "frees",
+    [ORIEL_SAMPLE_LOCK] = "waiting for locks", [ORIEL_SAMPLE_FAULT] = "page faults",
+};
+
+static const char *amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)
+{
+    const char *unit = model_sample_unit(kind);
+    if (strcmp(unit, "nanoseconds") == 0)
+        return num_duration(text, v);
+    return strcmp(unit, "bytes") == 0 ? num_bytes(text, v) : num_count(text, v);
+}
+
+static void put_where(struct sheet *s, const struct frame *f)
+{
+    struct model_str path = f->file.n ? f->file : f->module ? f->module->path : MODEL_STR("");
+    uint32_t at = path.n;
+    while (at > 0 && path.p[at - 1] != '/')
+        at--;
+    if (f->file.n && f->line)
+        table_cellf(&s->table, "%.*s:%u", (int)(path.n - at), path.p + at, f->line);
+    else
+        sheet_cell(s, (struct model_str){path.p + at, path.n - at}, TABLE_DIM);
+}
+
+static int put_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out)
+{
+    static const struct sheet_column columns[] = {
+        {"function", TABLE_TEXT, 0, 24}, {"self", TABLE_NUMBER, 0, 0},
+        {"self", TABLE_NUMBER, 0, 0},    {"total", TABLE_NUMBER, 0, 0},
+        {"samples", TABLE_NUMBER, 2, 0}, {"where", TABLE_TEXT, 1, 12},
+    };
+    const struct profile_filter all = {.kind = kind, .thread = -1, .process = -1};
+    struct function_sums sums;
+    struct sheet s;
+    char text[NUM_TEXT_MAX], more[NUM_TEXT_MAX];
+    int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
+    sheet_title(r, out, "%s by function: %s, %s samples", titles[kind],
+                amount(text, kind, sums.weight), num_count(more, sums.count));
+    sheet_init(&s, columns, sizeof columns / sizeof *columns);
+    size_t shown = 0;
+    for (; shown < sums.items.count && shown < r->options.top; shown++) {
+        const struct function_sum *n = &sums.items.items[shown];
+        if (n->self == 0)
+            break;
+        sheet_cell(&s, f->items.items[n->frame].name, TABLE_PLAIN);
+        sheet_text(&s, num_percent(text, (double)n->self, (double)sums.weight));
+        sheet_text(&s, amount(text, kind, n->self));
+        sheet_text(&s, num_percent(text, (double)n->total, (double)sums.weight));
+        sheet_count(&s, n->self_count);
+        put_where(&s, &f->items.items[n->frame]);
+        table_end_row(&s.table);
+    }
+    sheet_put(&s, r, out);
+    function_sums_done(&sums);
+    return rc;
+}
+
+/* ---- by span ---- */
+
+struct span_weight {
+    const struct model_site *site; /* NULL: outside any span */
+    uint64_t weight[ORIEL_SAMPLE_KINDS];
+};
+typedef VEC(struct span_weight) span_weights;
+
+static struct span_weight *weight_of(span_weights *w, const struct model_site *site)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->items[i].site == site)
+            return &w->items[i];
+    struct span_weight *new = VEC_PUSH(w);
+    if (new)
+        new->site = site;
+    return new;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+    const struct span_weight *x = a, *y = b;
+    for (int k = 1; k < ORIEL_SAMPLE_KINDS; k++)
+        if (x->weight[k] != y->weight[k])
+            return x->weight[k] < y->weight[k] ? 1 : -1;
+    return 0;
+}
+
+static int put_spans(const struct report *r, struct buf *out)
+{
+    static const struct sheet_column columns[] = {
+        {"innermost span", TABLE_TEXT, 0, 24}, {"CPU", TABLE_NUMBER, 0, 0},
+        {"CPU", TABLE_NUMBER, 0, 0},           {"waiting", TABLE_NUMBER, 0, 0},
+        {"allocated", TABLE_NUMBER, 0, 0},
+    };
+    static const uint8_t shown[] = {ORIEL_SAMPLE_CPU, ORIEL_SAMPLE_OFF_CPU, ORIEL_SAMPLE_ALLOC};
+    span_weights w = {0};
+    struct sheet s;
+    char text[NUM_TEXT_MAX];
+    bool any = false;
+    for (uint32_t i = 0; i < r->profile.row_count; i++) {
+        const struct model_profile_row *row = &r->profile.rows[i];
+        struct span_weight *at = weight_of(&w, row->site);
+        if (!at) {
+            VEC_DONE(&w);
+            return ORIEL_ENOMEM;
+        }
+        at->weight[row->kind] += row->weight;
+        any |= row->site != NULL;
+    }
+    if (any) {
+        qsort(w.items, w.count, sizeof *w.items, by_weight);
+        sheet_title(r, out, "samples by span");
+        sheet_init(&s, columns, sizeof columns / sizeof *columns);
+        for (size_t i = 0; i < w.count && i < r->options.top; i++) {
+            const struct span_weight *n = &w.items[i];
+            sheet_cell(&s, n->site ? n->site->name : MODEL_STR("(no span)"), TABLE_PLAIN);
+            sheet_text(&s, num_percent(text, (double)n->weight[ORIEL_SAMPLE_CPU],
+                                       (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
+            for (size_t k = 0; k < sizeof shown; k++) {
+                if (r->profile.samples[shown[k]])
+                    sheet_text(&s, amount(text, shown[k], n->weight[shown[k]]));
+                else
+                    sheet_none(&s);
+            }
+            table_end_row(&s.table);
+        }
+        sheet_put(&s, r, out);
+    }
+    VEC_DONE(&w);
+    return 0;
+}
+
+int report_text_profile(const struct report *r, struct buf *out)
+{
+    struct frames f;
+    int rc = frames_init(&f, &r->catalog->stacks);
+    for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
+        if (r->profile.samples[kind])
+            rc = put_functions(r, &f, kind, out);
+    if (rc == 0)
+        rc = put_spans(r, out);
+    frames_done(&f);
+    return rc;
+}
