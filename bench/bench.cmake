@@ -49,3 +49,7 @@ if(SPDLOG_INCLUDE)
   target_link_libraries(peer_spdlog PRIVATE spdlog fmt Threads::Threads)
   oriel_bench(peer_spdlog)
 endif()
+
+add_executable(symbol_bench ${dir}/symbol_bench.c)
+target_link_libraries(symbol_bench PRIVATE oriel_all)
+oriel_bench(symbol_bench)
