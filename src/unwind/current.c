@@ -33,8 +33,9 @@ static struct unwind_snapshot *enter(struct unwind_self *self)
 
 static void leave(struct unwind_snapshot *s)
 {
-    assert(s->readers > 0);
-    __atomic_fetch_sub(&s->readers, 1, __ATOMIC_SEQ_CST);
+    uint32_t before = __atomic_fetch_sub(&s->readers, 1, __ATOMIC_SEQ_CST);
+    assert(before > 0);
+    (void)before;
 }
 
 static struct unwind_memory direct(const struct unwind_stack *stack, uint64_t sp)

@@ -14,9 +14,11 @@
 
 #include "unwind/unwind.h"
 
+struct unwind_copy;
 struct unwind_snapshot {
     uint32_t readers; /* walks under way */
     struct unwind_space space;
+    struct unwind_copy **copies; /* of what may be unloaded, beside the modules */
     void *storage;
     size_t storage_size;
 };

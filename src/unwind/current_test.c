@@ -27,7 +27,13 @@ enum { DEPTH_MAX = 256 };
 static struct unwind_self self;
 static struct unwind_stack stack;
 static int compared, interrupted;
-static volatile int sink;
+static __thread volatile int sink;
+
+#if defined(__SANITIZE_THREAD__)
+enum { OWN_DELIVERY = 1 }; /* the sanitizer calls handlers itself, from frames of its own */
+#else
+enum { OWN_DELIVERY = 0 };
+#endif
 
 struct trace {
     void **pcs;
@@ -226,6 +232,12 @@ static void compare_in_handler(int sig, siginfo_t *info, void *context)
     sink += sig + info->si_signo;
 }
 
+static void need_plain_signals(void)
+{
+    if (OWN_DELIVERY)
+        test_skip("the thread sanitizer calls handlers later, from frames of its own");
+}
+
 static void handle(int sig, int flags, void (*handler)(int, siginfo_t *, void *))
 {
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
@@ -243,6 +255,7 @@ static __attribute__((noinline)) void raise_deep(int depth)
 
 TEST(signal_frames_are_left_to_what_they_interrupted)
 {
+    need_plain_signals();
     prepare();
     handle(SIGUSR1, 0, compare_in_handler);
     raise_deep(0);
@@ -254,6 +267,7 @@ TEST(a_handler_on_its_own_stack_walks_the_thread_s_stack)
 {
     static char other[256 << 10];
     stack_t alternate = {.ss_sp = other, .ss_size = sizeof other};
+    need_plain_signals();
     prepare();
     REQUIRE(sigaltstack(&alternate, NULL) == 0);
     handle(SIGUSR1, SA_ONSTACK, compare_in_handler);
@@ -294,6 +308,7 @@ static struct {
     unsigned long samples, complete, in_vdso, frames;
     unsigned long ends[UNWIND_END_COUNT];
     uint64_t incomplete[8][3];
+    unsigned long kept;
 } tally;
 static uint64_t vdso_start, vdso_end;
 static __thread struct unwind_stack own_stack;
@@ -305,10 +320,12 @@ static void sample(int sig, siginfo_t *info, void *context)
     __atomic_fetch_add(&tally.samples, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&tally.frames, r.count, __ATOMIC_RELAXED);
     __atomic_fetch_add(&tally.ends[r.end], 1, __ATOMIC_RELAXED);
-    if (unwind_end_is_complete(r.end)) {
+    if (unwind_end_is_complete(r.end))
         __atomic_fetch_add(&tally.complete, 1, __ATOMIC_RELAXED);
-    } else {
-        memcpy(tally.incomplete[tally.samples % 8], pcs, sizeof tally.incomplete[0]);
+    else if (r.count >= 3) {
+        unsigned long i = __atomic_fetch_add(&tally.kept, 1, __ATOMIC_RELAXED);
+        if (i < 8)
+            memcpy(tally.incomplete[i], pcs, sizeof tally.incomplete[i]);
     }
     if (pcs[0] >= vdso_start && pcs[0] < vdso_end)
         __atomic_fetch_add(&tally.in_vdso, 1, __ATOMIC_RELAXED);
@@ -341,8 +358,9 @@ static void check_tally(unsigned long least)
         if (tally.ends[i])
             printf("  %lu: %s\n", tally.ends[i], unwind_end_text((enum unwind_end)i));
     CHECK(tally.samples >= least);
-    CHECK((double)tally.complete >= 0.995 * (double)tally.samples);
-    for (int i = 0; i < 8 && tally.complete < tally.samples; i++) {
+    /* A handler called later is given registers of a stack that is gone. */
+    CHECK(OWN_DELIVERY || (double)tally.complete >= 0.995 * (double)tally.samples);
+    for (unsigned long i = 0; i < 8 && i < tally.kept; i++) {
         Dl_info info = {0};
         dladdr((void *)tally.incomplete[i][0], &info);
         printf("  incomplete: %#lx %#lx, in %s %s\n", (unsigned long)tally.incomplete[i][0],
@@ -486,10 +504,20 @@ TEST(a_library_opened_later_is_known_after_refresh)
     /* A copy of ours: it outlives the library. */
     CHECK((uintptr_t)m->eh.frame < m->start || (uintptr_t)m->eh.frame >= m->end);
     uint64_t generation = space->generation;
+    const uint8_t *copied = m->eh.frame;
     CHECK_EQ(unwind_self_refresh(&self), ORIEL_OK);
     CHECK_EQ(self.snapshots[self.current - 1].space.generation, generation);
+    for (int round = 0; round < 4; round++) { /* copied once, found again */
+        self.adds++;
+        self.subs += round >= 2;
+        CHECK_EQ(unwind_self_refresh(&self), ORIEL_OK);
+        space = &self.snapshots[self.current - 1].space;
+        m = unwind_space_find(space, (uintptr_t)inside);
+        CHECK(m && m->eh.frame == copied && m->eh.table != NULL);
+    }
     dlclose(handle_of);
     CHECK_EQ(unwind_self_refresh(&self), ORIEL_OK);
+    CHECK(!unwind_space_find(&self.snapshots[self.current - 1].space, (uintptr_t)inside));
     CHECK(self.snapshots[self.current - 1].space.generation > generation);
     unwind_self_close(&self);
     uint64_t pcs[4];
@@ -509,10 +537,10 @@ TEST(a_refresh_waits_for_nobody)
     CHECK_EQ(compared, 2);
 }
 
-static volatile int stop;
+static int stop;
 static void *open_and_close(void *arg)
 {
-    while (!stop) {
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         void *h = dlopen(library, RTLD_NOW);
         if (h)
             dlclose(h);
@@ -531,7 +559,7 @@ TEST(walks_go_on_while_libraries_come_and_go)
     REQUIRE(pthread_create(&thread, NULL, open_and_close, &refreshed) == 0);
     start_timer(200);
     read_clocks(5, seconds() + 1);
-    stop = 1;
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     CHECK(refreshed > 0);
     check_tally(50);

@@ -16,14 +16,22 @@
 #include "unwind/eh_frame.h"
 #include "unwind/elf.h"
 
+/* A module's unwinding bytes in memory of ours: .eh_frame_hdr, then .eh_frame.
+ * Both snapshots may hold it; only the one ordinary caller counts. */
+struct unwind_copy {
+    uint32_t holders;
+    size_t size; /* of the mapping */
+    uint8_t bytes[];
+};
+
 struct survey {
     const struct unwind_self *self;
-    struct unwind_module *modules; /* NULL: counting only */
-    uint8_t *copies, *copies_end;
+    const struct unwind_snapshot *old; /* what is published now, or NULL */
+    struct unwind_module *modules;     /* NULL: counting only */
+    struct unwind_copy **copies;       /* beside them, NULL where read in place */
     uint32_t count, count_max;
-    size_t copy_bytes;
     uint64_t adds, subs;
-    bool short_of_space;
+    int rc;
 };
 
 /* The unwinding bytes of a loaded module, where they lie in memory. */
@@ -92,21 +100,47 @@ static bool look_at(const struct survey *s, const struct dl_phdr_info *info, str
     return true;
 }
 
-static const uint8_t *keep(struct survey *s, const struct loaded *l, const uint8_t *p, size_t n)
+static bool same_bytes(const struct unwind_copy *copy, const struct loaded *l)
 {
-    if (l->pinned)
-        return p;
-    s->copy_bytes += n;
-    if (!s->modules)
-        return p;
-    if ((size_t)(s->copies_end - s->copies) < n) {
-        s->short_of_space = true;
-        return NULL;
+    return memcmp(copy->bytes, l->hdr, l->elf.hdr_size) == 0 &&
+           memcmp(copy->bytes + l->elf.hdr_size, l->frame, l->elf.frame_size) == 0;
+}
+
+/* The copy the published snapshot has of this very module. Where something was
+ * unloaded since, another may lie at its place. */
+static struct unwind_copy *find_copy(const struct survey *s, const struct dl_phdr_info *info,
+                                     const struct loaded *l)
+{
+    for (uint32_t i = 0; s->old && i < s->old->space.count; i++) {
+        const struct unwind_module *m = &s->old->space.modules[i];
+        struct unwind_copy *copy = s->old->copies[i];
+        if (copy && m->bias == info->dlpi_addr && m->start == info->dlpi_addr + l->start &&
+            m->end == info->dlpi_addr + l->end && m->eh.frame_size == l->elf.frame_size &&
+            (size_t)(m->eh.frame - copy->bytes) == l->elf.hdr_size &&
+            (s->subs == s->self->subs || same_bytes(copy, l)))
+            return copy;
     }
-    uint8_t *to = s->copies;
-    memcpy(to, p, n);
-    s->copies += n;
-    return to;
+    return NULL;
+}
+
+static struct unwind_copy *copy_of(struct survey *s, const struct dl_phdr_info *info,
+                                   const struct loaded *l)
+{
+    void *p;
+    size_t size = sizeof(struct unwind_copy) + l->elf.hdr_size + l->elf.frame_size;
+    struct unwind_copy *copy = find_copy(s, info, l);
+    if (!copy) {
+        if (os_map_private(size, &p) != 0) {
+            s->rc = ORIEL_ENOMEM;
+            return NULL;
+        }
+        copy = p;
+        copy->size = size;
+        memcpy(copy->bytes, l->hdr, l->elf.hdr_size);
+        memcpy(copy->bytes + l->elf.hdr_size, l->frame, l->elf.frame_size);
+    }
+    copy->holders++;
+    return copy;
 }
 
 /* The entry point, for those that describe it nowhere. */
@@ -131,30 +165,35 @@ static int survey_one(struct dl_phdr_info *info, size_t size, void *context)
     }
     if (!look_at(s, info, &l))
         return 0;
-    const uint8_t *hdr = l.frame ? keep(s, &l, l.hdr, l.elf.hdr_size) : NULL;
-    const uint8_t *frame = l.frame ? keep(s, &l, l.frame, l.elf.frame_size) : NULL;
     uint32_t at = s->count++;
     if (!s->modules)
         return 0;
-    if (at >= s->count_max)
-        s->short_of_space = true;
-    if (s->short_of_space)
+    if (at >= s->count_max) { /* the loader was faster */
+        s->count--;
+        s->rc = ORIEL_EBUSY;
         return 1;
+    }
+    struct unwind_copy *copy = l.frame && !l.pinned ? copy_of(s, info, &l) : NULL;
+    const uint8_t *hdr = copy ? copy->bytes : l.hdr;
+    const uint8_t *frame = copy ? copy->bytes + l.elf.hdr_size : l.frame;
     struct unwind_module m = {.start = info->dlpi_addr + l.start,
                               .end = info->dlpi_addr + l.end,
                               .bias = info->dlpi_addr,
                               .entry = entry_of(info, &l),
                               .id = at};
-    if (eh_frame_init(&m.eh, UNWIND_ARCH_HERE, frame, l.elf.frame_size, l.elf.frame_va))
+    if (s->rc == ORIEL_OK &&
+        eh_frame_init(&m.eh, UNWIND_ARCH_HERE, frame, l.elf.frame_size, l.elf.frame_va))
         eh_frame_add_hdr(&m.eh, hdr, l.elf.hdr_size, l.elf.hdr_va);
     if (!m.eh.table) /* a handler has no time to look at all of them */
         m.eh = (struct eh_frame){0};
     while (at > 0 && s->modules[at - 1].start > m.start) {
         s->modules[at] = s->modules[at - 1];
+        s->copies[at] = s->copies[at - 1];
         at--;
     }
     s->modules[at] = m;
-    return 0;
+    s->copies[at] = copy;
+    return s->rc;
 }
 
 static int counts_only(struct dl_phdr_info *info, size_t size, void *context)
@@ -169,9 +208,15 @@ static int counts_only(struct dl_phdr_info *info, size_t size, void *context)
 
 static void drop(struct unwind_snapshot *snapshot)
 {
+    for (uint32_t i = 0; i < snapshot->space.count; i++) {
+        struct unwind_copy *copy = snapshot->copies[i];
+        if (copy && --copy->holders == 0)
+            os_unmap(copy, copy->size);
+    }
     if (snapshot->storage)
         os_unmap(snapshot->storage, snapshot->storage_size);
     snapshot->storage = NULL;
+    snapshot->copies = NULL;
     snapshot->space = (struct unwind_space){0};
 }
 
@@ -179,28 +224,27 @@ static void drop(struct unwind_snapshot *snapshot)
 static int build(struct unwind_self *self, struct unwind_snapshot *out)
 {
     struct survey count = {.self = self}, fill = {.self = self};
-    void *storage;
     dl_iterate_phdr(survey_one, &count);
-    size_t modules = count.count * sizeof(struct unwind_module);
-    size_t size = modules + count.copy_bytes + 1;
-    if (os_map_private(size, &storage) != 0)
+    const size_t modules = count.count * sizeof(struct unwind_module);
+    out->storage_size = modules + count.count * sizeof(struct unwind_copy *) + 1;
+    if (os_map_private(out->storage_size, &out->storage) != 0) {
+        out->storage = NULL;
         return ORIEL_ENOMEM;
-    fill.modules = storage;
-    fill.count_max = count.count;
-    fill.copies = (uint8_t *)storage + modules;
-    fill.copies_end = fill.copies + count.copy_bytes;
-    dl_iterate_phdr(survey_one, &fill);
-    if (fill.short_of_space) {
-        os_unmap(storage, size);
-        return ORIEL_EBUSY;
     }
-    out->storage = storage;
-    out->storage_size = size;
-    out->space = (struct unwind_space){.modules = storage,
+    fill.old = self->current ? &self->snapshots[self->current - 1] : NULL;
+    fill.modules = out->storage;
+    fill.copies = out->copies = (struct unwind_copy **)((char *)out->storage + modules);
+    fill.count_max = count.count;
+    dl_iterate_phdr(survey_one, &fill);
+    out->space = (struct unwind_space){.modules = fill.modules,
                                        .count = fill.count,
                                        .arch = UNWIND_ARCH_HERE,
                                        .generation = ++self->generation,
                                        .cache = &self->cache};
+    if (fill.rc != ORIEL_OK) {
+        drop(out);
+        return fill.rc;
+    }
     self->adds = fill.adds;
     self->subs = fill.subs;
     return ORIEL_OK;

@@ -17,10 +17,10 @@
 enum { ROWS_PER_PAGE = 4, UNIQUE_MAX = UINT16_MAX };
 
 /* Side by side, so that a row costs one line of the processor's cache. */
-struct __attribute__((packed)) entry {
+struct entry {
     uint32_t start;
     uint16_t number;
-};
+} __attribute__((packed));
 _Static_assert(sizeof(struct entry) == 6, "bytes of a row");
 
 struct unwind_table {
