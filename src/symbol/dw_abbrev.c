@@ -219,10 +219,10 @@ static void skip_indirect(const struct dw_unit *u, struct reader *r)
         dw_value_read(u, r, &attr, &value);
 }
 
-static void run_steps(const struct dw_unit *u, const struct dw_step *step, uint32_t n,
-                      struct reader *r)
+static void run_steps(const struct dw_unit *u, uint32_t first, uint32_t n, struct reader *r)
 {
-    for (; n > 0; n--, step++) {
+    for (uint32_t i = first; i < first + n; i++) {
+        const struct dw_step *step = &u->abbrevs->steps.items[i];
         switch ((enum dw_step_kind)step->kind) {
         case DW_STEP_FIXED:
             rd_skip(r, step->n);
@@ -247,7 +247,7 @@ static void run_steps(const struct dw_unit *u, const struct dw_step *step, uint3
 void dw_skip(const struct dw_unit *u, const struct dw_abbrev *a, struct reader *r)
 {
     assert(a->step + a->step_count <= u->abbrevs->steps.count);
-    run_steps(u, u->abbrevs->steps.items + a->step, a->step_count, r);
+    run_steps(u, a->step, a->step_count, r);
 }
 
 uint64_t dw_skip_sibling(const struct dw_unit *u, const struct dw_abbrev *a, struct reader *r)
@@ -257,10 +257,9 @@ uint64_t dw_skip_sibling(const struct dw_unit *u, const struct dw_abbrev *a, str
         return 0;
     }
     assert(a->sibling_step < a->step_count);
-    const struct dw_step *steps = u->abbrevs->steps.items + a->step;
-    run_steps(u, steps, a->sibling_step, r);
+    run_steps(u, a->step, a->sibling_step, r);
     uint64_t next = u->offset + rd_u32(r);
-    run_steps(u, steps + a->sibling_step + 1, a->step_count - a->sibling_step - 1, r);
+    run_steps(u, a->step + a->sibling_step + 1, a->step_count - a->sibling_step - 1, r);
     /* Only forward: a loop of siblings would not end. */
     return !r->bad && u->dw->info.p + next > r->p && next <= u->end ? next : 0;
 }

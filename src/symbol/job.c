@@ -169,12 +169,12 @@ static uint32_t emit_node(struct work *w, uint32_t index)
 static const struct dw_row *row_at(struct work *w, uint64_t addr, uint64_t *out_next)
 {
     const struct dw_row *row = w->row;
-    if (!row || row->addr > addr || row[1].addr <= addr) {
-        if (row && row->addr <= addr && !row[1].end && row[2].addr > addr)
+    enum { NEAR = 16 };
+    if (row && row->addr <= addr)
+        for (int i = 0; i < NEAR && !row[1].end && row[1].addr <= addr; i++)
             row++;
-        else
-            row = dw_line_find(&w->line, addr);
-    }
+    if (!row || row->addr > addr || row[1].addr <= addr)
+        row = dw_line_find(&w->line, addr);
     w->row = row;
     *out_next = row ? row[1].addr : UINT64_MAX;
     return row;
