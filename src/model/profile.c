@@ -94,6 +94,7 @@ static const struct {
     [ORIEL_SAMPLE_FREE] = {"free_space", "bytes"},
     [ORIEL_SAMPLE_LOCK] = {"lock", "nanoseconds"},
     [ORIEL_SAMPLE_FAULT] = {"page_faults", "count"},
+    [ORIEL_SAMPLE_PREEMPTED] = {"preempted", "nanoseconds"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)

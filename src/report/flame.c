@@ -77,9 +77,13 @@ static const struct {
 static const char *kind_title(uint8_t kind)
 {
     static const char *const titles[ORIEL_SAMPLE_KINDS] = {
-        [ORIEL_SAMPLE_CPU] = "CPU time",           [ORIEL_SAMPLE_OFF_CPU] = "Waiting",
-        [ORIEL_SAMPLE_ALLOC] = "Allocations",      [ORIEL_SAMPLE_FREE] = "Frees",
-        [ORIEL_SAMPLE_LOCK] = "Waiting for locks", [ORIEL_SAMPLE_FAULT] = "Page faults"};
+        [ORIEL_SAMPLE_CPU] = "CPU time",
+        [ORIEL_SAMPLE_OFF_CPU] = "Waiting",
+        [ORIEL_SAMPLE_ALLOC] = "Allocations",
+        [ORIEL_SAMPLE_FREE] = "Frees",
+        [ORIEL_SAMPLE_LOCK] = "Waiting for locks",
+        [ORIEL_SAMPLE_FAULT] = "Page faults",
+        [ORIEL_SAMPLE_PREEMPTED] = "Ready, but others ran"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 

@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "report/test_profile.h"
 
-static const struct profile_filter everything = {ORIEL_SAMPLE_CPU, -1, -1, NULL, false};
+static const struct profile_filter everything = {
+    .kind = ORIEL_SAMPLE_CPU, .thread = -1, .process = -1};
 
 static void check_folded(struct profile_maker *m, enum flametree_grouping by, const char *want)
 {

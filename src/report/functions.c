@@ -96,6 +96,17 @@ static bool add_function(struct function_sums *out, struct seen *seen, uint32_t 
     return true;
 }
 
+/* The innermost function outside the kernel; 0: there is none. */
+static size_t first_user(const struct frames *f, const struct frame_list *stack)
+{
+    for (size_t k = 0; k < stack->items.count; k++) {
+        const struct model_module *m = f->items.items[stack->items.items[k].frame].module;
+        if (!m || m->kind != MODEL_MODULE_KERNEL)
+            return k;
+    }
+    return 0;
+}
+
 int functions_sum(struct frames *f, const struct model_profile *p, const struct model_catalog *c,
                   const struct profile_filter *filter, struct function_sums *out)
 {
@@ -110,8 +121,9 @@ int functions_sum(struct frames *f, const struct model_profile *p, const struct 
         out->weight += r->weight;
         out->count += r->count;
         rc = frames_list(f, r->stack, &stack);
+        size_t self = rc == 0 && filter->user_self ? first_user(f, &stack) : 0;
         for (size_t k = 0; rc == 0 && k < stack.items.count; k++)
-            if (!add_function(out, &seen, stack.items.items[k].frame, i, r, k == 0))
+            if (!add_function(out, &seen, stack.items.items[k].frame, i, r, k == self))
                 rc = ORIEL_ENOMEM;
     }
     if (out->items.count)

@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "report/test_profile.h"
 
-static const struct profile_filter everything = {ORIEL_SAMPLE_CPU, -1, -1, NULL, false};
+static const struct profile_filter everything = {
+    .kind = ORIEL_SAMPLE_CPU, .thread = -1, .process = -1};
 
 static const struct function_sum *find(const struct profile_maker *m, const struct function_sums *s,
                                        const char *name)
@@ -143,6 +144,35 @@ static uint64_t weight_of(const struct profile_maker *m, const struct function_e
             return e[i].weight;
     }
     return 0;
+}
+
+TEST(who_waits_in_the_kernel_waits_where_the_program_asked_for_it)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    struct profile_filter user = everything;
+    maker_begin(&m);
+    struct model_module like = {
+        .kind = MODEL_MODULE_KERNEL, .process = UINT32_MAX, .path = MODEL_STR("[kernel]")};
+    uint32_t kernel = model_stacks_module(&m.catalog.stacks, &like)->index;
+    char path[] = "main;read";
+    uint32_t node = maker_stack(&m, path);
+    struct model_place *p = model_stacks_place(&m.catalog.stacks, kernel, 9, false);
+    struct model_line line = maker_line("schedule");
+    REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
+    struct model_sample sample = {.kind = ORIEL_SAMPLE_CPU,
+                                  .thread = m.threads[0],
+                                  .weight = 6,
+                                  .count = 1,
+                                  .stack = model_stacks_node(&m.catalog.stacks, node, p->index)};
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    user.user_self = true;
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &user, &s), 0);
+    CHECK_EQ(find(&m, &s, "read")->self, 6);
+    CHECK_EQ(find(&m, &s, "schedule")->self, 0);
+    CHECK_EQ(find(&m, &s, "schedule")->total, 6);
+    function_sums_done(&s);
+    maker_end(&m);
 }
 
 TEST(edges_say_who_called_and_who_was_called)

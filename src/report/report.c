@@ -168,6 +168,7 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_TASK:
         return add_named(r, i);
     case MODEL_ITEM_SAMPLE:
+        seen(r, i->u.sample.t_ns, i->u.sample.t_ns);
         return model_profile_add(&r->profile, &i->u.sample);
     }
     return 0; /* a kind that came later: nothing to report */

@@ -12,9 +12,13 @@
 #include "util/num.h"
 
 static const char *const titles[ORIEL_SAMPLE_KINDS] = {
-    [ORIEL_SAMPLE_CPU] = "CPU time",           [ORIEL_SAMPLE_OFF_CPU] = "waiting",
-    [ORIEL_SAMPLE_ALLOC] = "allocations",      [ORIEL_SAMPLE_FREE] = "frees",
-    [ORIEL_SAMPLE_LOCK] = "waiting for locks", [ORIEL_SAMPLE_FAULT] = "page faults",
+    [ORIEL_SAMPLE_CPU] = "CPU time",
+    [ORIEL_SAMPLE_OFF_CPU] = "waiting",
+    [ORIEL_SAMPLE_ALLOC] = "allocations",
+    [ORIEL_SAMPLE_FREE] = "frees",
+    [ORIEL_SAMPLE_LOCK] = "waiting for locks",
+    [ORIEL_SAMPLE_FAULT] = "page faults",
+    [ORIEL_SAMPLE_PREEMPTED] = "ready, but others ran",
 };
 
 static const char *amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)
@@ -37,6 +41,22 @@ static void put_where(struct sheet *s, const struct frame *f)
         sheet_cell(s, (struct model_str){path.p + at, path.n - at}, TABLE_DIM);
 }
 
+/* "ns::parse(char const*, int) const" is ns::parse here. Not every '(' begins
+ * parameters: "(anonymous namespace)::f", "operator()". */
+static struct model_str without_parameters(struct model_str name)
+{
+    for (uint32_t i = 1, deep = 0; i < name.n; i++) {
+        char c = name.p[i];
+        deep += c == '<';
+        deep -= c == '>' && deep > 0;
+        bool inside = deep > 0 || name.p[i - 1] == ':' || name.p[i - 1] == ' ' ||
+                      (i >= 8 && memcmp(name.p + i - 8, "operator", 8) == 0);
+        if (c == '(' && !inside)
+            return (struct model_str){name.p, i};
+    }
+    return name;
+}
+
 static int put_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out)
 {
     static const struct sheet_column columns[] = {
@@ -44,7 +64,9 @@ static int put_functions(const struct report *r, struct frames *f, uint8_t kind,
         {"self", TABLE_NUMBER, 0, 0},    {"total", TABLE_NUMBER, 0, 0},
         {"samples", TABLE_NUMBER, 2, 0}, {"where", TABLE_TEXT, 1, 12},
     };
-    const struct profile_filter all = {.kind = kind, .thread = -1, .process = -1};
+    /* Whoever waits, waits in the scheduler: where the program asked for it says more. */
+    const struct profile_filter all = {
+        .kind = kind, .thread = -1, .process = -1, .user_self = kind != ORIEL_SAMPLE_CPU};
     struct function_sums sums;
     struct sheet s;
     char text[NUM_TEXT_MAX], more[NUM_TEXT_MAX];
@@ -57,7 +79,7 @@ static int put_functions(const struct report *r, struct frames *f, uint8_t kind,
         const struct function_sum *n = &sums.items.items[shown];
         if (n->self == 0)
             break;
-        sheet_cell(&s, f->items.items[n->frame].name, TABLE_PLAIN);
+        sheet_cell(&s, without_parameters(f->items.items[n->frame].name), TABLE_PLAIN);
         sheet_text(&s, num_percent(text, (double)n->self, (double)sums.weight));
         sheet_text(&s, amount(text, kind, n->self));
         sheet_text(&s, num_percent(text, (double)n->total, (double)sums.weight));

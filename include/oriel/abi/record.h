@@ -81,13 +81,14 @@ enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ER
 
 /* ORIEL_REC_SAMPLE: what was observed, and the unit of its weight. */
 enum oriel_sample_kind {
-    ORIEL_SAMPLE_CPU = 1,     /* ns of CPU time */
-    ORIEL_SAMPLE_OFF_CPU = 2, /* ns it waited; ts is when it went on */
-    ORIEL_SAMPLE_ALLOC = 3,   /* bytes allocated, unsampled; extra: the address */
-    ORIEL_SAMPLE_FREE = 4,    /* bytes given back of what a sample took */
-    ORIEL_SAMPLE_LOCK = 5,    /* ns waited for a lock; extra: its address */
-    ORIEL_SAMPLE_FAULT = 6,   /* page faults */
-    ORIEL_SAMPLE_KINDS = 7
+    ORIEL_SAMPLE_CPU = 1,       /* ns of CPU time */
+    ORIEL_SAMPLE_OFF_CPU = 2,   /* ns it waited; ts is when it went on */
+    ORIEL_SAMPLE_ALLOC = 3,     /* bytes allocated, unsampled; extra: the address */
+    ORIEL_SAMPLE_FREE = 4,      /* bytes given back of what a sample took */
+    ORIEL_SAMPLE_LOCK = 5,      /* ns waited for a lock; extra: its address */
+    ORIEL_SAMPLE_FAULT = 6,     /* page faults */
+    ORIEL_SAMPLE_PREEMPTED = 7, /* ns it could have run, but others did */
+    ORIEL_SAMPLE_KINDS = 8
 };
 
 /* Why a record was not kept. Counted per thread, in this order, for ever. */

@@ -186,8 +186,8 @@ static void switched(struct perf_source *p, struct model_batch *batch, struct pe
         return;
     }
     if (t->left_ns && t->left_ns < r->time_ns)
-        add_sample(p, batch, t, ORIEL_SAMPLE_OFF_CPU, r->time_ns, r->time_ns - t->left_ns,
-                   t->wait_stack);
+        add_sample(p, batch, t, t->preempted ? ORIEL_SAMPLE_PREEMPTED : ORIEL_SAMPLE_OFF_CPU,
+                   r->time_ns, r->time_ns - t->left_ns, t->wait_stack);
     t->left_ns = 0;
 }
 
