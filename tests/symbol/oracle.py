@@ -34,6 +34,9 @@ VARIANTS = {
     "c-clang-dwarf4": ("sample.c", "clang-14", "-gdwarf-4 -O2", []),
     "c-clang-split": ("sample.c", "clang-14", "-g -O2 -gsplit-dwarf", ["unsplit"]),
     "c-gcc-static": ("sample.c", "gcc", "-g -O2 -static", []),
+    "c-gcc-dwarf64": ("sample.c", "gcc", "-g -gdwarf64 -O2", []),
+    "c-gcc-packed-zstd": ("sample.c", "gcc", "-g -O2", ["zstd"]),
+    "c-gcc-minidebug": ("sample.c", "gcc", "-O2", ["minidebug"]),
     "c-gcc-no-debug": ("sample.c", "gcc", "-O2", []),
     "cxx-gcc-o2": ("sample.cc", "g++", "-g -O2 -std=c++17", []),
     "cxx-gcc-o3-dwarf4": ("sample.cc", "g++", "-gdwarf-4 -O3 -std=c++17", []),
@@ -90,6 +93,22 @@ def build(name, sources, out):
             run("objcopy", "--only-keep-debug", program, program + ".debug")
             run("strip", program)
             run("objcopy", "--add-gnu-debuglink=" + program + ".debug", program)
+        elif step == "zstd": # newer than the oracle
+            whole = program + ".whole"
+            shutil.copy(program, whole)
+            packed = subprocess.run(["objcopy", "--compress-debug-sections=zstd", program],
+                                    capture_output=True)
+            if packed.returncode != 0:
+                return None
+        elif step == "minidebug":
+            if not shutil.which("xz"):
+                return None
+            whole = program + ".whole"
+            shutil.copy(program, whole)
+            run("objcopy", "--only-keep-debug", program, program + ".small")
+            run("xz", "-k", program + ".small")
+            run("strip", program)
+            run("objcopy", "--add-section=.gnu_debugdata=" + program + ".small.xz", program)
         elif step == "dwz":
             if not shutil.which("dwz"):
                 return None
