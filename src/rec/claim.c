@@ -112,7 +112,7 @@ uint32_t rec_process_serial(void)
 static uint32_t first_site_id(void)
 {
     const struct rec_runtime *rt = &rec_runtime;
-    uint32_t first = rec_sites_next(), parent = rt->process;
+    uint32_t first = rec_sites_next(), parent = __atomic_load_n(&rt->process, __ATOMIC_RELAXED);
     if (parent) {
         const struct wire_process *p = wire_region_process(&rt->header, rt->base, parent - 1);
         uint32_t theirs = __atomic_load_n(&p->next_site, __ATOMIC_RELAXED);
@@ -267,7 +267,7 @@ bool rec_process_claim(void)
         if (slot == NO_SLOT)
             slot = take_free(&me, round + 1 < CLAIM_ROUNDS, &again);
         p = rec_process_self();
-        if (p && slot + 1 == rt->own->process && show(p)) {
+        if (p && slot == rec_process_index() && show(p)) {
             __atomic_store_n(&rt->process, slot + 1, __ATOMIC_RELAXED);
             rec_process_serial();
             if (__atomic_load_n(&p->copies, __ATOMIC_RELAXED) == 1)

@@ -118,6 +118,7 @@ TEST(a_thread_that_was_interrupted_before_it_showed_the_slot_is_helped_by_the_ne
     recording_end(&r);
 }
 
+#ifndef __SANITIZE_THREAD__ /* which makes a fork of it */
 TEST(a_vfork_child_goes_on_as_its_parent)
 {
     struct recording r = {0};
@@ -142,6 +143,7 @@ TEST(a_vfork_child_goes_on_as_its_parent)
     CHECK_EQ(r.catalog.process_count, 2);
     recording_end(&r);
 }
+#endif
 
 /* ---- what stands in the table ---- */
 

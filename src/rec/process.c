@@ -31,9 +31,17 @@ static void make_exit_hook(void)
         pthread_key_create(&rt->key, rec_thread_exit) == 0 && rt->key < KEYS_WITHOUT_MALLOC;
 }
 
+/* The kernel has wiped what is only its parent's, unless it merely said that it
+ * would, as emulators do: then the parent's pid still stands there. */
 static void forked(void)
 {
-    __atomic_store_n(&rec_runtime.own->pid, os_getpid(), __ATOMIC_RELAXED);
+    struct rec_runtime *rt = &rec_runtime;
+    int32_t pid = os_getpid(), before = __atomic_load_n(&rt->own->pid, __ATOMIC_RELAXED);
+    if (before && before != pid) {
+        memset(rt->own, 0, sizeof *rt->own);
+        memset(rt->gates, 0, rt->gates_bytes);
+    }
+    __atomic_store_n(&rt->own->pid, pid, __ATOMIC_RELAXED);
     rec_start_forked();
     rec_sites_forked();
     rec_thread_forked();
@@ -137,6 +145,14 @@ bool rec_region_leave(unsigned timeout_ms)
     return true;
 }
 
+/* Word by word, from under the hands of its owner. The sanitizer need not know. */
+__attribute__((no_sanitize("thread"))) static void copy_block(uint64_t *to, const void *block)
+{
+    const volatile uint64_t *from = block;
+    for (size_t i = 0; i < sizeof(struct oriel_thread) / sizeof *to; i++)
+        to[i] = from[i];
+}
+
 /* The blocks of threads as they are now, in private memory. A record that is
  * being written puts its block back by that record, which nobody reads. */
 static int copy_blocks(void **out, size_t bytes)
@@ -146,7 +162,7 @@ static int copy_blocks(void **out, size_t bytes)
     for (uint32_t i = 0; rc == 0 && i < rt->header.thread_count; i++) {
         const struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, i);
         if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != ORIEL_THREAD_FREE)
-            memcpy((struct oriel_thread *)*out + i, t, sizeof *t);
+            copy_block((uint64_t *)((struct oriel_thread *)*out + i), t);
     }
     return rc;
 }
@@ -187,7 +203,7 @@ void oriel_lost(uint64_t out[8])
     memset(out, 0, 8 * sizeof out[0]);
     if (!rec_enter())
         return;
-    uint32_t process = rt->own->process;
+    uint32_t process = rec_process_index() + 1;
     for (uint32_t i = 0; i < rt->header.thread_count; i++) {
         struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, i);
         if (process && t->process + 1 == process && t->state != ORIEL_THREAD_FREE)

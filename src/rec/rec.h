@@ -133,8 +133,12 @@ void rec_region_drop(void);
 
 /* claim.c: a slot for this process, once, whoever asks; false: none is free. */
 bool rec_process_claim(void);
-struct wire_process *rec_process_self(void); /* NULL: it has none yet */
-uint32_t rec_process_serial(void);           /* with or without a slot */
+struct wire_process *rec_process_self(void);   /* NULL: it has none yet */
+static inline uint32_t rec_process_index(void) /* of that slot; it has one */
+{
+    return __atomic_load_n(&rec_runtime.own->process, __ATOMIC_ACQUIRE) - 1;
+}
+uint32_t rec_process_serial(void); /* with or without a slot */
 void rec_process_end_former(void);
 
 /* start.c */

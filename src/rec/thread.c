@@ -107,7 +107,7 @@ static uint32_t pop_vacant(void)
 static struct oriel_gate *take_vacant_block(bool nested, uint32_t claim)
 {
     struct rec_runtime *rt = &rec_runtime;
-    const uint32_t process = rt->own->process - 1;
+    const uint32_t process = rec_process_index();
     for (uint32_t at; (at = pop_vacant()) != 0;) {
         struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, at - 1);
         uint32_t word = __atomic_load_n(&t->state, __ATOMIC_ACQUIRE);
@@ -144,7 +144,7 @@ static void fill_block(struct oriel_thread *t)
     t->base = (uintptr_t)rt->base;
     t->include_args = (rt->header.flags & WIRE_REGION_INCLUDE_ARGS) != 0;
     t->serial = __atomic_add_fetch(&rt->shared->thread_serial, 1, __ATOMIC_RELAXED);
-    t->process = rt->own->process - 1;
+    t->process = rec_process_index();
 }
 
 /* Another copy of this library has a block for this thread: both are one. */
@@ -152,7 +152,7 @@ static uint32_t primary_elsewhere(int32_t tid)
 {
     struct rec_runtime *rt = &rec_runtime;
     const struct wire_process *p = rec_process_self();
-    const uint32_t process = rt->own->process - 1;
+    const uint32_t process = rec_process_index();
     if (__atomic_load_n(&p->copies, __ATOMIC_RELAXED) < 2)
         return 0;
     for (uint32_t i = 0; i < rt->header.thread_count; i++) {
