@@ -8,6 +8,12 @@ add_executable(emitter tests/scenario/emitter.c)
 target_link_libraries(emitter PRIVATE oriel-core)
 set_target_properties(emitter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# A stranger: no frame pointers, no Oriel.
+add_executable(sampled tests/scenario/sampled.c)
+target_compile_options(sampled PRIVATE -O2 -g -fomit-frame-pointer)
+target_link_libraries(sampled PRIVATE Threads::Threads)
+set_target_properties(sampled PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
 foreach(script ${scenarios})
   get_filename_component(name ${script} NAME_WE)
@@ -15,7 +21,7 @@ foreach(script ${scenarios})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
   set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 600
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>")
+    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>")
 endforeach()
 
 # The newcomer's page, against the tree that consumer.install makes.

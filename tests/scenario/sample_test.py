@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""oriel record --rate: programs that know nothing of Oriel, sampled."""
+import re
+
+from tool import ORIEL, Scenario, main, os, subprocess
+
+SAMPLED = os.environ["SAMPLED"]
+
+
+class Sample(Scenario):
+    def record(self, *words, rate=499, **options):
+        run = self.oriel("record", "--rate", rate, "--no-report", "-o", "c.oriel", "--", *words,
+                         **options)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run
+
+    def folded(self, *words):
+        """(list of functions from the outermost in, weight) of each stack."""
+        run = self.oriel("flame", "--format", "folded", *words, "c.oriel")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        stacks = []
+        for line in run.stdout.splitlines():
+            path, weight = line.rsplit(" ", 1)
+            stacks.append((re.sub(r"_\[[ki]\]", "", path).split(";"), int(weight)))
+        return stacks
+
+    def test_time_is_told_by_function_and_every_stack_reaches_the_start(self):
+        self.record(SAMPLED, 2000)
+        stacks = self.folded()
+        total = sum(w for _, w in stacks)
+        share = {f: sum(w for s, w in stacks if f in s) / total for f in ("heavy", "light", "main")}
+        # 1,000 samples: five standard deviations are 0.07.
+        self.assertAlmostEqual(share["heavy"], 0.75, delta=0.08)
+        self.assertAlmostEqual(share["light"], 0.25, delta=0.08)
+        self.assertGreater(share["main"], 0.97)
+        # The weights are the CPU time that the program measured itself.
+        self.assertAlmostEqual(total / 1e9, 2.0, delta=0.25)
+        # 30 levels of recursion, none missing.
+        deepest = max(stacks, key=lambda s: s[1])[0]
+        self.assertEqual(deepest.count("deep"), 31)
+
+    def test_waiting_is_told_where_the_program_waits(self):
+        self.record(SAMPLED, 1000)
+        stacks = self.folded("--kind", "off-cpu")
+        total = sum(w for _, w in stacks)
+        self.assertGreater(total, 0.49e9)
+        if os.geteuid() == 0:  # stacks of waiting threads need the tracepoint
+            here = sum(w for s, w in stacks if "wait_here" in s)
+            self.assertGreater(here, 0.49e9)
+            self.assertLess(here, 0.9e9)
+
+    def test_threads_are_sampled_and_told_apart(self):
+        self.record(SAMPLED, 600, 3)
+        stacks = self.folded("--by", "thread")
+        by_thread = {}
+        for s, w in stacks:
+            by_thread[s[0]] = by_thread.get(s[0], 0) + w
+        self.assertEqual(len(by_thread), 3, by_thread)
+        for weight in by_thread.values():
+            self.assertAlmostEqual(weight / 1e9, 0.6, delta=0.2)
+
+    def test_children_are_sampled_too(self):
+        self.record("sh", "-c", f"{SAMPLED} 300; {SAMPLED} 300")
+        stacks = self.folded()
+        heavy = sum(w for s, w in stacks if "heavy" in s)
+        self.assertAlmostEqual(heavy / 1e9, 0.45, delta=0.15)
+
+    def test_output_and_status_are_those_of_the_program(self):
+        run = self.oriel("record", "--rate", 499, "--no-report", "--", "sh", "-c", "echo out; exit 7")
+        self.assertEqual((run.returncode, run.stdout), (7, "out\n"))
+
+    def test_a_plain_user_gets_samples_and_is_told_what_is_missing(self):
+        if os.geteuid() != 0:
+            self.skipTest("is a plain user already: the other tests show it")
+        self.dir.chmod(0o777)
+        self.runtime.chmod(0o777)
+        os.chown(self.runtime, 65534, 65534)
+        env = dict(self.env, HOME=str(self.dir))
+        run = subprocess.run([ORIEL, "record", "--rate", "499", "--no-report", "-o", "c.oriel", "--",
+                              SAMPLED, "1000"], cwd=self.dir, env=env, user=65534, group=65534,
+                             extra_groups=[], text=True, capture_output=True, timeout=60)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stderr, "no kernel frames|refuses perf events")
+        if "refuses" in run.stderr:
+            return
+        heavy = sum(w for s, w in self.folded() if "heavy" in s)
+        self.assertAlmostEqual(heavy / 1e9, 0.75, delta=0.15)
+
+    def test_a_page_is_written_once_and_not_over_another(self):
+        self.record(SAMPLED, 100)
+        self.assertEqual(self.oriel("flame", "-o", "f.html", "c.oriel").returncode, 0)
+        page = (self.dir / "f.html").read_text()
+        self.assertIn('"heavy"', page)
+        again = self.oriel("flame", "-o", "f.html", "c.oriel")
+        self.assertEqual(again.returncode, 1)
+        self.one_line(again.stderr)
+        self.assertEqual(self.oriel("flame", "-f", "-o", "f.html", "c.oriel").returncode, 0)
+
+    def test_a_recording_without_samples_says_how_to_get_some(self):
+        self.assertEqual(self.oriel("record", "--no-report", "-o", "c.oriel", "--",
+                                    os.environ["EMITTER"], "events", 3, 1, 0).returncode, 0)
+        run = self.oriel("flame", "c.oriel")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--rate", self.one_line(run.stderr))
+
+    def test_a_rate_that_makes_no_sense_is_refused(self):
+        for rate in ("-1", "10001", "fast"):
+            run = self.oriel("record", "--rate", rate, "--", "true")
+            self.assertEqual(run.returncode, 2, rate)
+            self.one_line(run.stderr)
+
+
+if __name__ == "__main__":
+    main()
