@@ -155,67 +155,6 @@ static int load_symbols(struct module *m)
     return rc == 0 ? elf_symbols_sort(&m->symbols) : rc;
 }
 
-int module_open(struct module *m, const struct job *job, struct job_result *result)
-{
-    *m = (struct module){.job = job, .result = result};
-    *result = (struct job_result){0};
-    buf_init(&m->text);
-    int rc = table_maker_init(&m->maker);
-    if (rc == 0)
-        rc = open_main(m);
-    if (rc != 0)
-        return rc;
-    struct bytes id = job->build_id.n ? job->build_id : m->main.build_id;
-    if (!m->has_main || elf_file_debug(&m->main, "info", "").n == 0)
-        m->has_debug = find_debug(m, id);
-    if (!m->has_main && !m->has_debug)
-        return ORIEL_ENOTFOUND;
-    struct elf_file *f = m->has_debug ? &m->debug : &m->main;
-    module_dwarf(&m->dw, f, "");
-    find_alt(m, f);
-    if (m->dw.info.n)
-        result->flags |= TABLE_HAS_DWARF;
-    rc = dw_index(&m->dw);
-    if (rc == 0 && m->has_alt)
-        rc = dw_index(&m->alt_dw);
-    if (rc == 0)
-        rc = load_symbols(m);
-    return rc == 0 ? module_index_units(m) : rc;
-}
-
-void module_close(struct module *m)
-{
-    module_close_splits(m);
-    dw_done(&m->dw);
-    dw_done(&m->alt_dw);
-    elf_symbols_done(&m->symbols);
-    VEC_DONE(&m->ranges);
-    VEC_DONE(&m->known_names);
-    map_done(&m->name_index);
-    table_maker_done(&m->maker);
-    buf_done(&m->text);
-    elf_file_close(&m->main);
-    elf_file_close(&m->debug);
-    elf_file_close(&m->mini);
-    elf_file_close(&m->alt);
-    elf_file_close(&m->package);
-}
-
-bool module_text(const struct module *m, uint64_t addr, uint64_t *out_lo, uint64_t *out_hi)
-{
-    const struct elf_file *f = m->has_main ? &m->main : &m->debug;
-    /* The very last address has no end that a number could hold. */
-    for (uint32_t i = 0; i < f->section_count && addr != UINT64_MAX; i++) {
-        const struct elf_section *s = &f->sections[i];
-        if ((s->flags & SHF_EXECINSTR) && addr >= s->addr && addr - s->addr < s->size) {
-            *out_lo = s->addr;
-            *out_hi = s->size > UINT64_MAX - s->addr ? UINT64_MAX : s->addr + s->size;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- which unit covers what ---- */
 
 static int add_range(struct module *m, uint64_t lo, uint64_t hi, uint32_t unit)
@@ -290,7 +229,7 @@ static int sort_ranges(struct module *m)
     return rc;
 }
 
-int module_index_units(struct module *m)
+static int index_units(struct module *m)
 {
     size_t n = m->dw.units.count;
     struct dw_ranges ranges = {0};
@@ -308,6 +247,67 @@ int module_index_units(struct module *m)
     VEC_DONE(&ranges);
     mem_free(seen);
     return rc == 0 ? sort_ranges(m) : rc;
+}
+
+int module_open(struct module *m, const struct job *job, struct job_result *result)
+{
+    *m = (struct module){.job = job, .result = result};
+    *result = (struct job_result){0};
+    buf_init(&m->text);
+    int rc = table_maker_init(&m->maker);
+    if (rc == 0)
+        rc = open_main(m);
+    if (rc != 0)
+        return rc;
+    struct bytes id = job->build_id.n ? job->build_id : m->main.build_id;
+    if (!m->has_main || elf_file_debug(&m->main, "info", "").n == 0)
+        m->has_debug = find_debug(m, id);
+    if (!m->has_main && !m->has_debug)
+        return ORIEL_ENOTFOUND;
+    struct elf_file *f = m->has_debug ? &m->debug : &m->main;
+    module_dwarf(&m->dw, f, "");
+    find_alt(m, f);
+    if (m->dw.info.n)
+        result->flags |= TABLE_HAS_DWARF;
+    rc = dw_index(&m->dw);
+    if (rc == 0 && m->has_alt)
+        rc = dw_index(&m->alt_dw);
+    if (rc == 0)
+        rc = load_symbols(m);
+    return rc == 0 ? index_units(m) : rc;
+}
+
+void module_close(struct module *m)
+{
+    module_close_splits(m);
+    dw_done(&m->dw);
+    dw_done(&m->alt_dw);
+    elf_symbols_done(&m->symbols);
+    VEC_DONE(&m->ranges);
+    VEC_DONE(&m->known_names);
+    map_done(&m->name_index);
+    table_maker_done(&m->maker);
+    buf_done(&m->text);
+    elf_file_close(&m->main);
+    elf_file_close(&m->debug);
+    elf_file_close(&m->mini);
+    elf_file_close(&m->alt);
+    elf_file_close(&m->package);
+}
+
+bool module_text(const struct module *m, uint64_t addr, uint64_t *out_lo, uint64_t *out_hi)
+{
+    const struct elf_file *f = m->has_main ? &m->main : &m->debug;
+    /* The very last address has no end that a number could hold. */
+    for (uint32_t i = 0; i < f->section_count && addr != UINT64_MAX; i++) {
+        const struct elf_section *s = &f->sections[i];
+        if ((s->flags & SHF_EXECINSTR) && addr >= s->addr && addr - s->addr < s->size) {
+            *out_lo = s->addr;
+            *out_hi = s->size > UINT64_MAX - s->addr ? UINT64_MAX : s->addr + s->size;
+            return true;
+        }
+    }
+    return false;
 }
 
 void module_find_unit(const struct module *m, uint64_t addr, struct unit_range *out)

@@ -48,8 +48,6 @@ struct module {
 /* Find and open what there is. 0, or why there is nothing. */
 int module_open(struct module *m, const struct job *job, struct job_result *result);
 void module_close(struct module *m);
-/* Which unit covers which addresses. 0 or ORIEL_ENOMEM. */
-int module_index_units(struct module *m);
 /* The range of units around addr; unit UINT32_MAX: between them. */
 void module_find_unit(const struct module *m, uint64_t addr, struct unit_range *out);
 /* The executable section around addr; false when it lies in none. */

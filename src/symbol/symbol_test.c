@@ -14,7 +14,7 @@
 
 /* ---- this program, as a module ---- */
 
-__attribute__((noinline, noclone)) static uint64_t landmark(void)
+__attribute__((noinline)) static uint64_t landmark(void)
 {
     return (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
 }
@@ -100,7 +100,7 @@ static const char *name_of(const struct symbols_result *r, size_t address)
 }
 
 static int called_at;
-__attribute__((noinline, noclone)) static uint64_t caller(void)
+__attribute__((noinline)) static uint64_t caller(void)
 {
     called_at = __LINE__ + 1;
     uint64_t at = landmark() - bias();
