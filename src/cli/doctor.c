@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "source/perf_options.h"
 #include "source/region_io.h"
 #include "util/num.h"
 
@@ -136,6 +137,26 @@ static void ask_perf(struct doctor_finding *f)
                        : DOCTOR_MISSING,
         "perf_event_paranoid %ld: %s%s", level, means[i], root ? " (we are root: all)" : "");
     if (!root && i > 1)
+        remedy(f, "sysctl kernel.perf_event_paranoid=1, or run as root");
+}
+
+/* Not what the settings say, but what opening them brings. */
+static void ask_sampling(struct doctor_finding *f)
+{
+    const struct perf_options how = {
+        .rate = 99, .stack_bytes = 8192, .off_cpu = true, .kernel = true};
+    struct perf_ability can;
+    perf_try(&how, &can);
+    if (!can.cpu) {
+        say(f, DOCTOR_MISSING, "%s", can.missing);
+        remedy(f, "sysctl kernel.perf_event_paranoid=2, or run as root");
+        return;
+    }
+    say(f, can.missing[0] ? DOCTOR_LIMITED : DOCTOR_OK, "by %s%s%s%s%s",
+        can.hardware ? "CPU cycles" : "the CPU clock", can.kernel ? ", kernel frames" : "",
+        can.off_cpu_stack ? ", stacks of waiting threads" : "", can.missing[0] ? "; " : "",
+        can.missing);
+    if (can.missing[0])
         remedy(f, "sysctl kernel.perf_event_paranoid=1, or run as root");
 }
 
@@ -278,6 +299,7 @@ const struct doctor_probe doctor_probes[] = {
     {"orphan rings", "recordings that ended badly", ask_orphans},
     {"disk", "room for captures", ask_disk},
     {"perf events", "CPU samples, off-CPU time, hardware counters", ask_perf},
+    {"sampling", "oriel record --rate", ask_sampling},
     {"ptrace", "attaching to running programs", ask_ptrace},
     {"tracefs", "scheduler and system call events", ask_tracefs},
     {"uprobes", "probes in unmodified programs", ask_uprobes},

@@ -109,7 +109,9 @@ static bool look_at(struct frames *f, uint32_t place)
     return done;
 }
 
-const struct frame_at *frames_of(struct frames *f, uint32_t place, uint32_t *out_count)
+/* The functions at a place, innermost first. Valid until the next call. NULL: no
+ * memory. */
+static const struct frame_at *frames_of(struct frames *f, uint32_t place, uint32_t *out_count)
 {
     assert(place < f->stacks->place_count);
     while (f->by_place.count <= place) {

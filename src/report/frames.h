@@ -45,10 +45,6 @@ struct frames {
 /* 0 or ORIEL_ENOMEM; done may be called in both cases. */
 int frames_init(struct frames *f, const struct model_stacks *stacks);
 void frames_done(struct frames *f);
-/* The functions at a place, innermost first; their number goes to *out_count.
- * Valid until the next call. NULL: no memory. */
-const struct frame_at *frames_of(struct frames *f, uint32_t place, uint32_t *out_count);
-
 /* A stack as functions, innermost first. Reused from stack to stack. */
 struct frame_list {
     VEC(struct frame_at) items;

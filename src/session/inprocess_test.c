@@ -330,7 +330,7 @@ TEST(inprocess_ring_stays_while_children_record_into_it)
     REQUIRE(read(said[0], &byte, 1) == 1);
     CHECK_EQ(oriel_inprocess_stop(10000), 0);
     CHECK_EQ(spans_in_capture(), 25);
-    int status;
+    int status = 1;
     REQUIRE(write(go[1], &byte, 1) == 1 && waitpid(pid, &status, 0) == pid);
     CHECK_EQ(status, 0);
     struct region_info info;

@@ -20,7 +20,11 @@ static uint64_t cpu_ns(void)
 }
 
 /* Not inlined, not a tail call: a frame of its own. */
+#ifdef __clang__
+#define FRAME __attribute__((noinline))
+#else
 #define FRAME __attribute__((noinline, noclone))
+#endif
 
 FRAME static void turn(uint64_t n)
 {
