@@ -88,6 +88,9 @@ enum eh_step eh_frame_step(const struct eh_frame *eh, uint64_t va,
                            const struct unwind_memory *memory, struct unwind_regs *regs,
                            bool *out_signal);
 
+/* The same out of aarch64's signal trampoline, by what the kernel laid there. */
+enum eh_step eh_step_arm_signal(const struct unwind_memory *memory, struct unwind_regs *regs);
+
 /* Read one word or fewer bytes of the process, zero-extended. */
 bool unwind_memory_read(const struct unwind_memory *memory, uint64_t address, uint64_t *out,
                         size_t n);

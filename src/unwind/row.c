@@ -227,7 +227,7 @@ static enum eh_step find_cfa(const struct eh_machine *m, const struct unwind_mem
 
 /* What the kernel put on the stack when it delivered a signal. The vDSO of this
  * machine describes only a frame record, which lacks the exact pc. */
-static enum eh_step step_arm_signal(const struct unwind_memory *memory, struct unwind_regs *regs)
+enum eh_step eh_step_arm_signal(const struct unwind_memory *memory, struct unwind_regs *regs)
 {
     struct unwind_regs next = {.arch = regs->arch};
     uint64_t at = regs->r[UNWIND_ARM_SP] + ARM_SIGCONTEXT;
@@ -286,7 +286,7 @@ enum eh_step eh_frame_step(const struct eh_frame *eh, uint64_t va,
         return EH_STEP_BAD;
     *out_signal = fde.signal;
     if (fde.signal && eh->arch == UNWIND_AARCH64)
-        return step_arm_signal(memory, regs);
+        return eh_step_arm_signal(memory, regs);
     if (m.rules.regs[fde.ra_reg].kind == EH_UNDEFINED)
         return EH_STEP_ROOT;
     if (m.rules.regs[fde.ra_reg].kind == EH_SAME && eh->arch == UNWIND_X86_64)

@@ -188,6 +188,19 @@ static inline enum step step_by_row(struct walk *w, unwind_row row)
     return move_to(w, pc, cfa, fp);
 }
 
+/* To what a signal interrupted, perhaps on another stack: any sp will do, but
+ * not for ever. */
+static enum step leave_signal(struct walk *w, const struct unwind_regs *next)
+{
+    if (++w->signals > SIGNALS_MAX)
+        return end(w, UNWIND_END_STUCK);
+    w->regs = *next;
+    w->regs.r[unwind_pc_reg(next->arch)] &= w->code_mask;
+    w->exact = true;
+    w->result.interrupted = w->result.count;
+    return GO_ON;
+}
+
 /* A step with all registers, for frames no row can hold. */
 __attribute__((noinline)) static enum step
 step_by_rules(struct walk *w, const struct unwind_module *m, uint64_t address)
@@ -207,15 +220,8 @@ step_by_rules(struct walk *w, const struct unwind_module *m, uint64_t address)
     case EH_STEP_OK:
         break;
     }
-    if (signal) { /* perhaps on another stack: any sp will do, but not for ever */
-        if (++w->signals > SIGNALS_MAX)
-            return end(w, UNWIND_END_STUCK);
-        w->regs = next;
-        w->regs.r[unwind_pc_reg(next.arch)] &= w->code_mask;
-        w->exact = true;
-        w->result.interrupted = w->result.count;
-        return GO_ON;
-    }
+    if (signal)
+        return leave_signal(w, &next);
     enum step step =
         move_to(w, unwind_pc(&next), unwind_sp(&next), next.r[unwind_fp_reg(next.arch)]);
     if (step == GO_ON) {
@@ -225,20 +231,36 @@ step_by_rules(struct walk *w, const struct unwind_module *m, uint64_t address)
     return step;
 }
 
-/* A call through a wild pointer: nothing lies there, the caller is one word up
- * (or in the link register). */
-static bool step_from_nowhere(struct walk *w)
+/* Code that nothing describes and that has not moved the stack yet: a call
+ * through a wild pointer, a stub of aarch64. The caller is in the link register,
+ * or in the word on top, if that is a place with a row. */
+static bool step_undescribed(struct walk *w, const struct unwind_module *m)
 {
     struct unwind_regs *r = &w->regs;
+    const bool x86 = r->arch == UNWIND_X86_64;
     uint64_t sp = unwind_sp(r), pc = r->r[UNWIND_ARM_LR];
-    if (r->arch == UNWIND_X86_64 && !read_word(w, sp, &pc))
+    if (!w->exact || (x86 && (m || !read_word(w, sp, &pc))) ||
+        (!x86 && !(r->known >> UNWIND_ARM_LR & 1)))
         return false;
-    if (r->arch == UNWIND_X86_64)
-        sp += 8;
     pc &= w->code_mask;
-    if (!unwind_space_find(w->space, pc - 1))
+    if (unwind_row_kind(find_row(w->space, pc - 1)) == UNWIND_NONE)
         return false;
-    return move_to(w, pc, sp, r->r[unwind_fp_reg(r->arch)]) == GO_ON;
+    return move_to(w, pc, x86 ? sp + 8 : sp, r->r[unwind_fp_reg(r->arch)]) == GO_ON;
+}
+
+/* A signal trampoline of aarch64 that is described nowhere (musl, emulators):
+ * the kernel's frame record repeats two registers of the context below it. */
+static bool step_undescribed_signal(struct walk *w)
+{
+    struct unwind_regs next = w->regs;
+    uint64_t fp, lr, record = w->regs.r[UNWIND_ARM_FP];
+    if (w->exact || w->regs.arch != UNWIND_AARCH64 || record < unwind_sp(&w->regs) ||
+        !read_word(w, record, &fp) || !read_word(w, record + 8, &lr) ||
+        eh_step_arm_signal(w->memory, &next) != EH_STEP_OK || next.r[UNWIND_ARM_FP] != fp ||
+        next.r[UNWIND_ARM_LR] != lr || next.r[UNWIND_ARM_SP] % 16 != 0 ||
+        !unwind_space_find(w->space, unwind_pc(&next)))
+        return false;
+    return leave_signal(w, &next) == GO_ON;
 }
 
 /* Where nothing describes the code. True: the walk is over, *out says how. */
@@ -260,7 +282,9 @@ static enum step step_by_fp(struct walk *w, const struct unwind_module *m)
 {
     uint64_t fp = w->regs.r[unwind_fp_reg(w->regs.arch)], pc, next_fp;
     enum unwind_end why;
-    if (!m && w->result.count == 1 && step_from_nowhere(w)) {
+    if (step_undescribed_signal(w))
+        return GO_ON;
+    if (step_undescribed(w, m)) {
         w->result.fp_frames++;
         return GO_ON;
     }

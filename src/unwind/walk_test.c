@@ -228,6 +228,22 @@ TEST(a_call_of_nothing_is_left_to_its_caller)
     check_end(walk_from(0x10), UNWIND_END_COMPLETE, 2);
 }
 
+/* aarch64's stubs of lazily bound functions are described nowhere. */
+TEST(aarch64_leaves_what_has_no_row_by_its_link_register_if_that_has_one)
+{
+    begin(UNWIND_AARCH64);
+    maker_fde(&m, CODE, 0x40, OPS(0x07, 30));
+    module_done();
+    regs.r[UNWIND_ARM_LR] = BIAS + CODE + 0x20;
+    regs.r[UNWIND_ARM_FP] = SP + 16;
+    stack[3] = BIAS + CODE + 0x30;
+    check_end(walk_from(BIAS + 0x1000), UNWIND_END_COMPLETE, 2);
+    CHECK_EQ(pcs[1], BIAS + CODE + 0x20);
+    regs.r[UNWIND_ARM_LR] = BIAS + 0x1010; /* of a call it made itself */
+    check_end(walk_from(BIAS + 0x1000), UNWIND_END_COMPLETE, 2);
+    CHECK_EQ(pcs[1], BIAS + CODE + 0x30);
+}
+
 /* ---- the rarer rows of x86-64 ---- */
 
 TEST(stubs_of_lazily_bound_functions_are_left)

@@ -29,7 +29,9 @@ foreach(program sqlite3 clang-14)
   add_test(NAME unwind.sampled.${program}
     COMMAND bash ${dir}/sampled.sh $<TARGET_FILE:unwind_sampled> ${program})
 endforeach()
-set_tests_properties(unwind.walks unwind.rows.aarch64 unwind.sampled.sqlite3
+# The unit tests of the walk itself, as an aarch64 program under qemu.
+add_test(NAME unwind.aarch64 COMMAND bash ${dir}/aarch64.sh ${CMAKE_SOURCE_DIR})
+set_tests_properties(unwind.walks unwind.aarch64 unwind.rows.aarch64 unwind.sampled.sqlite3
   unwind.sampled.clang-14 PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS unwind)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   set_tests_properties(unwind.rows.libc unwind.rows.llvm PROPERTIES SKIP_RETURN_CODE 77
