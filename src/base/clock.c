@@ -201,6 +201,27 @@ static void jump(struct clock_map *m, const struct clock_anchor *newer, uint64_t
     m->origin = m->middle = m->last = *newer;
 }
 
+/* Ahead by about as much as the wall clock gained on the monotonic one: the
+ * machine slept, and the counter ran on while the monotonic clock stood still. */
+static bool ran_on(const struct clock_map *m, const struct clock_anchor *newer, int64_t ahead_ns)
+{
+    int64_t gained = clock_wall_gain(&m->last, newer);
+    if (ahead_ns <= JUMP_NS || gained <= JUMP_NS)
+        return false;
+    uint64_t differ = (uint64_t)(ahead_ns > gained ? ahead_ns - gained : gained - ahead_ns);
+    return differ <= (uint64_t)ahead_ns / 8 + JUMP_NS;
+}
+
+/* Then the ticks told the truth all the time, and go on telling it. */
+static void take_sleep(struct clock_map *m, const struct clock_anchor *newer, uint64_t told,
+                       int64_t ahead_ns)
+{
+    m->before = m->now;
+    m->now = (struct clock_piece){newer->ticks, told, m->now.mult};
+    m->unix_offset += (uint64_t)ahead_ns;
+    m->origin = m->middle = m->last = *newer;
+}
+
 void clock_map_update(struct clock_map *m, const struct clock_anchor *newer)
 {
     if (m->kind == ORIEL_CLOCK_MONOTONIC) {
@@ -219,6 +240,10 @@ void clock_map_update(struct clock_map *m, const struct clock_anchor *newer)
     int64_t behind = (int64_t)(truth - told);
     if (behind > JUMP_NS) {
         jump(m, newer, truth);
+        return;
+    }
+    if (ran_on(m, newer, -behind)) {
+        take_sleep(m, newer, told, -behind);
         return;
     }
     m->before = m->now;

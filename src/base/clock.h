@@ -26,6 +26,14 @@ uint64_t clock_unix_ns(void);
 /* Narrowest of several bracketed readings of ticks, monotonic and real time. */
 void clock_anchor_read(enum oriel_clock kind, struct clock_anchor *out);
 
+/* By how much the wall clock went further than the monotonic one between two
+ * readings: it was set, or the machine slept. */
+static inline int64_t clock_wall_gain(const struct clock_anchor *older,
+                                      const struct clock_anchor *newer)
+{
+    return (int64_t)((newer->unix_ns - newer->mono_ns) - (older->unix_ns - older->mono_ns));
+}
+
 /* One straight piece: ns = base_ns + (ticks - base_ticks) * mult. */
 struct clock_piece {
     uint64_t base_ticks;
@@ -39,7 +47,9 @@ struct clock_piece {
 struct clock_map {
     enum oriel_clock kind;
     struct clock_piece now, before;
-    uint64_t unix_offset; /* unix - monotonic, fixed when the map was made */
+    /* Unix - monotonic. Setting the wall clock does not change it; a sleep does
+     * in which the counter ran on. */
+    uint64_t unix_offset;
     struct clock_anchor last;
     struct clock_anchor origin, middle; /* the rate is measured from origin on */
     uint64_t horizon_ns;                /* an error is worked off over this time */
@@ -56,7 +66,8 @@ void clock_map_init(struct clock_map *m, enum oriel_clock kind, const struct clo
  * An error against the newer anchor is worked off over about the next interval;
  * being over 10 ms behind is jumped over at once. Anchors less than 1 ms after
  * the last one are ignored. A counter that was reset (suspend) starts a new
- * piece. */
+ * piece. One that ran on during a suspend, while the monotonic clock stood still,
+ * keeps its rate: its times then count the sleep. Others do not. */
 void clock_map_update(struct clock_map *m, const struct clock_anchor *newer);
 /* Unix ns for ticks; ticks before the base extrapolate backwards, never wrap. */
 static inline uint64_t clock_map_ns(const struct clock_map *m, uint64_t ticks)

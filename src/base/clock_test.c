@@ -206,6 +206,48 @@ TEST(a_suspended_counter_jumps_forward_and_a_reset_one_starts_anew)
     CHECK(clock_map_ns(&m, d.ticks + 1000) > before);
 }
 
+TEST(a_counter_that_ran_on_while_the_machine_slept_keeps_its_rate)
+{
+    static const uint64_t slept[] = {50000000, 3000000000, UINT64_C(28800000000000)};
+    for (size_t i = 0; i < sizeof slept / sizeof *slept; i++) {
+        struct clock_anchor a = anchor_at(1000000000, 2e9), b = anchor_at(1010000000, 2e9);
+        struct clock_map m;
+        clock_map_init(&m, ORIEL_CLOCK_TSC, &a, &b);
+        uint64_t last = clock_map_ns(&m, b.ticks);
+        for (uint64_t k = 1; k <= 20; k++) { /* asleep between the fifth and the sixth */
+            uint64_t awake = k * 1000000000, wall = awake + (k > 5 ? slept[i] : 0);
+            struct clock_anchor c = {b.ticks + 2 * wall, b.mono_ns + awake, b.unix_ns + wall};
+            uint64_t begin = clock_map_ns(&m, c.ticks - 1000000);
+            clock_map_update(&m, &c);
+            uint64_t now = clock_map_ns(&m, c.ticks), next = clock_map_ns(&m, c.ticks + 1000000);
+            CHECK(begin >= last && now - begin == 500000);
+            CHECK(next - now > 499000 && next - now < 501000); /* half a millisecond is one */
+            int64_t off = (int64_t)(now - c.unix_ns);
+            CHECK(off > -1000 && off < 1000);
+            last = next;
+        }
+    }
+}
+
+TEST(setting_the_wall_clock_moves_nothing)
+{
+    static const int64_t steps[] = {3600000000000, -3600000000000, 20000000, -20000000};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct clock_anchor a = anchor_at(1000000000, 2e9), b = anchor_at(1010000000, 2e9);
+        struct clock_map m;
+        clock_map_init(&m, ORIEL_CLOCK_TSC, &a, &b);
+        for (uint64_t k = 1; k <= 20; k++) {
+            struct clock_anchor c = anchor_at(1010000000 + k * 1000000000, 2e9);
+            uint64_t expected = c.unix_ns;
+            if (k % 4 >= 2) /* set, and set back */
+                c.unix_ns += (uint64_t)steps[i];
+            clock_map_update(&m, &c);
+            CHECK_EQ(clock_map_ns(&m, c.ticks), expected);
+            CHECK_EQ(clock_map_ns(&m, c.ticks + 2000), expected + 1000);
+        }
+    }
+}
+
 TEST(anchors_that_come_too_soon_are_ignored)
 {
     struct clock_anchor a = anchor_at(1000000000, 2e9), b = anchor_at(1100000000, 2e9);

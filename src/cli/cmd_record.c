@@ -193,8 +193,6 @@ static void describe(struct recording *r, char *const argv[])
     (void)artifact_host(c);
     char absolute[PATH_MAX];
     (void)artifact_command(c, realpath(r->exe, absolute), argv);
-    (void)artifact_set(c, "oriel.clock",
-                       clock_choose() == ORIEL_CLOCK_MONOTONIC ? "monotonic" : "counter");
     if (repository)
         (void)artifact_vcs(c, &v, vcs_dirty_wait(&query, deadline));
 }

@@ -49,6 +49,16 @@ static int allocate(struct ring *r, struct oriel_err *err)
     return 0;
 }
 
+/* For whoever compares two recordings: what the writers of this one had. */
+static int tell_clock(const struct ring *r)
+{
+    static const struct model_str names[] = {[ORIEL_CLOCK_TSC] = {"tsc", 3},
+                                             [ORIEL_CLOCK_MONOTONIC] = {"monotonic", 9},
+                                             [ORIEL_CLOCK_CNTVCT] = {"cntvct", 6}};
+    assert(r->h.clock < sizeof names / sizeof names[0]);
+    return model_catalog_set_resource(r->catalog, MODEL_STR("oriel.clock"), names[r->h.clock]);
+}
+
 int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_catalog *catalog,
                      const char *name, struct oriel_err *err)
 {
@@ -66,6 +76,8 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     if (rc != 0)
         return explain(&r->h, bytes, rc, name, err);
     rc = allocate(r, err);
+    if (rc == 0 && (rc = tell_clock(r)) != 0)
+        err_set(err, rc, "out of memory for a ring of %u chunks", r->h.chunk_count);
     if (rc != 0)
         return rc;
     r->shared = base;
