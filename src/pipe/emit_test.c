@@ -43,6 +43,48 @@ TEST(an_event_happens_in_the_current_span)
     piped_done(&c);
 }
 
+TEST(a_sample_belongs_to_the_innermost_span_of_its_thread)
+{
+    open_pipe(NULL);
+    const struct model_site *inner = records_site(&c.w, ORIEL_SITE_SPAN, "inner", "");
+    struct records_stream beside = records_second(&c.w, &a); /* as a profiler has it */
+    rec_sample(&c.in, &beside, 5, ORIEL_SAMPLE_CPU, 7, 100);
+    uint64_t one = rec_begin(&c.in, &a, 10, span);
+    rec_sample(&c.in, &beside, 15, ORIEL_SAMPLE_CPU, 7, 101);
+    uint64_t two = rec_begin(&c.in, &a, 20, inner);
+    rec_sample(&c.in, &beside, 25, ORIEL_SAMPLE_OFF_CPU, 8, 102);
+    rec_sample(&c.in, &b, 26, ORIEL_SAMPLE_CPU, 9, 103);
+    rec_end(&c.in, &a, 30, two);
+    rec_sample(&c.in, &beside, 35, ORIEL_SAMPLE_CPU, 7, 104);
+    rec_end(&c.in, &a, 40, one);
+    CHECK_EQ(piped_last(&c), 0);
+    const uint64_t want[] = {0, oriel_id_mix(one), oriel_id_mix(two), 0, oriel_id_mix(one)};
+    const struct model_site *sites[] = {NULL, span, inner, NULL, span};
+    for (size_t i = 0; i < 5; i++) {
+        const struct model_sample *s = &piped_item(&c, MODEL_ITEM_SAMPLE, i)->u.sample;
+        CHECK_EQ(s->span_id, want[i]);
+        CHECK(s->site == sites[i]);
+        CHECK_EQ(s->weight, 100 + i);
+        CHECK_EQ(s->count, 1);
+        CHECK_EQ(s->kind, i == 2 ? ORIEL_SAMPLE_OFF_CPU : ORIEL_SAMPLE_CPU);
+        CHECK_EQ(s->stack, i == 2 ? 8 : i == 3 ? 9 : 7);
+        CHECK(s->thread == (i == 3 ? b.thread : a.thread));
+    }
+    CHECK_MEM(piped_item(&c, MODEL_ITEM_SAMPLE, 2)->u.sample.trace_id, 16,
+              piped_span(&c, "inner")->trace_id, 16);
+    piped_done(&c);
+}
+
+TEST(a_sample_of_no_known_kind_is_foreign)
+{
+    open_pipe(NULL);
+    rec_sample(&c.in, &a, 5, 0, 7, 100);
+    rec_sample(&c.in, &a, 6, ORIEL_SAMPLE_KINDS, 7, 100);
+    CHECK_EQ(piped_last(&c), 0);
+    CHECK_EQ(piped_counts(&c).fates[PIPE_FOREIGN], 2);
+    piped_done(&c);
+}
+
 TEST(an_event_outside_any_span_has_no_ids)
 {
     static const uint8_t zero[16];

@@ -330,6 +330,14 @@ void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
     plain(b, s, t_ns, ORIEL_REC_ATTACH, NULL, 0, 4, words);
 }
 
+void rec_sample(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t kind,
+                uint32_t stack, uint64_t weight)
+{
+    uint64_t words[] = {stack, weight, 1, 0};
+    records_flags(kind);
+    plain(b, s, t_ns, ORIEL_REC_SAMPLE, NULL, 0, 4, words);
+}
+
 void rec_detach(struct model_batch *b, struct records_stream *s, uint64_t t_ns)
 {
     plain(b, s, t_ns, ORIEL_REC_DETACH, NULL, 0, 0, NULL);

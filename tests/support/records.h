@@ -88,6 +88,9 @@ void rec_task(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
               const struct model_site *site, uint8_t op, uint64_t task, uint64_t other);
 void rec_thread_name(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
                      const char *name);
+/* A sample as a source beside the ring makes it. */
+void rec_sample(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t kind,
+                uint32_t stack, uint64_t weight);
 void rec_trigger(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
                  const char *reason);
 /* A SYNC with the stream's lost counters and a stack of `depth`, of which the
