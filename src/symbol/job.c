@@ -193,6 +193,8 @@ static int emit_lines(struct work *w, uint64_t lo, uint64_t hi, uint32_t node)
             s.file = file_string(w, row->file);
             s.line = row->line;
             s.column = row->column;
+        } else if (w->symbol != SIZE_MAX && w->m->maker.nodes.items[node].parent == TABLE_NONE) {
+            s.file = add_string(w->m, w->m->symbols.items[w->symbol].file);
         }
         uint64_t end = next < hi ? next : hi;
         rc = table_maker_add(&w->m->maker, lo, end, &s);
@@ -245,6 +247,8 @@ static int emit_row(struct work *w, uint64_t addr, struct window *in)
         s.file = file_string(w, row->file);
         s.line = row->line;
         s.column = row->column;
+    } else if (w->symbol != SIZE_MAX) {
+        s.file = add_string(w->m, w->m->symbols.items[w->symbol].file);
     }
     return table_maker_add(&w->m->maker, in->lo, in->hi, &s);
 }
