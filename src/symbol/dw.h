@@ -144,6 +144,8 @@ int dw_line_read(struct dw_line *l, const struct dw_unit *u);
 void dw_line_done(struct dw_line *l);
 /* Row that covers the address, NULL if none. */
 const struct dw_row *dw_line_find(const struct dw_line *l, uint64_t addr);
+/* Where the next sequence begins behind an address that no row covers. */
+uint64_t dw_line_next(const struct dw_line *l, uint64_t addr);
 /* Put the full path of a file into out, NUL-terminated; "" when there is none.
  * Returns its length, cut to n - 1. */
 size_t dw_line_path(const struct dw_line *l, uint64_t file, char *out, size_t n);

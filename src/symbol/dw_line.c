@@ -299,7 +299,8 @@ void dw_line_done(struct dw_line *l)
     VEC_DONE(&l->dirs);
 }
 
-const struct dw_row *dw_line_find(const struct dw_line *l, uint64_t addr)
+/* The first sequence that ends behind addr; their number if none does. */
+static size_t sequence_at(const struct dw_line *l, uint64_t addr)
 {
     size_t lo = 0, hi = l->sequences.count;
     while (lo < hi) {
@@ -309,6 +310,19 @@ const struct dw_row *dw_line_find(const struct dw_line *l, uint64_t addr)
         else
             hi = mid;
     }
+    return lo;
+}
+
+uint64_t dw_line_next(const struct dw_line *l, uint64_t addr)
+{
+    size_t i = sequence_at(l, addr);
+    return i < l->sequences.count && l->sequences.items[i].lo > addr ? l->sequences.items[i].lo
+                                                                     : UINT64_MAX;
+}
+
+const struct dw_row *dw_line_find(const struct dw_line *l, uint64_t addr)
+{
+    size_t lo = sequence_at(l, addr);
     if (lo == l->sequences.count || l->sequences.items[lo].lo > addr)
         return NULL;
     const struct dw_sequence *s = &l->sequences.items[lo];

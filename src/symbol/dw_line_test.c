@@ -79,6 +79,8 @@ TEST(a_program_becomes_rows_that_cover_its_addresses)
     CHECK_EQ(line_at(0x1004), 6);
     CHECK_EQ(line_at(0x1005), 6);
     CHECK_EQ(line_at(0x1006), 0);
+    CHECK_EQ(dw_line_next(&line, 0x800), 0x1000); /* lines begin again there */
+    CHECK(dw_line_next(&line, 0x1006) == UINT64_MAX);
     REQUIRE(dw_line_find(&line, 0x1004));
     CHECK_EQ(dw_line_find(&line, 0x1004)->file, 2);
     CHECK_EQ(dw_line_find(&line, 0x1004)->column, 7);

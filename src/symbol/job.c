@@ -176,7 +176,7 @@ static const struct dw_row *row_at(struct work *w, uint64_t addr, uint64_t *out_
     if (!row || row->addr > addr || row[1].addr <= addr)
         row = dw_line_find(&w->line, addr);
     w->row = row;
-    *out_next = row ? row[1].addr : UINT64_MAX;
+    *out_next = row ? row[1].addr : dw_line_next(&w->line, addr);
     return row;
 }
 
