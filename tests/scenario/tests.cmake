@@ -24,6 +24,16 @@ foreach(script ${scenarios})
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>")
 endforeach()
 
+# Clocks are faked from outside, which a static command would not notice.
+add_executable(oriel_dynamic src/cli/main.c)
+target_link_libraries(oriel_dynamic PRIVATE oriel_all)
+add_library(fake_clock MODULE tests/scenario/fake_clock.c)
+set_target_properties(oriel_dynamic fake_clock PROPERTIES PREFIX ""
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+set_property(TEST scenario.clock APPEND PROPERTY ENVIRONMENT
+  "ORIEL_DYNAMIC=$<TARGET_FILE:oriel_dynamic>;FAKE_CLOCK_SHIM=$<TARGET_FILE:fake_clock>")
+
 # The newcomer's page, against the tree that consumer.install makes.
 if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE AND NOT ORIEL_FUZZ AND NOT ORIEL_ONLY)
   foreach(how prefix default)

@@ -223,7 +223,7 @@ TEST_T(a_full_file_system_holds_95_percent_readable_data, 600)
     static const unsigned sizes[] = {64, 128, 192, 320, 576, 1024, 4096, 16384};
     if (geteuid() != 0)
         test_skip("mounting a small file system needs root");
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
         test_skip("no mount namespace of our own: %s", strerror(errno));
     const char *at = test_tmpdir();
     bool all = getenv("ORIEL_TEST_LONG");

@@ -315,9 +315,11 @@ static int begin(struct file_source *s, struct oriel_err *err)
     struct wire_capture_frame f;
     size_t n = 0;
     int rc = read_at(s, 0, head, sizeof head, &n);
+    /* One that is being begun is short now and whole a moment later: no damage. */
+    bool is_short = rc == 0 && n < sizeof head;
     if (rc == 0)
-        rc = read_frame(s, 0, &f);
-    if (rc == ORIEL_EDAMAGED || rc == ORIEL_EVERSION) {
+        rc = is_short ? ORIEL_EDAMAGED : read_frame(s, 0, &f);
+    if (!is_short && (rc == ORIEL_EDAMAGED || rc == ORIEL_EVERSION)) {
         uint64_t first = 0;
         rc = find_frame(s, 1, FIRST_SCAN_BYTES, &first);
         if (rc == 0) {

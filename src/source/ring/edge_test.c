@@ -197,9 +197,10 @@ TEST(a_chunk_that_was_overwritten_is_not_closed_for_its_dead_first_owner)
 
 TEST(a_lock_that_only_a_child_of_a_dead_reader_holds_is_no_reader)
 {
-    struct region *region = reader_region(0, 16, WIRE_POLICY_DROP_NEWEST);
+    static struct region *volatile region; /* which the children leave to the kernel */
     struct reader r;
     int hold[2], ready[2];
+    region = reader_region(0, 16, WIRE_POLICY_DROP_NEWEST);
     char c;
     REQUIRE(pipe(hold) == 0 && pipe(ready) == 0);
     pid_t reader_pid = fork();

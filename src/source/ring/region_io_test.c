@@ -137,7 +137,7 @@ TEST(a_ring_too_large_for_its_disk_says_what_would_fit)
     char dir[256];
     snprintf(dir, sizeof dir, "%s/small", test_tmpdir());
     REQUIRE(mkdir(dir, 0700) == 0);
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("ring", dir, "tmpfs", 0, "size=2m") != 0)
         test_skip("needs the right to mount a tmpfs");
     o.directory = dir;
@@ -211,7 +211,8 @@ static void leave_behind(char *path, size_t n)
     if (pid == 0) {
         struct rw_process p;
         struct rw_thread t;
-        struct region *r = make(&o);
+        static struct region *volatile left; /* to the kernel, on purpose */
+        struct region *r = left = make(&o);
         rw_attach_path(&p, region_path(r));
         rw_site(&p, 2, ORIEL_SITE_EVENT, "tick", "u");
         rw_thread_start(&t, &p, 0);

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Clocks that are set while a program is recorded, and a kernel that does not
+trust the counter."""
+import struct
+
+from tool import EMITTER, ORIEL, Scenario, json, main, os, pathlib, subprocess, time, unittest
+
+SHIM, DYNAMIC = os.environ.get("FAKE_CLOCK_SHIM", ""), os.environ.get("ORIEL_DYNAMIC", "")
+HOUR = 3600 * 10**9
+SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+
+def untrusting(*words):
+    """The command, where the kernel's clock source is another one."""
+    script = f'echo hpet >source && mount --bind source {SOURCE} && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, "sh", *map(str, words))
+
+
+@unittest.skipUnless(os.environ.get("SCENARIO_INSTRUMENTED", "") in ("", "OFF"),
+                     "a shim cannot come before the sanitizer")
+class WallClock(Scenario):
+    def set_clock(self, ns):
+        with open(self.dir / "offset", "r+b") as f:
+            f.write(struct.pack("q", ns))
+
+    def record(self, *words):
+        """Recorded while the wall clock is set all the time; seconds it took."""
+        (self.dir / "offset").write_bytes(bytes(8))
+        env = dict(self.env, LD_PRELOAD=SHIM, FAKE_CLOCK=str(self.dir / "offset"))
+        began, steps = time.monotonic(), 0
+        run = self.start(DYNAMIC, "record", "--no-report", "-o", "c.oriel", "--", EMITTER, *words,
+                         env=env, stdout=subprocess.DEVNULL)
+        self.until("a ring", lambda: self.rings() or run.poll() is not None)
+        while run.poll() is None:
+            steps += 1
+            self.set_clock((0, HOUR, -HOUR)[steps % 3])
+            time.sleep(0.01)
+        self.assertEqual(run.returncode, 0)
+        self.assertGreater(steps, 10)
+        return time.monotonic() - began
+
+    def test_no_duration_and_no_time_follows_a_clock_that_is_set(self):
+        wall = time.time_ns()
+        took = self.record("hold", 500, 1500)
+        run = self.oriel("export", "--to", "chrome", "-o", "c.json", "c.oriel")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        events = json.loads((self.dir / "c.json").read_text())
+        spans = [e for e in events if e["ph"] == "X"]
+        self.assertEqual(len(spans), 1001)
+        self.assertTrue(all(0 <= e["dur"] <= took * 1e6 for e in spans))
+        held = max(e["dur"] for e in spans)
+        self.assertGreater(held, 1.4e6)
+        first, last = min(e["ts"] for e in spans), max(e["ts"] + e["dur"] for e in spans)
+        self.assertLess(last - first, took * 1e6)
+        report = self.report("c.oriel")
+        start = report["start_unix_ns"]
+        self.assertTrue(wall - 10**9 < start < wall + (took + 1) * 10**9, (wall, start))
+        self.assertIn(report["resource"]["oriel.clock"], ("tsc", "cntvct", "monotonic"))
+
+    def test_events_keep_the_order_in_which_they_were_said(self):
+        self.record("slow", 300, 4)
+        run = self.oriel("export", "--to", "log", "--format", "json", "-o", "-", "c.oriel")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        lines = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertEqual([line["fields"]["i"] for line in lines], list(range(300)))
+        times = [line["timestamp"] for line in lines]
+        self.assertEqual(times, sorted(times))
+        self.assertEqual({t[:10] for t in times} - {time.strftime("%Y-%m-%d", time.gmtime(t))
+                         for t in (time.time() - 60, time.time())}, set())
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can say that the kernel has another clock")
+@unittest.skipUnless(pathlib.Path(SOURCE).exists(), "no clock source here")
+class Untrusted(Scenario):
+    def setUp(self):
+        super().setUp()
+        if self.run_raw(*untrusting("true")).returncode != 0:
+            self.skipTest("no mount namespace of our own")
+
+    def test_where_the_kernel_does_not_trust_the_counter_its_clock_is_used_and_named(self):
+        run = self.run_raw(*untrusting(ORIEL, "doctor"), text=True)
+        self.assertRegex(run.stdout, r"CLOCK_MONOTONIC.*kernel: hpet")
+        run = self.run_raw(*untrusting(ORIEL, "record", "--no-report", "-o", "c.oriel", "--",
+                                       EMITTER, "hold", 500, 200), text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        report = self.report("c.oriel")
+        self.assertEqual(report["resource"]["oriel.clock"], "monotonic")
+        run = self.oriel("export", "--to", "chrome", "-o", "c.json", "c.oriel")
+        spans = [e for e in json.loads((self.dir / "c.json").read_text()) if e["ph"] == "X"]
+        self.assertEqual(len(spans), 1001)
+        self.assertTrue(all(0 <= e["dur"] < 60e6 for e in spans))
+        self.assertGreater(max(e["dur"] for e in spans), 190e3)
+
+
+if __name__ == "__main__":
+    main()
