@@ -101,7 +101,7 @@ set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSI
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_options(oriel PRIVATE -Wl,-z,nodelete ${complete}
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map)
-target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} m dl)
+target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} ${ORIEL_LIB_z} m dl)
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
   add_executable(oriel-cli src/cli/main.c)

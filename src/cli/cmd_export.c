@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/symbolize.h"
 #include "util/num.h"
 
 struct export_command {
@@ -25,7 +26,7 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET",
-     .help = "capture, chrome, perfetto or log"},
+     .help = "capture, chrome, perfetto, log or pprof"},
     {.name = "output",
      .type = OPTION_STRING,
      AT(output),
@@ -111,6 +112,14 @@ static void say_done(const struct reading *r, const char *path)
              num_count(events, reading_events(&c)), num_bytes(bytes, (uint64_t)st.st_size));
 }
 
+/* The outlet found nothing that it is for: no file is better than an empty one. */
+static void remove_empty(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+        unlink(path);
+}
+
 static int export_file(const struct cli_call *call, struct reading *r, const char *output)
 {
     struct oriel_err err = {0};
@@ -120,8 +129,13 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
         rc = session_add_outlet(r->session, call->outlet, call->outlet_options, out, &err);
     if (rc == 0)
         rc = reading_run(r, &err);
+    if (rc == 0 && call->outlet->wants & EXPORT_SYMBOLS &&
+        symbolize(session_catalog(r->session), NULL) < 0)
+        rc = err_set(&err, ORIEL_ENOMEM, "reading symbols: %s", err_text(ORIEL_ENOMEM));
     if (rc == 0)
         rc = session_finish(r->session, &err);
+    if (rc == ORIEL_ENOTFOUND)
+        remove_empty(output);
     if (rc < 0)
         return cli_fail("%s", err.text);
     reading_say_damage(r);

@@ -20,7 +20,9 @@
 
 enum export_wants {
     EXPORT_RECORDS = 1, /* batches as the source made them (capture) */
-    EXPORT_ITEMS = 2    /* ordered and assembled by the pipe */
+    EXPORT_ITEMS = 2,   /* ordered and assembled by the pipe */
+    EXPORT_SYMBOLS = 4  /* besides: places have their lines by the time of close, if whoever
+                         * runs the session can read them */
 };
 
 /* What an outlet may know of its surroundings. Lives until close. */
@@ -57,7 +59,8 @@ struct exporter {
     int (*write)(void *state, const struct model_batch *batch, struct oriel_err *err);
     /* Push buffered bytes to `out`, leaving the file valid to read as it is. */
     int (*flush)(void *state, struct oriel_err *err);
-    /* Finish the file; frees everything in state. */
+    /* Finish the file; frees everything in state. ORIEL_ENOTFOUND: the recording holds
+     * nothing of what this outlet is for, and nothing was written. */
     int (*close)(void *state, const struct export_summary *end, struct oriel_err *err);
     /* Records or items that it was given and could not write so far, exactly; may
      * be asked after close too. NULL: a call that failed wrote nothing of its

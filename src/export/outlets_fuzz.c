@@ -46,7 +46,8 @@ static void outlet_open(struct outlet *o, const struct exporter *e, const struct
 static void outlet_close(struct outlet *o, const struct export_summary *end)
 {
     struct oriel_err err;
-    require(o->exporter->close(o->state, end, &err) == 0);
+    int rc = o->exporter->close(o->state, end, &err);
+    require(rc == 0 || (rc == ORIEL_ENOTFOUND && o->bytes.size == 0));
     out_close(o->out);
     buf_done(&o->bytes);
     option_done(o->exporter->options, o->options);

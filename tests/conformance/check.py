@@ -19,6 +19,7 @@ from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
 from read_perfetto import Perfetto
+from read_samples import Pprof
 
 
 class Capture:
@@ -86,14 +87,21 @@ PROMISES = [
     ("Reused pids and tids told apart", "threads",
      {"log json": "no: the kernel's numbers", "log text": "no"}),
     ("Session, start, resource", "session_", {"log json": "no", "log text": "no"}),
+    ("Samples: functions, lines and inlined calls of each stack; weight, thread, span", "samples",
+     {"chrome": "no", "perfetto": "no", "log json": NO_LOG, "log text": NO_LOG,
+      "pprof": "yes, summed up"}),
 ]
 COLUMNS = {"capture": Capture, "chrome": Chrome, "perfetto": Perfetto, "log json": LogJson,
-           "log text": LogText}
+           "log text": LogText, "pprof": Pprof}
 OUTLETS = {"capture": ["capture"], "chrome": ["chrome"], "perfetto": ["perfetto"],
-           "log": ["log json", "log text"]}
+           "log": ["log json", "log text"], "pprof": ["pprof"]}
+OF_SAMPLES = {"pprof"}
 
 
 def cell(column, exceptions):
+    """What an outlet of samples does not promise is not its business."""
+    if column in OF_SAMPLES:
+        return exceptions.get(column, "no")
     return exceptions.get(column, RECORDS if column == "capture" else "yes")
 
 

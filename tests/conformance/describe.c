@@ -229,6 +229,8 @@ void fixtures_describe(const struct fixtures *f, struct buf *out)
     for (size_t i = 0; i < f->items.item_count; i++)
         put_item(&j, &f->items.items[i]);
     json_array_end(&j);
+    json_key(&j, "samples");
+    fixtures_describe_samples(&j, f);
     json_object_end(&j);
 }
 

@@ -489,6 +489,7 @@ static void start(struct fixtures *f)
     make_catalog(f);
     model_batch_init(&f->items, &f->catalog);
     model_batch_init(&f->records, &f->catalog);
+    model_batch_init(&f->samples, &f->catalog);
     f->t = FIXTURES_START + 100 * STEP_NS;
 }
 
@@ -517,12 +518,14 @@ void fixtures_make(struct fixtures *f)
     add_big(f);
     add_nasty(f, nasty_total());
     add_records(f);
+    fixtures_make_samples(f);
 }
 
 void fixtures_done(struct fixtures *f)
 {
     model_batch_done(&f->items);
     model_batch_done(&f->records);
+    model_batch_done(&f->samples);
     model_catalog_done(&f->catalog);
     arena_done(&f->arena);
 }

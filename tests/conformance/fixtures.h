@@ -15,6 +15,7 @@ struct fixtures {
     struct model_batch items;
     const struct model_thread *main, *worker, *other, *again;
     struct model_batch records; /* what of it a record can hold, for the capture */
+    struct model_batch samples; /* for outlets that take them */
     struct arena arena;
     uint64_t t; /* time of the next item */
     uint64_t next_id;
@@ -30,6 +31,10 @@ void fixtures_done(struct fixtures *f);
 /* The truth as JSON; all texts as hex, so that no escaping stands between. */
 void fixtures_describe(const struct fixtures *f, struct buf *out);
 void fixtures_describe_record(struct json *j, const struct model_record *r);
+
+/* samples.c: stacks of functions with such names, inlined calls, no symbols. */
+void fixtures_make_samples(struct fixtures *f);
+void fixtures_describe_samples(struct json *j, const struct fixtures *f);
 
 /* texts.c: at least 200 of them. */
 extern const struct model_str nasty_texts[];

@@ -10,14 +10,14 @@ set(conformance_out ${CMAKE_BINARY_DIR}/conformance)
 file(MAKE_DIRECTORY ${conformance_out})
 
 add_executable(conformance ${conformance}/conformance.c ${conformance}/fixtures.c
-  ${conformance}/texts.c ${conformance}/describe.c)
+  ${conformance}/texts.c ${conformance}/samples.c ${conformance}/describe.c)
 set_target_properties(conformance PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
 target_link_libraries(conformance PRIVATE test_support oriel_all)
 target_include_directories(conformance PRIVATE ${conformance})
 
 add_test(NAME conformance.write COMMAND conformance ${conformance_out})
 set_tests_properties(conformance.write PROPERTIES FIXTURES_SETUP conformance_files)
-foreach(outlet capture chrome perfetto log)
+foreach(outlet capture chrome perfetto log pprof)
   add_test(NAME conformance.${outlet}
     COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py ${outlet} ${conformance_out})
   list(APPEND conformance_tests conformance.${outlet})
