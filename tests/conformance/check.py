@@ -19,7 +19,7 @@ from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
 from read_perfetto import Perfetto
-from read_samples import Pprof
+from read_samples import Pprof, Speedscope
 
 
 class Capture:
@@ -89,13 +89,16 @@ PROMISES = [
     ("Session, start, resource", "session_", {"log json": "no", "log text": "no"}),
     ("Samples: functions, lines and inlined calls of each stack; weight, thread, span", "samples",
      {"chrome": "no", "perfetto": "no", "log json": NO_LOG, "log text": NO_LOG,
-      "pprof": "yes, summed up"}),
+      "pprof": "yes, summed up",
+      "speedscope": "yes, without lines of calls and spans"}),
 ]
 COLUMNS = {"capture": Capture, "chrome": Chrome, "perfetto": Perfetto, "log json": LogJson,
-           "log text": LogText, "pprof": Pprof}
+           "log text": LogText, "pprof": Pprof,
+           "speedscope": Speedscope}
 OUTLETS = {"capture": ["capture"], "chrome": ["chrome"], "perfetto": ["perfetto"],
-           "log": ["log json", "log text"], "pprof": ["pprof"]}
-OF_SAMPLES = {"pprof"}
+           "log": ["log json", "log text"], "pprof": ["pprof"],
+           "speedscope": ["speedscope"]}
+OF_SAMPLES = {"pprof", "speedscope"}
 
 
 def cell(column, exceptions):

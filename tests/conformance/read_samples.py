@@ -144,3 +144,56 @@ class Pprof:
                 same(dict(got.get(key, {})), dict(row), "row", key)
             same(profile.types, [t for k in sorted(TYPES) for t in TYPES[k]], "sample types")
             same(profile.default, "cpu", "default")
+
+
+class Speedscope:
+    KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted"]
+    UNITS = ["", "nanoseconds", "nanoseconds", "bytes", "bytes", "nanoseconds", "none",
+             "nanoseconds"]
+
+    def __init__(self, truth, directory):
+        self.truth = truth
+        with open(os.path.join(directory, "speedscope.default"), encoding="utf-8") as f:
+            self.file = load_json(f.read())
+
+    def frames(self, sample):
+        """(function, file, line it starts on), the outermost first."""
+        out = []
+        for p in reversed(sample["stack"]):
+            path = utf8(p["module"])
+            if not p["lines"]:
+                base = path.split("/")[-1]
+                out.append((base if base.startswith("[") else "[%s]" % base, path, 0))
+            out += [(utf8(l["function"]), utf8(l["file"]), l["start"]) for l in reversed(p["lines"])]
+        return out or [("[unknown]", "", 0)]
+
+    def samples(self):
+        expected = collections.defaultdict(list)
+        for s in self.truth.samples:
+            thread = self.truth.threads[s["thread"]]
+            name = thread["name"] or self.truth.processes[thread["process"]]["name"]
+            rows = expected["%s: %s (%d)" % (self.KINDS[s["kind"]], utf8(name), thread["tid"]),
+                            self.UNITS[s["kind"]]]
+            rows.append((self.frames(s), s["weight"]))
+        shared = [(f["name"], f.get("file", ""), f.get("line", 0))
+                  for f in self.file["shared"]["frames"]]
+        same(len(set(shared)), len(shared), "frames told once")
+        profiles = {(p["name"], p["unit"]): p for p in self.file["profiles"]}
+        same(sorted(profiles), sorted(expected), "profiles")
+        for key, rows in expected.items():
+            p = profiles[key]
+            got = [([shared[i] for i in s], w) for s, w in zip(p["samples"], p["weights"])]
+            same(len(p["weights"]), len(p["samples"]), "weights")
+            same((p["startValue"], p["endValue"]), (0, sum(w for _, w in rows)), "values")
+            same(got, merged(rows), "samples of", key)
+
+
+def merged(rows):
+    """Equal neighbours are one."""
+    out = []
+    for stack, weight in rows:
+        if out and out[-1][0] == stack:
+            out[-1] = (stack, out[-1][1] + weight)
+        else:
+            out.append((stack, weight))
+    return out
