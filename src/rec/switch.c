@@ -14,7 +14,7 @@
 static uint32_t applied; /* generation of the directives in force; atomic */
 
 /* The text as it stands in the region, if nobody is writing it. */
-static bool copy_text(struct wire_region *shared, char *out, uint32_t *out_gen)
+static bool copy_directives(struct wire_region *shared, char *out, uint32_t *out_gen)
 {
     uint32_t before = __atomic_load_n(&shared->filter_gen, __ATOMIC_ACQUIRE);
     memcpy(out, shared->directives, WIRE_DIRECTIVES_BYTES);
@@ -26,7 +26,7 @@ static bool copy_text(struct wire_region *shared, char *out, uint32_t *out_gen)
            __atomic_fetch_add(&shared->filter_gen, 0, __ATOMIC_ACQ_REL) == before;
 }
 
-static void unmark(struct oriel_thread *t)
+static void clear_mark(struct oriel_thread *t)
 {
     __atomic_store_n(&t->clock, rec_runtime.clock, __ATOMIC_SEQ_CST);
 }
@@ -37,13 +37,13 @@ static void look(struct oriel_gate *g)
     char text[WIRE_DIRECTIVES_BYTES];
     uint32_t gen;
     /* Unmarked first: who switches again from here on marks again. */
-    unmark(g->thread);
+    clear_mark(g->thread);
     if (g->second)
-        unmark(g->second->thread);
+        clear_mark(g->second->thread);
     if (__atomic_load_n(&shared->filter_gen, __ATOMIC_SEQ_CST) ==
         __atomic_load_n(&applied, __ATOMIC_ACQUIRE))
         return;
-    if (copy_text(shared, text, &gen) && rec_sites_filter(text))
+    if (copy_directives(shared, text, &gen) && rec_sites_filter(text))
         __atomic_store_n(&applied, gen, __ATOMIC_RELEASE);
     else
         __atomic_store_n(&g->thread->clock, WIRE_CLOCK_MARK, __ATOMIC_SEQ_CST);

@@ -104,9 +104,10 @@ static uint32_t pop_vacant(void)
 
 /* A block that a thread of ours left, with its stream and the rest of its chunk:
  * neither blocks nor chunks limit how many threads come and go. */
-static struct oriel_gate *take_vacant_block(bool nested, uint32_t claim)
+static struct oriel_gate *take_vacant_block(bool nested, uint32_t tid)
 {
     struct rec_runtime *rt = &rec_runtime;
+    const uint32_t passing = wire_claim(ORIEL_THREAD_PASSING, tid);
     const uint32_t process = rec_process_index();
     for (uint32_t at; (at = pop_vacant()) != 0;) {
         struct oriel_thread *t = wire_region_thread(&rt->header, rt->base, at - 1);
@@ -115,7 +116,7 @@ static struct oriel_gate *take_vacant_block(bool nested, uint32_t claim)
         if (wire_state(word) != ORIEL_THREAD_VACANT || t->process != process ||
             t->base != (uintptr_t)rt->base)
             continue;
-        if (__atomic_compare_exchange_n(&t->state, &word, claim, false, __ATOMIC_ACQ_REL,
+        if (__atomic_compare_exchange_n(&t->state, &word, passing, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED))
             return take_gate(at - 1, nested);
     }
@@ -188,11 +189,11 @@ static void own_block(struct oriel_gate *g, uint32_t primary, bool fresh)
 /* A block of this thread's own, its gate still shut; NULL: none is free. */
 static struct oriel_gate *claim_block(bool nested, uint32_t primary)
 {
-    uint32_t claim = wire_claim(ORIEL_THREAD_CLAIMED, (uint32_t)os_gettid());
-    struct oriel_gate *g = take_vacant_block(nested, claim);
+    uint32_t tid = (uint32_t)os_gettid();
+    struct oriel_gate *g = take_vacant_block(nested, tid);
     bool fresh = !g;
     if (fresh) {
-        g = take_free_block(nested, claim);
+        g = take_free_block(nested, wire_claim(ORIEL_THREAD_CLAIMED, tid));
         if (!g)
             return NULL;
         fill_block(g->thread);

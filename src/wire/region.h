@@ -144,6 +144,8 @@ struct wire_region {
  *   thread    wire_claim(ORIEL_THREAD_CLAIMED, tid)
  *   thread    wire_claim(ORIEL_THREAD_VACANT, serial): left by its owner, for the
  *             next thread of the process or, after a while, for the reader
+ *   thread    wire_claim(ORIEL_THREAD_PASSING, tid): a vacant block on its way to that
+ *             thread; unlike a claimed one it holds a stream all the while
  *   chunk     wire_claim(WIRE_CHUNK_CLAIMED or _WANTED, thread slot + 1)
  * A claimer of 0 is unknown and never taken back while anybody lives.
  */

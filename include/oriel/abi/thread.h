@@ -50,7 +50,8 @@ enum oriel_thread_state {
     ORIEL_THREAD_CLAIMED = 1, /* being set up */
     ORIEL_THREAD_LIVE = 2,
     ORIEL_THREAD_EXITED = 3, /* the owner is gone; the reader frees the slot */
-    ORIEL_THREAD_VACANT = 4  /* the owner is gone; a thread of its process may go on here */
+    ORIEL_THREAD_VACANT = 4, /* the owner is gone; a thread of its process may go on here */
+    ORIEL_THREAD_PASSING = 5 /* that thread takes it over right now; the stream goes on */
 };
 
 struct oriel_thread {

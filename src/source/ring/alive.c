@@ -93,6 +93,12 @@ static void check_claims(struct ring *r)
     }
 }
 
+/* A thread that was taking a block over died before it had it. */
+static bool is_gone(int32_t tid)
+{
+    return tid && !os_thread_alive(tid, tid, 0);
+}
+
 /* Left by its thread for another one. None came: it is taken back, unless one
  * comes right now. */
 static void take_vacant(struct ring *r, struct ring_stream *s, uint32_t *state, uint32_t word)
@@ -133,7 +139,8 @@ static void check_stream(struct ring *r, struct ring_stream *s, uint32_t *questi
         return;
     *questions -= !short_of;
     s->checked_ns = r->now_ns;
-    if (state == ORIEL_THREAD_VACANT)
+    if (state == ORIEL_THREAD_VACANT ||
+        (state == ORIEL_THREAD_PASSING && is_gone((int32_t)wire_claimer(word))))
         take_vacant(r, s, &t->state, word);
     else if (state == ORIEL_THREAD_LIVE)
         ask_for_owner(r, s, t);

@@ -132,7 +132,8 @@ static unsigned each_thread(struct mapped *m, bool mark)
     for (uint32_t i = 0; i < m->h.thread_count; i++) {
         struct oriel_thread *t = wire_region_thread(&m->h, m->base, i);
         uint32_t state = wire_state(__atomic_load_n(&t->state, __ATOMIC_ACQUIRE));
-        if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_VACANT)
+        if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_VACANT &&
+            state != ORIEL_THREAD_PASSING)
             continue;
         if (mark)
             __atomic_store_n(&t->clock, WIRE_CLOCK_MARK, __ATOMIC_SEQ_CST);

@@ -230,7 +230,8 @@ static int know_slot(struct ring *r, uint32_t slot, uint32_t *out_serial)
     *out_serial = 0;
     if (state == ORIEL_THREAD_CLAIMED)
         r->rescan_threads = true;
-    if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_EXITED && state != ORIEL_THREAD_VACANT)
+    if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_EXITED &&
+        state != ORIEL_THREAD_VACANT && state != ORIEL_THREAD_PASSING)
         return 0;
     *out_serial = RING_LOAD(&t->serial);
     if (r->slot_stream[slot])
