@@ -225,7 +225,7 @@ static bool step_over_nothing(struct ring *r, uint64_t end)
     if (r->now_ns - r->meta_stuck_ns < STUCK_NS && !r->frozen)
         return false;
     for (uint64_t at = r->meta_at; at < end; at += 8)
-        if (length_at(r, at)) {
+        if (length_at(r, at) & ~WIRE_META_PENDING) { /* that bit alone says nothing either */
             r->meta_at = at;
             return true;
         }
