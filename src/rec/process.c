@@ -167,6 +167,17 @@ static int copy_blocks(void **out, size_t bytes)
     return rc;
 }
 
+/* All but `inside`: a call that is being refused right now still counts itself
+ * in and out there. */
+static void forget_own(struct rec_own *own)
+{
+    __atomic_store_n(&own->process, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&own->ids, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&own->vacant, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&own->kept, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&own->pid, os_getpid(), __ATOMIC_RELAXED);
+}
+
 /* A thread may be in the middle of a record, for as long as it likes: where it
  * writes there stays memory, private and empty. That costs addresses and a page
  * for every thread that is not over. */
@@ -187,8 +198,7 @@ void rec_region_drop(void)
     }
     rec_sites_forget();
     rt->process = rt->process_serial = 0;
-    memset(rt->own, 0, offsetof(struct rec_own, next_vacant));
-    rt->own->pid = os_getpid();
+    forget_own(rt->own);
     __atomic_store_n(&rt->state, REC_OFF, __ATOMIC_RELEASE);
 }
 

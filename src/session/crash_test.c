@@ -66,6 +66,7 @@ TEST(the_note_of_who_was_seen_to_die_is_told)
     ring_begin(&r);
     note(&r, 0, 10, SIGABRT, WIRE_CRASH_FATAL);
     note(&r, 1, 20, SIGSEGV, WIRE_CRASH_ADDRESS);
+    REQUIRE(model_catalog_add_process(&r.catalog, 20, MODEL_STR("/bin/x"), MODEL_STR("x")));
     struct model_thread *t = model_catalog_add_thread(&r.catalog, 0, 21, 1);
     REQUIRE(t);
     model_thread_set_name(&r.catalog, t, MODEL_STR("worker"));

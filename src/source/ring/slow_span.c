@@ -28,23 +28,34 @@ struct seen_thread {
 };
 
 struct slow_watch {
-    void *base;
-    size_t bytes;
     struct wire_region h;
+    void *base, *block; /* block: what to free; the header wants cache lines of its own */
+    size_t bytes;
     uint64_t threshold_ns;
     struct seen_thread *threads; /* by slot */
 };
+
+static struct slow_watch *new_watch(void)
+{
+    const size_t line = _Alignof(struct slow_watch);
+    char *block = mem_calloc(1, sizeof(struct slow_watch) + line);
+    if (!block)
+        return NULL;
+    struct slow_watch *w = (struct slow_watch *)(block + (line - (uintptr_t)block % line));
+    w->block = block;
+    return w;
+}
 
 int slow_watch_open(struct slow_watch **out, const char *ring, uint64_t threshold_ns,
                     struct oriel_err *err)
 {
     assert(ring && threshold_ns > 0);
-    struct slow_watch *w = mem_calloc(1, sizeof *w);
+    struct slow_watch *w = new_watch();
     if (!w)
         return err_set(err, ORIEL_ENOMEM, "out of memory");
     int rc = os_map_file(ring, &w->bytes, &w->base);
     if (rc != 0) {
-        mem_free(w);
+        mem_free(w->block);
         return err_set_errno(err, -rc, "%s", ring);
     }
     guard_add(w->base, w->bytes);
@@ -133,5 +144,5 @@ void slow_watch_close(struct slow_watch *w)
     guard_remove(w->base);
     os_unmap(w->base, w->bytes);
     mem_free(w->threads);
-    mem_free(w);
+    mem_free(w->block);
 }
