@@ -88,7 +88,7 @@ PROMISES = [
      {"log json": "no: the kernel's numbers", "log text": "no"}),
     ("Session, start, resource", "session_", {"log json": "no", "log text": "no"}),
     ("Samples: functions, lines and inlined calls of each stack; weight, thread, span", "samples",
-     {"chrome": "no", "perfetto": "no", "log json": NO_LOG, "log text": NO_LOG,
+     {"chrome": "no", "perfetto": "yes, without lines and spans", "log json": NO_LOG, "log text": NO_LOG,
       "pprof": "yes, summed up",
       "speedscope": "yes, without lines of calls and spans"}),
 ]

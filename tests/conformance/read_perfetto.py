@@ -15,7 +15,7 @@ class Perfetto:
         self.stats, self.slices, args, self.flows, self.counters, self.meta = perfetto(
             path, STATS, SLICES, ARGS, FLOWS,
             """select t.name, c.ts, c.value from counter c join track t on t.id = c.track_id
-               order by c.ts""",
+               where t.id not in (select id from perf_counter_track) order by c.ts""",
             "select str_value from metadata where name = 'trace_uuid'")
         same(self.stats, [], "stats")
         same(perfetto(os.path.join(directory, "perfetto.bare"), STATS)[0], [], "stats of bare")
@@ -30,6 +30,35 @@ class Perfetto:
             if span and "debug.oriel_busy" not in row["args"]:
                 need(span not in self.by_id, "twice:", span)
                 self.by_id[span] = row
+
+    def samples(self):
+        rows, calls, frames, sessions = perfetto(
+            os.path.join(self.directory, "perfetto.default"),
+            """select s.ts, s.callsite_id, s.perf_session_id, th.tid from perf_sample s
+               join thread th using (utid)""",
+            "select id, parent_id, frame_id from stack_profile_callsite",
+            """select f.id, f.name, f.rel_pc, m.name as module, m.build_id
+               from stack_profile_frame f join stack_profile_mapping m on m.id = f.mapping""",
+            "select count(distinct perf_session_id) as n from perf_sample")
+        same(len(rows), len(self.truth.samples), "samples")
+        calls, frames = {c["id"]: c for c in calls}, {f["id"]: f for f in frames}
+        by_time = {r["ts"]: r for r in rows}
+        kinds = {}
+        for s in self.truth.samples:
+            row = by_time[s["t"]]
+            same(row["tid"], self.truth.threads[s["thread"]]["tid"], "thread")
+            same(kinds.setdefault(s["kind"], row["perf_session_id"]), row["perf_session_id"],
+                 "session of a kind")
+            got, at = [], row["callsite_id"]
+            while at is not None:
+                f = frames[calls[at]["frame_id"]]
+                got.append((f["name"] or "", f["rel_pc"], f["module"].lstrip("/"), f["build_id"]))
+                at = calls[at]["parent_id"]
+            expected = [(self.text(l["function"]), p["address"],
+                         utf8(p["module"]).lstrip("/"), p["build_id"])
+                        for p in s["stack"] for l in p["lines"] or [{"function": ""}]]
+            same(got, expected, "stack")
+        same(sessions[0]["n"], len(kinds), "sessions")
 
     @staticmethod
     def plain(a):

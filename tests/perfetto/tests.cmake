@@ -30,5 +30,10 @@ if(NODE AND TARGET oriel-cli AND TARGET oriel-core)
   add_test(NAME perfetto.told COMMAND bash ${perfetto_tests}/told.sh ${NODE}
     $<TARGET_FILE:oriel-cli> $<TARGET_FILE:perfetto_told> ${CMAKE_BINARY_DIR}/told)
   list(APPEND perfetto_names perfetto.told)
+  if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE)
+    add_test(NAME perfetto.sampled COMMAND bash ${perfetto_tests}/sampled.sh ${NODE}
+      $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled> ${CMAKE_BINARY_DIR}/perfetto-sampled)
+    list(APPEND perfetto_names perfetto.sampled)
+  endif()
 endif()
 set_tests_properties(${perfetto_names} PROPERTIES LABELS perfetto SKIP_RETURN_CODE 77 TIMEOUT 300)

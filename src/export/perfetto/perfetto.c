@@ -84,7 +84,7 @@ static void begin(struct perfetto *p)
 
 /* A write that fails is taken back as a whole, so that the file ends between
  * two packets; what it had introduced is introduced again. */
-static int drain(struct perfetto *p, struct oriel_err *err)
+int perfetto_drain(struct perfetto *p, struct oriel_err *err)
 {
     struct out *out = p->env.out;
     uint64_t keep = out->bytes;
@@ -104,21 +104,27 @@ static int perfetto_write(void *state, const struct model_batch *batch, struct o
     struct perfetto *p = state;
     begin(p);
     for (size_t i = 0; i < batch->item_count; i++) {
-        perfetto_put_item(p, &batch->items[i]);
+        if (batch->items[i].kind == MODEL_ITEM_SAMPLE) {
+            int taken = perfetto_take_sample(p, &batch->items[i].u.sample, err);
+            if (taken < 0 && !p->buf.failed)
+                return taken;
+        } else {
+            perfetto_put_item(p, &batch->items[i]);
+        }
         if (p->buf.size >= WRITE_BYTES || p->buf.failed) {
-            int rc = drain(p, err);
+            int rc = perfetto_drain(p, err);
             if (rc)
                 return rc;
         }
     }
-    return p->buf.failed ? drain(p, err) : 0;
+    return p->buf.failed ? perfetto_drain(p, err) : 0;
 }
 
 static int perfetto_flush(void *state, struct oriel_err *err)
 {
     struct perfetto *p = state;
     begin(p);
-    return drain(p, err);
+    return perfetto_drain(p, err);
 }
 
 static int perfetto_close(void *state, const struct export_summary *end, struct oriel_err *err)
@@ -126,8 +132,10 @@ static int perfetto_close(void *state, const struct export_summary *end, struct 
     struct perfetto *p = state;
     begin(p);
     perfetto_release_holds(p);
+    int rc = perfetto_put_samples(p, err);
     perfetto_put_summary(p, end);
-    int rc = drain(p, err);
+    int last = perfetto_drain(p, rc < 0 ? NULL : err);
+    rc = rc < 0 ? rc : last;
     perfetto_tracks_done(p);
     export_flows_done(&p->flows);
     buf_done(&p->buf);
@@ -139,7 +147,7 @@ const struct exporter export_perfetto = {
     .name = "perfetto",
     .help = "Perfetto's native trace format, for ui.perfetto.dev and trace_processor",
     .suffix = ".pftrace",
-    .wants = EXPORT_ITEMS,
+    .wants = EXPORT_ITEMS | EXPORT_SYMBOLS,
     .options = perfetto_option_defs,
     .options_size = sizeof(struct perfetto_options),
     .state_size = sizeof(struct perfetto),

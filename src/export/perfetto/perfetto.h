@@ -6,6 +6,7 @@
  *   tracks.c    processes, threads, async spans, counters; interned names
  *   annotate.c  debug annotations: ids, attributes, marks
  *   slices.c    spans: packets in the order in which equal times must stand
+ *   samples.c   samples, at the end
  *   items.c     everything else
  *
  * Each thread is a packet sequence of its own: its track is the sequence's
@@ -25,6 +26,7 @@
 #include "export/flow.h"
 #include "export/hex.h"
 #include "export/identity.h"
+#include "model/profile.h"
 #include "util/pb.h"
 
 struct perfetto_options {
@@ -142,6 +144,12 @@ struct perfetto_thread {
     VEC(struct perfetto_hold) holds;
 };
 
+struct perfetto_sample {
+    uint64_t t_ns, weight;
+    uint32_t stack, thread; /* node, index */
+    uint8_t kind;
+};
+
 struct perfetto {
     struct export_env env;
     struct perfetto_options options;
@@ -152,6 +160,7 @@ struct perfetto {
     VEC(struct perfetto_site) sites;
     VEC(struct perfetto_thread) threads;
     VEC(bool) processes; /* told */
+    VEC(struct perfetto_sample) samples;
     struct intern keys;
     struct export_identity identity;
     struct export_flows flows;
@@ -226,6 +235,15 @@ void perfetto_put_span_marks(struct perfetto *p, const struct model_span *s);
 void perfetto_note_text(struct buf *b, const char *key, struct model_str v);
 void perfetto_note_u64(struct buf *b, const char *key, uint64_t v);
 void perfetto_note_bool(struct buf *b, const char *key, bool v);
+
+/* ---- samples.c ---- */
+
+/* 0, or a code: the sample is not kept, or those before could not be written. */
+int perfetto_take_sample(struct perfetto *p, const struct model_sample *s, struct oriel_err *err);
+/* All that were taken, with what is known of their places by now; drains. */
+int perfetto_put_samples(struct perfetto *p, struct oriel_err *err);
+/* perfetto.c: writes the packets that wait. */
+int perfetto_drain(struct perfetto *p, struct oriel_err *err);
 
 /* ---- slices.c, items.c ---- */
 
