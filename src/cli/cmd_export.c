@@ -104,12 +104,17 @@ static void say_done(const struct reading *r, const char *path)
 {
     struct session_counts c;
     struct stat st;
-    char spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX];
+    char spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX], samples[48] = "";
+    char count[NUM_TEXT_MAX];
     session_get_counts(r->session, &c);
     if (stat(path, &st) != 0)
         return;
-    cli_note("%s: %s spans, %s events, %s", path, num_count(spans, reading_spans(&c)),
-             num_count(events, reading_events(&c)), num_bytes(bytes, (uint64_t)st.st_size));
+    if (c.by_type[ORIEL_REC_SAMPLE])
+        snprintf(samples, sizeof samples, "%s samples, ",
+                 num_count(count, c.by_type[ORIEL_REC_SAMPLE]));
+    cli_note("%s: %s spans, %s events, %s%s", path, num_count(spans, reading_spans(&c)),
+             num_count(events, reading_events(&c)), samples,
+             num_bytes(bytes, (uint64_t)st.st_size));
 }
 
 /* The outlet found nothing that it is for: no file is better than an empty one. */

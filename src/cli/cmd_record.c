@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/ending.h"
 #include "cli/outputs.h"
+#include "cli/symbolize.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
 #include "session/crash.h"
@@ -91,7 +92,7 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET[,..]",
-     .help = "what to write: capture, chrome, perfetto, log (default: capture)"},
+     .help = "what to write: capture, chrome, perfetto, log, pprof, speedscope (default: capture)"},
     {.name = "max_size",
      .type = OPTION_SIZE,
      AT(max_size),
@@ -224,6 +225,18 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
                : 0;
 }
 
+/* Outlets that write functions get them before they close; a capture's are
+ * looked up when it is read. */
+static void name_places(void *user, struct model_catalog *c)
+{
+    const struct outputs *o = user;
+    bool wanted = false;
+    for (unsigned i = 0; i < o->count; i++)
+        wanted |= (o->items[i].exporter->wants & EXPORT_SYMBOLS) != 0;
+    if (wanted)
+        (void)symbolize(c, NULL);
+}
+
 /* Sampling stands beside the ring. Refused, it costs a line, not the recording.
  * Opened on ourselves and inherited: it wakes with the exec of the program. */
 static void watch_cpu(struct recording *r)
@@ -239,6 +252,7 @@ static void watch_cpu(struct recording *r)
     char rate[24];
     if (r->options->rate == 0)
         return;
+    session_on_close(r->session, name_places, &r->outputs);
     int rc = session_add_source(r->session, &source_perf, &how, &err);
     if (rc < 0)
         cli_note("record: no samples: %s", err.text);

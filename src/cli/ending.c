@@ -72,6 +72,8 @@ static void summary(struct screen *s, const struct ending *e)
     fact(s, c->threads, "thread", "threads");
     fact(s, reading_spans(c), "span", "spans");
     fact(s, reading_events(c), "event", "events");
+    if (c->by_type[ORIEL_REC_SAMPLE])
+        fact(s, c->by_type[ORIEL_REC_SAMPLE], "sample", "samples");
     losses(s, c);
     buf_printf(&s->text, "%s%s\n", s->dot, main_path(e->outputs));
 }

@@ -49,6 +49,8 @@ struct session {
     unsigned outlet_count;
     int (*on_items)(void *user, const struct model_batch *items);
     void *on_items_user;
+    void (*on_close)(void *user, struct model_catalog *c);
+    void *on_close_user;
     struct session_counts counts;
     struct oriel_err internal; /* first failure of pipe or callback */
     uint64_t watermark_ns;     /* last one pushed into the pipe */
@@ -306,6 +308,14 @@ void session_on_items(struct session *s, int (*fn)(void *user, const struct mode
     s->wants_items = true;
 }
 
+void session_on_close(struct session *s, void (*fn)(void *user, struct model_catalog *c),
+                      void *user)
+{
+    assert(s && fn);
+    s->on_close = fn;
+    s->on_close_user = user;
+}
+
 void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns)
 {
     s->commit_bytes = bytes;
@@ -555,6 +565,8 @@ int session_finish(struct session *s, struct oriel_err *err)
         through_pipe(s, &s->records);
     }
     commit(s, 0);
+    if (s->on_close)
+        s->on_close(s->on_close_user, &s->catalog);
     close_outlets(s);
     s->finished = true;
     for (unsigned i = 0; i < s->outlet_count; i++)

@@ -67,6 +67,10 @@ int session_add_outlet(struct session *s, const struct exporter *exporter, const
 /* A function that sees every batch of items (reports); called before outlets. */
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
                       void *user);
+/* Called once in session_finish, when everything was read and before the outlets
+ * close: time to give places their lines (EXPORT_SYMBOLS). */
+void session_on_close(struct session *s, void (*fn)(void *user, struct model_catalog *c),
+                      void *user);
 /* How long data may stay unacknowledged in a live source, so that outlets get
  * chunks worth compressing. bytes 0: acknowledge every round. */
 void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns);
