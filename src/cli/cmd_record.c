@@ -32,7 +32,7 @@
 #define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
-#define STACK_BYTES 65528u /* the most the kernel copies with a sample */
+#define SAMPLING_NS UINT64_C(4000000) /* longest sleep while the kernel copies stacks */
 #define COMMIT_BYTES_MAX (1u << 20)
 
 struct record_options {
@@ -135,6 +135,7 @@ struct recording {
     struct slow_watch *slow; /* NULL: not wanted */
     unsigned dumps;
     char dump[160]; /* why the last one was */
+    struct perf_ability sampling;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -226,44 +227,56 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
 }
 
 /* Outlets that write functions get them before they close; a capture's are
- * looked up when it is read. */
-static void name_places(void *user, struct model_catalog *c)
+ * looked up when it is read. What was lost is part of the recording. */
+static void before_close(void *user, struct model_catalog *c)
 {
-    const struct outputs *o = user;
+    const struct recording *r = user;
     bool wanted = false;
-    for (unsigned i = 0; i < o->count; i++)
-        wanted |= (o->items[i].exporter->wants & EXPORT_SYMBOLS) != 0;
+    char lost[24];
+    for (unsigned i = 0; i < r->outputs.count; i++)
+        wanted |= (r->outputs.items[i].exporter->wants & EXPORT_SYMBOLS) != 0;
     if (wanted)
         (void)symbolize(c, NULL);
+    snprintf(lost, sizeof lost, "%llu", (unsigned long long)r->sampling.lost);
+    if (r->sampling.lost)
+        (void)artifact_set(c, "oriel.sample.lost", lost);
+}
+
+/* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for
+ * a plain user: the more samples, the less of each. What is deeper is read from
+ * the program. */
+static uint32_t stack_bytes(int64_t rate)
+{
+    return rate <= 200 ? 65528 : rate <= 1000 ? 32768 : 8192;
 }
 
 /* Sampling stands beside the ring. Refused, it costs a line, not the recording.
  * Opened on ourselves and inherited: it wakes with the exec of the program. */
 static void watch_cpu(struct recording *r)
 {
-    struct perf_ability can = {0};
+    struct perf_ability *can = &r->sampling;
     struct oriel_err err = {0};
     const struct perf_options how = {.pid = getpid(),
                                      .rate = (uint32_t)r->options->rate,
-                                     .stack_bytes = STACK_BYTES,
+                                     .stack_bytes = stack_bytes(r->options->rate),
                                      .off_cpu = true,
                                      .kernel = true,
-                                     .ability = &can};
+                                     .ability = can};
     char rate[24];
     if (r->options->rate == 0)
         return;
-    session_on_close(r->session, name_places, &r->outputs);
+    session_on_close(r->session, before_close, r);
     int rc = session_add_source(r->session, &source_perf, &how, &err);
     if (rc < 0)
         cli_note("record: no samples: %s", err.text);
-    else if (can.missing[0])
-        cli_note("record: %s", can.missing);
+    else if (can->missing[0])
+        cli_note("record: %s", can->missing);
     snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
     struct model_catalog *c = session_catalog(r->session);
     if (rc == 0)
         (void)artifact_set(c, "oriel.sample.rate", rate);
-    if (can.missing[0])
-        (void)artifact_set(c, "oriel.sample.missing", can.missing);
+    if (can->missing[0])
+        (void)artifact_set(c, "oriel.sample.missing", can->missing);
 }
 
 /* ---- while it runs ---- */
@@ -298,7 +311,8 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     int result;
     step(r, &result);
     uint64_t bytes = session_step_bytes(r->session, &more);
-    return pace_next(pace, bytes, more && result >= 0, now);
+    uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
+    return r->sampling.cpu && ns > SAMPLING_NS ? SAMPLING_NS : ns;
 }
 
 /* Every dump is told in the recording, with its reason. */
@@ -415,6 +429,9 @@ static void finish(struct recording *r, struct ending *out)
                            .dumps = r->dumps,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
+    if (r->sampling.lost)
+        cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
+                 (unsigned long long)r->sampling.lost);
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);

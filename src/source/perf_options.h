@@ -27,7 +27,8 @@ struct perf_options {
     bool off_cpu;         /* also time spent waiting */
     bool kernel;          /* kernel frames too, where permitted */
     enum perf_clock clock;
-    struct perf_ability *ability; /* filled in, also on failure; NULL: not wanted */
+    struct perf_ability *ability; /* filled in, also on failure; lives as long as the source;
+                                   * NULL: not wanted */
 };
 
 /* What became of it, for the report's first lines. */
@@ -38,6 +39,7 @@ struct perf_ability {
     bool off_cpu;       /* waiting times are seen */
     bool off_cpu_stack; /* and where it waits */
     uint32_t rate;      /* what the kernel lets us have */
+    uint64_t lost;      /* samples so far that found no room, in the kernel or here */
     char missing[256];  /* one line: what is not seen and why; "" nothing */
 };
 

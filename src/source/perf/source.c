@@ -37,6 +37,7 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     p->unix_offset = now.unix_ns - now.mono_ns;
     spaces_init(&p->spaces, catalog);
     int rc = perf_events_open(&p->events, o, err);
+    p->ability = o->ability;
     if (o->ability)
         *o->ability = p->events.ability;
     if (rc < 0) {
@@ -285,6 +286,8 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
     if (at == NULL)
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
+    if (p->ability)
+        p->ability->lost = p->counts.lost + p->counts.no_memory;
     return taken > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 

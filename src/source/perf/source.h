@@ -34,6 +34,7 @@ struct perf_source {
     uint64_t unix_offset, watermark_ns;
     uint32_t next_serial;
     struct perf_counts counts;
+    struct perf_ability *ability; /* the caller's; may be NULL */
     bool over;
 };
 
