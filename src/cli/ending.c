@@ -186,15 +186,15 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
     buf_done(&b);
 }
 
-static void next_line(struct screen *s, const struct outputs *o)
+static void next_line(struct screen *s, const struct outputs *o, bool samples)
 {
     if (o->capture < 0 || o->items[o->capture].index < 0)
         return;
     const char *file = o->dir[0] ? "" : o->items[o->capture].path;
     const char *space = file[0] ? " " : "";
-    buf_printf(&s->text,
-               "next: oriel report%s%s%soriel report -t%s%s%soriel export --to perfetto%s%s\n",
-               space, file, s->dot, space, file, s->dot, space, file);
+    buf_printf(&s->text, "next: oriel report%s%s%soriel %s%s%s%soriel export --to perfetto%s%s\n",
+               space, file, s->dot, samples ? "flame" : "report -t", space, file, s->dot, space,
+               file);
 }
 
 static void nothing(struct screen *s, const struct ending *e)
@@ -241,7 +241,7 @@ void ending_say(const struct ending *e)
         } else {
             killed(&s, e, NULL);
         }
-        next_line(&s, e->outputs);
+        next_line(&s, e->outputs, e->counts.by_type[ORIEL_REC_SAMPLE] != 0);
     }
     put(&s.text);
     buf_done(&s.text);

@@ -158,7 +158,7 @@ static int put_data(struct frames *f, const struct model_profile *p, const struc
                     const struct flame_options *o, struct buf *out)
 {
     struct json j;
-    struct model_str command = model_catalog_resource(c, "process.command_line");
+    struct model_str command = model_catalog_resource(c, "service.name");
     json_init(&j, out);
     json_object(&j);
     json_key(&j, "title");

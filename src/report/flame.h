@@ -9,7 +9,7 @@
 #include "report/flametree.h"
 
 struct flame_options {
-    const char *title; /* "codesearch index", NULL: the command line */
+    const char *title; /* "codesearch index", NULL: the name of the program */
     uint8_t kind;      /* only this kind of sample; 0: all there are */
 };
 /* Append the page to `out`. 0 or ORIEL_ENOMEM. A profile without samples makes

@@ -96,6 +96,20 @@ TEST(spans_give_a_view_of_their_own)
     maker_end(&m);
 }
 
+TEST(without_a_title_the_page_is_named_after_the_program)
+{
+    struct profile_maker m;
+    struct page p;
+    maker_begin(&m);
+    REQUIRE(model_catalog_set_resource(&m.catalog, MODEL_STR("service.name"),
+                                       MODEL_STR("indexer")) == 0);
+    maker_add(&m, "main 1", 0, NULL);
+    page_make(&p, &m, &(struct flame_options){0});
+    CHECK_STR(json_get_string(p.data, "title", ""), "indexer");
+    page_done(&p);
+    maker_end(&m);
+}
+
 TEST(a_profile_of_nothing_is_a_page_all_the_same)
 {
     struct profile_maker m;
