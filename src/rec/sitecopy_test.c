@@ -10,7 +10,7 @@
 static char name[] = "query", target[] = "db", key[] = "rows";
 static struct oriel_field fields[] = {{key, ORIEL_TYPE_U64, 0}, {0, 0, 0}};
 
-static struct oriel_site_node *kept[8]; /* copies are for good */
+static struct oriel_site_node *volatile kept[8]; /* copies are for good */
 
 static struct oriel_site made(void)
 {
