@@ -135,7 +135,7 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
     if (rc == 0)
         rc = reading_run(r, &err);
     if (rc == 0 && call->outlet->wants & EXPORT_SYMBOLS &&
-        symbolize(session_catalog(r->session), NULL) < 0)
+        symbolize(session_catalog(r->session), false) < 0)
         rc = err_set(&err, ORIEL_ENOMEM, "reading symbols: %s", err_text(ORIEL_ENOMEM));
     if (rc == 0)
         rc = session_finish(r->session, &err);

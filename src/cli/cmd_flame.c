@@ -27,6 +27,7 @@ static const char *const formats[] = {"html", "folded", NULL};
 /* In the order of enum oriel_sample_kind, after "all". */
 static const char *const kinds[] = {"all",  "cpu",   "off-cpu",   "alloc", "free",
                                     "lock", "fault", "preempted", NULL};
+_Static_assert(sizeof kinds / sizeof *kinds == ORIEL_SAMPLE_KINDS + 1, "a name for each kind");
 static const char *const groupings[] = {"all", "thread", "span", NULL};
 
 #define AT(member) .offset = offsetof(struct flame_command, member)
@@ -122,17 +123,15 @@ static int put(const struct flame_command *o, const char *path, struct buf *b)
 
 static int render(const struct flame_command *o, struct reading *r, const struct model_profile *p)
 {
-    struct buf page, notes;
+    struct buf page;
     const char *fallback = o->format == FLAME_FOLDED ? "-" : "flame.html";
     buf_init(&page);
-    buf_init(&notes);
-    int rc = symbolize(session_catalog(r->session), &notes);
+    int rc = symbolize(session_catalog(r->session), true);
     if (rc == 0)
         rc = make(o, p, session_catalog(r->session), &page);
     int status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc))
                         : put(o, o->output && o->output[0] ? o->output : fallback, &page);
     buf_done(&page);
-    buf_done(&notes);
     return status;
 }
 

@@ -236,7 +236,7 @@ static void before_close(void *user, struct model_catalog *c)
     for (unsigned i = 0; i < r->outputs.count; i++)
         wanted |= (r->outputs.items[i].exporter->wants & EXPORT_SYMBOLS) != 0;
     if (wanted)
-        (void)symbolize(c, NULL);
+        (void)symbolize(c, false);
     snprintf(lost, sizeof lost, "%llu", (unsigned long long)r->sampling.lost);
     if (r->sampling.lost)
         (void)artifact_set(c, "oriel.sample.lost", lost);

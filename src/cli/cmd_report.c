@@ -86,13 +86,10 @@ static int print_report(const struct reading *r, struct report *report, bool jso
     struct buf b;
     buf_init(&b);
     reading_facts(r, &facts);
-    struct buf notes;
-    buf_init(&notes);
-    int rc = symbolize(session_catalog(r->session), &notes);
+    int rc = symbolize(session_catalog(r->session), true);
     if (rc == 0)
         rc = json ? report_json(report, &facts, &b) : report_text(report, &facts, &b);
     int status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc)) : cli_print(&b);
-    buf_done(&notes);
     buf_done(&b);
     return status;
 }

@@ -172,7 +172,7 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
         session_on_items(r.session, add_items, report);
         if (reading_run(&r, NULL) == 0 && session_finish(r.session, NULL) == 0) {
             reading_facts(&r, &facts);
-            (void)symbolize(session_catalog(r.session), NULL);
+            (void)symbolize(session_catalog(r.session), false);
             if (e->crash[0])
                 (void)report_crash(report, &line);
             killed(s, e, &line);

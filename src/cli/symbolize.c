@@ -10,9 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "cli/cli.h"
 #include "symbol/symbol.h"
 
 struct wanted {
@@ -101,11 +105,10 @@ static bool ask(struct question *q, const struct model_stacks *s, uint32_t modul
 }
 
 static int take_answers(struct model_stacks *s, const struct question *q,
-                        const struct symbols_result *r, const struct symbols_answers *a,
-                        struct buf *notes)
+                        const struct symbols_result *r, const struct symbols_answers *a, bool say)
 {
-    if (notes && a->text[0])
-        buf_printf(notes, "%s\n", a->text);
+    if (say && a->text[0])
+        cli_note("%s", a->text);
     for (size_t i = 0; i < a->count && i < q->wanted.count; i++) {
         int rc = put_lines(s, q->wanted.items[i].place, r, &a->items[i]);
         if (rc < 0)
@@ -115,7 +118,7 @@ static int take_answers(struct model_stacks *s, const struct question *q,
 }
 
 static int resolve(struct model_stacks *s, struct question *q, struct symbols_module *modules,
-                   size_t n, struct buf *notes)
+                   size_t n, bool say)
 {
     char cache[4096];
     struct symbols_options o = {.size = sizeof o, .debuginfod_urls = getenv("DEBUGINFOD_URLS")};
@@ -128,14 +131,14 @@ static int resolve(struct model_stacks *s, struct question *q, struct symbols_mo
         rc = symbols_resolve(symbols, modules, n, &result);
     if (rc == 0) {
         for (size_t i = 0; rc == 0 && i < result.module_count; i++)
-            rc = take_answers(s, &q[i], &result, &result.modules[i], notes);
+            rc = take_answers(s, &q[i], &result, &result.modules[i], say);
         symbols_result_done(&result);
     }
     symbols_close(symbols);
     return rc;
 }
 
-static int symbolize_files(struct model_stacks *s, struct buf *notes)
+static int symbolize_files(struct model_stacks *s, bool say)
 {
     struct question *q = mem_calloc(s->module_count + 1, sizeof *q);
     struct symbols_module *modules = mem_calloc(s->module_count + 1, sizeof *modules);
@@ -152,7 +155,7 @@ static int symbolize_files(struct model_stacks *s, struct buf *notes)
             mem_free(q[n].addresses), mem_free(q[n].path);
     }
     if (rc == 0 && n)
-        rc = resolve(s, q, modules, n, notes);
+        rc = resolve(s, q, modules, n, say);
     for (size_t i = 0; q && i < s->module_count; i++) {
         VEC_DONE(&q[i].wanted);
         if (i < n) {
@@ -191,9 +194,25 @@ static void offer(const wanted_list *w, struct nearest *best, uint64_t address, 
     }
 }
 
-static int symbolize_kernel(struct model_stacks *s)
+/* The kernel lies elsewhere after every start, and on every machine. */
+static bool is_this_kernel(const struct model_catalog *c)
 {
+    struct model_str host = model_catalog_resource(c, "host.name");
+    struct utsname here;
+    struct timespec up;
+    if (uname(&here) != 0 || clock_gettime(CLOCK_BOOTTIME, &up) != 0)
+        return false;
+    uint64_t up_ns = (uint64_t)up.tv_sec * 1000000000u + (uint64_t)up.tv_nsec;
+    return host.n == strlen(here.nodename) && memcmp(host.p, here.nodename, host.n) == 0 &&
+           c->start_ns > clock_unix_ns() - up_ns;
+}
+
+static int symbolize_kernel(struct model_catalog *c)
+{
+    struct model_stacks *s = &c->stacks;
     wanted_list w = {0};
+    if (!is_this_kernel(c))
+        return 0; /* unnamed is better than misnamed */
     if (!collect(s, MODEL_MODULE_KERNEL, UINT32_MAX, &w))
         return ORIEL_ENOMEM;
     struct nearest *best = mem_calloc(w.count + 1, sizeof *best);
@@ -222,10 +241,10 @@ static int symbolize_kernel(struct model_stacks *s)
     return rc;
 }
 
-int symbolize(struct model_catalog *c, struct buf *notes)
+int symbolize(struct model_catalog *c, bool say)
 {
     assert(c);
-    int rc = symbolize_files(&c->stacks, notes);
-    int kernel = symbolize_kernel(&c->stacks);
+    int rc = symbolize_files(&c->stacks, say);
+    int kernel = symbolize_kernel(c);
     return rc < 0 ? rc : kernel;
 }

@@ -7,11 +7,12 @@
 #ifndef ORIEL_CLI_SYMBOLIZE_H
 #define ORIEL_CLI_SYMBOLIZE_H
 
-#include "base/buf.h"
+#include <stdbool.h>
+
 #include "model/catalog.h"
 
 /* Resolve every place that nobody resolved yet. What could not be read is no
- * error: a line each goes to `notes` (NULL: not wanted). 0 or ORIEL_ENOMEM. */
-int symbolize(struct model_catalog *c, struct buf *notes);
+ * error; `say`: a line each tells of it on stderr. 0 or ORIEL_ENOMEM. */
+int symbolize(struct model_catalog *c, bool say);
 
 #endif
