@@ -95,6 +95,9 @@ static const struct {
     [ORIEL_SAMPLE_LOCK] = {"lock", "nanoseconds"},
     [ORIEL_SAMPLE_FAULT] = {"page_faults", "count"},
     [ORIEL_SAMPLE_PREEMPTED] = {"preempted", "nanoseconds"},
+    [ORIEL_SAMPLE_WAKE] = {"wakes", "nanoseconds"},
+    [ORIEL_SAMPLE_DEPTH] = {"stack_depth", "bytes"},
+    [ORIEL_SAMPLE_HOLDER] = {"lock_holder", "nanoseconds"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)

@@ -83,7 +83,10 @@ static const char *kind_title(uint8_t kind)
         [ORIEL_SAMPLE_FREE] = "Frees",
         [ORIEL_SAMPLE_LOCK] = "Waiting for locks",
         [ORIEL_SAMPLE_FAULT] = "Page faults",
-        [ORIEL_SAMPLE_PREEMPTED] = "Ready, but others ran"};
+        [ORIEL_SAMPLE_PREEMPTED] = "Ready, but others ran",
+        [ORIEL_SAMPLE_WAKE] = "Wakes, by how long the other had waited",
+        [ORIEL_SAMPLE_DEPTH] = "Stack, by how much deeper",
+        [ORIEL_SAMPLE_HOLDER] = "Holders of locks, by how long others waited"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 

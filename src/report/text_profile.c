@@ -19,6 +19,9 @@ static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_LOCK] = "waiting for locks",
     [ORIEL_SAMPLE_FAULT] = "page faults",
     [ORIEL_SAMPLE_PREEMPTED] = "ready, but others ran",
+    [ORIEL_SAMPLE_WAKE] = "waking others",
+    [ORIEL_SAMPLE_DEPTH] = "stack depth",
+    [ORIEL_SAMPLE_HOLDER] = "holding locks others wait for",
 };
 
 static const char *amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)

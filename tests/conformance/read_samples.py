@@ -12,7 +12,10 @@ TYPES = {1: ("samples/count", "cpu/nanoseconds"), 2: ("waits/count", "off_cpu/na
          4: ("free_objects/count", "free_space/bytes"),
          5: ("contentions/count", "delay/nanoseconds"),
          6: ("fault_samples/count", "page_faults/count"),
-         7: ("preemptions/count", "preempted/nanoseconds")}
+         7: ("preemptions/count", "preempted/nanoseconds"),
+         8: ("wakes/count", "wait_ended/nanoseconds"),
+         9: ("deeper/count", "stack_depth/bytes"),
+         10: ("held/count", "held_delay/nanoseconds")}
 
 
 def varint(data, at):
@@ -147,9 +150,10 @@ class Pprof:
 
 
 class Speedscope:
-    KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted"]
+    KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted",
+             "wake", "depth", "holder"]
     UNITS = ["", "nanoseconds", "nanoseconds", "bytes", "bytes", "nanoseconds", "none",
-             "nanoseconds"]
+             "nanoseconds", "nanoseconds", "bytes", "nanoseconds"]
 
     def __init__(self, truth, directory):
         self.truth = truth

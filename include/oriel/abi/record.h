@@ -82,14 +82,35 @@ enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ER
 /* ORIEL_REC_SAMPLE: what was observed, and the unit of its weight. */
 enum oriel_sample_kind {
     ORIEL_SAMPLE_CPU = 1,       /* ns of CPU time */
-    ORIEL_SAMPLE_OFF_CPU = 2,   /* ns it waited; ts is when it went on */
+    ORIEL_SAMPLE_OFF_CPU = 2,   /* ns it waited; ts is when it went on; extra below */
     ORIEL_SAMPLE_ALLOC = 3,     /* bytes allocated, unsampled; extra: the address */
     ORIEL_SAMPLE_FREE = 4,      /* bytes given back of what a sample took */
     ORIEL_SAMPLE_LOCK = 5,      /* ns waited for a lock; extra: its address */
     ORIEL_SAMPLE_FAULT = 6,     /* page faults */
-    ORIEL_SAMPLE_PREEMPTED = 7, /* ns it could have run, but others did */
-    ORIEL_SAMPLE_KINDS = 8
+    ORIEL_SAMPLE_PREEMPTED = 7, /* ns it could have run, but others did; extra below */
+    ORIEL_SAMPLE_WAKE = 8,      /* ns another had waited that was woken here; extra below */
+    ORIEL_SAMPLE_DEPTH = 9,     /* bytes its stack is deeper than ever; extra: its limit */
+    ORIEL_SAMPLE_HOLDER = 10,   /* ns waited for a lock that was taken here; extra: who by, a tid;
+                                 * follows LOCK of the same ts */
+    ORIEL_SAMPLE_KINDS = 11
 };
+
+/* extra of OFF_CPU and PREEMPTED: number of the system call it waits in + 1 (16
+ * bits), CPU it went on on + 1 (16), CPU it left + 1 (16; all 0: unknown), flags.
+ * OFF_CPU that ends before its ts is followed by PREEMPTED of the same ts. */
+#define ORIEL_WAIT_SYSCALL(extra) ((uint32_t)((extra)&0xffffu))
+#define ORIEL_WAIT_CPU_ON(extra) ((uint32_t)((extra) >> 16 & 0xffffu))
+#define ORIEL_WAIT_CPU_OFF(extra) ((uint32_t)((extra) >> 32 & 0xffffu))
+/* Not to be interrupted: for a disk, as a rule. Its wake-up was seen: waiting and
+ * ready are apart. A share of many: times are not exact. */
+#define ORIEL_WAIT_DISK (UINT64_C(1) << 48)
+#define ORIEL_WAIT_WOKEN (UINT64_C(1) << 49)
+#define ORIEL_WAIT_SHARED (UINT64_C(1) << 50)
+/* extra of WAKE: tid of the thread that was woken, flags: by a timer or device;
+ * by another program. In both cases the sample is of the thread that waited. */
+#define ORIEL_WAKE_TID(extra) ((int32_t)((extra)&0xffffffffu))
+#define ORIEL_WAKE_INTERRUPT (UINT64_C(1) << 48)
+#define ORIEL_WAKE_OUTSIDE (UINT64_C(1) << 49)
 
 /* Why a record was not kept. Counted per thread, in this order, for ever. */
 enum oriel_lost_cause {

@@ -28,6 +28,9 @@ static const struct value_type values[ORIEL_SAMPLE_KINDS][2] = {
     [ORIEL_SAMPLE_LOCK] = {{"contentions", "count"}, {"delay", "nanoseconds"}},
     [ORIEL_SAMPLE_FAULT] = {{"fault_samples", "count"}, {"page_faults", "count"}},
     [ORIEL_SAMPLE_PREEMPTED] = {{"preemptions", "count"}, {"preempted", "nanoseconds"}},
+    [ORIEL_SAMPLE_WAKE] = {{"wakes", "count"}, {"wait_ended", "nanoseconds"}},
+    [ORIEL_SAMPLE_DEPTH] = {{"deeper", "count"}, {"stack_depth", "bytes"}},
+    [ORIEL_SAMPLE_HOLDER] = {{"held", "count"}, {"held_delay", "nanoseconds"}},
 };
 
 struct function {

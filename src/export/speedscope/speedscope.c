@@ -49,8 +49,9 @@ struct frame {
 };
 
 /* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[ORIEL_SAMPLE_KINDS + 1] = {
-    "all", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted", NULL};
+static const char *const kinds[ORIEL_SAMPLE_KINDS + 1] = {"all",  "cpu",   "off-cpu", "alloc",
+                                                          "free", "lock",  "fault",   "preempted",
+                                                          "wake", "depth", "holder",  NULL};
 static const struct option_def speedscope_option_defs[] = {
     {.name = "kind",
      .type = OPTION_ENUM,
