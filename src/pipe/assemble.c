@@ -491,6 +491,7 @@ static const struct {
     [ORIEL_REC_TRIGGER] = {take_control, 2, false},
     [ORIEL_REC_FOLLOW] = {take_follow, 4, false},
     [ORIEL_REC_SAMPLE] = {emit_sample, 6, false},
+    [ORIEL_REC_HEAP] = {take_control, 6, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

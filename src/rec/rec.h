@@ -14,7 +14,7 @@
 #include <oriel/emit.h>
 #include <oriel/runtime.h>
 
-#include "wire/region.h"
+#include "wire/meta.h"
 
 /* Bytes at the end of a chunk that only the ends of spans may use, so that a
  * full ring loses begins before it loses ends. */
@@ -162,6 +162,10 @@ void rec_sites_forget(void);
 uint32_t rec_sites_next(void); /* id from which on this copy has used none */
 /* sitecopy.c: a deep copy that is never freed; NULL: out of memory. */
 struct oriel_site_node *rec_site_copy(const struct oriel_site *site);
+
+/* sites.c: an object file of this process, for readers of its addresses. False:
+ * the log is full. Between rec_enter and rec_leave. */
+bool rec_module_tell(const struct wire_module *m);
 
 /* switch.c: directives that somebody outside has put into the region. */
 void rec_switch_look(void);

@@ -42,22 +42,40 @@ static uint64_t hash_site(const struct oriel_site *s)
     return h ? h : 1;
 }
 
-/* Describe the site in the meta log; false when it is full. */
-static bool describe(const struct oriel_site *site, uint32_t id)
+/* Room for an entry of n bytes in the meta log, begun; NULL: the log is full. */
+static void *begin_entry(size_t n)
 {
     struct rec_runtime *rt = &rec_runtime;
-    size_t n = wire_meta_site_bytes(site);
-    if (n == 0)
-        return false;
     uint64_t at = __atomic_load_n(&rt->shared->meta_head, __ATOMIC_RELAXED);
     do {
         if (at > rt->header.meta_bytes || n > rt->header.meta_bytes - at)
-            return false;
+            return NULL;
     } while (!__atomic_compare_exchange_n(&rt->shared->meta_head, &at, at + n, false,
                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     void *dst = (char *)rt->base + rt->header.meta_off + at;
     wire_meta_begin(dst, n);
+    return dst;
+}
+
+/* Describe the site in the meta log; false when it is full. */
+static bool describe(const struct oriel_site *site, uint32_t id)
+{
+    size_t n = wire_meta_site_bytes(site);
+    void *dst = n ? begin_entry(n) : NULL;
+    if (!dst)
+        return false;
     wire_meta_site_write(dst, n, site, id, rec_process_serial());
+    wire_meta_commit(dst);
+    return true;
+}
+
+bool rec_module_tell(const struct wire_module *m)
+{
+    size_t n = wire_meta_module_bytes(m);
+    void *dst = begin_entry(n);
+    if (!dst)
+        return false;
+    wire_meta_module_write(dst, n, m, rec_process_serial());
     wire_meta_commit(dst);
     return true;
 }

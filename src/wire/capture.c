@@ -152,14 +152,31 @@ bool wire_clock_line(const struct clock_map *m, uint64_t ticks, struct wire_cloc
 const char *wire_capture_shape(uint32_t type, uint32_t flags)
 {
     static const char *const shapes[ORIEL_REC_MAX + 1] = {
-        [ORIEL_REC_SYNC] = "y",     [ORIEL_REC_BEGIN] = "f",     [ORIEL_REC_END] = "e",
-        [ORIEL_REC_SET] = "if",     [ORIEL_REC_EVENT] = "f",     [ORIEL_REC_OPEN] = "if",
-        [ORIEL_REC_CLOSE] = "i",    [ORIEL_REC_ENTER] = "i",     [ORIEL_REC_EXIT] = "i",
-        [ORIEL_REC_LINK] = "iwwwn", [ORIEL_REC_STATUS] = "ins",  [ORIEL_REC_SPAN] = "tif",
-        [ORIEL_REC_PLOT] = "f",     [ORIEL_REC_FRAME] = "",      [ORIEL_REC_TASK] = "nn",
-        [ORIEL_REC_THREAD] = "s",   [ORIEL_REC_ATTACH] = "wwwn", [ORIEL_REC_DETACH] = "",
-        [ORIEL_REC_TRIGGER] = "s",  [ORIEL_REC_FOLLOW] = "ii",   [ORIEL_REC_SAMPLE] = "knnn",
-        [ORIEL_REC_OWNER] = "ns", /* stays in the ring: streams of a capture have owners */
+        [ORIEL_REC_SYNC] = "y",
+        [ORIEL_REC_BEGIN] = "f",
+        [ORIEL_REC_END] = "e",
+        [ORIEL_REC_SET] = "if",
+        [ORIEL_REC_EVENT] = "f",
+        [ORIEL_REC_OPEN] = "if",
+        [ORIEL_REC_CLOSE] = "i",
+        [ORIEL_REC_ENTER] = "i",
+        [ORIEL_REC_EXIT] = "i",
+        [ORIEL_REC_LINK] = "iwwwn",
+        [ORIEL_REC_STATUS] = "ins",
+        [ORIEL_REC_SPAN] = "tif",
+        [ORIEL_REC_PLOT] = "f",
+        [ORIEL_REC_FRAME] = "",
+        [ORIEL_REC_TASK] = "nn",
+        [ORIEL_REC_THREAD] = "s",
+        [ORIEL_REC_ATTACH] = "wwwn",
+        [ORIEL_REC_DETACH] = "",
+        [ORIEL_REC_TRIGGER] = "s",
+        [ORIEL_REC_FOLLOW] = "ii",
+        [ORIEL_REC_SAMPLE] = "knnn",
+        [ORIEL_REC_HEAP] = "nnnn",
+        /* These stay in the ring: streams of a capture have owners, samples stacks. */
+        [ORIEL_REC_OWNER] = "ns",
+        [ORIEL_REC_STACK] = "nnnn",
     };
     if (type > ORIEL_REC_MAX)
         return NULL;

@@ -150,30 +150,34 @@ void wire_meta_resource_write(void *dst, size_t bytes, const char *key, const ch
     finish_text(&c);
 }
 
-size_t wire_meta_module_bytes(size_t build_id_bytes, const char *path)
+static size_t id_bytes(const struct wire_module *m)
 {
-    if (build_id_bytes > WIRE_META_BUILD_ID_MAX)
-        build_id_bytes = WIRE_META_BUILD_ID_MAX;
-    return round_up(sizeof(struct wire_meta_module) + build_id_bytes +
-                    text_bytes(path, WIRE_META_PATH_MAX));
+    return m->build_id_bytes > WIRE_META_BUILD_ID_MAX ? WIRE_META_BUILD_ID_MAX : m->build_id_bytes;
 }
 
-void wire_meta_module_write(void *dst, size_t bytes, uint64_t address, const void *build_id,
-                            size_t build_id_bytes, const char *path, uint32_t process)
+size_t wire_meta_module_bytes(const struct wire_module *m)
 {
-    struct wire_meta_module *m = dst;
-    struct cursor c = {(char *)(m + 1), (char *)dst + bytes};
-    if (build_id_bytes > WIRE_META_BUILD_ID_MAX)
-        build_id_bytes = WIRE_META_BUILD_ID_MAX;
-    assert(build_id_bytes <= (size_t)(c.end - c.at));
-    put_head(&m->head, WIRE_META_MODULE, process);
-    m->address = address;
-    m->build_id_bytes = (uint16_t)build_id_bytes;
-    m->reserved = 0;
-    if (build_id_bytes)
-        memcpy(c.at, build_id, build_id_bytes);
-    c.at += build_id_bytes;
-    m->path_bytes = put_text(&c, path, WIRE_META_PATH_MAX);
+    return round_up(sizeof(struct wire_meta_module) + id_bytes(m) +
+                    text_bytes(m->path, WIRE_META_PATH_MAX));
+}
+
+void wire_meta_module_write(void *dst, size_t bytes, const struct wire_module *m, uint32_t process)
+{
+    struct wire_meta_module *out = dst;
+    struct cursor c = {(char *)(out + 1), (char *)dst + bytes};
+    size_t n = id_bytes(m);
+    assert(n <= (size_t)(c.end - c.at) && m->start < m->end);
+    put_head(&out->head, WIRE_META_MODULE, process);
+    out->address = m->bias;
+    out->start = m->start;
+    out->end = m->end;
+    out->ticks = m->ticks;
+    out->build_id_bytes = (uint16_t)n;
+    out->reserved = 0;
+    if (n)
+        memcpy(c.at, m->build_id, n);
+    c.at += n;
+    out->path_bytes = put_text(&c, m->path, WIRE_META_PATH_MAX);
     finish_text(&c);
 }
 
@@ -276,11 +280,14 @@ bool wire_meta_module_parse(const void *entry, size_t bytes, struct wire_meta_mo
     const struct wire_meta_module *m = entry;
     assert((uintptr_t)entry % 8 == 0);
     if (!head_is(entry, bytes, WIRE_META_MODULE, sizeof *m) ||
-        (size_t)m->build_id_bytes + m->path_bytes > bytes - sizeof *m)
+        (size_t)m->build_id_bytes + m->path_bytes > bytes - sizeof *m || m->start >= m->end)
         return false;
     const char *at = (const char *)(m + 1);
     out->process = m->head.process;
-    out->address = m->address;
+    out->bias = m->address;
+    out->start = m->start;
+    out->end = m->end;
+    out->ticks = m->ticks;
     out->build_id = cut(&at, m->build_id_bytes);
     out->path = cut(&at, m->path_bytes);
     return true;

@@ -50,10 +50,16 @@ size_t wire_meta_resource_bytes(const char *key, const char *value);
 void wire_meta_resource_write(void *dst, size_t bytes, const char *key, const char *value,
                               uint32_t process);
 
-/* An object file mapped at `address` (its load bias). */
-size_t wire_meta_module_bytes(size_t build_id_bytes, const char *path);
-void wire_meta_module_write(void *dst, size_t bytes, uint64_t address, const void *build_id,
-                            size_t build_id_bytes, const char *path, uint32_t process);
+/* An object file in a process, since `ticks` of the process's clock. Of a path
+ * that is NULL nothing is said. */
+struct wire_module {
+    uint64_t bias, start, end, ticks;
+    const void *build_id;
+    size_t build_id_bytes;
+    const char *path;
+};
+size_t wire_meta_module_bytes(const struct wire_module *m);
+void wire_meta_module_write(void *dst, size_t bytes, const struct wire_module *m, uint32_t process);
 
 /* Right after the reservation: says how long the entry will be. */
 static inline void wire_meta_begin(void *dst, size_t bytes)
@@ -97,7 +103,7 @@ struct wire_meta_resource_view {
 };
 struct wire_meta_module_view {
     uint16_t process;
-    uint64_t address;
+    uint64_t bias, start, end, ticks; /* start < end */
     struct wire_text build_id, path;
 };
 

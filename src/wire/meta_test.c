@@ -261,15 +261,23 @@ TEST(a_resource_without_key_or_end_is_refused)
 TEST(a_module_comes_back_as_it_was_written)
 {
     struct wire_meta_module_view v;
-    size_t n = wire_meta_module_bytes(4, "/usr/lib/libx.so");
-    wire_meta_module_write(entry, n, 0x7f0000, "\1\2\3\4", 4, "/usr/lib/libx.so", 1);
+    struct wire_module m = {0x7f0000, 0x7f1000, 0x7f9000, 77, "\1\2\3\4", 4, "/usr/lib/libx.so"};
+    size_t n = wire_meta_module_bytes(&m);
+    wire_meta_module_write(entry, n, &m, 1);
     REQUIRE(wire_meta_module_parse(entry, n, &v));
-    CHECK(v.address == 0x7f0000 && v.build_id.n == 4 && v.build_id.p[3] == 4);
+    CHECK(v.bias == 0x7f0000 && v.start == 0x7f1000 && v.end == 0x7f9000 && v.ticks == 77);
+    CHECK(v.build_id.n == 4 && v.build_id.p[3] == 4);
     CHECK(is(v.path, "/usr/lib/libx.so") && v.process == 1);
-    n = wire_meta_module_bytes(1000, NULL);
     static const char id[1000];
-    wire_meta_module_write(entry, n, 0, id, sizeof id, NULL, 1);
+    m.build_id = id;
+    m.build_id_bytes = sizeof id;
+    m.path = NULL;
+    n = wire_meta_module_bytes(&m);
+    wire_meta_module_write(entry, n, &m, 1);
     CHECK(wire_meta_module_parse(entry, n, &v) && v.build_id.n == WIRE_META_BUILD_ID_MAX);
+    ((struct wire_meta_module *)entry)->end = 0x7f1000;
+    CHECK(!wire_meta_module_parse(entry, n, &v)); /* nowhere */
+    ((struct wire_meta_module *)entry)->end = 0x7f9000;
     ((struct wire_meta_module *)entry)->path_bytes = 60000;
     CHECK(!wire_meta_module_parse(entry, n, &v));
 }

@@ -38,8 +38,10 @@ const struct wire_shape wire_shapes[256] = {
     [ORIEL_REC_FOLLOW] = {4, FLAGS_ANY, WIRE_LOW_ID, WIRE_TAIL_NONE},
     [ORIEL_REC_OWNER] = {3, 0, WIRE_LOW_FREE, WIRE_TAIL_STR},
     [ORIEL_REC_SAMPLE] = {6, ORIEL_SAMPLE_KINDS - 1, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
+    [ORIEL_REC_STACK] = {6, ORIEL_SAMPLE_KINDS - 1, WIRE_LOW_ZERO, WIRE_TAIL_ADDRESSES},
+    [ORIEL_REC_HEAP] = {6, 0, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
 };
-_Static_assert(ORIEL_REC_MAX == ORIEL_REC_SAMPLE, "a new type needs its row above");
+_Static_assert(ORIEL_REC_MAX == ORIEL_REC_HEAP, "a new type needs its row above");
 
 uint32_t wire_record_prefix_words(uint32_t type, uint32_t flags)
 {
@@ -110,6 +112,8 @@ static bool tail_is_whole(const uint64_t *words, uint32_t size, uint32_t prefix,
     }
     case WIRE_TAIL_PLOT:
         return rest == 1;
+    case WIRE_TAIL_ADDRESSES:
+        return rest == ORIEL_STACK_COUNT(words[2]);
     }
     return false;
 }

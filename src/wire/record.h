@@ -50,7 +50,8 @@ enum wire_tail {
     WIRE_TAIL_FIELDS = 1,
     WIRE_TAIL_STR = 2,  /* one str value */
     WIRE_TAIL_SYNC = 3, /* min(depth, ORIEL_STACK_DEPTH) raw ids */
-    WIRE_TAIL_PLOT = 4  /* one word, the value of field 0 */
+    WIRE_TAIL_PLOT = 4, /* one word, the value of field 0 */
+    WIRE_TAIL_ADDRESSES = 5
 };
 extern const struct wire_shape wire_shapes[256];
 

@@ -51,6 +51,13 @@ static const struct sample samples[] = {
     {ORIEL_REC_TRIGGER, 0, 0, 4, {100, 8 | UINT64_C(9) << 32, UINT64_C(0x6161616161616161)}},
     {ORIEL_REC_FOLLOW, 0, ID_LO, 4, {100, RAW, 99}},
     {ORIEL_REC_SAMPLE, ORIEL_SAMPLE_CPU, 0, 6, {100, 3, 1000000, 1, 0}},
+    {ORIEL_REC_STACK,
+     ORIEL_SAMPLE_ALLOC,
+     0,
+     8,
+     {100, ORIEL_STACK_WALK(2, 0, 1, 0), 4096, 1, 0, 0x401000, 0x402000}},
+    {ORIEL_REC_STACK, ORIEL_SAMPLE_FREE, 0, 6, {100, 0, 4096, 1, 0}},
+    {ORIEL_REC_HEAP, 0, 0, 6, {100, 3, 3000, 2, 2000}},
     {ORIEL_REC_OWNER, 0, 4711, 5, {100, 7, 2 | UINT64_C(2) << 32, 0x6261}},
 };
 enum { SAMPLES = sizeof samples / sizeof samples[0] };

@@ -292,7 +292,9 @@ struct wire_meta_field {
 /* Followed by the build id and the path, bytes without NUL. */
 struct wire_meta_module {
     struct wire_meta head;
-    uint64_t address; /* load bias */
+    uint64_t address;    /* load bias */
+    uint64_t start, end; /* where it lies */
+    uint64_t ticks;      /* it is there since, in place of what was there before */
     uint16_t build_id_bytes;
     uint16_t path_bytes;
     uint32_t reserved;
@@ -306,7 +308,7 @@ _Static_assert(sizeof(struct wire_process) <= 1024, "process entry is bounded");
 _Static_assert(sizeof(struct wire_chunk) == 64, "chunk descriptor is one cache line");
 _Static_assert(sizeof(struct wire_meta_site) == 40, "meta site entry is packed");
 _Static_assert(sizeof(struct wire_meta_field) == 4, "meta field is packed");
-_Static_assert(sizeof(struct wire_meta_module) == 24, "meta module entry is packed");
+_Static_assert(sizeof(struct wire_meta_module) == 48, "meta module entry is packed");
 _Static_assert(sizeof(struct oriel_thread) % 64 == 0, "thread block keeps line alignment");
 _Static_assert(offsetof(struct oriel_thread, ctx) == 64, "hot fields fill one line");
 

@@ -324,6 +324,17 @@ bool rw_site(struct rw_process *p, uint32_t id, uint8_t kind, const char *name, 
     return true;
 }
 
+bool rw_module(struct rw_process *p, const struct wire_module *m)
+{
+    size_t n = wire_meta_module_bytes(m);
+    void *dst = reserve(p, n);
+    if (!dst)
+        return false;
+    wire_meta_module_write(dst, n, m, p->serial);
+    wire_meta_commit(dst);
+    return true;
+}
+
 bool rw_resource(struct rw_process *p, const char *key, const char *value)
 {
     size_t n = wire_meta_resource_bytes(key, value);

@@ -13,6 +13,7 @@
 
 #include <oriel/abi/site.h>
 
+#include "wire/meta.h"
 #include "wire/region.h"
 
 struct rw_process {
@@ -48,6 +49,7 @@ void rw_thread_exit(struct rw_thread *th);
 /* Describe a site; fields of the given types ("iu s": i64, u64, str ...). */
 bool rw_site(struct rw_process *p, uint32_t id, uint8_t kind, const char *name, const char *types);
 bool rw_resource(struct rw_process *p, const char *key, const char *value);
+bool rw_module(struct rw_process *p, const struct wire_module *m);
 
 /* Write a record: words[0] is the header, words[1] is set to the time unless
  * it is not zero. Raw id of the record, 0 if there was no room. */

@@ -54,7 +54,14 @@ enum oriel_record_type {
     /* low 0: ts, stack, weight, count, extra; flags = kind. Made by readers: the
      * stack is a number of theirs. */
     ORIEL_REC_SAMPLE = 22,
-    ORIEL_REC_MAX = 22
+    /* low 0: ts, walk, weight, count, extra, addresses; flags = kind. A sample as the
+     * program's own samplers write it, innermost address first; readers make a
+     * SAMPLE of it. walk: see ORIEL_STACK_COUNT. */
+    ORIEL_REC_STACK = 23,
+    /* low 0: ts, allocations, their bytes, frees, their bytes: of the thread, since
+     * it began. What came since the last one happened in the span that is current. */
+    ORIEL_REC_HEAP = 24,
+    ORIEL_REC_MAX = 24
 };
 
 /* Header flags. */
@@ -111,6 +118,17 @@ enum oriel_sample_kind {
 #define ORIEL_WAKE_TID(extra) ((int32_t)((extra)&0xffffffffu))
 #define ORIEL_WAKE_INTERRUPT (UINT64_C(1) << 48)
 #define ORIEL_WAKE_OUTSIDE (UINT64_C(1) << 49)
+
+/*
+ * ORIEL_REC_STACK, word 2:
+ *   addresses (32) | index of the one that a signal interrupted, 0 none (16) |
+ *   1: the first is one that is returned to (8) | why the walk ended (8)
+ */
+#define ORIEL_STACK_WALK(count, interrupted, caller, end)                                          \
+    ((uint64_t)(count) << 32 | (uint64_t)(interrupted) << 16 | (uint64_t)(caller) << 8 | (end))
+#define ORIEL_STACK_COUNT(w) ((uint32_t)((w) >> 32))
+#define ORIEL_STACK_INTERRUPTED(w) ((uint32_t)((w) >> 16 & 0xffffu))
+#define ORIEL_STACK_CALLER(w) ((w) >> 8 & 1u)
 
 /* Why a record was not kept. Counted per thread, in this order, for ever. */
 enum oriel_lost_cause {

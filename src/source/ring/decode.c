@@ -172,6 +172,8 @@ static __attribute__((noinline)) uint32_t slow_size(const struct run *run, uint6
     } else if (ORIEL_RECORD_TYPE(w[0]) == ORIEL_REC_OWNER) {
         see_owner(r, c->stream, w);
         *out = false;
+    } else if (ORIEL_RECORD_TYPE(w[0]) == ORIEL_REC_STACK) {
+        ring_stacks_sample(r, c->stream->process, w);
     } else {
         see_special(r, c->stream, w, run->map);
     }

@@ -137,6 +137,9 @@ static int take_entry(struct ring *r, uint64_t at, uint32_t words)
     case WIRE_META_RESOURCE:
         rc = add_resource(r, bytes);
         break;
+    case WIRE_META_MODULE:
+        rc = ring_stacks_module(r, bytes);
+        break;
     default: /* of a later version, or forgotten: skippable */
         break;
     }

@@ -10,6 +10,7 @@
  *   chunk    which chunks hold data, how much, in which order; giving back
  *   clock    ticks to time
  *   decode   words to records
+ *   stacks   addresses to places of the catalog
  */
 #ifndef ORIEL_SOURCE_RING_RING_H
 #define ORIEL_SOURCE_RING_RING_H
@@ -100,6 +101,14 @@ struct ring_hole { /* a meta entry that was reserved and not yet committed */
     uint32_t words;
 };
 
+/* An object file in the process (low half of the serial) that told it. */
+struct ring_module {
+    uint64_t bias, start, end, ticks;
+    uint32_t module; /* of the catalog */
+    uint32_t before; /* index + 1 of the one told before it there, 0 none */
+};
+#define RING_MODULES_MAX 65536u
+
 struct ring_clock {
     struct clock_map map;
     struct clock_anchor older;
@@ -149,6 +158,10 @@ struct ring {
     struct ring_hole holes[RING_HOLES_MAX];
     uint32_t hole_count;
     uint64_t *meta_copy; /* WIRE_META_ENTRY_MAX bytes */
+
+    VEC(struct ring_module) modules;
+    struct map modules_of; /* process tag -> index + 1 of the latest */
+    struct map place_of;   /* hash of process and address -> place; until a module comes */
 
     bool frozen; /* lengths are final: only what is there now is still read */
     bool ended;
@@ -216,6 +229,14 @@ void ring_alive_settle(struct ring *r);
 int ring_meta_poll(struct ring *r);
 /* A site by id, from the process or whom it was forked from; NULL unknown. */
 const struct ring_site *ring_meta_site(struct ring *r, struct ring_process *p, uint32_t id);
+
+/* ---- stacks.c ---- */
+
+/* The meta entry of an object file, in the private copy. 0 or a code. */
+int ring_stacks_module(struct ring *r, size_t bytes);
+/* A STACK record becomes a SAMPLE, in place. */
+void ring_stacks_sample(struct ring *r, struct ring_process *p, uint64_t *words);
+void ring_stacks_done(struct ring *r);
 
 /* ---- chunk.c ---- */
 

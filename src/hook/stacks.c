@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Walks and their records. Runs inside malloc and inside signal handlers of
+ * the observed program: static memory, no lock of ours, no libc beyond mem*.
+ * Only hook_stacks_refresh asks the loader.
+ */
+#include "hook/stacks.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "hook/modules.h"
+#include "rec/rec.h"
+#include "unwind/current.h"
+
+static struct unwind_self self;
+static uint32_t busy; /* one refresh at a time */
+static bool opened, child;
+
+static __thread struct {
+    struct unwind_stack bounds;
+    bool asked, known;
+} here __attribute__((tls_model("initial-exec")));
+
+int hook_stacks_open(bool at_start)
+{
+    if (opened)
+        return 0;
+    int rc = unwind_self_open(&self, at_start);
+    opened = rc == 0;
+    return rc;
+}
+
+void hook_stacks_tell(void)
+{
+    hook_modules_tell();
+}
+
+void hook_stacks_refresh(void)
+{
+    uint32_t no = 0;
+    /* The loader's lock may be held for ever by a thread the child does not have. */
+    if (!opened || child ||
+        !__atomic_compare_exchange_n(&busy, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    (void)unwind_self_refresh(&self);
+    hook_modules_tell();
+    __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+}
+
+void hook_stacks_forked(bool alone)
+{
+    child |= !alone;
+    busy = 0;
+    hook_modules_forked();
+    unwind_self_after_fork(&self);
+}
+
+void hook_stacks_thread(void)
+{
+    if (here.asked)
+        return;
+    here.asked = true;
+    here.known = unwind_stack_here(&here.bounds);
+}
+
+static const struct unwind_stack *bounds(void)
+{
+    return here.known ? &here.bounds : NULL;
+}
+
+__attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t skip)
+{
+    out->caller = true;
+    out->result = unwind_here(&self, bounds(), out->pcs, HOOK_STACK_DEPTH);
+    skip++; /* this function */
+    if (skip > out->result.count)
+        skip = out->result.count;
+    out->result.count -= skip;
+    out->result.interrupted -= out->result.interrupted > skip ? skip : out->result.interrupted;
+    memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);
+}
+
+void hook_stacks_context(struct hook_stack *out, const void *ucontext)
+{
+    out->caller = false;
+    out->result = unwind_current(&self, bounds(), ucontext, out->pcs, HOOK_STACK_DEPTH);
+}
+
+bool hook_stacks_unknown(const struct hook_stack *stack)
+{
+    return stack->result.end == UNWIND_END_NO_ROW || stack->result.count == 0 ||
+           stack->result.fp_frames != 0;
+}
+
+bool hook_stacks_sample(const struct hook_sample *sample, const struct hook_stack *stack)
+{
+    uint32_t n = stack ? stack->result.count : 0;
+    uint32_t words = 6 + n;
+    assert(n <= HOOK_STACK_DEPTH && sample->kind < ORIEL_SAMPLE_KINDS);
+    struct oriel_emit e = oriel_emit_start(words * 8u);
+    if (!e.words)
+        return false;
+    e.words[0] = ORIEL_RECORD_HEADER(words, ORIEL_REC_STACK, sample->kind, 0);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] =
+        stack ? ORIEL_STACK_WALK(n, stack->result.interrupted, stack->caller, stack->result.end)
+              : 0;
+    e.words[3] = sample->weight;
+    e.words[4] = sample->count;
+    e.words[5] = sample->extra;
+    if (n)
+        memcpy(e.words + 6, stack->pcs, n * sizeof *stack->pcs);
+    oriel_emit_commit(e, e.words + words);
+    return true;
+}

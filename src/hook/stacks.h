@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Stacks out of the observed program, for every hook that samples: one walk,
+ * one record that holds the addresses themselves, and the object files they lie
+ * in, told once in the ring's meta log. So a sample stands on its own: it needs
+ * no table in the program, and no other record that may be overwritten or lost.
+ *
+ *   hook_stacks_open()      once, outside of signal handlers
+ *   hook_stacks_here()      the caller's stack        } into a struct hook_stack
+ *   hook_stacks_context()   what a signal interrupted }
+ *   hook_stacks_sample()    the record
+ *
+ * What a stack needs of a library that was opened later is looked up by
+ * hook_stacks_refresh, when a stack says that it met unknown code.
+ */
+#ifndef ORIEL_HOOK_STACKS_H
+#define ORIEL_HOOK_STACKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <oriel/abi/record.h>
+
+#include "unwind/unwind.h"
+
+enum { HOOK_STACK_DEPTH = 128 };
+
+struct hook_stack {
+    struct unwind_result result;
+    bool caller; /* the first address is one that is returned to */
+    uint64_t pcs[HOOK_STACK_DEPTH];
+};
+
+struct hook_sample {
+    uint8_t kind; /* enum oriel_sample_kind */
+    uint64_t weight, count, extra;
+};
+
+/* This process's modules, for walks and for the reader. 0 or a code; without it
+ * stacks are empty. Not in signal handlers. */
+int hook_stacks_open(bool at_start);
+/* After libraries came or went; cheap when none did. Takes the loader's lock: not
+ * in signal handlers, not in a fork child. */
+void hook_stacks_refresh(void);
+/* Tell the ring the modules that it does not know yet: after attaching. */
+void hook_stacks_tell(void);
+/* In a fork child. `alone`: its parent had one thread, so nobody else can have
+ * held the loader's lock; else later libraries stay unknown here. */
+void hook_stacks_forked(bool alone);
+
+/* Both async-signal-safe. `skip`: innermost frames that are the hook's own. */
+void hook_stacks_here(struct hook_stack *out, uint32_t skip);
+void hook_stacks_context(struct hook_stack *out, const void *ucontext);
+/* The walk ended in code of no module that is known. */
+bool hook_stacks_unknown(const struct hook_stack *stack);
+/* One record in the thread's stream; `stack` NULL: not known. Async-signal-safe.
+ * False: not recorded (counted by cause where a ring is). */
+bool hook_stacks_sample(const struct hook_sample *sample, const struct hook_stack *stack);
+/* Bounds of this thread's stack, looked up at the first call in it: before the
+ * first walk, outside of handlers. Walks are faster with it. */
+void hook_stacks_thread(void);
+
+#endif
