@@ -87,23 +87,29 @@ static bool tell_crash(const struct wire_crash *c)
 
 /* ---- the note ---- */
 
-/* The note this thread wrote before, else a fresh one; NULL: all are taken. */
-static struct wire_crash *claim_note(int32_t tid)
+/* True: it is this thread's now, to be written. */
+static bool take_note(struct wire_crash *note, uint32_t state)
+{
+    /* Pairs with the release in publish_note, of whoever wrote it before. */
+    return __atomic_compare_exchange_n(&note->state, &state, WIRE_CRASH_CLAIMED, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* The note this thread wrote before, else a fresh one; for what ends the
+ * process else one that somebody lived on. NULL: all are taken. */
+static struct wire_crash *claim_note(int32_t tid, bool fatal)
 {
     struct wire_crash *notes = rec_runtime.shared->crashes;
-    for (int i = 0; i < WIRE_CRASHES; i++) {
-        uint32_t expected = WIRE_CRASH_WHOLE;
+    for (int i = 0; i < WIRE_CRASHES; i++)
         if (notes[i].tid == tid && !(notes[i].flags & WIRE_CRASH_FATAL) &&
-            __atomic_compare_exchange_n(&notes[i].state, &expected, WIRE_CRASH_CLAIMED, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            take_note(&notes[i], WIRE_CRASH_WHOLE))
             return &notes[i];
-    }
-    for (int i = 0; i < WIRE_CRASHES; i++) {
-        uint32_t expected = WIRE_CRASH_FREE;
-        if (__atomic_compare_exchange_n(&notes[i].state, &expected, WIRE_CRASH_CLAIMED, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    for (int i = 0; i < WIRE_CRASHES; i++)
+        if (take_note(&notes[i], WIRE_CRASH_FREE))
             return &notes[i];
-    }
+    for (int i = 0; fatal && i < WIRE_CRASHES; i++)
+        if (!(notes[i].flags & WIRE_CRASH_FATAL) && take_note(&notes[i], WIRE_CRASH_WHOLE))
+            return &notes[i];
     return NULL;
 }
 
@@ -148,15 +154,19 @@ static void mark_crash(int signal_number, const siginfo_t *info, const void *con
 {
     struct wire_crash c = {0};
     describe_crash(&c, signal_number, info, context, fatal);
-    struct wire_crash *note = claim_note(c.tid);
+    struct wire_crash *note = claim_note(c.tid, fatal);
     bool first = note && note->tid == 0;
     if (note)
         publish_note(note, &c);
     /* Who has recorded nothing would first need a block, perhaps a process. */
     if (c.thread_serial && os_signal_stack_left(context, &c) > EVENT_STACK_BYTES &&
         (fatal || __atomic_fetch_add(&crash_events, 1, __ATOMIC_RELAXED) < CRASH_EVENTS_MAX) &&
-        tell_crash(&c) && note)
-        __atomic_fetch_or(&note->flags, WIRE_CRASH_TOLD, __ATOMIC_RELAXED);
+        tell_crash(&c) && note) {
+        /* Not if a fatal crash of another thread has taken the note since. */
+        uint32_t flags = c.flags;
+        (void)__atomic_compare_exchange_n(&note->flags, &flags, flags | WIRE_CRASH_TOLD, false,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
     if (first || fatal)
         __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);
 }

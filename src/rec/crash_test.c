@@ -86,6 +86,16 @@ static bool note_of(const struct recording *r, int i, struct wire_crash *out)
     return there;
 }
 
+/* The whole note of a crash that ended a process; no thread knows which of the
+ * notes it gets, and one that claimed its own may not live to write it. */
+static bool fatal_note(const struct recording *r, struct wire_crash *out)
+{
+    for (int i = 0; i < WIRE_CRASHES; i++)
+        if (note_of(r, i, out) && (out->flags & WIRE_CRASH_FATAL))
+            return true;
+    return false;
+}
+
 /* Both ways end alike; the note of the marked one, if there is to be one. */
 static void same_end(void (*fn)(void), struct wire_crash *out)
 {
@@ -103,7 +113,8 @@ static void same_end(void (*fn)(void), struct wire_crash *out)
     CHECK_EQ(without.arguments_ok, told->arguments_ok);
     CHECK(!note_of(&plain, 0, out));
     memset(out, 0, sizeof *out);
-    note_of(&marked, 0, out);
+    if (!fatal_note(&marked, out))
+        note_of(&marked, 0, out);
     recording_read(&marked, true);
     CHECK_EQ(marked.damaged, 0);
     if (out->flags & WIRE_CRASH_TOLD)
@@ -330,10 +341,11 @@ TEST(handlers_installed_before_are_called_as_the_kernel_would)
 }
 
 static sigjmp_buf back;
+static _Thread_local sigjmp_buf *jump_to; /* `back` if it is NULL */
 static void jump(int number, siginfo_t *info, void *context)
 {
     see(number, info, context);
-    siglongjmp(back, 1);
+    siglongjmp(jump_to ? *jump_to : back, 1);
 }
 static void recovers(void)
 {
@@ -464,6 +476,38 @@ TEST(threads_that_crash_together_wait_for_nobody)
         CHECK_EQ(c.signal, SIGABRT);
         CHECK(c.flags & WIRE_CRASH_FATAL);
     }
+}
+
+static void *lives_on(void *unused)
+{
+    sigjmp_buf here;
+    (void)unused;
+    record_one();
+    jump_to = &here;
+    if (sigsetjmp(here, 1) == 0)
+        touch_null();
+    return NULL;
+}
+static void dies_after_many_lived_on(void)
+{
+    pthread_t t;
+    handle(jump, 0, false);
+    for (int i = 0; i < WIRE_CRASHES + 4; i++) {
+        if (pthread_create(&t, NULL, lives_on, NULL) != 0)
+            _exit(98);
+        pthread_join(t, NULL);
+    }
+    aborts();
+}
+TEST(the_crash_that_ends_the_process_finds_a_note_though_all_are_taken)
+{
+    struct wire_crash c;
+    share();
+    same_end(dies_after_many_lived_on, &c);
+    CHECK_EQ(told->calls, WIRE_CRASHES + 4);
+    CHECK_EQ(c.signal, SIGABRT);
+    CHECK(c.flags & WIRE_CRASH_FATAL);
+    CHECK_EQ(c.pid, c.tid);
 }
 
 /* ---- signal stacks ---- */

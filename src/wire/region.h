@@ -69,7 +69,8 @@ struct wire_anchor {
 /*
  * A crash note, written by a signal handler of the dying thread with plain
  * stores. Claimed by a compare-and-swap of its state, whole once that is
- * WIRE_CRASH_WHOLE. A thread that survives its signals uses its note again.
+ * WIRE_CRASH_WHOLE. A thread that survives its signals uses its note again, and
+ * so may, where all are taken, one whose signal ends the process.
  */
 enum { WIRE_CRASHES = 16 };
 enum wire_crash_state { WIRE_CRASH_FREE = 0, WIRE_CRASH_CLAIMED = 1, WIRE_CRASH_WHOLE = 2 };
