@@ -26,7 +26,7 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET",
-     .help = "capture, chrome, perfetto, log, pprof or speedscope"},
+     .help = "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind or folded"},
     {.name = "output",
      .type = OPTION_STRING,
      AT(output),

@@ -92,7 +92,8 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET[,..]",
-     .help = "what to write: capture, chrome, perfetto, log, pprof, speedscope (default: capture)"},
+     .help = "what to write: capture, chrome, perfetto, log, pprof, speedscope, firefox, "
+             "callgrind, folded (default: capture)"},
     {.name = "max_size",
      .type = OPTION_SIZE,
      AT(max_size),

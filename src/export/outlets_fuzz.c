@@ -12,7 +12,7 @@
 #include "source/file/file.h"
 #include "util/crc32c.h"
 
-enum { RECORDS_MAX = 1 << 14, POLL = 997, OUTLETS_MAX = 8 };
+enum { RECORDS_MAX = 1 << 14, POLL = 997, OUTLETS_MAX = 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -19,7 +19,7 @@ from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
 from read_perfetto import Perfetto
-from read_samples import Pprof, Speedscope
+from read_samples import Callgrind, Firefox, Folded, Pprof, Speedscope
 
 
 class Capture:
@@ -55,7 +55,7 @@ RECORDS = "yes, as the records they are made of"
 PROMISES = [
     # what, function, {column: exception}
     ("Spans: name, target, start and end to the nanosecond, thread, process", "spans",
-     {"log text": "yes, as end and duration"}),
+     {"log text": "yes, as end and duration", "firefox": "yes, as markers"}),
     ("Nesting, also of spans that begin or end in the same nanosecond", "nesting",
      {"log json": "no: by parent_span_id", "log text": "no: by parent_span_id"}),
     ("Trace, span and parent id", "ids", {}),
@@ -90,15 +90,19 @@ PROMISES = [
     ("Samples: functions, lines and inlined calls of each stack; weight, thread, span", "samples",
      {"chrome": "no", "perfetto": "yes, without lines and spans", "log json": NO_LOG, "log text": NO_LOG,
       "pprof": "yes, summed up",
-      "speedscope": "yes, without lines of calls and spans"}),
+      "speedscope": "yes, without lines of calls and spans",
+      "firefox": "yes, with every time; spans as markers beside them",
+      "callgrind": "yes, summed up by function and line; without threads and spans",
+      "folded": "yes, summed up; names only, one kind a file"}),
 ]
 COLUMNS = {"capture": Capture, "chrome": Chrome, "perfetto": Perfetto, "log json": LogJson,
            "log text": LogText, "pprof": Pprof,
-           "speedscope": Speedscope}
+           "speedscope": Speedscope, "firefox": Firefox, "callgrind": Callgrind, "folded": Folded}
 OUTLETS = {"capture": ["capture"], "chrome": ["chrome"], "perfetto": ["perfetto"],
            "log": ["log json", "log text"], "pprof": ["pprof"],
-           "speedscope": ["speedscope"]}
-OF_SAMPLES = {"pprof", "speedscope"}
+           "speedscope": ["speedscope"], "firefox": ["firefox"], "callgrind": ["callgrind"],
+           "folded": ["folded"]}
+OF_SAMPLES = {"pprof", "speedscope", "firefox", "callgrind", "folded"}
 
 
 def cell(column, exceptions):

@@ -31,6 +31,8 @@ static const struct form {
     {"capture", "default", {{NULL, NULL}}},
     {"pprof", "default", {{"gzip", "true"}}},
     {"pprof", "spans", {{"spans", "true"}, {"gzip", "false"}}},
+    {"firefox", "default", {{"marks", "true"}}},
+    {"firefox", "samples", {{"marks", "false"}}},
 };
 
 static void die(const char *what, const struct oriel_err *err)

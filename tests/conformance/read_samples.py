@@ -149,6 +149,193 @@ class Pprof:
             same(profile.default, "cpu", "default")
 
 
+def named(p):
+    """What stands for a place that nobody could resolve."""
+    path = utf8(p["module"])
+    base = path.split("/")[-1]
+    return base if base.startswith("[") else "[%s]" % base
+
+
+def places(sample):
+    """(place, line or None, depth inlined), the outermost first."""
+    out = []
+    for p in reversed(sample["stack"]):
+        if not p["lines"]:
+            out.append((p, None, 0))
+        out += [(p, l, k) for k, l in enumerate(reversed(p["lines"]))]
+    return out
+
+
+class Folded:
+    """The stacks of CPU time; names as they are but for what means something there."""
+
+    def __init__(self, truth, directory):
+        self.truth = truth
+        with open(os.path.join(directory, "folded.default"), "rb") as f:
+            self.text = f.read().decode("utf-8", "surrogateescape")
+
+    def samples(self):
+        got = {}
+        need(self.text.endswith("\n"), "no end of the last line")
+        for line in self.text[:-1].split("\n"):
+            stack, weight = line.rsplit(" ", 1)
+            need(stack not in got, "told twice:", stack)
+            got[stack] = int(weight)
+        same(sorted(got), list(got), "order") if self.text.isascii() else None
+        expected = collections.Counter()
+        for s in self.truth.samples:
+            if s["kind"] != 1:
+                continue
+            names = []
+            for p, l, depth in places(s):
+                name = bytes.fromhex(l["function"]).decode("utf-8", "surrogateescape") if l \
+                    else named(p)
+                name = name.replace(";", ":")
+                for c in "\n\r\0":
+                    name = name.replace(c, " ")
+                kernel = utf8(p["module"]) == "[kernel]"
+                names.append(name + ("_[k]" if kernel else "_[i]" if depth else ""))
+            expected[";".join(names) or "[unknown]"] += s["weight"]
+        same(got, dict(expected), "stacks")
+
+
+class Callgrind:
+    """Self and inclusive cost of every function, as readers of the format add them up."""
+
+    EVENTS = ["", "Cpu_ns", "OffCpu_ns", "Alloc_bytes", "Free_bytes", "Lock_ns", "Faults",
+              "Preempted_ns", "Wake_ns", "Depth_bytes", "Holder_ns"]
+
+    def __init__(self, truth, directory):
+        self.truth = truth
+        with open(os.path.join(directory, "callgrind.default"), "rb") as f:
+            self.lines = f.read().decode("utf-8", "surrogateescape").split("\n")
+
+    def read(self):
+        names = {"ob": {}, "fl": {}, "fn": {}}
+        at, own, total, called = {}, collections.Counter(), collections.Counter(), None
+        events = []
+        for line in self.lines:
+            key, _, value = line.partition("=")
+            if key in ("ob", "fl", "fn", "cob", "cfi", "cfn"):
+                table = names[{"cob": "ob", "cfi": "fl", "cfn": "fn"}.get(key, key)]
+                number, _, name = value.partition(" ")
+                if name:
+                    need(number not in table, "told twice", line)
+                    table[number] = name
+                at[key] = table[number]
+            elif key == "calls":
+                called = at["cfn"]
+            elif line.startswith("events:"):
+                events = line.split()[1:]
+            elif line[:1].isdigit():
+                position, *costs = [int(n) for n in line.split()]
+                same(len(costs), len(events), "costs")
+                function = at["ob"], at["fl"], at["fn"]
+                for event, cost in zip(events, costs):
+                    total[function, event] += cost
+                    if called is None:
+                        own[function, position, event] += cost
+                called = None
+        sums = [line.split()[1:] for line in self.lines
+                if line.startswith("summary:") or line.startswith("totals:")]
+        same(len(sums), 2, "sums")
+        same(sums[0], sums[1], "sums")
+        for event, n in zip(events, sums[0]):
+            same(sum(v for k, v in own.items() if k[2] == event), int(n), "sum of", event)
+        return own, total
+
+    def samples(self):
+        def text(raw):
+            return "".join(" " if ord(c) < 32 or ord(c) == 127 else c
+                           for c in bytes.fromhex(raw).decode("utf-8", "surrogateescape"))
+        own, total = collections.Counter(), collections.Counter()
+        for s in self.truth.samples:
+            event = self.EVENTS[s["kind"]]
+            stack = []
+            for p, l, _ in places(s):
+                name = (text(l["function"]), text(l["file"]) or "???") if l else (named(p), "???")
+                stack.append(((text(p["module"]), name[1], name[0]), l["line"] if l else 0))
+            stack = stack or [(("[unknown]", "???", "[unknown]"), 0)]
+            own[stack[-1] + (event,)] += s["weight"]
+            for function in {f for f, _ in stack}:
+                total[function, event] += s["weight"]
+        got = self.read()
+        same({k: v for k, v in got[0].items() if v}, dict(own), "self cost")
+        same({k: v for k, v in got[1].items() if v}, dict(total), "inclusive cost")
+
+
+class Firefox:
+    def __init__(self, truth, directory):
+        self.truth = truth
+        with open(os.path.join(directory, "firefox.default"), encoding="utf-8") as f:
+            self.whole = load_json(f.read())
+        with open(os.path.join(directory, "firefox.samples"), encoding="utf-8") as f:
+            self.file = load_json(f.read())
+
+    def spans(self):
+        first = min(i["start"] for i in self.truth.spans)
+        begin = round(self.whole["meta"]["startTime"] * 1000000)
+        need(abs(begin - first) < 1000 or begin < first, "start", begin, first)
+        got, expected = collections.Counter(), collections.Counter()
+        for thread in self.whole["threads"]:
+            m, texts = thread["markers"], thread["stringArray"]
+            for i in range(m["length"]):
+                if m["phase"][i] == 1:
+                    got[texts[m["name"][i]], m["data"][i]["target"], thread["pid"], thread["tid"],
+                        round((m["endTime"][i] - m["startTime"][i]) * 1000000)] += 1
+        for s in self.truth.spans:
+            thread = self.truth.threads[s["thread"]]
+            expected[utf8(s["name"]), utf8(s["target"]),
+                     str(self.truth.processes[thread["process"]]["pid"]), thread["tid"],
+                     s["end"] - s["start"]] += 1
+        same(got, expected, "spans")
+
+    def rows(self, thread):
+        """(time in ns, weight, ((function, file, line, column, depth), ...))"""
+        texts = thread["stringArray"]
+        tables = {}
+        for name in ("samples", "stackTable", "frameTable", "funcTable", "resourceTable"):
+            tables[name] = table = thread[name]
+            for column, values in table.items():
+                if isinstance(values, list):
+                    same(len(values), table["length"], "length of", name, column)
+        stacks, frames, functions = (tables[n] for n in ("stackTable", "frameTable", "funcTable"))
+        s = tables["samples"]
+        scale = 1000000 if s["weightType"] == "tracing-ms" else 1
+        same(s["time"], sorted(s["time"]), "times")
+        for t, weight, at in zip(s["time"], s["weight"], s["stack"]):
+            stack = []
+            while at is not None:
+                frame = stacks["frame"][at]
+                f = frames["func"][frame]
+                file = functions["fileName"][f]
+                stack.append((texts[functions["name"][f]], texts[file] if file is not None else "",
+                              frames["line"][frame] or 0, frames["column"][frame] or 0,
+                              frames["inlineDepth"][frame]))
+                need(stacks["prefix"][at] is None or stacks["prefix"][at] < at, "prefix")
+                at = stacks["prefix"][at]
+            yield round(t * 1000000), round(weight * scale), tuple(reversed(stack))
+
+    def samples(self):
+        expected = collections.defaultdict(list)
+        begin = round(self.file["meta"]["startTime"] * 1000000)
+        first = min(s["t"] for s in self.truth.samples)
+        need(abs(begin - first) < 1000, "start", begin, first)
+        for s in self.truth.samples:
+            thread = self.truth.threads[s["thread"]]
+            name = utf8(thread["name"] or self.truth.processes[thread["process"]]["name"])
+            if s["kind"] != 1:
+                name += ": " + Speedscope.KINDS[s["kind"]]
+            stack = tuple((utf8(l["function"]), utf8(l["file"]), l["line"], l["column"], depth)
+                          if l else (named(p), "", 0, 0, 0) for p, l, depth in places(s))
+            expected[name, thread["tid"]].append(
+                (s["t"] - first, s["weight"], stack or (("[unknown]", "", 0, 0, 0),)))
+        got = {(t["name"], t["tid"]): list(self.rows(t)) for t in self.file["threads"]}
+        same(sorted(got), sorted(expected), "tracks")
+        for key, rows in expected.items():
+            same(got[key], rows, "samples of", key)
+
+
 class Speedscope:
     KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted",
              "wake", "depth", "holder"]

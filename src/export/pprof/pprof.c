@@ -10,18 +10,15 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "export/samples.h"
 #include "util/gzip.h"
 
-/* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[ORIEL_SAMPLE_KINDS + 1] = {"all",  "cpu",   "off-cpu", "alloc",
-                                                          "free", "lock",  "fault",   "preempted",
-                                                          "wake", "depth", "holder",  NULL};
 static const struct option_def pprof_option_defs[] = {
     {.name = "kind",
      .type = OPTION_ENUM,
      .offset = offsetof(struct pprof_options, kind),
      .fallback = "all",
-     .choices = kinds,
+     .choices = export_sample_kinds,
      .arg = "KIND",
      .help = "which samples; all are sample types of one profile, CPU time first"},
     {.name = "spans",
@@ -90,8 +87,8 @@ static int pprof_close(void *state, const struct export_summary *end, struct ori
             p->missed += p->profile.samples[i];
     } else if (!p->missed) {
         rc = err_set(err, ORIEL_ENOTFOUND, "pprof: the recording holds no %s%ssamples%s",
-                     p->options.kind ? kinds[p->options.kind] : "", p->options.kind ? " " : "",
-                     p->options.kind ? "" : "; record with --rate 99");
+                     p->options.kind ? export_sample_kinds[p->options.kind] : "",
+                     p->options.kind ? " " : "", p->options.kind ? "" : "; record with --rate 99");
     }
     model_profile_done(&p->profile);
     return rc;

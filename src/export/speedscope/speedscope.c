@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "export/exporter.h"
+#include "export/samples.h"
 #include "export/speedscope/speedscope.h"
 #include "model/profile.h"
 #include "util/json.h"
@@ -48,16 +49,12 @@ struct frame {
     uint32_t name, file, line;
 };
 
-/* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[ORIEL_SAMPLE_KINDS + 1] = {"all",  "cpu",   "off-cpu", "alloc",
-                                                          "free", "lock",  "fault",   "preempted",
-                                                          "wake", "depth", "holder",  NULL};
 static const struct option_def speedscope_option_defs[] = {
     {.name = "kind",
      .type = OPTION_ENUM,
      .offset = offsetof(struct speedscope_options, kind),
      .fallback = "all",
-     .choices = kinds,
+     .choices = export_sample_kinds,
      .arg = "KIND",
      .help = "which samples; every kind of every thread is a profile of its own"},
     OPTION_END,
@@ -213,7 +210,7 @@ static void put_name(struct speedscope *s, const struct series *series)
     struct model_str name = t->name.n ? t->name : p->name;
     struct buf text;
     buf_init(&text);
-    buf_printf(&text, "%s: ", kinds[series->kind]);
+    buf_printf(&text, "%s: ", export_sample_kinds[series->kind]);
     buf_put(&text, name.p, name.n);
     buf_printf(&text, " (%d)", t->tid);
     json_key(&s->json, "name");
@@ -322,8 +319,8 @@ static int speedscope_close(void *state, const struct export_summary *end, struc
         }
     } else if (!s->missed) {
         rc = err_set(err, ORIEL_ENOTFOUND, "speedscope: the recording holds no %s%ssamples%s",
-                     s->options.kind ? kinds[s->options.kind] : "", s->options.kind ? " " : "",
-                     s->options.kind ? "" : "; record with --rate 99");
+                     s->options.kind ? export_sample_kinds[s->options.kind] : "",
+                     s->options.kind ? " " : "", s->options.kind ? "" : "; record with --rate 99");
     }
     for (size_t i = 0; i < s->series.count; i++)
         VEC_DONE(&s->series.items[i].stacks);
