@@ -130,6 +130,7 @@ static const struct option_def options[] = {
 
 struct recording {
     const struct record_options *options;
+    const struct cli_call *call;
     struct outputs outputs;
     struct region *region;
     struct session *session;
@@ -227,15 +228,28 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
                : 0;
 }
 
-/* Outlets that write functions get them before they close; a capture's are
- * looked up when it is read. What was lost is part of the recording. */
+/* An outlet may have an option that says it wants none. */
+static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
+{
+    const struct option_def *d = e->options ? option_find(e->options, "symbols", 7) : NULL;
+    if (!(e->wants & EXPORT_SYMBOLS))
+        return false;
+    if (e != call->outlet || !d || d->type != OPTION_BOOL)
+        return true;
+    bool value;
+    memcpy(&value, (const char *)call->outlet_options + d->offset, sizeof value);
+    return value;
+}
+
+/* Outlets that write functions get them before they close. What was lost is
+ * part of the recording. */
 static void before_close(void *user, struct model_catalog *c)
 {
     const struct recording *r = user;
     bool wanted = false;
     char lost[24];
     for (unsigned i = 0; i < r->outputs.count; i++)
-        wanted |= (r->outputs.items[i].exporter->wants & EXPORT_SYMBOLS) != 0;
+        wanted |= wants_symbols(r->outputs.items[i].exporter, r->call);
     if (wanted)
         (void)symbolize(c, false);
     snprintf(lost, sizeof lost, "%llu", (unsigned long long)r->sampling.lost);
@@ -463,7 +477,7 @@ static int exit_code(int rc)
 
 static int run(const struct cli_call *call)
 {
-    struct recording r = {.options = call->options};
+    struct recording r = {.options = call->options, .call = call};
     struct oriel_err err = {0};
     int rc = child_find(call->args[0], r.exe, sizeof r.exe, &err);
     if (rc < 0) {

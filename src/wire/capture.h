@@ -31,12 +31,14 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as
 #define WIRE_CAPTURE_CODES_MAX 4320u
 #define WIRE_CAPTURE_SITES_MAX WIRE_CAPTURE_CODES_MAX
 #define WIRE_CAPTURE_NODES_MAX (1u << 17) /* of stacks, in one chunk */
+#define WIRE_CAPTURE_LINES_MAX 255u       /* of one place */
 #define WIRE_CAPTURE_SITE_FLAGS 0xfu /* of struct oriel_site: they share a byte with the level */
 
 enum wire_capture_type {
     WIRE_CAPTURE_SCHEMA = 1,     /* session, resource attributes; first, and repeated */
     WIRE_CAPTURE_LAST_WORDS = 2, /* two slots rewritten in place */
-    WIRE_CAPTURE_RECORDS = 3
+    WIRE_CAPTURE_RECORDS = 3,
+    WIRE_CAPTURE_SYMBOLS = 4 /* functions and lines of places, told once they are known */
 };
 
 enum wire_capture_flag {

@@ -69,14 +69,14 @@ static void fill_summary(const struct fixtures *f, struct export_summary *end)
 static void write_pieces(const struct exporter *e, void *state, const struct fixtures *f,
                          struct oriel_err *err)
 {
-    const struct model_batch *all = e->wants == EXPORT_RECORDS ? &f->records : &f->items;
-    size_t n = e->wants == EXPORT_RECORDS ? all->record_count : all->item_count, piece = 37;
+    const struct model_batch *all = e->wants & EXPORT_RECORDS ? &f->records : &f->items;
+    size_t n = e->wants & EXPORT_RECORDS ? all->record_count : all->item_count, piece = 37;
     for (size_t at = 0; at < n; at += piece) {
         struct model_batch part = *all;
         size_t count = n - at < piece ? n - at : piece;
         part.records += at;
         part.items += at;
-        *(e->wants == EXPORT_RECORDS ? &part.record_count : &part.item_count) = count;
+        *(e->wants & EXPORT_RECORDS ? &part.record_count : &part.item_count) = count;
         part.last = at + count == n;
         if (e->write(state, &part, err) != 0 || (e->flush && e->flush(state, err) != 0))
             die(e->name, err);
@@ -106,7 +106,8 @@ static void run(const struct fixtures *f, const struct exporter *e, const struct
     if (e->open(state, options, &env, &err) != 0)
         die(e->name, &err);
     write_pieces(e, state, f, &err);
-    if (e->wants & EXPORT_SYMBOLS && e->write(state, &f->samples, &err) != 0)
+    if (e->wants & EXPORT_ITEMS && e->wants & EXPORT_SYMBOLS &&
+        e->write(state, &f->samples, &err) != 0)
         die(e->name, &err);
     fill_summary(f, &end);
     int rc = e->close(state, &end, &err);

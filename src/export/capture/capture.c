@@ -54,6 +54,12 @@ static const struct option_def options[] = {
      .offset = FIELD(append),
      .fallback = "false",
      .help = "continue an existing file, leaving out what it holds"},
+    {.name = "symbols",
+     .type = OPTION_BOOL,
+     .offset = FIELD(symbols),
+     .fallback = "true",
+     .help = "keep the names and lines of functions in the file, so that it can be read without "
+             "the programs it is of"},
     OPTION_END,
 };
 
@@ -150,6 +156,8 @@ static int capture_close(void *state, const struct export_summary *end, struct o
 {
     struct capture *c = state;
     int rc = capture_write_records(c, true);
+    if (c->options.symbols)
+        (void)capture_write_symbols(c); /* names can be looked up later, too */
     c->words.damaged += end ? end->damaged : 0;
     c->words.clamped += end ? end->clamped : 0;
     c->words.unfinished += end ? end->unfinished : 0;
@@ -177,7 +185,7 @@ const struct exporter export_capture = {
     .name = "capture",
     .help = "Oriel's own file: everything, compact, readable while it grows",
     .suffix = ".oriel",
-    .wants = EXPORT_RECORDS,
+    .wants = EXPORT_RECORDS | EXPORT_SYMBOLS,
     .options = options,
     .options_size = sizeof(struct capture_options),
     .state_size = sizeof(struct capture),

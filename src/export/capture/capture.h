@@ -20,6 +20,7 @@ struct capture_options {
     uint64_t flush_ns;     /* of recorded time, at most, in one chunk */
     uint64_t schema_bytes; /* repeat the schema after so many */
     bool append;
+    bool symbols; /* write the functions of places that have them when it is closed */
 };
 
 struct capture {
@@ -47,6 +48,12 @@ int capture_write_last_words_block(struct capture *c);
 int capture_write_records(struct capture *c, bool final);
 /* Rewrite the last words in place, where the file can do that. */
 void capture_update_last_words(struct capture *c);
+/* symbols.c: write what is known of places, in chunks of their own. One that does not fit is
+ * left out: names can be looked up later. 0, ORIEL_ENOMEM, or what `out` says. */
+int capture_write_symbols(struct capture *c);
+/* A chunk of another type than records: begin it in c->chunk, then write it. */
+void capture_begin_chunk(struct capture *c);
+int capture_end_chunk(struct capture *c, uint8_t type, uint32_t raw_bytes);
 /* Count records as unwritten because of `rc`. */
 void capture_lose(struct capture *c, int rc, uint64_t records);
 

@@ -186,6 +186,22 @@ void capture_lose(struct capture *c, int rc, uint64_t records)
             (unsigned long long)total, causes[i].remedy);
 }
 
+void capture_begin_chunk(struct capture *c)
+{
+    begin_frame(c);
+}
+
+int capture_end_chunk(struct capture *c, uint8_t type, uint32_t raw_bytes)
+{
+    uint64_t fitted;
+    if (c->chunk.failed)
+        return ORIEL_ENOMEM;
+    if (raw_bytes > WIRE_CAPTURE_RAW_MAX || c->chunk.size > WIRE_CAPTURE_RAW_MAX)
+        return ORIEL_ELIMIT;
+    finish_frame(c, (struct wire_capture_frame){.type = type, .raw_bytes = raw_bytes});
+    return write_whole(c, &fitted);
+}
+
 /* ---- records ---- */
 
 /* Append a section to the chunk, compressed where that helps. */

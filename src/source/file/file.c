@@ -158,6 +158,8 @@ static int take_chunk(struct file_source *s, const struct wire_capture_frame *f)
         rc = decoder_begin(&s->decoder, s->zip, f, p);
         s->decoding = rc == 0;
         s->chunk_at = s->at;
+    } else if (f->type == WIRE_CAPTURE_SYMBOLS) {
+        rc = decoder_symbols(&s->decoder, s->zip, f, p);
     } /* else: of a later Oriel, to be skipped */
     return rc;
 }

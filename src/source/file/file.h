@@ -84,6 +84,13 @@ int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n);
 int decoder_stacks(struct decoder *d, struct wire_cursor *c);
 /* Catalog growth of `bytes` is paid for; false: the budget is spent. */
 bool decoder_pay(struct decoder *d, uint64_t bytes);
+/* A chunk of functions and lines, into the places of the catalog; of too many, as
+ * many as the budget allows. symbols.c; as above. */
+int decoder_symbols(struct decoder *d, struct zip *zip, const struct wire_capture_frame *f,
+                    const uint8_t *payload);
+/* The process of this description, by what tells it from others; NULL: none is known. */
+const struct model_process *decoder_known_process(const struct decoder *d,
+                                                  const struct model_process *told);
 /* Read a schema payload. As above. */
 int decoder_schema(struct decoder *d, const uint8_t *bytes, size_t n, bool first);
 /* Take up a records chunk. `payload` may go afterwards. As above. */

@@ -118,6 +118,13 @@ static uint64_t process_key(const struct model_process *p)
     return map_hash_bytes(identity, sizeof identity, 0);
 }
 
+const struct model_process *decoder_known_process(const struct decoder *d,
+                                                  const struct model_process *told)
+{
+    const uint64_t *known = map_get(&d->process_by_key, process_key(told));
+    return known ? d->catalog->processes[*known] : NULL;
+}
+
 static int find_process(struct decoder *d, const struct model_process *told,
                         struct model_process **out)
 {
