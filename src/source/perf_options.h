@@ -38,6 +38,7 @@ struct perf_ability {
     bool kernel;        /* kernel frames are seen */
     bool off_cpu;       /* waiting times are seen */
     bool off_cpu_stack; /* and where it waits */
+    bool wakes;         /* and who ends that */
     uint32_t rate;      /* what the kernel lets us have */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
     char missing[256];  /* one line: what is not seen and why; "" nothing */

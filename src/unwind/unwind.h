@@ -204,6 +204,7 @@ struct unwind_result {
     uint32_t count;       /* addresses written */
     uint32_t fp_frames;   /* of these, found by frame pointer only */
     uint32_t interrupted; /* index of the frame a signal interrupted (exact), 0 = none */
+    uint64_t sp;          /* of the last frame: how far up the stack reaches */
     enum unwind_end end;
 };
 

@@ -416,8 +416,10 @@ struct unwind_result unwind_walk(const struct unwind_space *space,
         w.signals = 0;
         w.exact = true;
         w.result = (struct unwind_result){.end = UNWIND_END_FULL};
-        if (max == 0 || walk_once(&w))
+        if (max == 0 || walk_once(&w)) {
+            w.result.sp = unwind_sp(&w.regs);
             return w.result;
+        }
         assert(!w.by_rules);
         w.by_rules = true;
     }

@@ -27,8 +27,7 @@
 enum {
     RING_PAGES_MAX = 1024, /* with CAP_IPC_LOCK; others get what mlock_kb leaves */
     RING_PAGES_MIN = 8,
-    SWITCH_STACK_BYTES = 8192, /* switches are many; the rest is read from the waiting thread */
-    RECORD_BYTES_MAX = 65536,  /* sizes are 16 bits */
+    RECORD_BYTES_MAX = 65536, /* sizes are 16 bits */
     CPUS_MAX = 4096
 };
 
@@ -199,40 +198,26 @@ static int add_threads(struct perf_events *e, const struct perf_event_attr *a,
     return rc;
 }
 
-/* ---- waiting ---- */
-
-static long tracepoint(const char *name)
+/* Those that were opened last. Always false. */
+static bool take_back(struct perf_events *e, size_t count)
 {
-    static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-    char path[128], text[32];
-    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-        snprintf(path, sizeof path, "%s/events/%s/id", roots[i], name);
-        if (os_read_file(path, text, sizeof text) > 0)
-            return strtol(text, NULL, 10);
-    }
-    return -1;
+    while (e->fd_count > count)
+        close(e->fds[--e->fd_count]);
+    return false;
 }
 
-/* Where a thread waits: needs the tracepoint, which needs privileges. When it
- * waits is told by the switch records, which everybody gets. */
-static void add_switches(struct perf_events *e, const struct perf_event_attr *cpu_attr,
-                         const struct perf_options *o)
+bool perf_events_add(struct perf_events *e, const struct perf_event_attr *a,
+                     const struct perf_options *o, enum perf_event_kind kind)
 {
-    long id = tracepoint("sched/sched_switch");
-    if (!e->ability.kernel || id < 0)
-        return;
-    struct perf_event_attr a = *cpu_attr;
-    a.type = PERF_TYPE_TRACEPOINT;
-    a.config = (uint64_t)id;
-    a.freq = 0;
-    a.sample_period = 1;
-    a.mmap = a.mmap2 = a.comm = a.comm_exec = a.task = a.context_switch = a.build_id = 0;
-    if (a.sample_stack_user > SWITCH_STACK_BYTES)
-        a.sample_stack_user = SWITCH_STACK_BYTES;
     size_t before = e->fd_count;
-    e->ability.off_cpu_stack = add_threads(e, &a, o, PERF_EVENT_SWITCH) == 0;
-    while (!e->ability.off_cpu_stack && e->fd_count > before)
-        close(e->fds[--e->fd_count]);
+    return add_threads(e, a, o, kind) == 0 || take_back(e, before);
+}
+
+bool perf_events_add_cpus(struct perf_events *e, const struct perf_event_attr *a,
+                          enum perf_event_kind kind)
+{
+    size_t before = e->fd_count;
+    return add_everywhere(e, a, -1, kind) == 0 || take_back(e, before);
 }
 
 /* ---- all of it ---- */
@@ -254,10 +239,15 @@ static void say_missing(struct perf_ability *can, const struct perf_options *o, 
     else if (o->kernel && !can->kernel)
         snprintf(can->missing, sizeof can->missing,
                  "no kernel frames%s: perf_event_paranoid is %d; root or CAP_PERFMON sees them",
-                 o->off_cpu ? " and no stacks of waiting threads" : "", paranoid());
+                 o->off_cpu ? ", no wake-ups, no stacks of waits below 4 ms" : "", paranoid());
     else if (o->off_cpu && !can->off_cpu_stack)
         snprintf(can->missing, sizeof can->missing,
-                 "no stacks of waiting threads: the tracepoint sched_switch cannot be read");
+                 "no wake-ups, no stacks of waits below 4 ms: the tracepoint sched_switch cannot "
+                 "be read");
+    else if (o->off_cpu && !can->wakes)
+        snprintf(can->missing, sizeof can->missing,
+                 "no wake-ups: the tracepoint sched_waking cannot be read, or we are in a PID "
+                 "namespace of our own");
 }
 
 static int fail(struct perf_events *e, int rc, const struct perf_options *o, struct oriel_err *err)
@@ -301,7 +291,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
         return fail(e, rc, o, err);
     e->ability.off_cpu = o->off_cpu;
     if (o->off_cpu)
-        add_switches(e, &a, o);
+        perf_points_add(e, &a, o);
     /* Rings of CPUs that are off: there is nothing to read. */
     unsigned kept = 0;
     for (unsigned i = 0; i < e->ring_count; i++)

@@ -4,10 +4,13 @@
  * threads and children.
  *
  *   events.c  opens them, by a ladder from the best to what is permitted
+ *   points.c  the scheduler's tracepoints among them
  *   ring.c    merges the per-CPU rings into one sequence by time
  *   record.c  bytes of the kernel -> struct perf_record
  *   space.c   who has what mapped where: addresses become places
  *   source.c  records -> samples in a batch
+ *   waits.c   times a thread was off its CPU, and who ended them
+ *   look.c    where a thread waits, seen from outside
  *
  * Runs in the recorder only. The kernel is trusted to write its rings, the
  * program is not: it chooses names, stacks and registers.
@@ -35,8 +38,28 @@ struct perf_ring {
     size_t next_bytes;
 };
 
-enum perf_event_kind { PERF_EVENT_CPU = 0, PERF_EVENT_SWITCH = 1, PERF_EVENT_KINDS = 2 };
+enum perf_event_kind {
+    PERF_EVENT_CPU = 0,
+    PERF_EVENT_SWITCH = 1, /* where a thread leaves its CPU */
+    PERF_EVENT_WAKE = 2,   /* who of the program wakes whom */
+    PERF_EVENT_WOKEN = 3,  /* and anybody else, without stacks */
+    PERF_EVENT_KINDS = 4
+};
 
+/* Where a tracepoint's own bytes hold a number; bytes 0: nowhere. */
+struct perf_field {
+    uint16_t offset, bytes;
+};
+struct perf_fields {
+    struct perf_field flags, switch_state, wake_pid;
+};
+
+/* How many of the wake-ups by others are shown. */
+struct perf_pace {
+    uint64_t since_ns, seen, period; /* records since then; each stands for so many */
+};
+
+struct perf_event_attr; /* of the kernel */
 struct perf_events {
     struct perf_ring *rings; /* one per CPU */
     unsigned ring_count;
@@ -45,12 +68,26 @@ struct perf_events {
     uint8_t *kinds; /* enum perf_event_kind, by the index of fds */
     size_t fd_count, fd_capacity;
     uint32_t stack_bytes;
+    struct perf_fields fields;
+    struct perf_pace pace;
     struct perf_ability ability;
 };
 
 /* Open everything for the program. 0, or ORIEL_EPERM, ORIEL_ENOTFOUND (it is
  * gone), ORIEL_ENOMEM, ORIEL_ELIMIT (file descriptors). */
 int perf_events_open(struct perf_events *e, const struct perf_options *o, struct oriel_err *err);
+/* points.c: add the scheduler's tracepoints, as far as they are permitted. `cpu` is
+ * how the CPU is sampled. */
+void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
+                     const struct perf_options *o);
+/* Now and then: keep what is shown of others within bounds. */
+void perf_points_pace(struct perf_events *e, uint64_t now_ns);
+/* events.c, for points.c: `a` on every thread and CPU; false: on none. */
+bool perf_events_add(struct perf_events *e, const struct perf_event_attr *a,
+                     const struct perf_options *o, enum perf_event_kind kind);
+/* The same for whatever runs on each CPU, from now on. */
+bool perf_events_add_cpus(struct perf_events *e, const struct perf_event_attr *a,
+                          enum perf_event_kind kind);
 /* Attached to a running program: from now on. */
 void perf_events_enable(struct perf_events *e);
 void perf_events_close(struct perf_events *e);
@@ -80,6 +117,8 @@ struct perf_record {
             uint64_t ip, period;
             const uint64_t *chain; /* kernel part, markers included */
             uint64_t chain_count;
+            const uint8_t *raw; /* of a tracepoint; in the ring */
+            uint32_t raw_bytes;
             struct perf_user user;
         } sample;
         struct {
@@ -107,6 +146,9 @@ bool perf_record_time(const uint8_t *at, size_t bytes, uint64_t *out_ns);
 /* Decode one record of `bytes` (its header's size). false: damaged; types we
  * do not know come out with nothing but their type. */
 bool perf_record_decode(const uint8_t *at, size_t bytes, struct perf_record *out);
+
+/* A number of a tracepoint. false: this record does not hold it. */
+bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t *out);
 
 /* What events.c asks for and record.c expects. */
 extern const uint64_t perf_sample_type, perf_register_mask;

@@ -21,9 +21,10 @@ enum { REG_FP = 0, REG_LR = 1, REG_SP = 2, REG_IP = 3, REG_COUNT = 4 };
 #error "perf registers of this machine are not known"
 #endif
 
-const uint64_t perf_sample_type =
-    PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU |
-    PERF_SAMPLE_PERIOD | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+const uint64_t perf_sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID |
+                                  PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD |
+                                  PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER |
+                                  PERF_SAMPLE_STACK_USER;
 
 /* What sample_id_all adds to the end of every record that is no sample. */
 struct trailer {
@@ -102,6 +103,42 @@ bool perf_record_time(const uint8_t *at, size_t bytes, uint64_t *out_ns)
     return true;
 }
 
+/* The tracepoint's own bytes; events that are none have four zeroes. */
+static void read_raw(struct reader *r, struct perf_record *out)
+{
+    uint32_t bytes = 0;
+    const void *size = take(r, sizeof bytes);
+    if (!size)
+        return;
+    memcpy(&bytes, size, sizeof bytes);
+    const void *raw = take(r, bytes);
+    out->u.sample.raw = r->good ? raw : NULL;
+    out->u.sample.raw_bytes = r->good ? bytes : 0;
+}
+
+bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t *out)
+{
+    assert(r->type == PERF_RECORD_SAMPLE);
+    const uint8_t *at = r->u.sample.raw;
+    int32_t narrow;
+    if (f.bytes == 0 || (uint64_t)f.offset + f.bytes > r->u.sample.raw_bytes)
+        return false;
+    switch (f.bytes) {
+    case 1:
+        *out = at[f.offset];
+        return true;
+    case 4:
+        memcpy(&narrow, at + f.offset, sizeof narrow);
+        *out = narrow;
+        return true;
+    case 8:
+        memcpy(out, at + f.offset, sizeof *out);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void read_registers(struct reader *r, struct perf_user *u)
 {
     uint64_t abi = take_word(r), regs[PERF_REGISTERS] = {0};
@@ -146,6 +183,7 @@ static bool decode_sample(const uint8_t *at, size_t bytes, struct perf_record *o
         return false;
     out->u.sample.chain = take(&r, n * 8);
     out->u.sample.chain_count = n;
+    read_raw(&r, out);
     read_registers(&r, &out->u.sample.user);
     read_stack(&r, &out->u.sample.user);
     return r.good;

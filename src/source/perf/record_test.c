@@ -53,6 +53,10 @@ static void trailer(struct bytes *b, uint64_t time)
     finish(b);
 }
 
+/* Of a tracepoint: 20 bytes, so that with their size they fill words. */
+static const uint8_t raw_bytes[20] = {0, 0, 0x18, 0, 0xff, 0xff, 0xff, 0xff,
+                                      8, 7, 6,    5, 4,    3,    2,    1};
+
 static void make_sample(struct bytes *b, uint64_t time, uint64_t chain, uint64_t stack)
 {
     begin(b, PERF_RECORD_SAMPLE, 0);
@@ -67,6 +71,8 @@ static void make_sample(struct bytes *b, uint64_t time, uint64_t chain, uint64_t
     put64(b, chain);
     for (uint64_t i = 0; i < chain; i++)
         put64(b, 0xffffffff81000000u + i);
+    put32(b, sizeof raw_bytes);
+    put(b, raw_bytes, sizeof raw_bytes);
     put64(b, PERF_SAMPLE_REGS_ABI_64);
     for (uint64_t i = 0; i < (uint64_t)__builtin_popcountll(perf_register_mask); i++)
         put64(b, 0x7000 + i);
@@ -101,6 +107,23 @@ TEST(a_sample_gives_its_registers_chain_and_the_stack_that_was_copied)
 #endif
     CHECK_EQ(r.u.sample.user.stack_bytes, 32);
     CHECK_EQ(r.u.sample.user.stack[31], 's');
+}
+
+TEST(numbers_of_a_tracepoint_are_read_where_its_format_says)
+{
+    struct bytes b;
+    struct perf_record r;
+    int64_t n = 0;
+    make_sample(&b, 5000, 2, 64);
+    REQUIRE(perf_record_decode(b.at, b.n, &r));
+    CHECK_EQ(r.u.sample.raw_bytes, 20);
+    CHECK(perf_record_field(&r, (struct perf_field){2, 1}, &n) && n == 0x18);
+    CHECK(perf_record_field(&r, (struct perf_field){4, 4}, &n) && n == -1);
+    CHECK(perf_record_field(&r, (struct perf_field){8, 8}, &n) && n == 0x0102030405060708);
+    CHECK(perf_record_field(&r, (struct perf_field){16, 4}, &n) && n == 0);
+    CHECK(!perf_record_field(&r, (struct perf_field){17, 4}, &n)); /* beyond its end */
+    CHECK(!perf_record_field(&r, (struct perf_field){0, 0}, &n));  /* there is none */
+    CHECK(!perf_record_field(&r, (struct perf_field){0, 2}, &n));
 }
 
 TEST(a_sample_without_a_stack_is_one)

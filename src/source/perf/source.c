@@ -21,6 +21,7 @@ enum {
     /* A record becomes visible at most this long after the time it carries. */
     SETTLE_NS = 2000000,
     SAMPLE_WORDS = 6,
+    DEEPER_PARTS = 32,        /* a stack is deeper than ever by at least one part of so many */
     SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
 };
 
@@ -56,9 +57,12 @@ static void perf_close(void *state)
     struct perf_source *p = state;
     size_t at = 0;
     uint64_t key, value;
-    while (map_next(&p->threads, &at, &key, &value))
+    while (map_next(&p->threads, &at, &key, &value)) {
+        mem_free(((struct perf_thread *)(uintptr_t)value)->window);
         mem_free((void *)(uintptr_t)value);
+    }
     map_done(&p->threads);
+    map_done(&p->strangers);
     spaces_done(&p->spaces);
     perf_events_close(&p->events);
 }
@@ -98,6 +102,8 @@ static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_
     if (!t)
         return NULL;
     t->serial = p->next_serial++;
+    t->pid = pid;
+    t->tid = tid;
     t->thread = model_catalog_find_thread(p->catalog, process->index, tid);
     if (t->thread) {
         if (model_catalog_alias_thread(p->catalog, t->serial, t->thread->index) < 0)
@@ -112,19 +118,25 @@ static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_
     return t;
 }
 
+struct perf_thread *perf_source_thread(const struct perf_source *p, int32_t tid)
+{
+    const uint64_t *at = map_get(&p->threads, (uint32_t)tid);
+    return at ? (struct perf_thread *)(uintptr_t)*at : NULL;
+}
+
 static struct perf_thread *thread_of(struct perf_source *p, const struct perf_record *r)
 {
-    const uint64_t *at = map_get(&p->threads, (uint32_t)r->tid);
-    return at ? (struct perf_thread *)(uintptr_t)*at
-              : new_thread(p, r->pid, r->tid, r->time_ns + p->unix_offset);
+    struct perf_thread *known = perf_source_thread(p, r->tid);
+    return known ? known : new_thread(p, r->pid, r->tid, r->time_ns + p->unix_offset);
 }
 
 static void forget_thread(struct perf_source *p, int32_t tid)
 {
-    const uint64_t *at = map_get(&p->threads, (uint32_t)tid);
-    if (!at)
+    struct perf_thread *t = perf_source_thread(p, tid);
+    if (!t)
         return;
-    mem_free((void *)(uintptr_t)*at);
+    mem_free(t->window);
+    mem_free(t);
     (void)map_remove(&p->threads, (uint32_t)tid);
 }
 
@@ -142,73 +154,92 @@ static uint64_t ticks_of(const struct perf_source *p, const struct model_thread 
     return c->base_ticks + (uint64_t)(int64_t)ticks;
 }
 
-static void add_sample(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                       uint8_t kind, uint64_t time_ns, uint64_t weight, uint32_t stack)
+void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                     const struct perf_sample *s)
 {
     uint64_t *raw = arena_alloc(&batch->arena, SAMPLE_WORDS * sizeof *raw, sizeof *raw);
     struct model_record *r = raw ? model_batch_add_record(batch) : NULL;
+    assert(s->kind > 0 && s->kind < ORIEL_SAMPLE_KINDS);
     if (!r) {
         p->counts.no_memory++;
         return;
     }
-    raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, kind, 0);
-    raw[1] = ticks_of(p, t->thread, time_ns + p->unix_offset);
-    raw[2] = stack;
-    raw[3] = weight;
-    raw[4] = 1;
-    raw[5] = 0;
-    *r = (struct model_record){.t_ns = time_ns + p->unix_offset,
+    raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, s->kind, 0);
+    raw[1] = ticks_of(p, t->thread, s->time_ns + p->unix_offset);
+    raw[2] = s->stack;
+    raw[3] = s->weight;
+    raw[4] = s->count;
+    raw[5] = s->extra;
+    *r = (struct model_record){.t_ns = s->time_ns + p->unix_offset,
                                .position = t->position,
                                .raw = raw,
                                .thread = t->thread,
                                .words = SAMPLE_WORDS,
                                .type = ORIEL_REC_SAMPLE,
-                               .flags = kind,
+                               .flags = s->kind,
                                .stream = t->serial};
     t->position += SAMPLE_WORDS * sizeof *raw;
     p->counts.samples++;
 }
 
-/* The tracepoint: this thread is about to be taken off its CPU, here. */
-static void leaving(struct perf_source *p, struct perf_thread *t, const struct perf_record *r)
+/* A new high-water mark of the thread's stack, with the calls that made it. The
+ * sum of all is the mark. */
+static void deepest(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                    const struct perf_record *r, uint32_t stack, uint64_t depth)
 {
-    t->wait_stack = spaces_stack(&p->spaces, r);
-    t->left_ns = r->time_ns;
+    if (depth <= t->deepest + t->deepest / DEEPER_PARTS)
+        return;
+    if (t->deepest == 0)
+        t->limit = look_at_stack_limit(r->pid, r->u.sample.user.sp);
+    const struct perf_sample s = {.time_ns = r->time_ns,
+                                  .weight = depth - t->deepest,
+                                  .count = 1,
+                                  .extra = t->limit,
+                                  .stack = stack,
+                                  .kind = ORIEL_SAMPLE_DEPTH};
+    t->deepest = depth;
+    perf_source_add(p, batch, t, &s);
 }
 
-static void switched(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                     const struct perf_record *r)
+static void on_cpu(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                   const struct perf_record *r)
 {
-    if (r->u.sw.out) {
-        if (t->left_ns == 0)
-            t->wait_stack = 0;
-        t->left_ns = r->time_ns;
-        t->preempted = r->u.sw.preempted;
+    const struct perf_ability *can = &p->events.ability;
+    uint64_t depth;
+    struct perf_sample s = {.time_ns = r->time_ns,
+                            .weight = can->hardware ? 1000000000u / can->rate : r->u.sample.period,
+                            .count = 1,
+                            .kind = ORIEL_SAMPLE_CPU};
+    s.stack = spaces_stack(&p->spaces, r, &depth);
+    perf_source_add(p, batch, t, &s);
+    deepest(p, batch, t, r, s.stack, depth);
+}
+
+static void sampled(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
+{
+    enum perf_event_kind kind = perf_events_kind(&p->events, r->id);
+    struct perf_thread *t;
+    if (kind == PERF_EVENT_WAKE || kind == PERF_EVENT_WOKEN) { /* perhaps of strangers */
+        p->events.pace.seen += kind == PERF_EVENT_WOKEN;
+        waits_woken(p, batch, r, kind == PERF_EVENT_WAKE);
         return;
     }
-    if (t->left_ns && t->left_ns < r->time_ns)
-        add_sample(p, batch, t, t->preempted ? ORIEL_SAMPLE_PREEMPTED : ORIEL_SAMPLE_OFF_CPU,
-                   r->time_ns, r->time_ns - t->left_ns, t->wait_stack);
-    t->left_ns = 0;
+    t = r->pid > 0 ? thread_of(p, r) : NULL;
+    if (t && kind == PERF_EVENT_CPU)
+        on_cpu(p, batch, t, r);
+    else if (t && kind == PERF_EVENT_SWITCH)
+        waits_shown(p, t, r);
+    else if (t)
+        p->counts.damaged++;
 }
 
-static void sampled(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                    const struct perf_record *r)
+static void switched(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
-    switch (perf_events_kind(&p->events, r->id)) {
-    case PERF_EVENT_CPU:
-        add_sample(p, batch, t, ORIEL_SAMPLE_CPU, r->time_ns,
-                   p->events.ability.hardware ? 1000000000u / p->events.ability.rate
-                                              : r->u.sample.period,
-                   spaces_stack(&p->spaces, r));
-        break;
-    case PERF_EVENT_SWITCH:
-        leaving(p, t, r);
-        break;
-    default:
-        p->counts.damaged++;
-        break;
-    }
+    struct perf_thread *t = r->pid > 0 ? thread_of(p, r) : NULL;
+    if (t && r->u.sw.out)
+        waits_out(t, r);
+    else if (t)
+        waits_in(p, batch, t, r);
 }
 
 /* Another program in the same process: what is known of it says nothing any
@@ -233,24 +264,30 @@ static void named(struct perf_source *p, const struct perf_record *r)
                                     (struct model_str){name, (uint32_t)strlen(name)});
 }
 
+static void ended(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
+{
+    struct perf_thread *t = perf_source_thread(p, r->tid);
+    if (t)
+        waits_end(p, batch, t, r->time_ns);
+    forget_thread(p, r->tid);
+}
+
 static void take(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
-    struct perf_thread *t;
     spaces_record(&p->spaces, r);
+    p->last_ns = r->time_ns;
     switch (r->type) {
     case PERF_RECORD_SAMPLE:
+        sampled(p, batch, r);
+        break;
     case PERF_RECORD_SWITCH:
-        t = r->pid > 0 ? thread_of(p, r) : NULL;
-        if (t && r->type == PERF_RECORD_SAMPLE)
-            sampled(p, batch, t, r);
-        else if (t)
-            switched(p, batch, t, r);
+        switched(p, batch, r);
         break;
     case PERF_RECORD_COMM:
         named(p, r);
         break;
     case PERF_RECORD_EXIT:
-        forget_thread(p, r->tid);
+        ended(p, batch, r);
         break;
     case PERF_RECORD_LOST:
     case PERF_RECORD_LOST_SAMPLES:
@@ -262,6 +299,16 @@ static void take(struct perf_source *p, struct model_batch *batch, const struct 
     default:
         break;
     }
+}
+
+/* Those that still run when the recording ends. */
+static void end_all(struct perf_source *p, struct model_batch *batch)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    while (!p->ended && map_next(&p->threads, &at, &key, &value))
+        waits_end(p, batch, (struct perf_thread *)(uintptr_t)value, p->last_ns);
+    p->ended = true;
 }
 
 static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -282,13 +329,19 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
         taken++;
     }
     perf_rings_end(&p->events);
+    if (at == NULL && p->over)
+        end_all(p, batch);
+    else if (at == NULL && p->events.ability.off_cpu)
+        look_at_waiting(p, horizon);
+    if (p->events.ability.wakes)
+        perf_points_pace(&p->events, horizon);
     /* What comes later is not older than the horizon, or than what was left. */
     if (at == NULL)
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
     if (p->ability)
         p->ability->lost = p->counts.lost + p->counts.no_memory;
-    return taken > 0 ? SOURCE_DATA : SOURCE_IDLE;
+    return taken > 0 || batch->record_count > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 
 static void perf_over(void *state)

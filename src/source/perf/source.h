@@ -9,13 +9,30 @@
 #include "source/perf/perf.h"
 #include "source/perf/space.h"
 
+struct perf_window;
+
+/* A time off the CPU that is not over yet. */
+struct perf_wait {
+    uint64_t left_ns; /* since; 0: it is on its CPU, or nothing is known */
+    uint64_t woke_ns; /* it may run again since; 0: it waits still, or nobody saw it */
+    uint64_t look_ns; /* when we looked from outside where it waits; 0: not */
+    uint64_t flags;   /* ORIEL_WAIT_DISK, number of the system call */
+    uint32_t stack;   /* where; 0 unknown */
+    uint16_t cpu;     /* that it left, + 1 */
+    bool preempted;   /* it did not wait, others ran */
+    bool sampled;     /* the kernel showed where */
+    bool one_of_many; /* the kernel shows only some */
+};
+
 struct perf_thread {
     struct model_thread *thread;
-    uint64_t position;   /* in its stream of samples */
-    uint64_t left_ns;    /* off its CPU since; 0: on it, or unknown */
-    uint32_t serial;     /* of that stream */
-    uint32_t wait_stack; /* where it left; 0 unknown */
-    bool preempted;
+    uint64_t position; /* in its stream of samples */
+    uint64_t deepest;  /* bytes of its stack, as far as was seen */
+    uint64_t limit;    /* how many there may be; 0 unknown */
+    int32_t pid, tid;
+    uint32_t serial; /* of that stream */
+    struct perf_wait wait;
+    struct perf_window *window; /* waits that are counted together; NULL none */
 };
 
 struct perf_counts {
@@ -24,18 +41,55 @@ struct perf_counts {
     uint64_t damaged;   /* records that made no sense */
     uint64_t throttled; /* times the kernel made sampling pause */
     uint64_t no_memory;
+    uint64_t looks; /* at waiting threads, from outside */
 };
 
 struct perf_source {
     struct perf_events events;
     struct spaces spaces;
     struct model_catalog *catalog;
-    struct map threads; /* tid -> struct perf_thread * */
+    struct map threads;   /* tid -> struct perf_thread * */
+    struct map strangers; /* pid of a process that is not watched -> stack that names it */
     uint64_t unix_offset, watermark_ns;
+    uint64_t last_ns; /* of the records so far */
     uint32_t next_serial;
     struct perf_counts counts;
     struct perf_ability *ability; /* the caller's; may be NULL */
-    bool over;
+    bool over, ended;
 };
+
+struct perf_sample {
+    uint64_t time_ns, weight, count, extra;
+    uint32_t stack;
+    uint8_t kind; /* enum oriel_sample_kind */
+};
+void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                     const struct perf_sample *s);
+/* NULL: not one of those that are watched. */
+struct perf_thread *perf_source_thread(const struct perf_source *p, int32_t tid);
+
+/* ---- waits.c: in the order of the records ---- */
+
+/* The kernel shows where `t` is about to leave its CPU. */
+void waits_shown(struct perf_source *p, struct perf_thread *t, const struct perf_record *r);
+/* It left. */
+void waits_out(struct perf_thread *t, const struct perf_record *r);
+/* It is back. */
+void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+              const struct perf_record *r);
+/* Somebody woke somebody. `shown`: with the stack of who did it. */
+void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r,
+                 bool shown);
+/* The last of `t`: what was counted together is told. */
+void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+               uint64_t now_ns);
+
+/* ---- look.c ---- */
+
+/* Look at threads that wait for long already and of whom the kernel showed
+ * nothing. */
+void look_at_waiting(struct perf_source *p, uint64_t now_ns);
+/* How large the thread's stack may become; 0: unknown. */
+uint64_t look_at_stack_limit(int32_t pid, uint64_t sp);
 
 #endif

@@ -301,15 +301,9 @@ static void count_hits(struct spaces *s, struct space *p, const uint64_t *pcs, u
 }
 
 static struct unwind_result walk(struct spaces *s, struct space *p, const struct perf_user *u,
-                                 int32_t pid)
+                                 const struct unwind_memory *memory)
 {
-    struct deeper deeper = {.s = s, .user = u, .peek = {.pid = pid}};
     struct unwind_regs regs = {.arch = UNWIND_ARCH_HERE};
-    struct unwind_memory memory = {.stack = u->stack,
-                                   .stack_start = u->sp,
-                                   .stack_size = u->stack_bytes,
-                                   .read = read_deeper,
-                                   .context = &deeper};
     const unsigned pc = unwind_pc_reg(regs.arch), sp = unwind_sp_reg(regs.arch),
                    fp = unwind_fp_reg(regs.arch);
     regs.r[pc] = u->ip;
@@ -321,12 +315,26 @@ static struct unwind_result walk(struct spaces *s, struct space *p, const struct
         regs.known |= UINT64_C(1) << UNWIND_ARM_LR;
     }
     struct unwind_result r =
-        unwind_walk(&p->modules.space, &memory, &regs, s->pcs, SPACE_FRAMES_MAX);
+        unwind_walk(&p->modules.space, memory, &regs, s->pcs, SPACE_FRAMES_MAX);
     s->counts.walks++;
     s->counts.frames += r.count;
     s->counts.ends[r.end]++;
-    s->counts.read_live += deeper.used;
     count_hits(s, p, s->pcs, r.count);
+    return r;
+}
+
+/* Over the copy of the stack, and what lies below it in the process. */
+static struct unwind_result walk_copy(struct spaces *s, struct space *p, const struct perf_user *u,
+                                      int32_t pid)
+{
+    struct deeper deeper = {.s = s, .user = u, .peek = {.pid = pid}};
+    const struct unwind_memory memory = {.stack = u->stack,
+                                         .stack_start = u->sp,
+                                         .stack_size = u->stack_bytes,
+                                         .read = read_deeper,
+                                         .context = &deeper};
+    struct unwind_result r = walk(s, p, u, &memory);
+    s->counts.read_live += deeper.used;
     return r;
 }
 
@@ -383,16 +391,58 @@ static uint32_t add_kernel(struct spaces *s, uint32_t parent, const struct perf_
     return parent;
 }
 
-uint32_t spaces_stack(struct spaces *s, const struct perf_record *r)
+static uint32_t add_walked(struct spaces *s, struct space *p, const struct unwind_result *w)
+{
+    uint32_t node = 0;
+    for (uint32_t i = w->count; i-- > 0;)
+        node = add_user(s, node, p, s->pcs[i], i > 0 && i != w->interrupted);
+    return node;
+}
+
+/* A thread's stack has one start; a signal's may be another one. */
+static uint64_t depth_of(const struct unwind_result *w, uint64_t sp)
+{
+    bool whole = unwind_end_is_complete(w->end) && w->interrupted == 0;
+    return whole && w->sp > sp ? w->sp - sp : 0;
+}
+
+uint32_t spaces_stack(struct spaces *s, const struct perf_record *r, uint64_t *out_depth)
 {
     assert(r->type == PERF_RECORD_SAMPLE);
     const struct perf_user *u = &r->u.sample.user;
     struct space *p = find(s, r->pid);
     uint32_t node = 0;
+    uint64_t depth = 0;
     if (p && u->has_regs) {
-        struct unwind_result w = walk(s, p, u, r->pid);
-        for (uint32_t i = w.count; i-- > 0;)
-            node = add_user(s, node, p, s->pcs[i], i > 0 && i != w.interrupted);
+        struct unwind_result w = walk_copy(s, p, u, r->pid);
+        node = add_walked(s, p, &w);
+        depth = depth_of(&w, u->sp);
     }
+    if (out_depth)
+        *out_depth = depth;
     return add_kernel(s, node, r);
+}
+
+uint32_t spaces_stack_still(struct spaces *s, int32_t pid, uint64_t pc, uint64_t sp)
+{
+    struct space *p = find(s, pid);
+    struct unwind_peek peek = {.pid = pid};
+    const struct perf_user user = {.ip = pc, .sp = sp};
+    const struct unwind_memory memory = {.read = unwind_peek_read, .context = &peek};
+    if (!p)
+        return 0;
+    struct unwind_result w = walk(s, p, &user, &memory);
+    return add_walked(s, p, &w);
+}
+
+uint32_t spaces_stack_named(struct spaces *s, const char *name)
+{
+    uint32_t module = UINT32_MAX;
+    struct model_str path = {name, (uint32_t)strlen(name)};
+    return add_place(s, 0, special_module(s, MODEL_MODULE_UNKNOWN, path, &module), 0, false);
+}
+
+bool spaces_knows(struct spaces *s, int32_t pid)
+{
+    return find(s, pid) != NULL;
 }

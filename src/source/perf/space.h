@@ -48,7 +48,16 @@ void spaces_done(struct spaces *s);
 int spaces_read(struct spaces *s, int32_t pid);
 /* What the records say. Others are passed over. */
 void spaces_record(struct spaces *s, const struct perf_record *r);
-/* The stack of a sample as a node of the catalog; 0: unknown. */
-uint32_t spaces_stack(struct spaces *s, const struct perf_record *sample);
+/* The stack of a sample as a node of the catalog; 0: unknown. out_depth (or
+ * NULL): how many bytes the thread's stack holds; 0 where the walk did not reach
+ * its start. */
+uint32_t spaces_stack(struct spaces *s, const struct perf_record *sample, uint64_t *out_depth);
+/* The stack of a thread that does not run, read from its process: pc and sp are
+ * all that is known. 0: unknown. */
+uint32_t spaces_stack_still(struct spaces *s, int32_t pid, uint64_t pc, uint64_t sp);
+/* A stack that is one name, for what has no place: "[program redis-cli]". */
+uint32_t spaces_stack_named(struct spaces *s, const char *name);
+/* Is this one of the processes whose mappings are known? */
+bool spaces_knows(struct spaces *s, int32_t pid);
 
 #endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where a thread waits, seen from outside: /proc says in which system call and
+ * with which stack pointer, the rest is read from the memory of the process.
+ * Needs no privileges where the program is ours, and disturbs nobody: nothing
+ * is stopped. For waits that last, of threads of which the kernel showed none.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/os.h"
+#include "source/perf/source.h"
+
+enum {
+    WAITS_NS = 4000000, /* a wait that lasts */
+    LOOKS_MAX = 64,     /* in one round: each is two small files and a walk */
+    LINE_BYTES = 320,
+    NUMBERS = 9 /* system call, six arguments, sp, pc */
+};
+
+/* "202 0x7f.. (six) 0x7ffe.. 0x7f12..", or "-1 0x7ffe.. 0x7f12.." outside of system
+ * calls. false: it runs, or nobody may know. */
+static bool parse(const char *line, int64_t *out_call, uint64_t *out_sp, uint64_t *out_pc)
+{
+    uint64_t n[NUMBERS];
+    int count = 0;
+    if (*line != '-' && (*line < '0' || *line > '9'))
+        return false;
+    for (char *end; count < NUMBERS; line = end) {
+        n[count] = (uint64_t)strtoll(line, &end, 0);
+        if (count > 0)
+            n[count] = strtoull(line, &end, 0);
+        if (end == line)
+            break;
+        count++;
+    }
+    if (count != NUMBERS && count != 3)
+        return false;
+    *out_call = (int64_t)n[0];
+    *out_sp = n[count - 2];
+    *out_pc = n[count - 1];
+    return true;
+}
+
+/* False: nothing was seen that can be relied on. */
+static bool look(struct perf_source *p, struct perf_thread *t)
+{
+    char path[64], before[LINE_BYTES], after[LINE_BYTES];
+    uint64_t sp, pc;
+    int64_t call;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", t->pid, t->tid);
+    if (os_read_file(path, before, sizeof before) <= 0 || !parse(before, &call, &sp, &pc))
+        return false;
+    uint32_t stack = spaces_stack_still(&p->spaces, t->pid, pc, sp);
+    /* The same call with the same arguments at the same depth: if it was on its
+     * CPU meanwhile, the record of that comes and takes this back. */
+    if (os_read_file(path, after, sizeof after) <= 0 || strcmp(before, after) != 0)
+        return false;
+    t->wait.stack = stack;
+    t->wait.flags = call >= 0 && call < 0xffff ? (uint64_t)call + 1 : 0;
+    return true;
+}
+
+void look_at_waiting(struct perf_source *p, uint64_t now_ns)
+{
+    size_t at = 0;
+    uint64_t key, value;
+    unsigned looks = 0;
+    while (looks < LOOKS_MAX && map_next(&p->threads, &at, &key, &value)) {
+        struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
+        struct perf_wait *w = &t->wait;
+        if (!w->left_ns || w->woke_ns || w->preempted || w->sampled || w->look_ns ||
+            now_ns < w->left_ns + WAITS_NS)
+            continue;
+        looks++;
+        w->look_ns = clock_mono_ns();
+        if (look(p, t)) {
+            w->look_ns = clock_mono_ns();
+            p->counts.looks++;
+        }
+    }
+}
+
+uint64_t look_at_stack_limit(int32_t pid, uint64_t sp)
+{
+    char line[512], path[40];
+    uint64_t bytes = 0;
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    FILE *maps = fopen(path, "re");
+    if (!maps)
+        return 0;
+    while (bytes == 0 && fgets(line, sizeof line, maps)) {
+        char *end;
+        uint64_t from = strtoull(line, &end, 16);
+        uint64_t to = *end == '-' ? strtoull(end + 1, NULL, 16) : 0;
+        if (sp < from || sp >= to)
+            continue;
+        bytes = strstr(line, "[stack]") ? UINT64_MAX : to - from;
+    }
+    fclose(maps);
+    if (bytes != UINT64_MAX)
+        return bytes;
+    /* The main thread's grows up to a limit. */
+    char limits[2048];
+    snprintf(path, sizeof path, "/proc/%d/limits", pid);
+    const char *at =
+        os_read_file(path, limits, sizeof limits) > 0 ? strstr(limits, "Max stack size") : NULL;
+    return at ? strtoull(at + strlen("Max stack size"), NULL, 10) : 0; /* 0 for "unlimited" */
+}

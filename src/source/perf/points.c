@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The scheduler's tracepoints, which need privileges: where a thread leaves its
+ * CPU, and who wakes whom. Both with as many samples per second of each thread
+ * as the kernel lets through at a fixed rate, not one for each event: a thread
+ * that waits rarely is seen every time, one that waits a hundred thousand times
+ * a second costs no more than one that waits a thousand times.
+ */
+#include <assert.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/os.h"
+#include "source/perf/perf.h"
+
+enum {
+    POINT_RATE = 1000, /* of each thread on each CPU */
+    ANY_RATE = 10000,  /* of all CPUs together */
+    ANY_LOOK_NS = 50000000,
+    STACK_BYTES = 8192, /* the rest is read from the waiting thread */
+    FORMAT_BYTES = 4096
+};
+
+static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+
+/* A file of the tracepoint; false: not readable. */
+static bool read_about(const char *point, const char *what, char *out, size_t n)
+{
+    char path[128];
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        snprintf(path, sizeof path, "%s/events/%s/%s", roots[i], point, what);
+        if (os_read_file(path, out, n) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* "field:pid_t pid;  offset:24;  size:4;": the number called `name`. */
+static struct perf_field field_of(const char *format, const char *name)
+{
+    char like[40];
+    snprintf(like, sizeof like, " %s;", name);
+    const char *at = strstr(format, like);
+    const char *offset = at ? strstr(at, "offset:") : NULL;
+    const char *size = offset ? strstr(offset, "size:") : NULL;
+    if (!size)
+        return (struct perf_field){0, 0};
+    unsigned long from = strtoul(offset + 7, NULL, 10), bytes = strtoul(size + 5, NULL, 10);
+    if (from > UINT16_MAX || (bytes != 1 && bytes != 4 && bytes != 8))
+        return (struct perf_field){0, 0};
+    return (struct perf_field){(uint16_t)from, (uint16_t)bytes};
+}
+
+/* False: there is no such tracepoint, or not for us. */
+static bool describe(struct perf_event_attr *a, const struct perf_event_attr *cpu, const char *name)
+{
+    char id[32];
+    if (!read_about(name, "id", id, sizeof id))
+        return false;
+    *a = *cpu;
+    a->type = PERF_TYPE_TRACEPOINT;
+    a->config = strtoull(id, NULL, 10);
+    a->freq = 1;
+    a->sample_freq = POINT_RATE;
+    a->mmap = a->mmap2 = a->comm = a->comm_exec = a->task = a->context_switch = a->build_id = 0;
+    if (a->sample_stack_user > STACK_BYTES)
+        a->sample_stack_user = STACK_BYTES;
+    return true;
+}
+
+/* In a PID namespace of its own the tracepoint's numbers mean others than ours. */
+static bool numbers_are_ours(void)
+{
+    char status[FORMAT_BYTES];
+    if (os_read_file("/proc/self/status", status, sizeof status) <= 0)
+        return false;
+    const char *at = strstr(status, "NSpid:");
+    const char *end = at ? strchr(at, '\n') : NULL;
+    const char *second = at ? strchr(at + 7, '\t') : NULL;
+    return end && (!second || second > end);
+}
+
+/* Wake-ups by the program's threads with their stacks; and those by timers, devices
+ * and other programs, which only an event of the whole CPU sees, without. */
+static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
+                      const struct perf_options *o)
+{
+    static const char name[] = "sched/sched_waking";
+    struct perf_event_attr a;
+    char format[FORMAT_BYTES];
+    if (!numbers_are_ours() || !read_about(name, "format", format, sizeof format))
+        return;
+    e->fields.flags = field_of(format, "char common_flags");
+    e->fields.wake_pid = field_of(format, "pid");
+    if (e->fields.flags.bytes != 1 || !e->fields.wake_pid.bytes || !describe(&a, cpu, name))
+        return;
+    e->ability.wakes = perf_events_add(e, &a, o, PERF_EVENT_WAKE);
+    a.inherit = a.enable_on_exec = a.disabled = 0;
+    a.exclude_callchain_kernel = 1;
+    a.sample_stack_user = 0;
+    a.freq = 0;
+    a.sample_period = 1;
+    if (e->ability.wakes)
+        (void)perf_events_add_cpus(e, &a, PERF_EVENT_WOKEN);
+}
+
+void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
+                     const struct perf_options *o)
+{
+    static const char name[] = "sched/sched_switch";
+    struct perf_event_attr a;
+    char format[FORMAT_BYTES];
+    assert(o->off_cpu);
+    if (!e->ability.kernel)
+        return;
+    if (describe(&a, cpu, name))
+        e->ability.off_cpu_stack = perf_events_add(e, &a, o, PERF_EVENT_SWITCH);
+    if (read_about(name, "format", format, sizeof format))
+        e->fields.switch_state = field_of(format, "prev_state");
+    if (e->ability.off_cpu_stack)
+        add_wakes(e, cpu, o);
+}
+
+/* The kernel's own way to hold a rate takes every burst for a high one, and would
+ * miss what seldom happens. */
+void perf_points_pace(struct perf_events *e, uint64_t now_ns)
+{
+    struct perf_pace *pace = &e->pace;
+    uint64_t ns = now_ns - pace->since_ns;
+    if (ns < ANY_LOOK_NS)
+        return;
+    uint64_t per_second = pace->seen * pace->period * 1000000000u / ns;
+    uint64_t period = 1 + per_second / ANY_RATE;
+    for (size_t i = 0; period != pace->period && i < e->fd_count; i++)
+        if (e->kinds[i] == PERF_EVENT_WOKEN)
+            (void)ioctl(e->fds[i], PERF_EVENT_IOC_PERIOD, &period);
+    *pace = (struct perf_pace){.since_ns = now_ns, .period = period};
+}
