@@ -98,7 +98,7 @@ enum oriel_sample_kind {
     ORIEL_SAMPLE_WAKE = 8,      /* ns another had waited that was woken here; extra below */
     ORIEL_SAMPLE_DEPTH = 9,     /* bytes its stack is deeper than ever; extra: its limit */
     ORIEL_SAMPLE_HOLDER = 10,   /* ns waited for a lock that was taken here; extra: who by, a tid;
-                                 * follows LOCK of the same ts */
+                                 * follows its LOCK */
     ORIEL_SAMPLE_KINDS = 11
 };
 

@@ -292,7 +292,7 @@ TEST(what_is_counted_together_sums_to_the_nanosecond)
     uint64_t off = 0, waits = 0, taken = 0, pushes = 0, by_place[3] = {0}, count;
     box_begin(&b);
     srand(7);
-    for (unsigned long i = 0; i < test_times(20000); i++) {
+    for (int i = 0; i < 20000; i++) {
         bool push = rand() % 4 == 0, one = rand() % 50 == 0;
         uint64_t place = (uint64_t)(rand() % 2), ns = place ? 9000 : 1000;
         if (one)
