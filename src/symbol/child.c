@@ -112,7 +112,8 @@ static bool ask_parent(void *ctx, const struct job_question *q, struct job_answe
     return true;
 }
 
-static void work(uint64_t file_bytes, struct bytes build_id, struct asked asked)
+static void work(uint64_t file_bytes, struct bytes build_id, struct asked asked,
+                 const struct child_options *options)
 {
     struct job job = {.build_id = build_id, .asked = asked, .ask = ask_parent};
     struct message m = {.type = MESSAGE_END, .code = ORIEL_ENOMEM};
@@ -125,7 +126,8 @@ static void work(uint64_t file_bytes, struct bytes build_id, struct asked asked)
     }
     m.unconfined = !confine_calls();
     buf_init(&image);
-    m.code = job_run(&job, &image, &m.result);
+    m.code = options->run ? options->run(options->how, &job, &image, &m.result)
+                          : job_run(&job, &image, &m.result);
     m.image_bytes = m.code == 0 ? image.size : 0;
     if (send_all(0, &m, sizeof m))
         send_all(0, image.data, m.image_bytes);
@@ -283,10 +285,10 @@ static int explain(int rc, int status, uint32_t timeout_ms, struct oriel_err *er
 }
 
 static void run_child(int sock, int fd, uint64_t file_bytes, struct bytes build_id,
-                      struct asked asked, uint64_t memory, uint32_t timeout_ms)
+                      struct asked asked, uint64_t memory, const struct child_options *options)
 {
-    if (confine_process(sock, fd, memory, timeout_ms))
-        work(file_bytes, build_id, asked);
+    if (confine_process(sock, fd, memory, options->timeout_ms))
+        work(file_bytes, build_id, asked, options);
     _exit(0);
 }
 
@@ -305,7 +307,7 @@ int child_run(int fd, struct bytes build_id, struct asked asked,
     uint64_t memory = in_use ? in_use + file_bytes + options->memory_bytes : 0;
     pid_t pid = fork();
     if (pid == 0)
-        run_child(pair[1], fd, file_bytes, build_id, asked, memory, options->timeout_ms);
+        run_child(pair[1], fd, file_bytes, build_id, asked, memory, options);
     int errno_value = errno;
     close(pair[1]);
     if (pid < 0) {

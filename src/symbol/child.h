@@ -18,6 +18,9 @@ struct child_options {
      * from a hostile file; *out_file numbers what was opened. */
     int (*open)(void *ctx, const struct job_question *q, uint32_t *out_file);
     void *ctx;
+    /* The job; NULL: job_run. */
+    int (*run)(const void *how, const struct job *job, struct buf *out, struct job_result *result);
+    const void *how;
 };
 struct child_outcome {
     int code; /* of the job */

@@ -14,6 +14,7 @@
 #include "symbol/cache.h"
 #include "symbol/child.h"
 #include "symbol/find.h"
+#include "symbol/inside.h"
 #include "symbol/table.h"
 
 struct symbols {
@@ -103,6 +104,11 @@ void symbols_close(struct symbols *s)
 const struct symbols_stats *symbols_stats(const struct symbols *s)
 {
     return &s->stats;
+}
+
+struct finder *symbols_finder(struct symbols *s)
+{
+    return &s->finder;
 }
 
 /* ---- one module ---- */
