@@ -33,6 +33,7 @@
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
 #define SAMPLING_NS UINT64_C(4000000) /* longest sleep while the kernel copies stacks */
+#define CUT_TOLD 50u                  /* one stack of so many that is not whole is worth a line */
 #define COMMIT_BYTES_MAX (1u << 20)
 
 struct record_options {
@@ -106,12 +107,12 @@ static const struct option_def options[] = {
     {.name = "rate",
      .type = OPTION_INT,
      AT(rate),
-     .fallback = "0",
+     .fallback = "99",
      .min = 0,
      .max = 10000,
      .arg = "HZ",
-     .help = "also sample where the program spends its time, so often per second of CPU time, and "
-             "where it waits; 0 = not"},
+     .help = "look where the program is, so often per second of CPU time, and where it waits; 0 = "
+             "do not"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -246,15 +247,22 @@ static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
 static void before_close(void *user, struct model_catalog *c)
 {
     const struct recording *r = user;
+    const struct perf_ability *can = &r->sampling;
     bool wanted = false;
-    char lost[24];
+    char text[200];
     for (unsigned i = 0; i < r->outputs.count; i++)
         wanted |= wants_symbols(r->outputs.items[i].exporter, r->call);
     if (wanted)
         (void)symbolize(c, false);
-    snprintf(lost, sizeof lost, "%llu", (unsigned long long)r->sampling.lost);
-    if (r->sampling.lost)
-        (void)artifact_set(c, "oriel.sample.lost", lost);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
+    if (can->lost)
+        (void)artifact_set(c, "oriel.sample.lost", text);
+    snprintf(text, sizeof text,
+             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
+             (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
+             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+    if (can->cut * CUT_TOLD > can->stacks)
+        (void)artifact_set(c, "oriel.sample.cut", text);
 }
 
 /* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for
@@ -283,9 +291,7 @@ static void watch_cpu(struct recording *r)
     session_on_close(r->session, before_close, r);
     int rc = session_add_source(r->session, &source_perf, &how, &err);
     if (rc < 0)
-        cli_note("record: no samples: %s", err.text);
-    else if (can->missing[0])
-        cli_note("record: %s", can->missing);
+        snprintf(can->missing, sizeof can->missing, "no samples: %.200s", err.text);
     snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
     struct model_catalog *c = session_catalog(r->session);
     if (rc == 0)
@@ -442,11 +448,13 @@ static void finish(struct recording *r, struct ending *out)
                            .duration_ns = r->ended_ns - r->started_ns,
                            .still_running = r->still_running,
                            .dumps = r->dumps,
+                           .sampled = r->sampling.cpu,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
     if (r->sampling.lost)
         cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
                  (unsigned long long)r->sampling.lost);
+    snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.missing);
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);

@@ -70,8 +70,10 @@ static void summary(struct screen *s, const struct ending *e)
     if (c->processes > 1)
         fact(s, c->processes, "process", "processes");
     fact(s, c->threads, "thread", "threads");
-    fact(s, reading_spans(c), "span", "spans");
-    fact(s, reading_events(c), "event", "events");
+    if (reading_spans(c) || reading_events(c) || !c->by_type[ORIEL_REC_SAMPLE]) {
+        fact(s, reading_spans(c), "span", "spans");
+        fact(s, reading_events(c), "event", "events");
+    }
     if (c->by_type[ORIEL_REC_SAMPLE])
         fact(s, c->by_type[ORIEL_REC_SAMPLE], "sample", "samples");
     losses(s, c);
@@ -82,6 +84,8 @@ static void troubles(struct screen *s, const struct ending *e)
 {
     const struct session_counts *c = &e->counts;
     char n[NUM_TEXT_MAX];
+    if (e->unseen[0])
+        buf_printf(&s->text, "not seen: %s\n", e->unseen);
     if (e->trouble[0])
         buf_printf(&s->text, "oriel: %s\n", e->trouble);
     for (unsigned i = 0; i < e->outputs->count; i++) {
@@ -142,9 +146,12 @@ static void put_top(struct screen *s, const struct buf *report)
     for (unsigned lines = 0; from < end && lines < REPORT_LINES; lines++) {
         const char *next = memchr(from, '\n', (size_t)(end - from));
         next = next ? next + 1 : end;
-        if (lines && next - from == 1)
+        bool empty = next - from == 1;
+        /* The empty line comes first; a line alone leads to the table below it. */
+        if (empty && lines > 2)
             return;
-        buf_put(&s->text, from, (size_t)(next - from));
+        if (!empty || lines == 0)
+            buf_put(&s->text, from, (size_t)(next - from));
         from = next;
     }
 }
@@ -203,6 +210,11 @@ static void nothing(struct screen *s, const struct ending *e)
         buf_printf(&s->text,
                    "oriel: %s recorded nothing: no annotated line was reached, or --filter "
                    "left none\n",
+                   e->program);
+    else if (e->sampled)
+        buf_printf(&s->text,
+                   "oriel: %s recorded nothing: it was over before the first sample; a higher "
+                   "--rate sees more\n",
                    e->program);
     else
         buf_printf(&s->text,

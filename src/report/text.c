@@ -23,19 +23,30 @@ static const char *plural(uint64_t n)
 static void put_summary(const struct report *r, const struct report_facts *f, struct buf *out)
 {
     char duration[NUM_TEXT_MAX], spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], lost[NUM_TEXT_MAX];
-    uint64_t lost_total = report_lost_total(f);
+    uint64_t lost_total = report_lost_total(f), samples = 0;
+    for (int kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+        samples += r->profile.samples[kind];
     unsigned processes = r->catalog->process_count, threads = r->catalog->thread_count;
     num_duration(duration, report_offset(r, r->last_ns));
     num_count(spans, r->spans);
     num_count(events, r->events.count);
     num_count(lost, lost_total);
-    sheet_line(
-        r, out, TABLE_BOLD,
-        "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s span%s \u00b7 %s event%s "
-        "\u00b7 %s lost%s%.200s",
-        duration, processes, processes == 1 ? "" : "es", threads, plural(threads), spans,
-        plural(r->spans), events, plural(r->events.count), lost, f->path ? " \u00b7 " : "",
-        f->path ? f->path : "");
+    bool only_sampled = samples && r->spans == 0 && r->events.count == 0;
+    if (only_sampled)
+        sheet_line(r, out, TABLE_BOLD,
+                   "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s sample%s \u00b7 "
+                   "%s lost%s%.200s",
+                   duration, processes, processes == 1 ? "" : "es", threads, plural(threads),
+                   num_count(spans, samples), plural(samples), lost, f->path ? " \u00b7 " : "",
+                   f->path ? f->path : "");
+    else
+        sheet_line(
+            r, out, TABLE_BOLD,
+            "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s span%s \u00b7 %s event%s "
+            "\u00b7 %s lost%s%.200s",
+            duration, processes, processes == 1 ? "" : "es", threads, plural(threads), spans,
+            plural(r->spans), events, plural(r->events.count), lost, f->path ? " \u00b7 " : "",
+            f->path ? f->path : "");
 }
 
 /* Said by the recorder, who saw the program end. */
@@ -343,6 +354,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     put_summary(r, &f, out);
     put_death(r, out);
     put_losses(r, &f, out);
+    report_text_unseen(r, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);
     if (!r->options.no_crash)

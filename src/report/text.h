@@ -12,6 +12,10 @@
 int report_text_activity(const struct report *r, struct buf *out);
 /* What was sampled. 0 or ORIEL_ENOMEM. */
 int report_text_profile(const struct report *r, struct buf *out);
+/* What sampling could not see; where the time went in one line; by thread. */
+void report_text_unseen(const struct report *r, struct buf *out);
+void report_text_times(const struct report *r, struct buf *out);
+int report_text_threads(const struct report *r, struct buf *out);
 /* what was asked for with from and to. */
 void report_text_latency(const struct report *r, struct buf *out);
 /* the slowest traces as trees. 0 or ORIEL_ENOMEM. */

@@ -172,11 +172,14 @@ int report_text_profile(const struct report *r, struct buf *out)
 {
     struct frames f;
     int rc = frames_init(&f, &r->catalog->stacks);
+    report_text_times(r, out);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
         if (r->profile.samples[kind])
             rc = put_functions(r, &f, kind, out);
     if (rc == 0)
         rc = put_spans(r, out);
+    if (rc == 0)
+        rc = report_text_threads(r, out);
     frames_done(&f);
     return rc;
 }

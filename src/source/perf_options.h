@@ -40,6 +40,9 @@ struct perf_ability {
     bool off_cpu_stack; /* and where it waits */
     bool wakes;         /* and who ends that */
     uint32_t rate;      /* what the kernel lets us have */
+    uint64_t stacks;    /* walked so far */
+    uint64_t cut;       /* of these, not up to the thread's start */
+    const char *cut_by; /* why most of them; NULL: none */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
     char missing[256];  /* one line: what is not seen and why; "" nothing */
 };

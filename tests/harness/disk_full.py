@@ -28,7 +28,7 @@ def one_size(bench, kib):
         capture = f"{mount}/c.oriel"
         # Not compressed: the disk is full soon, and bytes can be told from bytes.
         done = bench.record([bench.tool("flood"), bench.page(), str(kib * PER_KIB + 20000), PAUSE_US], capture,
-                            ("--ring", "16M", "--compression", "none"))
+                            ("--ring", "16M", "--rate", "0", "--compression", "none"))
         tries = bench.tries()
         bench.check(done.returncode == 7 and done.stdout == f"done {tries}\n".encode(),
                     f"{kib} KiB: the program noticed: {done.returncode} {done.stdout}")

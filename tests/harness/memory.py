@@ -65,7 +65,7 @@ def sealed_ring(bench):
 
 def capped(bench, mib):
     done = bench.record([bench.tool("flood"), bench.page(), str(mib * 72000), "20"], options=(
-        "--max-size", f"{mib}M", "--compression", "none"))
+        "--max-size", f"{mib}M", "--rate", "0", "--compression", "none"))
     bench.check(done.returncode == 7, f"cap: status {done.returncode}")
     size = os.path.getsize(bench.path("c.oriel"))
     bench.check(size <= mib << 20, f"cap: {size} bytes")

@@ -11,7 +11,7 @@ COMMANDS = ("record", "probes", "filter", "report", "flame", "export", "recover"
 
 class Command(Scenario):
     def capture(self, name="c.oriel", spans=2000):
-        run = self.oriel("record", "--no-report", "-o", name, "--", EMITTER, "spans", spans)
+        run = self.oriel("record", "--rate", 0, "--no-report", "-o", name, "--", EMITTER, "spans", spans)
         self.assertEqual(run.returncode, 0, run.stderr)
         return self.dir / name
 

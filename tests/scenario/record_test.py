@@ -70,7 +70,7 @@ class Record(Scenario):
         self.assertEqual(run.stdout, "[]\n")
 
     def test_every_event_is_kept(self):
-        run = self.oriel("record", "-o", "c.oriel", "--ring", "64MiB", "--", EMITTER, "events",
+        run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "--ring", "64MiB", "--", EMITTER, "events",
                          50000, 4)
         report = self.report("c.oriel")
         self.assertEqual(report["counts"]["events"] + self.lost(report), self.emitted(run.stdout))
@@ -107,7 +107,7 @@ class Record(Scenario):
     def test_end_is_one_screen_that_leads_on(self):
         run = self.oriel("record", "-o", "c.oriel", "--", EMITTER, "spans", 1000)
         lines = run.stderr.splitlines()
-        self.assertRegex(lines[0], r"^oriel  .* 1 thread · 1,000 spans · 1,000 events · 0 lost · "
+        self.assertRegex(lines[0], r"^oriel  .* 1 thread · 1,000 spans · 1,000 events · (\d+ samples? · )?0 lost · "
                                    r"c\.oriel$")
         self.assertIn("where the time went", run.stderr)
         self.assertRegex(lines[-1], r"^next: oriel report c\.oriel · ")
@@ -115,11 +115,11 @@ class Record(Scenario):
         self.assertNotIn("\033", run.stderr)
 
     def test_no_report_leaves_the_summary_line(self):
-        run = self.oriel("record", "--no-report", "-o", "c.oriel", "--", EMITTER, "spans", 10)
+        run = self.oriel("record", "--rate", 0, "--no-report", "-o", "c.oriel", "--", EMITTER, "spans", 10)
         self.assertEqual(len(run.stderr.splitlines()), 2)
 
     def test_program_without_annotations_gets_one_line_and_leaves_no_run(self):
-        run = self.oriel("record", "true")
+        run = self.oriel("record", "--rate", 0, "true")
         self.assertIn("recorded nothing", self.one_line(run.stderr))
         self.assertEqual(list((self.dir / ".oriel/runs").iterdir()), [])
 
@@ -148,7 +148,7 @@ class Record(Scenario):
         self.assertRegex(run.stderr, "2 processes")
 
     def test_grandchildren_are_recorded(self):
-        run = self.oriel("record", "-o", "c.oriel", "--", "sh", "-c",
+        run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "--", "sh", "-c",
                          f"{EMITTER} events 100 1; {EMITTER} events 100 1; true")
         self.assertEqual(run.returncode, 0)
         report = self.report("c.oriel")
@@ -179,10 +179,10 @@ class Record(Scenario):
         self.assertEqual(self.report("c.oriel")["counts"]["events"], 200)
 
     def test_filter_reaches_the_program(self):
-        run = self.oriel("record", "--filter", "warn", "-o", "c.oriel", "--", EMITTER, "events",
-                         100, 1)
+        run = self.oriel("record", "--rate", 0, "--filter", "warn", "-o", "c.oriel", "--", EMITTER,
+                         "events", 100, 1)
         self.assertIn("recorded nothing", run.stderr)
-        run = self.oriel("record", "-o", "c.oriel", "--", EMITTER, "events", 100, 1,
+        run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "--", EMITTER, "events", 100, 1,
                          env={**self.env, "ORIEL_FILTER": "warn"})
         self.assertIn("recorded nothing", run.stderr)
 

@@ -94,6 +94,29 @@ static struct model_process *process_of(struct perf_source *p, int32_t pid, uint
     return known ? known : add_process(p, pid, unix_ns);
 }
 
+static void name_thread(struct perf_source *p, struct perf_thread *t, const char *name)
+{
+    struct model_str old = t->thread->name;
+    size_t n = strlen(t->comm);
+    if (old.n != n || (n && memcmp(old.p, t->comm, n) != 0))
+        return;
+    snprintf(t->comm, sizeof t->comm, "%s", name);
+    (void)model_thread_set_name(p->catalog, t->thread,
+                                (struct model_str){t->comm, (uint32_t)strlen(t->comm)});
+}
+
+/* A thread that never named itself is called what it was started as. */
+static void name_as_started(struct perf_source *p, struct perf_thread *t, int32_t pid)
+{
+    char path[64], name[32];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, t->thread->tid);
+    long n = os_read_file(path, name, sizeof name);
+    if (n > 1) {
+        name[n - 1] = 0;
+        name_thread(p, t, name);
+    }
+}
+
 static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_t tid,
                                       uint64_t unix_ns)
 {
@@ -115,6 +138,7 @@ static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_
         mem_free(t);
         return NULL;
     }
+    name_as_started(p, t, pid);
     return t;
 }
 
@@ -258,10 +282,8 @@ static void named(struct perf_source *p, const struct perf_record *r)
     if (r->u.comm.exec)
         replaced(p, r);
     struct perf_thread *t = thread_of(p, r);
-    const char *name = r->u.comm.name;
-    if (t && t->thread->name.n == 0)
-        (void)model_thread_set_name(p->catalog, t->thread,
-                                    (struct model_str){name, (uint32_t)strlen(name)});
+    if (t)
+        name_thread(p, t, r->u.comm.name);
 }
 
 static void ended(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
@@ -311,6 +333,24 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
     p->ended = true;
 }
 
+/* What the recorder says about it, so far. */
+static void tell(const struct perf_source *p)
+{
+    const struct space_counts *c = &p->spaces.counts;
+    uint64_t most = 0;
+    p->ability->lost = p->counts.lost + p->counts.no_memory;
+    p->ability->stacks = c->walks;
+    p->ability->cut = 0;
+    for (unsigned i = 0; i < UNWIND_END_COUNT; i++) {
+        if (unwind_end_is_complete((enum unwind_end)i))
+            continue;
+        p->ability->cut += c->ends[i];
+        if (c->ends[i] > most)
+            p->ability->cut_by = unwind_end_text((enum unwind_end)i);
+        most = c->ends[i] > most ? c->ends[i] : most;
+    }
+}
+
 static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
                      struct oriel_err *err)
 {
@@ -340,7 +380,7 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
     if (p->ability)
-        p->ability->lost = p->counts.lost + p->counts.no_memory;
+        tell(p);
     return taken > 0 || batch->record_count > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 

@@ -33,6 +33,7 @@ struct perf_thread {
     uint32_t serial; /* of that stream */
     struct perf_wait wait;
     struct perf_window *window; /* waits that are counted together; NULL none */
+    char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
 };
 
 struct perf_counts {
