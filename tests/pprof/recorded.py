@@ -84,7 +84,7 @@ def main(oriel, sampled, directory):
             sys.exit("no %s in:\n%s" % (expected, raw[:2000]))
     # Without samples: one line, no file.
     empty = os.path.join(directory, "empty.oriel")
-    run(oriel, "record", "--no-report", "-o", empty, "--", "true")
+    run(oriel, "record", "--rate", "0", "--no-report", "-o", empty, "--", "true")
     done = subprocess.run([oriel, "export", "--to", "pprof", "-o", profile + ".none", empty],
                           text=True, capture_output=True)
     if done.returncode != 1 or "--rate" not in done.stderr or done.stderr.count("\n") != 1:
