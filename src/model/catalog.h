@@ -93,6 +93,8 @@ struct model_catalog {
     uint8_t session_id[16];
     uint64_t start_ns;                /* unix; when the recording began */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
+    uint64_t loss_changes;            /* grows when a live source changes a count of losses:
+                                       * outlets of records save it before the source forgets it */
     struct model_stacks stacks;       /* what samples refer to */
 };
 

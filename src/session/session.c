@@ -57,6 +57,7 @@ struct session {
     uint64_t commit_bytes, commit_delay_ns, deadline_ns;
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
     uint64_t committed_ns;
+    uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
     uint64_t step_bytes;
     bool pending, started, ended, broken, finished;
@@ -425,11 +426,15 @@ static int poll_sides(struct session *s)
     return result;
 }
 
+/* The source forgets who lost what when it is acknowledged: losses are saved
+ * before, also where no record came with them. */
 static void commit(struct session *s, uint64_t now)
 {
+    bool always = s->ended || s->loss_changes != s->catalog.loss_changes;
+    s->loss_changes = s->catalog.loss_changes;
     for (unsigned i = 0; i < s->outlet_count; i++)
         if (s->outlets[i].exporter->wants & EXPORT_RECORDS)
-            outlet_flush(&s->outlets[i], s->ended); /* at the end also the last losses */
+            outlet_flush(&s->outlets[i], always);
     if (s->source->commit)
         s->source->commit(s->source_state);
     s->pending = false;

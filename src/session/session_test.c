@@ -334,6 +334,26 @@ TEST(session_sums_losses_of_threads_and_of_nobody)
     session_free(s);
 }
 
+TEST(losses_are_flushed_before_a_silent_source_is_acknowledged)
+{
+    begin(&ring_like, 1, 1);
+    script.live = true;
+    add(&of_records, "0");
+    CHECK_EQ(session_step(s, &err), SOURCE_DATA);
+    session_flush(s);
+    int flushes = told[0].flushes, commits = seen.commits;
+    session_flush(s);
+    CHECK_EQ(told[0].flushes, flushes); /* nothing new */
+    session_catalog(s)->loss_changes++;
+    session_flush(s);
+    CHECK_EQ(told[0].flushes, flushes + 1);
+    session_flush(s);
+    CHECK_EQ(told[0].flushes, flushes + 1);
+    CHECK_EQ(seen.commits, commits + 3);
+    session_finish(s, &err);
+    session_free(s);
+}
+
 TEST(session_counts_for_a_failing_outlet_and_serves_the_others)
 {
     begin(&file_like, 4, 10);

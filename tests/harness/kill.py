@@ -82,7 +82,8 @@ def one_kill(build, work, rng, both, ring):
     if both:
         first, second = rng.sample([writer, recorder.pid], 2)
         os.kill(first, signal.SIGKILL)
-        time.sleep(rng.choice((0, rng.random() * 0.01)))  # the second may see the first die
+        # The second may see the first die, and get anywhere in what follows from it.
+        time.sleep(rng.choice((0, 0.01, 0.1)) * rng.random())
         os.kill(second, signal.SIGKILL)
     else:
         os.kill(writer, signal.SIGKILL)

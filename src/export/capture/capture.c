@@ -147,7 +147,8 @@ static int capture_write(void *state, const struct model_batch *batch, struct or
 static int capture_flush(void *state, struct oriel_err *err)
 {
     struct capture *c = state;
-    int rc = c->encoder.records ? capture_write_records(c, false) : 0;
+    bool news = c->encoder.records || c->loss_changes != c->env.catalog->loss_changes;
+    int rc = news ? capture_write_records(c, false) : 0;
     capture_update_last_words(c);
     return answer(c, rc, err);
 }

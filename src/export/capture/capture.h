@@ -33,6 +33,7 @@ struct capture {
     uint64_t words_at;  /* offset of the two slots; UINT64_MAX: not in the file */
     uint64_t schema_at; /* file size when the schema was last written */
     uint64_t seq, records;
+    uint64_t loss_changes; /* of the catalog, as the last chunk tells it */
     uint32_t resources_told;
     unsigned rest_pause;   /* chunks whose rest section is not worth compressing */
     bool full;             /* the last chunk did not fit */

@@ -482,6 +482,36 @@ TEST(losses_reach_the_file_even_when_no_record_does)
     maker_done(&m);
 }
 
+/* A recorder that is killed after the flush has told whose they were. */
+TEST(losses_after_the_last_record_reach_the_file_with_a_flush)
+{
+    struct maker m;
+    struct pen pen = {0};
+    struct eye eye;
+    maker_init(&m, 2);
+    maker_spans(&m, 2, 2, 2000);
+    pen_open(&pen, &m.catalog);
+    export_capture.write(&pen.state, &m.batch, NULL);
+    export_capture.flush(&pen.state, NULL);
+    m.catalog.threads[1]->lost[ORIEL_LOST_RING_FULL] = 40;
+    m.catalog.loss_changes++;
+    export_capture.flush(&pen.state, NULL);
+    size_t size = pen.bytes.size;
+    export_capture.flush(&pen.state, NULL);
+    CHECK_EQ(pen.bytes.size, size); /* told once */
+    REQUIRE(eye_open(&eye, pen.bytes.data, pen.bytes.size) == 0);
+    eye_drain(&eye, 500);
+    const struct model_thread *t = model_catalog_thread(&eye.catalog, m.catalog.threads[1]->serial);
+    REQUIRE(t != NULL);
+    CHECK_EQ(t->lost[ORIEL_LOST_RING_FULL], 40);
+    CHECK_EQ(eye.catalog.lost[ORIEL_LOST_RING_FULL], 0);
+    CHECK_EQ(eye.records, m.batch.record_count);
+    eye_close(&eye);
+    pen_close(&pen);
+    pen_done(&pen);
+    maker_done(&m);
+}
+
 TEST(a_pipe_gets_a_readable_stream_with_the_last_words_at_its_end)
 {
     struct maker m;

@@ -319,10 +319,12 @@ int capture_write_records(struct capture *c, bool final)
     int rc = make_chunk(c, &end, final);
     if (rc == 0) {
         rc = write_whole(c, &fitted);
-        if (rc == 0)
+        if (rc == 0) {
             written = end;
-        else if (rc == ORIEL_ENOSPC)
+            c->loss_changes = c->env.catalog->loss_changes;
+        } else if (rc == ORIEL_ENOSPC) {
             (void)write_part(c, fitted, &written);
+        }
         c->full = rc == ORIEL_ENOSPC;
     }
     c->records += written.records;

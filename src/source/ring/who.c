@@ -312,6 +312,7 @@ void ring_who_lost(struct ring *r, struct ring_stream *s)
         uint64_t now = RING_LOAD(&t->lost[i]);
         /* A writer that found room after all takes a loss back. */
         s->thread->lost[i] += now - s->lost_seen[i];
+        r->catalog->loss_changes += now != s->lost_seen[i];
         s->lost_seen[i] = now;
     }
 }
