@@ -59,10 +59,10 @@ if(VALGRIND AND NOT (CMAKE_CROSSCOMPILING OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR
     if(NOT room IN_LIST memcheck_rooms OR name IN_LIST memcheck_not)
       continue()
     endif()
-    add_test(NAME memcheck.${name} COMMAND ${VALGRIND} -q --error-exitcode=99 --leak-check=full
+    add_test(NAME memcheck.${name} COMMAND ${VALGRIND} -q --fair-sched=try --error-exitcode=99 --leak-check=full
       --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect
       $<TARGET_FILE:${target}>)
-    set_tests_properties(memcheck.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS memcheck
+    set_tests_properties(memcheck.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS memcheck
       ENVIRONMENT TEST_SLOWDOWN=500)
   endforeach()
 endif()

@@ -39,22 +39,26 @@
 /* Order against signal handlers of this thread only: no instruction. */
 #define ORIEL_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
+/* The clock that inline code reads; elsewhere no thread has that one. */
+ORIEL_INLINE uint64_t oriel_ticks_inline(void)
 {
 #if defined(__x86_64__)
-    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_TSC)) {
-        uint32_t lo, hi;
-        __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-        return ((uint64_t)hi << 32) | lo;
-    }
+    uint64_t lo, hi; /* the instruction clears the upper halves */
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return hi << 32 | lo;
 #elif defined(__aarch64__)
-    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_CNTVCT)) {
-        uint64_t v;
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
-        return v;
-    }
+    uint64_t v;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+    return v;
+#else
+    return 0;
 #endif
-    (void)t;
+}
+
+ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
+{
+    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_INLINE))
+        return oriel_ticks_inline();
     return oriel_abi_ticks_slow();
 }
 
@@ -63,7 +67,18 @@ struct oriel_emit {
     struct oriel_thread *thread;
     struct oriel_gate *gate;
     uint64_t *words; /* where the record starts; NULL: not recorded */
+    uint32_t open;   /* what the gate's `ready` is again afterwards */
 };
+
+/* The time of a span's end. That the gate was open to inline code says which clock
+ * it is: asked of a register, not of memory. A mark in the clock's place is not
+ * seen here; the next begin or event sees it. */
+ORIEL_INLINE uint64_t oriel_end_ticks(struct oriel_emit e)
+{
+    if (ORIEL_LIKELY(e.open == ORIEL_GATE_INLINE))
+        return oriel_ticks_inline();
+    return oriel_abi_ticks_slow();
+}
 
 /* Added to the bytes of a record that ends something: it may use room that is
  * kept for such, so that a full ring loses begins before it loses ends. */
@@ -74,19 +89,25 @@ ORIEL_INLINE struct oriel_emit oriel_emit_start(size_t bytes)
 {
     struct oriel_emit e;
     struct oriel_gate *g = oriel_tls.gate;
-    if (ORIEL_UNLIKELY(!__atomic_load_n(&g->ready, __ATOMIC_RELAXED)))
+    ORIEL_SIGNAL_FENCE();
+    e.open = g->ready; /* nobody's to write but this thread's and its handlers' */
+    if (ORIEL_UNLIKELY(e.open != ORIEL_GATE_INLINE))
         goto slow;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
     e.gate = g;
     e.thread = oriel_tls.thread;
     e.words = (uint64_t *)e.thread->head;
-    if (ORIEL_LIKELY((uintptr_t)e.words + bytes <= ORIEL_GATE_LIMIT(g)))
+    if (ORIEL_LIKELY((uintptr_t)e.words + bytes <= ORIEL_GATE_LIMIT(g))) {
+        if (!e.words)
+            __builtin_unreachable(); /* so the caller's test costs nothing here */
         return e;
-    __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED); /* not interrupted, just full */
+    }
+    __atomic_store_n(&g->ready, e.open, __ATOMIC_RELAXED); /* not interrupted, just full */
 slow:
     g = oriel_emit_slow(bytes);
     e.gate = g;
+    e.open = g ? g->open : 0;
     e.thread = g ? g->thread : 0;
     e.words = g ? (uint64_t *)g->thread->head : 0;
     return e;
@@ -97,7 +118,7 @@ ORIEL_INLINE void oriel_emit_commit(struct oriel_emit e, const uint64_t *end)
 {
     __atomic_store_n(&e.thread->head, (uintptr_t)end, __ATOMIC_RELEASE);
     ORIEL_SIGNAL_FENCE();
-    __atomic_store_n(&e.gate->ready, 1u, __ATOMIC_RELAXED);
+    __atomic_store_n(&e.gate->ready, e.open, __ATOMIC_RELAXED);
 }
 
 /* Raw id of the record at e.words: its position in the region's streams. */
@@ -106,11 +127,17 @@ ORIEL_INLINE uint64_t oriel_emit_id(struct oriel_emit e)
     return (uint64_t)(uintptr_t)e.words + e.thread->id_bias;
 }
 
-/* ---- thread context for outside profilers (OTEP 4947) ---- */
+/*
+ * ---- thread context for outside profilers (OTEP 4947) ----
+ * Whoever reads it has interrupted the thread, so one store of eight bytes changes
+ * the span at once. The trace changes only while the context is not valid, as it
+ * is wherever no span is open.
+ */
 
 ORIEL_INLINE void oriel_ctx_trace(struct oriel_thread *t, uint64_t hi, uint64_t lo)
 {
     memcpy(t->ctx.trace_id, &hi, 8);
+    ORIEL_SIGNAL_FENCE(); /* two stores; joined in a vector register they cost more */
     memcpy(t->ctx.trace_id + 8, &lo, 8);
 }
 
@@ -118,18 +145,15 @@ ORIEL_INLINE void oriel_ctx_trace(struct oriel_thread *t, uint64_t hi, uint64_t 
 
 ORIEL_INLINE uint32_t oriel_stack_push(struct oriel_thread *t, uint64_t id, uint32_t site)
 {
-    uint32_t depth = t->depth;
-    uint64_t w3c = oriel_id_mix(id);
-    t->depth = depth + 1;
-    ORIEL_SIGNAL_FENCE();
-    t->ctx.valid = 0;
-    ORIEL_SIGNAL_FENCE();
+    const uint64_t w3c = oriel_id_mix(id), site_and_flags = site;
+    const uint32_t depth = t->depth;
     if (ORIEL_LIKELY(depth < ORIEL_STACK_DEPTH)) {
         t->stack[depth].id = id;
-        t->stack[depth].site = site;
-        t->stack[depth].flags = 0;
+        memcpy(&t->stack[depth].site, &site_and_flags, 8); /* one store for both */
     }
-    if (depth == 0)
+    ORIEL_SIGNAL_FENCE(); /* what counts as on the stack is there */
+    t->depth = depth + 1;
+    if (depth == 0) /* no context is valid then */
         oriel_ctx_trace(t, t->trace_hi, w3c ^ t->trace_salt);
     memcpy(t->ctx.span_id, &w3c, 8);
     ORIEL_SIGNAL_FENCE();
@@ -141,8 +165,6 @@ ORIEL_INLINE uint32_t oriel_stack_push(struct oriel_thread *t, uint64_t id, uint
  * stack after a longjmp over open scopes. */
 ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
 {
-    t->ctx.valid = 0;
-    ORIEL_SIGNAL_FENCE();
     t->depth = depth;
     if (depth && ORIEL_LIKELY(depth <= ORIEL_STACK_DEPTH)) {
         const struct oriel_stack_entry *top = &t->stack[depth - 1];
@@ -150,6 +172,8 @@ ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
         memcpy(t->ctx.span_id, &w3c, 8);
         ORIEL_SIGNAL_FENCE();
         t->ctx.valid = 1;
+    } else {
+        t->ctx.valid = 0;
     }
 }
 
@@ -170,9 +194,10 @@ ORIEL_INLINE struct oriel_emit oriel_begin_start(oriel_word word, size_t field_b
 {
     struct oriel_emit e = oriel_emit_start(16 + field_bytes);
     if (ORIEL_LIKELY(e.words)) {
+        uint64_t ticks = oriel_ticks(e.thread);
         e.words[0] =
             ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0, ORIEL_RECORDED(word));
-        e.words[1] = oriel_ticks(e.thread);
+        e.words[1] = ticks;
     }
     return e;
 }
@@ -181,6 +206,8 @@ ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit e, oriel_wo
                                                    const uint64_t *end)
 {
     struct oriel_scope s = {oriel_emit_id(e), 0, 0};
+    if (!s.id)
+        __builtin_unreachable(); /* so a scope that ends in sight is not asked whether it began */
     /* The stack entry is complete before the gate opens, so a handler never
      * sees a span that was committed but is not on the stack. */
     s.depth = oriel_stack_push(e.thread, s.id, ORIEL_RECORDED(word));
@@ -199,8 +226,9 @@ ORIEL_INLINE void oriel_end(struct oriel_scope *scope)
         oriel_abi_end_lost(depth);
         return;
     }
+    uint64_t ticks = oriel_end_ticks(e);
     e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)id);
-    e.words[1] = oriel_ticks(e.thread);
+    e.words[1] = ticks;
     oriel_stack_pop(e.thread, depth);
     oriel_emit_commit(e, e.words + 2);
 }

@@ -84,7 +84,7 @@ static int child_of_racers(struct wire_region *region)
     return slots_of(region, getpid()) == 1 ? 0 : 1;
 }
 
-TEST_T(threads_that_race_after_a_fork_claim_one_slot, 120)
+TEST_T(threads_that_race_after_a_fork_claim_one_slot, 600)
 {
     struct recording r = {0};
     recording_begin(&r, NULL);

@@ -14,7 +14,7 @@ uint32_t oriel_include_args;
 
 uint64_t oriel_abi_ticks_slow(void)
 {
-    if (oriel_tls.thread->clock == WIRE_CLOCK_MARK)
+    if (oriel_tls.thread->clock == ORIEL_CLOCK_MARK)
         rec_switch_look();
     return clock_ticks((enum oriel_clock)rec_runtime.clock);
 }
@@ -36,7 +36,7 @@ static struct oriel_gate *make_room(struct oriel_gate *g, size_t wanted)
         return g;
     rec_count_lost(t, fits ? ORIEL_LOST_RING_FULL : ORIEL_LOST_TOO_LARGE);
     ORIEL_SIGNAL_FENCE();
-    __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
+    __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -48,6 +48,7 @@ static void follow_context(struct oriel_thread *second, const struct oriel_threa
     if (second->depth > 1)
         return;
     second->depth = 0;
+    second->ctx.valid = 0; /* as it is wherever no span is current */
     if (depth && depth <= ORIEL_STACK_DEPTH) {
         second->stack[0] = first->stack[depth - 1];
         memcpy(second->ctx.trace_id, first->ctx.trace_id, 16);

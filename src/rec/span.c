@@ -35,6 +35,7 @@ static void push_context(struct oriel_thread *t, struct oriel_guard *g, uint64_t
     g->id = id;
     g->flags = 1;
     g->depth = oriel_stack_push(t, id, site);
+    ORIEL_SIGNAL_FENCE();
     t->ctx.valid = 0;
     ORIEL_SIGNAL_FENCE();
     oriel_ctx_trace(t, trace_hi, trace_lo);
@@ -48,14 +49,17 @@ static void pop_context(struct oriel_thread *t, const struct oriel_guard *g)
 {
     if (t == &rec_null_thread || t->depth <= g->depth)
         return;
-    oriel_stack_pop(t, g->depth);
+    t->ctx.valid = 0;
+    ORIEL_SIGNAL_FENCE();
     oriel_ctx_trace(t, g->trace_hi, g->trace_lo);
+    ORIEL_SIGNAL_FENCE();
+    oriel_stack_pop(t, g->depth);
 }
 
 struct oriel_guard oriel_span_enter(const struct oriel_span *span)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
-    struct oriel_emit e = {0, 0, 0};
+    struct oriel_emit e = {0, 0, 0, 0};
     if (span && span->id)
         e = oriel_emit_start(24);
     if (!e.words)
@@ -105,7 +109,7 @@ static uint64_t span_id_of(const struct oriel_span *span)
 
 void oriel_span_status(const struct oriel_span *span, enum oriel_status code, const char *message)
 {
-    struct oriel_emit e = {0, 0, 0};
+    struct oriel_emit e = {0, 0, 0, 0};
     struct oriel_val_str text = oriel_val_cstr(message ? message : "");
     uint64_t id = span_id_of(span);
     size_t bytes = 32 + oriel_size_str(text);

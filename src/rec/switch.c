@@ -46,7 +46,7 @@ static void look(struct oriel_gate *g)
     if (copy_directives(shared, text, &gen) && rec_sites_filter(text))
         __atomic_store_n(&applied, gen, __ATOMIC_RELEASE);
     else
-        __atomic_store_n(&g->thread->clock, WIRE_CLOCK_MARK, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&g->thread->clock, ORIEL_CLOCK_MARK, __ATOMIC_SEQ_CST);
 }
 
 void rec_switch_look(void)

@@ -205,7 +205,8 @@ static struct oriel_gate *claim_block(bool nested, uint32_t primary)
 static void open_gate(struct oriel_gate *g)
 {
     g->live = 1;
-    __atomic_store_n(&g->ready, 1u, __ATOMIC_RELAXED);
+    g->open = rec_runtime.clock == ORIEL_CLOCK_INLINE ? ORIEL_GATE_INLINE : ORIEL_GATE_OTHER;
+    __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
 }
 
 /* The spans that were open when a recording ended are still open in the next. */

@@ -56,9 +56,6 @@ enum wire_region_flag {
     WIRE_REGION_CRASH = 8         /* note the signals that end programs (wire/crash.h) */
 };
 
-/* In place of a thread block's clock: the directives were switched, look. */
-#define WIRE_CLOCK_MARK 0x80000000u
-
 /* A pair of readings taken together; brackets calibrate ticks to time. */
 struct wire_anchor {
     uint64_t ticks;

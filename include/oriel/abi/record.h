@@ -154,13 +154,12 @@ enum oriel_lost_cause {
 #define ORIEL_RECORD_LOW(h) ((uint32_t)((h) >> 32))
 
 /* Raw id to W3C span id (bijective; the id's bytes in memory order on a
- * little-endian machine are its W3C bytes). Zero is not a valid result. */
+ * little-endian machine are its W3C bytes). Zero, which is no span in either
+ * form, stays zero, and nothing else becomes it. */
 static inline uint64_t oriel_id_mix(uint64_t raw)
 {
-    raw ^= raw >> 32;
     raw *= UINT64_C(0xd6e8feb86659fd93);
-    raw ^= raw >> 32;
-    return raw ? raw : UINT64_C(0x9e3779b97f4a7c15);
+    return raw ^ raw >> 32;
 }
 
 #ifdef __cplusplus

@@ -35,7 +35,7 @@ extern ORIEL_EXPORT uint32_t oriel_include_args;
  * counted as lost, write nothing. */
 ORIEL_EXPORT struct oriel_gate *oriel_emit_slow(size_t bytes);
 
-/* The thread's clock where it is not the counter of this machine. */
+/* The thread's clock where inline code can't read it, or a mark stands in its place. */
 ORIEL_EXPORT uint64_t oriel_abi_ticks_slow(void);
 
 /* Everything with fields that arrive as an array: bindings, rare records. */

@@ -44,6 +44,16 @@ struct oriel_otel_ctx {
 };
 
 enum oriel_clock { ORIEL_CLOCK_TSC = 0, ORIEL_CLOCK_MONOTONIC = 1, ORIEL_CLOCK_CNTVCT = 2 };
+/* The one that inline code reads with one instruction. */
+#if defined(__x86_64__)
+#define ORIEL_CLOCK_INLINE 0u
+#elif defined(__aarch64__)
+#define ORIEL_CLOCK_INLINE 2u
+#else
+#define ORIEL_CLOCK_INLINE 3u /* none has it */
+#endif
+/* In place of a thread's clock: the directives were switched, look. */
+#define ORIEL_CLOCK_MARK 0x80000000u
 
 enum oriel_thread_state {
     ORIEL_THREAD_FREE = 0,
@@ -85,15 +95,19 @@ struct oriel_thread {
     struct oriel_stack_entry stack[ORIEL_STACK_DEPTH];
 };
 
+#define ORIEL_GATE_INLINE 1u
+#define ORIEL_GATE_OTHER 2u
 struct oriel_gate {
     uintptr_t limit; /* end of what may be written to the current chunk */
-    uint32_t ready;  /* 1: a record may be started; 0: take the slow path */
+    uint32_t ready;  /* 0: take the slow path; else `open`: a record may be started */
     uint32_t live;   /* 1 while owned; wiped by fork */
     uint32_t slot;   /* index in the region's thread table */
     uint32_t nested; /* 1: the gate of a thread's second block */
     struct oriel_thread *thread;
     struct oriel_gate *second; /* for emits that interrupt an emit; NULL until then */
-    uint64_t pad[3];
+    uint32_t open;             /* ORIEL_GATE_INLINE, or another: the clock is another one */
+    uint32_t pad0;
+    uint64_t pad[2];
 };
 
 struct oriel_tls {

@@ -253,7 +253,7 @@ TEST(switched_directives_reach_the_threads_and_the_waiting_ends_when_they_look)
     REQUIRE(rw_attach_path(&p, region_path(r)) && rw_thread_start(&t, &p, 0));
     REQUIRE(region_switch(region_path(r), "db=off", 1, &threads, &waiting, &err) == 0);
     CHECK(threads == 1 && waiting == 1);
-    CHECK_EQ(t.t->clock, WIRE_CLOCK_MARK);
+    CHECK_EQ(t.t->clock, ORIEL_CLOCK_MARK);
     CHECK_STR(p.shared->directives, "db=off");
     CHECK_EQ(p.shared->filter_gen % 2, 0);
     CHECK_EQ(region_switch(region_path(r), "db=no", 1, &threads, &waiting, &err), ORIEL_EINVAL);

@@ -136,9 +136,9 @@ static unsigned each_thread(struct mapped *m, bool mark)
             state != ORIEL_THREAD_PASSING)
             continue;
         if (mark)
-            __atomic_store_n(&t->clock, WIRE_CLOCK_MARK, __ATOMIC_SEQ_CST);
+            __atomic_store_n(&t->clock, ORIEL_CLOCK_MARK, __ATOMIC_SEQ_CST);
         waiting += state == ORIEL_THREAD_LIVE &&
-                   __atomic_load_n(&t->clock, __ATOMIC_ACQUIRE) == WIRE_CLOCK_MARK;
+                   __atomic_load_n(&t->clock, __ATOMIC_ACQUIRE) == ORIEL_CLOCK_MARK;
     }
     return waiting;
 }
