@@ -189,7 +189,9 @@ static int parse_words(struct parser *p)
     while (p->at < p->count) {
         char *word = p->words[p->at++];
         int rc = 0;
-        if (strcmp(word, "--") == 0) {
+        if (strcmp(word, "--") == 0 && call->command->sides) {
+            call->args[call->arg_count++] = word;
+        } else if (strcmp(word, "--") == 0) {
             take_rest(p);
         } else if (word[0] != '-' || word[1] == 0) {
             call->args[call->arg_count++] = word;

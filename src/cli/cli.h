@@ -43,6 +43,7 @@ struct cli_command {
     size_t options_size;
     int min_args, max_args; /* max < 0: any number */
     bool program;           /* the first positional begins somebody else's command line */
+    bool sides;             /* "--" separates positionals and is one of them */
     bool outlet;            /* has --to NAME; options of that outlet are accepted */
     bool hidden;
     /* Returns the exit status. */

@@ -37,7 +37,7 @@
 #define COMMIT_BYTES_MAX (1u << 20)
 
 struct record_options {
-    const char *output, *filter, *to, *summary;
+    const char *output, *name, *filter, *to, *summary;
     uint64_t ring, max_size, slow_span;
     int policy;
     int64_t rate;
@@ -54,6 +54,12 @@ static const struct option_def options[] = {
      .arg = "FILE",
      .letter = 'o',
      .help = "capture to write (default: a new run in .oriel/runs)"},
+    {.name = "name",
+     .type = OPTION_STRING,
+     AT(name),
+     .arg = "NAME",
+     .help = "what to call the run in .oriel/runs (default: as the program); oriel diff and report "
+             "find it by that"},
     {.name = "ring",
      .type = OPTION_SIZE,
      AT(ring),
@@ -211,7 +217,8 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
                        "overwrite-oldest");
     int rc = region_check_directives(filter_of(o), err);
     if (rc == 0)
-        rc = outputs_choose(&r->outputs, o->to, o->output, call->args[0], err);
+        rc = outputs_choose(&r->outputs, o->to, o->output,
+                            o->name && o->name[0] ? o->name : call->args[0], err);
     if (rc == 0)
         rc = make_region(r, err);
     if (rc == 0 && o->slow_span)

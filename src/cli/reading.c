@@ -36,6 +36,25 @@ static int refuse_ring(const char *path, struct oriel_err *err)
     return 0;
 }
 
+/* What is no file may be a run: "@2", "codesearch". */
+static int find_run(struct reading *r, struct oriel_err *err)
+{
+    struct runs runs;
+    struct stat st;
+    if (stat(r->path, &st) == 0)
+        return 0;
+    int rc = runs_match(r->path, &runs);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", r->path, err_text(rc));
+    if (runs.count)
+        snprintf(r->path, sizeof r->path, "%s", runs.items[0].path);
+    else if (r->path[0] == '@')
+        rc = err_set(err, ORIEL_ENOTFOUND, "%s: there are not so many runs; oriel runs lists them",
+                     r->path);
+    runs_done(&runs);
+    return rc;
+}
+
 int reading_open(struct reading *r, const char *path, struct oriel_err *err)
 {
     *r = (struct reading){.verb = "reading", .start_ns = clock_mono_ns()};
@@ -44,6 +63,8 @@ int reading_open(struct reading *r, const char *path, struct oriel_err *err)
         rc = runs_newest(r->path, sizeof r->path, err);
     else if ((size_t)snprintf(r->path, sizeof r->path, "%s", path) >= sizeof r->path)
         rc = err_set(err, ORIEL_EINVAL, "the path is longer than %zu bytes", sizeof r->path - 1);
+    if (rc == 0)
+        rc = find_run(r, err);
     if (rc < 0)
         return rc;
     struct stat st;

@@ -84,6 +84,48 @@ int runs_newest(char *out, size_t n, struct oriel_err *err)
     return fits ? 0 : err_set(err, ORIEL_ELIMIT, "%s: the path is too long", RUNS_DIR);
 }
 
+/* "1120-101530-codesearch-2" is of "codesearch". */
+static bool is_of(const char *name, const char *word)
+{
+    enum { STAMP = 12 }; /* MMDD-HHMMSS- */
+    size_t n = strlen(word);
+    if (strlen(name) < STAMP + n || n == 0 || strncmp(name + STAMP, word, n) != 0)
+        return false;
+    const char *rest = name + STAMP + n;
+    return rest[0] == 0 ||
+           (rest[0] == '-' && rest[1] && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+}
+
+static bool is_meant(const struct run *r, size_t number, const char *word, bool *out_exact)
+{
+    const char *name = strrchr(r->dir, '/') + 1;
+    char age[24];
+    snprintf(age, sizeof age, "@%zu", number);
+    *out_exact = strcmp(name, word) == 0 || strcmp(age, word) == 0;
+    return *out_exact || is_of(name, word);
+}
+
+int runs_match(const char *word, struct runs *out)
+{
+    struct runs all;
+    int rc = runs_list(&all);
+    *out = (struct runs){0};
+    bool exact = false;
+    for (size_t i = 0; rc == 0 && i < all.count && !exact; i++) {
+        if (!is_meant(&all.items[i], i + 1, word, &exact))
+            continue;
+        if (exact)
+            out->count = 0;
+        struct run *slot = VEC_PUSH(out);
+        if (slot)
+            *slot = all.items[i];
+        else
+            rc = ORIEL_ENOMEM;
+    }
+    runs_done(&all);
+    return rc;
+}
+
 /* The last component of a path, of letters that are harmless in a file name. */
 static void short_name(const char *program, char out[64])
 {

@@ -34,6 +34,10 @@ int runs_list(struct runs *out);
 void runs_done(struct runs *r);
 /* Path of the newest capture. 0, or ORIEL_ENOTFOUND with a line. */
 int runs_newest(char *out, size_t n, struct oriel_err *err);
+/* Runs that a person means by a word: "@1" is the newest, "@2" the one before; the name of a
+ * run's directory; or what the run is of ("codesearch", or as `record --name` called it): all
+ * of these, newest first. 0 (none is no error) or ORIEL_ENOMEM. */
+int runs_match(const char *word, struct runs *out);
 /* Make the directory of a new run of `program` (a path or a name); several in
  * one second get -2, -3, ... 0, or a code with a line. */
 int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err);

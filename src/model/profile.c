@@ -78,6 +78,7 @@ int model_profile_add(struct model_profile *p, const struct model_sample *s)
         return ORIEL_ENOMEM;
     row->weight += s->weight;
     row->count += s->count;
+    row->square += (double)s->weight * (double)s->weight;
     p->samples[s->kind]++;
     p->weight[s->kind] += s->weight;
     p->first_ns = s->t_ns < p->first_ns ? s->t_ns : p->first_ns;

@@ -16,6 +16,7 @@
 
 struct model_profile_row {
     uint64_t weight, count; /* sums */
+    double square;          /* of each sample's weight, summed: what the sum may be off by */
     uint64_t span_id;       /* W3C; only when rows are kept by span */
     uint8_t trace_id[16];
     const struct model_site *site; /* of the innermost span; NULL none */

@@ -176,25 +176,30 @@ static int put_data(struct frames *f, const struct model_profile *p, const struc
     return rc;
 }
 
-int flame_html(struct frames *f, const struct model_profile *p, const struct model_catalog *c,
-               const struct flame_options *o, struct buf *out)
+void flame_page(const struct buf *data, struct buf *out)
 {
     const char *page = (const char *)report_flame_html;
     const char *at = memmem(page, report_flame_html_bytes, place_of_data, sizeof place_of_data - 1);
-    struct buf data;
-    buf_init(&data);
-    int rc = put_data(f, p, c, o, &data);
     buf_put(out, page, (size_t)(at - page));
     /* "</script>" in a name must not end the data; in JSON a '<' stands in
      * strings only. */
-    for (size_t i = 0; rc == 0 && i < data.size; i++) {
-        if (data.data[i] == '<')
+    for (size_t i = 0; i < data->size; i++) {
+        if (data->data[i] == '<')
             buf_puts(out, "\\u003c");
         else
-            buf_putc(out, data.data[i]);
+            buf_putc(out, data->data[i]);
     }
     at += sizeof place_of_data - 1;
     buf_put(out, at, report_flame_html_bytes - (size_t)(at - page));
+}
+
+int flame_html(struct frames *f, const struct model_profile *p, const struct model_catalog *c,
+               const struct flame_options *o, struct buf *out)
+{
+    struct buf data;
+    buf_init(&data);
+    int rc = put_data(f, p, c, o, &data);
+    flame_page(&data, out);
     rc = data.failed || out->failed ? ORIEL_ENOMEM : rc;
     buf_done(&data);
     return rc;

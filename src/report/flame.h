@@ -17,4 +17,7 @@ struct flame_options {
 int flame_html(struct frames *f, const struct model_profile *p, const struct model_catalog *c,
                const struct flame_options *o, struct buf *out);
 
+/* Append the page with `data`, JSON as flame.c and diff_json.c make it, in its place. */
+void flame_page(const struct buf *data, struct buf *out);
+
 #endif

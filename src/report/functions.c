@@ -88,10 +88,12 @@ static bool add_function(struct function_sums *out, struct seen *seen, uint32_t 
     if (first_in_row(seen, at, row)) {
         sum->total += r->weight;
         sum->total_count += r->count;
+        sum->total_square += r->square;
     }
     if (innermost) {
         sum->self += r->weight;
         sum->self_count += r->count;
+        sum->self_square += r->square;
     }
     return true;
 }

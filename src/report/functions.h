@@ -26,6 +26,7 @@ struct function_sum {
     uint32_t frame;
     uint64_t self, total;
     uint64_t self_count, total_count; /* samples */
+    double self_square, total_square; /* sums of the squares of their weights */
 };
 struct function_sums {
     VEC(struct function_sum) items; /* by self, then total, descending */

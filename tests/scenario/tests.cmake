@@ -14,6 +14,16 @@ target_compile_options(sampled PRIVATE -O2 -g -fomit-frame-pointer)
 target_link_libraries(sampled PRIVATE Threads::Threads)
 set_target_properties(sampled PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# Two builds of one program, one function slower in the second.
+foreach(build before after)
+  add_executable(changed_${build} tests/scenario/changed.c)
+  target_compile_options(changed_${build} PRIVATE -O2 -g)
+  target_compile_definitions(changed_${build} PRIVATE
+    PARSE_MS=$<IF:$<STREQUAL:${build},before>,120,220>)
+  set_target_properties(changed_${build} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+endforeach()
+
 file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
 foreach(script ${scenarios})
   get_filename_component(name ${script} NAME_WE)
@@ -21,7 +31,7 @@ foreach(script ${scenarios})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
   set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 600
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>")
+    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>")
 endforeach()
 
 # Clocks are faked from outside, which a static command would not notice.

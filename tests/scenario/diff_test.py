@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""oriel diff: two builds of a program, and twice the same one."""
+import json
+import os
+
+from tool import Scenario, main
+
+BEFORE, AFTER = os.environ["CHANGED_BEFORE"], os.environ["CHANGED_AFTER"]
+
+
+class Diff(Scenario):
+    def record(self, program, *names):
+        for name in names:
+            (self.dir / name).parent.mkdir(exist_ok=True)
+            run = self.oriel("record", "--rate", 999, "--no-report", "-o", name, "--", program)
+            self.assertEqual(run.returncode, 0, run.stderr)
+
+    def diff(self, *words, status=0):
+        run = self.oriel("diff", *words)
+        self.assertEqual(run.returncode, status, run.stderr)
+        return run
+
+    def cpu(self, *words):
+        told = json.loads(self.diff("--json", "--kind", "cpu", *words).stdout)
+        return told["compared"][0]
+
+    def test_the_slower_function_of_a_build_is_ranked_first(self):
+        self.record(BEFORE, "a1.oriel", "a2.oriel")
+        self.record(AFTER, "b1.oriel", "b2.oriel")
+        sides = ("a1.oriel", "a2.oriel", "--", "b1.oriel", "b2.oriel")
+        cpu = self.cpu(*sides)
+        first = cpu["functions"][0]
+        self.assertEqual((cpu["guilty"], first["name"]), ("parse", "parse"))
+        self.assertTrue(first["self"]["sure"])
+        self.assertAlmostEqual(first["self"]["before"] / 1e6, 120, delta=25)
+        self.assertAlmostEqual(first["self"]["after"] / 1e6, 220, delta=30)
+        self.assertEqual([f["name"] for f in cpu["functions"] if f["self"]["sure"]], ["parse"])
+        text = self.diff(*sides).stdout
+        self.assertRegex(text, r"  more  parse \(changed.c:\d+\): .*; called from load\n")
+        # For a check: one line and a status.
+        failed = self.diff("--fail-over", "5%", *sides, status=1)
+        self.assertRegex(self.one_line(failed.stderr), "% worse, more than 5 %: parse ")
+        self.diff("--fail-over", "400%", *sides)
+        self.assertIn("| parse | ", self.diff("--markdown", *sides).stdout)
+
+    def test_one_build_is_not_told_apart_from_itself(self):
+        self.record(BEFORE, "a/1.oriel", "a/2.oriel", "b/1.oriel", "b/2.oriel")
+        for sides in (("a", "b"), ("a/1.oriel", "b/1.oriel")):
+            cpu = self.cpu(*sides)
+            self.assertIsNone(cpu["guilty"])
+            self.assertEqual([f["name"] for f in cpu["functions"] if f["self"]["sure"]], [])
+            self.assertIn("no function changed by more than noise", self.diff(*sides).stdout)
+            self.diff("--kind", "cpu", "--fail-over", "0", *sides)
+
+    def test_runs_are_found_by_age_and_by_name(self):
+        for program, name in ((BEFORE, "before"), (AFTER, "after")):
+            run = self.oriel("record", "--rate", 999, "--no-report", "--name", name, "--", program)
+            self.assertEqual(run.returncode, 0, run.stderr)
+        by_name = self.cpu("before", "after")
+        self.assertEqual(by_name["guilty"], "parse")
+        self.assertEqual(self.cpu("@2", "@1"), by_name)
+        self.assertIsNone(self.cpu("@1", "@2")["guilty"])
+        self.assertIn("no run", self.one_line(self.diff("@2", "@7", status=1).stderr))
+
+    def test_the_page_is_written_once_and_not_over_another(self):
+        self.record(BEFORE, "a.oriel")
+        self.diff("-o", "d.html", "a.oriel", "a.oriel")
+        self.assertIn('"other":[', (self.dir / "d.html").read_text())
+        self.one_line(self.diff("-o", "d.html", "a.oriel", "a.oriel", status=1).stderr)
+        self.diff("-f", "-o", "d.html", "a.oriel", "a.oriel")
+
+    def test_spans_are_compared_without_any_sample(self):
+        for name in ("a.oriel", "b.oriel"):
+            run = self.oriel("record", "--no-report", "-o", name, "--", os.environ["EMITTER"],
+                             "spans", 3, 1, 0)
+            self.assertEqual(run.returncode, 0, run.stderr)
+        told = json.loads(self.diff("--json", "a.oriel", "b.oriel").stdout)
+        self.assertIn("spans", [f["kind"] for f in told["compared"]])
+
+    def test_what_makes_no_sense_is_refused_in_one_line(self):
+        self.record(BEFORE, "a.oriel")
+        (self.dir / "empty").mkdir()
+        for words in (("a.oriel",), ("--", "a.oriel"), ("a.oriel", "--"), ("a.oriel",) * 3,
+                      ("a.oriel", "--", "a.oriel", "--", "a.oriel"),
+                      ("--confidence", "30", "a.oriel", "a.oriel"),
+                      ("--fail-over", "much", "a.oriel", "a.oriel")):
+            self.one_line(self.diff(*words, status=2).stderr)
+        for words in (("a.oriel", "nothing"), ("empty", "a.oriel")):
+            self.one_line(self.diff(*words, status=1).stderr)
+
+
+if __name__ == "__main__":
+    main()
