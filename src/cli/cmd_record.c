@@ -16,12 +16,11 @@
 #include "cli/cli.h"
 #include "cli/ending.h"
 #include "cli/outputs.h"
-#include "cli/symbolize.h"
+#include "cli/sampling.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
 #include "session/crash.h"
 #include "session/pace.h"
-#include "source/perf_options.h"
 #include "source/region_io.h"
 #include "source/slow_span.h"
 #include "util/num.h"
@@ -144,7 +143,7 @@ struct recording {
     struct slow_watch *slow; /* NULL: not wanted */
     unsigned dumps;
     char dump[160]; /* why the last one was */
-    struct perf_ability sampling;
+    struct sampling sampling;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -236,75 +235,16 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
                : 0;
 }
 
-/* An outlet may have an option that says it wants none. */
-static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
-{
-    const struct option_def *d = e->options ? option_find(e->options, "symbols", 7) : NULL;
-    if (!(e->wants & EXPORT_SYMBOLS))
-        return false;
-    if (e != call->outlet || !d || d->type != OPTION_BOOL)
-        return true;
-    bool value;
-    memcpy(&value, (const char *)call->outlet_options + d->offset, sizeof value);
-    return value;
-}
-
-/* Outlets that write functions get them before they close. What was lost is
- * part of the recording. */
-static void before_close(void *user, struct model_catalog *c)
-{
-    const struct recording *r = user;
-    const struct perf_ability *can = &r->sampling;
-    bool wanted = false;
-    char text[200];
-    for (unsigned i = 0; i < r->outputs.count; i++)
-        wanted |= wants_symbols(r->outputs.items[i].exporter, r->call);
-    if (wanted)
-        (void)symbolize(c, false);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
-    if (can->lost)
-        (void)artifact_set(c, "oriel.sample.lost", text);
-    snprintf(text, sizeof text,
-             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
-             (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
-             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
-    if (can->cut * CUT_TOLD > can->stacks)
-        (void)artifact_set(c, "oriel.sample.cut", text);
-}
-
-/* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for
- * a plain user: the more samples, the less of each. What is deeper is read from
- * the program. */
-static uint32_t stack_bytes(int64_t rate)
-{
-    return rate <= 200 ? 65528 : rate <= 1000 ? 32768 : 8192;
-}
-
 /* Sampling stands beside the ring. Refused, it costs a line, not the recording.
  * Opened on ourselves and inherited: it wakes with the exec of the program. */
 static void watch_cpu(struct recording *r)
 {
-    struct perf_ability *can = &r->sampling;
     struct oriel_err err = {0};
-    const struct perf_options how = {.pid = getpid(),
-                                     .rate = (uint32_t)r->options->rate,
-                                     .stack_bytes = stack_bytes(r->options->rate),
-                                     .off_cpu = true,
-                                     .kernel = true,
-                                     .ability = can};
-    char rate[24];
-    if (r->options->rate == 0)
-        return;
-    session_on_close(r->session, before_close, r);
-    int rc = session_add_source(r->session, &source_perf, &how, &err);
-    if (rc < 0)
-        snprintf(can->missing, sizeof can->missing, "no samples: %.200s", err.text);
-    snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
-    struct model_catalog *c = session_catalog(r->session);
-    if (rc == 0)
-        (void)artifact_set(c, "oriel.sample.rate", rate);
-    if (can->missing[0])
-        (void)artifact_set(c, "oriel.sample.missing", can->missing);
+    r->sampling.rate = r->options->rate;
+    r->sampling.outputs = &r->outputs;
+    r->sampling.call = r->call;
+    if (r->options->rate)
+        (void)sampling_start(&r->sampling, r->session, getpid(), false, &err);
 }
 
 /* ---- while it runs ---- */
@@ -340,7 +280,7 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     step(r, &result);
     uint64_t bytes = session_step_bytes(r->session, &more);
     uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
-    return r->sampling.cpu && ns > SAMPLING_NS ? SAMPLING_NS : ns;
+    return r->sampling.can.cpu && ns > SAMPLING_NS ? SAMPLING_NS : ns;
 }
 
 /* Every dump is told in the recording, with its reason. */
@@ -455,13 +395,13 @@ static void finish(struct recording *r, struct ending *out)
                            .duration_ns = r->ended_ns - r->started_ns,
                            .still_running = r->still_running,
                            .dumps = r->dumps,
-                           .sampled = r->sampling.cpu,
+                           .sampled = r->sampling.can.cpu,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
-    if (r->sampling.lost)
+    if (r->sampling.can.lost)
         cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
-                 (unsigned long long)r->sampling.lost);
-    snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.missing);
+                 (unsigned long long)r->sampling.can.lost);
+    snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.can.missing);
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);

@@ -3,7 +3,7 @@
 # up what is left. The full figures of docs/RELIABILITY.md are made by the same
 # scripts with larger counts.
 set(dir ${CMAKE_SOURCE_DIR}/tests/harness)
-set(programs writer flood crash forks signals churn purity)
+set(programs writer flood crowd crash forks signals churn purity)
 foreach(name ${programs})
   add_executable(harness_${name} ${dir}/${name}.c)
   target_link_libraries(harness_${name} PRIVATE oriel-core)
@@ -48,7 +48,7 @@ foreach(mode alone both)
     COMMAND python3 ${dir}/kill.py ${CMAKE_BINARY_DIR} --kills 100 ${flags})
   set_tests_properties(harness.kill_${mode} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON)
 endforeach()
-foreach(name disk_full crash exits copies stopped memory)
+foreach(name attach disk_full crash exits copies stopped memory)
   add_test(NAME harness.${name} COMMAND python3 ${dir}/${name}.py ${CMAKE_BINARY_DIR})
   set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 300 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)

@@ -6,8 +6,8 @@ import shutil
 
 from tool import EMITTER, ORIEL, Scenario, json, main, needs_full_speed, os, subprocess, time, unittest
 
-COMMANDS = ("record", "probes", "filter", "report", "flame", "diff", "export", "recover", "runs",
-            "doctor", "version")
+COMMANDS = ("record", "attach", "probes", "filter", "report", "flame", "diff", "export", "recover",
+            "runs", "doctor", "version")
 
 
 class Command(Scenario):

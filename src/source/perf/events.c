@@ -7,7 +7,6 @@
 #include "source/perf/perf.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -47,7 +46,7 @@ static void describe(struct perf_event_attr *a, const struct perf_options *o)
                                   .sample_type = perf_sample_type,
                                   .sample_regs_user = perf_register_mask,
                                   .sample_stack_user = o->stack_bytes,
-                                  .disabled = 1,
+                                  .disabled = !o->running,
                                   .inherit = 1,
                                   .enable_on_exec = !o->running,
                                   .exclude_kernel = 1,
@@ -175,27 +174,17 @@ static int add_everywhere(struct perf_events *e, const struct perf_event_attr *a
     return rc;
 }
 
-/* Every thread that runs now; those that start meanwhile are inherited. */
+int perf_events_add_thread(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
+                           enum perf_event_kind kind)
+{
+    return add_everywhere(e, a, tid, kind);
+}
+
 static int add_threads(struct perf_events *e, const struct perf_event_attr *a,
                        const struct perf_options *o, enum perf_event_kind kind)
 {
-    char path[64];
-    if (!o->running)
-        return add_everywhere(e, a, o->pid, kind);
-    snprintf(path, sizeof path, "/proc/%d/task", o->pid);
-    DIR *tasks = opendir(path);
-    if (!tasks)
-        return -ESRCH;
-    int rc = 0;
-    for (struct dirent *t; rc == 0 && (t = readdir(tasks)) != NULL;) {
-        int32_t tid = (int32_t)strtol(t->d_name, NULL, 10);
-        if (tid > 0)
-            rc = add_everywhere(e, a, tid, kind);
-        if (rc == -ESRCH && tid != o->pid)
-            rc = 0; /* it ended */
-    }
-    closedir(tasks);
-    return rc;
+    return o->running ? perf_attach_threads(e, a, o->pid, kind)
+                      : add_everywhere(e, a, o->pid, kind);
 }
 
 /* Those that were opened last. Always false. */
@@ -292,6 +281,9 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     e->ability.off_cpu = o->off_cpu;
     if (o->off_cpu)
         perf_points_add(e, &a, o);
+    rc = o->running ? perf_attach_rest(e, &a, o->pid) : 0;
+    if (rc < 0)
+        return fail(e, rc, o, err);
     /* Rings of CPUs that are off: there is nothing to read. */
     unsigned kept = 0;
     for (unsigned i = 0; i < e->ring_count; i++)
@@ -300,12 +292,6 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     e->ring_count = kept;
     say_missing(&e->ability, o, 0);
     return 0;
-}
-
-void perf_events_enable(struct perf_events *e)
-{
-    for (size_t i = 0; i < e->fd_count; i++)
-        (void)ioctl(e->fds[i], PERF_EVENT_IOC_ENABLE, 0);
 }
 
 void perf_events_close(struct perf_events *e)
@@ -318,6 +304,7 @@ void perf_events_close(struct perf_events *e)
     mem_free(e->fds);
     mem_free(e->ids);
     mem_free(e->kinds);
+    map_done(&e->attached);
     memset(e, 0, sizeof *e);
 }
 

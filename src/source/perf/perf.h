@@ -4,6 +4,7 @@
  * threads and children.
  *
  *   events.c  opens them, by a ladder from the best to what is permitted
+ *   attach.c  the threads of a program that runs already
  *   points.c  the scheduler's tracepoints among them
  *   ring.c    merges the per-CPU rings into one sequence by time
  *   record.c  bytes of the kernel -> struct perf_record
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "source/perf_options.h"
 
 /* ---- events.c ---- */
@@ -70,6 +72,7 @@ struct perf_events {
     uint32_t stack_bytes;
     struct perf_fields fields;
     struct perf_pace pace;
+    struct map attached; /* thread -> its process: what ran when we attached */
     struct perf_ability ability;
 };
 
@@ -88,11 +91,22 @@ bool perf_events_add(struct perf_events *e, const struct perf_event_attr *a,
 /* The same for whatever runs on each CPU, from now on. */
 bool perf_events_add_cpus(struct perf_events *e, const struct perf_event_attr *a,
                           enum perf_event_kind kind);
-/* Attached to a running program: from now on. */
-void perf_events_enable(struct perf_events *e);
+/* events.c, for attach.c: `a` on one thread and every CPU. 0 or -errno. */
+int perf_events_add_thread(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
+                           enum perf_event_kind kind);
 void perf_events_close(struct perf_events *e);
 /* Which event wrote a record with this id; PERF_EVENT_KINDS: none of ours. */
 enum perf_event_kind perf_events_kind(const struct perf_events *e, uint64_t id);
+
+/* ---- attach.c ---- */
+
+/* `a` on every thread that a running process and its children have now. 0 or
+ * -errno; -ESRCH: it is gone. */
+int perf_attach_threads(struct perf_events *e, const struct perf_event_attr *a, int32_t pid,
+                        enum perf_event_kind kind);
+/* After that, with events that count already: those that started meanwhile and did not
+ * inherit them. */
+int perf_attach_rest(struct perf_events *e, const struct perf_event_attr *a, int32_t pid);
 
 /* ---- record.c ---- */
 

@@ -19,6 +19,8 @@ void perf_rings_begin(struct perf_events *e)
 {
     for (unsigned i = 0; i < e->ring_count; i++) {
         struct perf_ring *r = &e->rings[i];
+        if (!r->base)
+            continue; /* of a CPU that is off */
         /* Pairs with the kernel's barrier before it moves the head. */
         r->head = __atomic_load_n(&page(r)->data_head, __ATOMIC_ACQUIRE);
     }
@@ -56,7 +58,7 @@ static const uint8_t *peek(struct perf_ring *r, size_t *out_bytes)
 /* Look at the record at the tail, once. */
 static bool look(struct perf_ring *r)
 {
-    if (!r->next) {
+    if (!r->next && r->base) {
         r->next = peek(r, &r->next_bytes);
         if (r->next && !perf_record_time(r->next, r->next_bytes, &r->next_ns))
             r->next_ns = 0; /* handed out at once, and found damaged there */

@@ -45,10 +45,11 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
         spaces_done(&p->spaces);
         return rc;
     }
-    if (o->running) {
-        perf_events_enable(&p->events);
-        (void)spaces_read(&p->spaces, o->pid);
-    }
+    size_t at = 0;
+    uint64_t tid, pid;
+    while (map_next(&p->events.attached, &at, &tid, &pid))
+        if (tid == pid)
+            (void)spaces_read(&p->spaces, (int32_t)pid);
     return 0;
 }
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Opens the sampling source of a session and writes into the recording what it
+ * could not see.
+ */
+#include "cli/sampling.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/symbolize.h"
+#include "session/artifact.h"
+
+#define CUT_TOLD 50u /* one stack of so many that is not whole is worth a line */
+
+/* An outlet may have an option that says it wants none. */
+static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
+{
+    const struct option_def *d = e->options ? option_find(e->options, "symbols", 7) : NULL;
+    if (!(e->wants & EXPORT_SYMBOLS))
+        return false;
+    if (e != call->outlet || !d || d->type != OPTION_BOOL)
+        return true;
+    bool value;
+    memcpy(&value, (const char *)call->outlet_options + d->offset, sizeof value);
+    return value;
+}
+
+/* Outlets that write functions get them before they close. What was lost is
+ * part of the recording. */
+static void before_close(void *user, struct model_catalog *c)
+{
+    const struct sampling *s = user;
+    const struct perf_ability *can = &s->can;
+    bool wanted = false;
+    char text[200];
+    for (unsigned i = 0; i < s->outputs->count; i++)
+        wanted |= wants_symbols(s->outputs->items[i].exporter, s->call);
+    if (wanted)
+        (void)symbolize(c, false);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
+    if (can->lost)
+        (void)artifact_set(c, "oriel.sample.lost", text);
+    snprintf(text, sizeof text,
+             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
+             (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
+             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+    if (can->cut * CUT_TOLD > can->stacks)
+        (void)artifact_set(c, "oriel.sample.cut", text);
+}
+
+/* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for
+ * a plain user: the more samples, the less of each. What is deeper is read from
+ * the program. */
+static uint32_t stack_bytes(int64_t rate)
+{
+    return rate <= 200 ? 65528 : rate <= 1000 ? 32768 : 8192;
+}
+
+int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bool running,
+                   struct oriel_err *err)
+{
+    assert(sampling->rate > 0 && sampling->outputs && sampling->call);
+    struct perf_ability *can = &sampling->can;
+    const struct perf_options how = {.pid = pid,
+                                     .running = running,
+                                     .rate = (uint32_t)sampling->rate,
+                                     .stack_bytes = stack_bytes(sampling->rate),
+                                     .off_cpu = true,
+                                     .kernel = true,
+                                     .ability = can};
+    char rate[24];
+    session_on_close(s, before_close, sampling);
+    int rc = session_add_source(s, &source_perf, &how, err);
+    if (rc < 0)
+        snprintf(can->missing, sizeof can->missing, "no samples: %.200s", err->text);
+    snprintf(rate, sizeof rate, "%lld", (long long)sampling->rate);
+    struct model_catalog *c = session_catalog(s);
+    if (rc == 0)
+        (void)artifact_set(c, "oriel.sample.rate", rate);
+    if (can->missing[0])
+        (void)artifact_set(c, "oriel.sample.missing", can->missing);
+    return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Sampling as record and attach do it: beside the ring of a session, told in
+ * the recording itself, and given its functions before the outlets close.
+ */
+#ifndef ORIEL_CLI_SAMPLING_H
+#define ORIEL_CLI_SAMPLING_H
+
+#include "cli/cli.h"
+#include "cli/outputs.h"
+#include "session/session.h"
+#include "source/perf_options.h"
+
+struct sampling {
+    const struct outputs *outputs;
+    const struct cli_call *call;
+    int64_t rate;
+    struct perf_ability can; /* missing: also when nothing at all is permitted */
+};
+
+/* Begin, before the first step of `s`; `sampling` must outlive it. `running`: `pid`
+ * runs already. Else the events wake with the exec of a child of `pid`. Codes of
+ * the source; the session goes on without samples all the same. */
+int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bool running,
+                   struct oriel_err *err);
+
+#endif
