@@ -206,7 +206,10 @@ void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, ui
     const struct ring_process *p = s->process;
     const struct run run = {r, c, map, words, words + count, ring_clock_limit(r, s->clock)};
     const uint64_t id_bias = c->id_base - c->stream_base;
-    uint64_t last = s->last_ns, position = c->stream_base + c->read;
+    /* Readings of the clocks since then may tell its time a little earlier. */
+    uint64_t promised = s->next_ns < r->watermark_ns ? s->next_ns : r->watermark_ns;
+    uint64_t last = promised > s->last_ns ? promised : s->last_ns;
+    uint64_t position = c->stream_base + c->read;
     struct model_record *out = b->records + b->record_count;
     assert(b->record_capacity - b->record_count >= count / 2);
     for (uint64_t *w = words; w < run.end;) {
@@ -238,5 +241,6 @@ void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, ui
     }
     assert(last >= s->last_ns && out <= b->records + b->record_capacity);
     s->last_ns = last;
+    s->next_ns = 0;
     b->record_count = (size_t)(out - b->records);
 }

@@ -262,7 +262,8 @@ static uint64_t earliest(struct ring *r, struct ring_chunk *c)
     const uint64_t *words =
         (const uint64_t *)wire_region_chunk(&r->h, r->base, (uint32_t)(c - r->chunks));
     uint64_t first = map ? clock_map_ns(map, RING_LOAD(&words[1])) : 0;
-    return first > s->last_ns ? first : s->last_ns;
+    s->next_ns = first > s->last_ns ? first : s->last_ns;
+    return s->next_ns;
 }
 
 /*

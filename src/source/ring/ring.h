@@ -72,6 +72,7 @@ struct ring_stream {
     uintptr_t base; /* of the region in the owner's mapping, as the owner said */
     uint64_t start_time;
     uint64_t last_ns; /* time of its last record */
+    uint64_t next_ns; /* time of the one after, if a watermark was set by it; else 0 */
     uint64_t checked_ns;
     uint64_t lost_seen[ORIEL_LOST_CAUSES];
     uint64_t over_scan, looked_at;

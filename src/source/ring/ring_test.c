@@ -359,7 +359,7 @@ TEST(an_entry_that_was_never_finished_blocks_nobody)
     finish(&f);
 }
 
-TEST_T(a_log_entry_of_no_length_at_all_is_passed_though_it_is_marked, 10)
+TEST(a_log_entry_of_no_length_at_all_is_passed_though_it_is_marked)
 {
     struct fixture f;
     start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
@@ -443,7 +443,7 @@ TEST(a_watermark_follows_when_nothing_happens)
     start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
     rw_event(&f.t, EVENT, 1);
     uint64_t t = only(&f, ORIEL_REC_EVENT)->t_ns;
-    uint64_t until = clock_mono_ns() + 5000000000;
+    uint64_t until = clock_mono_ns() + 300000000000; /* ends what hangs */
     do
         reader_poll(&f.r, 100);
     while (f.r.batch.watermark_ns <= t && clock_mono_ns() < until);
@@ -577,7 +577,7 @@ TEST(half_made_slots_of_the_dead_are_taken_back)
     *chunk = wire_claim(WIRE_CHUNK_CLAIMED, gone.slot + 1);
     __atomic_fetch_sub(&f.p.shared->free_chunks, 1, __ATOMIC_RELAXED);
     rw_thread_exit(&gone);
-    uint64_t until = clock_mono_ns() + 5000000000;
+    uint64_t until = clock_mono_ns() + 300000000000; /* ends what hangs */
     while ((*thread || *process || *chunk || gone.t->state) && clock_mono_ns() < until) {
         reader_poll(&f.r, 100);
         reader_commit(&f.r);

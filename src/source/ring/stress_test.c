@@ -398,7 +398,7 @@ static void under_fire(uint32_t policy)
     REQUIRE(reader_open(&r, region_path(region)) == 0);
     uint64_t sum = 0, until = clock_mono_ns() + 2000000000;
     size_t live = 0;
-    for (int round = 1; clock_mono_ns() < until; round++) {
+    for (int round = 1; clock_mono_ns() < until || !sum; round++) {
         int result = reader_poll(&r, 4096);
         CHECK(result >= 0);
         sum += touch(&r.batch);
