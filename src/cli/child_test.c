@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "test.h"
 
 static struct child c;
@@ -87,17 +86,15 @@ TEST(child_gets_the_ring_in_place_of_an_older_one)
 TEST(child_end_wakes_the_sleeper_at_once)
 {
     sh("exit 3");
-    uint64_t before = clock_mono_ns();
     while (!child_poll(&c))
-        child_sleep(&c, UINT64_C(30000000000));
-    CHECK(clock_mono_ns() - before < UINT64_C(10000000000));
+        child_sleep(&c, UINT64_C(86400000000000)); /* a day: this test does not last it */
     CHECK_EQ(WEXITSTATUS(c.status), 3);
     CHECK(c.alone);
 }
 
 TEST(child_is_not_alone_while_a_descendant_lives)
 {
-    sh("sleep 30 & echo $! > /dev/null; kill -0 $! && exit 4");
+    sh("sleep 86400 & echo $! > /dev/null; kill -0 $! && exit 4");
     wait_over();
     CHECK(!c.alone);
     /* It is ours now: we may end it, and then notice. */

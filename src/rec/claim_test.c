@@ -87,9 +87,10 @@ static int child_of_racers(struct wire_region *region)
 TEST_T(threads_that_race_after_a_fork_claim_one_slot, 600)
 {
     struct recording r = {0};
+    const unsigned long forks = test_times(FORKS);
     recording_begin(&r, NULL);
     struct wire_region *region = map_of(&r);
-    for (int i = 0; i < FORKS; i++) {
+    for (unsigned long i = 0; i < forks; i++) {
         int status = -1;
         pid_t pid = fork();
         if (pid == 0)
@@ -99,7 +100,7 @@ TEST_T(threads_that_race_after_a_fork_claim_one_slot, 600)
         recording_read(&r, false);
     }
     recording_read(&r, true);
-    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], FORKS * RACERS);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], forks * RACERS);
     CHECK_EQ(recording_lost_total(&r), 0);
     recording_end(&r);
 }

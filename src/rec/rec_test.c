@@ -365,7 +365,7 @@ TEST_T(a_signal_handler_that_interrupts_an_emit_loses_nothing, 120)
     recording_begin(&r, &o);
     sigaction(SIGALRM, &sa, NULL);
     setitimer(ITIMER_REAL, &every, NULL);
-    while (handled < 5000) {
+    while (handled < (int)test_times(5000)) {
         one_span();
         if (++spans % 20000 == 0)
             recording_read(&r, false);

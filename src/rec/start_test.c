@@ -106,7 +106,7 @@ TEST(start_and_stop_take_turns)
         CHECK_EQ(oriel_start(&o), 0); /* again is fine */
         CHECK(oriel_enabled());
         say(round);
-        CHECK_EQ(oriel_stop(10000), 0);
+        CHECK_EQ(oriel_stop(600000), 0);
         CHECK(!oriel_enabled());
         say(100);
         CHECK_EQ(take_texts("start.said"), round);
@@ -127,13 +127,13 @@ TEST(a_fork_child_that_starts_has_files_of_its_own)
         snprintf(traces, sizeof traces, "%s/child", test_tmpdir());
         bool good = oriel_start(&o) == 0;
         say(4);
-        good = good && oriel_stop(10000) == 0;
+        good = good && oriel_stop(600000) == 0;
         test_leave(good && take_texts("start.said") == 4 ? 0 : 1);
     }
     int status = -1;
     waitpid(pid, &status, 0);
     CHECK_EQ(status, 0);
-    CHECK_EQ(oriel_stop(10000), 0);
+    CHECK_EQ(oriel_stop(600000), 0);
     CHECK_EQ(take_texts("start.said"), 5);
 }
 #endif
@@ -182,7 +182,7 @@ TEST(a_thread_that_ends_after_its_recording_did_leaves_the_next_alone)
     recording_begin(&r, NULL);
     pthread_create(&t, NULL, leave_late, &ready);
     pthread_barrier_wait(&ready);
-    REQUIRE(rec_region_leave(1000));
+    REQUIRE(rec_region_leave(600000));
     rec_region_drop();
     recording_begin(&second, NULL);
     say(5);

@@ -10,6 +10,7 @@
 #include "symbol/table.h"
 #include "test.h"
 
+enum { PATIENT_MS = 600000 }; /* ends what hangs */
 static const struct bytes no_id = {NULL, 0};
 static const uint64_t address = 0x1000;
 
@@ -52,7 +53,7 @@ TEST(a_readable_file_comes_back_as_a_table)
 {
     struct child_outcome outcome;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    CHECK_EQ(run(fd, NULL, 20000, &outcome, NULL), 0);
+    CHECK_EQ(run(fd, NULL, PATIENT_MS, &outcome, NULL), 0);
     CHECK_EQ(outcome.code, 0);
     CHECK(outcome.result.flags & TABLE_HAS_SYMBOLS);
     CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left behind */
@@ -95,7 +96,7 @@ TEST(a_reader_that_crashes_costs_one_line)
     /* Its build-id is not the one wanted, so more is asked for; by then the file
      * has been cut, and what is mapped of it is gone. */
     struct answer a = {.fd = fd, .act = shorten, .path = "/proc/self/exe"};
-    int rc = run(fd, &a, 20000, &outcome, &err);
+    int rc = run(fd, &a, PATIENT_MS, &outcome, &err);
     CHECK(a.calls > 0);
     /* Either it looked at what is gone, or it had no need to. */
     if (rc != 0)
@@ -112,7 +113,7 @@ TEST(descriptors_are_given_back)
     close(before);
     for (int i = 0; i < 20; i++) {
         struct answer a = {.path = "/proc/self/exe"};
-        run(-1, &a, 20000, &outcome, NULL);
+        run(-1, &a, PATIENT_MS, &outcome, NULL);
     }
     int after = dup(0);
     CHECK_EQ(after, before);

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "symbol/find.h"
 #include "test.h"
 
@@ -26,7 +25,7 @@ static struct finder with_client(struct symbols_options *o, const char *script)
                                   .cache_max_bytes = 1 << 20,
                                   .debuginfod_urls = "http://127.0.0.1:1/",
                                   .debuginfod_find = client,
-                                  .debuginfod_ms = 5000};
+                                  .debuginfod_ms = 600000};
     return (struct finder){.options = o, .stats = &stats};
 }
 
@@ -65,12 +64,11 @@ TEST(a_server_that_hangs_is_waited_for_once_and_not_long)
 {
     struct symbols_options o;
     char out[4096];
-    struct finder f = with_client(&o, "exec sleep 100");
+    struct finder f = with_client(&o, "exec sleep 86400");
     o.debuginfod_ms = 100;
-    uint64_t before = clock_mono_ns();
     CHECK(!finder_fetch(&f, id, out, sizeof out));
+    o.debuginfod_ms = 3600000; /* once more would be longer than this test may last */
     CHECK(!finder_fetch(&f, id, out, sizeof out));
-    CHECK((clock_mono_ns() - before) / 1000000 < 20000);
     CHECK_EQ(stats.asked_servers, 1);
     finder_done(&f);
 }

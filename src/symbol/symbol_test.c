@@ -66,7 +66,7 @@ static const char *exe(void)
 static struct symbols *open_symbols(const char *cache)
 {
     struct symbols *s;
-    struct symbols_options o = {.size = sizeof o, .cache_dir = cache, .timeout_ms = 30000};
+    struct symbols_options o = {.size = sizeof o, .cache_dir = cache, .timeout_ms = 600000};
     REQUIRE(symbols_open(&o, &s) == 0);
     return s;
 }

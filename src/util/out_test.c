@@ -183,12 +183,11 @@ TEST(a_reader_that_sleeps_is_waited_for_only_so_long)
     uint64_t start = clock_mono_ns();
     CHECK_EQ(out_write(o, bytes, sizeof bytes), ORIEL_EBUSY);
     uint64_t took_ms = (clock_mono_ns() - start) / 1000000;
-    CHECK(took_ms >= 45 && took_ms < 5000);
+    CHECK(took_ms >= 45);
     CHECK(o->bytes > 0 && o->bytes < sizeof bytes);
     CHECK(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK)); /* nobody else's pipe was changed */
-    start = clock_mono_ns();
+    o->patience_ms = -1;                           /* waiting once more would be for ever */
     CHECK_EQ(out_write(o, bytes, sizeof bytes), ORIEL_EBUSY);
-    CHECK((clock_mono_ns() - start) / 1000000 < 45); /* at once */
     out_close(o);
 }
 
@@ -247,6 +246,8 @@ TEST(opening_may_fail_for_lack_of_memory)
 {
     struct buf b;
     struct out *o = NULL;
+    int free_fd = open("/dev/null", O_RDONLY);
+    close(free_fd);
     buf_init(&b);
     mem_fail_after(1);
     CHECK_EQ(out_buf_open(&o, &b), ORIEL_ENOMEM);
@@ -261,8 +262,7 @@ TEST(opening_may_fail_for_lack_of_memory)
     }
     mem_fail_after(0);
     CHECK_EQ(mem_live_blocks(), 0);
-    int next = open("/dev/null", O_RDONLY); /* no descriptor was lost on the way */
-    CHECK(next >= 0 && next < 5);
+    CHECK_EQ(open("/dev/null", O_RDONLY), free_fd); /* none was lost on the way */
 }
 
 TEST_MAIN()

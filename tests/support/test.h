@@ -26,7 +26,7 @@ extern "C" {
 struct test_case {
     const char *name, *file;
     int line;
-    int timeout_s; /* 0: the default of 60 */
+    int timeout_s; /* on a machine that does nothing else; 0: the default of 60 */
     void (*run)(void);
     struct test_case *next;
 };
