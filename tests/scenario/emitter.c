@@ -6,12 +6,14 @@
  *   events N THREADS [STATUS]  N events on each thread, exit with STATUS
  *   spans N                    N spans with one event each
  *   endless                    events until killed; the count is in COUNT_FILE
- *   burst SECONDS              events as fast as can be, then says how many
- *   slow N MS                  N events, MS apart
+ *   steps N                    N events for each line of stdin, answered by "step"
  *   hold N MS                  N short spans, one that stays open for MS, N more
- *   levels N MS                N times an info and a debug event, MS apart
+ *   held SPANS EVENTS          so many; "held", in a span until a line comes; so many
+ *   levels                     an info and a debug event every millisecond until
+ *                              SIGTERM; the count of pairs is in COUNT_FILE
  *   fork N                     parent and child emit N events each
  *   daemon SECONDS             a child outlives the program and keeps emitting
+ *   linger                     a child, whose pid is said, lives until it is killed
  *   exec N                     N events, then this program again, with N more
  *   look                       signals, descriptors, group, environment
  *   catch SIGNAL STATUS        emits, waits for SIGNAL, says so, exits
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,13 +67,21 @@ static int spans(long n)
 }
 
 /* A count that survives SIGKILL, one step behind at most. */
-static int endless(void)
+static volatile long *shared_count(void)
 {
     const char *path = getenv("COUNT_FILE");
-    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    int fd = path ? open(path, O_RDWR | O_CREAT, 0600) : -1;
     if (fd < 0 || ftruncate(fd, 4096) != 0)
+        return NULL;
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+static int endless(void)
+{
+    volatile long *count = shared_count();
+    if (!count)
         return 1;
-    volatile long *count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     for (;;) {
         ORIEL_INFO("said", "i", *count);
         ++*count;
@@ -79,64 +90,90 @@ static int endless(void)
     }
 }
 
-static int burst(double seconds)
+static volatile sig_atomic_t caught;
+static void on_signal(int s)
 {
-    struct timespec a, b;
-    long n = 0;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    do {
-        for (int i = 0; i < 1000; i++, n++)
-            ORIEL_INFO("said", "i", n);
-        clock_gettime(CLOCK_MONOTONIC, &b);
-    } while ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9 < seconds);
-    printf("emitted %ld\n", n);
+    caught = s;
+}
+
+static int levels(void)
+{
+    const struct sigaction sa = {.sa_handler = on_signal};
+    volatile long *count = shared_count();
+    sigaction(SIGTERM, &sa, NULL);
+    if (!count)
+        return 1;
+    printf("pid %d\n", (int)getpid());
+    fflush(stdout);
+    while (!caught) {
+        ORIEL_INFO("coarse", "i", *count);
+        ORIEL_DEBUG("fine", "i", *count);
+        ++*count;
+        sleep_ms(1);
+    }
     return 0;
 }
 
-static int levels(long n, long ms)
+static int steps(long n)
 {
-    printf("pid %d\n", (int)getpid());
-    fflush(stdout);
-    for (long i = 0; i < n; i++) {
-        ORIEL_INFO("coarse", "i", i);
-        ORIEL_DEBUG("fine", "i", i);
-        sleep_ms(ms);
+    char line[64];
+    long i = 0;
+    while (fgets(line, sizeof line, stdin)) {
+        for (long end = i + n; i < end; i++)
+            ORIEL_INFO("said", "i", i);
+        printf("step\n");
+        fflush(stdout);
     }
+    printf("emitted %ld\n", i);
     return 0;
+}
+
+static void short_spans(long n)
+{
+    for (long i = 0; i < n; i++) {
+        ORIEL_SPAN("short");
+    }
 }
 
 static int hold(long n, long ms)
 {
-    for (long i = 0; i < n; i++) {
-        ORIEL_SPAN("short");
-    }
+    short_spans(n);
     {
         ORIEL_SPAN("held");
         sleep_ms(ms);
     }
-    for (long i = 0; i < n; i++) {
-        ORIEL_SPAN("short");
-    }
+    short_spans(n);
     return 0;
 }
 
-static int slow(long n, long ms)
+static int held(long n_spans, long n_events)
 {
-    for (long i = 0; i < n; i++) {
-        ORIEL_INFO("said", "i", i);
-        sleep_ms(ms);
+    char line[64];
+    short_spans(n_spans);
+    emit_events(&n_events);
+    {
+        ORIEL_SPAN("held");
+        printf("held\n");
+        fflush(stdout);
+        if (!fgets(line, sizeof line, stdin))
+            return 1;
     }
-    printf("emitted %ld\n", n);
+    short_spans(n_spans);
+    emit_events(&n_events);
     return 0;
 }
 
 static int with_child(long n)
 {
+    int status = 1;
     emit_events(&n);
-    if (fork() == 0) {
+    pid_t child = fork();
+    if (child == 0) {
         emit_events(&n);
         _exit(0);
     }
+    if (waitpid(child, &status, 0) != child || status != 0)
+        return 1;
     printf("emitted %ld\n", 2 * n);
     fflush(stdout);
     return 0;
@@ -155,6 +192,30 @@ static int daemonise(long seconds)
         }
         _exit(0);
     }
+    return 0;
+}
+
+/* The child has recorded when the program ends. */
+static int linger(void)
+{
+    int ends[2];
+    char byte = 0;
+    ORIEL_INFO("parent");
+    if (pipe(ends) != 0)
+        return 1;
+    pid_t child = fork();
+    if (child == 0) {
+        ORIEL_INFO("child");
+        if (write(ends[1], &byte, 1) != 1)
+            _exit(1);
+        for (int fd = 0; fd < 64; fd++)
+            close(fd);
+        for (;;)
+            pause();
+    }
+    if (read(ends[0], &byte, 1) != 1)
+        return 1;
+    printf("child %d\n", (int)child);
     return 0;
 }
 
@@ -189,12 +250,6 @@ static int look(void)
     return 0;
 }
 
-static volatile sig_atomic_t caught;
-static void on_signal(int s)
-{
-    caught = s;
-}
-
 static int catch_signal(int number, int status)
 {
     struct sigaction sa = {.sa_handler = on_signal};
@@ -219,14 +274,16 @@ int main(int argc, char **argv)
         return spans(a);
     if (strcmp(mode, "endless") == 0)
         return endless();
-    if (strcmp(mode, "burst") == 0)
-        return burst(strtod(argv[2], NULL));
-    if (strcmp(mode, "slow") == 0)
-        return slow(a, b);
+    if (strcmp(mode, "steps") == 0)
+        return steps(a);
     if (strcmp(mode, "hold") == 0)
         return hold(a, b);
+    if (strcmp(mode, "held") == 0)
+        return held(a, b);
     if (strcmp(mode, "levels") == 0)
-        return levels(a, b);
+        return levels();
+    if (strcmp(mode, "linger") == 0)
+        return linger();
     if (strcmp(mode, "fork") == 0)
         return with_child(a);
     if (strcmp(mode, "daemon") == 0)

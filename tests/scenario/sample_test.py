@@ -2,7 +2,7 @@
 """oriel record --rate: programs that know nothing of Oriel, sampled."""
 import re
 
-from tool import ORIEL, Scenario, main, os, subprocess
+from tool import ORIEL, TIMEOUT, Scenario, main, os, subprocess
 
 SAMPLED = os.environ["SAMPLED"]
 
@@ -78,7 +78,7 @@ class Sample(Scenario):
         env = dict(self.env, HOME=str(self.dir))
         run = subprocess.run([ORIEL, "record", "--rate", "499", "--no-report", "-o", "c.oriel", "--",
                               SAMPLED, "1000"], cwd=self.dir, env=env, user=65534, group=65534,
-                             extra_groups=[], text=True, capture_output=True, timeout=60)
+                             extra_groups=[], text=True, capture_output=True, timeout=TIMEOUT)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertRegex(run.stderr, "not seen: no (kernel frames|samples)")
         if "no samples" in run.stderr:

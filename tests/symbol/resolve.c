@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     const char *const dirs[] = {argc > 2 ? argv[2] : "/usr/lib/debug", NULL};
-    struct symbols_options o = {.size = sizeof o, .debug_dirs = dirs, .timeout_ms = 60000};
+    struct symbols_options o = {.size = sizeof o, .debug_dirs = dirs, .timeout_ms = 600000};
     while (n < ASKED_MAX && fgets(line, sizeof line, stdin))
         addresses[n++] = strtoull(line, NULL, 16);
     qsort(addresses, n, sizeof *addresses, by_value);
