@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from harness import Bench
+from harness import PATIENCE, Bench
 
 HOWS = 6
 THREADS = 50  # that may stand between an emit and the note of it, when all ends
@@ -28,7 +28,7 @@ def inner(bench, page, count):
     for i in range(count):
         argv = command(bench, LINKS[i % 3], page, i * HOWS + i // 3 % HOWS)
         try:
-            done = subprocess.run(argv, check=False, timeout=20)
+            done = subprocess.run(argv, check=False, timeout=PATIENCE)
             if done.returncode != 0:
                 crashes += 1
                 print("crash", LINKS[i % 3], i // 3 % HOWS, done.returncode, flush=True)
@@ -45,7 +45,7 @@ def main():
         bench.done()
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     done = bench.record([sys.executable, __file__, bench.build, "--inner", bench.page(), str(count)],
-                        timeout=7200)
+                        timeout=4 * PATIENCE)
     bench.check(b"crashes 0 hangs 0" in done.stdout, done.stdout.decode()[-2000:])
     books = bench.tally()
     running = sum(1 for i in range(count) if i // 3 % HOWS in (4, 5))

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-enum { THREADS = 8, CHILD_TICKS = 3, CHILD = 1000, AFTER_EXEC = 10000000, WATCHDOG_S = 5 };
+enum { THREADS = 8, CHILD_TICKS = 3, CHILD = 1000, AFTER_EXEC = 10000000, WATCHDOG_S = 600 };
 
 static volatile int over;
 

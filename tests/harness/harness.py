@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+PATIENCE = 1800  # seconds: ends what hangs, and nothing here is to be fast
+
 
 class Bench:
     """A build, and a folder in memory that goes when the script ends well."""
@@ -46,14 +48,14 @@ class Bench:
             os.unlink(capture)
         return [self.oriel, "record", "--no-report", *options, "-o", capture, "--", *argv]
 
-    def record(self, argv, capture=None, options=(), timeout=300, **more):
+    def record(self, argv, capture=None, options=(), timeout=PATIENCE, **more):
         command = self.record_command(argv, capture or self.path("c.oriel"), *options)
         return subprocess.run(command, env=self.env, capture_output=True, check=False,
                               timeout=timeout, **more)
 
     def tally(self, capture=None):
         done = subprocess.run([self.tool("tally"), capture or self.path("c.oriel")],
-                              capture_output=True, check=False, timeout=300)
+                              capture_output=True, check=False, timeout=PATIENCE)
         if done.returncode != 0 or not done.stdout:
             self.fail("unreadable: " + done.stderr.decode(errors="replace").strip())
             return None

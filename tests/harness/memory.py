@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from harness import Bench
+from harness import PATIENCE, Bench
 
 
 def full_memory(bench):
@@ -24,7 +24,7 @@ def full_memory(bench):
         env = dict(bench.env, XDG_RUNTIME_DIR=mount)
         command = bench.record_command([bench.tool("flood"), bench.page(), "10"],
                                        bench.path("c.oriel"), "--ring", "16M")
-        done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=PATIENCE)
         lines = done.stderr.decode().splitlines()
         bench.check(done.returncode == 1 and len(lines) == 1 and "--ring" in lines[0],
                     f"not refused well: {done.returncode} {lines}")
@@ -34,29 +34,43 @@ def full_memory(bench):
         subprocess.run(["umount", mount], check=True)
 
 
+def cut(recorder):
+    """(tries, refusals) to cut what the recorder has in memory."""
+    tried = refused = 0
+    for fd in os.listdir(f"/proc/{recorder.pid}/fd"):
+        path = f"/proc/{recorder.pid}/fd/{fd}"
+        try:
+            if "memfd:" not in os.readlink(path):
+                continue
+            tried += 1
+            os.truncate(path, 0)
+        except PermissionError:
+            refused += 1
+        except OSError:
+            pass
+    return tried, refused
+
+
 def sealed_ring(bench):
-    """Somebody else tries to cut a ring in memory while it is written."""
-    command = bench.record_command([bench.tool("flood"), bench.page(), "100000", "100"],
+    """Somebody else tries to cut a ring in memory before and while it is written."""
+    gate = bench.path("gate")
+    os.mkfifo(gate)
+    command = bench.record_command(["sh", "-c", f'read go <{gate}; exec "$@"', "sh",
+                                    bench.tool("flood"), bench.page(), "100000", "100"],
                                    bench.path("c.oriel"), "--memfd")
     recorder = subprocess.Popen(command, env=bench.env, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE)
-    tried = refused = 0
+    with open(gate, "w", encoding="ascii") as f:  # opens when the program is there to read it
+        tried, refused = cut(recorder)
+        f.write("go\n")
     while recorder.poll() is None and not os.path.exists(bench.path("page")):
         time.sleep(0.001)
-    while recorder.poll() is None and not tried:
-        for fd in os.listdir(f"/proc/{recorder.pid}/fd"):
-            path = f"/proc/{recorder.pid}/fd/{fd}"
-            try:
-                if "memfd:" not in os.readlink(path):
-                    continue
-                tried += 1
-                os.truncate(path, 0)
-            except PermissionError:
-                refused += 1
-            except OSError:
-                pass
-        time.sleep(0.001)
-    recorder.communicate(timeout=120)
+    try:
+        more = cut(recorder)
+        tried, refused = tried + more[0], refused + more[1]
+    except OSError:
+        pass  # over already
+    recorder.communicate(timeout=PATIENCE)
     bench.check(tried > 0 and refused == tried, f"{refused} of {tried} cuts refused")
     bench.check(recorder.returncode == 7, f"sealed: status {recorder.returncode}")
     bench.law(bench.tries(), bench.tally())
