@@ -104,6 +104,25 @@ target_link_options(oriel PRIVATE -Wl,-z,nodelete ${complete}
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} ${ORIEL_LIB_z} m dl)
 
+# The memory hook: a core of its own behind the functions it takes the place of.
+set(alloc_objects)
+foreach(room base wire rec unwind hook)
+  if(TARGET room_${room})
+    list(APPEND alloc_objects $<TARGET_OBJECTS:room_${room}>)
+  endif()
+endforeach()
+if(TARGET room_hook AND NOT ORIEL_SANITIZE)
+  add_library(oriel-alloc SHARED src/hook/alloc/interpose.c ${alloc_objects})
+  set_target_properties(oriel-alloc PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
+  # Never a call to a function that a compiler makes of ours: calloc of malloc.
+  set_source_files_properties(src/hook/alloc/interpose.c PROPERTIES COMPILE_OPTIONS
+    "-fno-builtin;-fno-optimize-sibling-calls")
+  target_link_options(oriel-alloc PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
+  target_link_libraries(oriel-alloc PRIVATE Threads::Threads)
+endif()
+
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
   add_executable(oriel-cli src/cli/main.c)
   set_target_properties(oriel-cli PROPERTIES OUTPUT_NAME oriel)

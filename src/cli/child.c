@@ -112,20 +112,30 @@ int child_find(const char *name, char *out, size_t n, struct oriel_err *err)
 
 /* ---- starting ---- */
 
-/* Our environment with one variable set; the strings stay where they are. */
-static char **make_environment(char *ring)
+static bool is_set_by(const char *variable, char *const settings[])
 {
-    size_t n = 0;
+    size_t n = strcspn(variable, "=") + 1;
+    while (*settings && strncmp(variable, *settings, n) != 0)
+        settings++;
+    return *settings != NULL;
+}
+
+/* Our environment with some variables set; the strings stay where they are. */
+static char **make_environment(char *const settings[])
+{
+    size_t n = 0, m = 0, used = 0;
     while (environ[n])
         n++;
-    char **env = mem_calloc(n + 2, sizeof *env);
+    while (settings[m])
+        m++;
+    char **env = mem_calloc(n + m + 1, sizeof *env);
     if (!env)
         return NULL;
-    size_t used = 0;
     for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], "ORIEL_RING=", 11) != 0)
+        if (!is_set_by(environ[i], settings))
             env[used++] = environ[i];
-    env[used] = ring;
+    for (size_t i = 0; i < m; i++)
+        env[used++] = settings[i];
     return env;
 }
 
@@ -165,15 +175,12 @@ static int spawn_script(struct child *c, const char *path, char *const argv[], c
     return rc;
 }
 
-int child_start(struct child *c, const char *path, char *const argv[], const char *ring,
+int child_start(struct child *c, const char *path, char *const argv[], char *const settings[],
                 struct oriel_err *err)
 {
-    assert(c && path && argv && argv[0] && ring);
+    assert(c && path && argv && argv[0] && settings);
     *c = (struct child){0};
-    char text[600];
-    if ((size_t)snprintf(text, sizeof text, "ORIEL_RING=%s", ring) >= sizeof text)
-        return err_set(err, ORIEL_EINVAL, "%s: the path of the ring is too long", ring);
-    char **env = make_environment(text);
+    char **env = make_environment(settings);
     if (!env)
         return err_set(err, ORIEL_ENOMEM, "out of memory");
     sigset_t ours;

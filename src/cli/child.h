@@ -31,10 +31,11 @@ struct child {
 /* Look `name` up as execvp does. 0, ORIEL_ENOTFOUND (127) or ORIEL_EPERM (126)
  * with a line. */
 int child_find(const char *name, char *out, size_t n, struct oriel_err *err);
-/* Start it with ORIEL_RING=ring in its environment. The recorder's reaction to
+/* Start it with these in its environment ("NAME=value", NULL at the end), in place
+ * of what stands there under their names. The recorder's reaction to
  * signals changes here, and processes that the program leaves behind become
  * children of the recorder. Codes as above, or ORIEL_EIO, ORIEL_ENOMEM. */
-int child_start(struct child *c, const char *path, char *const argv[], const char *ring,
+int child_start(struct child *c, const char *path, char *const argv[], char *const settings[],
                 struct oriel_err *err);
 /* Notice its end, pass on what was sent to the recorder. True once over. */
 bool child_poll(struct child *c);

@@ -16,6 +16,8 @@
 static struct child c;
 static struct oriel_err err;
 static char path[4096];
+static char ring[] = "ORIEL_RING=/ring/path";
+static char *const settings[] = {ring, NULL};
 
 static void put(const char *name, const char *text, mode_t mode)
 {
@@ -29,7 +31,7 @@ static void put(const char *name, const char *text, mode_t mode)
 static void start(char *const argv[])
 {
     REQUIRE(child_find(argv[0], path, sizeof path, &err) == 0);
-    REQUIRE(child_start(&c, path, argv, "/ring/path", &err) == 0);
+    REQUIRE(child_start(&c, path, argv, settings, &err) == 0);
 }
 
 static void sh(const char *line)
@@ -133,7 +135,7 @@ TEST(child_start_restores_signals_when_it_fails)
     struct sigaction now;
     char name[] = "/nonexistent";
     char *argv[] = {name, NULL};
-    CHECK_EQ(child_start(&c, "/nonexistent", argv, "/r", &err), ORIEL_ENOTFOUND);
+    CHECK_EQ(child_start(&c, "/nonexistent", argv, settings, &err), ORIEL_ENOTFOUND);
     CHECK(strstr(err.text, "/nonexistent: cannot be started") != NULL);
     sigaction(SIGTERM, NULL, &now);
     CHECK(now.sa_handler == SIG_DFL);

@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/ending.h"
 #include "cli/outputs.h"
+#include "cli/preload.h"
 #include "cli/sampling.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
@@ -35,14 +36,17 @@
 #define CUT_TOLD 50u                  /* one stack of so many that is not whole is worth a line */
 #define COMMIT_BYTES_MAX (1u << 20)
 
+enum { SETTINGS_MAX = 8, SETTING_BYTES = 8192 };
+
 struct record_options {
     const char *output, *name, *filter, *to, *summary;
-    uint64_t ring, max_size, slow_span;
-    int policy;
+    uint64_t ring, max_size, slow_span, heap_interval;
+    int policy, heap;
     int64_t rate;
     bool include_args, memfd, no_crash, no_report, wait;
 };
 
+static const char *const heaps[] = {"off", "sampled", "exact", NULL};
 static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
 
 #define AT(member) .offset = offsetof(struct record_options, member)
@@ -118,6 +122,20 @@ static const struct option_def options[] = {
      .arg = "HZ",
      .help = "look where the program is, so often per second of CPU time, and where it waits; 0 = "
              "do not"},
+    {.name = "heap",
+     .type = OPTION_ENUM,
+     AT(heap),
+     .fallback = "off",
+     .choices = heaps,
+     .arg = "MODE",
+     .help = "also see what the program allocates: sampled by bytes, or exact"},
+    {.name = "heap_interval",
+     .type = OPTION_SIZE,
+     AT(heap_interval),
+     .fallback = "512KiB",
+     .min = 1,
+     .max = 1099511627776.0,
+     .help = "--heap sampled: mean of bytes between samples"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -150,6 +168,8 @@ struct recording {
     uint64_t started_unix_ns;
     uint32_t still_running;
     char exe[4096];
+    char settings[SETTINGS_MAX][SETTING_BYTES]; /* of the program's environment */
+    unsigned setting_count;
 };
 
 /* ---- before the program starts ---- */
@@ -241,10 +261,56 @@ static void watch_cpu(struct recording *r)
 {
     struct oriel_err err = {0};
     r->sampling.rate = r->options->rate;
-    r->sampling.outputs = &r->outputs;
-    r->sampling.call = r->call;
     if (r->options->rate)
         (void)sampling_start(&r->sampling, r->session, getpid(), false, &err);
+}
+
+/* "NAME=value" for the program. */
+static int set(struct recording *r, struct oriel_err *err, const char *name, const char *value)
+{
+    char *text = r->settings[r->setting_count];
+    int n = snprintf(text, SETTING_BYTES, "%s=%s", name, value);
+    if (n < 0 || n >= SETTING_BYTES)
+        return err_set(err, ORIEL_EINVAL, "%s: too long", name);
+    r->setting_count++;
+    return 0;
+}
+
+/* The memory hook goes into the program. Where that is refused (set-uid, static)
+ * the program runs without. */
+static int watch_heap(struct recording *r, struct oriel_err *err)
+{
+    char interval[24];
+    r->sampling.outputs = &r->outputs;
+    r->sampling.call = r->call;
+    if (r->options->heap == 0)
+        return 0;
+    snprintf(interval, sizeof interval, "%llu", (unsigned long long)r->options->heap_interval);
+    int rc =
+        preload_setting("liboriel-alloc.so.0", r->settings[r->setting_count], SETTING_BYTES, err);
+    if (rc < 0)
+        return rc;
+    r->setting_count++;
+    rc = set(r, err, "ORIEL_HEAP", heaps[r->options->heap]);
+    if (rc == 0)
+        rc = set(r, err, "ORIEL_HEAP_INTERVAL", interval);
+    struct model_catalog *c = session_catalog(r->session);
+    sampling_names(&r->sampling, r->session);
+    (void)artifact_set(c, "oriel.heap", heaps[r->options->heap]);
+    if (r->options->heap == 1)
+        (void)artifact_set(c, "oriel.heap.interval", interval);
+    return rc;
+}
+
+static int start(struct recording *r, const struct cli_call *call, struct oriel_err *err)
+{
+    char *settings[SETTINGS_MAX + 1] = {NULL};
+    int rc = set(r, err, "ORIEL_RING", region_path(r->region));
+    for (unsigned i = 0; i < r->setting_count; i++)
+        settings[i] = r->settings[i];
+    r->started_ns = clock_mono_ns();
+    r->started_unix_ns = clock_unix_ns();
+    return rc < 0 ? rc : child_start(&r->child, r->exe, call->args, settings, err);
 }
 
 /* ---- while it runs ---- */
@@ -441,11 +507,11 @@ static int run(const struct cli_call *call)
     }
     rc = prepare(&r, call, &err);
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
+    if (rc == 0)
+        rc = watch_heap(&r, &err);
     if (rc == 0) {
         watch_cpu(&r);
-        r.started_ns = clock_mono_ns();
-        r.started_unix_ns = clock_unix_ns();
-        rc = child_start(&r.child, r.exe, call->args, region_path(r.region), &err);
+        rc = start(&r, call, &err);
         status = exit_code(rc);
     }
     if (rc < 0) {

@@ -58,6 +58,11 @@ static uint32_t stack_bytes(int64_t rate)
     return rate <= 200 ? 65528 : rate <= 1000 ? 32768 : 8192;
 }
 
+void sampling_names(struct sampling *sampling, struct session *s)
+{
+    session_on_close(s, before_close, sampling);
+}
+
 int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bool running,
                    struct oriel_err *err)
 {
@@ -71,7 +76,7 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
                                      .kernel = true,
                                      .ability = can};
     char rate[24];
-    session_on_close(s, before_close, sampling);
+    sampling_names(sampling, s);
     int rc = session_add_source(s, &source_perf, &how, err);
     if (rc < 0)
         snprintf(can->missing, sizeof can->missing, "no samples: %.200s", err->text);

@@ -23,5 +23,8 @@ struct sampling {
  * the source; the session goes on without samples all the same. */
 int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bool running,
                    struct oriel_err *err);
+/* Outlets that write functions get them before they close: part of sampling_start,
+ * for recordings that have stacks without it. */
+void sampling_names(struct sampling *sampling, struct session *s);
 
 #endif

@@ -81,6 +81,19 @@ __attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t
     memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);
 }
 
+__attribute__((noinline)) void hook_stacks_below(struct hook_stack *out, const void *caller)
+{
+    uint32_t skip = 0;
+    hook_stacks_here(out, 1);
+    while (skip < out->result.count && out->pcs[skip] != (uintptr_t)caller)
+        skip++;
+    if (skip == out->result.count)
+        return; /* rather too much of it than nothing */
+    out->result.count -= skip;
+    out->result.interrupted -= out->result.interrupted > skip ? skip : out->result.interrupted;
+    memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);
+}
+
 void hook_stacks_context(struct hook_stack *out, const void *ucontext)
 {
     out->caller = false;

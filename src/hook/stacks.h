@@ -48,8 +48,10 @@ void hook_stacks_tell(void);
  * held the loader's lock; else later libraries stay unknown here. */
 void hook_stacks_forked(bool alone);
 
-/* Both async-signal-safe. `skip`: innermost frames that are the hook's own. */
+/* All async-signal-safe. `skip`: innermost frames that are the hook's own. */
 void hook_stacks_here(struct hook_stack *out, uint32_t skip);
+/* The same from the frame on that `caller` is a return address in. */
+void hook_stacks_below(struct hook_stack *out, const void *caller);
 void hook_stacks_context(struct hook_stack *out, const void *ucontext);
 /* The walk ended in code of no module that is known. */
 bool hook_stacks_unknown(const struct hook_stack *stack);

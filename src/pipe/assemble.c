@@ -26,6 +26,7 @@ void assemble_done(struct assemble *a)
     spans_done(&a->spans);
     track_done(&a->track);
     map_done(&a->async);
+    heap_live_done(&a->live);
 }
 
 void assemble_start(struct assemble *a, struct model_batch *out)
@@ -207,10 +208,13 @@ take_begin(struct assemble *a, struct stream_state *s, const struct model_record
     set_parent(a, span, top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL);
     track_id(&a->track, s, r->raw_id, r->position);
     struct stack_entry e = {span, r->position, r->stream, 0};
-    if (__builtin_expect(stack_push(&a->track, t, e), 1))
-        return PIPE_BEGAN;
-    spans_close(&a->spans, span);
-    return PIPE_NO_MEMORY;
+    if (__builtin_expect(!stack_push(&a->track, t, e), 0)) {
+        spans_close(&a->spans, span);
+        return PIPE_NO_MEMORY;
+    }
+    if (__builtin_expect(t->heap_known, 0))
+        heap_begin(a, t, span);
+    return PIPE_BEGAN;
 }
 
 void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns)
@@ -491,7 +495,7 @@ static const struct {
     [ORIEL_REC_TRIGGER] = {take_control, 2, false},
     [ORIEL_REC_FOLLOW] = {take_follow, 4, false},
     [ORIEL_REC_SAMPLE] = {emit_sample, 6, false},
-    [ORIEL_REC_HEAP] = {take_control, 6, false},
+    [ORIEL_REC_HEAP] = {take_heap, 6, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

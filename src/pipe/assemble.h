@@ -26,6 +26,20 @@ struct ended_span {
 };
 #define ENDED_SPANS 1024u /* remembered, by a hash of the id; newer ones replace */
 
+/* Sampled blocks by process and address, so that the free of one says what of. */
+struct heap_block {
+    uint64_t trace[2], span_id;
+    const struct model_site *site;
+    const struct model_thread *thread;
+    uint32_t stack, next_free;
+};
+struct heap_live {
+    struct map by_address;
+    struct heap_block *blocks;
+    uint32_t count, capacity, free; /* free: index + 1 of the first, 0 none */
+};
+#define HEAP_LIVE_MAX (1u << 20)
+
 struct assemble {
     const struct model_catalog *catalog;
     const struct pipe_options *limits;
@@ -33,7 +47,8 @@ struct assemble {
     struct model_batch *out; /* of the push that runs */
     struct spans spans;
     struct track track;
-    struct map async; /* raw id -> open span, those opened with OPEN */
+    struct heap_live live; /* sampled blocks that were not freed yet */
+    struct map async;      /* raw id -> open span, those opened with OPEN */
     struct ended_span ended[ENDED_SPANS];
     uint64_t now;                          /* newest time of any record; the order of the items */
     uint64_t others;                       /* contexts and ghosts among spans.count */
@@ -134,6 +149,20 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);
 enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r);
 void emit_loss(struct assemble *a, const struct model_loss *loss);
+
+/* heap.c */
+enum pipe_fate take_heap(struct assemble *a, struct stream_state *s, const struct model_record *r);
+/* Begin to count for a scoped span; nothing where it finds no memory. */
+void heap_begin(struct assemble *a, const struct thread_state *t, struct open_span *span);
+/* The stretch of an async span that is over. */
+void heap_stretch(struct assemble *a, struct span_extra *e, const struct span_active *active);
+/* What it adds up to, as attributes behind those that the span has. */
+void heap_attributes(struct assemble *a, const struct open_span *span, struct model_span *out);
+/* A sample of a block that came: kept in mind. Of one that went: `out` becomes a
+ * sample of where it came from; false: that was not seen. */
+void heap_came(struct assemble *a, const struct model_sample *sample);
+bool heap_went(struct assemble *a, struct model_sample *out);
+void heap_live_done(struct heap_live *live);
 
 /* resync.c */
 enum pipe_fate take_sync(struct assemble *a, struct stream_state *s, const struct model_record *r);

@@ -169,7 +169,9 @@ bool busy_start(struct assemble *a, struct open_span *span, const struct model_t
         (e->active_count == e->active_capacity &&
          !vec_grow((void **)&e->active, &e->active_capacity, e->active_count, sizeof *e->active)))
         return false;
-    e->active[e->active_count++] = (struct span_active){thread, t_ns ? t_ns : 1};
+    const struct thread_state *t = assemble_thread(a, thread);
+    e->active[e->active_count++] = (struct span_active){thread, t_ns ? t_ns : 1, t->heap};
+    e->heap.known |= t->heap_known;
     return true;
 }
 
@@ -180,6 +182,7 @@ static void add_stretch(struct assemble *a, struct span_extra *e, const struct s
     if (end_ns < active->start_ns)
         end_ns = active->start_ns;
     e->busy_ns += end_ns - active->start_ns;
+    heap_stretch(a, e, active);
     if (e->busy_count >= SPAN_BUSY_LIMIT)
         return;
     if (e->busy_count == e->busy_capacity &&

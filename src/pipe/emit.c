@@ -98,11 +98,16 @@ static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_
     out->links = copy_list(a, e->links, e->link_count, sizeof *e->links, &out->link_count);
     out->dropped_links = e->dropped_links + (uint32_t)e->link_count - out->link_count;
     a->counts->dropped_links += out->dropped_links;
-    if (span->kind != SPAN_ASYNC)
+    if (span->kind != SPAN_ASYNC) {
+        if (e->heap.known)
+            heap_attributes(a, span, out);
         return;
+    }
     busy_stop_all(a, span, out->end_ns);
     out->busy_ns = e->busy_ns;
     out->busy = copy_list(a, e->busy, e->busy_count, sizeof *e->busy, &out->busy_count);
+    if (e->heap.known)
+        heap_attributes(a, span, out);
 }
 
 /* ---- spans ---- */
@@ -345,6 +350,12 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const str
                                  .stack = (uint32_t)r->raw[2],
                                  .kind = r->flags};
     memcpy(out->trace_id, in.trace, sizeof out->trace_id);
+    if (out->kind == ORIEL_SAMPLE_ALLOC && out->extra)
+        heap_came(a, out);
+    if (out->kind == ORIEL_SAMPLE_FREE && out->extra && !heap_went(a, out)) {
+        a->out->item_count--; /* by a child of what its parent took, or it was lost */
+        return PIPE_ORPHAN;
+    }
     return PIPE_ITEM;
 }
 

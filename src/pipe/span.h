@@ -27,9 +27,22 @@ enum span_kind {
 /* Stretches kept per async span; later ones only add to its busy time. */
 #define SPAN_BUSY_LIMIT 1024u
 
+/* What a thread allocated and freed, as in a HEAP record. */
+struct heap_counts {
+    uint64_t allocations, bytes, frees, freed_bytes;
+};
+
 struct span_active { /* entered and not left yet */
     const struct model_thread *thread;
     uint64_t start_ns;
+    struct heap_counts heap; /* of the thread, then */
+};
+
+struct span_heap {
+    bool known;               /* the thread's allocations are counted */
+    struct heap_counts begin; /* scoped: of the thread, when it began */
+    struct heap_counts total; /* async: in the stretches that are over */
+    struct heap_counts self;  /* while it was the innermost one */
 };
 
 struct span_extra {
@@ -42,7 +55,8 @@ struct span_extra {
     size_t link_count, link_capacity, busy_count, busy_capacity, active_count, active_capacity;
     uint32_t message_bytes, dropped_attrs, dropped_links;
     uint8_t status; /* enum oriel_status */
-    bool merged;    /* the fields of the begin are in attrs */
+    struct span_heap heap;
+    bool merged; /* the fields of the begin are in attrs */
     struct span_extra *next;
 };
 

@@ -34,6 +34,8 @@ struct thread_state {
     uint32_t streams;
     uint32_t kinds[SPAN_KINDS];       /* entries by the kind of their span */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* told so far, over its streams */
+    struct heap_counts heap;          /* so far */
+    bool heap_known;                  /* a HEAP record was seen */
 };
 
 /* A SYNC that follows a loss, until the next record shows what it stood for. */

@@ -135,7 +135,7 @@ void rec_chunk_close(struct oriel_thread *t, struct oriel_gate *g)
     struct wire_chunk *d = wire_region_desc(&rt->header, rt->base, t->chunk - 1);
     uintptr_t start = (uintptr_t)wire_region_chunk(&rt->header, rt->base, t->chunk - 1);
     assert(t->head >= start && t->head <= start + rt->header.chunk_bytes);
-    g->limit = 0;
+    rec_gate_set_limit(g, 0);
     d->bytes = (uint32_t)(t->head - start);
     t->stream_base += d->bytes;
     t->chunk = 0;
@@ -155,7 +155,7 @@ void rec_chunk_adopt(struct oriel_thread *t, struct oriel_gate *g)
         return;
     }
     __atomic_store_n(&t->head, write_owner(t, t->head), __ATOMIC_RELEASE);
-    g->limit = limit;
+    rec_gate_set_limit(g, limit);
 }
 
 bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g)
@@ -183,7 +183,7 @@ bool rec_chunk_next(struct oriel_thread *t, struct oriel_gate *g)
     t->id_bias = d->id_base - start;
     t->chunk = i + 1;
     __atomic_store_n(&t->head, write_sync(t, write_owner(t, start)), __ATOMIC_RELEASE);
-    g->limit = start + h->chunk_bytes - REC_END_RESERVE;
+    rec_gate_set_limit(g, start + h->chunk_bytes - REC_END_RESERVE);
     /* Pairs with the reader's acquire load of the state. */
     __atomic_store_n(&d->state, WIRE_CHUNK_ACTIVE, __ATOMIC_RELEASE);
     return true;

@@ -19,20 +19,50 @@ uint64_t oriel_abi_ticks_slow(void)
     return clock_ticks((enum oriel_clock)rec_runtime.clock);
 }
 
+/* ---- what the thread allocated ---- */
+
+enum { HEAP_WORDS = 6 };
+
+static inline bool heap_changed(const struct oriel_gate *g)
+{
+    return g->heap && g->heap->allocations + g->heap->frees != g->heap->told;
+}
+
+/* In front of every record, so that what was allocated between two records
+ * belongs to the span that was current between them. There is room. */
+static void tell_heap(struct oriel_thread *t, struct oriel_heap *h)
+{
+    uint64_t *w = (uint64_t *)t->head;
+    w[0] = ORIEL_RECORD_HEADER(HEAP_WORDS, ORIEL_REC_HEAP, 0, 0);
+    w[1] = oriel_ticks(t);
+    w[2] = h->allocations;
+    w[3] = h->bytes;
+    w[4] = h->frees;
+    w[5] = h->freed_bytes;
+    h->told = w[2] + w[4];
+    __atomic_store_n(&t->head, (uintptr_t)(w + HEAP_WORDS), __ATOMIC_RELEASE);
+}
+
 /* Room in the current chunk or the next; the gate is closed on success. */
 static struct oriel_gate *make_room(struct oriel_gate *g, size_t wanted)
 {
     struct oriel_thread *t = g->thread;
     const size_t bytes = wanted & ~(size_t)ORIEL_EMIT_END;
+    const size_t heap_bytes = heap_changed(g) ? HEAP_WORDS * 8 : 0;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
-    if (t->chunk && t->head + bytes <= g->limit)
-        return g;
     bool fits = bytes <= ORIEL_RECORD_MAX_BYTES;
-    if (fits && rec_chunk_next(t, g))
+    if ((t->chunk && t->head + heap_bytes + bytes <= g->room_end) ||
+        (fits && rec_chunk_next(t, g))) {
+        if (heap_bytes)
+            tell_heap(t, g->heap);
+        return g;
+    }
+    /* Here without it, at most: the next one tells all. */
+    if (t->chunk && t->head + bytes <= g->room_end)
         return g;
     /* The end of a span may use the reserve of the chunk we are in. */
-    if (bytes != wanted && t->chunk && t->head + bytes <= g->limit + REC_END_RESERVE)
+    if (bytes != wanted && t->chunk && t->head + bytes <= g->room_end + REC_END_RESERVE)
         return g;
     rec_count_lost(t, fits ? ORIEL_LOST_RING_FULL : ORIEL_LOST_TOO_LARGE);
     ORIEL_SIGNAL_FENCE();
@@ -92,6 +122,18 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
     struct oriel_gate *g = find_gate(bytes);
     rec_leave();
     return g;
+}
+
+void rec_heap_tell(void)
+{
+    if (!rec_enter())
+        return;
+    struct oriel_gate *g = find_gate(0);
+    if (g) { /* with nothing but what was told */
+        ORIEL_SIGNAL_FENCE();
+        __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
+    }
+    rec_leave();
 }
 
 /* ---- values as arrays ---- */

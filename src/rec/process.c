@@ -6,6 +6,7 @@
  */
 #include "rec/rec.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,17 @@ static int map_region(const char *path)
     return 0;
 }
 
+typedef struct oriel_heap *heap_fn(void);
+
+/* liboriel-alloc, preloaded or linked. What is not there is no error of the program's. */
+static heap_fn *find_heap(void)
+{
+    heap_fn *found = (heap_fn *)(uintptr_t)dlsym(RTLD_DEFAULT, "oriel_heap_here");
+    if (!found)
+        (void)dlerror();
+    return found;
+}
+
 int oriel_attach(const char *ring_path)
 {
     struct rec_runtime *rt = &rec_runtime;
@@ -114,6 +126,7 @@ int oriel_attach(const char *ring_path)
         make_exit_hook();
         pthread_atfork(NULL, NULL, forked);
     }
+    rt->heap = find_heap();
     rec_filter_set(rt->header.directives[0] ? rt->header.directives : NULL);
     __atomic_store_n(&rt->state, REC_ON, __ATOMIC_RELEASE);
     rec_sites_enable();

@@ -49,8 +49,9 @@ struct rec_runtime {
     uint32_t process;        /* slot + 1 of this process, or of the one it was forked from */
     uint32_t process_serial; /* likewise */
     pthread_key_t key;
-    bool key_usable; /* setting it never allocates */
-    uint32_t hint;   /* where to look for a free chunk; racy on purpose */
+    bool key_usable;                  /* setting it never allocates */
+    struct oriel_heap *(*heap)(void); /* of liboriel-alloc; NULL: it is not here */
+    uint32_t hint;                    /* where to look for a free chunk; racy on purpose */
     uint32_t thread_hint;
     uint64_t lost_early; /* atomic; nothing to count on yet */
 };
@@ -108,6 +109,13 @@ static inline bool rec_gate_is_current(const struct oriel_gate *g)
 static inline void rec_count_lost(struct oriel_thread *t, enum oriel_lost_cause cause)
 {
     __atomic_fetch_add(&t->lost[cause], 1, __ATOMIC_RELAXED);
+}
+
+/* What may be written of the chunk: up to here. */
+static inline void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit)
+{
+    g->room_end = limit;
+    g->limit = g->heap ? 0 : limit;
 }
 
 /* thread.c: give this thread a block; false when there is none. */
@@ -176,5 +184,9 @@ bool rec_sites_filter(const char *directives);
 /* filter.c: level from which a site of this target and name records. */
 int rec_filter_set(const char *directives); /* 0 or ORIEL_EINVAL; one caller at a time */
 bool rec_filter_allows(const char *target, const char *name, uint8_t level);
+
+/* emit.c: a HEAP record of this thread now, if anything changed since the last:
+ * for liboriel-alloc, when a thread ends. */
+void rec_heap_tell(void);
 
 #endif

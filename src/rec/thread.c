@@ -182,6 +182,7 @@ static void own_block(struct oriel_gate *g, uint32_t primary, bool fresh)
     t->ctx.flags = TRACE_FLAGS;
     memset(t->name, 0, sizeof t->name);
     os_thread_name(t->name, sizeof t->name);
+    g->heap = rec_runtime.heap ? rec_runtime.heap() : NULL;
     __atomic_store_n(&t->state, ORIEL_THREAD_LIVE, __ATOMIC_RELEASE);
     rec_chunk_adopt(t, g);
 }
@@ -287,14 +288,15 @@ static void give_up(struct oriel_gate *g)
     struct oriel_thread *t = g->thread;
     __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
     ORIEL_SIGNAL_FENCE();
-    bool keeps = t->chunk && t->head + KEEP_BYTES_MIN <= g->limit &&
+    bool keeps = t->chunk && t->head + KEEP_BYTES_MIN <= g->room_end &&
                  __atomic_add_fetch(&rt->own->kept, 1, __ATOMIC_RELAXED) <=
                      rt->header.chunk_count / KEEP_SHARE;
-    if (t->chunk && t->head + KEEP_BYTES_MIN <= g->limit && !keeps)
+    if (t->chunk && t->head + KEEP_BYTES_MIN <= g->room_end && !keeps)
         __atomic_fetch_sub(&rt->own->kept, 1, __ATOMIC_RELAXED);
     if (!keeps)
         rec_chunk_close(t, g);
-    g->limit = 0;
+    rec_gate_set_limit(g, 0);
+    g->heap = NULL;
     g->live = 0;
     /* Pairs with the acquire of the next owner, and of the reader. */
     __atomic_store_n(&t->state, wire_claim(ORIEL_THREAD_VACANT, t->serial), __ATOMIC_RELEASE);

@@ -97,6 +97,14 @@ struct oriel_thread {
 
 #define ORIEL_GATE_INLINE 1u
 #define ORIEL_GATE_OTHER 2u
+
+/* What a thread has allocated and freed since it began; kept by liboriel-alloc,
+ * which exports oriel_heap_here(). Only the thread itself writes. */
+struct oriel_heap {
+    uint64_t allocations, bytes, frees, freed_bytes;
+    uint64_t told; /* allocations + frees in its last HEAP record; UINT64_MAX: none yet */
+};
+
 struct oriel_gate {
     uintptr_t limit; /* end of what may be written to the current chunk */
     uint32_t ready;  /* 0: take the slow path; else `open`: a record may be started */
@@ -107,7 +115,10 @@ struct oriel_gate {
     struct oriel_gate *second; /* for emits that interrupt an emit; NULL until then */
     uint32_t open;             /* ORIEL_GATE_INLINE, or another: the clock is another one */
     uint32_t pad0;
-    uint64_t pad[2];
+    /* Where a thread's allocations are counted, `limit` is 0: every record takes the
+     * slow path, which writes a HEAP record first and goes by `room_end`. */
+    uintptr_t room_end;
+    struct oriel_heap *heap; /* NULL: not counted */
 };
 
 struct oriel_tls {

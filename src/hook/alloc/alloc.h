@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Inside of the memory hook. It stands in front of whatever malloc the program
+ * has, counts for each thread, and samples or accounts for stacks:
+ *
+ *   interpose.c  the functions a program calls; two counts and a comparison each
+ *   next.c       the allocator behind us, and what is served before it is found
+ *   threads.c    counters of threads; how they begin and end
+ *   sampled.c    Poisson samples by bytes, and which of them are still alive
+ *   start.c      the environment, the ring, forks, the end of the program
+ *
+ * All of it runs inside malloc, perhaps inside a signal handler or on a
+ * coroutine's stack: no lock that is waited for, no heap, no output.
+ */
+#ifndef ORIEL_HOOK_ALLOC_ALLOC_H
+#define ORIEL_HOOK_ALLOC_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <oriel/abi/thread.h>
+
+#include "hook/stacks.h"
+
+/* ---- the allocator behind us: next.c ---- */
+
+struct alloc_next {
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    size_t (*usable)(void *);
+};
+/* Found before the first use; until then the first few requests (of the loader,
+ * while we ask it) are served from static memory. */
+extern struct alloc_next alloc_next;
+/* Sizes can be read from the block's header, as glibc keeps them. */
+extern bool alloc_sizes_inline;
+/* From static memory, or NULL. */
+bool alloc_is_early(const void *p);
+size_t alloc_early_size(const void *p);
+/* Is our malloc the one that the program calls? */
+bool alloc_is_first(void);
+
+static inline size_t alloc_inline_size(const void *p)
+{
+    enum { FLAGS = 7, MMAPPED = 2 };
+    size_t word = ((const size_t *)p)[-1];
+    return (word & ~(size_t)FLAGS) - (word & MMAPPED ? 2 : 1) * sizeof word;
+}
+static inline size_t alloc_size_of(void *p)
+{
+    return __builtin_expect(alloc_sizes_inline, 1) ? alloc_inline_size(p) : alloc_next.usable(p);
+}
+
+/* ---- threads.c ---- */
+
+struct alloc_thread {
+    struct oriel_heap heap;  /* first: what others read */
+    int64_t left;            /* bytes until the next slow call */
+    uint64_t random;         /* 0: no gap was drawn yet */
+    uint32_t inside;         /* our own code runs: it counts nothing */
+    uint32_t used;           /* atomic: slot taken */
+    struct hook_stack stack; /* here, because stacks of coroutines are small */
+};
+extern __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exec")));
+
+/* This thread's counters; never NULL, but shared once threads outnumber slots. */
+struct alloc_thread *alloc_thread_new(void);
+static inline struct alloc_thread *alloc_thread_here(void)
+{
+    struct alloc_thread *t = alloc_thread;
+    return __builtin_expect(t != NULL, 1) ? t : alloc_thread_new();
+}
+void alloc_threads_open(void);
+void alloc_threads_forked(void);
+/* One thread had allocated anything, so nobody else can be inside the loader. */
+bool alloc_threads_alone(void);
+/* Sums over all threads, those that ended included. */
+void alloc_threads_sum(struct oriel_heap *out);
+
+/* ---- start.c ---- */
+
+/* The thread's countdown, as the state wants it. */
+void alloc_thread_restart(struct alloc_thread *t);
+/* Tell how much is alive now, and remember the most. */
+void alloc_look_at_live(void);
+
+/* ---- sampled.c: all keep errno ---- */
+
+/* Of a block that was sampled: what it stands for. */
+struct alloc_sampled {
+    uint64_t bytes, count;
+};
+void alloc_sampled_open(uint64_t interval);
+void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+/* Out of the table of live samples; false: it is none. And back into it. */
+bool alloc_sampled_take(void *p, struct alloc_sampled *out);
+void alloc_sampled_keep(void *p, const struct alloc_sampled *s);
+void alloc_sampled_gone(struct alloc_thread *t, void *p, const struct alloc_sampled *s);
+
+/* ---- what interpose.c calls for the few that matter ---- */
+
+struct alloc_known {
+    bool any;
+    struct alloc_sampled sampled;
+};
+void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+void alloc_slow_gone(struct alloc_thread *t, void *p);
+/* realloc, in three steps: take, then back or went. */
+void alloc_slow_take(void *p, struct alloc_known *out);
+void alloc_slow_back(void *p, const struct alloc_known *known);
+void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known);
+
+/* Frees of these must be looked at: live samples by a hash of their address. */
+enum { ALLOC_FILTER_BITS = 15 };
+extern uint8_t alloc_filter[1 << ALLOC_FILTER_BITS];
+static inline uint32_t alloc_filter_of(const void *p)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)p >> 4) * UINT64_C(0x9e3779b97f4a7c15) >>
+                      (64 - ALLOC_FILTER_BITS));
+}
+
+#endif

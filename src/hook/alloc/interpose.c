@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The functions that a program calls. operator new and delete reach them
+ * through malloc. Each does what the allocator behind us does, counts usable
+ * bytes, and leaves for slower code once in many calls. realloc is a free and an
+ * allocation. errno is the allocator's.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hook/alloc/alloc.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define CALLER __builtin_return_address(0)
+
+static inline void came(void *p, const void *caller)
+{
+    struct alloc_thread *t = alloc_thread_here();
+    size_t n = alloc_size_of(p);
+    if (__builtin_expect(t->inside, 0))
+        return;
+    t->heap.allocations++;
+    t->heap.bytes += n;
+    t->left -= (int64_t)n;
+    if (__builtin_expect(t->left < 0, 0))
+        alloc_slow_new(t, p, n, caller);
+}
+
+static inline void goes(void *p)
+{
+    struct alloc_thread *t = alloc_thread_here();
+    if (__builtin_expect(t->inside, 0))
+        return;
+    t->heap.frees++;
+    t->heap.freed_bytes += alloc_size_of(p);
+    if (__builtin_expect(alloc_filter[alloc_filter_of(p)], 0))
+        alloc_slow_gone(t, p);
+}
+
+EXPORT void *malloc(size_t size)
+{
+    void *p = alloc_next.malloc(size);
+    if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
+        came(p, CALLER);
+    return p;
+}
+
+EXPORT void free(void *p)
+{
+    if (!p || __builtin_expect(alloc_is_early(p), 0))
+        return;
+    goes(p);
+    alloc_next.free(p);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+    void *p = alloc_next.calloc(n, size);
+    if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
+        came(p, CALLER);
+    return p;
+}
+
+/* Of a block that was given out before the allocator was known. */
+static void *move_early(void *p, size_t size)
+{
+    void *new = alloc_next.malloc(size);
+    size_t old = alloc_early_size(p);
+    if (new)
+        memcpy(new, p, old < size ? old : size);
+    return new;
+}
+
+/* The block may be somebody else's before we hear of it again, so what is known
+ * of it is taken out before, and put back should it stay. */
+static void *resize(void *p, size_t size, const void *caller)
+{
+    struct alloc_thread *t = alloc_thread_here();
+    struct alloc_known known = {0};
+    size_t before = alloc_size_of(p);
+    bool counted = !t->inside;
+    if (counted && __builtin_expect(alloc_filter[alloc_filter_of(p)], 0))
+        alloc_slow_take(p, &known);
+    void *new = alloc_next.realloc(p, size);
+    if (!new &&size) { /* it stays */
+        alloc_slow_back(p, &known);
+        return NULL;
+    }
+    if (counted) {
+        t->heap.frees++;
+        t->heap.freed_bytes += before;
+        if (known.any)
+            alloc_slow_went(t, p, &known);
+    }
+    if (new)
+        came(new, caller);
+    return new;
+}
+
+static inline void *reallocate(void *p, size_t size, const void *caller)
+{
+    if (p && !alloc_is_early(p))
+        return resize(p, size, caller);
+    void *new = p ? move_early(p, size) : alloc_next.malloc(size);
+    if (new && !alloc_is_early(new))
+        came(new, caller);
+    return new;
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+    return reallocate(p, size, CALLER);
+}
+
+EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return reallocate(p, bytes, CALLER);
+}
+
+static inline void *aligned(size_t align, size_t size, const void *caller)
+{
+    void *p = alloc_next.memalign(align, size);
+    if (p && !alloc_is_early(p))
+        came(p, caller);
+    return p;
+}
+
+EXPORT void *memalign(size_t align, size_t size)
+{
+    return aligned(align, size, CALLER);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+    return aligned(align, size, CALLER);
+}
+
+EXPORT int posix_memalign(void **out, size_t align, size_t size)
+{
+    int kept = errno;
+    if (align % sizeof(void *) || align == 0 || (align & (align - 1)))
+        return EINVAL;
+    void *p = aligned(align, size, CALLER);
+    errno = kept;
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+    return aligned((size_t)sysconf(_SC_PAGESIZE), size, CALLER);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), whole;
+    if (__builtin_add_overflow(size, page - 1, &whole)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return aligned(page, whole & ~(page - 1), CALLER);
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+    if (!p)
+        return 0;
+    return alloc_is_early(p) ? alloc_early_size(p) : alloc_next.usable(p);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * How it begins and ends: what `oriel record --heap` said in the environment,
+ * modules and samples once a ring is there, children, the sums at the end.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#define ORIEL_TARGET "oriel.heap"
+#include <oriel/event.h>
+
+#include "hook/alloc/alloc.h"
+#include "rec/rec.h"
+
+#define INTERVAL_DEFAULT (512u << 10)
+#define INTERVAL_MAX (UINT64_C(1) << 40)
+
+enum { COUNTING, SAMPLED };
+static uint32_t state; /* atomic */
+
+/* What other copies of the core in this process ask for: see rec/process.c. */
+__attribute__((visibility("default"))) struct oriel_heap *oriel_heap_here(void);
+struct oriel_heap *oriel_heap_here(void)
+{
+    return &alloc_thread_here()->heap;
+}
+
+/* ---- the slow ways ---- */
+
+__attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,
+                                              const void *caller)
+{
+    if (state == SAMPLED)
+        alloc_sampled_new(t, p, bytes, caller);
+    else
+        alloc_thread_restart(t);
+}
+
+void alloc_slow_take(void *p, struct alloc_known *out)
+{
+    out->any = alloc_sampled_take(p, &out->sampled);
+}
+
+void alloc_slow_back(void *p, const struct alloc_known *known)
+{
+    if (known->any)
+        alloc_sampled_keep(p, &known->sampled);
+}
+
+void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known)
+{
+    alloc_sampled_gone(t, p, &known->sampled);
+}
+
+__attribute__((noinline)) void alloc_slow_gone(struct alloc_thread *t, void *p)
+{
+    struct alloc_known known;
+    alloc_slow_take(p, &known);
+    if (known.any)
+        alloc_slow_went(t, p, &known);
+}
+
+void alloc_thread_restart(struct alloc_thread *t)
+{
+    t->left = state == COUNTING ? INT64_MAX : 0;
+}
+
+/* ---- sums ---- */
+
+static uint64_t peak_bytes; /* atomic; as seen by alloc_look_at_live */
+
+static uint64_t live_bytes(const struct oriel_heap *h)
+{
+    /* Sums over threads that go on meanwhile: a little more may be gone than came. */
+    return h->bytes > h->freed_bytes ? h->bytes - h->freed_bytes : 0;
+}
+
+void alloc_look_at_live(void)
+{
+    struct oriel_heap h;
+    alloc_threads_sum(&h);
+    uint64_t live = live_bytes(&h), peak = __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED);
+    while (peak < live && !__atomic_compare_exchange_n(&peak_bytes, &peak, live, false,
+                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    ORIEL_PLOT("heap.live_bytes", live);
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+    struct oriel_heap h;
+    int kept = errno;
+    if (!rec_is_on())
+        return;
+    struct alloc_thread *t = alloc_thread_here();
+    t->inside++;
+    alloc_look_at_live();
+    rec_heap_tell();
+    alloc_threads_sum(&h);
+    ORIEL_EVENT("heap.end", "allocations", h.allocations, "bytes", h.bytes, "frees", h.frees,
+                "freed_bytes", h.freed_bytes, "live_bytes", live_bytes(&h), "peak_bytes",
+                __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED));
+    t->inside--;
+    errno = kept;
+}
+
+/* ---- beginning ---- */
+
+static void forked(void)
+{
+    hook_stacks_forked(alloc_threads_alone());
+    alloc_threads_forked();
+    peak_bytes = 0;
+}
+
+static uint64_t interval_of(const char *text)
+{
+    uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+    return n == 0 || n > INTERVAL_MAX ? INTERVAL_DEFAULT : n;
+}
+
+static void sample_from_now(uint64_t interval)
+{
+    if (hook_stacks_open(true) != 0)
+        return; /* it still counts */
+    hook_stacks_tell();
+    hook_stacks_thread();
+    alloc_sampled_open(interval);
+    __atomic_store_n(&state, SAMPLED, __ATOMIC_RELEASE);
+}
+
+/* The core of this library has a constructor of its own that attaches: whichever
+ * comes first does it. */
+__attribute__((constructor)) static void begin(void)
+{
+    const char *mode = getauxval(AT_SECURE) ? NULL : getenv("ORIEL_HEAP");
+    const char *ring = getauxval(AT_SECURE) ? NULL : getenv("ORIEL_RING");
+    int kept = errno;
+    struct alloc_thread *t = alloc_thread_here();
+    t->inside++;
+    if (ring && *ring && !rec_is_on())
+        (void)oriel_attach(ring);
+    if (mode && strcmp(mode, "sampled") == 0)
+        sample_from_now(interval_of(getenv("ORIEL_HEAP_INTERVAL")));
+    pthread_atfork(NULL, NULL, forked);
+    alloc_threads_open();
+    if (rec_is_on() && !alloc_is_first())
+        ORIEL_EVENT_AT(ORIEL_LEVEL_WARN, "heap.hidden", "why",
+                       "the program brings its own malloc: its allocations are not seen");
+    t->inside--;
+    errno = kept;
+}
