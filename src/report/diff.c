@@ -151,10 +151,22 @@ static struct model_str without_suffix(struct model_str name)
     return name;
 }
 
+/* "[libz.so.1]" stands for what nobody could name: without the version, too. */
+static struct model_str unresolved_name(struct model_str name, char room[256])
+{
+    struct model_str cut = up_to(name, ".so.", 3);
+    if (cut.n == name.n || cut.n > 254)
+        return name;
+    memcpy(room, cut.p, cut.n);
+    room[cut.n] = ']';
+    return (struct model_str){room, cut.n + 1};
+}
+
 uint32_t diff_item_of_frame(struct diff *d, const struct model_catalog *c, const struct frame *f)
 {
-    struct diff_item like = {.name =
-                                 f->resolved ? without_suffix(f->name) : up_to(f->name, ".so.", 3),
+    char room[256];
+    struct diff_item like = {.name = f->resolved ? without_suffix(f->name)
+                                                 : unresolved_name(f->name, room),
                              .module = module_of(c, f->module),
                              .file = f->file,
                              .line = f->line,

@@ -15,10 +15,15 @@
 const char *diff_kind_title(uint8_t kind)
 {
     static const char *const titles[ORIEL_SAMPLE_KINDS] = {
-        [DIFF_SPANS] = "time in spans",       [ORIEL_SAMPLE_CPU] = "CPU time",
-        [ORIEL_SAMPLE_OFF_CPU] = "waiting",   [ORIEL_SAMPLE_ALLOC] = "allocated memory",
-        [ORIEL_SAMPLE_FREE] = "freed memory", [ORIEL_SAMPLE_LOCK] = "waiting for locks",
-        [ORIEL_SAMPLE_FAULT] = "page faults", [ORIEL_SAMPLE_PREEMPTED] = "ready, but others ran"};
+        [DIFF_SPANS] = "time in spans",
+        [ORIEL_SAMPLE_CPU] = "CPU time",
+        [ORIEL_SAMPLE_OFF_CPU] = "waiting",
+        [ORIEL_SAMPLE_ALLOC] = "allocated memory",
+        [ORIEL_SAMPLE_FREE] = "freed memory",
+        [ORIEL_SAMPLE_LOCK] = "waiting for locks",
+        [ORIEL_SAMPLE_FAULT] = "page faults",
+        [ORIEL_SAMPLE_PREEMPTED] = "ready, but others ran",
+        [ORIEL_SAMPLE_HOLDER] = "made others wait for locks"};
     return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
 }
 

@@ -259,8 +259,9 @@ void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thre
     }
     if (w->left_ns && w->left_ns <= r->time_ns) {
         uint64_t total = r->time_ns - w->left_ns, ready = w->preempted ? total : 0;
-        if (w->woke_ns)
-            ready = r->time_ns - w->woke_ns;
+        /* Clocks of two processors: the wake may seem to lie outside the wait. */
+        if (w->woke_ns && w->woke_ns <= r->time_ns)
+            ready = w->woke_ns > w->left_ns ? r->time_ns - w->woke_ns : total;
         bool unseen = p->events.ability.off_cpu_stack && !w->sampled && !w->look_ns;
         if (t->window || unseen || w->one_of_many) {
             if (!count_together(t, r, total - ready, ready))
