@@ -17,6 +17,7 @@
 #include "cli/ending.h"
 #include "cli/outputs.h"
 #include "cli/preload.h"
+#include "cli/probing.h"
 #include "cli/sampling.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
@@ -39,14 +40,16 @@
 enum { SETTINGS_MAX = 8, SETTING_BYTES = 8192 };
 
 struct record_options {
-    const char *output, *name, *filter, *to, *summary;
+    const char *output, *name, *filter, *to, *summary, *events;
     uint64_t ring, max_size, slow_span, heap_interval;
-    int policy, heap;
+    int policy, heap, returns;
     int64_t rate;
     bool include_args, memfd, no_crash, no_report, wait;
 };
 
 static const char *const heaps[] = {"off", "sampled", "exact", NULL};
+/* In the order of enum probing_returns. */
+static const char *const returns[] = {"auto", "fast", "exact", NULL};
 static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
 
 #define AT(member) .offset = offsetof(struct record_options, member)
@@ -136,6 +139,23 @@ static const struct option_def options[] = {
      .min = 1,
      .max = 1099511627776.0,
      .help = "--heap sampled: mean of bytes between samples"},
+    {.name = "event",
+     .type = OPTION_STRING,
+     AT(events),
+     .arg = "EVENT",
+     .letter = 'e',
+     .list = true,
+     .help = "also watch usdt:PROVIDER:NAME, uprobe:BINARY:FUNCTION, line:FILE:LINE or "
+             "tracepoint:GROUP:NAME (* and ? allowed); may be given again; needs root"},
+    {.name = "returns",
+     .type = OPTION_ENUM,
+     AT(returns),
+     .fallback = "auto",
+     .choices = returns,
+     .arg = "HOW",
+     .help =
+         "how the end of a watched function is seen: fast lets no exception pass, exact is slow "
+         "but always right; auto is fast in programs without C++ and Rust"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -162,6 +182,7 @@ struct recording {
     unsigned dumps;
     char dump[160]; /* why the last one was */
     struct sampling sampling;
+    struct probing probing;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -346,7 +367,8 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     step(r, &result);
     uint64_t bytes = session_step_bytes(r->session, &more);
     uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
-    return r->sampling.can.cpu && ns > SAMPLING_NS ? SAMPLING_NS : ns;
+    bool watched = r->sampling.can.cpu || r->probing.ability.works;
+    return watched && ns > SAMPLING_NS ? SAMPLING_NS : ns;
 }
 
 /* Every dump is told in the recording, with its reason. */
@@ -426,6 +448,7 @@ static void follow(struct recording *r)
 static void clean_up(struct recording *r)
 {
     session_free(r->session);
+    probing_done(&r->probing); /* the session has looked into it */
     slow_watch_close(r->slow);
     if (r->region && !r->options->memfd)
         (void)region_unlink(region_path(r->region), NULL);
@@ -505,12 +528,15 @@ static int run(const struct cli_call *call)
         cli_note("%s", err.text);
         return exit_code(rc);
     }
-    rc = prepare(&r, call, &err);
+    rc = probing_make(&r.probing, r.options->events, r.exe, r.options->returns, &err);
+    if (rc == 0)
+        rc = prepare(&r, call, &err);
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
     if (rc == 0)
         rc = watch_heap(&r, &err);
     if (rc == 0) {
         watch_cpu(&r);
+        probing_start(&r.probing, r.session, getpid(), false);
         rc = start(&r, call, &err);
         status = exit_code(rc);
     }

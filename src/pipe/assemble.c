@@ -207,7 +207,8 @@ take_begin(struct assemble *a, struct stream_state *s, const struct model_record
         span->flags = MODEL_SPAN_TIED;
     set_parent(a, span, top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL);
     track_id(&a->track, s, r->raw_id, r->position);
-    struct stack_entry e = {span, r->position, r->stream, 0};
+    struct stack_entry e = {span, r->position, r->stream,
+                            r->flags & ORIEL_RECF_WATCHED ? STACK_WATCHED : 0};
     if (__builtin_expect(!stack_push(&a->track, t, e), 0)) {
         spans_close(&a->spans, span);
         return PIPE_NO_MEMORY;
@@ -236,9 +237,14 @@ void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_
 static enum pipe_fate end_at(struct assemble *a, struct thread_state *t, uint32_t at,
                              const struct model_record *r)
 {
-    while (t->top - 1 > at)
-        drop_entry(a, t, t->top - 1, record_time(r));
-    struct open_span *span = stack_pop(&a->track, t);
+    for (uint32_t i = t->top - 1; i > at; i--) {
+        uint32_t base = t->base;
+        if (!(t->stack[i].flags & STACK_WATCHED))
+            drop_entry(a, t, i, record_time(r));
+        at += t->base > base; /* what was below moved up */
+        i += t->base > base;
+    }
+    struct open_span *span = stack_remove(&a->track, t, at);
     if (span->kind == SPAN_SCOPED) {
         finish_span(a, span, record_time(r), r->thread, 0);
         return PIPE_ENDED;
@@ -356,7 +362,8 @@ static enum pipe_fate take_close(struct assemble *a, struct stream_state *s,
         assert(at > t->base);
         stack_remove(&a->track, t, at - 1);
     }
-    finish_span(a, span, record_time(r), r->thread, 0);
+    finish_span(a, span, record_time(r), r->thread,
+                r->flags & ORIEL_RECF_WATCHED ? MODEL_SPAN_UNFINISHED : 0);
     return PIPE_ENDED;
 }
 

@@ -463,6 +463,28 @@ TEST(close_ends_a_scoped_span_from_wherever)
     piped_done(&c);
 }
 
+TEST(a_span_watched_from_outside_outlives_what_is_around_it_until_its_own_close)
+{
+    open_pipe(NULL);
+    struct records_stream watcher = records_second(&c.w, &a);
+    uint64_t o = rec_begin(&c.in, &a, 10, outer);
+    records_flags(ORIEL_RECF_WATCHED);
+    uint64_t w = rec_begin(&c.in, &watcher, 20, inner);
+    uint64_t l = rec_begin(&c.in, &a, 30, leaf);
+    rec_end(&c.in, &a, 40, o); /* leaf is left, inner is not */
+    rec_close(&c.in, &watcher, 50, w);
+    CHECK_EQ(piped_last(&c), 0);
+    const struct model_span *in = piped_span(&c, "inner");
+    CHECK_EQ(in->flags & MODEL_SPAN_UNFINISHED, 0);
+    CHECK_EQ(in->end_ns, 50);
+    CHECK_EQ(in->parent_id, oriel_id_mix(o));
+    CHECK_EQ(piped_span(&c, "leaf")->parent_id, oriel_id_mix(w));
+    CHECK(piped_span(&c, "leaf")->flags & MODEL_SPAN_UNFINISHED);
+    CHECK(l != 0);
+    CHECK_EQ(piped_counts(&c).orphan_ends, 0);
+    piped_done(&c);
+}
+
 TEST(entering_a_span_opened_before_the_recording_still_gives_parents)
 {
     open_pipe(NULL);

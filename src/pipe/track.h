@@ -16,8 +16,9 @@
 #include "pipe/span.h"
 
 enum stack_flag {
-    STACK_INNER = 1,  /* entered again while entered: adds no busy time */
-    STACK_BY_SYNC = 2 /* put there by a SYNC; its ENTER or ATTACH may follow */
+    STACK_INNER = 1,   /* entered again while entered: adds no busy time */
+    STACK_BY_SYNC = 2, /* put there by a SYNC; its ENTER or ATTACH may follow */
+    STACK_WATCHED = 4  /* seen from outside: only its own CLOSE takes it off */
 };
 
 struct stack_entry {

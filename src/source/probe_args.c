@@ -17,6 +17,9 @@ struct span {
 };
 
 #if defined(__x86_64__)
+const char *const probe_stack_register = "%sp", *const probe_result_register = "%ax";
+static const char *const arg_registers[] = {"%di", "%si", "%dx", "%cx", "%r8", "%r9"};
+
 /* r8 .. r15, r8d, r8w, r8b. */
 static bool numbered_register(const char *text, char out[8])
 {
@@ -77,6 +80,9 @@ static void translate(struct span op, char out[PROBE_FETCH_BYTES])
     }
 }
 #elif defined(__aarch64__)
+const char *const probe_stack_register = "%sp", *const probe_result_register = "%x0";
+static const char *const arg_registers[] = {"%x0", "%x1", "%x2", "%x3", "%x4", "%x5", "%x6", "%x7"};
+
 static bool kernel_register(const char *p, size_t n, char out[8])
 {
     bool numbered =
@@ -110,6 +116,11 @@ static void translate(struct span op, char out[PROBE_FETCH_BYTES])
 #else
 #error "registers of this machine are not known"
 #endif
+
+const char *probe_arg_register(unsigned nth)
+{
+    return nth < sizeof arg_registers / sizeof *arg_registers ? arg_registers[nth] : NULL;
+}
 
 /* "-4@" or "8f@" at p: how long it is; 0 it is none. */
 static size_t head_bytes(const char *p, struct probe_arg *out)

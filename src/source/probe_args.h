@@ -21,5 +21,9 @@ struct probe_arg {
 
 /* How many arguments the text tells; what is not understood counts with fetch "". */
 unsigned probe_args_parse(const char *spec, struct probe_arg out[PROBE_ARGS_MAX]);
+/* The kernel's names of registers: the nth that integer arguments are passed in (NULL: none),
+ * the stack pointer, and that of results. */
+const char *probe_arg_register(unsigned nth);
+extern const char *const probe_stack_register, *const probe_result_register;
 
 #endif

@@ -86,5 +86,7 @@ static inline const char *points_text(const struct points *p, uint32_t id)
 
 /* True when the text matches, * standing for any text and ? for any byte. */
 bool points_match(const char *pattern, const char *text, size_t n);
+/* Bytes of a readable name without its parameters: "a::b(int) const" is "a::b". */
+size_t points_plain_bytes(const char *name, size_t n);
 
 #endif

@@ -47,8 +47,7 @@ bool points_match(const char *pattern, const char *text, size_t n)
     return *pattern == 0;
 }
 
-/* The name without its parameters: "a::b(int) const" is "a::b". */
-static size_t plain_bytes(const char *name, size_t n)
+size_t points_plain_bytes(const char *name, size_t n)
 {
     size_t depth = 0;
     for (size_t i = n; i > 0; i--) {
@@ -69,8 +68,8 @@ static bool function_matches(const struct scan *s, const char *linkage, size_t l
         return true;
     const char *name = s->name.data;
     size_t n = s->name.size;
-    return n &&
-           (points_match(pattern, name, n) || points_match(pattern, name, plain_bytes(name, n)));
+    return n && (points_match(pattern, name, n) ||
+                 points_match(pattern, name, points_plain_bytes(name, n)));
 }
 
 /* ---- places ---- */
@@ -267,12 +266,12 @@ static int add_function(struct scan *s, const Elf64_Sym *sym, const char *linkag
     return s->query->details ? find_exits(s, index, linkage) : 0;
 }
 
-/* Whoever has one of these has frames that exceptions may pass. */
+/* Whoever has one of these has frames that exceptions may pass. C that cleans up when
+ * its thread is cancelled has _Unwind_Resume only. */
 static bool is_of_exceptions(const char *name)
 {
-    static const char *const names[] = {"__gxx_personality_v0", "__cxa_throw",
-                                        "_Unwind_Resume",       "_Unwind_RaiseException",
-                                        "rust_eh_personality",  "__gcc_personality_v0"};
+    static const char *const names[] = {"__gxx_personality_v0", "__cxa_throw", "__cxa_begin_catch",
+                                        "_Unwind_RaiseException", "rust_eh_personality"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;

@@ -194,11 +194,18 @@ static bool parse_bool(const char *text, bool *out)
     return false;
 }
 
-static int set_string(char **member, const char *text)
+static int set_string(char **member, const char *text, bool list)
 {
-    char *copy = mem_strdup(text);
+    const char *before = list && *member && **member ? *member : NULL;
+    size_t n = before ? strlen(before) + 1 : 0;
+    char *copy = mem_alloc(n + strlen(text) + 1);
     if (!copy)
         return ORIEL_ENOMEM;
+    if (before) {
+        memcpy(copy, before, n);
+        copy[n - 1] = '\n';
+    }
+    memcpy(copy + n, text, strlen(text) + 1);
     mem_free(*member);
     *member = copy;
     return 0;
@@ -259,7 +266,7 @@ int option_set(const struct option_def *def, void *options, const char *text, st
         ok = set_float(def, member, text);
         break;
     case OPTION_STRING:
-        if (set_string(member, text) != 0)
+        if (set_string(member, text, def->list) != 0)
             return err_set(err, ORIEL_ENOMEM, "%s: out of memory", def->name);
         ok = true;
         break;

@@ -24,6 +24,16 @@ foreach(build before after)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 endforeach()
 
+# Functions to be watched from outside, with spans of its own; and exceptions.
+add_executable(probed tests/scenario/probed.c)
+target_compile_options(probed PRIVATE -O1 -g -fno-optimize-sibling-calls -fno-inline
+  -Wno-missing-prototypes)
+target_link_libraries(probed PRIVATE oriel-core Threads::Threads)
+add_executable(thrown tests/scenario/thrown.cc)
+target_compile_options(thrown PRIVATE -O1 -g -fno-optimize-sibling-calls)
+set_target_properties(probed thrown PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
 foreach(script ${scenarios})
   get_filename_component(name ${script} NAME_WE)
@@ -31,7 +41,7 @@ foreach(script ${scenarios})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
   set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 3600
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>")
+    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
 
 # Clocks are faked from outside, which a static command would not notice.

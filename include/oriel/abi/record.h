@@ -69,7 +69,10 @@ enum oriel_record_flag {
     ORIEL_RECF_HAS_SPAN = 1,  /* EVENT: an explicit span follows the time */
     ORIEL_RECF_ROOT = 2,      /* BEGIN/OPEN: starts a new trace */
     ORIEL_RECF_TRUNCATED = 4, /* one or more fields did not fit */
-    ORIEL_RECF_HAS_TIME = 8   /* ts is unix nanoseconds given from outside */
+    ORIEL_RECF_HAS_TIME = 8,  /* ts is unix nanoseconds given from outside */
+    /* Made by readers that watch from outside. BEGIN: only its own CLOSE ends the span, not
+     * the end of one around it. CLOSE: it was left without an end, so it is unfinished. */
+    ORIEL_RECF_WATCHED = 16
 };
 
 /* ORIEL_REC_TASK: operation in the header's flags. */

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Events for one program, its threads and its children, by inheritance; one
+ * ring per CPU takes them all, together with who starts, ends and execs.
+ */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "source/probe/probe.h"
+
+enum {
+    RING_PAGES_MAX = 1024,
+    RING_PAGES_MIN = 8,
+    RECORD_BYTES_MAX = 65536,
+    CPUS_MAX = 4096,
+    SAMPLE_TYPE = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_RAW
+};
+/* What a sample begins with, and what the end of any other record holds. */
+struct sample_head {
+    uint64_t id;
+    int32_t pid, tid;
+    uint64_t time;
+};
+struct trailer {
+    int32_t pid, tid;
+    uint64_t time, id;
+};
+
+/* ---- opening ---- */
+
+static void describe(struct perf_event_attr *a, const struct probe_options *o)
+{
+    *a = (struct perf_event_attr){.size = sizeof *a,
+                                  .type = PERF_TYPE_TRACEPOINT,
+                                  .sample_period = 1,
+                                  .sample_type = SAMPLE_TYPE,
+                                  .disabled = 1,
+                                  .inherit = 1,
+                                  .enable_on_exec = !o->running,
+                                  .use_clockid = 1,
+                                  .clockid = CLOCK_MONOTONIC,
+                                  .sample_id_all = 1};
+}
+
+static int map_ring(struct hook_ring *r, int fd)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t pages = RING_PAGES_MAX; pages >= RING_PAGES_MIN; pages /= 2) {
+        void *p = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+            continue;
+        *r = (struct hook_ring){
+            .fd = fd, .base = p, .data_bytes = pages * page, .joined = mem_alloc(RECORD_BYTES_MAX)};
+        return r->joined ? 0 : -ENOMEM;
+    }
+    return -errno;
+}
+
+static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid, unsigned cpu,
+               uint32_t place)
+{
+    struct perf_event_attr a = *attr;
+    struct hook_ring *r = &h->rings[cpu];
+    uint64_t id = 0;
+    long fd = syscall(SYS_perf_event_open, &a, tid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd < 0)
+        return errno == ENODEV ? 0 : -errno; /* a CPU that is off */
+    int *slot = VEC_PUSH(&h->fds);
+    if (!slot) {
+        close((int)fd);
+        return -ENOMEM;
+    }
+    *slot = (int)fd;
+    if (ioctl((int)fd, PERF_EVENT_IOC_ID, &id) != 0)
+        return -errno;
+    if (place != UINT32_MAX && !map_put(&h->by_id, id, place))
+        return -ENOMEM;
+    if (!r->base)
+        return map_ring(r, (int)fd);
+    return ioctl((int)fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) == 0 ? 0 : -errno;
+}
+
+/* First what says who lives, then every place. */
+static int add_thread(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+                      int32_t tid)
+{
+    struct perf_event_attr a, life;
+    describe(&a, o);
+    describe(&life, o);
+    life.type = PERF_TYPE_SOFTWARE;
+    life.config = PERF_COUNT_SW_DUMMY;
+    life.comm = life.comm_exec = life.task = 1;
+    int rc = 0;
+    for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
+        rc = add(h, &life, tid, cpu, UINT32_MAX);
+    for (uint32_t i = 0; i < o->place_count && rc == 0; i++) {
+        a.config = ids[i];
+        for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
+            if (h->rings[cpu].base)
+                rc = add(h, &a, tid, cpu, i);
+    }
+    return rc;
+}
+
+static int add_threads(struct hooks *h, const struct probe_options *o, const uint32_t *ids)
+{
+    char path[64];
+    if (!o->running)
+        return add_thread(h, o, ids, o->pid);
+    snprintf(path, sizeof path, "/proc/%d/task", o->pid);
+    DIR *tasks = opendir(path);
+    int rc = tasks ? 0 : -ESRCH;
+    for (struct dirent *t; rc == 0 && (t = readdir(tasks)) != NULL;) {
+        int32_t tid = (int32_t)strtol(t->d_name, NULL, 10);
+        if (tid > 0)
+            rc = add_thread(h, o, ids, tid);
+        if (rc == -ESRCH && tid != o->pid)
+            rc = 0; /* it ended */
+    }
+    if (tasks)
+        closedir(tasks);
+    return rc;
+}
+
+static int explain(int rc, const struct probe_options *o, struct oriel_err *err)
+{
+    switch (rc) {
+    case -ESRCH:
+        return err_set(err, ORIEL_ENOTFOUND, "process %d is gone", o->pid);
+    case -EMFILE:
+    case -ENFILE:
+        return err_set(err, ORIEL_ELIMIT,
+                       "probes: %u places need more file descriptors than ulimit -n allows: a "
+                       "narrower pattern has fewer",
+                       o->place_count);
+    case -ENOMEM:
+        return err_set(err, ORIEL_ENOMEM, "probes: out of memory");
+    case -EPERM:
+    case -EACCES:
+        return err_set(err, ORIEL_EPERM,
+                       "probes need root or CAP_PERFMON; without them the "
+                       "program's own spans and --rate work");
+    default:
+        return err_set(err, ORIEL_EUNSUPPORTED,
+                       "the kernel refuses a probe (error %d): is the instruction there one that "
+                       "it cannot step over?",
+                       -rc);
+    }
+}
+
+int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+               struct oriel_err *err)
+{
+    memset(h, 0, sizeof *h);
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    h->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
+    h->rings = mem_calloc(h->ring_count, sizeof *h->rings);
+    int rc = h->rings ? add_threads(h, o, ids) : -ENOMEM;
+    if (rc < 0) {
+        hooks_close(h);
+        return explain(rc, o, err);
+    }
+    unsigned kept = 0;
+    for (unsigned i = 0; i < h->ring_count; i++)
+        if (h->rings[i].base)
+            h->rings[kept++] = h->rings[i];
+    h->ring_count = kept;
+    for (size_t i = 0; o->running && i < h->fds.count; i++)
+        (void)ioctl(h->fds.items[i], PERF_EVENT_IOC_ENABLE, 0);
+    return 0;
+}
+
+void hooks_close(struct hooks *h)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (unsigned i = 0; h->rings && i < h->ring_count; i++) {
+        if (h->rings[i].base)
+            munmap(h->rings[i].base, h->rings[i].data_bytes + page);
+        mem_free(h->rings[i].joined);
+    }
+    for (size_t i = 0; i < h->fds.count; i++)
+        close(h->fds.items[i]);
+    VEC_DONE(&h->fds);
+    map_done(&h->by_id);
+    mem_free(h->rings);
+    memset(h, 0, sizeof *h);
+}
+
+/* ---- reading ---- */
+
+static void decode_sample(const uint8_t *at, size_t bytes, struct hook_record *out)
+{
+    struct sample_head s;
+    uint32_t n;
+    const size_t head = sizeof(struct perf_event_header);
+    if (bytes < head + sizeof s + sizeof n)
+        return;
+    memcpy(&s, at + head, sizeof s);
+    memcpy(&n, at + head + sizeof s, sizeof n);
+    out->id = s.id;
+    out->pid = s.pid;
+    out->tid = s.tid;
+    out->time_ns = s.time;
+    out->raw = at + head + sizeof s + sizeof n;
+    out->raw_bytes = n;
+    out->good = n <= bytes - head - sizeof s - sizeof n;
+}
+
+static void decode_body(const uint8_t *at, size_t bytes, uint16_t misc, struct hook_record *out)
+{
+    int32_t ids[4];
+    switch (out->type) {
+    case PERF_RECORD_COMM:
+        out->good = bytes >= 8 && memchr(at + 8, 0, bytes - 8);
+        out->comm = out->good ? (const char *)at + 8 : "";
+        out->exec = misc & PERF_RECORD_MISC_COMM_EXEC;
+        break;
+    case PERF_RECORD_FORK:
+    case PERF_RECORD_EXIT:
+        out->good = bytes >= sizeof ids;
+        if (!out->good)
+            return;
+        memcpy(ids, at, sizeof ids);
+        out->pid = ids[0];
+        out->parent_pid = ids[1];
+        out->tid = ids[2];
+        break;
+    case PERF_RECORD_LOST:
+        out->good = bytes >= 16;
+        if (out->good)
+            memcpy(&out->lost, at + 8, sizeof out->lost);
+        break;
+    default:
+        out->good = true;
+        break;
+    }
+}
+
+void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out)
+{
+    struct perf_event_header h;
+    struct trailer t;
+    memset(out, 0, sizeof *out);
+    if (bytes < sizeof h)
+        return;
+    memcpy(&h, at, sizeof h);
+    out->type = h.type;
+    if (h.type == PERF_RECORD_SAMPLE) {
+        decode_sample(at, bytes, out);
+        return;
+    }
+    if (bytes < sizeof h + sizeof t)
+        return;
+    memcpy(&t, at + bytes - sizeof t, sizeof t);
+    out->pid = t.pid;
+    out->tid = t.tid;
+    out->time_ns = t.time;
+    out->id = t.id;
+    decode_body(at + sizeof h, bytes - sizeof h - sizeof t, h.misc, out);
+}
+
+static struct perf_event_mmap_page *page_of(const struct hook_ring *r)
+{
+    return (struct perf_event_mmap_page *)(void *)r->base;
+}
+
+void hooks_begin(struct hooks *h)
+{
+    for (unsigned i = 0; i < h->ring_count; i++)
+        /* Pairs with the kernel's barrier before it moves the head. */
+        h->rings[i].head = __atomic_load_n(&page_of(&h->rings[i])->data_head, __ATOMIC_ACQUIRE);
+}
+
+void hooks_end(struct hooks *h)
+{
+    for (unsigned i = 0; i < h->ring_count; i++)
+        __atomic_store_n(&page_of(&h->rings[i])->data_tail, h->rings[i].tail, __ATOMIC_RELEASE);
+}
+
+/* The record at the tail, in one piece; NULL: none. */
+static const uint8_t *peek(struct hook_ring *r, size_t *out_bytes)
+{
+    struct perf_event_header h;
+    uint64_t mask = r->data_bytes - 1, available = r->head - r->tail, at = r->tail & mask;
+    uint8_t *data = r->base + page_of(r)->data_offset;
+    if (available < sizeof h)
+        return NULL;
+    memcpy(&h, data + at, sizeof h); /* 8-aligned: a header never wraps */
+    if (h.size < sizeof h || h.size > available) {
+        r->tail = r->head;
+        return NULL;
+    }
+    *out_bytes = h.size;
+    uint64_t first = r->data_bytes - at;
+    if (first >= h.size)
+        return data + at;
+    memcpy(r->joined, data + at, first);
+    memcpy(r->joined + first, data, h.size - first);
+    return r->joined;
+}
+
+bool hooks_next(struct hooks *h, uint64_t horizon_ns, struct hook_record *out)
+{
+    struct hook_ring *best = NULL;
+    size_t bytes, best_bytes = 0;
+    for (unsigned i = 0; i < h->ring_count; i++) {
+        struct hook_record r;
+        const uint8_t *at = peek(&h->rings[i], &bytes);
+        if (!at)
+            continue;
+        hook_decode(at, bytes, &r);
+        if (r.time_ns >= (best ? out->time_ns : horizon_ns))
+            continue;
+        *out = r;
+        best = &h->rings[i];
+        best_bytes = bytes;
+    }
+    if (best)
+        best->tail += best_bytes;
+    return best != NULL;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Inside source/probe: the kernel stops the program where it is told to and
+ * writes what it finds there into rings.
+ *
+ *   tracefs.c  tells the kernel where, and takes it back
+ *   events.c   opens what was told for one program, its threads and children
+ *   format.c   what the kernel writes
+ *   frames.c   entries and returns to spans, by the stack pointer
+ *   source.c   hits -> records in a batch
+ *
+ * Runs in the recorder only; needs root, or the rights to tracefs and perf events.
+ */
+#ifndef ORIEL_SOURCE_PROBE_PROBE_H
+#define ORIEL_SOURCE_PROBE_PROBE_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/batch.h"
+#include "source/probe/format.h"
+#include "source/probe_options.h"
+
+/* ---- tracefs.c ---- */
+
+struct tracefs {
+    char root[64];
+    char group[64]; /* of this recorder: "oriel_PID_START" */
+    int fd;         /* of uprobe_events; -1 not open */
+    uint32_t count; /* events made, e0 on */
+};
+
+/* Find it, and remove what recorders that are dead have left. 0, or ORIEL_EPERM with a
+ * line; `writes` tells whether events are to be made. */
+int tracefs_open(struct tracefs *t, bool writes, struct oriel_err *err);
+/* Make event eN of a place, N counting from 0. */
+int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel_err *err);
+/* The description of event N, or of a tracepoint "group:name". */
+int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
+                   struct oriel_err *err);
+/* Remove what was made. */
+void tracefs_close(struct tracefs *t);
+
+/* ---- events.c ---- */
+
+struct hook_ring {
+    int fd;
+    uint8_t *base;
+    uint64_t data_bytes, tail, head;
+    uint8_t *joined;
+};
+struct hooks {
+    struct hook_ring *rings;
+    unsigned ring_count;
+    VEC(int) fds;
+    struct map by_id; /* the kernel's id -> place */
+};
+/* Open event `id` (of tracefs) for each place; `ids` has place_count items. Codes as of a
+ * source's open. */
+int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+               struct oriel_err *err);
+void hooks_close(struct hooks *h);
+
+/* One record of a ring. */
+struct hook_record {
+    uint32_t type; /* of the kernel */
+    int32_t pid, tid, parent_pid;
+    uint64_t time_ns, id, lost;
+    const uint8_t *raw;
+    size_t raw_bytes;
+    const char *comm;
+    bool exec, good;
+};
+void hooks_begin(struct hooks *h);
+/* The oldest record older than the horizon; false: none. Valid until the next call. */
+bool hooks_next(struct hooks *h, uint64_t horizon_ns, struct hook_record *out);
+void hooks_end(struct hooks *h);
+/* Decode; `at` holds the whole record. */
+void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
+
+/* ---- frames.c ---- */
+
+/* A function that was entered and not left yet. The stack grows downwards: what lies
+ * below the stack pointer is gone, whether it returned or was jumped over. */
+struct frame {
+    uint64_t sp;     /* at entry, where the return address lies */
+    uint64_t raw_id; /* of its span */
+    uint32_t def;
+    bool returns; /* ends by its return address */
+};
+struct framestack {
+    VEC(struct frame) open; /* oldest first */
+};
+/* How far apart two places of one stack may lie before they count as two stacks
+ * (signal stacks, coroutines). */
+#define FRAMES_REACH UINT64_C(262144)
+
+/* Frames that cannot be there any more when a function is entered at sp, innermost
+ * first: call with the same arguments until false. `chained`: the return address there
+ * is the kernel's own, a tail call of a function that is watched by it. */
+bool framestack_stale(struct framestack *f, uint64_t sp, bool chained, struct frame *out);
+bool framestack_enter(struct framestack *f, const struct frame *frame); /* false: no memory */
+/* The frame that ends with sp: first those above it that are gone (*ended false), then it.
+ * False: none (any more). */
+bool framestack_leave(struct framestack *f, uint32_t def, uint64_t sp, bool *ended,
+                      struct frame *out);
+/* The innermost one, taken off; false: none is left. */
+bool framestack_abandon(struct framestack *f, struct frame *out);
+void framestack_done(struct framestack *f);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Dynamic events of the kernel: one line each into uprobe_events. They are
+ * global and outlive their maker, so each recorder has a group of its own name,
+ * with its pid and when it started; what belongs to nobody that lives is
+ * removed by the next.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/os.h"
+#include "source/probe/probe.h"
+
+enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 22 };
+
+/* When a process started, in ticks since the machine did; 0: there is none. */
+static uint64_t start_of(int32_t pid)
+{
+    return os_start_time(pid, pid);
+}
+
+/* One line; the kernel takes or refuses it whole. */
+static int tell(const struct tracefs *t, const char *line, size_t n)
+{
+    return write(t->fd, line, n) == (ssize_t)n ? 0 : -errno;
+}
+
+/* ---- what others left ---- */
+
+/* "p:oriel_12_345/e0 ..." of a recorder that is dead: remove it. */
+static void sweep_line(const struct tracefs *t, const char *line, size_t n)
+{
+    char command[128];
+    if (n < 8 || line[1] != ':' || strncmp(line + 2, "oriel_", 6) != 0)
+        return;
+    char *end;
+    long pid = strtol(line + 8, &end, 10);
+    uint64_t start = *end == '_' ? strtoull(end + 1, &end, 10) : 0;
+    const char *space = memchr(line, ' ', n);
+    if (*end != '/' || !space || pid <= 0 || start_of((int32_t)pid) == start)
+        return;
+    int bytes = snprintf(command, sizeof command, "-:%.*s\n", (int)(space - line - 2), line + 2);
+    if (bytes > 0 && (size_t)bytes < sizeof command)
+        (void)tell(t, command, (size_t)bytes);
+}
+
+static void sweep(const struct tracefs *t)
+{
+    char path[128];
+    struct buf list;
+    buf_init(&list);
+    snprintf(path, sizeof path, "%s/uprobe_events", t->root);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    for (ssize_t n = 1; fd >= 0 && n > 0 && list.size < LIST_BYTES_MAX;) {
+        char *room = buf_reserve(&list, 65536);
+        n = room ? read(fd, room, 65536) : 0;
+        list.size += n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    const char *at = buf_cstr(&list);
+    while (*at) {
+        size_t n = strcspn(at, "\n");
+        sweep_line(t, at, n);
+        at += n + (at[n] == '\n');
+    }
+    buf_done(&list);
+}
+
+/* ---- ours ---- */
+
+int tracefs_open(struct tracefs *t, bool writes, struct oriel_err *err)
+{
+    static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+    char path[128];
+    int why = ENOENT;
+    *t = (struct tracefs){.fd = -1};
+    snprintf(t->group, sizeof t->group, "oriel_%d_%llu", os_getpid(),
+             (unsigned long long)start_of(os_getpid()));
+    for (size_t i = 0; i < 2 && t->fd < 0; i++) {
+        snprintf(t->root, sizeof t->root, "%s", roots[i]);
+        snprintf(path, sizeof path, "%s/uprobe_events", roots[i]);
+        t->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        why = t->fd < 0 && errno != ENOENT ? errno : why;
+    }
+    if (t->fd < 0 && (writes || why == EACCES))
+        return err_set(err, ORIEL_EPERM,
+                       why == ENOENT
+                           ? "this kernel has no tracefs with uprobe events mounted "
+                             "(/sys/kernel/tracing)"
+                           : "probes need root (to write /sys/kernel/tracing); without it "
+                             "the program's own spans, --rate and functions compiled with "
+                             "-fpatchable-function-entry work");
+    if (t->fd >= 0)
+        sweep(t);
+    return 0;
+}
+
+/* A path as the kernel takes it: words end at a space. */
+static int path_of(const struct probe_place *place, char *out, size_t n, int *out_fd)
+{
+    *out_fd = -1;
+    if (strcspn(place->path, " \t\n:\\") != strlen(place->path)) {
+        *out_fd = open(place->path, O_RDONLY | O_CLOEXEC);
+        if (*out_fd < 0)
+            return -errno;
+        snprintf(out, n, "/proc/%d/fd/%d", os_getpid(), *out_fd);
+        return 0;
+    }
+    int bytes = snprintf(out, n, "%s", place->path);
+    return bytes > 0 && (size_t)bytes < n ? 0 : -ENAMETOOLONG;
+}
+
+int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel_err *err)
+{
+    char line[8192], path[4096], semaphore[32] = "";
+    int fd, rc = path_of(place, path, sizeof path, &fd);
+    assert(t->fd >= 0);
+    if (place->semaphore)
+        snprintf(semaphore, sizeof semaphore, "(0x%llx)", (unsigned long long)place->semaphore);
+    int n = snprintf(line, sizeof line, "%c:%s/e%u %s:0x%llx%s %s\n", place->returns ? 'r' : 'p',
+                     t->group, t->count, path, (unsigned long long)place->offset, semaphore,
+                     place->fetch);
+    if (rc == 0)
+        rc = n > 0 && (size_t)n < sizeof line ? tell(t, line, (size_t)n) : -E2BIG;
+    if (fd >= 0)
+        close(fd);
+    if (rc < 0)
+        return err_set(err, rc == -EACCES || rc == -EPERM ? ORIEL_EPERM : ORIEL_EUNSUPPORTED,
+                       "%.200s: the kernel refuses a probe at 0x%llx (%s): error %d", place->path,
+                       (unsigned long long)place->offset, place->fetch, -rc);
+    t->count++;
+    return 0;
+}
+
+int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
+                   struct oriel_err *err)
+{
+    char path[256], name[128], text[FORMAT_BYTES_MAX];
+    if (tracepoint)
+        snprintf(name, sizeof name, "%s", tracepoint);
+    else
+        snprintf(name, sizeof name, "%s:e%u", t->group, n);
+    char *colon = strchr(name, ':');
+    if (colon)
+        *colon = '/';
+    if (!colon || strstr(name, ".."))
+        return err_set(err, ORIEL_EINVAL, "tracepoint \"%s\": not of the form GROUP:NAME", name);
+    snprintf(path, sizeof path, "%s/events/%s/format", t->root, name);
+    long bytes = os_read_file(path, text, sizeof text);
+    if (bytes <= 0)
+        return err_set(err, ORIEL_ENOTFOUND,
+                       "tracepoint %s: this kernel has none of that name, or "
+                       "it is not to be read (root sees it)",
+                       tracepoint ? tracepoint : name);
+    if (!format_parse(text, (size_t)bytes, out))
+        return err_set(err, ORIEL_EFORMAT, "%s: not as expected", path);
+    return 0;
+}
+
+void tracefs_close(struct tracefs *t)
+{
+    char line[128];
+    for (uint32_t i = 0; t->fd >= 0 && i < t->count; i++) {
+        int n = snprintf(line, sizeof line, "-:%s/e%u\n", t->group, i);
+        (void)tell(t, line, (size_t)n);
+    }
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+    t->count = 0;
+}

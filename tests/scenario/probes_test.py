@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""oriel probes, and oriel record -e: functions, USDT marks, lines and tracepoints of real programs."""
+import bisect
+import re
+import shutil
+import sys
+
+from tool import ORIEL, Scenario, json, main, needs_full_speed, os, pathlib, signal, subprocess, unittest
+
+PROBED, THROWN = os.environ["PROBED"], os.environ["THROWN"]
+TP = pathlib.Path(__file__).parent.parent / "perfetto" / "tp.mjs"
+TRACEFS = pathlib.Path("/sys/kernel/tracing")
+
+
+def may_probe():
+    try:
+        os.close(os.open(TRACEFS / "uprobe_events", os.O_WRONLY | os.O_APPEND))
+        return True
+    except OSError:
+        return False
+
+
+needs_probes = unittest.skipUnless(may_probe(), "needs root and uprobe events")
+EMPTY = {"count": 0, "unfinished": 0}
+
+
+class Listing(Scenario):
+    def listing(self, *words):
+        run = self.oriel("probes", *words, "--format", "json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return json.loads(run.stdout)
+
+    def test_functions_have_the_arguments_that_debug_information_tells(self):
+        greet = self.listing(PROBED, "greet")["functions"]
+        self.assertEqual(len(greet), 1)
+        self.assertEqual([(a["name"], a["type"]) for a in greet[0]["arguments"]],
+                         [("who", "str"), ("n", "u16"), ("room", "ptr")])
+        self.assertEqual(greet[0]["result"]["type"], "i32")
+        self.assertRegex(greet[0]["line"], r"probed\.c:\d+$")
+        add = self.listing(THROWN, "shop::cart::add")["functions"]
+        self.assertEqual([a["type"] for a in add[0]["arguments"]], ["ptr", "i32", "str"])
+
+    def test_usdt_marks_of_a_program_with_oriel_are_listed(self):
+        marks = {m["name"] for m in self.listing(PROBED, "oriel:*")["usdt"]}
+        self.assertTrue(marks, "none found")
+
+    def test_lines_are_listed_with_their_function(self):
+        lines = self.listing(PROBED, "probed.c:*")["lines"]
+        self.assertIn("factorial", {line["function"] for line in lines})
+
+    def test_what_is_not_there_is_one_line(self):
+        for words, what in ((("/nonexistent",), "/nonexistent"), ((PROBED, "no_such"), "no_such"),
+                            (("/etc/passwd",), "/etc/passwd")):
+            run = self.oriel("probes", *words)
+            self.assertEqual((run.returncode, run.stdout), (1, ""))
+            self.assertIn(what, self.one_line(run.stderr))
+
+    @unittest.skipUnless(shutil.which("objdump"), "objdump is not installed")
+    def test_ways_out_of_functions_are_those_that_objdump_shows(self):
+        checked = 0
+        for path in (PROBED, ORIEL, sys.executable):
+            asked = self.listing(path)["functions"]
+            text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", os.path.realpath(path)],
+                                  capture_output=True, text=True, check=True).stdout
+            found = [(int(m[1], 16), re.sub(r"^(bnd|repz|notrack|cs|ds|data16) +", "", m[2]))
+                     for m in re.finditer(r"^ +([0-9a-f]+):\t(.*)$", text, re.M)]
+            addresses = [a for a, _ in found]
+            for f in asked:
+                low, high = f["address"], f["address"] + f["bytes"]
+                here = found[bisect.bisect_left(addresses, low):bisect.bisect_left(addresses, high)]
+                if not here:
+                    continue
+                returns = sum(i.startswith("ret") for _, i in here)
+                jumps = [re.match(r"jmp\s+([0-9a-f]+)\b", i) for _, i in here]
+                away = sum(1 for m in jumps if m and not low <= int(m[1], 16) < high)
+                self.assertLessEqual(f["exits"], returns + away, f)
+                if f["exits_known"]:
+                    self.assertGreaterEqual(f["exits"], returns, f)
+                checked += 1
+        self.assertGreater(checked, 100)
+
+
+@needs_probes
+class Watching(Scenario):
+    def record(self, program, *events, args=(), status=0, options=()):
+        words = [w for e in events for w in ("-e", e)]
+        pathlib.Path(self.dir, "c.oriel").unlink(missing_ok=True)
+        run = self.oriel("record", "--rate", 0, "--no-report", *options, "-o", "c.oriel", *words,
+                         "--", program, *args)
+        self.assertEqual(run.returncode, status, run.stderr)
+        return run
+
+    def spans(self):
+        """name -> count and unfinished, over all places in the tree; the tree; the report."""
+        report = self.report("c.oriel")
+        self.assertEqual(self.lost(report), 0)
+        self.assertEqual(report["quality"]["orphan_ends"], 0)
+        sums = {}
+        for node in report["tree"]:
+            s = sums.setdefault(node["name"], dict(EMPTY))
+            s["count"] += node["count"]
+            s["unfinished"] += node["unfinished"]
+        return sums, report["tree"], report
+
+    def log(self):
+        run = self.oriel("export", "--to", "log", "c.oriel", "-o", "-")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout
+
+    def paths(self, tree, name):
+        """Names from the root down to each place of `name`."""
+        out = set()
+        for node in tree:
+            if node["name"] != name:
+                continue
+            path, at = [], node
+            while True:
+                path.insert(0, at["name"])
+                if at["parent"] is None:
+                    break
+                at = tree[at["parent"]]
+            out.add(tuple(path))
+        return out
+
+    def nothing_left(self):
+        return "oriel_" not in (TRACEFS / "uprobe_events").read_text(encoding="ascii")
+
+    def check_all(self, *options):
+        functions = ("factorial", "jumped_over", "greet", "inside", "outside", "tail_*")
+        self.record(PROBED, *(f"uprobe:{f}" for f in functions), options=options)
+        sums, tree, _ = self.spans()
+        # Three threads go through outside(), a child ends with factorial(2).
+        self.assertEqual(sums["factorial"], {"count": 7, "unfinished": 0})
+        self.assertEqual(sums["outside"], {"count": 3, "unfinished": 0})
+        self.assertEqual(sums["jumped_over"], {"count": 12, "unfinished": 12})
+        self.assertEqual(sums["greet"], {"count": 7, "unfinished": 0})
+        self.assertEqual(sums["tail_caller"], {"count": 1, "unfinished": 0})
+        self.assertEqual(sums["tail_target"], {"count": 1, "unfinished": 0})
+        for own, count in (("own.outer", 1), ("own.middle", 3), ("own.inner", 3)):
+            self.assertEqual(sums[own], {"count": count, "unfinished": 0})
+        # One tree of what the program says and what is seen from outside.
+        self.assertEqual(self.paths(tree, "own.inner"),
+                         {("own.outer", "outside", "own.middle", "inside", "own.inner"),
+                          ("outside", "own.middle", "inside", "own.inner")})
+        self.assertEqual(self.paths(tree, "greet"), {("own.outer", "outside", "greet"),
+                                                     ("outside", "greet")})
+        deep = ("factorial",) * 5
+        self.assertIn(deep, self.paths(tree, "factorial"))
+        self.assertTrue(self.nothing_left())
+
+    def test_functions_are_spans_in_one_tree_with_those_of_the_program(self):
+        self.check_all("--returns", "fast")
+
+    def test_and_the_same_when_each_way_out_is_watched(self):
+        self.check_all("--returns", "exact")
+
+    def test_arguments_and_results_are_typed_fields(self):
+        self.record(PROBED, "uprobe:greet", "uprobe:factorial")
+        run = self.oriel("export", "--to", "chrome", "c.oriel", "-o", "-")
+        spans = [e for e in json.loads(run.stdout) if e.get("name") == "greet"]
+        args = [e["args"] for e in spans if "args" in e]
+        self.assertEqual({a["who"] for a in args}, {"world"})
+        self.assertEqual(sorted(a["n"] for a in args), [0, 0, 0, 1, 1, 1, 2])
+        self.assertTrue(all(a["return"] == 5 + a["n"] for a in args))
+
+    def test_perfetto_reads_them_as_slices_on_the_threads(self):
+        self.record(PROBED, "uprobe:outside", "uprobe:greet")
+        run = self.oriel("export", "--to", "perfetto", "c.oriel", "-o", "c.pftrace")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        query = ("select s.name, p.name as parent, count(*) as n from slice s left join slice p "
+                 "on p.id = s.parent_id group by 1, 2;select count(*) as n from stats where "
+                 "severity in ('error', 'data_loss') and value > 0")
+        try:
+            out = subprocess.run(["node", TP, pathlib.Path(self.dir, "c.pftrace"), "-"], input=query,
+                                 capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            self.skipTest("node is not installed")
+        if out.returncode == 77:
+            self.skipTest("trace_processor is not installed")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        rows, errors = (json.loads(line) for line in out.stdout.splitlines())
+        found = {(r["name"], r["parent"]): r["n"] for r in rows}
+        self.assertEqual(found[("greet", "outside")], 7)
+        self.assertEqual(found[("outside", "own.outer")], 1)
+        self.assertEqual(found[("own.middle", "outside")], 3)
+        self.assertEqual(errors[0]["n"], 0)
+
+    def test_exceptions_pass_what_is_watched_and_leave_unfinished_spans(self):
+        self.record(THROWN, "uprobe:shop::*", status=7)
+        sums, tree, _ = self.spans()
+        self.assertEqual(sums["shop::thrower"], {"count": 9, "unfinished": 9})
+        self.assertEqual(sums["shop::catcher"], {"count": 1, "unfinished": 0})
+        self.assertEqual(sums["shop::cart::add"], {"count": 2, "unfinished": 1})
+        chain = ("shop::catcher",) + ("shop::thrower",) * 3
+        self.assertEqual(max(self.paths(tree, "shop::thrower"), key=len), chain)
+
+    def test_usdt_marks_of_the_runtime_library_are_events(self):
+        self.record(THROWN, "usdt:libstdcxx:throw", "usdt:libstdc++.so.6:libstdcxx:catch", status=7)
+        text = self.log()
+        self.assertEqual(text.count("libstdcxx:throw"), 4)
+        self.assertEqual(text.count("libstdcxx:catch"), 4)
+
+    def test_own_usdt_marks_are_seen_whether_or_not_the_site_records(self):
+        self.record(PROBED, "usdt:oriel:own*", options=("--filter", "off"))
+        text = self.log()
+        self.assertIn("usdt", text)
+
+    def test_lines_are_events_where_they_run(self):
+        source = (pathlib.Path(__file__).parent / "probed.c").read_text(encoding="utf-8")
+        line = source[:source.index("return rest * n")].count("\n") + 1
+        self.record(PROBED, f"line:probed.c:{line}")
+        self.assertEqual(self.log().count(f"probed.c:{line}"), 7)
+
+    def test_tracepoints_have_the_fields_of_the_kernel(self):
+        self.record("sh", "tracepoint:sched:sched_process_exec",
+                    "tracepoint:syscalls:sys_enter_write", args=("-c", "echo hi; ls / >/dev/null"))
+        text = self.log()
+        self.assertRegex(text, r"sched:sched_process_exec.*filename=\S*ls ")
+        self.assertRegex(text, r"sys_enter_write.*fd=1.*count=3")
+
+    def test_functions_of_libraries_are_watched_by_hand_written_types(self):
+        self.record("python3", "uprobe:libc.so.6:getenv%str->str", "uprobe:libc.so.6:malloc",
+                    args=("-c", "pass"))
+        sums, _, _ = self.spans()
+        self.assertGreater(sums["malloc"]["count"], 100)
+        self.assertGreater(sums["getenv"]["count"], 0)
+
+    @needs_full_speed
+    def test_every_hit_is_delivered_or_told_as_lost(self):
+        calls = 20000
+        run = self.record(PROBED, "uprobe:hot", args=("many", calls))
+        report = self.report("c.oriel")
+        seen = sum(n["count"] for n in report["tree"] if n["name"] == "hot")
+        lost = self.lost(report)
+        self.assertLessEqual(seen, calls, run.stderr)
+        self.assertGreaterEqual(2 * seen + lost, 2 * calls - 2 * lost)
+        if lost == 0:
+            self.assertEqual(seen, calls)
+
+    def test_what_a_killed_recorder_left_is_removed_by_the_next(self):
+        child = self.start(ORIEL, "record", "--rate", 0, "-o", "k.oriel", "-e", "uprobe:libc.so.6:malloc",
+                           "--", "sleep", "60", stderr=subprocess.DEVNULL)
+        name = f"oriel_{child.pid}_"
+        events = TRACEFS / "uprobe_events"
+        started = lambda: subprocess.run(["pgrep", "-P", str(child.pid)], check=False,
+                                         capture_output=True, text=True).stdout.split()
+        self.until("the program runs", lambda: name in events.read_text(encoding="ascii") and started())
+        program = int(started()[0])
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        os.kill(program, signal.SIGKILL)
+        self.assertIn(name, events.read_text(encoding="ascii"))
+        self.record(PROBED, "uprobe:factorial")
+        self.assertNotIn(name, events.read_text(encoding="ascii"))
+
+    def test_wrong_events_are_one_line_before_the_program_starts(self):
+        for event, status in (("nonsense", 2), ("uprobe:", 2), ("uprobe:no_such_function", 1),
+                              ("uprobe:no_such_library.so:f", 1), ("tracepoint:x", 2)):
+            run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "-e", event, "--", "echo", "ran")
+            self.assertEqual((run.returncode, run.stdout), (status, ""), event)
+            self.one_line(run.stderr)
+
+    def test_a_plain_user_is_told_in_one_line_and_the_program_runs(self):
+        self.dir.chmod(0o777)
+        self.runtime.chmod(0o777)
+        run = self.oriel("record", "--rate", 0, "--no-report", "-o", "c.oriel", "-e", "uprobe:factorial",
+                         "--", PROBED, user=65534, group=65534, extra_groups=[])
+        if run.returncode == 126 or "cannot" in run.stderr:
+            self.skipTest("a plain user may not run the program here")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(len([l for l in run.stderr.splitlines() if "no probes" in l]), 1)
+        self.assertIn("need root", run.stderr)
+
+
+if __name__ == "__main__":
+    main()
