@@ -7,13 +7,14 @@
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/source_lines.h"
 #include "cli/symbolize.h"
 #include "util/tty.h"
 
 struct report_command {
     bool json, tree;
     int64_t top, width;
-    const char *from, *to, *by;
+    const char *from, *to, *by, *function, *source;
 };
 
 #define AT(member) .offset = offsetof(struct report_command, member)
@@ -32,6 +33,16 @@ static const struct option_def options[] = {
      AT(tree),
      .help = "the slowest trace as a tree of spans with durations",
      .letter = 't'},
+    {.name = "function",
+     .type = OPTION_STRING,
+     AT(function),
+     .arg = "NAME",
+     .help = "one sampled function: its callers, what it calls, and its source lines"},
+    {.name = "source",
+     .type = OPTION_STRING,
+     AT(source),
+     .arg = "FILE",
+     .help = "the lines of a source file with their share of CPU time"},
     {.name = "from",
      .type = OPTION_STRING,
      AT(from),
@@ -94,6 +105,32 @@ static int print_report(const struct reading *r, struct report *report, bool jso
     return status;
 }
 
+/* One function or one file; only that. */
+static int print_part(const struct report_command *o, const struct reading *r,
+                      const struct report *report)
+{
+    struct model_catalog *c = session_catalog(r->session);
+    struct source_lines lines;
+    const struct report_sources sources = {source_lines_get, &lines};
+    bool function = given(o->function);
+    struct buf b;
+    buf_init(&b);
+    source_lines_init(&lines, c->start_ns);
+    int rc = symbolize(c, true), status;
+    if (rc == 0)
+        rc = function ? report_function(report, o->function, &sources, &b)
+                      : report_source(report, o->source, &sources, &b);
+    if (rc == ORIEL_ENOTFOUND)
+        status = cli_fail("%s: no sample is in %s; oriel report and oriel flame show where they "
+                          "are",
+                          r->path, function ? o->function : o->source);
+    else
+        status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc)) : cli_print(&b);
+    source_lines_done(&lines);
+    buf_done(&b);
+    return status;
+}
+
 static int run(const struct cli_call *call)
 {
     const struct report_command *o = call->options;
@@ -104,6 +141,9 @@ static int run(const struct cli_call *call)
         return cli_usage("report: --from and --to go together");
     if (given(o->by) && !given(o->from))
         return cli_usage("report: --by pairs --from and --to");
+    if (o->json && (given(o->function) || given(o->source)))
+        return cli_usage("report: --json holds every function; it does not go with --function "
+                         "and --source");
     int rc = reading_open(&r, call->arg_count ? call->args[0] : NULL, &err);
     if (rc < 0)
         return cli_fail("%s", err.text);
@@ -117,7 +157,10 @@ static int run(const struct cli_call *call)
     }
     if (rc == 0)
         rc = session_finish(r.session, &err);
-    int status = rc < 0 ? cli_fail("%s", err.text) : print_report(&r, report, o->json);
+    bool part = given(o->function) || given(o->source);
+    int status = rc < 0 ? cli_fail("%s", err.text)
+                 : part ? print_part(o, &r, report)
+                        : print_report(&r, report, o->json);
     report_free(report);
     reading_close(&r);
     return status;
@@ -133,6 +176,7 @@ const struct cli_command cli_command_report = {
                    "without it, the newest run in .oriel/runs.",
     .examples = "oriel report                  # the newest run\n"
                 "oriel report -t c.oriel       # its slowest trace as a tree\n"
+                "oriel report --function parse # its callers, callees and hot lines\n"
                 "oriel report --from order.in --to order.out c.oriel",
     .options = options,
     .options_size = sizeof(struct report_command),

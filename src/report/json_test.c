@@ -372,6 +372,43 @@ TEST(latency_and_traces_are_there_when_asked_for)
     arena_done(&a);
 }
 
+TEST(samples_are_told_by_function_span_and_thread)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    struct model_stacks *s = &f.catalog.stacks;
+    const struct model_module like = {
+        .kind = MODEL_MODULE_FILE, .process = UINT32_MAX, .path = MODEL_STR("/bin/demo")};
+    struct model_place *p = model_stacks_place(s, model_stacks_module(s, &like)->index, 64, false);
+    const struct model_line line = {
+        .function = MODEL_STR("parse"), .file = MODEL_STR("/src/p.c"), .line = 9, .start_line = 7};
+    REQUIRE(model_place_set_lines(s, p, &line, 1) == 0);
+    for (int i = 0; i < 3; i++) {
+        struct model_item *item = model_batch_add_item(&f.batch);
+        REQUIRE(item);
+        item->kind = MODEL_ITEM_SAMPLE;
+        item->u.sample = (struct model_sample){.kind = ORIEL_SAMPLE_CPU,
+                                               .thread = f.threads[1],
+                                               .weight = 1000,
+                                               .count = 1,
+                                               .t_ns = f.now,
+                                               .stack = model_stacks_node(s, 0, p->index)};
+    }
+    const struct json_value *cpu = json_at(json_get(checked(&f, &a, NULL), "profile"), 0);
+    const struct json_value *function = json_at(json_get(cpu, "functions"), 0);
+    CHECK_STR(json_get_string(cpu, "kind", ""), "cpu");
+    CHECK_EQ(json_get_i64(cpu, "weight", 0), 3000);
+    CHECK_STR(json_get_string(function, "name", ""), "parse");
+    CHECK_EQ(json_get_i64(function, "line", 0), 7);
+    CHECK_EQ(json_get_i64(function, "self", 0), 3000);
+    CHECK_EQ(json_get(json_at(json_get(cpu, "spans"), 0), "name")->type, JSON_NULL);
+    CHECK_STR(json_get_string(json_at(json_get(cpu, "threads"), 0), "name", ""), "worker-1");
+    fx_done(&f);
+    arena_done(&a);
+}
+
 TEST(the_checker_finds_mistakes)
 {
     static const char schema[] = "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":"

@@ -48,6 +48,21 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
 /* One line, without its end, about the first crash: which signal, where, in which thread and
  * span, the last events. Nothing is appended where nothing crashed. Codes as above. */
 int report_crash(struct report *r, struct buf *out);
+/* Where the text of source lines comes from: true, with a line that is valid until the next
+ * call; false: it is not there. */
+struct report_sources {
+    bool (*line)(void *user, struct model_str file, uint32_t line, struct model_str *out);
+    void *user;
+};
+/* One sampled function: what it weighs, its callers and callees, and its lines, with their text
+ * where `sources` (NULL: none) has it. The name may be without parameters, without its scope, or
+ * a part. 0, ORIEL_ENOTFOUND (nothing is called so) or ORIEL_ENOMEM. */
+int report_function(const struct report *r, const char *name, const struct report_sources *sources,
+                    struct buf *out);
+/* The lines of a source file (the end of its path is enough) with their share of all CPU time.
+ * As above. */
+int report_source(const struct report *r, const char *file, const struct report_sources *sources,
+                  struct buf *out);
 void report_free(struct report *r);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "report/sheet.h"
 #include "report/state.h"
+#include "util/num.h"
 
 /* Threads, tasks, events, plots, frames. 0 or ORIEL_ENOMEM. */
 int report_text_activity(const struct report *r, struct buf *out);
@@ -20,6 +21,11 @@ int report_text_threads(const struct report *r, struct buf *out);
 void report_text_latency(const struct report *r, struct buf *out);
 /* the slowest traces as trees. 0 or ORIEL_ENOMEM. */
 int report_text_traces(const struct report *r, struct buf *out);
+
+/* "CPU time", "waiting"; an amount as that kind counts it; "f" for "f(int) const". */
+const char *report_kind_title(uint8_t kind);
+const char *report_amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v);
+struct model_str report_without_parameters(struct model_str name);
 
 static inline struct model_str report_name(const struct report *r, uint32_t name)
 {

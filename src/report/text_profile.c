@@ -24,7 +24,12 @@ static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_HOLDER] = "holding locks others wait for",
 };
 
-static const char *amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)
+const char *report_kind_title(uint8_t kind)
+{
+    return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
+}
+
+const char *report_amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)
 {
     const char *unit = model_sample_unit(kind);
     if (strcmp(unit, "nanoseconds") == 0)
@@ -46,7 +51,7 @@ static void put_where(struct sheet *s, const struct frame *f)
 
 /* "ns::parse(char const*, int) const" is ns::parse here. Not every '(' begins
  * parameters: "(anonymous namespace)::f", "operator()". */
-static struct model_str without_parameters(struct model_str name)
+struct model_str report_without_parameters(struct model_str name)
 {
     for (uint32_t i = 1, deep = 0; i < name.n; i++) {
         char c = name.p[i];
@@ -75,16 +80,16 @@ static int put_functions(const struct report *r, struct frames *f, uint8_t kind,
     char text[NUM_TEXT_MAX], more[NUM_TEXT_MAX];
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
     sheet_title(r, out, "%s by function: %s, %s samples", titles[kind],
-                amount(text, kind, sums.weight), num_count(more, sums.count));
+                report_amount(text, kind, sums.weight), num_count(more, sums.count));
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     size_t shown = 0;
     for (; shown < sums.items.count && shown < r->options.top; shown++) {
         const struct function_sum *n = &sums.items.items[shown];
         if (n->self == 0)
             break;
-        sheet_cell(&s, without_parameters(f->items.items[n->frame].name), TABLE_PLAIN);
+        sheet_cell(&s, report_without_parameters(f->items.items[n->frame].name), TABLE_PLAIN);
         sheet_text(&s, num_percent(text, (double)n->self, (double)sums.weight));
-        sheet_text(&s, amount(text, kind, n->self));
+        sheet_text(&s, report_amount(text, kind, n->self));
         sheet_text(&s, num_percent(text, (double)n->total, (double)sums.weight));
         sheet_count(&s, n->self_count);
         put_where(&s, &f->items.items[n->frame]);
@@ -156,7 +161,7 @@ static int put_spans(const struct report *r, struct buf *out)
                                        (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
             for (size_t k = 0; k < sizeof shown; k++) {
                 if (r->profile.samples[shown[k]])
-                    sheet_text(&s, amount(text, shown[k], n->weight[shown[k]]));
+                    sheet_text(&s, report_amount(text, shown[k], n->weight[shown[k]]));
                 else
                     sheet_none(&s);
             }

@@ -43,6 +43,21 @@ class Symbols(Scenario):
         (self.dir / "copy.oriel").replace(self.dir / "c.oriel")
         self.assertEqual(before, self.folded().stdout)
 
+    def test_one_function_and_one_file_are_shown_with_their_lines(self):
+        self.record()
+        run = self.oriel("report", "--function", "heavy", "c.oriel")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stdout, r"\Aheavy\n.*sampled.c:\d+\n")
+        self.assertRegex(run.stdout, r"called by +share\n +deep +100 %")
+        self.assertRegex(run.stdout, r"calls +share\n +turn +\d+ %")
+        self.assertIn("turn(20000);", run.stdout)
+        run = self.oriel("report", "--source", "sampled.c", "c.oriel")
+        self.assertRegex(run.stdout, r"\d+ %  .*sink \+= i \* i;\n")
+        for words in (("--function", "nobody"), ("--source", "nothing.c")):
+            run = self.oriel("report", *words, "c.oriel")
+            self.assertEqual(run.returncode, 1)
+            self.one_line(run.stderr)
+
     def test_names_are_left_out_when_they_are_not_wanted(self):
         self.record()
         size = (self.dir / "c.oriel").stat().st_size
