@@ -79,7 +79,7 @@ int reading_open(struct reading *r, const char *path, struct oriel_err *err)
         r->file_bytes = (uint64_t)st.st_size;
     }
     rc = refuse_ring(r->path, err);
-    return rc ? rc : session_new(&r->session, "file", r->path, NULL, err);
+    return rc ? rc : session_new_source(&r->session, source_detect(r->path), r->path, NULL, err);
 }
 
 static void progress(struct reading *r, uint64_t now)

@@ -33,6 +33,9 @@ enum source_result {
 struct source {
     const char *name; /* "ring", "file" */
     size_t state_size;
+    /* Do these first bytes of a file (up to SOURCE_HEAD_BYTES) look like one of
+     * its own? NULL: it reads no files that are told by their content. */
+    bool (*recognizes)(const uint8_t *head, size_t n);
     /* path: region file or capture file. 0, or a code with one clear line
      * (what, where, what to do). */
     int (*open)(void *state, const char *path, struct model_catalog *catalog,
@@ -58,5 +61,11 @@ struct source {
 
 extern const struct source *const source_registry[]; /* NULL-terminated */
 const struct source *source_find(const char *name);
+
+/* The source that reads this file, by its content, never by its name; that of
+ * captures where none knows it or it cannot be read, which then says why. */
+#define SOURCE_HEAD_BYTES 65536u
+const struct source *source_detect(const char *path);
+const struct source *source_detect_bytes(const void *head, size_t n);
 
 #endif

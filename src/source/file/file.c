@@ -453,8 +453,14 @@ static void file_damage(const void *state, struct source_damage *out)
     out->unwritten = unwritten(s);
 }
 
+static bool file_recognizes(const uint8_t *head, size_t n)
+{
+    return n >= MAGIC_BYTES - 1 && memcmp(head, WIRE_CAPTURE_MAGIC, MAGIC_BYTES - 1) == 0;
+}
+
 const struct source source_file = {
     .name = "file",
+    .recognizes = file_recognizes,
     .state_size = sizeof(struct file_source),
     .open = file_open,
     .poll = file_poll,

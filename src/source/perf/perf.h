@@ -12,9 +12,11 @@
  *   source.c  records -> samples in a batch
  *   waits.c   times a thread was off its CPU, and who ended them
  *   look.c    where a thread waits, seen from outside
+ *   data*.c   the same from a perf.data file: see data.h
  *
  * Runs in the recorder only. The kernel is trusted to write its rings, the
- * program is not: it chooses names, stacks and registers.
+ * program is not: it chooses names, stacks and registers. A file is not
+ * trusted at all.
  */
 #ifndef ORIEL_SOURCE_PERF_PERF_H
 #define ORIEL_SOURCE_PERF_PERF_H
@@ -163,6 +165,11 @@ bool perf_record_decode(const uint8_t *at, size_t bytes, struct perf_record *out
 
 /* A number of a tracepoint. false: this record does not hold it. */
 bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t *out);
+
+/* A record that is no sample, with `trailer` bytes at its end that are left to
+ * the caller: for files, whose records were asked for by others. */
+bool perf_record_decode_other(const uint8_t *at, size_t bytes, size_t trailer,
+                              struct perf_record *out);
 
 /* What events.c asks for and record.c expects. */
 extern const uint64_t perf_sample_type, perf_register_mask;

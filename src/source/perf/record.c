@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <linux/perf_event.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__x86_64__)
 /* BP, SP, IP of asm/perf_regs.h, in the order in which they are stored. */
@@ -245,9 +246,24 @@ static bool decode_life(struct reader *r, struct perf_record *out)
     return true;
 }
 
+/* The older form: neither rights nor build-id, but a mark on what is no code. */
+static bool decode_old_map(struct reader *r, struct perf_record *out)
+{
+    if (!decode_pair(r, &out->pid, &out->tid))
+        return false;
+    out->u.map.start = take_word(r);
+    out->u.map.bytes = take_word(r);
+    out->u.map.offset = take_word(r);
+    out->u.map.prot = out->misc & PERF_RECORD_MISC_MMAP_DATA ? 0 : PROT_EXEC;
+    out->u.map.path = take_text(r);
+    return r->good;
+}
+
 static bool decode_other(struct reader *r, struct perf_record *out)
 {
     switch (out->type) {
+    case PERF_RECORD_MMAP:
+        return decode_old_map(r, out);
     case PERF_RECORD_MMAP2:
         return decode_map(r, out->misc, out);
     case PERF_RECORD_COMM:
@@ -273,6 +289,21 @@ static bool decode_other(struct reader *r, struct perf_record *out)
     default:
         return true;
     }
+}
+
+bool perf_record_decode_other(const uint8_t *at, size_t bytes, size_t trailer,
+                              struct perf_record *out)
+{
+    struct perf_event_header h;
+    memset(out, 0, sizeof *out);
+    if (bytes < sizeof h || trailer > bytes - sizeof h)
+        return false;
+    memcpy(&h, at, sizeof h);
+    assert(h.type != PERF_RECORD_SAMPLE);
+    out->type = h.type;
+    out->misc = h.misc;
+    struct reader r = {at + sizeof h, at + bytes - trailer, true};
+    return decode_other(&r, out);
 }
 
 bool perf_record_decode(const uint8_t *at, size_t bytes, struct perf_record *out)

@@ -117,12 +117,14 @@ static void copy_space(struct spaces *s, int32_t from, int32_t to)
 
 /* ---- files ---- */
 
-static struct unwind_file *open_file(int32_t pid, const char *path)
+static struct unwind_file *open_file(const struct spaces *s, int32_t pid, const char *path)
 {
     char through[PATH_BYTES];
     struct unwind_file *f = NULL;
     if (strcmp(path, "[vdso]") == 0)
         return unwind_file_vdso(&f) == 0 ? f : NULL;
+    if (s->past)
+        return unwind_file_open(path, &f) == 0 ? f : NULL;
     int n = snprintf(through, sizeof through, "/proc/%d/root%s", pid, path);
     if (n > 0 && (size_t)n < sizeof through && unwind_file_open(through, &f) == 0)
         return f;
@@ -167,7 +169,7 @@ static uint32_t file_of(struct spaces *s, const struct perf_record *r)
     }
     f->module = m;
     if (m->kind != MODEL_MODULE_JIT)
-        f->file = open_file(r->pid, path);
+        f->file = open_file(s, r->pid, path);
     return (uint32_t)*at;
 }
 
@@ -331,7 +333,7 @@ static struct unwind_result walk_copy(struct spaces *s, struct space *p, const s
     const struct unwind_memory memory = {.stack = u->stack,
                                          .stack_start = u->sp,
                                          .stack_size = u->stack_bytes,
-                                         .read = read_deeper,
+                                         .read = s->past ? NULL : read_deeper,
                                          .context = &deeper};
     struct unwind_result r = walk(s, p, u, &memory);
     s->counts.read_live += deeper.used;
@@ -363,7 +365,8 @@ static uint32_t add_place(struct spaces *s, uint32_t parent, uint32_t module, ui
 static uint32_t add_user(struct spaces *s, uint32_t parent, struct space *p, uint64_t pc,
                          bool caller)
 {
-    const struct unwind_module *m = unwind_space_find(&p->modules.space, caller ? pc - 1 : pc);
+    const struct unwind_module *m =
+        p ? unwind_space_find(&p->modules.space, caller ? pc - 1 : pc) : NULL;
     if (!m || m->id >= s->files.count)
         return add_place(
             s, parent, special_module(s, MODEL_MODULE_UNKNOWN, MODEL_STR("[unknown]"), &s->unknown),
@@ -373,20 +376,51 @@ static uint32_t add_user(struct spaces *s, uint32_t parent, struct space *p, uin
     return add_place(s, parent, f->module->index, address, caller);
 }
 
-/* The kernel's part, innermost first with markers in between, on top of what
- * the program did. */
-static uint32_t add_kernel(struct spaces *s, uint32_t parent, const struct perf_record *r)
+/* A chain is runs of addresses, innermost first, each behind a marker that says
+ * whose they are. */
+enum chain_part { CHAIN_KERNEL, CHAIN_USER, CHAIN_OTHER };
+static enum chain_part chain_part(uint64_t marker)
 {
-    const uint64_t *chain = r->u.sample.chain;
-    for (uint64_t i = r->u.sample.chain_count; i-- > 0;) {
-        uint64_t pc;
-        memcpy(&pc, &chain[i], sizeof pc);
-        if (pc >= (uint64_t)-4095)
-            continue; /* PERF_CONTEXT_KERNEL and the like */
-        bool innermost = i == 0 || (i == 1 && chain[0] >= (uint64_t)-4095);
-        parent = add_place(
-            s, parent, special_module(s, MODEL_MODULE_KERNEL, MODEL_STR("[kernel]"), &s->kernel),
-            pc, !innermost);
+    return marker == (uint64_t)PERF_CONTEXT_USER     ? CHAIN_USER
+           : marker == (uint64_t)PERF_CONTEXT_KERNEL ? CHAIN_KERNEL
+                                                     : CHAIN_OTHER;
+}
+
+static uint64_t chain_at(const struct perf_record *r, uint64_t i)
+{
+    uint64_t pc;
+    memcpy(&pc, (const uint8_t *)r->u.sample.chain + i * sizeof pc, sizeof pc);
+    return pc;
+}
+
+/* One part of the chain on top of `parent`. */
+static uint32_t add_chain(struct spaces *s, uint32_t parent, struct space *p,
+                          const struct perf_record *r, enum chain_part wanted)
+{
+    uint64_t count = r->u.sample.chain_count;
+    for (uint64_t i = count; i-- > 0;) {
+        uint64_t pc = chain_at(r, i), first = i;
+        if (pc >= (uint64_t)PERF_CONTEXT_MAX)
+            continue;
+        /* Back to the marker of its run. */
+        while (first > 0 && chain_at(r, first - 1) < (uint64_t)PERF_CONTEXT_MAX)
+            first--;
+        enum chain_part part = first > 0 ? chain_part(chain_at(r, first - 1)) : CHAIN_KERNEL;
+        if (part != wanted) {
+            i = first;
+            continue;
+        }
+        for (uint64_t k = i + 1; k-- > first;) {
+            pc = chain_at(r, k);
+            if (part == CHAIN_USER)
+                parent = add_user(s, parent, p, pc, k > first);
+            else
+                parent = add_place(
+                    s, parent,
+                    special_module(s, MODEL_MODULE_KERNEL, MODEL_STR("[kernel]"), &s->kernel), pc,
+                    k > first);
+        }
+        i = first;
     }
     return parent;
 }
@@ -406,6 +440,21 @@ static uint64_t depth_of(const struct unwind_result *w, uint64_t sp)
     return whole && w->sp > sp ? w->sp - sp : 0;
 }
 
+/* Without a chain: only where it was. */
+static uint32_t add_ip(struct spaces *s, struct space *p, const struct perf_record *r)
+{
+    switch (r->misc & PERF_RECORD_MISC_CPUMODE_MASK) {
+    case PERF_RECORD_MISC_KERNEL:
+        return add_place(s, 0,
+                         special_module(s, MODEL_MODULE_KERNEL, MODEL_STR("[kernel]"), &s->kernel),
+                         r->u.sample.ip, false);
+    case PERF_RECORD_MISC_USER:
+        return add_user(s, 0, p, r->u.sample.ip, false);
+    default:
+        return 0;
+    }
+}
+
 uint32_t spaces_stack(struct spaces *s, const struct perf_record *r, uint64_t *out_depth)
 {
     assert(r->type == PERF_RECORD_SAMPLE);
@@ -417,10 +466,13 @@ uint32_t spaces_stack(struct spaces *s, const struct perf_record *r, uint64_t *o
         struct unwind_result w = walk_copy(s, p, u, r->pid);
         node = add_walked(s, p, &w);
         depth = depth_of(&w, u->sp);
+    } else {
+        node = add_chain(s, 0, p, r, CHAIN_USER);
     }
     if (out_depth)
         *out_depth = depth;
-    return add_kernel(s, node, r);
+    node = add_chain(s, node, p, r, CHAIN_KERNEL);
+    return node ? node : add_ip(s, p, r);
 }
 
 uint32_t spaces_stack_still(struct spaces *s, int32_t pid, uint64_t pc, uint64_t sp)

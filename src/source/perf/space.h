@@ -38,6 +38,7 @@ struct spaces {
     VEC(struct space_file) files;
     struct space *last;       /* asked for most lately */
     uint32_t kernel, unknown; /* modules; UINT32_MAX not made yet */
+    bool past;                /* of a file: no process that runs now is one of these */
     struct space_counts counts;
     uint64_t pcs[SPACE_FRAMES_MAX];
 };
