@@ -50,7 +50,7 @@ static void put_where(struct sheet *s, const struct frame *f)
 }
 
 /* "ns::parse(char const*, int) const" is ns::parse here. Not every '(' begins
- * parameters: "(anonymous namespace)::f", "operator()". */
+ * parameters: "(anonymous namespace)::f", "operator()", Go's "pkg.(*T).f". */
 struct model_str report_without_parameters(struct model_str name)
 {
     for (uint32_t i = 1, deep = 0; i < name.n; i++) {
@@ -58,6 +58,7 @@ struct model_str report_without_parameters(struct model_str name)
         deep += c == '<';
         deep -= c == '>' && deep > 0;
         bool inside = deep > 0 || name.p[i - 1] == ':' || name.p[i - 1] == ' ' ||
+                      name.p[i - 1] == '.' ||
                       (i >= 8 && memcmp(name.p + i - 8, "operator", 8) == 0);
         if (c == '(' && !inside)
             return (struct model_str){name.p, i};

@@ -174,8 +174,9 @@ bool script_read_frame(struct model_str line, struct script_frame *out)
     bool hex = address.n > 0;
     for (uint32_t i = 0; i < address.n; i++)
         hex = hex && is_hex(address.p[i]);
-    if (hex && !out->inlined)
-        s = trim(rest);
+    rest = trim(rest);
+    if (hex && (rest.n || !out->inlined)) /* "add" alone may be a name */
+        s = rest;
     else if (!out->inlined)
         return false;
     out->name = without_offset(s);
