@@ -14,9 +14,10 @@ static const char *reader(const char *head, size_t n)
 
 TEST(files_are_told_by_their_content)
 {
-    static const char folded[] = "main;work 12\nmain 3\n", script[] = "a 1/2 [000] 1.5: 7 cycles:\n",
-                      gzip[] = "\x1f\x8b\x08", other[] = "hello world\n", binary[] = "\0\1\2\3";
-    CHECK_STR(reader("ORIELCAP", 8), "file");
+    static const char folded[] = "main;work 12\nmain 3\n",
+                      script[] = "a 1/2 [000] 1.5: 7 cycles:\n", gzip[] = "\x1f\x8b\x08",
+                      other[] = "hello world\n", binary[] = "\0\1\2\3";
+    CHECK_STR(reader("ORIELCP\1", 8), "file");
     CHECK_STR(reader("PERFILE2\x68", 9), "perfdata");
     CHECK_STR(reader(folded, sizeof folded - 1), "folded");
     CHECK_STR(reader(script, sizeof script - 1), "script");

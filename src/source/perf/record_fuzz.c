@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check(&r, data + at, h.size);
             spaces_record(&spaces, &r);
             if (r.type == PERF_RECORD_SAMPLE)
-                require(spaces_stack(&spaces, &r) <= catalog.stacks.node_count);
+                require(spaces_stack(&spaces, &r, NULL) <= catalog.stacks.node_count);
         }
         at += h.size;
     }
