@@ -138,6 +138,18 @@ struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t 
     return t;
 }
 
+struct model_thread *model_catalog_adopt_thread(struct model_catalog *c, uint32_t process,
+                                                int32_t tid, uint32_t serial)
+{
+    struct model_thread *t = model_catalog_find_thread(c, process, tid);
+    if (!t || !t->looked_at || t->own_serial)
+        return model_catalog_add_thread(c, process, tid, serial);
+    if (model_catalog_alias_thread(c, serial, t->index) < 0)
+        return NULL;
+    t->own_serial = serial;
+    return t;
+}
+
 int model_catalog_alias_thread(struct model_catalog *c, uint32_t serial, uint32_t index)
 {
     assert(index < c->thread_count);

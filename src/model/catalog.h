@@ -69,6 +69,8 @@ struct model_thread {
     uint32_t process;
     int32_t tid;
     uint32_t serial;       /* of its first stream */
+    uint32_t own_serial;   /* of the first it writes itself, if it was looked at before; else 0 */
+    bool looked_at;        /* met by a source that looks at the program from outside */
     struct model_str name; /* may change; points into the catalog */
     uint64_t lost[ORIEL_LOST_CAUSES];
 };
@@ -109,6 +111,10 @@ struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32
                                                   struct model_str exe, struct model_str cmdline);
 struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
                                               int32_t tid, uint32_t serial);
+/* The thread of this tid as a source that looks from outside met it, made if there
+ * is none: one that writes no stream of its own yet writes this one. */
+struct model_thread *model_catalog_adopt_thread(struct model_catalog *c, uint32_t process,
+                                                int32_t tid, uint32_t serial);
 /* Let a further stream (serial) count as this thread. */
 int model_catalog_alias_thread(struct model_catalog *c, uint32_t serial, uint32_t index);
 int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struct model_str name);

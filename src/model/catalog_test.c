@@ -169,6 +169,12 @@ TEST(the_latest_of_a_pid_and_of_a_tid_is_found)
     CHECK(model_catalog_find_thread(&c, b->index, 9) == NULL);
     struct model_thread *u = model_catalog_add_thread(&c, a->index, 9, 2);
     CHECK(model_catalog_find_thread(&c, a->index, 9) == u);
+    u->looked_at = true; /* then it writes a stream itself: once, for its tid comes again */
+    CHECK(model_catalog_adopt_thread(&c, a->index, 9, 70) == u);
+    CHECK(model_catalog_thread(&c, 70) == u && u->own_serial == 70);
+    struct model_thread *v = model_catalog_adopt_thread(&c, a->index, 9, 71);
+    CHECK(v && v != u && v->serial == 71);
+    CHECK(model_catalog_adopt_thread(&c, a->index, 9, 72) != v); /* nobody looked at that one */
     CHECK(model_catalog_thread(&c, 1) == t);
     model_catalog_done(&c);
 }

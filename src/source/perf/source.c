@@ -134,6 +134,8 @@ static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_
             t->thread = NULL;
     } else {
         t->thread = model_catalog_add_thread(p->catalog, process->index, tid, t->serial);
+        if (t->thread)
+            t->thread->looked_at = true;
     }
     if (!t->thread || !map_put(&p->threads, (uint32_t)tid, (uintptr_t)t)) {
         mem_free(t);

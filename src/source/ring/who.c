@@ -106,12 +106,17 @@ static int scan_processes(struct ring *r)
 
 /* ---- streams ---- */
 
+static bool is_of(const struct model_thread *t, uint32_t primary)
+{
+    return t->serial == primary || t->own_serial == primary;
+}
+
 /* The thread of a stream whose first block has the serial `primary`. */
 static struct model_thread *thread_of(struct ring *r, struct ring_process *p, uint32_t serial,
                                       uint32_t primary, int32_t tid)
 {
     const struct model_thread *known = model_catalog_thread(r->catalog, primary);
-    if (known && known->serial != primary)
+    if (known && !is_of(known, primary))
         known = NULL; /* a stream has that number, now written by another thread */
     if (known && known->process == p->model->index)
         return r->catalog->threads[known->index];
@@ -120,7 +125,7 @@ static struct model_thread *thread_of(struct ring *r, struct ring_process *p, ui
         return p->crowd;
     /* A primary of another process is a lie: then the stream stands alone. */
     struct model_thread *t =
-        model_catalog_add_thread(r->catalog, p->model->index, tid, known ? serial : primary);
+        model_catalog_adopt_thread(r->catalog, p->model->index, tid, known ? serial : primary);
     if (full)
         p->crowd = t;
     return t;
@@ -175,7 +180,7 @@ void ring_who_owner(struct ring *r, struct ring_stream *s, uint32_t primary, int
 {
     if (primary == 0)
         return;
-    if (s->thread->serial != primary) {
+    if (!is_of(s->thread, primary)) {
         struct model_thread *t = thread_of(r, s->process, s->serial, primary, tid);
         if (!t)
             return;          /* without memory it goes on under the old name */
