@@ -66,7 +66,7 @@ def expect(pattern, text):
 def check(work, env, said):
     """A page that only runs could still show nothing."""
     record, look = said[1], said[2]
-    expect(r"oriel  .* 1 thread · 9 spans · 4 events · 0 lost · \.oriel/runs/", record)
+    expect(r"oriel  .* 1 thread · 9 spans · 4 events · (\d+ samples? · )?0 lost · \.oriel/runs/", record)
     expect(r"where the time went", record)
     expect(r"\bsort\b.*hello\.c:12", look)
     expect(r"(?s)main.*\bfill\b.*\bsort\b", look)
