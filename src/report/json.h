@@ -16,6 +16,8 @@ void report_json_span(struct json *j, const struct report *r, const struct inst 
 void report_json_event(struct json *j, const struct report *r, const struct inst *i);
 /* What was sampled. 0 or ORIEL_ENOMEM. */
 int report_json_profile(struct json *j, const struct report *r);
+/* Waits, who ended them, locks, stack depths. 0 or ORIEL_ENOMEM. */
+int report_json_waits(struct json *j, const struct report *r);
 /* Threads, tasks, events, plots, frames, latency, traces. 0 or ORIEL_ENOMEM. */
 int report_json_activity(struct json *j, const struct report *r);
 

@@ -154,6 +154,13 @@ static int add_named(struct report *r, const struct model_item *i)
     return tasks_add(&r->tasks, &i->u.task, name);
 }
 
+static int add_sample(struct report *r, const struct model_sample *s)
+{
+    int rc = model_profile_add(&r->profile, s);
+    also(&rc, waits_add(&r->waits, s));
+    return rc;
+}
+
 static int add_item(struct report *r, const struct model_item *i)
 {
     switch (i->kind) {
@@ -169,7 +176,7 @@ static int add_item(struct report *r, const struct model_item *i)
         return add_named(r, i);
     case MODEL_ITEM_SAMPLE:
         seen(r, i->u.sample.t_ns, i->u.sample.t_ns);
-        return model_profile_add(&r->profile, &i->u.sample);
+        return add_sample(r, &i->u.sample);
     }
     return 0; /* a kind that came later: nothing to report */
 }
@@ -189,6 +196,7 @@ int report_settle(struct report *r)
     int rc = calltree_settle(&r->tree);
     also(&rc, tasks_settle(&r->tasks, r->last_ns));
     also(&rc, crashes_settle(&r->crashes, r->catalog));
+    also(&rc, waits_settle(&r->waits));
     traces_settle(&r->traces);
     return rc;
 }
@@ -321,6 +329,7 @@ void report_free(struct report *r)
     latency_done(&r->latency);
     traces_done(&r->traces);
     model_profile_done(&r->profile);
+    waits_done(&r->waits);
     crashes_done(&r->crashes);
     mem_free(r->from);
     mem_free(r->to);

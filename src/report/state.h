@@ -18,6 +18,7 @@
 #include "report/tasks.h"
 #include "report/threads.h"
 #include "report/traces.h"
+#include "report/waits.h"
 
 #define REPORT_SLOW_NAMES 1024u /* names whose slowest instances are kept */
 
@@ -35,6 +36,7 @@ struct report {
     struct latency latency;
     struct traces traces;
     struct model_profile profile;
+    struct waits waits;
     struct crashes crashes;
     uint64_t spans, unfinished, clamped, orphan_ends, errors;
     uint64_t lost[ORIEL_LOST_CAUSES];

@@ -5,6 +5,7 @@
 #ifndef ORIEL_REPORT_TEXT_H
 #define ORIEL_REPORT_TEXT_H
 
+#include "report/frames.h"
 #include "report/sheet.h"
 #include "report/state.h"
 #include "util/num.h"
@@ -17,6 +18,8 @@ int report_text_profile(const struct report *r, struct buf *out);
 void report_text_unseen(const struct report *r, struct buf *out);
 void report_text_times(const struct report *r, struct buf *out);
 int report_text_threads(const struct report *r, struct buf *out);
+/* What the program waited for, and for whom. 0 or ORIEL_ENOMEM. */
+int report_text_waits(const struct report *r, struct frames *f, struct buf *out);
 /* what was asked for with from and to. */
 void report_text_latency(const struct report *r, struct buf *out);
 /* the slowest traces as trees. 0 or ORIEL_ENOMEM. */

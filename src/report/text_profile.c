@@ -174,14 +174,22 @@ static int put_spans(const struct report *r, struct buf *out)
     return 0;
 }
 
+/* By who waits for whom, and by thread. */
+static bool told_elsewhere(uint8_t kind)
+{
+    return kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_DEPTH;
+}
+
 int report_text_profile(const struct report *r, struct buf *out)
 {
     struct frames f;
     int rc = frames_init(&f, &r->catalog->stacks);
     report_text_times(r, out);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
-        if (r->profile.samples[kind])
+        if (r->profile.samples[kind] && !told_elsewhere(kind))
             rc = put_functions(r, &f, kind, out);
+    if (rc == 0)
+        rc = report_text_waits(r, &f, out);
     if (rc == 0)
         rc = put_spans(r, out);
     if (rc == 0)

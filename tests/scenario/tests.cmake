@@ -23,6 +23,11 @@ foreach(build before after)
   set_target_properties(changed_${build} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 endforeach()
+add_executable(waiting tests/scenario/waiting.c)
+target_compile_options(waiting PRIVATE -O2 -g -fomit-frame-pointer)
+target_compile_definitions(waiting PRIVATE _GNU_SOURCE)
+target_link_libraries(waiting PRIVATE Threads::Threads)
+set_target_properties(waiting PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
 # Functions to be watched from outside, with spans of its own; and exceptions.
 add_executable(probed tests/scenario/probed.c)
@@ -43,6 +48,7 @@ foreach(script ${scenarios})
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
+set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
 
 # Clocks are faked from outside, which a static command would not notice.
 add_executable(oriel_dynamic src/cli/main.c)

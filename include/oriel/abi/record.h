@@ -107,10 +107,26 @@ enum oriel_sample_kind {
     ORIEL_SAMPLE_KINDS = 11
 };
 
-/* extra of OFF_CPU and PREEMPTED: number of the system call it waits in + 1 (16
+/* What a thread waits for, by the system call it waits in. */
+enum oriel_wait_for {
+    ORIEL_WAIT_FOR_UNKNOWN = 0,
+    ORIEL_WAIT_FOR_FUTEX = 1, /* a lock, a condition, another thread */
+    ORIEL_WAIT_FOR_TIME = 2,
+    ORIEL_WAIT_FOR_READ = 3,
+    ORIEL_WAIT_FOR_WRITE = 4,
+    ORIEL_WAIT_FOR_EVENTS = 5, /* poll, select, epoll */
+    ORIEL_WAIT_FOR_CHILD = 6,
+    ORIEL_WAIT_FOR_PEER = 7, /* accept, connect */
+    ORIEL_WAIT_FOR_FILE_LOCK = 8,
+    ORIEL_WAIT_FOR_SIGNAL = 9,
+    ORIEL_WAIT_FOR_SYNC = 10, /* what was written to reach the disk */
+    ORIEL_WAIT_FOR_OTHER = 11 /* another system call */
+};
+
+/* extra of OFF_CPU and PREEMPTED: enum oriel_wait_for where the record tells it (16
  * bits), CPU it went on on + 1 (16), CPU it left + 1 (16; all 0: unknown), flags.
  * OFF_CPU that ends before its ts is followed by PREEMPTED of the same ts. */
-#define ORIEL_WAIT_SYSCALL(extra) ((uint32_t)((extra)&0xffffu))
+#define ORIEL_WAIT_FOR(extra) ((uint32_t)((extra)&0xffffu))
 #define ORIEL_WAIT_CPU_ON(extra) ((uint32_t)((extra) >> 16 & 0xffffu))
 #define ORIEL_WAIT_CPU_OFF(extra) ((uint32_t)((extra) >> 32 & 0xffffu))
 /* Not to be interrupted: for a disk, as a rule. Its wake-up was seen: waiting and

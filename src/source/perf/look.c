@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/os.h"
@@ -45,6 +46,41 @@ static bool parse(const char *line, int64_t *out_call, uint64_t *out_sp, uint64_
     return true;
 }
 
+/* By number: those that machines of our day have; some lack the older ones. */
+static const struct {
+    int16_t call;
+    uint8_t wait_for;
+} calls[] = {
+    {SYS_futex, ORIEL_WAIT_FOR_FUTEX},          {SYS_nanosleep, ORIEL_WAIT_FOR_TIME},
+    {SYS_clock_nanosleep, ORIEL_WAIT_FOR_TIME}, {SYS_read, ORIEL_WAIT_FOR_READ},
+    {SYS_readv, ORIEL_WAIT_FOR_READ},           {SYS_pread64, ORIEL_WAIT_FOR_READ},
+    {SYS_preadv, ORIEL_WAIT_FOR_READ},          {SYS_recvfrom, ORIEL_WAIT_FOR_READ},
+    {SYS_recvmsg, ORIEL_WAIT_FOR_READ},         {SYS_recvmmsg, ORIEL_WAIT_FOR_READ},
+    {SYS_write, ORIEL_WAIT_FOR_WRITE},          {SYS_writev, ORIEL_WAIT_FOR_WRITE},
+    {SYS_pwrite64, ORIEL_WAIT_FOR_WRITE},       {SYS_pwritev, ORIEL_WAIT_FOR_WRITE},
+    {SYS_sendto, ORIEL_WAIT_FOR_WRITE},         {SYS_sendmsg, ORIEL_WAIT_FOR_WRITE},
+    {SYS_sendmmsg, ORIEL_WAIT_FOR_WRITE},       {SYS_ppoll, ORIEL_WAIT_FOR_EVENTS},
+    {SYS_pselect6, ORIEL_WAIT_FOR_EVENTS},      {SYS_epoll_pwait, ORIEL_WAIT_FOR_EVENTS},
+#ifdef SYS_poll
+    {SYS_poll, ORIEL_WAIT_FOR_EVENTS},          {SYS_select, ORIEL_WAIT_FOR_EVENTS},
+    {SYS_epoll_wait, ORIEL_WAIT_FOR_EVENTS},    {SYS_pause, ORIEL_WAIT_FOR_SIGNAL},
+#endif
+    {SYS_wait4, ORIEL_WAIT_FOR_CHILD},          {SYS_waitid, ORIEL_WAIT_FOR_CHILD},
+    {SYS_accept, ORIEL_WAIT_FOR_PEER},          {SYS_accept4, ORIEL_WAIT_FOR_PEER},
+    {SYS_connect, ORIEL_WAIT_FOR_PEER},         {SYS_flock, ORIEL_WAIT_FOR_FILE_LOCK},
+    {SYS_fcntl, ORIEL_WAIT_FOR_FILE_LOCK},      {SYS_rt_sigtimedwait, ORIEL_WAIT_FOR_SIGNAL},
+    {SYS_rt_sigsuspend, ORIEL_WAIT_FOR_SIGNAL}, {SYS_fsync, ORIEL_WAIT_FOR_SYNC},
+    {SYS_fdatasync, ORIEL_WAIT_FOR_SYNC},       {SYS_msync, ORIEL_WAIT_FOR_SYNC},
+};
+
+static uint64_t wait_for(int64_t call)
+{
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (calls[i].call == call)
+            return calls[i].wait_for;
+    return call >= 0 ? ORIEL_WAIT_FOR_OTHER : ORIEL_WAIT_FOR_UNKNOWN;
+}
+
 /* False: nothing was seen that can be relied on. */
 static bool look(struct perf_source *p, struct perf_thread *t)
 {
@@ -60,7 +96,7 @@ static bool look(struct perf_source *p, struct perf_thread *t)
     if (os_read_file(path, after, sizeof after) <= 0 || strcmp(before, after) != 0)
         return false;
     t->wait.stack = stack;
-    t->wait.flags = call >= 0 && call < 0xffff ? (uint64_t)call + 1 : 0;
+    t->wait.flags = wait_for(call);
     return true;
 }
 

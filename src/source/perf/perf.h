@@ -45,9 +45,8 @@ struct perf_ring {
 enum perf_event_kind {
     PERF_EVENT_CPU = 0,
     PERF_EVENT_SWITCH = 1, /* where a thread leaves its CPU */
-    PERF_EVENT_WAKE = 2,   /* who of the program wakes whom */
-    PERF_EVENT_WOKEN = 3,  /* and anybody else, without stacks */
-    PERF_EVENT_KINDS = 4
+    PERF_EVENT_WAKE = 2,   /* who wakes whom, on the whole machine */
+    PERF_EVENT_KINDS = 3
 };
 
 /* Where a tracepoint's own bytes hold a number; bytes 0: nowhere. */
@@ -58,9 +57,10 @@ struct perf_fields {
     struct perf_field flags, switch_state, wake_pid;
 };
 
-/* How many of the wake-ups by others are shown. */
+/* How many of the wake-ups are shown. */
 struct perf_pace {
-    uint64_t since_ns, seen, period; /* records since then; each stands for so many */
+    uint64_t since_ns, seen;  /* how many there were since then */
+    uint64_t rate, free_rate; /* shown per second and CPU; and when we can take them all */
 };
 
 struct perf_event_attr; /* of the kernel */
@@ -85,7 +85,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
  * how the CPU is sampled. */
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o);
-/* Now and then: keep what is shown of others within bounds. */
+/* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);
 /* events.c, for points.c: `a` on every thread and CPU; false: on none. */
 bool perf_events_add(struct perf_events *e, const struct perf_event_attr *a,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The scheduler's tracepoints, which need privileges: where a thread leaves its
- * CPU, and who wakes whom. Both with as many samples per second of each thread
- * as the kernel lets through at a fixed rate, not one for each event: a thread
- * that waits rarely is seen every time, one that waits a hundred thousand times
- * a second costs no more than one that waits a thousand times.
+ * CPU, and who wakes whom. Neither costs more than so many samples a second: of
+ * each thread the kernel itself lets through that many of its switches; of the
+ * wake-ups, which are seen on whole CPUs because a timer, a device or another
+ * program may make them, we show it how many we can take.
  */
 #include <assert.h>
 #include <linux/perf_event.h>
@@ -17,10 +17,11 @@
 #include "source/perf/perf.h"
 
 enum {
-    POINT_RATE = 1000, /* of each thread on each CPU */
-    ANY_RATE = 10000,  /* of all CPUs together */
-    ANY_LOOK_NS = 50000000,
-    STACK_BYTES = 8192, /* the rest is read from the waiting thread */
+    SWITCH_RATE = 1000, /* of each thread on each CPU */
+    WAKE_RATE = 5000,   /* of all CPUs together */
+    PACE_NS = 5000000,
+    SWITCH_STACK = 8192, /* the rest is read from the waiting thread */
+    WAKE_STACK = 2048,   /* most are of strangers, and never looked at */
     FORMAT_BYTES = 4096
 };
 
@@ -64,10 +65,10 @@ static bool describe(struct perf_event_attr *a, const struct perf_event_attr *cp
     a->type = PERF_TYPE_TRACEPOINT;
     a->config = strtoull(id, NULL, 10);
     a->freq = 1;
-    a->sample_freq = POINT_RATE;
+    a->sample_freq = SWITCH_RATE;
     a->mmap = a->mmap2 = a->comm = a->comm_exec = a->task = a->context_switch = a->build_id = 0;
-    if (a->sample_stack_user > STACK_BYTES)
-        a->sample_stack_user = STACK_BYTES;
+    if (a->sample_stack_user > SWITCH_STACK)
+        a->sample_stack_user = SWITCH_STACK;
     return true;
 }
 
@@ -83,10 +84,15 @@ static bool numbers_are_ours(void)
     return end && (!second || second > end);
 }
 
-/* Wake-ups by the program's threads with their stacks; and those by timers, devices
- * and other programs, which only an event of the whole CPU sees, without. */
-static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
-                      const struct perf_options *o)
+static uint64_t highest_rate(void)
+{
+    char text[32];
+    long n = os_read_file("/proc/sys/kernel/perf_event_max_sample_rate", text, sizeof text);
+    uint64_t rate = n > 0 ? strtoull(text, NULL, 10) : 0;
+    return rate > WAKE_RATE ? rate : WAKE_RATE;
+}
+
+static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu)
 {
     static const char name[] = "sched/sched_waking";
     struct perf_event_attr a;
@@ -97,14 +103,11 @@ static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
     e->fields.wake_pid = field_of(format, "pid");
     if (e->fields.flags.bytes != 1 || !e->fields.wake_pid.bytes || !describe(&a, cpu, name))
         return;
-    e->ability.wakes = perf_events_add(e, &a, o, PERF_EVENT_WAKE);
     a.inherit = a.enable_on_exec = a.disabled = 0;
-    a.exclude_callchain_kernel = 1;
-    a.sample_stack_user = 0;
-    a.freq = 0;
-    a.sample_period = 1;
-    if (e->ability.wakes)
-        (void)perf_events_add_cpus(e, &a, PERF_EVENT_WOKEN);
+    e->pace.rate = e->pace.free_rate = highest_rate();
+    a.sample_freq = e->pace.rate;
+    a.sample_stack_user = WAKE_STACK;
+    e->ability.wakes = perf_events_add_cpus(e, &a, PERF_EVENT_WAKE);
 }
 
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
@@ -121,21 +124,27 @@ void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
     if (read_about(name, "format", format, sizeof format))
         e->fields.switch_state = field_of(format, "prev_state");
     if (e->ability.off_cpu_stack)
-        add_wakes(e, cpu, o);
+        add_wakes(e, cpu);
 }
 
-/* The kernel's own way to hold a rate takes every burst for a high one, and would
- * miss what seldom happens. */
+/* The kernel holds a rate by leaving out more and more the closer together events
+ * come, so that every burst costs what seldom happens after it. A rate that no
+ * burst reaches lets it leave out nothing; the one that we can take is set only
+ * while there are more on and on. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns)
 {
     struct perf_pace *pace = &e->pace;
     uint64_t ns = now_ns - pace->since_ns;
-    if (ns < ANY_LOOK_NS)
+    if (ns < PACE_NS)
         return;
-    uint64_t per_second = pace->seen * pace->period * 1000000000u / ns;
-    uint64_t period = 1 + per_second / ANY_RATE;
-    for (size_t i = 0; period != pace->period && i < e->fd_count; i++)
-        if (e->kinds[i] == PERF_EVENT_WOKEN)
-            (void)ioctl(e->fds[i], PERF_EVENT_IOC_PERIOD, &period);
-    *pace = (struct perf_pace){.since_ns = now_ns, .period = period};
+    uint64_t happened = pace->seen * 1000000000u / ns;
+    uint64_t rate = happened > 2 * WAKE_RATE ? WAKE_RATE : pace->free_rate;
+    if (rate != pace->rate && (rate < pace->rate || happened < WAKE_RATE / 2)) {
+        for (size_t i = 0; i < e->fd_count; i++)
+            if (e->kinds[i] == PERF_EVENT_WAKE)
+                (void)ioctl(e->fds[i], PERF_EVENT_IOC_PERIOD, &rate);
+        pace->rate = rate;
+    }
+    pace->since_ns = now_ns;
+    pace->seen = 0;
 }

@@ -246,9 +246,9 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
 {
     enum perf_event_kind kind = perf_events_kind(&p->events, r->id);
     struct perf_thread *t;
-    if (kind == PERF_EVENT_WAKE || kind == PERF_EVENT_WOKEN) { /* perhaps of strangers */
-        p->events.pace.seen += kind == PERF_EVENT_WOKEN;
-        waits_woken(p, batch, r, kind == PERF_EVENT_WAKE);
+    if (kind == PERF_EVENT_WAKE) { /* perhaps of strangers */
+        p->events.pace.seen += r->u.sample.period;
+        waits_woken(p, batch, r);
         return;
     }
     t = r->pid > 0 ? thread_of(p, r) : NULL;
@@ -289,12 +289,27 @@ static void named(struct perf_source *p, const struct perf_record *r)
         name_thread(p, t, r->u.comm.name);
 }
 
+/* Kernels tell the end of a thread before it wakes who waits for that. */
 static void ended(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     struct perf_thread *t = perf_source_thread(p, r->tid);
-    if (t)
-        waits_end(p, batch, t, r->time_ns);
-    forget_thread(p, r->tid);
+    if (!t || t->ended)
+        return;
+    waits_end(p, batch, t, r->time_ns);
+    t->ended = true;
+    int32_t *oldest = &p->ended_tids[p->next_ended++ % PERF_ENDED_KEPT];
+    const struct perf_thread *gone = *oldest ? perf_source_thread(p, *oldest) : NULL;
+    if (gone && gone->ended)
+        forget_thread(p, *oldest);
+    *oldest = r->tid;
+}
+
+/* A number that was used before. */
+static void begun(struct perf_source *p, int32_t tid)
+{
+    const struct perf_thread *before = perf_source_thread(p, tid);
+    if (before && before->ended)
+        forget_thread(p, tid);
 }
 
 static void take(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
@@ -310,6 +325,9 @@ static void take(struct perf_source *p, struct model_batch *batch, const struct 
         break;
     case PERF_RECORD_COMM:
         named(p, r);
+        break;
+    case PERF_RECORD_FORK:
+        begun(p, r->tid);
         break;
     case PERF_RECORD_EXIT:
         ended(p, batch, r);

@@ -9,6 +9,8 @@
 #include "source/perf/perf.h"
 #include "source/perf/space.h"
 
+enum { PERF_ENDED_KEPT = 64 };
+
 struct perf_window;
 
 /* A time off the CPU that is not over yet. */
@@ -16,7 +18,7 @@ struct perf_wait {
     uint64_t left_ns; /* since; 0: it is on its CPU, or nothing is known */
     uint64_t woke_ns; /* it may run again since; 0: it waits still, or nobody saw it */
     uint64_t look_ns; /* when we looked from outside where it waits; 0: not */
-    uint64_t flags;   /* ORIEL_WAIT_DISK, number of the system call */
+    uint64_t flags;   /* ORIEL_WAIT_DISK, enum oriel_wait_for */
     uint32_t stack;   /* where; 0 unknown */
     uint16_t cpu;     /* that it left, + 1 */
     bool preempted;   /* it did not wait, others ran */
@@ -34,6 +36,7 @@ struct perf_thread {
     struct perf_wait wait;
     struct perf_window *window; /* waits that are counted together; NULL none */
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
+    bool ended;                 /* kept for a while: the last thing it does is to wake others */
 };
 
 struct perf_counts {
@@ -54,6 +57,8 @@ struct perf_source {
     uint64_t unix_offset, watermark_ns;
     uint64_t last_ns; /* of the records so far */
     uint32_t next_serial;
+    int32_t ended_tids[PERF_ENDED_KEPT]; /* the latest; 0 none */
+    unsigned next_ended;
     struct perf_counts counts;
     struct perf_ability *ability; /* the caller's; may be NULL */
     bool over, ended;
@@ -78,9 +83,8 @@ void waits_out(struct perf_thread *t, const struct perf_record *r);
 /* It is back. */
 void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
               const struct perf_record *r);
-/* Somebody woke somebody. `shown`: with the stack of who did it. */
-void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r,
-                 bool shown);
+/* Somebody woke somebody. */
+void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r);
 /* The last of `t`: what was counted together is told. */
 void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                uint64_t now_ns);

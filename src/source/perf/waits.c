@@ -18,6 +18,7 @@
 enum {
     SHARES = 32,
     WINDOW_NS = 100000000, /* after which they are told */
+    LONG_NS = 1000000,     /* a wait that is told by itself wherever its place is known */
     /* common_flags of a tracepoint: in an interrupt, in work it left behind. */
     IN_INTERRUPT = 0x08 | 0x10,
     STATE_DISK = 2 /* TASK_UNINTERRUPTIBLE */
@@ -263,7 +264,8 @@ void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thre
         if (w->woke_ns && w->woke_ns <= r->time_ns)
             ready = w->woke_ns > w->left_ns ? r->time_ns - w->woke_ns : total;
         bool unseen = p->events.ability.off_cpu_stack && !w->sampled && !w->look_ns;
-        if (t->window || unseen || w->one_of_many) {
+        bool by_itself = w->stack && total >= LONG_NS;
+        if (!by_itself && (t->window || unseen || w->one_of_many)) {
             if (!count_together(t, r, total - ready, ready))
                 p->counts.no_memory++;
         } else {
@@ -297,15 +299,16 @@ static uint32_t stranger(struct perf_source *p, int32_t pid)
     if (n > 0 && comm[n - 1] == '\n')
         n--;
     snprintf(name, sizeof name, n > 0 ? "[program %.*s]" : "[another program]", (int)n, comm);
+    for (char *slash = name; (slash = strchr(slash, '/')) != NULL;)
+        *slash = '|'; /* "kworker/1:1" is no path */
     uint32_t stack = spaces_stack_named(&p->spaces, name);
     if (known)
         *known = stack;
     return stack;
 }
 
-/* Who and where, as far as somebody can be named. `shown`: its stack is. Count 0:
- * this says nothing. */
-static struct wake_share who(struct perf_source *p, const struct perf_record *r, bool shown)
+/* Who and where, as far as somebody can be named. */
+static struct wake_share who(struct perf_source *p, const struct perf_record *r)
 {
     int64_t flags = 0;
     struct wake_share s = {.count = 1};
@@ -313,9 +316,8 @@ static struct wake_share who(struct perf_source *p, const struct perf_record *r,
     if (!perf_record_field(r, p->events.fields.flags, &flags) || (flags & IN_INTERRUPT)) {
         s.flags = ORIEL_WAKE_INTERRUPT;
     } else if (by || spaces_knows(&p->spaces, r->pid)) {
-        s.count = shown; /* else the same comes once more, with its stack */
         s.waker = by ? r->tid : 0;
-        s.stack = shown ? spaces_stack(&p->spaces, r, NULL) : 0;
+        s.stack = spaces_stack(&p->spaces, r, NULL);
     } else {
         s.flags = ORIEL_WAKE_OUTSIDE;
         s.stack = stranger(p, r->pid);
@@ -337,10 +339,9 @@ static void count_wake(struct perf_window *w, const struct wake_share *s)
         w->wakes[w->wake_count++] = *s;
 }
 
-/* The same wake-up comes more than once: as the deed of a thread that is watched,
- * as something that happened on a CPU, on some kernels as the fate of who waited. */
-void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r,
-                 bool shown)
+/* Of all that happen on the machine, those of threads that are watched. A second
+ * one before the thread is on its CPU changes nothing. */
+void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     int64_t tid = 0;
     if (!perf_record_field(r, p->events.fields.wake_pid, &tid))
@@ -349,14 +350,11 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
     if (!t || t->wait.left_ns == 0 || t->wait.woke_ns || t->wait.preempted ||
         r->time_ns <= t->wait.left_ns)
         return;
-    struct wake_share s = who(p, r, shown);
-    if (!s.count)
-        return;
+    struct wake_share s = who(p, r);
     t->wait.woke_ns = r->time_ns;
     s.wait_ns = r->time_ns - t->wait.left_ns;
-    struct perf_window *w = t->window || r->u.sample.period > 1 || t->wait.one_of_many
-                                ? window_of(t, r->time_ns)
-                                : NULL;
+    bool many = t->window || r->u.sample.period > 1 || t->wait.one_of_many;
+    struct perf_window *w = many && s.wait_ns < LONG_NS ? window_of(t, r->time_ns) : NULL;
     if (w) {
         count_wake(w, &s);
         return;

@@ -95,12 +95,12 @@ static void in(struct box *b, int t)
     waits_in(&b->source, &b->batch, b->threads[t], &r);
 }
 
-static void wake(struct box *b, int by, int t, uint64_t place, bool with_stack)
+static void wake(struct box *b, int by, int t, uint64_t place)
 {
     int32_t tid = 71 + t;
     memcpy(b->raw + PID_AT, &tid, sizeof tid);
     struct perf_record r = record(b, by, place, 1);
-    waits_woken(&b->source, &b->batch, &r, with_stack);
+    waits_woken(&b->source, &b->batch, &r);
 }
 
 /* The i-th sample that was made. */
@@ -174,7 +174,7 @@ TEST(time_until_woken_is_waiting_and_from_then_on_readiness)
     shown(&b, 0, 0x10, 1);
     out(&b, 0, false);
     b.now += 5000;
-    wake(&b, 1, 0, 0x20, true);
+    wake(&b, 1, 0, 0x20);
     b.now += 700;
     in(&b, 0);
     CHECK_EQ(b.batch.record_count, 3);
@@ -194,19 +194,20 @@ TEST(time_until_woken_is_waiting_and_from_then_on_readiness)
     box_end(&b);
 }
 
-TEST(a_wake_up_that_is_told_three_times_counts_once_with_its_stack)
+TEST(a_second_wake_up_of_the_same_wait_changes_nothing)
 {
     struct box b;
     box_begin(&b);
     shown(&b, 0, 0x10, 1);
     out(&b, 0, false);
     b.now += 5000;
-    wake(&b, 1, 0, 0x20, false); /* by the CPU's own event: the thread's comes too */
-    wake(&b, 1, 0, 0x20, true);
-    wake(&b, 1, 0, 0x20, true);
+    wake(&b, 1, 0, 0x20);
+    b.now += 5;
+    wake(&b, 2, 0, 0x30);
     in(&b, 0);
     CHECK_EQ(sum(&b, ORIEL_SAMPLE_WAKE, NULL), 5000);
-    CHECK(sample(&b, 0, NULL).stack != 0);
+    CHECK_EQ(sum(&b, ORIEL_SAMPLE_OFF_CPU, NULL), 5000);
+    CHECK_EQ(sum(&b, ORIEL_SAMPLE_PREEMPTED, NULL), 5);
     box_end(&b);
 }
 
@@ -219,7 +220,7 @@ TEST(a_timer_and_another_program_are_told_from_threads_of_the_program)
     out(&b, 0, false);
     b.now += 10;
     b.raw[FLAGS_AT] = 0x08; /* in a hard interrupt, on whatever ran */
-    wake(&b, 1, 0, 0x20, false);
+    wake(&b, 1, 0, 0x20);
     struct perf_sample s = sample(&b, 0, &t);
     CHECK(s.extra & ORIEL_WAKE_INTERRUPT);
     CHECK_EQ(s.stack, 0);
@@ -234,7 +235,7 @@ TEST(a_timer_and_another_program_are_told_from_threads_of_the_program)
     memcpy(b.raw + PID_AT, &tid, sizeof tid);
     struct perf_record r = record(&b, 0, 0x20, 1);
     r.pid = r.tid = 0x7ffffff0;
-    waits_woken(&b.source, &b.batch, &r, false);
+    waits_woken(&b.source, &b.batch, &r);
     s = sample(&b, b.batch.record_count - 1, &t);
     CHECK_EQ(s.kind, ORIEL_SAMPLE_WAKE);
     CHECK(s.extra & ORIEL_WAKE_OUTSIDE);
@@ -260,7 +261,7 @@ TEST(a_wake_up_of_somebody_who_runs_says_nothing)
 {
     struct box b;
     box_begin(&b);
-    wake(&b, 1, 0, 0x20, true);
+    wake(&b, 1, 0, 0x20);
     CHECK_EQ(b.batch.record_count, 0);
     box_end(&b);
 }
@@ -300,7 +301,7 @@ TEST(what_is_counted_together_sums_to_the_nanosecond)
         out(&b, 0, push);
         b.now += ns;
         if (!push && rand() % 3 == 0)
-            wake(&b, 1, 0, 0x90, true);
+            wake(&b, 1, 0, 0x90);
         b.now += (uint64_t)(rand() % 100);
         uint64_t left = b.threads[0]->wait.left_ns;
         in(&b, 0);
