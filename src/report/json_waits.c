@@ -121,10 +121,10 @@ static int put_depths(struct json *j, const struct report *r, struct frames *f)
 
 int report_json_waits(struct json *j, const struct report *r)
 {
-    struct waits_order o;
     struct frames f;
     int rc = frames_init(&f, &r->catalog->stacks);
-    int ordered = waits_order(&r->waits, &o);
+    struct waits_order o = {.row_count = 0};
+    rc = rc < 0 ? rc : waits_order(&r->waits, &f, &o);
     json_key(j, "waiting");
     json_object(j);
     report_json_u64(j, "ns", r->waits.ns);
@@ -132,7 +132,6 @@ int report_json_waits(struct json *j, const struct report *r)
     report_json_u64(j, "ready_ns", r->waits.ready_ns);
     report_json_u64(j, "pushed_ns", r->waits.pushed_ns);
     report_json_u64(j, "beyond_ns", r->waits.beyond_ns);
-    rc = rc < 0 ? rc : ordered;
     rc = rc < 0 ? rc : put_rows(j, &f, &o);
     for (int locks = 0; rc == 0 && locks < 2; locks++)
         rc = put_chains(j, &f, &o, locks);

@@ -203,12 +203,30 @@ enum reason reason_of(const struct frames *f, const struct frame_list *stack, ui
     return found != REASON_UNKNOWN ? found : told;
 }
 
+bool reason_is_interrupt(const struct frames *f, const struct frame_list *stack)
+{
+    static const char *const entries[] = {"asm_sysvec_*", "asm_common_interrupt",
+                                          "sysvec_*",     "common_interrupt",
+                                          "el1h_64_irq*", "el0t_64_irq*"};
+    for (size_t i = 0; i < stack->items.count; i++) {
+        const struct frame *frame = &f->items.items[stack->items.items[i].frame];
+        if (!in_kernel(frame))
+            return false;
+        for (size_t k = 0; k < sizeof entries / sizeof *entries; k++)
+            if (is(frame->name, entries[k]))
+                return true;
+    }
+    return false;
+}
+
 static bool is_library(const struct frame *f)
 {
     static const char *const libraries[] = {"libc.so*",  "libc-2*",    "libpthread*",
                                             "ld-linux*", "libc.musl*", "ld-musl*"};
     struct model_str path = f->module ? f->module->path : MODEL_STR("");
     uint32_t at = path.n;
+    if (f->module && f->module->kind == MODEL_MODULE_VDSO)
+        return true;
     while (at > 0 && path.p[at - 1] != '/')
         at--;
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)

@@ -39,6 +39,8 @@ enum reason {
 const char *reason_text(enum reason r);
 /* Of a stack, innermost function first, and the `extra` of its sample. */
 enum reason reason_of(const struct frames *f, const struct frame_list *stack, uint64_t extra);
+/* The inner end of the stack is an interrupt's: it says nothing of who ran. */
+bool reason_is_interrupt(const struct frames *f, const struct frame_list *stack);
 /* The innermost function that is the program's own: outside the kernel, the C
  * library and the functions that wait. FRAMES_NONE: the stack is empty. */
 uint32_t reason_place(const struct frames *f, const struct frame_list *stack);

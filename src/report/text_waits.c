@@ -117,7 +117,7 @@ static void put_whom(struct sheet *s, const struct report *r, const struct frame
     else if (c->flags & ORIEL_WAKE_INTERRUPT)
         sheet_text(s, "(timer or device)");
     else if (c->flags & ORIEL_WAKE_OUTSIDE)
-        put_place(s, f, by->items.items[0].frame);
+        put_place(s, f, reason_place(f, by));
     else
         sheet_text(s, "(not known)");
     if (c->by_stack && !c->flags)
@@ -217,7 +217,7 @@ static int put_depths(const struct report *r, struct frames *f, struct buf *out)
 int report_text_waits(const struct report *r, struct frames *f, struct buf *out)
 {
     struct waits_order o;
-    int rc = waits_order(&r->waits, &o);
+    int rc = waits_order(&r->waits, f, &o);
     if (rc == 0 && r->waits.count)
         rc = put_reasons(r, f, &o, out);
     for (int locks = 0; rc == 0 && locks < 2; locks++)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "report/reason.h"
 
 /* What a thread does that is not complete yet. */
 struct waits_pending {
@@ -276,7 +277,24 @@ int waits_settle(struct waits *w)
     return rc;
 }
 
-int waits_order(const struct waits *w, struct waits_order *out)
+static int tell_interrupts(struct waits_order *o, struct frames *f)
+{
+    struct frame_list by = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < o->chain_count; i++) {
+        struct wait_chain *c = &o->chains[i];
+        rc = c->lock || !c->by_stack ? 0 : frames_list(f, c->by_stack, &by);
+        if (rc < 0 || c->lock || !c->by_stack || !reason_is_interrupt(f, &by))
+            continue;
+        c->flags = ORIEL_WAKE_INTERRUPT;
+        c->by = NULL;
+        c->by_stack = 0;
+    }
+    VEC_DONE(&by.items);
+    return rc;
+}
+
+int waits_order(const struct waits *w, struct frames *f, struct waits_order *out)
 {
     *out = (struct waits_order){.row_count = w->rows.count, .chain_count = w->chains.count};
     out->rows = mem_alloc((out->row_count + 1) * sizeof *out->rows);
@@ -294,7 +312,7 @@ int waits_order(const struct waits *w, struct waits_order *out)
         if (out->chains[i].stack == 0 && !out->chains[i].lock)
             out->chains[i].stack = longest(out, out->chains[i].thread);
     qsort(out->chains, out->chain_count, sizeof *out->chains, chains_by_time);
-    return 0;
+    return tell_interrupts(out, f);
 }
 
 void waits_order_done(struct waits_order *o)

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "model/batch.h"
+#include "report/frames.h"
 
 #define WAITS_ROWS_MAX 65536u
 
@@ -56,15 +57,15 @@ int waits_add(struct waits *w, const struct model_sample *s);
 int waits_settle(struct waits *w);
 void waits_done(struct waits *w);
 
-/* Both by time, descending; chains whose place was not told have the one where
- * their thread waited longest. */
+/* Both by time, descending; what an interrupt did on somebody's back is nobody's; chains whose
+ * place was not told have the one where their thread waited longest. */
 struct waits_order {
     struct wait_row *rows;
     struct wait_chain *chains;
     size_t row_count, chain_count;
 };
 /* 0 or ORIEL_ENOMEM; done may be called in both cases. */
-int waits_order(const struct waits *w, struct waits_order *out);
+int waits_order(const struct waits *w, struct frames *f, struct waits_order *out);
 void waits_order_done(struct waits_order *o);
 
 #endif

@@ -26,6 +26,7 @@ struct perf_options {
     uint32_t stack_bytes; /* of user stack copied with a sample; multiple of 8 */
     bool off_cpu;         /* also time spent waiting */
     bool kernel;          /* kernel frames too, where permitted */
+    bool no_programs;     /* none of ours in the kernel, though permitted */
     enum perf_clock clock;
     struct perf_ability *ability; /* filled in, also on failure; lives as long as the source;
                                    * NULL: not wanted */
@@ -39,6 +40,7 @@ struct perf_ability {
     bool off_cpu;       /* waiting times are seen */
     bool off_cpu_stack; /* and where it waits */
     bool wakes;         /* and who ends that */
+    bool wakes_picked;  /* by programs in the kernel: every one that ends a long wait */
     uint32_t rate;      /* what the kernel lets us have */
     uint64_t stacks;    /* walked so far */
     uint64_t cut;       /* of these, not up to the thread's start */

@@ -120,7 +120,7 @@ class Waiting(Scenario):
         rows = [c for c in waiting["chains"] if c["in"] == "drink"]
         self.assertEqual(len(rows), 1, waiting["chains"])
         self.assertTrue(rows[0]["outside"])
-        self.assertEqual(rows[0]["by_stack"], ["[program sh]"])
+        self.assertEqual(rows[0]["by_stack"][0], "[program sh]")
 
     def test_a_convoy_is_a_chain_of_waits_for_each_other(self):
         waiting = self.record("convoy")

@@ -209,6 +209,17 @@ bool perf_events_add_cpus(struct perf_events *e, const struct perf_event_attr *a
     return add_everywhere(e, a, -1, kind) == 0 || take_back(e, before);
 }
 
+int perf_events_add_cpu(struct perf_events *e, const struct perf_event_attr *a, unsigned cpu,
+                        enum perf_event_kind kind)
+{
+    size_t before = e->fd_count;
+    int rc = add_event(e, a, -1, cpu, kind);
+    if (rc == 0)
+        return e->fd_count > before ? e->fds[before] : -ENODEV;
+    (void)take_back(e, before);
+    return rc;
+}
+
 /* ---- all of it ---- */
 
 static int paranoid(void)
@@ -300,6 +311,7 @@ void perf_events_close(struct perf_events *e)
         unmap_ring(&e->rings[i]);
     for (size_t i = 0; i < e->fd_count; i++)
         close(e->fds[i]);
+    perf_watch_close(&e->watch);
     mem_free(e->rings);
     mem_free(e->fds);
     mem_free(e->ids);

@@ -6,6 +6,7 @@
  *   events.c  opens them, by a ladder from the best to what is permitted
  *   attach.c  the threads of a program that runs already
  *   points.c  the scheduler's tracepoints among them
+ *   watch.c   wake-ups picked out by programs in the kernel
  *   ring.c    merges the per-CPU rings into one sequence by time
  *   record.c  bytes of the kernel -> struct perf_record
  *   space.c   who has what mapped where: addresses become places
@@ -54,7 +55,22 @@ struct perf_field {
     uint16_t offset, bytes;
 };
 struct perf_fields {
-    struct perf_field flags, switch_state, wake_pid;
+    struct perf_field switch_state, wake_pid;
+    struct perf_field wake_count; /* how many this wake-up stands for */
+};
+
+/* A tracepoint as the kernel describes it. */
+struct perf_point {
+    uint64_t id;
+    char format[4096];
+};
+
+/* Programs in the kernel: see watch.c. */
+enum { PERF_WATCH_FDS = 8 };
+struct perf_watch {
+    int fds[PERF_WATCH_FDS], fd_count; /* all of them */
+    int tids, events;                  /* maps */
+    struct perf_field woken, parent, child, ended;
 };
 
 /* How many of the wake-ups are shown. */
@@ -74,6 +90,7 @@ struct perf_events {
     uint32_t stack_bytes;
     struct perf_fields fields;
     struct perf_pace pace;
+    struct perf_watch watch;
     struct map attached; /* thread -> its process: what ran when we attached */
     struct perf_ability ability;
 };
@@ -85,6 +102,14 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
  * how the CPU is sampled. */
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o);
+bool perf_point_read(const char *name, struct perf_point *out);
+/* Where its records hold the number `name`; bytes 0: nowhere. */
+struct perf_field perf_point_field(const struct perf_point *p, const char *name);
+/* watch.c: wake-ups of the program's threads alone, with events like `like`. False:
+ * not for us, and nothing has changed. */
+bool perf_watch_open(struct perf_events *e, const struct perf_event_attr *like,
+                     const struct perf_options *o);
+void perf_watch_close(struct perf_watch *w);
 /* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);
 /* events.c, for points.c: `a` on every thread and CPU; false: on none. */
@@ -93,6 +118,9 @@ bool perf_events_add(struct perf_events *e, const struct perf_event_attr *a,
 /* The same for whatever runs on each CPU, from now on. */
 bool perf_events_add_cpus(struct perf_events *e, const struct perf_event_attr *a,
                           enum perf_event_kind kind);
+/* And of one CPU: its file descriptor; negative: not for us, or the CPU is off. */
+int perf_events_add_cpu(struct perf_events *e, const struct perf_event_attr *a, unsigned cpu,
+                        enum perf_event_kind kind);
 /* events.c, for attach.c: `a` on one thread and every CPU. 0 or -errno. */
 int perf_events_add_thread(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
                            enum perf_event_kind kind);

@@ -2,9 +2,10 @@
 /*
  * The scheduler's tracepoints, which need privileges: where a thread leaves its
  * CPU, and who wakes whom. Neither costs more than so many samples a second: of
- * each thread the kernel itself lets through that many of its switches; of the
- * wake-ups, which are seen on whole CPUs because a timer, a device or another
- * program may make them, we show it how many we can take.
+ * each thread the kernel itself lets through that many of its switches. Wake-ups
+ * may be made by a timer, a device or another program and are seen on whole CPUs:
+ * best by programs in the kernel that pick out ours (watch.c), else we tell it
+ * how many we can take.
  */
 #include <assert.h>
 #include <linux/perf_event.h>
@@ -21,8 +22,8 @@ enum {
     WAKE_RATE = 5000,   /* of all CPUs together */
     PACE_NS = 5000000,
     SWITCH_STACK = 8192, /* the rest is read from the waiting thread */
-    WAKE_STACK = 2048,   /* most are of strangers, and never looked at */
-    FORMAT_BYTES = 4096
+    WAKE_STACK = 2048,   /* the same; or of strangers, and never looked at */
+    STATUS_BYTES = 4096
 };
 
 static const char *const roots[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
@@ -39,43 +40,48 @@ static bool read_about(const char *point, const char *what, char *out, size_t n)
     return false;
 }
 
-/* "field:pid_t pid;  offset:24;  size:4;": the number called `name`. */
-static struct perf_field field_of(const char *format, const char *name)
+bool perf_point_read(const char *name, struct perf_point *out)
+{
+    char id[32];
+    if (!read_about(name, "id", id, sizeof id) ||
+        !read_about(name, "format", out->format, sizeof out->format))
+        return false;
+    out->id = strtoull(id, NULL, 10);
+    return true;
+}
+
+/* "field:pid_t pid;  offset:24;  size:4;" */
+struct perf_field perf_point_field(const struct perf_point *p, const char *name)
 {
     char like[40];
     snprintf(like, sizeof like, " %s;", name);
-    const char *at = strstr(format, like);
+    const char *at = strstr(p->format, like);
     const char *offset = at ? strstr(at, "offset:") : NULL;
     const char *size = offset ? strstr(offset, "size:") : NULL;
     if (!size)
         return (struct perf_field){0, 0};
     unsigned long from = strtoul(offset + 7, NULL, 10), bytes = strtoul(size + 5, NULL, 10);
-    if (from > UINT16_MAX || (bytes != 1 && bytes != 4 && bytes != 8))
+    if (from > INT16_MAX || (bytes != 4 && bytes != 8))
         return (struct perf_field){0, 0};
     return (struct perf_field){(uint16_t)from, (uint16_t)bytes};
 }
 
-/* False: there is no such tracepoint, or not for us. */
-static bool describe(struct perf_event_attr *a, const struct perf_event_attr *cpu, const char *name)
+static struct perf_event_attr describe(const struct perf_event_attr *cpu, uint32_t stack_bytes)
 {
-    char id[32];
-    if (!read_about(name, "id", id, sizeof id))
-        return false;
-    *a = *cpu;
-    a->type = PERF_TYPE_TRACEPOINT;
-    a->config = strtoull(id, NULL, 10);
-    a->freq = 1;
-    a->sample_freq = SWITCH_RATE;
-    a->mmap = a->mmap2 = a->comm = a->comm_exec = a->task = a->context_switch = a->build_id = 0;
-    if (a->sample_stack_user > SWITCH_STACK)
-        a->sample_stack_user = SWITCH_STACK;
-    return true;
+    struct perf_event_attr a = *cpu;
+    a.type = PERF_TYPE_TRACEPOINT;
+    a.freq = 1;
+    a.sample_freq = SWITCH_RATE;
+    a.mmap = a.mmap2 = a.comm = a.comm_exec = a.task = a.context_switch = a.build_id = 0;
+    if (a.sample_stack_user > stack_bytes)
+        a.sample_stack_user = stack_bytes;
+    return a;
 }
 
 /* In a PID namespace of its own the tracepoint's numbers mean others than ours. */
 static bool numbers_are_ours(void)
 {
-    char status[FORMAT_BYTES];
+    char status[STATUS_BYTES];
     if (os_read_file("/proc/self/status", status, sizeof status) <= 0)
         return false;
     const char *at = strstr(status, "NSpid:");
@@ -92,39 +98,38 @@ static uint64_t highest_rate(void)
     return rate > WAKE_RATE ? rate : WAKE_RATE;
 }
 
-static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu)
+/* Picked out in the kernel; else all there are, from which we pick. */
+static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
+                      const struct perf_options *o)
 {
-    static const char name[] = "sched/sched_waking";
-    struct perf_event_attr a;
-    char format[FORMAT_BYTES];
-    if (!numbers_are_ours() || !read_about(name, "format", format, sizeof format))
-        return;
-    e->fields.flags = field_of(format, "char common_flags");
-    e->fields.wake_pid = field_of(format, "pid");
-    if (e->fields.flags.bytes != 1 || !e->fields.wake_pid.bytes || !describe(&a, cpu, name))
+    struct perf_point waking;
+    struct perf_event_attr a = describe(cpu, WAKE_STACK);
+    if (!numbers_are_ours() || !perf_point_read("sched/sched_waking", &waking))
         return;
     a.inherit = a.enable_on_exec = a.disabled = 0;
-    e->pace.rate = e->pace.free_rate = highest_rate();
-    a.sample_freq = e->pace.rate;
-    a.sample_stack_user = WAKE_STACK;
-    e->ability.wakes = perf_events_add_cpus(e, &a, PERF_EVENT_WAKE);
+    e->ability.wakes = e->ability.wakes_picked = !o->no_programs && perf_watch_open(e, &a, o);
+    e->pace.rate = e->pace.free_rate = 0;
+    if (e->ability.wakes)
+        return;
+    e->fields.wake_pid = perf_point_field(&waking, "pid");
+    a.config = waking.id;
+    a.sample_freq = e->pace.rate = e->pace.free_rate = highest_rate();
+    e->ability.wakes = e->fields.wake_pid.bytes && perf_events_add_cpus(e, &a, PERF_EVENT_WAKE);
 }
 
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o)
 {
-    static const char name[] = "sched/sched_switch";
-    struct perf_event_attr a;
-    char format[FORMAT_BYTES];
+    struct perf_point leaving;
+    struct perf_event_attr a = describe(cpu, SWITCH_STACK);
     assert(o->off_cpu);
-    if (!e->ability.kernel)
+    if (!e->ability.kernel || !perf_point_read("sched/sched_switch", &leaving))
         return;
-    if (describe(&a, cpu, name))
-        e->ability.off_cpu_stack = perf_events_add(e, &a, o, PERF_EVENT_SWITCH);
-    if (read_about(name, "format", format, sizeof format))
-        e->fields.switch_state = field_of(format, "prev_state");
+    e->fields.switch_state = perf_point_field(&leaving, "prev_state");
+    a.config = leaving.id;
+    e->ability.off_cpu_stack = perf_events_add(e, &a, o, PERF_EVENT_SWITCH);
     if (e->ability.off_cpu_stack)
-        add_wakes(e, cpu);
+        add_wakes(e, cpu, o);
 }
 
 /* The kernel holds a rate by leaving out more and more the closer together events
@@ -135,7 +140,7 @@ void perf_points_pace(struct perf_events *e, uint64_t now_ns)
 {
     struct perf_pace *pace = &e->pace;
     uint64_t ns = now_ns - pace->since_ns;
-    if (ns < PACE_NS)
+    if (ns < PACE_NS || pace->free_rate == 0)
         return;
     uint64_t happened = pace->seen * 1000000000u / ns;
     uint64_t rate = happened > 2 * WAKE_RATE ? WAKE_RATE : pace->free_rate;

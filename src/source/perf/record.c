@@ -125,9 +125,6 @@ bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t
     if (f.bytes == 0 || (uint64_t)f.offset + f.bytes > r->u.sample.raw_bytes)
         return false;
     switch (f.bytes) {
-    case 1:
-        *out = at[f.offset];
-        return true;
     case 4:
         memcpy(&narrow, at + f.offset, sizeof narrow);
         *out = narrow;

@@ -36,7 +36,7 @@ struct perf_thread {
     struct perf_wait wait;
     struct perf_window *window; /* waits that are counted together; NULL none */
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
-    bool ended;                 /* kept for a while: the last thing it does is to wake others */
+    bool ended;    /* kept for a while: the last thing it does is to wake others */
 };
 
 struct perf_counts {

@@ -494,6 +494,11 @@ uint32_t spaces_stack_named(struct spaces *s, const char *name)
     return add_place(s, 0, special_module(s, MODEL_MODULE_UNKNOWN, path, &module), 0, false);
 }
 
+uint32_t spaces_stack_on(struct spaces *s, uint32_t parent, const struct perf_record *sample)
+{
+    return add_kernel(s, parent, sample);
+}
+
 bool spaces_knows(struct spaces *s, int32_t pid)
 {
     return find(s, pid) != NULL;

@@ -58,6 +58,8 @@ uint32_t spaces_stack(struct spaces *s, const struct perf_record *sample, uint64
 uint32_t spaces_stack_still(struct spaces *s, int32_t pid, uint64_t pc, uint64_t sp);
 /* A stack that is one name, for what has no place: "[program redis-cli]". */
 uint32_t spaces_stack_named(struct spaces *s, const char *name);
+/* What the kernel did in a sample, on top of a stack. */
+uint32_t spaces_stack_on(struct spaces *s, uint32_t parent, const struct perf_record *sample);
 /* Is this one of the processes whose mappings are known? */
 bool spaces_knows(struct spaces *s, int32_t pid);
 

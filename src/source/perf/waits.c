@@ -19,9 +19,7 @@ enum {
     SHARES = 32,
     WINDOW_NS = 100000000, /* after which they are told */
     LONG_NS = 1000000,     /* a wait that is told by itself wherever its place is known */
-    /* common_flags of a tracepoint: in an interrupt, in work it left behind. */
-    IN_INTERRUPT = 0x08 | 0x10,
-    STATE_DISK = 2 /* TASK_UNINTERRUPTIBLE */
+    STATE_DISK = 2         /* TASK_UNINTERRUPTIBLE */
 };
 
 /* What a place has of the times that are divided. */
@@ -307,20 +305,23 @@ static uint32_t stranger(struct perf_source *p, int32_t pid)
     return stack;
 }
 
-/* Who and where, as far as somebody can be named. */
+/* Who and where, as far as somebody can be named. An interrupt takes the stack of
+ * whoever ran, on top of which its own functions tell what it is. */
 static struct wake_share who(struct perf_source *p, const struct perf_record *r)
 {
-    int64_t flags = 0;
-    struct wake_share s = {.count = 1};
+    int64_t count = 1;
+    struct wake_share s = {0};
     const struct perf_thread *by = perf_source_thread(p, r->tid);
-    if (!perf_record_field(r, p->events.fields.flags, &flags) || (flags & IN_INTERRUPT)) {
+    (void)perf_record_field(r, p->events.fields.wake_count, &count);
+    s.count = (uint64_t)count;
+    if (r->pid == 0) { /* nobody runs: only an interrupt can have */
         s.flags = ORIEL_WAKE_INTERRUPT;
     } else if (by || spaces_knows(&p->spaces, r->pid)) {
         s.waker = by ? r->tid : 0;
         s.stack = spaces_stack(&p->spaces, r, NULL);
     } else {
         s.flags = ORIEL_WAKE_OUTSIDE;
-        s.stack = stranger(p, r->pid);
+        s.stack = spaces_stack_on(&p->spaces, stranger(p, r->pid), r);
     }
     return s;
 }
@@ -332,7 +333,7 @@ static void count_wake(struct perf_window *w, const struct wake_share *s)
         if (at->stack != s->stack || at->waker != s->waker || at->flags != s->flags)
             continue;
         at->wait_ns += s->wait_ns;
-        at->count++;
+        at->count += s->count;
         return;
     }
     if (w->wake_count < SHARES)
@@ -353,7 +354,7 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
     struct wake_share s = who(p, r);
     t->wait.woke_ns = r->time_ns;
     s.wait_ns = r->time_ns - t->wait.left_ns;
-    bool many = t->window || r->u.sample.period > 1 || t->wait.one_of_many;
+    bool many = t->window || s.count > 1 || r->u.sample.period > 1 || t->wait.one_of_many;
     struct perf_window *w = many && s.wait_ns < LONG_NS ? window_of(t, r->time_ns) : NULL;
     if (w) {
         count_wake(w, &s);
@@ -362,7 +363,7 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
     struct perf_thread *by = s.waker ? perf_source_thread(p, s.waker) : NULL;
     const struct perf_sample sample = {.time_ns = r->time_ns,
                                        .weight = s.wait_ns,
-                                       .count = 1,
+                                       .count = s.count,
                                        .extra = (uint32_t)t->tid | s.flags,
                                        .stack = s.stack,
                                        .kind = ORIEL_SAMPLE_WAKE};

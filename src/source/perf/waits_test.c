@@ -11,7 +11,7 @@
 #include "source/perf/source.h"
 #include "test.h"
 
-enum { THREADS = 3, FLAGS_AT = 2, PID_AT = 8, STATE_AT = 16 };
+enum { THREADS = 3, PID_AT = 8, STATE_AT = 16 };
 
 struct box {
     struct perf_source source;
@@ -29,8 +29,8 @@ static void box_begin(struct box *b)
     model_batch_init(&b->batch, &b->catalog);
     b->source.catalog = &b->catalog;
     b->source.events.ability.off_cpu = b->source.events.ability.off_cpu_stack = true;
-    b->source.events.fields = (struct perf_fields){
-        .flags = {FLAGS_AT, 1}, .switch_state = {STATE_AT, 8}, .wake_pid = {PID_AT, 4}};
+    b->source.events.fields =
+        (struct perf_fields){.switch_state = {STATE_AT, 8}, .wake_pid = {PID_AT, 4}};
     spaces_init(&b->source.spaces, &b->catalog);
     REQUIRE(model_catalog_add_process(&b->catalog, 70, MODEL_STR("/bin/app"), MODEL_STR("app")));
     for (int i = 0; i < THREADS; i++) {
@@ -219,21 +219,21 @@ TEST(a_timer_and_another_program_are_told_from_threads_of_the_program)
     shown(&b, 0, 0x10, 1);
     out(&b, 0, false);
     b.now += 10;
-    b.raw[FLAGS_AT] = 0x08; /* in a hard interrupt, on whatever ran */
-    wake(&b, 1, 0, 0x20);
+    int32_t tid = 71;
+    memcpy(b.raw + PID_AT, &tid, sizeof tid);
+    struct perf_record r = record(&b, 0, 0x20, 1);
+    r.pid = r.tid = 0; /* while nobody ran */
+    waits_woken(&b.source, &b.batch, &r);
     struct perf_sample s = sample(&b, 0, &t);
     CHECK(s.extra & ORIEL_WAKE_INTERRUPT);
     CHECK_EQ(s.stack, 0);
     CHECK_EQ(t->tid, 71); /* of who waited: nobody did it */
     in(&b, 0);
-    b.raw[FLAGS_AT] = 0;
     b.now += 10;
     shown(&b, 0, 0x10, 1);
     out(&b, 0, false);
     b.now += 10;
-    int32_t tid = 71;
-    memcpy(b.raw + PID_AT, &tid, sizeof tid);
-    struct perf_record r = record(&b, 0, 0x20, 1);
+    r = record(&b, 0, 0x20, 1);
     r.pid = r.tid = 0x7ffffff0;
     waits_woken(&b.source, &b.batch, &r);
     s = sample(&b, b.batch.record_count - 1, &t);
