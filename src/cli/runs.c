@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util/out.h"
 
@@ -123,6 +126,52 @@ int runs_match(const char *word, struct runs *out)
             rc = ORIEL_ENOMEM;
     }
     runs_done(&all);
+    return rc;
+}
+
+bool runs_is_busy(const struct run *r)
+{
+    int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return busy;
+}
+
+/* All names in it are looked at before the first one goes. */
+static int empty_directory(DIR *d, const char *path, bool remove, struct oriel_err *err)
+{
+    struct stat st;
+    rewinddir(d);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (!remove &&
+            (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(st.st_mode)))
+            return err_set(err, ORIEL_EPERM, "%s: kept, %s in it is not a recording's", path,
+                           e->d_name);
+        if (remove && unlinkat(dirfd(d), e->d_name, 0) != 0)
+            return err_set_errno(err, errno, "%s/%s", path, e->d_name);
+    }
+    return 0;
+}
+
+int runs_remove(const struct run *r, struct oriel_err *err)
+{
+    int fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!d) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return err_set_errno(err, why, "%s", r->dir);
+    }
+    int rc = empty_directory(d, r->dir, false, err);
+    if (rc == 0)
+        rc = empty_directory(d, r->dir, true, err);
+    closedir(d);
+    if (rc == 0 && rmdir(r->dir) != 0)
+        rc = err_set_errno(err, errno, "%s", r->dir);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #ifndef ORIEL_CLI_RUNS_H
 #define ORIEL_CLI_RUNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -38,6 +39,11 @@ int runs_newest(char *out, size_t n, struct oriel_err *err);
  * run's directory; or what the run is of ("codesearch", or as `record --name` called it): all
  * of these, newest first. 0 (none is no error) or ORIEL_ENOMEM. */
 int runs_match(const char *word, struct runs *out);
+/* Somebody still writes it. */
+bool runs_is_busy(const struct run *r);
+/* Remove its files and its directory, when nothing else is in there. 0, ORIEL_EPERM (a directory
+ * lies in it) or what the system answers, with a line. */
+int runs_remove(const struct run *r, struct oriel_err *err);
 /* Make the directory of a new run of `program` (a path or a name); several in
  * one second get -2, -3, ... 0, or a code with a line. */
 int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err);

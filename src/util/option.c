@@ -38,6 +38,7 @@ static const struct unit size_units[] = {
 };
 static const struct unit duration_units[] = {
     {"h", UINT64_C(3600000000000)},
+    {"d", UINT64_C(86400000000000)},
     {"m", UINT64_C(60000000000)},
     {"s", 1000000000},
     {"", 1000000000},

@@ -194,7 +194,7 @@ TEST(sizes_and_durations_take_fractions_but_no_nonsense)
                                             "0x10",
                                             "1.5"};
     static const char *const bad_times[] = {"",     "s",  "1min",     "-1s",         "1.5ns",
-                                            "1 ms", "1d", "5124096h", "0.0000000001"};
+                                            "1 ms", "1w", "5124096h", "0.0000000001"};
     v = 42;
     for (size_t i = 0; i < sizeof bad_sizes / sizeof *bad_sizes; i++)
         CHECK_EQ(option_parse_size(bad_sizes[i], &v), ORIEL_EINVAL);

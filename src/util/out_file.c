@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,9 @@ int out_file_open(struct out **out, const char *path, bool append, struct oriel_
         rc = open_path(path, append ? KEEP : EMPTY, err);
         if (rc < 0)
             goto out;
+        /* Says that somebody writes here, to whoever wants to remove it; refused, it is
+         * nobody's concern. */
+        (void)flock(rc, LOCK_SH | LOCK_NB);
         rc = out_fd_make_file(out, rc, path);
     }
     if (rc != 0)
