@@ -496,7 +496,7 @@ uint32_t spaces_stack_named(struct spaces *s, const char *name)
 
 uint32_t spaces_stack_on(struct spaces *s, uint32_t parent, const struct perf_record *sample)
 {
-    return add_kernel(s, parent, sample);
+    return add_chain(s, parent, NULL, sample, CHAIN_KERNEL);
 }
 
 bool spaces_knows(struct spaces *s, int32_t pid)
