@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/symbolize.h"
 #include "session/artifact.h"
@@ -42,6 +43,14 @@ static void before_close(void *user, struct model_catalog *c)
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
     if (can->lost)
         (void)artifact_set(c, "oriel.sample.lost", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)can->stacks);
+    if (can->stacks)
+        (void)artifact_set(c, "oriel.sample.stacks", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)can->cut);
+    if (can->cut)
+        (void)artifact_set(c, "oriel.sample.stacks_cut", text);
+    if (can->cut && can->cut_by)
+        (void)artifact_set(c, "oriel.sample.stacks_cut_by", can->cut_by);
     snprintf(text, sizeof text,
              "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
              (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
@@ -51,11 +60,13 @@ static void before_close(void *user, struct model_catalog *c)
 }
 
 /* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for
- * a plain user: the more samples, the less of each. What is deeper is read from
- * the program. */
+ * a plain user, four for each CPU for root: the more samples, the less of each.
+ * What is deeper is read from the program. */
 static uint32_t stack_bytes(int64_t rate)
 {
-    return rate <= 200 ? 65528 : rate <= 1000 ? 32768 : 8192;
+    if (rate <= (geteuid() == 0 ? 500 : 200))
+        return 65528;
+    return rate <= 1000 ? 32768 : 8192;
 }
 
 void sampling_names(struct sampling *sampling, struct session *s)

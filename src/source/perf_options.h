@@ -42,7 +42,7 @@ struct perf_ability {
     bool wakes;         /* and who ends that */
     bool wakes_picked;  /* by programs in the kernel: every one that ends a long wait */
     uint32_t rate;      /* what the kernel lets us have */
-    uint64_t stacks;    /* walked so far */
+    uint64_t stacks;    /* on the CPU, walked so far */
     uint64_t cut;       /* of these, not up to the thread's start */
     const char *cut_by; /* why most of them; NULL: none */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */

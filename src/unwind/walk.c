@@ -179,6 +179,10 @@ static inline enum step step_by_row(struct walk *w, unwind_row row)
             return end(w, UNWIND_END_TRUNCATED);
     }
     int64_t slot = unwind_row_fp(row);
+    /* In an epilogue the slot lies below the stack pointer already: what was in it
+     * is in the register again, and no copy of a stack holds it. */
+    if (w->exact && !(flags & UNWIND_FP_FROM_FP) && cfa + 8 * (uint64_t)slot < unwind_sp(&w->regs))
+        slot = 0;
     if (flags & UNWIND_FP_FROM_FP) {
         if (!read_word(w, fp + (uint64_t)slot, &fp))
             return end(w, UNWIND_END_TRUNCATED);

@@ -80,6 +80,26 @@ TEST(plain_and_framed_functions_are_left_up_to_the_root)
     }
 }
 
+/* At a return the slot of the frame pointer lies below the stack, and the
+ * register is the caller's again: no copy of a stack holds the slot. */
+TEST(a_function_is_left_in_its_epilogue)
+{
+    make_x86();
+    m = (struct maker){.size = 0};
+    begin(UNWIND_X86_64);
+    maker_fde(&m, CODE, 0x40, OPS(0x41, 0x0e, 16, 0x86, 2, 0x48, 0x0e, 8));
+    maker_fde(&m, CODE + 0x40, 0x40, OPS(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6));
+    maker_fde(&m, CODE + 0x80, 0x40, OPS(0x07, 16));
+    module_done();
+    stack[0] = BIAS + CODE + 0x60;
+    regs.r[UNWIND_X86_FP] = SP + 8 * 10;
+    stack[10] = SP + 8 * 20;
+    stack[11] = BIAS + CODE + 0xa0;
+    check_end(walk_from(BIAS + CODE + 9), UNWIND_END_COMPLETE, 3);
+    CHECK_EQ(pcs[1], BIAS + CODE + 0x60);
+    CHECK_EQ(pcs[2], BIAS + CODE + 0xa0);
+}
+
 /* A call at a function's end returns to the first byte of the next one. */
 TEST(return_addresses_belong_to_the_call_before_them)
 {

@@ -232,12 +232,14 @@ static void on_cpu(struct perf_source *p, struct model_batch *batch, struct perf
                    const struct perf_record *r)
 {
     const struct perf_ability *can = &p->events.ability;
-    uint64_t depth;
+    uint64_t depth, walks = p->spaces.counts.walks;
     struct perf_sample s = {.time_ns = r->time_ns,
                             .weight = can->hardware ? 1000000000u / can->rate : r->u.sample.period,
                             .count = 1,
                             .kind = ORIEL_SAMPLE_CPU};
     s.stack = spaces_stack(&p->spaces, r, &depth);
+    if (p->spaces.counts.walks > walks)
+        p->counts.cpu_ends[p->spaces.counts.last]++;
     perf_source_add(p, batch, t, &s);
     deepest(p, batch, t, r, s.stack, depth);
 }
@@ -357,18 +359,18 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
 /* What the recorder says about it, so far. */
 static void tell(const struct perf_source *p)
 {
-    const struct space_counts *c = &p->spaces.counts;
+    const uint64_t *ends = p->counts.cpu_ends;
     uint64_t most = 0;
     p->ability->lost = p->counts.lost + p->counts.no_memory;
-    p->ability->stacks = c->walks;
-    p->ability->cut = 0;
+    p->ability->stacks = p->ability->cut = 0;
     for (unsigned i = 0; i < UNWIND_END_COUNT; i++) {
+        p->ability->stacks += ends[i];
         if (unwind_end_is_complete((enum unwind_end)i))
             continue;
-        p->ability->cut += c->ends[i];
-        if (c->ends[i] > most)
+        p->ability->cut += ends[i];
+        if (ends[i] > most)
             p->ability->cut_by = unwind_end_text((enum unwind_end)i);
-        most = c->ends[i] > most ? c->ends[i] : most;
+        most = ends[i] > most ? ends[i] : most;
     }
 }
 

@@ -19,10 +19,7 @@
 
 enum {
     COMPILE_AFTER = 64, /* walks */
-    PATH_BYTES = 4200,
-    /* The end of the copied stack that must still be there, byte by byte, before
-     * the rest is read from the running process. */
-    OVERLAP_BYTES = 256
+    PATH_BYTES = 4200
 };
 
 void spaces_init(struct spaces *s, struct model_catalog *catalog)
@@ -47,6 +44,7 @@ void spaces_done(struct spaces *s)
     for (size_t i = 0; i < s->files.count; i++)
         unwind_file_unref(s->files.items[i].file);
     VEC_DONE(&s->files);
+    deep_stacks_done(&s->deep);
     map_done(&s->by_pid);
     map_done(&s->file_by_key);
     memset(s, 0, sizeof *s);
@@ -250,6 +248,7 @@ void spaces_record(struct spaces *s, const struct perf_record *r)
             copy_space(s, r->u.life.parent_pid, r->pid);
         break;
     case PERF_RECORD_EXIT:
+        deep_stacks_forget(&s->deep, r->tid);
         if (r->pid == r->tid)
             forget(s, r->pid);
         break;
@@ -259,37 +258,6 @@ void spaces_record(struct spaces *s, const struct perf_record *r)
 }
 
 /* ---- walks ---- */
-
-/* Stack below what was copied, from the process as it is now. Only while the
- * copy's last bytes are still there: then no function that they belong to has
- * returned meanwhile. */
-struct deeper {
-    struct spaces *s;
-    struct unwind_peek peek;
-    const struct perf_user *user;
-    bool asked, trusted, used;
-};
-
-static bool still_there(struct deeper *d)
-{
-    const struct perf_user *u = d->user;
-    uint8_t now[OVERLAP_BYTES];
-    if (u->stack_bytes < sizeof now)
-        return false;
-    return unwind_peek_read(&d->peek, u->sp + u->stack_bytes - sizeof now, now, sizeof now) &&
-           memcmp(now, u->stack + u->stack_bytes - sizeof now, sizeof now) == 0;
-}
-
-static bool read_deeper(void *context, uint64_t address, void *out, size_t n)
-{
-    struct deeper *d = context;
-    if (!d->asked) {
-        d->asked = true;
-        d->trusted = still_there(d);
-    }
-    d->used |= d->trusted;
-    return d->trusted && address >= d->user->sp && unwind_peek_read(&d->peek, address, out, n);
-}
 
 /* Compile what is met often. */
 static void count_hits(struct spaces *s, struct space *p, const uint64_t *pcs, uint32_t n)
@@ -321,19 +289,21 @@ static struct unwind_result walk(struct spaces *s, struct space *p, const struct
     s->counts.walks++;
     s->counts.frames += r.count;
     s->counts.ends[r.end]++;
+    s->counts.last = r.end;
     count_hits(s, p, s->pcs, r.count);
     return r;
 }
 
 /* Over the copy of the stack, and what lies below it in the process. */
 static struct unwind_result walk_copy(struct spaces *s, struct space *p, const struct perf_user *u,
-                                      int32_t pid)
+                                      int32_t pid, int32_t tid)
 {
-    struct deeper deeper = {.s = s, .user = u, .peek = {.pid = pid}};
+    struct deeper deeper;
+    deeper_init(&deeper, &s->deep, u, pid, tid);
     const struct unwind_memory memory = {.stack = u->stack,
                                          .stack_start = u->sp,
                                          .stack_size = u->stack_bytes,
-                                         .read = s->past ? NULL : read_deeper,
+                                         .read = s->past ? NULL : deeper_read,
                                          .context = &deeper};
     struct unwind_result r = walk(s, p, u, &memory);
     s->counts.read_live += deeper.used;
@@ -463,7 +433,7 @@ uint32_t spaces_stack(struct spaces *s, const struct perf_record *r, uint64_t *o
     uint32_t node = 0;
     uint64_t depth = 0;
     if (p && u->has_regs) {
-        struct unwind_result w = walk_copy(s, p, u, r->pid);
+        struct unwind_result w = walk_copy(s, p, u, r->pid, r->tid);
         node = add_walked(s, p, &w);
         depth = depth_of(&w, u->sp);
     } else {

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "model/catalog.h"
+#include "source/perf/deeper.h"
 #include "source/perf/perf.h"
 #include "unwind/modules.h"
 
@@ -28,7 +29,8 @@ struct space {
 struct space_counts {
     uint64_t walks, frames;
     uint64_t ends[UNWIND_END_COUNT]; /* why walks ended */
-    uint64_t read_live;              /* walks that went on in the running process */
+    uint64_t read_live;              /* walks that went on below what was copied */
+    enum unwind_end last;            /* why the last one ended */
 };
 
 struct spaces {
@@ -36,6 +38,7 @@ struct spaces {
     struct map by_pid;      /* -> struct space * */
     struct map file_by_key; /* module index -> index + 1 in files */
     VEC(struct space_file) files;
+    struct deep_stacks deep;
     struct space *last;       /* asked for most lately */
     uint32_t kernel, unknown; /* modules; UINT32_MAX not made yet */
     bool past;                /* of a file: no process that runs now is one of these */
