@@ -45,7 +45,7 @@ struct perf_counts {
     uint64_t damaged;   /* records that made no sense */
     uint64_t throttled; /* times the kernel made sampling pause */
     uint64_t no_memory;
-    uint64_t looks; /* at waiting threads, from outside */
+    uint64_t looks;                      /* at waiting threads, from outside */
     uint64_t cpu_ends[UNWIND_END_COUNT]; /* how far up stacks on the CPU were walked */
 };
 
