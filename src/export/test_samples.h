@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * For tests of outlets of samples only: a few stacks, known and unknown, with
+ * For tests of outlets of samples: a few stacks, known and unknown, with
  * inlined calls and recursion, and samples of them.
  */
 #ifndef ORIEL_EXPORT_TEST_SAMPLES_H
@@ -33,8 +33,8 @@ static inline uint32_t samples_node(struct fixture *f, uint32_t parent, const ch
     return model_stacks_node(s, parent, p->index);
 }
 
-static inline void samples_add(struct fixture *f, const struct model_thread *t, uint8_t kind,
-                               uint32_t stack, uint64_t weight)
+static inline struct model_sample *samples_add(struct fixture *f, const struct model_thread *t,
+                                               uint8_t kind, uint32_t stack, uint64_t weight)
 {
     struct model_item *item =
         fixture_item(f, MODEL_ITEM_SAMPLE, FIXTURE_START + f->batch.item_count);
@@ -44,6 +44,7 @@ static inline void samples_add(struct fixture *f, const struct model_thread *t, 
                                            .thread = t,
                                            .stack = stack,
                                            .kind = kind};
+    return &item->u.sample;
 }
 
 /* [libz.so.1] > run > "in, and run > again > run. */
@@ -77,6 +78,7 @@ static inline void samples_torture(const struct exporter *e, const void *options
         size_t blocks = mem_live_blocks();
         mem_fail_after(n);
         rc = f.exporter->write(f.state, &f.batch, &err);
+        CHECK(rc == 0 || rc == ORIEL_ENOMEM);
         mem_fail_after(rc == 0 ? n : 0);
         int closed = fixture_close(&f);
         mem_fail_after(0);

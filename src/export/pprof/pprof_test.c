@@ -5,7 +5,7 @@
  */
 #include "export/pprof/pprof.h"
 
-#include "export/test_fixture.h"
+#include "export/test_samples.h"
 #include "util/gzip.h"
 #include "util/pb.h"
 
@@ -36,18 +36,6 @@ static uint32_t place(struct fixture *f, const char *module, uint64_t address, c
     return p->index;
 }
 
-static void sample(struct fixture *f, uint8_t kind, uint32_t stack, uint64_t weight, uint64_t span)
-{
-    struct model_item *item = fixture_item(f, MODEL_ITEM_SAMPLE, FIXTURE_START + weight);
-    item->u.sample = (struct model_sample){.t_ns = item->t_ns,
-                                           .weight = weight,
-                                           .count = 1,
-                                           .span_id = span,
-                                           .thread = f->worker,
-                                           .stack = stack,
-                                           .kind = kind};
-}
-
 /* main > parse (with next inlined) of the program, below a library nobody knows */
 static uint32_t tell(struct fixture *f)
 {
@@ -56,9 +44,10 @@ static uint32_t tell(struct fixture *f)
     uint32_t node = model_stacks_node(s, 0, lib);
     node = model_stacks_node(s, node, place(f, "/usr/bin/demo", 0x100, "main", NULL));
     node = model_stacks_node(s, node, place(f, "/usr/bin/demo", 0x200, "parse", "next"));
-    sample(f, ORIEL_SAMPLE_CPU, node, 1000, 5);
-    sample(f, ORIEL_SAMPLE_CPU, node, 3000, 6);
-    sample(f, ORIEL_SAMPLE_OFF_CPU, node, 900, 5);
+    samples_add(f, f->worker, ORIEL_SAMPLE_CPU, node, 1000)->span_id = 5;
+    samples_add(f, f->worker, ORIEL_SAMPLE_CPU, node, 3000)->span_id = 6;
+    samples_add(f, f->worker, ORIEL_SAMPLE_OFF_CPU, node, 900)->span_id = 5;
+    f->batch.items[1].t_ns = f->batch.items[1].u.sample.t_ns = FIXTURE_START + 3000;
     return node;
 }
 
@@ -193,39 +182,12 @@ TEST(spans_are_told_apart_on_request_and_kinds_chosen)
 
 TEST(a_recording_without_samples_is_said_to_be_one_and_nothing_is_written)
 {
-    struct fixture f;
-    fixture_init(&f);
-    fixture_open(&f, &export_pprof, &plain);
-    CHECK_EQ(fixture_write(&f), 0);
-    CHECK_EQ(fixture_close(&f), ORIEL_ENOTFOUND);
-    CHECK_EQ(f.bytes.size, 0);
-    fixture_done(&f);
+    samples_none(&export_pprof, &plain);
 }
 
 TEST(without_memory_it_fails_and_leaks_nothing)
 {
-    struct fixture f;
-    fixture_init(&f);
-    tell(&f);
-    int rc = ORIEL_ENOMEM;
-    for (uint64_t n = 1; rc == ORIEL_ENOMEM && n < 500; n++) {
-        struct oriel_err err = {0};
-        buf_clear(&f.bytes);
-        fixture_open(&f, &export_pprof, &plain);
-        size_t blocks = mem_live_blocks();
-        mem_fail_after(n);
-        rc = f.exporter->write(f.state, &f.batch, &err);
-        mem_fail_after(0);
-        CHECK(rc == 0 || (rc == ORIEL_ENOMEM && f.exporter->unwritten(f.state) > 0));
-        mem_fail_after(rc == 0 ? n : 0);
-        int closed = fixture_close(&f);
-        mem_fail_after(0);
-        if (rc == 0)
-            rc = closed;
-        CHECK(mem_live_blocks() <= blocks);
-    }
-    CHECK_EQ(rc, 0);
-    fixture_done(&f);
+    samples_torture(&export_pprof, &plain);
 }
 
 TEST_MAIN()
