@@ -30,8 +30,9 @@ struct diff_command {
 
 static const char *const formats[] = {"text", "markdown", "json", NULL};
 /* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[] = {"all",   "cpu",       "off-cpu", "alloc", "free",   "lock",
-                                    "fault", "preempted", "wake",    "depth", "holder", NULL};
+static const char *const kinds[] = {"all",    "cpu",   "off-cpu",   "alloc", "free",
+                                    "lock",   "fault", "preempted", "wake",  "depth",
+                                    "holder", "live",  "temporary", "peak",  NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == ORIEL_SAMPLE_KINDS + 1, "a name for each kind");
 
 #define AT(member) .offset = offsetof(struct diff_command, member)

@@ -25,8 +25,9 @@ struct flame_command {
 
 static const char *const formats[] = {"html", "folded", NULL};
 /* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[] = {"all",   "cpu",       "off-cpu", "alloc", "free",   "lock",
-                                    "fault", "preempted", "wake",    "depth", "holder", NULL};
+static const char *const kinds[] = {"all",    "cpu",   "off-cpu",   "alloc", "free",
+                                    "lock",   "fault", "preempted", "wake",  "depth",
+                                    "holder", "live",  "temporary", "peak",  NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == ORIEL_SAMPLE_KINDS + 1, "a name for each kind");
 static const char *const groupings[] = {"all", "thread", "span", NULL};
 

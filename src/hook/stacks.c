@@ -36,16 +36,19 @@ void hook_stacks_tell(void)
     hook_modules_tell();
 }
 
-void hook_stacks_refresh(void)
+bool hook_stacks_refresh(void)
 {
     uint32_t no = 0;
     /* The loader's lock may be held for ever by a thread the child does not have. */
     if (!opened || child ||
         !__atomic_compare_exchange_n(&busy, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return;
-    (void)unwind_self_refresh(&self);
-    hook_modules_tell();
+        return false;
+    uint64_t before = self.generation;
+    bool changed = unwind_self_refresh(&self) == 0 && self.generation != before;
+    if (changed)
+        hook_modules_tell();
     __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+    return changed;
 }
 
 void hook_stacks_forked(bool alone)

@@ -39,9 +39,9 @@ struct hook_sample {
 /* This process's modules, for walks and for the reader. 0 or a code; without it
  * stacks are empty. Not in signal handlers. */
 int hook_stacks_open(bool at_start);
-/* After libraries came or went; cheap when none did. Takes the loader's lock: not
- * in signal handlers, not in a fork child. */
-void hook_stacks_refresh(void);
+/* After libraries came or went; cheap when none did: false. Takes the loader's
+ * lock: not in signal handlers. */
+bool hook_stacks_refresh(void);
 /* Tell the ring the modules that it does not know yet: after attaching. */
 void hook_stacks_tell(void);
 /* In a fork child. `alone`: its parent had one thread, so nobody else can have

@@ -99,6 +99,9 @@ static const struct {
     [ORIEL_SAMPLE_WAKE] = {"wakes", "nanoseconds"},
     [ORIEL_SAMPLE_DEPTH] = {"stack_depth", "bytes"},
     [ORIEL_SAMPLE_HOLDER] = {"lock_holder", "nanoseconds"},
+    [ORIEL_SAMPLE_LIVE] = {"inuse_space", "bytes"},
+    [ORIEL_SAMPLE_TEMPORARY] = {"temporary_space", "bytes"},
+    [ORIEL_SAMPLE_PEAK] = {"peak_space", "bytes"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)

@@ -31,12 +31,23 @@ struct heap_block {
     uint64_t trace[2], span_id;
     const struct model_site *site;
     const struct model_thread *thread;
+    uint64_t bytes, count;
     uint32_t stack, next_free;
+    bool taken;
+};
+/* What a stack has allocated and not freed, where a program adds up itself. */
+struct heap_sum {
+    const struct model_thread *thread;
+    uint64_t bytes, count;
+    uint32_t stack;
 };
 struct heap_live {
     struct map by_address;
     struct heap_block *blocks;
     uint32_t count, capacity, free; /* free: index + 1 of the first, 0 none */
+    struct map by_stack;            /* process << 32 | stack -> index */
+    struct heap_sum *sums;
+    uint32_t sum_count, sum_capacity;
 };
 #define HEAP_LIVE_MAX (1u << 20)
 
@@ -161,6 +172,9 @@ void heap_attributes(struct assemble *a, const struct open_span *span, struct mo
 /* A sample of a block that came: kept in mind. Of one that went: `out` becomes a
  * sample of where it came from; false: that was not seen. */
 void heap_came(struct assemble *a, const struct model_sample *sample);
+void heap_summed(struct assemble *a, const struct model_sample *sample);
+/* What was not freed, as samples. */
+void heap_tell_live(struct assemble *a);
 bool heap_went(struct assemble *a, struct model_sample *out);
 void heap_live_done(struct heap_live *live);
 

@@ -91,5 +91,6 @@ void assemble_finish(struct assemble *a)
     }
     mem_free(last);
     clear_stacks(a);
+    heap_tell_live(a);
     tell_remaining_losses(a);
 }

@@ -329,6 +329,13 @@ enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struc
     return PIPE_ITEM;
 }
 
+static bool is_heap_sum(const struct model_record *r)
+{
+    return r->raw[5] == ORIEL_HEAP_SUM &&
+           (r->flags == ORIEL_SAMPLE_ALLOC || r->flags == ORIEL_SAMPLE_FREE ||
+            r->flags == ORIEL_SAMPLE_TEMPORARY || r->flags == ORIEL_SAMPLE_PEAK);
+}
+
 /* A sample belongs to the span that was open on its thread at that moment. */
 enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
@@ -338,7 +345,11 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const str
     struct model_item *it = new_item(a, MODEL_ITEM_SAMPLE);
     if (!it)
         return PIPE_NO_MEMORY;
-    resolve_top(s->thread, &in);
+    const bool sum = is_heap_sum(r);
+    if (sum)
+        in = (struct span_ref){.span = NULL};
+    else
+        resolve_top(s->thread, &in);
     struct model_sample *out = &it->u.sample;
     *out = (struct model_sample){.t_ns = r->t_ns,
                                  .weight = r->raw[3],
@@ -350,9 +361,11 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const str
                                  .stack = (uint32_t)r->raw[2],
                                  .kind = r->flags};
     memcpy(out->trace_id, in.trace, sizeof out->trace_id);
-    if (out->kind == ORIEL_SAMPLE_ALLOC && out->extra)
+    if (sum)
+        heap_summed(a, out);
+    else if (out->kind == ORIEL_SAMPLE_ALLOC && out->extra)
         heap_came(a, out);
-    if (out->kind == ORIEL_SAMPLE_FREE && out->extra && !heap_went(a, out)) {
+    else if (out->kind == ORIEL_SAMPLE_FREE && !heap_went(a, out)) {
         a->out->item_count--; /* by a child of what its parent took, or it was lost */
         return PIPE_ORPHAN;
     }

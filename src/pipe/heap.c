@@ -117,7 +117,9 @@ void heap_attributes(struct assemble *a, const struct open_span *span, struct mo
 void heap_live_done(struct heap_live *live)
 {
     map_done(&live->by_address);
+    map_done(&live->by_stack);
     mem_free(live->blocks);
+    mem_free(live->sums);
     memset(live, 0, sizeof *live);
 }
 
@@ -164,8 +166,13 @@ void heap_came(struct assemble *a, const struct model_sample *s)
         return;
     }
     *slot = index;
-    *b = (struct heap_block){
-        .span_id = s->span_id, .site = s->site, .thread = s->thread, .stack = s->stack};
+    *b = (struct heap_block){.span_id = s->span_id,
+                             .site = s->site,
+                             .thread = s->thread,
+                             .bytes = s->weight,
+                             .count = s->count,
+                             .stack = s->stack,
+                             .taken = true};
     memcpy(b->trace, s->trace_id, sizeof b->trace);
 }
 
@@ -183,7 +190,87 @@ bool heap_went(struct assemble *a, struct model_sample *out)
     out->site = b->site;
     out->thread = b->thread;
     out->stack = b->stack;
+    b->taken = false;
     b->next_free = live->free;
     live->free = index + 1;
     return true;
+}
+
+/* ---- sums ---- */
+
+static struct heap_sum *sum_of(struct heap_live *live, const struct model_sample *s)
+{
+    uint64_t *slot =
+        map_put(&live->by_stack, (uint64_t)s->thread->process << 32 | s->stack, live->sum_count);
+    if (!slot)
+        return NULL;
+    if (*slot < live->sum_count)
+        return &live->sums[*slot];
+    if (live->sum_count == live->sum_capacity) {
+        uint32_t capacity = live->sum_capacity ? live->sum_capacity * 2 : 256;
+        struct heap_sum *more = mem_realloc(live->sums, capacity * sizeof *more);
+        if (!more) {
+            map_remove(&live->by_stack, (uint64_t)s->thread->process << 32 | s->stack);
+            return NULL;
+        }
+        live->sums = more;
+        live->sum_capacity = capacity;
+    }
+    live->sums[live->sum_count] = (struct heap_sum){.thread = s->thread, .stack = s->stack};
+    return &live->sums[live->sum_count++];
+}
+
+void heap_summed(struct assemble *a, const struct model_sample *s)
+{
+    if (s->kind != ORIEL_SAMPLE_ALLOC && s->kind != ORIEL_SAMPLE_FREE)
+        return;
+    struct heap_sum *sum = sum_of(&a->live, s);
+    if (!sum) {
+        a->no_memory = true;
+        return;
+    }
+    bool came = s->kind == ORIEL_SAMPLE_ALLOC;
+    sum->bytes += came ? s->weight : -s->weight; /* may pass below zero for a moment */
+    sum->count += came ? s->count : -s->count;
+}
+
+/* ---- the end ---- */
+
+static void tell(struct assemble *a, const struct model_sample *s)
+{
+    struct model_item *it = model_batch_add_item(a->out);
+    if (!it) {
+        a->no_memory = true;
+        return;
+    }
+    it->kind = MODEL_ITEM_SAMPLE;
+    it->t_ns = a->now;
+    it->u.sample = *s;
+    it->u.sample.t_ns = a->now;
+    it->u.sample.kind = ORIEL_SAMPLE_LIVE;
+}
+
+void heap_tell_live(struct assemble *a)
+{
+    const struct heap_live *live = &a->live;
+    for (uint32_t i = 0; i < live->count; i++) {
+        const struct heap_block *b = &live->blocks[i];
+        struct model_sample s = {.weight = b->bytes,
+                                 .count = b->count,
+                                 .span_id = b->span_id,
+                                 .site = b->site,
+                                 .thread = b->thread,
+                                 .stack = b->stack};
+        memcpy(s.trace_id, b->trace, sizeof s.trace_id);
+        if (b->taken)
+            tell(a, &s);
+    }
+    for (uint32_t i = 0; i < live->sum_count; i++) {
+        const struct heap_sum *sum = &live->sums[i];
+        const struct model_sample s = {
+            .weight = sum->bytes, .count = sum->count, .thread = sum->thread, .stack = sum->stack};
+        if ((int64_t)sum->bytes > 0)
+            tell(a, &s);
+    }
+    heap_live_done(&a->live);
 }

@@ -86,7 +86,10 @@ static const char *kind_title(uint8_t kind)
         [ORIEL_SAMPLE_PREEMPTED] = "Ready, but others ran",
         [ORIEL_SAMPLE_WAKE] = "Wakes, by how long the other had waited",
         [ORIEL_SAMPLE_DEPTH] = "Stack, by how much deeper",
-        [ORIEL_SAMPLE_HOLDER] = "Holders of locks, by how long others waited"};
+        [ORIEL_SAMPLE_HOLDER] = "Holders of locks, by how long others waited",
+        [ORIEL_SAMPLE_LIVE] = "Memory in use at the end",
+        [ORIEL_SAMPLE_TEMPORARY] = "Memory given back at once",
+        [ORIEL_SAMPLE_PEAK] = "Memory when most was in use"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 

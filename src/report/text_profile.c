@@ -22,6 +22,9 @@ static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_WAKE] = "waking others",
     [ORIEL_SAMPLE_DEPTH] = "stack depth",
     [ORIEL_SAMPLE_HOLDER] = "holding locks others wait for",
+    [ORIEL_SAMPLE_LIVE] = "memory still in use at the end",
+    [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
+    [ORIEL_SAMPLE_PEAK] = "memory when most was in use",
 };
 
 const char *report_kind_title(uint8_t kind)

@@ -15,7 +15,10 @@ TYPES = {1: ("samples/count", "cpu/nanoseconds"), 2: ("waits/count", "off_cpu/na
          7: ("preemptions/count", "preempted/nanoseconds"),
          8: ("wakes/count", "wait_ended/nanoseconds"),
          9: ("deeper/count", "stack_depth/bytes"),
-         10: ("held/count", "held_delay/nanoseconds")}
+         10: ("held/count", "held_delay/nanoseconds"),
+         11: ("inuse_objects/count", "inuse_space/bytes"),
+         12: ("temporary_objects/count", "temporary_space/bytes"),
+         13: ("peak_objects/count", "peak_space/bytes")}
 
 
 def varint(data, at):
@@ -203,7 +206,8 @@ class Callgrind:
     """Self and inclusive cost of every function, as readers of the format add them up."""
 
     EVENTS = ["", "Cpu_ns", "OffCpu_ns", "Alloc_bytes", "Free_bytes", "Lock_ns", "Faults",
-              "Preempted_ns", "Wake_ns", "Depth_bytes", "Holder_ns"]
+              "Preempted_ns", "Wake_ns", "Depth_bytes", "Holder_ns",
+              "Live_bytes", "Temporary_bytes", "Peak_bytes"]
 
     def __init__(self, truth, directory):
         self.truth = truth
@@ -338,9 +342,9 @@ class Firefox:
 
 class Speedscope:
     KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted",
-             "wake", "depth", "holder"]
+             "wake", "depth", "holder", "live", "temporary", "peak"]
     UNITS = ["", "nanoseconds", "nanoseconds", "bytes", "bytes", "nanoseconds", "none",
-             "nanoseconds", "nanoseconds", "bytes", "nanoseconds"]
+             "nanoseconds", "nanoseconds", "bytes", "nanoseconds", "bytes", "bytes", "bytes"]
 
     def __init__(self, truth, directory):
         self.truth = truth

@@ -152,6 +152,27 @@ class Totals(Heap):
         self.assertEqual(took["gives_back"], 2000 * 3000)
         self.assertEqual((gone.get("keeps", 0), gone["gives_back"]), (0, 2000 * 3000))
 
+    def test_exact_has_every_block_by_function(self):
+        run = self.record(TRUTH, "2000", "keep", heap="exact")
+        [end] = self.events("heap.end")
+        self.assertEqual(run.returncode, 3)
+        took, live, peak = (self.folded(k) for k in ("alloc", "live", "peak"))
+        temporary = self.folded("temporary")
+        self.assertEqual(took["keeps"], 2000 * 1000)
+        self.assertEqual(took["gives_back"], 2000 * 3000)
+        self.assertEqual((live["keeps"], live.get("gives_back", 0)), (2000 * 1000, 0))
+        self.assertEqual((temporary["gives_back"], temporary.get("keeps", 0)), (2000 * 3000, 0))
+        self.assertEqual(sum(took.values()), int(end["bytes"]))
+        self.assertEqual(sum(live.values()), int(end["live_bytes"]))
+        # What the most was made of is noted whenever it has grown by 1 % and 64 KiB.
+        self.assertLess(abs(peak["keeps"] - 2000 * 1000), 2000 * 1000 * 0.01 + 70000)
+        self.assertGreaterEqual(int(end["peak_bytes"]), 2000 * 1000 + 3000)
+
+    def test_live_at_the_end_is_what_was_sampled_and_kept(self):
+        self.record(TRUTH, "2000", "keep", options=("--heap-interval", "1"))
+        live = self.folded("live")
+        self.assertEqual((live["keeps"], live.get("gives_back", 0)), (2000 * 1000, 0))
+
     def test_samples_estimate_without_bias(self):
         # 16,000,000 bytes in blocks of 1,000 and 3,000, a sample each 4 KiB: their sum has
         # a standard deviation of 1.5 %. Ten of these are not met.

@@ -14,4 +14,4 @@ target_link_libraries(heap_spans PRIVATE oriel-core)
 target_link_libraries(heap_truth PRIVATE Threads::Threads)
 add_test(NAME heap.programs COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/heap/heap_test.py)
 set_tests_properties(heap.programs PROPERTIES LABELS scenario TIMEOUT 600 SKIP_RETURN_CODE 77
-  ENVIRONMENT "ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=;HEAP_SPANS=$<TARGET_FILE:heap_spans>;HEAP_TRUTH=$<TARGET_FILE:heap_truth>;HEAP_MODES=sampled")
+  ENVIRONMENT "ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=;HEAP_SPANS=$<TARGET_FILE:heap_spans>;HEAP_TRUTH=$<TARGET_FILE:heap_truth>;HEAP_MODES=sampled,exact")

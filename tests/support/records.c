@@ -338,6 +338,20 @@ void rec_sample(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
     plain(b, s, t_ns, ORIEL_REC_SAMPLE, NULL, 0, 4, words);
 }
 
+void rec_block(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t kind,
+               uint32_t stack, uint64_t bytes, uint64_t address)
+{
+    uint64_t words[] = {stack, bytes, 1, address};
+    records_flags(kind);
+    plain(b, s, t_ns, ORIEL_REC_SAMPLE, NULL, 0, 4, words);
+}
+
+void rec_heap(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+              const uint64_t counts[4])
+{
+    plain(b, s, t_ns, ORIEL_REC_HEAP, NULL, 0, 4, counts);
+}
+
 void rec_detach(struct model_batch *b, struct records_stream *s, uint64_t t_ns)
 {
     plain(b, s, t_ns, ORIEL_REC_DETACH, NULL, 0, 0, NULL);

@@ -91,6 +91,12 @@ void rec_thread_name(struct model_batch *b, struct records_stream *s, uint64_t t
 /* A sample as a source beside the ring makes it. */
 void rec_sample(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t kind,
                 uint32_t stack, uint64_t weight);
+/* A sample of memory: ALLOC, FREE, ... of a block at this address. */
+void rec_block(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint8_t kind,
+               uint32_t stack, uint64_t bytes, uint64_t address);
+/* Allocations, bytes, frees, bytes freed: of the thread so far. */
+void rec_heap(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+              const uint64_t counts[4]);
 void rec_trigger(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
                  const char *reason);
 /* A SYNC with the stream's lost counters and a stack of `depth`, of which the

@@ -54,6 +54,9 @@ static const struct {
     [ORIEL_SAMPLE_WAKE] = {"Wake_ns", "waits of others ended here, ns"},
     [ORIEL_SAMPLE_DEPTH] = {"Depth_bytes", "stack deeper than ever, bytes"},
     [ORIEL_SAMPLE_HOLDER] = {"Holder_ns", "waits of others for locks taken here, ns"},
+    [ORIEL_SAMPLE_LIVE] = {"Live_bytes", "bytes in use at the end"},
+    [ORIEL_SAMPLE_TEMPORARY] = {"Temporary_bytes", "bytes given back at once"},
+    [ORIEL_SAMPLE_PEAK] = {"Peak_bytes", "bytes when most was in use"},
 };
 _Static_assert(sizeof events / sizeof *events == ORIEL_SAMPLE_KINDS, "an event for each kind");
 

@@ -31,6 +31,9 @@ static const struct value_type values[ORIEL_SAMPLE_KINDS][2] = {
     [ORIEL_SAMPLE_WAKE] = {{"wakes", "count"}, {"wait_ended", "nanoseconds"}},
     [ORIEL_SAMPLE_DEPTH] = {{"deeper", "count"}, {"stack_depth", "bytes"}},
     [ORIEL_SAMPLE_HOLDER] = {{"held", "count"}, {"held_delay", "nanoseconds"}},
+    [ORIEL_SAMPLE_LIVE] = {{"inuse_objects", "count"}, {"inuse_space", "bytes"}},
+    [ORIEL_SAMPLE_TEMPORARY] = {{"temporary_objects", "count"}, {"temporary_space", "bytes"}},
+    [ORIEL_SAMPLE_PEAK] = {{"peak_objects", "count"}, {"peak_space", "bytes"}},
 };
 
 struct function {

@@ -7,6 +7,8 @@
  *   next.c       the allocator behind us, and what is served before it is found
  *   threads.c    counters of threads; how they begin and end
  *   sampled.c    Poisson samples by bytes, and which of them are still alive
+ *   exact.c      every allocation, added up by stack in the program
+ *   blocks.c     which block came from which stack, for exact.c
  *   start.c      the environment, the ring, forks, the end of the program
  *
  * All of it runs inside malloc, perhaps inside a signal handler or on a
@@ -63,6 +65,7 @@ struct alloc_thread {
     uint64_t random;         /* 0: no gap was drawn yet */
     uint32_t inside;         /* our own code runs: it counts nothing */
     uint32_t used;           /* atomic: slot taken */
+    void *last;              /* exact: what it allocated last; NULL: that is gone */
     struct hook_stack stack; /* here, because stacks of coroutines are small */
 };
 extern __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exec")));
@@ -96,21 +99,42 @@ struct alloc_sampled {
 };
 void alloc_sampled_open(uint64_t interval);
 void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
-/* Out of the table of live samples; false: it is none. And back into it. */
+/* Takes it out of the table of live samples; false: it is none. */
 bool alloc_sampled_take(void *p, struct alloc_sampled *out);
-void alloc_sampled_keep(void *p, const struct alloc_sampled *s);
 void alloc_sampled_gone(struct alloc_thread *t, void *p, const struct alloc_sampled *s);
+
+/* ---- exact.c: the same, for every block ---- */
+
+struct alloc_block {
+    uint32_t stack; /* in exact.c's table */
+    uint64_t bytes;
+};
+bool alloc_exact_open(void); /* false: no memory */
+void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+bool alloc_exact_take(void *p, struct alloc_block *out);
+void alloc_exact_back(void *p, const struct alloc_block *b);
+void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b);
+/* All that was not told yet, at the end with what the peak was made of. */
+void alloc_exact_tell(bool end);
+uint64_t alloc_exact_peak(void);
+void alloc_exact_forked(void);
+
+/* blocks.c: blocks by address. Calls wait for each other for microseconds, and not
+ * for ever: false, the block stays unknown. */
+bool alloc_blocks_put(void *p, const struct alloc_block *b);
+bool alloc_blocks_take(void *p, struct alloc_block *out);
+void alloc_blocks_forked(void);
 
 /* ---- what interpose.c calls for the few that matter ---- */
 
 struct alloc_known {
     bool any;
-    struct alloc_sampled sampled;
+    struct alloc_block block;
 };
 void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
 void alloc_slow_gone(struct alloc_thread *t, void *p);
 /* realloc, in three steps: take, then back or went. */
-void alloc_slow_take(void *p, struct alloc_known *out);
+void alloc_slow_take(struct alloc_thread *t, void *p, struct alloc_known *out);
 void alloc_slow_back(void *p, const struct alloc_known *known);
 void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known);
 

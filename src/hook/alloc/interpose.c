@@ -83,7 +83,7 @@ static void *resize(void *p, size_t size, const void *caller)
     size_t before = alloc_size_of(p);
     bool counted = !t->inside;
     if (counted && __builtin_expect(alloc_filter[alloc_filter_of(p)], 0))
-        alloc_slow_take(p, &known);
+        alloc_slow_take(t, p, &known);
     void *new = alloc_next.realloc(p, size);
     if (!new &&size) { /* it stays */
         alloc_slow_back(p, &known);
@@ -92,8 +92,7 @@ static void *resize(void *p, size_t size, const void *caller)
     if (counted) {
         t->heap.frees++;
         t->heap.freed_bytes += before;
-        if (known.any)
-            alloc_slow_went(t, p, &known);
+        alloc_slow_went(t, p, &known);
     }
     if (new)
         came(new, caller);

@@ -127,19 +127,7 @@ bool alloc_sampled_take(void *p, struct alloc_sampled *out)
     return false;
 }
 
-void alloc_sampled_keep(void *p, const struct alloc_sampled *s)
-{
-    (void)remember((uintptr_t)p, s->bytes, s->count);
-}
-
 /* ---- the two events ---- */
-
-/* A library that came later is met by its stacks. */
-static void look_again(struct alloc_thread *t, const void *caller)
-{
-    hook_stacks_refresh();
-    hook_stacks_below(&t->stack, caller);
-}
 
 static void sample(struct alloc_thread *t, void *p, size_t bytes, const void *caller)
 {
@@ -150,8 +138,8 @@ static void sample(struct alloc_thread *t, void *p, size_t bytes, const void *ca
     const struct hook_sample out = {ORIEL_SAMPLE_ALLOC, s.bytes, s.count, kept ? (uintptr_t)p : 0};
     hook_stacks_thread();
     hook_stacks_below(&t->stack, caller);
-    if (hook_stacks_unknown(&t->stack))
-        look_again(t, caller);
+    if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
+        hook_stacks_below(&t->stack, caller);
     hook_stacks_sample(&out, &t->stack);
     alloc_look_at_live();
 }

@@ -18,7 +18,7 @@
 #define INTERVAL_DEFAULT (512u << 10)
 #define INTERVAL_MAX (UINT64_C(1) << 40)
 
-enum { COUNTING, SAMPLED };
+enum { COUNTING, SAMPLED, EXACT };
 static uint32_t state; /* atomic */
 
 /* What other copies of the core in this process ask for: see rec/process.c. */
@@ -35,37 +35,47 @@ __attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, s
 {
     if (state == SAMPLED)
         alloc_sampled_new(t, p, bytes, caller);
+    else if (state == EXACT)
+        alloc_exact_new(t, p, bytes, caller);
     else
         alloc_thread_restart(t);
 }
 
-void alloc_slow_take(void *p, struct alloc_known *out)
+/* A sample's end is told before its address can be another block's; should the
+ * block stay after all, it counts as gone. */
+void alloc_slow_take(struct alloc_thread *t, void *p, struct alloc_known *out)
 {
-    out->any = alloc_sampled_take(p, &out->sampled);
+    struct alloc_sampled sampled;
+    out->any = state == EXACT && alloc_exact_take(p, &out->block);
+    if (state == SAMPLED && alloc_sampled_take(p, &sampled))
+        alloc_sampled_gone(t, p, &sampled);
 }
 
 void alloc_slow_back(void *p, const struct alloc_known *known)
 {
     if (known->any)
-        alloc_sampled_keep(p, &known->sampled);
+        alloc_exact_back(p, &known->block);
 }
 
 void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known)
 {
-    alloc_sampled_gone(t, p, &known->sampled);
+    t->last = NULL; /* it goes on as another */
+    if (known->any)
+        alloc_exact_gone(t, p, &known->block);
 }
 
 __attribute__((noinline)) void alloc_slow_gone(struct alloc_thread *t, void *p)
 {
     struct alloc_known known;
-    alloc_slow_take(p, &known);
+    alloc_slow_take(t, p, &known);
     if (known.any)
-        alloc_slow_went(t, p, &known);
+        alloc_exact_gone(t, p, &known.block);
 }
 
 void alloc_thread_restart(struct alloc_thread *t)
 {
     t->left = state == COUNTING ? INT64_MAX : 0;
+    t->last = NULL;
 }
 
 /* ---- sums ---- */
@@ -82,7 +92,8 @@ void alloc_look_at_live(void)
 {
     struct oriel_heap h;
     alloc_threads_sum(&h);
-    uint64_t live = live_bytes(&h), peak = __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED);
+    uint64_t live = live_bytes(&h);
+    uint64_t peak = __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED);
     while (peak < live && !__atomic_compare_exchange_n(&peak_bytes, &peak, live, false,
                                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
@@ -99,6 +110,10 @@ __attribute__((destructor)) static void finish(void)
     t->inside++;
     alloc_look_at_live();
     rec_heap_tell();
+    if (state == EXACT) {
+        alloc_exact_tell(true);
+        peak_bytes = alloc_exact_peak();
+    }
     alloc_threads_sum(&h);
     ORIEL_EVENT("heap.end", "allocations", h.allocations, "bytes", h.bytes, "frees", h.frees,
                 "freed_bytes", h.freed_bytes, "live_bytes", live_bytes(&h), "peak_bytes",
@@ -113,6 +128,8 @@ static void forked(void)
 {
     hook_stacks_forked(alloc_threads_alone());
     alloc_threads_forked();
+    if (state == EXACT)
+        alloc_exact_forked();
     peak_bytes = 0;
 }
 
@@ -122,14 +139,18 @@ static uint64_t interval_of(const char *text)
     return n == 0 || n > INTERVAL_MAX ? INTERVAL_DEFAULT : n;
 }
 
-static void sample_from_now(uint64_t interval)
+static void look_from_now(const char *mode)
 {
-    if (hook_stacks_open(true) != 0)
+    bool exact = strcmp(mode, "exact") == 0;
+    if ((!exact && strcmp(mode, "sampled") != 0) || hook_stacks_open(true) != 0 ||
+        (exact && !alloc_exact_open()))
         return; /* it still counts */
     hook_stacks_tell();
     hook_stacks_thread();
-    alloc_sampled_open(interval);
-    __atomic_store_n(&state, SAMPLED, __ATOMIC_RELEASE);
+    alloc_sampled_open(interval_of(getenv("ORIEL_HEAP_INTERVAL")));
+    if (exact) /* every free is looked at */
+        memset(alloc_filter, 1, sizeof alloc_filter);
+    __atomic_store_n(&state, exact ? EXACT : SAMPLED, __ATOMIC_RELEASE);
 }
 
 /* The core of this library has a constructor of its own that attaches: whichever
@@ -143,8 +164,8 @@ __attribute__((constructor)) static void begin(void)
     t->inside++;
     if (ring && *ring && !rec_is_on())
         (void)oriel_attach(ring);
-    if (mode && strcmp(mode, "sampled") == 0)
-        sample_from_now(interval_of(getenv("ORIEL_HEAP_INTERVAL")));
+    if (mode)
+        look_from_now(mode);
     pthread_atfork(NULL, NULL, forked);
     alloc_threads_open();
     if (rec_is_on() && !alloc_is_first())

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Every allocation, added up by stack: a table of stacks that only grows, filled
+ * with compare-and-swap, its sums atomic. What changed is told about once a
+ * second and at the end, as samples that stand for many. Where memory is at its
+ * most, what every stack holds is noted, whenever the most has grown by 1 %.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/os.h"
+#include "hook/alloc/alloc.h"
+
+enum {
+    STACKS = 1 << 18,
+    PROBES = 64,
+    LOOK_EVERY = 1 << 14, /* slow calls of a thread between looks at the clock */
+    PEAK_SHARE = 100,
+    PEAK_LEAST = 64 << 10
+};
+#define TELL_NS UINT64_C(1000000000)
+#define LAST_NS UINT64_C(300000000) /* longest wait for the recorder, at the end */
+#define PCS_BYTES ((size_t)STACKS * 64 * 8)
+
+struct sum {
+    uint64_t count, bytes; /* atomic */
+};
+struct stack {
+    uint64_t hash; /* atomic; 0 free */
+    uint64_t *pcs; /* atomic; NULL: being written */
+    uint32_t depth, end;
+    struct sum came, went, temporary; /* so far */
+    struct sum told_came, told_went, told_temporary;
+    struct sum peak;
+};
+static struct stack *stacks; /* STACKS of them, and ... */
+static uint64_t *pcs;        /* ... their addresses, one behind the other */
+static uint64_t pcs_used;    /* atomic; words */
+static uint32_t *order;      /* slots in use, in the order they came */
+static uint32_t order_count; /* atomic */
+static uint64_t live, peak, noted_peak, next_tell_ns; /* atomic */
+static uint32_t telling, noting;                      /* atomic */
+
+bool alloc_exact_open(void)
+{
+    void *table, *words, *list;
+    if (os_map_private(STACKS * sizeof *stacks, &table) != 0)
+        return false;
+    if (os_map_private(PCS_BYTES, &words) != 0 ||
+        os_map_private((STACKS + 1) * sizeof *order, &list) != 0)
+        return false;
+    stacks = table;
+    pcs = words;
+    order = list;
+    stacks[STACKS - 1].pcs = pcs; /* of those that find no place: not known */
+    order[order_count++] = STACKS;
+    next_tell_ns = clock_mono_ns() + TELL_NS;
+    return true;
+}
+
+static void add(struct sum *s, uint64_t bytes)
+{
+    __atomic_fetch_add(&s->count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&s->bytes, bytes, __ATOMIC_RELAXED);
+}
+
+/* ---- stacks ---- */
+
+static uint64_t hash_of(const struct hook_stack *s)
+{
+    uint64_t h = s->result.count;
+    for (uint32_t i = 0; i < s->result.count; i++)
+        h = (h ^ s->pcs[i]) * UINT64_C(0x9fb21c651e98df25), h ^= h >> 29;
+    return h ? h : 1;
+}
+
+/* The addresses, then the word that says they are whole. Without room for them
+ * the stack counts as one that is not known. */
+static void fill(struct stack *at, const struct hook_stack *s)
+{
+    uint32_t n = s->result.count;
+    uint64_t where = __atomic_fetch_add(&pcs_used, n, __ATOMIC_RELAXED);
+    if ((where + n) * sizeof *pcs > PCS_BYTES)
+        n = 0, where = 0;
+    memcpy(pcs + where, s->pcs, n * sizeof *pcs);
+    at->depth = n;
+    at->end = s->result.end;
+    __atomic_store_n(&at->pcs, pcs + where, __ATOMIC_RELEASE);
+    order[__atomic_fetch_add(&order_count, 1, __ATOMIC_ACQ_REL)] = (uint32_t)(at - stacks) + 1;
+}
+
+/* Its slot; the last one stands for all that find none. */
+static uint32_t stack_of(const struct hook_stack *s)
+{
+    uint64_t hash = hash_of(s);
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct stack *at = &stacks[(hash + i) % (STACKS - 1)];
+        uint64_t seen = __atomic_load_n(&at->hash, __ATOMIC_RELAXED);
+        if (seen == 0 && __atomic_compare_exchange_n(&at->hash, &seen, hash, false,
+                                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            fill(at, s);
+            return (uint32_t)(at - stacks);
+        }
+        if (seen == hash)
+            return (uint32_t)(at - stacks);
+    }
+    return STACKS - 1;
+}
+
+/* ---- the peak ---- */
+
+static uint32_t stacks_in_use(void)
+{
+    uint32_t n = __atomic_load_n(&order_count, __ATOMIC_ACQUIRE);
+    return n < STACKS ? n : STACKS;
+}
+
+/* Others count on meanwhile: what went may be read later than what came. */
+static uint64_t left(uint64_t came, uint64_t went)
+{
+    return came > went ? came - went : 0;
+}
+
+static void note_peak(uint64_t now)
+{
+    uint32_t no = 0;
+    if (!__atomic_compare_exchange_n(&noting, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
+        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        if (!s)
+            continue;
+        s->peak =
+            (struct sum){left(s->came.count, s->went.count), left(s->came.bytes, s->went.bytes)};
+    }
+    noted_peak = now;
+    __atomic_store_n(&noting, 0, __ATOMIC_RELEASE);
+}
+
+static void grew(uint64_t bytes)
+{
+    uint64_t now = __atomic_add_fetch(&live, bytes, __ATOMIC_RELAXED);
+    uint64_t most = __atomic_load_n(&peak, __ATOMIC_RELAXED);
+    while (most < now && !__atomic_compare_exchange_n(&peak, &most, now, false, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED))
+        ;
+    if (now > noted_peak + noted_peak / PEAK_SHARE + PEAK_LEAST)
+        note_peak(now);
+}
+
+uint64_t alloc_exact_peak(void)
+{
+    return __atomic_load_n(&peak, __ATOMIC_RELAXED);
+}
+
+/* ---- telling ---- */
+
+/* What came to a sum since it was told last; false: the ring had no room. */
+static bool tell_sum(const struct stack *s, uint8_t kind, const struct sum *now, struct sum *told,
+                     struct hook_stack *room)
+{
+    uint64_t count = __atomic_load_n(&now->count, __ATOMIC_RELAXED);
+    uint64_t bytes = __atomic_load_n(&now->bytes, __ATOMIC_RELAXED);
+    const struct hook_sample sample = {kind, bytes - told->bytes, count - told->count,
+                                       ORIEL_HEAP_SUM};
+    if (count == told->count)
+        return true;
+    room->result = (struct unwind_result){.count = s->depth, .end = (enum unwind_end)s->end};
+    room->caller = true;
+    memcpy(room->pcs, s->pcs, s->depth * sizeof *pcs);
+    if (!hook_stacks_sample(&sample, room))
+        return false;
+    *told = (struct sum){count, bytes};
+    return true;
+}
+
+static bool tell_stack(struct stack *s, bool end, struct hook_stack *room)
+{
+    struct sum no_peak = {0, 0};
+    if (!__atomic_load_n(&s->pcs, __ATOMIC_ACQUIRE))
+        return true;
+    return tell_sum(s, ORIEL_SAMPLE_ALLOC, &s->came, &s->told_came, room) &&
+           tell_sum(s, ORIEL_SAMPLE_FREE, &s->went, &s->told_went, room) &&
+           tell_sum(s, ORIEL_SAMPLE_TEMPORARY, &s->temporary, &s->told_temporary, room) &&
+           (!end || tell_sum(s, ORIEL_SAMPLE_PEAK, &s->peak, &no_peak, room));
+}
+
+/* At the end a full ring is waited for, for a fraction of a second in all. */
+void alloc_exact_tell(bool end)
+{
+    static struct hook_stack room;
+    uint32_t no = 0;
+    uint64_t deadline = end ? clock_mono_ns() + LAST_NS : 0;
+    if (!__atomic_compare_exchange_n(&telling, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
+        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        bool told = !s || tell_stack(s, end, &room);
+        while (!told && clock_mono_ns() < deadline) {
+            os_yield();
+            told = tell_stack(s, end, &room);
+        }
+        if (!told)
+            break;
+    }
+    __atomic_store_n(&telling, 0, __ATOMIC_RELEASE);
+}
+
+static void look_at_clock(struct alloc_thread *t)
+{
+    uint64_t now, next = __atomic_load_n(&next_tell_ns, __ATOMIC_RELAXED);
+    if (++t->random % LOOK_EVERY || (now = clock_mono_ns()) < next ||
+        !__atomic_compare_exchange_n(&next_tell_ns, &next, now + TELL_NS, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
+        return;
+    alloc_exact_tell(false);
+    alloc_look_at_live();
+}
+
+/* ---- the two events ---- */
+
+void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller)
+{
+    int kept = errno;
+    t->inside++;
+    t->left = 0;
+    hook_stacks_thread();
+    hook_stacks_below(&t->stack, caller);
+    if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
+        hook_stacks_below(&t->stack, caller);
+    const struct alloc_block b = {stack_of(&t->stack), bytes};
+    add(&stacks[b.stack].came, bytes);
+    (void)alloc_blocks_put(p, &b);
+    grew(bytes);
+    t->last = p;
+    look_at_clock(t);
+    t->inside--;
+    errno = kept;
+}
+
+bool alloc_exact_take(void *p, struct alloc_block *out)
+{
+    return alloc_blocks_take(p, out);
+}
+
+void alloc_exact_back(void *p, const struct alloc_block *b)
+{
+    (void)alloc_blocks_put(p, b);
+}
+
+void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b)
+{
+    struct stack *s = &stacks[b->stack];
+    add(&s->went, b->bytes);
+    __atomic_fetch_sub(&live, b->bytes, __ATOMIC_RELAXED);
+    if (t->last == p)
+        add(&s->temporary, b->bytes);
+    t->last = NULL;
+}
+
+void alloc_exact_forked(void)
+{
+    alloc_blocks_forked();
+    for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
+        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        if (!s)
+            continue;
+        s->came = s->went = s->temporary = s->peak = (struct sum){0, 0};
+        s->told_came = s->told_went = s->told_temporary = (struct sum){0, 0};
+    }
+    live = peak = noted_peak = 0;
+    telling = noting = 0;
+}
