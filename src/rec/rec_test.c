@@ -6,9 +6,11 @@
 #define ORIEL_TARGET "rec.test"
 #include <oriel/oriel.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -604,6 +606,51 @@ TEST(a_second_attach_is_refused_and_a_strange_file_too)
     CHECK(oriel_attach("/etc/passwd") != 0);
     recording_begin(&r, NULL);
     CHECK_EQ(oriel_attach(r.path), ORIEL_ESTATE);
+    recording_end(&r);
+}
+
+TEST(a_ring_of_another_layout_is_refused_and_one_of_this_taken_after_it)
+{
+    struct recording r = {0};
+    recording_make(&r, NULL);
+    int fd = open(r.path, O_RDWR | O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    void *at = mmap(NULL, sizeof(struct wire_region), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    REQUIRE(at != MAP_FAILED);
+    struct wire_region *h = at;
+    h->abi_version++;
+    CHECK_EQ(oriel_attach(r.path), ORIEL_EVERSION);
+    CHECK(!oriel_enabled());
+    h->abi_version--;
+    CHECK_EQ(oriel_attach(r.path), 0);
+    emit_ten(NULL);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 10);
+    munmap(at, sizeof(struct wire_region));
+    close(fd);
+    recording_end(&r);
+}
+
+/* A handler that interrupts a record writes through the second gate; a switch from
+ * outside marks that one's clock as well, and both are unmarked by one look. */
+TEST(a_mark_on_both_blocks_of_a_thread_goes_with_one_record)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    emit_ten(NULL);
+    struct oriel_gate *g = oriel_tls.gate;
+    const uint32_t clock = g->thread->clock;
+    __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED); /* as in the middle of a record */
+    emit_ten(NULL);
+    __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
+    REQUIRE(g->second);
+    g->thread->clock = g->second->thread->clock = ORIEL_CLOCK_MARK;
+    emit_ten(NULL);
+    CHECK_EQ(g->thread->clock, clock);
+    CHECK_EQ(g->second->thread->clock, clock);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 30);
+    CHECK_EQ(recording_lost_total(&r), 0);
     recording_end(&r);
 }
 
