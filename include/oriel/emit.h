@@ -172,6 +172,7 @@ ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
         memcpy(t->ctx.span_id, &w3c, 8);
         ORIEL_SIGNAL_FENCE();
         t->ctx.valid = 1;
+        ORIEL_SIGNAL_FENCE(); /* else both stores become one of a register */
     } else {
         t->ctx.valid = 0;
     }

@@ -107,18 +107,22 @@ struct oriel_heap {
 
 struct oriel_gate {
     uintptr_t limit; /* end of what may be written to the current chunk */
-    uint32_t ready;  /* 0: take the slow path; else `open`: a record may be started */
-    uint32_t live;   /* 1 while owned; wiped by fork */
-    uint32_t slot;   /* index in the region's thread table */
-    uint32_t nested; /* 1: the gate of a thread's second block */
     struct oriel_thread *thread;
     struct oriel_gate *second; /* for emits that interrupt an emit; NULL until then */
-    uint32_t open;             /* ORIEL_GATE_INLINE, or another: the clock is another one */
-    uint32_t pad0;
     /* Where a thread's allocations are counted, `limit` is 0: every record takes the
      * slow path, which writes a HEAP record first and goes by `room_end`. */
     uintptr_t room_end;
     struct oriel_heap *heap; /* NULL: not counted */
+    uint32_t open;           /* ORIEL_GATE_INLINE, or another: the clock is another one */
+    uint32_t slot;           /* index in the region's thread table */
+    uint32_t nested;         /* 1: the gate of a thread's second block */
+    uint32_t live;           /* 1 while owned; wiped by fork */
+    uint32_t pad0;
+    /* 0: take the slow path; else `open`: a record may be started. Written before
+     * the thread's block is read: where both lie alike in their pages, a processor
+     * that compares only that takes one for the other, and waits. Nothing that a
+     * record reads has this place in its cache line. */
+    uint32_t ready;
 };
 
 struct oriel_tls {
