@@ -123,6 +123,24 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   target_link_libraries(oriel-alloc PRIVATE Threads::Threads)
 endif()
 
+# The hook of locks: the same, without what watches memory.
+if(TARGET room_hook AND NOT ORIEL_SANITIZE)
+  set(lock_objects)
+  foreach(room base wire rec unwind)
+    list(APPEND lock_objects $<TARGET_OBJECTS:room_${room}>)
+  endforeach()
+  add_library(oriel-lock SHARED src/hook/lock/interpose.c src/hook/stacks.c src/hook/modules.c
+    ${lock_objects})
+  set_target_properties(oriel-lock PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-lock.map)
+  # A wait is told from the function that was called: it must have a frame.
+  set_source_files_properties(src/hook/lock/interpose.c PROPERTIES COMPILE_OPTIONS
+    "-fno-optimize-sibling-calls")
+  target_link_options(oriel-lock PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-lock.map)
+  target_link_libraries(oriel-lock PRIVATE Threads::Threads dl)
+endif()
+
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
   add_executable(oriel-cli src/cli/main.c)
   set_target_properties(oriel-cli PROPERTIES OUTPUT_NAME oriel)

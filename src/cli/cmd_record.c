@@ -44,7 +44,7 @@ struct record_options {
     uint64_t ring, max_size, slow_span, heap_interval;
     int policy, heap, returns;
     int64_t rate;
-    bool include_args, memfd, no_crash, no_report, wait;
+    bool include_args, memfd, locks, no_crash, no_report, wait;
 };
 
 static const char *const heaps[] = {"off", "sampled", "exact", NULL};
@@ -139,6 +139,10 @@ static const struct option_def options[] = {
      .min = 1,
      .max = 1099511627776.0,
      .help = "--heap sampled: mean of bytes between samples"},
+    {.name = "locks",
+     .type = OPTION_BOOL,
+     AT(locks),
+     .help = "also see which locks the program waits for, and who holds them"},
     {.name = "event",
      .type = OPTION_STRING,
      AT(events),
@@ -321,6 +325,23 @@ static int watch_heap(struct recording *r, struct oriel_err *err)
     if (r->options->heap == 1)
         (void)artifact_set(c, "oriel.heap.interval", interval);
     return rc;
+}
+
+/* The same for locks. */
+static int watch_locks(struct recording *r, struct oriel_err *err)
+{
+    static const char library[] = "liboriel-lock.so.0";
+    if (!r->options->locks)
+        return 0;
+    bool first = r->options->heap == 0;
+    int rc = first ? preload_setting(library, r->settings[r->setting_count], SETTING_BYTES, err)
+                   : preload_also(library, r->settings[0], SETTING_BYTES, err);
+    if (rc < 0)
+        return rc;
+    r->setting_count += first;
+    sampling_names(&r->sampling, r->session);
+    (void)artifact_set(session_catalog(r->session), "oriel.locks", "on");
+    return set(r, err, "ORIEL_LOCKS", "1");
 }
 
 static int start(struct recording *r, const struct cli_call *call, struct oriel_err *err)
@@ -534,6 +555,8 @@ static int run(const struct cli_call *call)
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
     if (rc == 0)
         rc = watch_heap(&r, &err);
+    if (rc == 0)
+        rc = watch_locks(&r, &err);
     if (rc == 0) {
         watch_cpu(&r);
         probing_start(&r.probing, r.session, getpid(), false);

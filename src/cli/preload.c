@@ -5,6 +5,7 @@
  */
 #include "cli/preload.h"
 
+#include <assert.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ enum { PATH_BYTES = 4096 };
 #else
 #define MULTIARCH "/../lib/aarch64-linux-gnu"
 #endif
+
+static const char PRELOAD[] = "LD_PRELOAD=";
 
 int preload_find(const char *library, char *out, size_t n, struct oriel_err *err)
 {
@@ -40,10 +43,10 @@ int preload_find(const char *library, char *out, size_t n, struct oriel_err *err
                    library, folder);
 }
 
-int preload_setting(const char *library, char *out, size_t n, struct oriel_err *err)
+static int put_before(const char *library, const char *rest, char *out, size_t n,
+                      struct oriel_err *err)
 {
     char path[PATH_BYTES];
-    const char *before = getenv("LD_PRELOAD");
     int rc = preload_find(library, path, sizeof path, err);
     if (rc < 0)
         return rc;
@@ -52,9 +55,25 @@ int preload_setting(const char *library, char *out, size_t n, struct oriel_err *
                        "%s: a library cannot be preloaded from a folder with a space or a colon in "
                        "its name",
                        path);
-    int size = snprintf(out, n, "LD_PRELOAD=%s%s%s", path, before && *before ? ":" : "",
-                        before ? before : "");
+    int size =
+        snprintf(out, n, "%s%s%s%s", PRELOAD, path, rest && *rest ? ":" : "", rest ? rest : "");
     if (size < 0 || (size_t)size >= n)
         return err_set(err, ORIEL_EINVAL, "LD_PRELOAD: too long");
     return 0;
+}
+
+int preload_setting(const char *library, char *out, size_t n, struct oriel_err *err)
+{
+    return put_before(library, getenv("LD_PRELOAD"), out, n, err);
+}
+
+int preload_also(const char *library, char *setting, size_t n, struct oriel_err *err)
+{
+    char before[2 * PATH_BYTES];
+    assert(strncmp(setting, PRELOAD, strlen(PRELOAD)) == 0);
+    if (strlen(setting) >= sizeof before)
+        return err_set(err, ORIEL_EINVAL, "LD_PRELOAD: too long");
+    strncpy(before, setting + strlen(PRELOAD), sizeof before - 1);
+    before[sizeof before - 1] = 0;
+    return put_before(library, before, setting, n, err);
 }

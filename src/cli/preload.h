@@ -18,4 +18,7 @@ int preload_find(const char *library, char *out, size_t n, struct oriel_err *err
  * ORIEL_ENOTFOUND, or ORIEL_EINVAL where the loader would not understand it. */
 int preload_setting(const char *library, char *out, size_t n, struct oriel_err *err);
 
+/* One more library into a setting that was made before. Codes as above. */
+int preload_also(const char *library, char *setting, size_t n, struct oriel_err *err);
+
 #endif

@@ -2,9 +2,12 @@
 /*
  * A program that knows nothing of Oriel and whose waits are known: who waits,
  * where, for what, for whom and at least how long. "waiting WHAT MILLISECONDS":
- * lock, pipe, nap, convoy, cond, rwlock, stdin, deep.
+ * lock, pipe, nap, convoy, cond, rwlock, stdin, deep. "waiting locks" says what
+ * locks answer where they refuse.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +207,44 @@ static void convoy(void)
         pthread_join(t[i], NULL);
 }
 
+/* ---- what locks answer ---- */
+
+static void answers(const char *what, int got, int wanted)
+{
+    printf("%s %s\n", what, got == wanted ? "ok" : "wrong");
+}
+
+static void ask_locks(void)
+{
+    pthread_mutex_t m;
+    pthread_mutexattr_t a;
+    sem_t s;
+    const struct timespec past = {1, 0};
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_ERRORCHECK);
+    pthread_mutex_init(&m, &a);
+    pthread_mutex_lock(&m);
+    answers("errorcheck", pthread_mutex_lock(&m), EDEADLK);
+    answers("try", pthread_mutex_trylock(&m), EBUSY);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m, &a);
+    pthread_mutex_lock(&m);
+    answers("recursive", pthread_mutex_lock(&m), 0);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_NORMAL);
+    pthread_mutex_init(&m, &a);
+    pthread_mutex_lock(&m);
+    answers("timed", pthread_mutex_timedlock(&m, &past), ETIMEDOUT);
+    pthread_rwlock_wrlock(&rwlock);
+    answers("rwlock", pthread_rwlock_rdlock(&rwlock), EDEADLK);
+    sem_init(&s, 0, 1);
+    errno = 77;
+    answers("sem", sem_wait(&s) == 0 ? errno : -1, 77);
+    answers("sem timed", sem_timedwait(&s, &past) == -1 ? errno : 0, ETIMEDOUT);
+    ready = 0;
+    pthread_mutex_lock(&lock);
+    answers("cond", pthread_cond_timedwait(&changed, &lock, &past), ETIMEDOUT);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "nap";
@@ -222,6 +263,8 @@ int main(int argc, char **argv)
         convoy();
     else if (strcmp(what, "stdin") == 0)
         drink(0);
+    else if (strcmp(what, "locks") == 0)
+        ask_locks();
     else if (strcmp(what, "deep") == 0)
         go_down(100);
     else

@@ -156,6 +156,58 @@ class Waiting(Scenario):
         self.assertEqual(waiting["chains"], [])
         self.assertRegex(self.said, "no wake-ups")
 
+    def lock(self, waiting, function, holder, taken_in):
+        rows = [c for c in waiting["locks"] if c["in"] == function]
+        self.assertEqual(len(rows), 1, waiting["locks"])
+        self.assertGreaterEqual(rows[0]["ns"], LEAST)
+        self.assertEqual(rows[0]["for"], "a lock")
+        self.assertNotEqual(rows[0]["by"]["tid"], rows[0]["thread"]["tid"])
+        self.assertEqual(rows[0]["by_in"], taken_in)
+        tids = {r["thread"]["tid"]: r["thread"]["name"] for r in waiting["waits"]}
+        self.assertEqual(tids[rows[0]["by"]["tid"]], holder)
+        return rows[0]
+
+    def needs_hook(self):
+        if os.environ.get("SCENARIO_INSTRUMENTED", "") not in ("", "OFF"):
+            self.skipTest("an instrumented build has no hooks")
+
+    def test_a_mutex_is_told_with_its_holder_and_where_that_took_it(self):
+        self.needs_hook()
+        self.lock(self.record("lock", "--locks"), "want_it", "holder", "take_it")
+
+    def test_a_lock_for_writing_is_told_with_its_holder(self):
+        self.needs_hook()
+        self.lock(self.record("rwlock", "--locks"), "want_to_read", "writer", "write_it")
+
+    def test_locks_and_memory_are_seen_together(self):
+        self.needs_hook()
+        self.lock(self.record("lock", "--locks", "--heap", "exact"), "want_it", "holder", "take_it")
+
+    def test_holders_are_seen_without_privileges(self):
+        self.needs_hook()
+        if not self.root:
+            self.skipTest("is a plain user already: the other tests show it")
+        name = "liboriel-lock.so.0"
+        shutil.copy(os.path.join(os.path.dirname(ORIEL), name), self.dir / name)
+        self.root = False
+        self.lock(self.record("lock", "--locks", user=65534), "want_it", "holder", "take_it")
+
+    def test_all_of_a_convoy_wait_for_one_lock(self):
+        self.needs_hook()
+        waiting = self.record("convoy", "--locks")
+        rows = [c for c in waiting["locks"] if c["in"] == "queue_up"]
+        self.assertEqual(len({c["address"] for c in rows}), 1)
+        self.assertEqual(sum(c["count"] for c in rows), 3, rows)
+        self.assertGreaterEqual(seconds(rows), 6 * LEAST)
+
+    def test_a_program_with_the_hook_does_what_it_does(self):
+        self.needs_hook()
+        bare = self.run_raw(WAITING, "locks", 0, text=True)
+        run = self.oriel("record", "--rate", 0, "--locks", "--no-report", "-o", "l.oriel", "--",
+                         WAITING, "locks", 0)
+        self.assertEqual((run.returncode, run.stdout), (bare.returncode, bare.stdout))
+        self.assertEqual(bare.stdout.count("ok"), 8, bare.stdout)
+
     def test_the_report_says_it_in_words(self):
         self.record("lock")
         run = self.oriel("report", "c.oriel")
