@@ -71,9 +71,8 @@ int preload_also(const char *library, char *setting, size_t n, struct oriel_err 
 {
     char before[2 * PATH_BYTES];
     assert(strncmp(setting, PRELOAD, strlen(PRELOAD)) == 0);
-    if (strlen(setting) >= sizeof before)
+    int size = snprintf(before, sizeof before, "%s", setting + strlen(PRELOAD));
+    if (size < 0 || (size_t)size >= sizeof before)
         return err_set(err, ORIEL_EINVAL, "LD_PRELOAD: too long");
-    strncpy(before, setting + strlen(PRELOAD), sizeof before - 1);
-    before[sizeof before - 1] = 0;
     return put_before(library, before, setting, n, err);
 }

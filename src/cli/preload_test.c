@@ -50,4 +50,20 @@ TEST(it_goes_in_front_of_what_the_user_preloads)
     unlink(path);
 }
 
+TEST(a_second_library_goes_in_front_of_the_first)
+{
+    char *first = put_library("libpreload-test-c.so");
+    char wanted[9000], got[9000], kept[4300];
+    unsetenv("LD_PRELOAD");
+    snprintf(kept, sizeof kept, "%s", first);
+    CHECK_EQ(preload_setting("libpreload-test-c.so", got, sizeof got, &err), 0);
+    char *second = put_library("libpreload-test-d.so");
+    CHECK_EQ(preload_also("libpreload-test-d.so", got, sizeof got, &err), 0);
+    snprintf(wanted, sizeof wanted, "LD_PRELOAD=%s:%s", second, kept);
+    CHECK_STR(got, wanted);
+    CHECK_EQ(preload_also("libpreload-test-d.so", got, 20, &err), ORIEL_EINVAL);
+    unlink(second);
+    unlink(kept);
+}
+
 TEST_MAIN()
