@@ -13,6 +13,14 @@ foreach(library z lzma iberty)
   list(APPEND ORIEL_SYMBOL_LIBRARIES ${ORIEL_LIB_${library}})
 endforeach()
 
+# For `oriel top`, which prints plainly without it.
+find_path(ORIEL_NCURSES_INCLUDE ncursesw/ncurses.h)
+find_library(ORIEL_LIB_ncursesw NAMES libncursesw.a ncursesw)
+find_library(ORIEL_LIB_tinfo NAMES libtinfo.a tinfo)
+if(ORIEL_NCURSES_INCLUDE AND ORIEL_LIB_ncursesw AND ORIEL_LIB_tinfo AND NOT CMAKE_CROSSCOMPILING)
+  set(ORIEL_SCREEN_LIBRARIES ${ORIEL_LIB_ncursesw} ${ORIEL_LIB_tinfo})
+endif()
+
 file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt layer_lines REGEX "^[a-z]+:")
 set(ORIEL_ONLY "" CACHE STRING "Build only these rooms (while one is being rebuilt)")
 set(ORIEL_ROOMS)
@@ -41,6 +49,9 @@ foreach(line ${layer_lines})
     list(APPEND ORIEL_ROOMS ${room})
   endif()
 endforeach()
+if(TARGET room_cli AND ORIEL_SCREEN_LIBRARIES)
+  target_compile_definitions(room_cli PRIVATE ORIEL_HAVE_NCURSESW)
+endif()
 
 # What lives in a stranger's process: base, wire, rec and nothing else.
 # A section for each function: what a program does not use is not linked into it.
@@ -59,7 +70,7 @@ foreach(room ${ORIEL_ROOMS})
 endforeach()
 add_library(oriel_all STATIC ${all_objects})
 target_link_libraries(oriel_all PUBLIC Threads::Threads ${ORIEL_SYMBOL_LIBRARIES} ${ZSTD_LIBRARIES}
-  m dl)
+  ${ORIEL_SCREEN_LIBRARIES} m dl)
 
 # One relocatable object with all but the public names made local, so that the
 # static archive cannot clash with names of the program it is linked into.

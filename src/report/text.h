@@ -14,6 +14,9 @@
 int report_text_activity(const struct report *r, struct buf *out);
 /* What was sampled. 0 or ORIEL_ENOMEM. */
 int report_text_profile(const struct report *r, struct buf *out);
+/* One kind of sample by function. As above. */
+struct frames;
+int report_text_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out);
 /* What sampling could not see; where the time went in one line; by thread. */
 void report_text_unseen(const struct report *r, struct buf *out);
 void report_text_times(const struct report *r, struct buf *out);

@@ -69,7 +69,7 @@ struct model_str report_without_parameters(struct model_str name)
     return name;
 }
 
-static int put_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out)
+int report_text_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out)
 {
     static const struct sheet_column columns[] = {
         {"function", TABLE_TEXT, 0, 24}, {"self", TABLE_NUMBER, 0, 0},
@@ -190,7 +190,7 @@ int report_text_profile(const struct report *r, struct buf *out)
     report_text_times(r, out);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
         if (r->profile.samples[kind] && !told_elsewhere(kind))
-            rc = put_functions(r, &f, kind, out);
+            rc = report_text_functions(r, &f, kind, out);
     if (rc == 0)
         rc = report_text_waits(r, &f, out);
     if (rc == 0)
