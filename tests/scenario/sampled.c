@@ -2,7 +2,8 @@
 /*
  * A program that knows nothing of Oriel and whose times are known: three parts
  * in heavy(), one in light(), both deep below main, then sleep in wait_here().
- * "sampled MILLISECONDS [THREADS]". CPU time is measured by its own clock.
+ * "sampled MILLISECONDS [THREADS [gate]]"; with a gate, all threads begin when a line comes. CPU
+ * time is measured by its own clock.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -11,6 +12,8 @@
 #include <time.h>
 
 static volatile uint64_t sink;
+static pthread_barrier_t gate;
+static int gated;
 
 static uint64_t cpu_ns(void)
 {
@@ -69,6 +72,8 @@ FRAME static void wait_here(uint64_t ms)
 
 static void *run(void *ms)
 {
+    if (gated)
+        pthread_barrier_wait(&gate);
     deep(30, *(uint64_t *)ms);
     wait_here(*(uint64_t *)ms / 2);
     return NULL;
@@ -79,8 +84,12 @@ int main(int argc, char **argv)
     uint64_t ms = argc > 1 ? strtoull(argv[1], NULL, 10) : 400;
     int threads = argc > 2 ? atoi(argv[2]) : 1;
     pthread_t t[64];
+    gated = argc > 3;
+    pthread_barrier_init(&gate, NULL, (unsigned)threads);
     for (int i = 1; i < threads && i < 64; i++)
         pthread_create(&t[i], NULL, run, &ms);
+    if (gated && getchar() == EOF)
+        return 1;
     run(&ms);
     for (int i = 1; i < threads && i < 64; i++)
         pthread_join(t[i], NULL);

@@ -2,7 +2,7 @@
 """Who waits, where, for what and for whom: programs whose waits are known."""
 import shutil
 
-from tool import ORIEL, Scenario, json, main, os, subprocess
+from tool import ORIEL, TIMEOUT, Scenario, json, main, os, subprocess
 
 WAITING = os.environ["WAITING"]
 MS = 300
@@ -32,7 +32,7 @@ class Waiting(Scenario):
             words[-2 - 1] = str(program)
             run = subprocess.run([str(self.dir / "oriel"), *words], cwd=self.dir,
                                  env=dict(self.env, HOME=str(self.dir)), user=user, group=user,
-                                 extra_groups=[], text=True, capture_output=True, timeout=60)
+                                 extra_groups=[], text=True, capture_output=True, timeout=TIMEOUT)
         self.assertEqual(run.returncode, 0, run.stderr)
         if "refuses" in run.stderr:
             self.skipTest("perf events are refused here")
@@ -112,7 +112,7 @@ class Waiting(Scenario):
                          "-c", 'echo $$ >pid.new; mv pid.new pid; exec "$0" stdin', WAITING,
                          stdin=ends[0], stderr=subprocess.PIPE, text=True)
         os.close(ends[0])
-        said = run.communicate(timeout=60)[1]
+        said = run.communicate(timeout=TIMEOUT)[1]
         self.assertEqual(run.returncode, 0, said)
         feeder.wait()
         self.assertTrue(pid.exists())
