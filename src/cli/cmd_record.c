@@ -186,6 +186,7 @@ struct recording {
     unsigned dumps;
     char dump[160]; /* why the last one was */
     struct sampling sampling;
+    bool inside; /* perf events are refused */
     struct probing probing;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
@@ -286,8 +287,10 @@ static void watch_cpu(struct recording *r)
 {
     struct oriel_err err = {0};
     r->sampling.rate = r->options->rate;
-    if (r->options->rate)
-        (void)sampling_start(&r->sampling, r->session, getpid(), false, &err);
+    if (r->options->rate == 0 ||
+        sampling_start(&r->sampling, r->session, getpid(), false, &err) != ORIEL_EPERM)
+        return;
+    r->inside = true;
 }
 
 /* "NAME=value" for the program. */
@@ -344,9 +347,29 @@ static int watch_locks(struct recording *r, struct oriel_err *err)
     return set(r, err, "ORIEL_LOCKS", "1");
 }
 
+/* Where perf events are refused, the program samples itself: a library goes into it. */
+static void watch_inside(struct recording *r)
+{
+    static const char library[] = "liboriel-cpu.so.0";
+    char rate[24];
+    struct oriel_err err = {0};
+    if (!r->inside)
+        return;
+    snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
+    bool first = r->options->heap == 0 && !r->options->locks;
+    int rc = first ? preload_setting(library, r->settings[r->setting_count], SETTING_BYTES, &err)
+                   : preload_also(library, r->settings[0], SETTING_BYTES, &err);
+    if (rc < 0)
+        return; /* nothing is seen of the CPU, which is what the line says */
+    r->setting_count += first;
+    if (set(r, &err, "ORIEL_CPU", rate) == 0)
+        sampling_inside(&r->sampling, r->session);
+}
+
 static int start(struct recording *r, const struct cli_call *call, struct oriel_err *err)
 {
     char *settings[SETTINGS_MAX + 1] = {NULL};
+    watch_inside(r);
     int rc = set(r, err, "ORIEL_RING", region_path(r->region));
     for (unsigned i = 0; i < r->setting_count; i++)
         settings[i] = r->settings[i];

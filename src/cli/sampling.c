@@ -99,3 +99,20 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
         (void)artifact_set(c, "oriel.sample.missing", can->missing);
     return rc;
 }
+
+void sampling_inside(struct sampling *sampling, struct session *s)
+{
+    struct perf_ability *can = &sampling->can;
+    struct model_catalog *c = session_catalog(s);
+    char rate[24], why[sizeof can->missing];
+    snprintf(why, sizeof why, "%s", can->missing);
+    const char *from = strncmp(why, "no samples: ", 12) == 0 ? why + 12 : why;
+    snprintf(can->missing, sizeof can->missing,
+             "no kernel frames, no waiting, nothing of static and set-uid programs, and at most "
+             "one sample per tick: %.100s, so the program samples itself",
+             from);
+    snprintf(rate, sizeof rate, "%lld", (long long)sampling->rate);
+    (void)artifact_set(c, "oriel.sample.rate", rate);
+    (void)artifact_set(c, "oriel.sample.inside", "true");
+    (void)artifact_set(c, "oriel.sample.missing", can->missing);
+}

@@ -26,5 +26,7 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
 /* Outlets that write functions get them before they close: part of sampling_start,
  * for recordings that have stacks without it. */
 void sampling_names(struct sampling *sampling, struct session *s);
+/* The program samples itself, because perf events are refused: what is seen then. */
+void sampling_inside(struct sampling *sampling, struct session *s);
 
 #endif
