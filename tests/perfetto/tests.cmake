@@ -33,7 +33,9 @@ if(NODE AND TARGET oriel-cli AND TARGET oriel-core)
   if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE)
     add_test(NAME perfetto.sampled COMMAND bash ${perfetto_tests}/sampled.sh ${NODE}
       $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled> ${CMAKE_BINARY_DIR}/perfetto-sampled)
-    list(APPEND perfetto_names perfetto.sampled)
+    add_test(NAME perfetto.waits COMMAND bash ${perfetto_tests}/waits.sh ${NODE}
+      $<TARGET_FILE:oriel-cli> $<TARGET_FILE:waiting> ${CMAKE_BINARY_DIR}/perfetto-waits)
+    list(APPEND perfetto_names perfetto.sampled perfetto.waits)
   endif()
 endif()
 set_tests_properties(${perfetto_names} PROPERTIES LABELS perfetto SKIP_RETURN_CODE 77 TIMEOUT 3600)

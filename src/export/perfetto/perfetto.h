@@ -7,6 +7,7 @@
  *   annotate.c  debug annotations: ids, attributes, marks
  *   slices.c    spans: packets in the order in which equal times must stand
  *   samples.c   samples, at the end
+ *   sched.c     who ran on which CPU and who woke whom, made of them
  *   items.c     everything else
  *
  * Each thread is a packet sequence of its own: its track is the sequence's
@@ -145,7 +146,7 @@ struct perfetto_thread {
 };
 
 struct perfetto_sample {
-    uint64_t t_ns, weight;
+    uint64_t t_ns, weight, extra;
     uint32_t stack, thread; /* node, index */
     uint8_t kind;
 };
@@ -242,6 +243,8 @@ void perfetto_note_bool(struct buf *b, const char *key, bool v);
 int perfetto_take_sample(struct perfetto *p, const struct model_sample *s, struct oriel_err *err);
 /* All that were taken, with what is known of their places by now; drains. */
 int perfetto_put_samples(struct perfetto *p, struct oriel_err *err);
+/* sched.c: what the samples of waits tell of CPUs. 0 or a code. */
+int perfetto_put_sched(struct perfetto *p, struct oriel_err *err);
 /* perfetto.c: writes the packets that wait. */
 int perfetto_drain(struct perfetto *p, struct oriel_err *err);
 

@@ -10,7 +10,7 @@
 
 #include "export/perfetto/perfetto.h"
 
-/* Far from those of threads; 128 MiB of rows. */
+/* Far from those of threads; 160 MiB of rows. */
 enum { SAMPLES_SEQUENCE = 0x70000000, SAMPLES_MAX = 4 << 20 };
 enum { WRITE_BYTES = 256 * 1024 };
 
@@ -66,7 +66,8 @@ int perfetto_take_sample(struct perfetto *p, const struct model_sample *s, struc
         p->buf.failed = true;
         return ORIEL_ENOMEM;
     }
-    *row = (struct perfetto_sample){s->t_ns, s->weight, s->stack, s->thread->index, s->kind};
+    *row =
+        (struct perfetto_sample){s->t_ns, s->weight, s->extra, s->stack, s->thread->index, s->kind};
     return 0;
 }
 
@@ -245,7 +246,7 @@ static int put_kind(struct perfetto *p, uint8_t kind, struct oriel_err *err)
 
 int perfetto_put_samples(struct perfetto *p, struct oriel_err *err)
 {
-    int rc = 0;
+    int rc = perfetto_put_sched(p, err);
     for (uint8_t kind = 0; rc == 0 && p->samples.count && kind < ORIEL_SAMPLE_KINDS; kind++)
         rc = put_kind(p, kind, err);
     VEC_DONE(&p->samples);
