@@ -18,7 +18,7 @@ rows=$("$node" "$tp" "$dir/c.pftrace" "
   from thread_state s join thread t using (utid)
     join thread_state r on r.utid = s.utid and r.ts = s.ts + s.dur
     join thread w on w.utid = r.waker_utid
-  where t.name = 'waiting' and s.state = 'S' and s.dur >= 270000000 and r.state = 'R'
+  where t.name = 'waiting' and s.state = 'S' and s.dur >= 75000000 and r.state = 'R'
     and w.name = 'holder'" "
   select count(*) as naps from thread_state s join thread t using (utid)
   where t.name = 'holder' and s.state = 'S' and s.dur >= 300000000")

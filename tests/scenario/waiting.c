@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -147,9 +148,16 @@ FRAME static void drink(int from)
 
 /* ---- many for one lock ---- */
 
+enum { MANY = 4 };
+static int came; /* atomic */
+
+/* Nobody naps before all have come: then they wait for each other. */
 FRAME static void queue_up(void)
 {
+    __atomic_add_fetch(&came, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_lock(&lock);
+    while (__atomic_load_n(&came, __ATOMIC_SEQ_CST) < MANY)
+        sched_yield();
     nap();
     pthread_mutex_unlock(&lock);
     sink++;
@@ -198,7 +206,6 @@ static void drink_pipe(void)
 
 static void convoy(void)
 {
-    enum { MANY = 4 };
     pthread_t t[MANY];
     pthread_barrier_init(&taken, NULL, MANY);
     for (int i = 0; i < MANY; i++)
