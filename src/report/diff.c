@@ -368,8 +368,8 @@ int diff_add(struct diff *d, enum diff_side side, struct report *r, const char *
     take_header(d, h, r->catalog, name);
     int rc = frames_init(&f, &r->catalog->stacks);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++) {
-        /* Wakes tell of waits again, and depths do not add up. */
-        if (kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_DEPTH)
+        /* Wakes tell of waits again, frees of allocations; and depths do not add up. */
+        if (kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_FREE || kind == ORIEL_SAMPLE_DEPTH)
             continue;
         if (!r->profile.samples[kind] || (d->options.kind && d->options.kind != kind))
             continue;

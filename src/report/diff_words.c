@@ -23,7 +23,10 @@ const char *diff_kind_title(uint8_t kind)
         [ORIEL_SAMPLE_LOCK] = "waiting for locks",
         [ORIEL_SAMPLE_FAULT] = "page faults",
         [ORIEL_SAMPLE_PREEMPTED] = "ready, but others ran",
-        [ORIEL_SAMPLE_HOLDER] = "made others wait for locks"};
+        [ORIEL_SAMPLE_HOLDER] = "made others wait for locks",
+        [ORIEL_SAMPLE_LIVE] = "memory in use at the end",
+        [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
+        [ORIEL_SAMPLE_PEAK] = "memory in use at the peak"};
     return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
 }
 
