@@ -161,6 +161,16 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   target_link_libraries(oriel-lock PRIVATE Threads::Threads dl)
 endif()
 
+# The calls hook: a core of its own behind what -finstrument-functions calls.
+if(TARGET room_hook AND NOT ORIEL_SANITIZE)
+  add_library(oriel-calls SHARED src/hook/calls/interpose.c src/hook/calls/calls.c ${core_objects})
+  set_target_properties(oriel-calls PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-calls.map)
+  target_link_options(oriel-calls PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-calls.map)
+  target_link_libraries(oriel-calls PRIVATE Threads::Threads)
+endif()
+
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
   add_executable(oriel-cli src/cli/main.c)
   set_target_properties(oriel-cli PROPERTIES OUTPUT_NAME oriel)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/calling.h"
 #include "cli/child.h"
 #include "cli/cli.h"
 #include "cli/ending.h"
@@ -40,10 +41,10 @@
 enum { SETTINGS_MAX = 8, SETTING_BYTES = 8192 };
 
 struct record_options {
-    const char *output, *name, *filter, *to, *summary, *events;
+    const char *output, *name, *filter, *to, *summary, *events, *calls;
     uint64_t ring, max_size, slow_span, heap_interval;
     int policy, heap, returns;
-    int64_t rate;
+    int64_t rate, calls_depth;
     bool include_args, memfd, locks, no_crash, no_report, wait;
 };
 
@@ -160,6 +161,20 @@ static const struct option_def options[] = {
      .help =
          "how the end of a watched function is seen: fast lets no exception pass, exact is slow "
          "but always right; auto is fast in programs without C++ and Rust"},
+    {.name = "calls",
+     .type = OPTION_STRING,
+     AT(calls),
+     .arg = "PATTERN",
+     .help = "calls of these functions (* and ? allowed) as spans, in programs compiled with "
+             "-finstrument-functions"},
+    {.name = "calls_depth",
+     .type = OPTION_INT,
+     AT(calls_depth),
+     .fallback = "64",
+     .min = 1,
+     .max = 1024,
+     .arg = "N",
+     .help = "--calls: so many recorded calls inside each other"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -188,6 +203,7 @@ struct recording {
     struct sampling sampling;
     bool inside; /* perf events are refused */
     struct probing probing;
+    struct calling calling;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -330,21 +346,36 @@ static int watch_heap(struct recording *r, struct oriel_err *err)
     return rc;
 }
 
+/* Another library of ours in front of the program, beside those there are. */
+static int preload(struct recording *r, const char *library, struct oriel_err *err)
+{
+    bool first = strncmp(r->settings[0], "LD_PRELOAD=", 11) != 0;
+    int rc = first ? preload_setting(library, r->settings[r->setting_count], SETTING_BYTES, err)
+                   : preload_also(library, r->settings[0], SETTING_BYTES, err);
+    r->setting_count += rc == 0 && first;
+    return rc;
+}
+
 /* The same for locks. */
 static int watch_locks(struct recording *r, struct oriel_err *err)
 {
-    static const char library[] = "liboriel-lock.so.0";
-    if (!r->options->locks)
-        return 0;
-    bool first = r->options->heap == 0;
-    int rc = first ? preload_setting(library, r->settings[r->setting_count], SETTING_BYTES, err)
-                   : preload_also(library, r->settings[0], SETTING_BYTES, err);
-    if (rc < 0)
+    int rc = r->options->locks ? preload(r, "liboriel-lock.so.0", err) : 0;
+    if (rc < 0 || !r->options->locks)
         return rc;
-    r->setting_count += first;
     sampling_names(&r->sampling, r->session);
     (void)artifact_set(session_catalog(r->session), "oriel.locks", "on");
     return set(r, err, "ORIEL_LOCKS", "1");
+}
+
+/* And for calls of instrumented functions. */
+static int watch_calls(struct recording *r, struct oriel_err *err)
+{
+    if (!r->calling.path[0])
+        return 0;
+    int rc = preload(r, "liboriel-calls.so.0", err);
+    if (rc == 0)
+        rc = set(r, err, "ORIEL_CALLS", r->calling.path);
+    return rc == 0 ? set(r, err, "ORIEL_CALLS_PROGRAM", r->calling.program) : rc;
 }
 
 /* Where perf events are refused, the program samples itself: a library goes into it. */
@@ -356,12 +387,8 @@ static void watch_inside(struct recording *r)
     if (!r->inside)
         return;
     snprintf(rate, sizeof rate, "%lld", (long long)r->options->rate);
-    bool first = r->options->heap == 0 && !r->options->locks;
-    int rc = first ? preload_setting(library, r->settings[r->setting_count], SETTING_BYTES, &err)
-                   : preload_also(library, r->settings[0], SETTING_BYTES, &err);
-    if (rc < 0)
+    if (preload(r, library, &err) < 0)
         return; /* nothing is seen of the CPU, which is what the line says */
-    r->setting_count += first;
     if (set(r, &err, "ORIEL_CPU", rate) == 0)
         sampling_inside(&r->sampling, r->session);
 }
@@ -492,6 +519,7 @@ static void follow(struct recording *r)
 static void clean_up(struct recording *r)
 {
     session_free(r->session);
+    calling_done(&r->calling);
     probing_done(&r->probing); /* the session has looked into it */
     slow_watch_close(r->slow);
     if (r->region && !r->options->memfd)
@@ -574,12 +602,17 @@ static int run(const struct cli_call *call)
     }
     rc = probing_make(&r.probing, r.options->events, r.exe, r.options->returns, &err);
     if (rc == 0)
+        rc = calling_make(&r.calling, r.options->calls, (uint32_t)r.options->calls_depth, r.exe,
+                          &err);
+    if (rc == 0)
         rc = prepare(&r, call, &err);
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;
     if (rc == 0)
         rc = watch_heap(&r, &err);
     if (rc == 0)
         rc = watch_locks(&r, &err);
+    if (rc == 0)
+        rc = watch_calls(&r, &err);
     if (rc == 0) {
         watch_cpu(&r);
         probing_start(&r.probing, r.session, getpid(), false);

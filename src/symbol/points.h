@@ -61,8 +61,9 @@ struct points {
     uint32_t count, exit_count, arg_count, string_bytes;
     bool throws; /* exceptions may pass its functions: C++, Rust */
     bool has_dwarf;
-    uint32_t refused; /* points left out because no instruction begins there */
-    char note[256];   /* one line on what could not be read; "" all well */
+    bool instrumented; /* calls what -finstrument-functions makes it call */
+    uint32_t refused;  /* points left out because no instruction begins there */
+    char note[256];    /* one line on what could not be read; "" all well */
 };
 
 struct points_query {

@@ -13,7 +13,7 @@
 struct image_head {
     uint64_t magic;
     uint32_t count, exit_count, arg_count, string_bytes;
-    uint32_t throws, has_dwarf, refused, reserved;
+    uint32_t throws, has_dwarf, refused, instrumented;
 };
 _Static_assert(sizeof(struct image_head) == 40, "as both ends know it");
 _Static_assert(sizeof(struct point) == 80 && sizeof(struct point_arg) == 8, "no gaps");
@@ -52,7 +52,8 @@ int points_write(struct points_maker *p, struct buf *out)
                                     .string_bytes = (uint32_t)p->strings.size,
                                     .throws = p->throws,
                                     .has_dwarf = p->has_dwarf,
-                                    .refused = p->refused};
+                                    .refused = p->refused,
+                                    .instrumented = p->instrumented};
     if (p->strings.failed)
         return ORIEL_ENOMEM;
     buf_put(out, &head, sizeof head);
@@ -104,6 +105,7 @@ int points_open(struct points *p)
     p->string_bytes = h.string_bytes;
     p->throws = h.throws != 0;
     p->has_dwarf = h.has_dwarf != 0;
+    p->instrumented = h.instrumented != 0;
     p->refused = h.refused;
     for (uint32_t i = 0; i < h.count; i++)
         if (!point_is_right(p, &p->items[i]))

@@ -15,7 +15,7 @@ struct points_maker {
     VEC(uint64_t) exits;
     VEC(struct point_arg) args;
     struct buf strings;
-    bool throws, has_dwarf;
+    bool throws, has_dwarf, instrumented;
     uint32_t refused;
 };
 

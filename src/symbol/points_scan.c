@@ -295,6 +295,7 @@ static int scan_symbols(struct scan *s, struct elf_file *f, const char *table_na
         if (!name || !*name)
             continue;
         s->p.throws |= is_of_exceptions(name);
+        s->p.instrumented |= strncmp(name, "__cyg_profile_func_enter", 24) == 0;
         if (wanted && ELF64_ST_TYPE(sym.st_info) == STT_FUNC && sym.st_shndx != SHN_UNDEF &&
             !strstr(name, ".cold"))
             rc = add_function(s, &sym, name);

@@ -44,6 +44,17 @@ add_executable(picky tests/scenario/picky.c)
 target_link_libraries(picky PRIVATE Threads::Threads)
 set_target_properties(picky PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# Calls told by what the compiler adds.
+add_executable(instrumented tests/scenario/instrumented.cc)
+target_compile_options(instrumented PRIVATE -O1 -g -fno-inline -finstrument-functions
+  $<$<CXX_COMPILER_ID:GNU>:-finstrument-functions-exclude-file-list=/usr/>)
+target_link_libraries(instrumented PRIVATE oriel-core Threads::Threads)
+set_target_properties(instrumented PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+if(TARGET oriel-calls)
+  add_dependencies(instrumented oriel-calls)
+endif()
+
 file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
 foreach(script ${scenarios})
   get_filename_component(name ${script} NAME_WE)
@@ -51,7 +62,7 @@ foreach(script ${scenarios})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
   set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 3600
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
+    ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
 if(TARGET oriel-lock)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The functions in a table by address, and the calls open on a thread. What was
+ * left by longjmp has no end of its own: it is found out by the stack pointer
+ * at the next call or return, as with probes from outside.
+ */
+#include "hook/calls/calls.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <oriel/emit.h>
+#include <oriel/runtime.h>
+
+#include "base/err.h"
+#include "base/os.h"
+
+/* Further apart than this, two places lie on two stacks (signal stacks, coroutines). */
+#define REACH (UINT64_C(8) << 20)
+
+static struct {
+    const void *image;
+    oriel_word *words;   /* by function */
+    uint32_t *slots;     /* hash of the address to function + 1 */
+    uint64_t mask, bias; /* slots - 1 */
+    uint32_t depth;
+    uint32_t ready; /* atomic: 1 once the rest may be read */
+} all;
+
+static uint64_t slot_of(uint64_t address)
+{
+    return (address * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+}
+
+static void add_slot(uint64_t address, uint32_t function)
+{
+    uint64_t at = slot_of(address) & all.mask;
+    while (all.slots[at])
+        at = (at + 1) & all.mask;
+    all.slots[at] = function + 1;
+}
+
+static int add_site(const struct calls_entry *e, uint32_t function)
+{
+    const struct oriel_site site = {.abi_version = ORIEL_ABI_VERSION,
+                                    .kind = ORIEL_SITE_SPAN,
+                                    .level = ORIEL_LEVEL_DEBUG,
+                                    .line = e->line,
+                                    .flags = ORIEL_SITE_NAMED,
+                                    .name = calls_text(all.image, e->name),
+                                    .target = "calls",
+                                    .file = calls_text(all.image, e->file),
+                                    .function = calls_text(all.image, e->name),
+                                    .word = &all.words[function]};
+    return oriel_site_new(&site);
+}
+
+int calls_open(const void *image, size_t n, uint64_t bias)
+{
+    void *words, *slots;
+    uint64_t room = 64;
+    if (all.image || !calls_check(image, n))
+        return ORIEL_EINVAL;
+    const struct calls_head *h = image;
+    while (room < (uint64_t)h->count * 2)
+        room *= 2;
+    if (os_map_private(h->count * sizeof *all.words + 1, &words) != 0 ||
+        os_map_private(room * sizeof *all.slots, &slots) != 0)
+        return ORIEL_ENOMEM;
+    all.image = image;
+    all.words = words;
+    all.slots = slots;
+    all.mask = room - 1;
+    all.bias = bias;
+    all.depth = h->depth;
+    int rc = 0;
+    for (uint32_t i = 0; i < h->count && rc == 0; i++) {
+        const struct calls_entry *e = &calls_entries(image)[i];
+        rc = add_site(e, i);
+        if (rc == 0)
+            add_slot(e->address, i);
+    }
+    /* Pairs with the acquire in calls_find: another thread may run already. */
+    __atomic_store_n(&all.ready, 1, __ATOMIC_RELEASE);
+    return rc;
+}
+
+uint32_t calls_find(const void *function)
+{
+    if (__atomic_load_n(&all.ready, __ATOMIC_ACQUIRE) == 0)
+        return UINT32_MAX;
+    uint64_t address = (uint64_t)(uintptr_t)function - all.bias, at = slot_of(address) & all.mask;
+    const struct calls_entry *entries = calls_entries(all.image);
+    for (; all.slots[at]; at = (at + 1) & all.mask)
+        if (entries[all.slots[at] - 1].address == address)
+            return all.slots[at] - 1;
+    return UINT32_MAX;
+}
+
+static void end_top(struct calls_thread *t)
+{
+    struct call *c = &t->open[--t->depth];
+    if (c->scope.id == 0)
+        return;
+    t->recorded--;
+    oriel_end(&c->scope);
+}
+
+/* Calls that lie below the stack pointer were jumped out of. */
+static void end_stale(struct calls_thread *t, uintptr_t sp)
+{
+    while (t->depth && t->open[t->depth - 1].sp < sp && sp - t->open[t->depth - 1].sp < REACH) {
+        end_top(t);
+        t->beyond = 0;
+    }
+}
+
+static bool is_inside(uint32_t function, uintptr_t address)
+{
+    const struct calls_entry *e = &calls_entries(all.image)[function];
+    return (uint64_t)address - all.bias - e->address < e->bytes;
+}
+
+/* One physical frame: inlined into each other. */
+static bool same_frame(const struct call *a, const struct call *b)
+{
+    return a->sp == b->sp && a->caller == b->caller;
+}
+
+/* What is open above the function that makes this call was jumped out of, wherever its
+ * stack pointer was, unless it is inlined there. A caller that is not on the list says
+ * nothing. */
+static void end_jumped_over(struct calls_thread *t, uintptr_t caller)
+{
+    enum { LOOK = 64 };
+    uint32_t stop = t->depth > LOOK ? t->depth - LOOK : 0, at = t->depth;
+    while (at > stop && !is_inside(t->open[at - 1].function, caller))
+        at--;
+    if (at == stop)
+        return;
+    while (t->depth > at && !same_frame(&t->open[t->depth - 1], &t->open[at - 1]))
+        end_top(t);
+}
+
+void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp)
+{
+    end_stale(t, sp);
+    const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
+    bool inlined = top && top->sp == sp && top->caller == caller && top->function != function;
+    if (top && !inlined && !is_inside(top->function, caller))
+        end_jumped_over(t, caller);
+    if (t->depth == CALLS_DEPTH_MAX) {
+        t->beyond++;
+        return;
+    }
+    struct call *c = &t->open[t->depth++];
+    *c = (struct call){.sp = sp, .caller = caller, .function = function};
+    oriel_word word = __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
+    if (ORIEL_RECORDED(word) == 0 || t->recorded >= all.depth)
+        return;
+    struct oriel_emit e = oriel_begin_start(word, 0);
+    if (!e.words)
+        return; /* counted as lost */
+    c->scope = oriel_begin_commit(e, word, e.words + 2);
+    t->recorded++;
+}
+
+void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp)
+{
+    end_stale(t, sp);
+    if (t->beyond) {
+        t->beyond--;
+        return;
+    }
+    uint32_t at = t->depth;
+    while (at > 0 && t->open[at - 1].function != function)
+        at--;
+    assert(t->depth <= CALLS_DEPTH_MAX);
+    if (at == 0)
+        return; /* entered before this was here */
+    while (t->depth >= at)
+        end_top(t);
+}
+
+void calls_forget(struct calls_thread *t)
+{
+    t->depth = t->recorded = t->beyond = t->inside = 0;
+}
