@@ -38,7 +38,7 @@
 #define CUT_TOLD 50u                  /* one stack of so many that is not whole is worth a line */
 #define COMMIT_BYTES_MAX (1u << 20)
 
-enum { SETTINGS_MAX = 8, SETTING_BYTES = 8192 };
+enum { SETTINGS_MAX = 12, SETTING_BYTES = 8192 };
 
 struct record_options {
     const char *output, *name, *filter, *to, *summary, *events, *calls;
