@@ -46,8 +46,7 @@ set_target_properties(picky PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_D
 
 # Calls told by what the compiler adds.
 add_executable(instrumented tests/scenario/instrumented.cc)
-target_compile_options(instrumented PRIVATE -O1 -g -fno-inline -finstrument-functions
-  $<$<CXX_COMPILER_ID:GNU>:-finstrument-functions-exclude-file-list=/usr/>)
+target_compile_options(instrumented PRIVATE -O1 -g -fno-inline -finstrument-functions)
 target_link_libraries(instrumented PRIVATE oriel-core Threads::Threads)
 set_target_properties(instrumented PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
