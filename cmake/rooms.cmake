@@ -135,7 +135,7 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
 
   # The sampler for where the kernel refuses perf events: likewise.
   add_library(oriel-cpu SHARED src/hook/cpu/interpose.c
-    $<FILTER:${alloc_objects},EXCLUDE,/hook/(alloc|lock)/>)
+    "$<FILTER:${alloc_objects},EXCLUDE,/hook/(alloc|lock)/>")
   set_target_properties(oriel-cpu PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-cpu.map)
   target_link_options(oriel-cpu PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
