@@ -34,11 +34,12 @@ WHOLE = 0.99
 
 # ---- the programs ----
 
-def sql(work):
+def sql(work, rows=250000):
     path = os.path.join(work, "load.sql")
     with open(path, "w", encoding="ascii") as f:
         f.write("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c REAL);\nBEGIN;\n"
-                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<250000)\n"
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n "
+                f"WHERE x<{rows})\n"
                 "INSERT INTO t SELECT x, printf('%08d-%s', (x*7919)%250000, hex(x)), x*1.5 FROM n;\n"
                 "COMMIT;\nCREATE INDEX tb ON t(b);\n"
                 "SELECT count(*), sum(c) FROM t WHERE b LIKE '%77%';\n"
