@@ -132,15 +132,6 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   target_link_options(oriel-alloc PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
     -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
   target_link_libraries(oriel-alloc PRIVATE Threads::Threads)
-
-  # The sampler for where the kernel refuses perf events: likewise.
-  add_library(oriel-cpu SHARED src/hook/cpu/interpose.c
-    "$<FILTER:${alloc_objects},EXCLUDE,/hook/(alloc|lock)/>")
-  set_target_properties(oriel-cpu PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
-    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-cpu.map)
-  target_link_options(oriel-cpu PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
-    -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-cpu.map)
-  target_link_libraries(oriel-cpu PRIVATE Threads::Threads dl)
 endif()
 
 # The hook of locks: the same, without what watches memory.
@@ -159,6 +150,15 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   target_link_options(oriel-lock PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
     -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-lock.map)
   target_link_libraries(oriel-lock PRIVATE Threads::Threads dl)
+
+  # The sampler for where the kernel refuses perf events: likewise.
+  add_library(oriel-cpu SHARED src/hook/cpu/interpose.c src/hook/cpu/sampler.c src/hook/stacks.c
+    src/hook/modules.c ${lock_objects})
+  set_target_properties(oriel-cpu PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-cpu.map)
+  target_link_options(oriel-cpu PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-cpu.map)
+  target_link_libraries(oriel-cpu PRIVATE Threads::Threads dl)
 endif()
 
 # The calls hook: a core of its own behind what -finstrument-functions calls.
