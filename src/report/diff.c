@@ -216,8 +216,10 @@ static void add_to(struct compare_cell *c, double value, double variance)
 static int add_functions(struct diff *d, size_t run, const struct report *r, struct frames *f,
                          uint8_t kind)
 {
+    /* What the kernel does counts for whoever asked for it: the program is compared, and
+     * interrupts are spread over all of it. */
     const struct profile_filter all = {
-        .kind = kind, .thread = -1, .process = -1, .user_self = kind != ORIEL_SAMPLE_CPU};
+        .kind = kind, .thread = -1, .process = -1, .user_self = true};
     struct diff_family *family = &d->families[kind];
     struct function_sums sums;
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);

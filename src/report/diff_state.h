@@ -93,7 +93,7 @@ void diff_tree_done(struct diff_tree *t);
 uint32_t diff_tree_next(const struct diff_tree *t, uint32_t node);
 /* The caller below which `item` changed most in the direction of its own change; UINT32_MAX: it
  * is not called. */
-uint32_t diff_tree_caller(const struct diff_tree *t, uint32_t item);
+uint32_t diff_tree_caller(const struct diff *d, const struct diff_tree *t, uint32_t item);
 
 /* ---- diff_words.c: what texts of all kinds say ---- */
 

@@ -130,6 +130,45 @@ TEST(new_and_gone_functions_are_found)
     diff_free(d);
 }
 
+TEST(what_the_kernel_does_counts_for_whoever_asked_for_it)
+{
+    struct profile_maker m;
+    struct diff *d = begin(1, 1);
+    for (int side = 0; side < 2; side++) {
+        char path[] = "main;load;read_it";
+        struct report *r = NULL;
+        maker_begin(&m);
+        const struct model_module like = {
+            .kind = MODEL_MODULE_KERNEL, .process = UINT32_MAX, .path = MODEL_STR("[kernel]")};
+        struct model_stacks *s = &m.catalog.stacks;
+        uint32_t kernel = model_stacks_module(s, &like)->index;
+        struct model_place *place = model_stacks_place(s, kernel, 0xffff0000, false);
+        const struct model_line line = {.function = MODEL_STR("copy_page")};
+        REQUIRE(model_place_set_lines(s, place, &line, 1) == 0);
+        struct model_sample sample = {
+            .kind = ORIEL_SAMPLE_CPU,
+            .thread = m.threads[0],
+            .weight = MS,
+            .count = 1,
+            .stack = model_stacks_node(s, maker_stack(&m, path), place->index)};
+        REQUIRE(report_new(&r, NULL, &m.catalog) == 0);
+        for (int i = 0; i < 300 + side * 300; i++)
+            REQUIRE(model_profile_add(&r->profile, &sample) == 0);
+        REQUIRE(diff_add(d, (enum diff_side)side, r, "x") == 0);
+        report_free(r);
+        maker_end(&m);
+    }
+    REQUIRE(diff_finish(d) == 0);
+    CHECK(is(guilty(d, true), "read_it"));
+    struct buf b;
+    buf_init(&b);
+    CHECK_EQ(diff_text(d, &b), 0);
+    CHECK(strstr(buf_cstr(&b), "called from load"));
+    CHECK(!strstr(buf_cstr(&b), "copy_page"));
+    buf_done(&b);
+    diff_free(d);
+}
+
 TEST(several_runs_measure_the_noise_and_tell_smaller_changes)
 {
     static const char *const runs[] = {

@@ -151,7 +151,18 @@ static uint32_t caller_of(const struct diff_tree *t, uint32_t node)
     return t->nodes.items[node].item;
 }
 
-uint32_t diff_tree_caller(const struct diff_tree *t, uint32_t item)
+/* What a node itself, and the kernel for it, took more after than before. */
+static double own_change(const struct diff *d, const struct diff_tree *t, uint32_t node)
+{
+    const struct diff_node *n = &t->nodes.items[node];
+    double change = n->self[DIFF_B] - n->self[DIFF_A];
+    for (uint32_t c = n->child; c; c = t->nodes.items[c].sibling)
+        if (d->items.items[t->nodes.items[c].item].kernel && !d->items.items[n->item].kernel)
+            change += t->nodes.items[c].total[DIFF_B] - t->nodes.items[c].total[DIFF_A];
+    return change;
+}
+
+uint32_t diff_tree_caller(const struct diff *d, const struct diff_tree *t, uint32_t item)
 {
     uint32_t best = UINT32_MAX;
     double most = 0, all = 0;
@@ -159,14 +170,14 @@ uint32_t diff_tree_caller(const struct diff_tree *t, uint32_t item)
         0}; /* caller -> change in 1/16 units, as it is whole numbers that a map holds */
     for (uint32_t i = 1; i < t->nodes.count; i++)
         if (t->nodes.items[i].item == item)
-            all += t->nodes.items[i].self[DIFF_B] - t->nodes.items[i].self[DIFF_A];
+            all += own_change(d, t, i);
     for (uint32_t i = 1; i < t->nodes.count; i++) {
         const struct diff_node *n = &t->nodes.items[i];
         uint32_t caller = n->item == item ? caller_of(t, i) : UINT32_MAX;
         uint64_t *sum = caller == UINT32_MAX ? NULL : map_put(&sums, caller, 0);
         if (!sum)
             continue;
-        double change = n->self[DIFF_B] - n->self[DIFF_A];
+        double change = own_change(d, t, i);
         *sum += (uint64_t)(int64_t)((all < 0 ? -change : change) * 16);
         if ((double)(int64_t)*sum > most || best == UINT32_MAX) {
             most = (double)(int64_t)*sum;

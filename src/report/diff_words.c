@@ -174,7 +174,7 @@ void diff_say_row(const struct diff *d, uint8_t kind, uint32_t row, struct buf *
                diff_amount(b, kind, c->b, false), diff_growth(growth, c->a, c->b),
                diff_sureness(sure, c));
     uint32_t caller =
-        kind == DIFF_SPANS ? UINT32_MAX : diff_tree_caller(&d->trees[kind], f->items.items[row]);
+        kind == DIFF_SPANS ? UINT32_MAX : diff_tree_caller(d, &d->trees[kind], f->items.items[row]);
     if (caller != UINT32_MAX) {
         buf_puts(out, "; called from ");
         diff_put_name(out, d->items.items[caller].name);
@@ -263,7 +263,9 @@ bool diff_is_worse(const struct diff *d, double over, struct buf *line)
     struct worse best = {.growth = over, .row = UINT32_MAX};
     assert(d->finished);
     for (uint8_t kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
-        if (d->families[kind].present)
+        /* That others ran is the machine's doing, not the program's. */
+        if (d->families[kind].present &&
+            (kind != ORIEL_SAMPLE_PREEMPTED || d->options.kind == kind))
             consider_family(d, kind, &best);
     if (best.growth <= over)
         return false;

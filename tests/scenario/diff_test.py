@@ -43,9 +43,9 @@ class Diff(Scenario):
         text = self.diff(*sides).stdout
         self.assertRegex(text, r"  more  parse \(changed.c:\d+\): .*; called from load\n")
         # For a check: one line and a status.
-        failed = self.diff("--fail-over", "5%", *sides, status=1)
+        failed = self.diff("--kind", "cpu", "--fail-over", "5%", *sides, status=1)
         self.assertRegex(self.one_line(failed.stderr), "% worse, more than 5 %: parse ")
-        self.diff("--fail-over", "400%", *sides)
+        self.diff("--kind", "cpu", "--fail-over", "400%", *sides)
         self.assertIn("| parse | ", self.diff("--markdown", *sides).stdout)
 
     def test_one_build_is_not_told_apart_from_itself(self):
@@ -67,6 +67,24 @@ class Diff(Scenario):
         self.assertEqual(self.cpu("@2", "@1"), by_name)
         self.assertNotEqual(self.cpu("@1", "@2")["guilty"], "parse")
         self.assertIn("no run", self.one_line(self.diff("@2", "@7", status=1).stderr))
+
+    def commit(self):
+        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+        for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+            self.assertEqual(self.run_raw(*git, *words).returncode, 0)
+        return self.run_raw("git", "rev-parse", "HEAD", text=True).stdout[:12]
+
+    def test_the_commits_of_both_sides_are_named_and_how_to_look_between_them(self):
+        old = self.commit()
+        self.record(BEFORE, "a.oriel")
+        new = self.commit()
+        self.record(AFTER, "b.oriel")
+        text = self.diff("a.oriel", "b.oriel").stdout
+        self.assertRegex(text, rf"A  a.oriel: changed_before, commit {old}[, ]")
+        self.assertRegex(text, rf"B  b.oriel: changed_after, commit {new}[, ]")
+        self.assertRegex(text, rf"next: git log -p {old}\.\.{new} -- /.*/changed\.c\n")
+        told = json.loads(self.diff("--json", "a.oriel", "b.oriel").stdout)
+        self.assertEqual((told["a"]["commit"][:12], told["b"]["commit"][:12]), (old, new))
 
     def test_the_page_is_written_once_and_not_over_another(self):
         self.record(BEFORE, "a.oriel")
