@@ -21,6 +21,22 @@ def may_probe():
 
 
 needs_probes = unittest.skipUnless(may_probe(), "needs root and uprobe events")
+RUST = """use std::hint::black_box;
+#[inline(never)]
+pub fn parse(n: u32) -> u32 {
+    if n == 0 { 0 } else { 1 + parse(black_box(n - 1)) }
+}
+#[inline(never)]
+pub fn risky(n: i32) -> i32 {
+    if n < 0 { panic!("as is wanted") }
+    n + 1
+}
+fn main() {
+    let deep = parse(3);
+    let caught = std::panic::catch_unwind(|| risky(black_box(-1)));
+    println!("{} {}", deep, caught.is_err());
+}
+"""
 EMPTY = {"count": 0, "unfinished": 0}
 
 
@@ -193,6 +209,21 @@ class Watching(Scenario):
         self.assertEqual(sums["shop::cart::add"], {"count": 2, "unfinished": 1})
         chain = ("shop::catcher",) + ("shop::thrower",) * 3
         self.assertEqual(max(self.paths(tree, "shop::thrower"), key=len), chain)
+
+    @unittest.skipUnless(shutil.which("rustc"), "rustc is not installed")
+    def test_panics_of_rust_pass_what_is_watched(self):
+        source = pathlib.Path(self.dir, "panics.rs")
+        source.write_text(RUST, encoding="utf-8")
+        made = subprocess.run(["rustc", "-O", "-g", "-o", "panics", source], cwd=self.dir, check=False,
+                              capture_output=True, text=True)
+        if made.returncode != 0:
+            self.skipTest("rustc does not compile here")
+        run = self.record("./panics", "uprobe:panics::parse", "uprobe:panics::risky")
+        self.assertEqual(run.stdout, "3 true\n")
+        sums, tree, _ = self.spans()
+        self.assertEqual(sums["panics::parse"], {"count": 4, "unfinished": 0})
+        self.assertEqual(sums["panics::risky"], {"count": 1, "unfinished": 1})
+        self.assertIn(("panics::parse",) * 4, self.paths(tree, "panics::parse"))
 
     def test_usdt_marks_of_the_runtime_library_are_events(self):
         self.record(THROWN, "usdt:libstdcxx:throw", "usdt:libstdc++.so.6:libstdcxx:catch", status=7)
