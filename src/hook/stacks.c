@@ -7,6 +7,8 @@
 #include "hook/stacks.h"
 
 #include <assert.h>
+#include <dlfcn.h>
+#include <link.h>
 #include <string.h>
 
 #include "hook/modules.h"
@@ -22,12 +24,57 @@ static __thread struct {
     bool asked, known;
 } here __attribute__((tls_model("initial-exec")));
 
+/* ---- functions that only pass an allocation on ---- */
+
+enum { PASSING_MAX = 8 };
+static struct {
+    uint64_t start, end;
+} passing[PASSING_MAX];
+static uint32_t passing_count;
+
+/* Where operator new lies, in a library that is there at the start. */
+static void find_passing(void)
+{
+    static const char *const names[PASSING_MAX] = {"_Znwm",
+                                                   "_Znam",
+                                                   "_ZnwmRKSt9nothrow_t",
+                                                   "_ZnamRKSt9nothrow_t",
+                                                   "_ZnwmSt11align_val_t",
+                                                   "_ZnamSt11align_val_t",
+                                                   "_ZnwmSt11align_val_tRKSt9nothrow_t",
+                                                   "_ZnamSt11align_val_tRKSt9nothrow_t"};
+    for (size_t i = 0; i < PASSING_MAX; i++) {
+        Dl_info info;
+        const ElfW(Sym) *symbol = NULL;
+        void *at = dlsym(RTLD_DEFAULT, names[i]);
+        if (!at) {
+            (void)dlerror();
+            continue;
+        }
+        if (dladdr1(at, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_size) {
+            passing[passing_count].start = (uintptr_t)at;
+            passing[passing_count++].end = (uintptr_t)at + symbol->st_size;
+        }
+    }
+}
+
+static bool only_passes(uint64_t return_address)
+{
+    for (uint32_t i = 0; i < passing_count; i++)
+        if (return_address > passing[i].start && return_address <= passing[i].end)
+            return true;
+    return false;
+}
+
+/* ---- modules ---- */
+
 int hook_stacks_open(bool at_start)
 {
     if (opened)
         return 0;
     int rc = unwind_self_open(&self, at_start);
     opened = rc == 0;
+    find_passing();
     return rc;
 }
 
@@ -92,6 +139,8 @@ __attribute__((noinline)) void hook_stacks_below(struct hook_stack *out, const v
         skip++;
     if (skip == out->result.count)
         return; /* rather too much of it than nothing */
+    while (skip + 1 < out->result.count && only_passes(out->pcs[skip]))
+        skip++;
     out->result.count -= skip;
     out->result.interrupted -= out->result.interrupted > skip ? skip : out->result.interrupted;
     memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);

@@ -50,7 +50,8 @@ void hook_stacks_forked(bool alone);
 
 /* All async-signal-safe. `skip`: innermost frames that are the hook's own. */
 void hook_stacks_here(struct hook_stack *out, uint32_t skip);
-/* The same from the frame on that `caller` is a return address in. */
+/* The same from the frame on that `caller` is a return address in, without what
+ * stands between a program and its allocator: operator new. */
 void hook_stacks_below(struct hook_stack *out, const void *caller);
 void hook_stacks_context(struct hook_stack *out, const void *ucontext);
 /* The walk ended in code of no module that is known. */

@@ -126,9 +126,10 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
 
 void rec_heap_tell(void)
 {
-    if (!rec_enter())
+    struct oriel_gate *g = oriel_tls.gate;
+    if (!g->live || !g->heap || !rec_enter())
         return;
-    struct oriel_gate *g = find_gate(0);
+    g = rec_gate_is_current(g) ? find_gate(0) : NULL;
     if (g) { /* with nothing but what was told */
         ORIEL_SIGNAL_FENCE();
         __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);

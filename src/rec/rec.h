@@ -185,8 +185,8 @@ bool rec_sites_filter(const char *directives);
 int rec_filter_set(const char *directives); /* 0 or ORIEL_EINVAL; one caller at a time */
 bool rec_filter_allows(const char *target, const char *name, uint8_t level);
 
-/* emit.c: a HEAP record of this thread now, if anything changed since the last:
- * for liboriel-alloc, when a thread ends. */
+/* emit.c: a HEAP record of this thread now, if anything changed since the last and
+ * it has recorded: where a thread, or the program, ends. */
 void rec_heap_tell(void);
 
 #endif

@@ -312,6 +312,7 @@ void rec_thread_exit(void *unused)
     rec_thread_local.exits++;
     if (!g->live)
         return;
+    rec_heap_tell();
     rec_crash_thread_exit();
     struct oriel_gate *second = g->second;
     oriel_tls.thread = &rec_null_thread;

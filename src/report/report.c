@@ -108,6 +108,7 @@ static int add_span(struct report *r, const struct model_span *s)
     also(&rc, add_slow(r, s, name, self));
     also(&rc, threads_span(&r->threads, s));
     also(&rc, crashes_span(&r->crashes, s));
+    also(&rc, heap_add_span(&r->heap, s, name));
     if (latency_wanted(&r->latency))
         also(&rc, latency_span(&r->latency, s));
     if (r->options.tree)
@@ -122,6 +123,7 @@ static int add_event(struct report *r, const struct model_event *e)
     also(&rc, events_add(&r->events, e));
     also(&rc, threads_event(&r->threads, e->thread, e->t_ns));
     also(&rc, crashes_event(&r->crashes, e));
+    heap_add_event(&r->heap, e);
     if (latency_wanted(&r->latency))
         also(&rc, latency_event(&r->latency, e));
     if (r->options.tree) {
@@ -330,6 +332,7 @@ void report_free(struct report *r)
     traces_done(&r->traces);
     model_profile_done(&r->profile);
     waits_done(&r->waits);
+    heap_done(&r->heap);
     crashes_done(&r->crashes);
     mem_free(r->from);
     mem_free(r->to);

@@ -12,6 +12,7 @@
 #include "report/events.h"
 #include "report/inst.h"
 #include "report/latency.h"
+#include "report/heap.h"
 #include "report/names.h"
 #include "report/report.h"
 #include "report/series.h"
@@ -37,6 +38,7 @@ struct report {
     struct traces traces;
     struct model_profile profile;
     struct waits waits;
+    struct heap heap;
     struct crashes crashes;
     uint64_t spans, unfinished, clamped, orphan_ends, errors;
     uint64_t lost[ORIEL_LOST_CAUSES];

@@ -23,6 +23,10 @@ void report_text_times(const struct report *r, struct buf *out);
 int report_text_threads(const struct report *r, struct buf *out);
 /* What the program waited for, and for whom. 0 or ORIEL_ENOMEM. */
 int report_text_waits(const struct report *r, struct frames *f, struct buf *out);
+/* What it allocated. 0 or ORIEL_ENOMEM. */
+int report_text_heap(const struct report *r, struct frames *f, struct buf *out);
+/* "file.c:88", or the name of the object file. */
+void report_text_where(struct sheet *s, const struct frame *f);
 /* what was asked for with from and to. */
 void report_text_latency(const struct report *r, struct buf *out);
 /* the slowest traces as trees. 0 or ORIEL_ENOMEM. */

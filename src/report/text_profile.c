@@ -40,7 +40,7 @@ const char *report_amount(char text[NUM_TEXT_MAX], uint8_t kind, uint64_t v)
     return strcmp(unit, "bytes") == 0 ? num_bytes(text, v) : num_count(text, v);
 }
 
-static void put_where(struct sheet *s, const struct frame *f)
+void report_text_where(struct sheet *s, const struct frame *f)
 {
     struct model_str path = f->file.n ? f->file : f->module ? f->module->path : MODEL_STR("");
     uint32_t at = path.n;
@@ -96,7 +96,7 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
         sheet_text(&s, report_amount(text, kind, n->self));
         sheet_text(&s, num_percent(text, (double)n->total, (double)sums.weight));
         sheet_count(&s, n->self_count);
-        put_where(&s, &f->items.items[n->frame]);
+        report_text_where(&s, &f->items.items[n->frame]);
         table_end_row(&s.table);
     }
     sheet_put(&s, r, out);
@@ -180,7 +180,8 @@ static int put_spans(const struct report *r, struct buf *out)
 /* By who waits for whom, and by thread. */
 static bool told_elsewhere(uint8_t kind)
 {
-    return kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_DEPTH;
+    return kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_DEPTH ||
+           kind == ORIEL_SAMPLE_ALLOC || kind == ORIEL_SAMPLE_FREE || kind >= ORIEL_SAMPLE_LIVE;
 }
 
 int report_text_profile(const struct report *r, struct buf *out)
@@ -193,6 +194,8 @@ int report_text_profile(const struct report *r, struct buf *out)
             rc = report_text_functions(r, &f, kind, out);
     if (rc == 0)
         rc = report_text_waits(r, &f, out);
+    if (rc == 0)
+        rc = report_text_heap(r, &f, out);
     if (rc == 0)
         rc = put_spans(r, out);
     if (rc == 0)

@@ -11,7 +11,6 @@
 
 #include "base/os.h"
 #include "hook/alloc/alloc.h"
-#include "rec/rec.h"
 
 enum { THREADS_MAX = 2048, ROUNDS = 3, KEYS_WITHOUT_MALLOC = 32 };
 
@@ -78,9 +77,6 @@ static void thread_exit(void *slot)
     struct alloc_thread *t = slot;
     if (t != alloc_thread)
         return;
-    t->inside++;
-    rec_heap_tell();
-    t->inside--;
     if (++exits < ROUNDS) {
         pthread_setspecific(key, t);
         return;
