@@ -124,7 +124,7 @@ foreach(room base wire rec unwind hook)
 endforeach()
 if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   add_library(oriel-alloc SHARED src/hook/alloc/interpose.c
-    "$<FILTER:${alloc_objects},EXCLUDE,/hook/(cpu|lock)/>")
+    "$<FILTER:${alloc_objects},EXCLUDE,/hook/(cpu|lock|calls)/>")
   set_target_properties(oriel-alloc PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
   # Never a call to a function that a compiler makes of ours: calloc of malloc.
