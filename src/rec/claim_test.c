@@ -229,7 +229,8 @@ static void *finish_claim(void *slot)
     return NULL;
 }
 
-TEST(of_two_copies_that_claim_at_once_one_waits_and_joins)
+/* In a process of its own: how many slots it has when both have claimed. */
+static int claim_twice(void)
 {
     struct recording r = {0};
     recording_make(&r, NULL);
@@ -240,10 +241,29 @@ TEST(of_two_copies_that_claim_at_once_one_waits_and_joins)
     pthread_create(&t, NULL, finish_claim, other);
     REQUIRE(oriel_attach(r.path) == 0);
     pthread_join(t, NULL);
-    /* Whether it was waited for or found: there is one slot, and it is theirs. */
-    CHECK_EQ(slots_of(region, getpid()), 1);
-    CHECK(rec_process_self()->serial == other->serial);
+    int slots = slots_of(region, getpid());
+    CHECK(slots != 1 || rec_process_self()->serial == other->serial);
+    test_stop_if_failed();
     recording_end(&r);
+    return slots;
+}
+
+/* Nobody is held up for long, so a claim whose thread does not get to run may be
+ * passed by: then there are two slots. On some try it runs. */
+TEST(of_two_copies_that_claim_at_once_one_waits_and_joins)
+{
+    int slots = 0;
+    (void)test_tmpdir(); /* the children share it */
+    for (int tries = 0; tries < 1000 && slots != 1; tries++) {
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0)
+            test_leave(10 + claim_twice());
+        REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+        slots = WEXITSTATUS(status) - 10;
+        REQUIRE(slots == 1 || slots == 2);
+    }
+    CHECK_EQ(slots, 1);
 }
 
 TEST(site_ids_of_a_child_go_on_after_those_of_all_copies_of_its_parent)

@@ -156,13 +156,6 @@ static struct data_thread *new_thread(struct data_source *s, const struct perf_r
     return t;
 }
 
-static struct data_thread *thread_of(struct data_source *s, const struct perf_record *r)
-{
-    const uint64_t *at = map_get(&s->threads, (uint32_t)r->tid);
-    struct data_thread *t = at ? (struct data_thread *)(uintptr_t)*at : NULL;
-    return t && s->catalog->processes[t->thread->process]->pid == r->pid ? t : new_thread(s, r);
-}
-
 static void forget_thread(struct data_source *s, int32_t tid)
 {
     const uint64_t *at = map_get(&s->threads, (uint32_t)tid);
@@ -170,6 +163,16 @@ static void forget_thread(struct data_source *s, int32_t tid)
         return;
     mem_free((void *)(uintptr_t)*at);
     (void)map_remove(&s->threads, (uint32_t)tid);
+}
+
+static struct data_thread *thread_of(struct data_source *s, const struct perf_record *r)
+{
+    const uint64_t *at = map_get(&s->threads, (uint32_t)r->tid);
+    struct data_thread *t = at ? (struct data_thread *)(uintptr_t)*at : NULL;
+    if (t && s->catalog->processes[t->thread->process]->pid == r->pid)
+        return t;
+    forget_thread(s, r->tid); /* of another process */
+    return new_thread(s, r);
 }
 
 static void named(struct data_source *s, const struct perf_record *r)
