@@ -23,11 +23,12 @@ def numbers(line):
 
 
 class Heap(tool.Scenario):
-    def record(self, *words, heap="sampled", options=(), capture="c.oriel"):
-        bare = self.run_raw(*words, text=True)
+    def record(self, *words, heap="sampled", options=(), capture="c.oriel", status=None):
+        if status is None:
+            status = self.run_raw(*words, text=True).returncode
         run = self.oriel("record", "--heap", heap, "--no-report", "-o", self.dir / capture,
                          *options, "--", *words)
-        self.assertEqual(run.returncode, bare.returncode, run.stderr)
+        self.assertEqual(run.returncode, status, run.stderr)
         self.assertNotIn("damaged", run.stderr)
         self.assertIn(" 0 lost", run.stderr)
         return run
@@ -144,6 +145,38 @@ class Totals(Heap):
         self.assertEqual((len(none), len(many)), (2, 2))
         truth = numbers(next(l for l in run.stdout.splitlines() if l.startswith("child")))
         self.assertEqual(self.difference(many[0], none[0]), truth)
+
+    def test_other_allocators_are_counted_behind_us(self):
+        folder = "/usr/lib/" + os.uname().machine + "-linux-gnu"
+        names = "libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"
+        there = [p for p in (os.path.join(folder, n) for n in names) if os.path.exists(p)]
+        if not there:
+            print("no other allocator is installed: none is tried")
+        for path in there:
+            self.env["LD_PRELOAD"] = path
+            self.addCleanup(self.env.pop, "LD_PRELOAD", None)
+            for heap in MODES:
+                # Alone it would crash: not all of them bring pvalloc and reallocarray.
+                run = self.record(TRUTH, "100", "threads", heap=heap, status=3)
+                [end] = self.events("heap.end")
+                truth = numbers(run.stdout.splitlines()[-1])
+                for field in FIELDS:  # and what the process itself needs
+                    self.assertGreaterEqual(int(end[field]), truth[field], (path, heap, field))
+                    self.assertLess(int(end[field]) - truth[field], 1 << 20, (path, heap, field))
+
+    def test_real_programs_say_what_they_say_without(self):
+        sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) " \
+              "SELECT count(DISTINCT 'row '||i), sum(i) FROM n;"
+        for words in (["sqlite3", ":memory:", sql],
+                      [sys.executable, "-c", "import json; print(len(json.dumps(list(range(9999)))))"],
+                      ["sh", "-c", "ls / | sort -r | head -3; exit 41"]):
+            if not shutil.which(words[0]):
+                continue
+            bare = self.run_raw(*words, text=True)
+            for heap in MODES:
+                run = self.oriel("record", "--rate", "0", "--heap", heap, "--no-report", "-o",
+                                 self.dir / "real.oriel", "--", *words)
+                self.assertEqual((run.returncode, run.stdout), (bare.returncode, bare.stdout))
 
     def test_with_every_byte_sampled_functions_have_what_they_took(self):
         self.record(TRUTH, "2000", "keep", options=("--heap-interval", "1"))
