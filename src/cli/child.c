@@ -235,6 +235,7 @@ bool child_poll(struct child *c)
             c->status = status;
             c->user_ns = ns_of(used.ru_utime);
             c->system_ns = ns_of(used.ru_stime);
+            c->used = used;
             c->over = true;
         } else if (got < 0 && errno == ECHILD) {
             c->over = c->alone = true;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 
@@ -23,6 +24,7 @@ struct child {
     int died_pid, died_signal;   /* who was ended by a signal: the program, else a
                                   * descendant it left behind; 0: nobody */
     uint64_t user_ns, system_ns; /* CPU time of the program, once over */
+    struct rusage used;          /* by it and the children it waited for, once over */
     bool over;
     bool alone;    /* over, and no descendant of it is left */
     sigset_t mask; /* what was blocked before */

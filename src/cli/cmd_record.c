@@ -25,6 +25,7 @@
 #include "session/crash.h"
 #include "session/pace.h"
 #include "source/region_io.h"
+#include "source/metrics_options.h"
 #include "source/slow_span.h"
 #include "util/num.h"
 
@@ -42,7 +43,7 @@ enum { SETTINGS_MAX = 12, SETTING_BYTES = 8192 };
 
 struct record_options {
     const char *output, *name, *filter, *to, *summary, *events, *calls;
-    uint64_t ring, max_size, slow_span, heap_interval;
+    uint64_t ring, max_size, slow_span, heap_interval, metrics_interval;
     int policy, heap, returns;
     int64_t rate, calls_depth;
     bool include_args, memfd, locks, no_crash, no_report, wait;
@@ -175,6 +176,13 @@ static const struct option_def options[] = {
      .max = 1024,
      .arg = "N",
      .help = "--calls: so many recorded calls inside each other"},
+    {.name = "metrics_interval",
+     .type = OPTION_DURATION,
+     AT(metrics_interval),
+     .fallback = "5s",
+     .max = 86400e9,
+     .help = "how often to note memory, CPU time, threads, descriptors, faults and I/O of the "
+             "program; at least 1s, 0 = never"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -204,6 +212,7 @@ struct recording {
     bool inside; /* perf events are refused */
     struct probing probing;
     struct calling calling;
+    struct metrics_end metrics_end;
     struct child child;
     struct oriel_err trouble;      /* first thing that went wrong once it ran */
     uint64_t started_ns, ended_ns; /* monotonic; of the program */
@@ -405,6 +414,33 @@ static int start(struct recording *r, const struct cli_call *call, struct oriel_
     return rc < 0 ? rc : child_start(&r->child, r->exe, call->args, settings, err);
 }
 
+/* What the system says of the program. The flight recorder is not drained while
+ * it runs, so nobody would look. */
+static void watch_system(struct recording *r)
+{
+    struct oriel_err err = {0};
+    const struct metrics_options how = {.pid = r->child.pid,
+                                        .recorder = getpid(),
+                                        .interval_ns = r->options->metrics_interval,
+                                        .end = &r->metrics_end};
+    if (how.interval_ns && r->options->policy != WIRE_POLICY_OVERWRITE_OLDEST &&
+        session_add_source(r->session, &source_metrics, &how, &err) < 0)
+        cli_note("record: no metrics of the system: %s", err.text);
+}
+
+static void note_end(struct recording *r)
+{
+    const struct rusage *used = &r->child.used;
+    r->ended_ns = clock_mono_ns();
+    r->metrics_end = (struct metrics_end){.known = r->child.user_ns + r->child.system_ns > 0,
+                                          .cpu_ns = r->child.user_ns + r->child.system_ns,
+                                          .peak_rss_bytes = (uint64_t)used->ru_maxrss * 1024,
+                                          .minor_faults = (uint64_t)used->ru_minflt,
+                                          .major_faults = (uint64_t)used->ru_majflt,
+                                          .voluntary_switches = (uint64_t)used->ru_nvcsw,
+                                          .involuntary_switches = (uint64_t)used->ru_nivcsw};
+}
+
 /* ---- while it runs ---- */
 
 static void step(struct recording *r, int *out_result)
@@ -501,7 +537,7 @@ static void follow(struct recording *r)
         bool over = child_poll(&r->child);
         uint64_t now = clock_mono_ns();
         if (over && !r->ended_ns)
-            r->ended_ns = now;
+            note_end(r);
         uint64_t ns = r->options->policy == WIRE_POLICY_OVERWRITE_OLDEST
                           ? drain_on_trigger(r, &triggers, now)
                           : drain(r, &pace, now);
@@ -626,6 +662,7 @@ static int run(const struct cli_call *call)
         return status;
     }
     struct ending end;
+    watch_system(&r);
     follow(&r);
     finish(&r, &end);
     end.program = call->args[0];

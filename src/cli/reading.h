@@ -33,7 +33,7 @@ void reading_facts(const struct reading *r, struct report_facts *out);
 void reading_say_damage(const struct reading *r);
 void reading_close(struct reading *r);
 
-/* Spans and events said by records; begun is enough. */
+/* Spans and events that the program said by records; begun is enough. */
 uint64_t reading_spans(const struct session_counts *c);
 uint64_t reading_events(const struct session_counts *c);
 

@@ -338,6 +338,8 @@ static void count_records(struct session *s, const struct model_batch *b)
     for (size_t i = 0; i < b->record_count; i++) {
         assert(r[i].type <= ORIEL_REC_MAX);
         c->by_type[r[i].type]++;
+        c->system_events +=
+            r[i].type == ORIEL_REC_EVENT && r[i].site && (r[i].site->flags & ORIEL_SITE_SYSTEM);
         words += r[i].words;
         end = r[i].t_ns > end ? r[i].t_ns : end;
     }
