@@ -286,7 +286,7 @@ static void finish(struct attaching *a, struct ending *out)
     snprintf(out->unseen, sizeof out->unseen, "%s", a->sampling.can.missing);
     snprintf(out->trouble, sizeof out->trouble, "%s", a->trouble.text);
     clean_up(a);
-    if (out->counts.records == 0)
+    if (out->counts.records == out->counts.system_records)
         outputs_discard(&a->outputs);
 }
 

@@ -179,10 +179,10 @@ static const struct option_def options[] = {
     {.name = "metrics_interval",
      .type = OPTION_DURATION,
      AT(metrics_interval),
-     .fallback = "5s",
+     .fallback = "0",
      .max = 86400e9,
      .help = "how often to note memory, CPU time, threads, descriptors, faults and I/O of the "
-             "program; at least 1s, 0 = never"},
+             "program, e.g. 5s; at least 1s, 0 = never"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -603,7 +603,7 @@ static void finish(struct recording *r, struct ending *out)
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);
     clean_up(r);
-    if (out->counts.records == 0)
+    if (out->counts.records == out->counts.system_records)
         outputs_discard(&r->outputs);
     child_release(&r->child);
 }

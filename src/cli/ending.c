@@ -242,7 +242,7 @@ void ending_say(const struct ending *e)
     buf_init(&s.text);
     tty_look(&s.tty, STDERR_FILENO, TTY_AUTO);
     s.dot = s.tty.utf8 ? " \xc2\xb7 " : ", ";
-    if (e->counts.records == 0 && !e->trouble[0]) {
+    if (e->counts.records == e->counts.system_records && !e->trouble[0]) {
         nothing(&s, e);
     } else {
         summary(&s, e);

@@ -316,6 +316,7 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
     json_object(&j);
     put_head(&j, r, &f);
     put_quality(&j, r, &f);
+    system_json(&r->system, &j);
     report_json_crashes(&j, r);
     rc = put_tree(&j, r);
     put_flats(&j, r, &flats);

@@ -145,8 +145,12 @@ static int add_named(struct report *r, const struct model_item *i)
     const struct model_site *site = i->kind == MODEL_ITEM_PLOT    ? i->u.plot.site
                                     : i->kind == MODEL_ITEM_FRAME ? i->u.frame.site
                                                                   : i->u.task.site;
-    uint32_t name = names_of(&r->names, site);
     seen(r, i->t_ns, i->t_ns);
+    if (i->kind == MODEL_ITEM_PLOT && system_is(site)) {
+        system_plot(&r->system, &i->u.plot);
+        return 0;
+    }
+    uint32_t name = names_of(&r->names, site);
     if (name == NAMES_NONE)
         return ORIEL_ENOMEM;
     if (i->kind == MODEL_ITEM_PLOT)
@@ -169,7 +173,7 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_SPAN:
         return add_span(r, &i->u.span);
     case MODEL_ITEM_EVENT:
-        return add_event(r, &i->u.event);
+        return system_is(i->u.event.site) ? 0 : add_event(r, &i->u.event);
     case MODEL_ITEM_LOSS:
         return add_loss(r, &i->u.loss);
     case MODEL_ITEM_PLOT:

@@ -16,6 +16,7 @@
 #include "report/names.h"
 #include "report/report.h"
 #include "report/series.h"
+#include "report/system.h"
 #include "report/tasks.h"
 #include "report/threads.h"
 #include "report/traces.h"
@@ -34,6 +35,7 @@ struct report {
     struct tasks tasks;
     struct events events;
     struct series series;
+    struct system_use system;
     struct latency latency;
     struct traces traces;
     struct model_profile profile;

@@ -49,6 +49,17 @@ static void put_summary(const struct report *r, const struct report_facts *f, st
             f->path ? f->path : "");
 }
 
+/* What the system said of the program, in one line. */
+static void put_system(const struct report *r, struct buf *out)
+{
+    struct buf line;
+    buf_init(&line);
+    system_text(&r->system, report_offset(r, r->last_ns), &line);
+    if (line.size)
+        sheet_line(r, out, TABLE_DIM, "%s", buf_cstr(&line));
+    buf_done(&line);
+}
+
 /* Said by the recorder, who saw the program end. */
 static void put_death(const struct report *r, struct buf *out)
 {
@@ -352,6 +363,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     int settled = report_settle(r), rc = 0;
     assert(out);
     put_summary(r, &f, out);
+    put_system(r, out);
     put_death(r, out);
     put_losses(r, &f, out);
     report_text_unseen(r, out);

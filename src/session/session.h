@@ -35,7 +35,7 @@ struct session_counts {
     uint64_t records;                            /* read from the source and valid */
     uint64_t bytes;                              /* of these records on the wire */
     uint64_t by_type[ORIEL_REC_MAX + 1];         /* of these, by enum oriel_record_type */
-    uint64_t system_events;                      /* of these, not said by the program */
+    uint64_t system_records, system_events;      /* of these, what the system said */
     uint64_t delivered[SESSION_OUTLETS_MAX];     /* records or items taken by outlet i */
     uint64_t refused[SESSION_OUTLETS_MAX];       /* records or items it did not take */
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */

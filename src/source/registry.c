@@ -32,7 +32,7 @@ const struct source *source_find(const char *name)
 
 const struct source *source_detect_bytes(const void *head, size_t n)
 {
-    for (size_t i = 0; source_registry[i]; i++)
+    for (size_t i = 0; n && source_registry[i]; i++)
         if (source_registry[i]->recognizes && source_registry[i]->recognizes(head, n))
             return source_registry[i];
     return source_find("file");

@@ -103,7 +103,7 @@ static int add_stack(struct folded_source *s, struct model_str text, uint32_t *s
 static int parse(struct folded_source *s)
 {
     struct import *i = &s->import;
-    const char *begin = i->bytes.data;
+    const char *begin = i->bytes.size ? i->bytes.data : "";
     struct import_lines lines = {begin, begin + i->bytes.size};
     struct model_str line, text;
     int rc = 0;

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t last = 0;
     model_catalog_init(&catalog);
     model_batch_init(&batch, &catalog);
-    (void)source_folded.recognizes(data, size);
+    if (size)
+        (void)source_folded.recognizes(data, size);
     if (folded_source_open_memory(&s, data, size, &catalog, NULL) == 0) {
         int rc = SOURCE_DATA;
         while (rc == SOURCE_DATA) {

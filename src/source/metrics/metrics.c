@@ -25,7 +25,6 @@ enum {
 /* A walk over a program's memory that takes so long is not done again: the
  * program waits for it when it maps memory meanwhile. */
 #define THOROUGH_MAX_NS UINT64_C(20000000)
-#define EXEC_WAIT_NS UINT64_C(200000000)
 
 /* A plot for each of these. */
 static const struct plot {
@@ -70,10 +69,10 @@ struct metrics_source {
     struct metrics_options options;
     struct model_catalog *catalog;
     const struct model_thread *thread; /* NULL: the program has not begun */
-    const struct model_site *event, *cpu, *plots[PLOTS];
+    const struct model_site *event, *cpu, *cpu_time, *plots[PLOTS];
     struct metrics_pids pids;
     struct metrics_reading last;
-    uint64_t unix_offset, opened_ns, began_ns, next_ns, gap_ns, position;
+    uint64_t unix_offset, began_ns, next_ns, gap_ns, position;
     uint64_t thorough_rss_bytes;
     bool over, ended, tiresome; /* tiresome: thorough readings take too long */
 };
@@ -92,7 +91,6 @@ static int metrics_open(void *state, const void *options, struct model_catalog *
     m->catalog = catalog;
     clock_anchor_read(ORIEL_CLOCK_MONOTONIC, &now);
     m->unix_offset = now.unix_ns - now.mono_ns;
-    m->opened_ns = now.mono_ns;
     m->gap_ns = FIRST_NS;
     return 0;
 }
@@ -104,16 +102,17 @@ static void metrics_close(void *state)
 
 /* ---- who says it ---- */
 
-/* The recorder's child is a copy of the recorder until its exec. */
-static bool has_begun(const struct metrics_source *m, uint64_t now)
+/* The recorder's child is a copy of the recorder until its exec is over, which
+ * gives it a command line of its own last of all. */
+static bool has_begun(const struct metrics_source *m)
 {
-    char path[64], exe[512], own[512];
-    snprintf(path, sizeof path, "/proc/%d/exe", m->options.pid);
-    ssize_t n = readlink(path, exe, sizeof exe), k = readlink("/proc/self/exe", own, sizeof own);
-    if (n <= 0)
-        return false;
-    return m->options.running || n != k || memcmp(exe, own, (size_t)n) != 0 ||
-           now - m->opened_ns > EXEC_WAIT_NS;
+    char path[64], its[512], own[512];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", m->options.pid);
+    long n = os_read_file(path, its, sizeof its);
+    if (m->options.running)
+        return true;
+    long k = os_read_file("/proc/self/cmdline", own, sizeof own);
+    return n > 0 && (n != k || memcmp(its, own, (size_t)n) != 0);
 }
 
 static struct model_process *process_of(struct metrics_source *m, uint64_t now)
@@ -175,9 +174,12 @@ static bool introduce(struct metrics_source *m, uint64_t now)
     m->cpu = good ? site_of(m, p->index, PLOTS, ORIEL_SITE_PLOT, "process.cpu.utilization",
                             share_field, 1)
                   : NULL;
-    m->event = m->cpu ? site_of(m, p->index, PLOTS + 1, ORIEL_SITE_EVENT, "system metrics",
-                                event_fields, EVENT_FIELDS)
-                      : NULL;
+    m->cpu_time = m->cpu ? site_of(m, p->index, PLOTS + 2, ORIEL_SITE_PLOT, "process.cpu.time",
+                                   share_field, 1)
+                         : NULL;
+    m->event = m->cpu_time ? site_of(m, p->index, PLOTS + 1, ORIEL_SITE_EVENT, "system metrics",
+                                     event_fields, EVENT_FIELDS)
+                           : NULL;
     m->began_ns = now;
     m->thread = m->event ? t : NULL;
     return m->thread != NULL;
@@ -234,8 +236,9 @@ static void tell(struct metrics_source *m, struct model_batch *batch, double cpu
         memcpy(&v, (const char *)r + plots[i].offset, sizeof v);
         put(m, batch, m->plots[i], ORIEL_REC_PLOT, 0, &v, 1);
     }
-    const uint64_t share = bits_of(cpu);
+    const uint64_t share = bits_of(cpu), seconds = bits_of((double)r->cpu_ns / 1e9);
     put(m, batch, m->cpu, ORIEL_REC_PLOT, 0, &share, 1);
+    put(m, batch, m->cpu_time, ORIEL_REC_PLOT, 0, &seconds, 1);
     if (!event)
         return;
     /* An explicit span, and that is none. */
@@ -320,7 +323,7 @@ static int metrics_poll(void *state, struct model_batch *batch, size_t max_recor
     (void)max_records;
     (void)err;
     batch->watermark_ns = m->over ? UINT64_MAX : now + m->unix_offset;
-    if (!m->thread && !m->over && has_begun(m, now) && introduce(m, now))
+    if (!m->thread && !m->over && has_begun(m) && introduce(m, now))
         m->next_ns = now;
     if (!m->thread || m->ended)
         return SOURCE_IDLE;

@@ -88,6 +88,20 @@ static bool read_lines(const char *proc, int32_t pid, const char *name, char tex
 
 /* ---- who ---- */
 
+/* Each once; what is beyond the limit is left out. */
+static int add_pid(struct metrics_pids *out, int32_t pid)
+{
+    for (size_t i = 0; i < out->items.count; i++)
+        if (out->items.items[i] == pid)
+            return 0;
+    if (out->items.count == PIDS_MAX)
+        return 0;
+    int32_t *at = VEC_PUSH(&out->items);
+    if (at)
+        *at = pid;
+    return at ? 0 : ORIEL_ENOMEM;
+}
+
 struct family {
     int32_t pid, parent;
     bool ours;
@@ -108,7 +122,8 @@ static void adopt(struct family *all, size_t n, int32_t pid, int32_t recorder)
     }
 }
 
-int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics_pids *out)
+/* Everybody, by name of the parent: for kernels that do not tell children. */
+static int find_all(const char *proc, int32_t pid, int32_t recorder, struct metrics_pids *out)
 {
     VEC(struct family) all = {0};
     DIR *d = opendir(proc);
@@ -116,7 +131,6 @@ int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics
     for (struct dirent *e; d && rc == 0 && (e = readdir(d)) != NULL;) {
         uint64_t stat[STAT_FIELDS];
         int32_t one = (int32_t)strtol(e->d_name, NULL, 10);
-        /* None of them is older than the program, but numbers wrap around. */
         if (one <= 0 || one == recorder || !read_stat(proc, one, stat) ||
             (one != pid && stat[STAT_PPID] <= 2))
             continue;
@@ -129,15 +143,47 @@ int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics
     if (d)
         closedir(d);
     adopt(all.items, all.count, pid, recorder);
-    out->items.count = 0;
-    for (size_t i = 0; i < all.count && rc == 0 && out->items.count < PIDS_MAX; i++) {
-        int32_t *at = all.items[i].ours ? VEC_PUSH(&out->items) : NULL;
-        if (at)
-            *at = all.items[i].pid;
-        else if (all.items[i].ours)
-            rc = ORIEL_ENOMEM;
-    }
+    for (size_t i = 0; i < all.count && rc == 0; i++)
+        rc = all.items[i].ours ? add_pid(out, all.items[i].pid) : 0;
     VEC_DONE(&all);
+    return rc;
+}
+
+/* The children that each thread of a process has. */
+static int add_children(const char *proc, int32_t pid, struct metrics_pids *out)
+{
+    char path[64], name[64], text[TEXT_BYTES];
+    int rc = 0;
+    snprintf(path, sizeof path, "%s/%d/task", proc, pid);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && rc == 0 && (e = readdir(d)) != NULL;) {
+        long tid = strtol(e->d_name, NULL, 10);
+        snprintf(name, sizeof name, "task/%ld/children", tid);
+        if (tid <= 0 || !read_lines(proc, pid, name, text))
+            continue;
+        char *at = text, *end = text;
+        for (long child; rc == 0 && (child = strtol(at, &end, 10)) > 0 && end != at; at = end)
+            rc = add_pid(out, (int32_t)child);
+    }
+    if (d)
+        closedir(d);
+    return rc;
+}
+
+int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics_pids *out)
+{
+    char path[96];
+    int rc = 0;
+    out->items.count = 0;
+    snprintf(path, sizeof path, "%s/%d/task/%d/children", proc, pid, pid);
+    if (access(path, R_OK) != 0)
+        return find_all(proc, pid, recorder, out);
+    if (recorder)
+        rc = add_children(proc, recorder, out);
+    if (rc == 0)
+        rc = add_pid(out, pid);
+    for (size_t i = 0; i < out->items.count && rc == 0; i++)
+        rc = add_children(proc, out->items.items[i], out);
     return rc;
 }
 

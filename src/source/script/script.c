@@ -123,7 +123,7 @@ static int take_line(struct script_source *s, struct model_str line, uint64_t at
 static int parse(struct script_source *s)
 {
     struct import *i = &s->import;
-    const char *begin = i->bytes.data;
+    const char *begin = i->bytes.size ? i->bytes.data : "";
     struct import_lines lines = {begin, begin + i->bytes.size};
     struct model_str line;
     int rc = 0;

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t last = 0;
     model_catalog_init(&catalog);
     model_batch_init(&batch, &catalog);
-    (void)source_script.recognizes(data, size);
+    if (size)
+        (void)source_script.recognizes(data, size);
     if (script_source_open_memory(&s, data, size, &catalog, NULL) == 0) {
         int rc = SOURCE_DATA;
         while (rc == SOURCE_DATA) {

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The line about the system, from plots as the recorder makes them.
+ */
+#include "report/system.h"
+
+#include "test.h"
+
+static void plot(struct system_use *s, const char *name, double value)
+{
+    const struct model_site site = {.name = {name, (uint32_t)strlen(name)},
+                                    .flags = ORIEL_SITE_SYSTEM};
+    const struct model_plot p = {.site = &site,
+                                 .value = {.type = ORIEL_TYPE_F64, .v = {.f64 = value}}};
+    CHECK(system_is(&site));
+    system_plot(s, &p);
+}
+
+TEST(the_largest_of_what_comes_and_goes_and_the_last_of_what_adds_up)
+{
+    struct system_use s = {0};
+    struct buf out;
+    buf_init(&out);
+    system_text(&s, 1000, &out);
+    CHECK_EQ(out.size, 0);
+    plot(&s, "process.memory.usage", 3000000);
+    plot(&s, "process.memory.usage", 2000000);
+    plot(&s, "process.cpu.time", 0.25);
+    plot(&s, "process.cpu.time", 0.5);
+    plot(&s, "process.thread.count", 7);
+    plot(&s, "process.thread.count", 1);
+    plot(&s, "process.disk.io.read", 4096);
+    plot(&s, "something.else", 1e300);
+    system_text(&s, 1000000000, &out);
+    const char *text = buf_cstr(&out);
+    CHECK(strstr(text, "3 MB of memory at most \u00b7 CPU 500 ms, 50 %") != NULL);
+    CHECK(strstr(text, "7 threads") != NULL);
+    CHECK(strstr(text, "4.1 kB read, 0 B written") != NULL);
+    buf_done(&out);
+}
+
+TEST(the_json_has_a_member_for_each_number_or_none_at_all)
+{
+    struct system_use s = {0};
+    struct buf out;
+    struct json j;
+    buf_init(&out);
+    json_init(&j, &out);
+    json_object(&j);
+    system_json(&s, &j);
+    json_object_end(&j);
+    CHECK_STR(buf_cstr(&out), "{}");
+    buf_clear(&out);
+    plot(&s, "process.memory.usage", 4096);
+    plot(&s, "process.cpu.utilization", 1.5);
+    json_init(&j, &out);
+    json_object(&j);
+    system_json(&s, &j);
+    json_object_end(&j);
+    CHECK(strstr(buf_cstr(&out), "\"peak_rss_bytes\":4096") != NULL);
+    CHECK(strstr(buf_cstr(&out), "\"peak_cpu_utilization\":1.5") != NULL);
+    buf_done(&out);
+}
+
+TEST_MAIN()
