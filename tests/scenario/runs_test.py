@@ -75,12 +75,12 @@ class Runs(Scenario):
         self.assertFalse(directory.exists())
 
     def test_a_run_that_is_being_written_stays(self):
-        child = self.start(ORIEL, "record", "--no-report", "--", "sleep", 1000,
-                           stderr=subprocess.DEVNULL)
+        child = self.start(ORIEL, "record", "--no-report", "--", "cat", stdin=subprocess.PIPE,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.until("the run", lambda: list(self.runs.glob("*/capture.oriel")))
         self.assertIn("still being written", self.prune("--keep", "0"))
         self.assertEqual(len(list(self.runs.iterdir())), 1)
-        child.terminate()
+        child.stdin.close()
         child.wait()
 
 
