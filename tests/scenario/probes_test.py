@@ -183,11 +183,12 @@ class Watching(Scenario):
         self.record(PROBED, "uprobe:outside", "uprobe:greet")
         run = self.oriel("export", "--to", "perfetto", "c.oriel", "-o", "c.pftrace")
         self.assertEqual(run.returncode, 0, run.stderr)
-        query = ("select s.name, p.name as parent, count(*) as n from slice s left join slice p "
-                 "on p.id = s.parent_id group by 1, 2;select count(*) as n from stats where "
-                 "severity in ('error', 'data_loss') and value > 0")
+        queries = ("select s.name, p.name as parent, count(*) as n from slice s left join slice p "
+                   "on p.id = s.parent_id group by 1, 2",
+                   "select count(*) as n from stats where severity in ('error', 'data_loss') "
+                   "and value > 0")
         try:
-            out = subprocess.run(["node", TP, pathlib.Path(self.dir, "c.pftrace"), "-"], input=query,
+            out = subprocess.run(["node", TP, pathlib.Path(self.dir, "c.pftrace"), *queries],
                                  capture_output=True, text=True, check=False)
         except FileNotFoundError:
             self.skipTest("node is not installed")
