@@ -26,7 +26,6 @@
 #include "session/session.h"
 #include "source/region_io.h"
 
-#define ROUND_NS UINT64_C(4000000) /* longest sleep: the kernel copies stacks meanwhile */
 #define SMALLEST_RING (UINT64_C(1) << 18)
 enum { WORDS_MAX = 256, COMMAND_BYTES = 8192 };
 
@@ -243,7 +242,8 @@ static void follow(struct attaching *a, const sigset_t *open)
         int result = session_step(a->session, &err);
         if (result < 0 && !a->trouble.code)
             a->trouble = err;
-        uint64_t now = clock_mono_ns(), ns = result == SOURCE_DATA ? 0 : ROUND_NS;
+        uint64_t now = clock_mono_ns(),
+                 ns = result == SOURCE_DATA ? 0 : sampling_sleep_ns(&a->sampling);
         if (duration && now - a->started_ns >= duration)
             break;
         if (duration && duration - (now - a->started_ns) < ns)

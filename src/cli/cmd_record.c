@@ -35,8 +35,8 @@
 #define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
 #define COMMIT_NS UINT64_C(200000000)
-#define SAMPLING_NS UINT64_C(4000000) /* longest sleep while the kernel copies stacks */
-#define CUT_TOLD 50u                  /* one stack of so many that is not whole is worth a line */
+#define CUT_TOLD 50u                 /* one stack of so many that is not whole is worth a line */
+#define PROBING_NS UINT64_C(4000000) /* longest sleep while probes may fire at any rate */
 #define COMMIT_BYTES_MAX (1u << 20)
 
 enum { SETTINGS_MAX = 12, SETTING_BYTES = 8192 };
@@ -475,7 +475,8 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     uint64_t bytes = session_step_bytes(r->session, &more);
     uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
     bool watched = r->sampling.can.cpu || r->probing.ability.works;
-    return watched && ns > SAMPLING_NS ? SAMPLING_NS : ns;
+    const uint64_t most = r->probing.ability.works ? PROBING_NS : sampling_sleep_ns(&r->sampling);
+    return watched && ns > most ? most : ns;
 }
 
 /* Every dump is told in the recording, with its reason. */

@@ -100,6 +100,15 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
     return rc;
 }
 
+/* About as long as from one sample of a CPU to the next: sooner there is nothing, and
+ * later more than the rings of a plain user hold. */
+uint64_t sampling_sleep_ns(const struct sampling *sampling)
+{
+    const uint64_t least = 4000000, most = 10000000;
+    uint64_t ns = 1000000000u / (uint64_t)(sampling->rate > 0 ? sampling->rate : 1);
+    return ns < least ? least : ns > most ? most : ns;
+}
+
 void sampling_inside(struct sampling *sampling, struct session *s)
 {
     struct perf_ability *can = &sampling->can;
