@@ -305,13 +305,32 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     return 0;
 }
 
+/* Without memory here, and slowly. */
+static void close_all(struct perf_events *e)
+{
+    struct perf_watch *w = &e->watch;
+    size_t n = 0;
+    bool slow = e->ability.off_cpu_stack || e->ability.wakes;
+    int *all = slow ? mem_calloc(e->fd_count + PERF_WATCH_FDS, sizeof *all) : NULL;
+    if (all) {
+        for (; n < e->fd_count; n++)
+            all[n] = e->fds[n];
+        while (w->fd_count > 0)
+            all[n++] = w->fds[--w->fd_count];
+        perf_close_aside(all, n);
+        mem_free(all);
+        return;
+    }
+    for (size_t i = 0; i < e->fd_count; i++)
+        close(e->fds[i]);
+    perf_watch_close(w);
+}
+
 void perf_events_close(struct perf_events *e)
 {
     for (unsigned i = 0; e->rings && i < e->ring_count; i++)
         unmap_ring(&e->rings[i]);
-    for (size_t i = 0; i < e->fd_count; i++)
-        close(e->fds[i]);
-    perf_watch_close(&e->watch);
+    close_all(e);
     mem_free(e->rings);
     mem_free(e->fds);
     mem_free(e->ids);

@@ -110,6 +110,9 @@ struct perf_field perf_point_field(const struct perf_point *p, const char *name)
 bool perf_watch_open(struct perf_events *e, const struct perf_event_attr *like,
                      const struct perf_options *o);
 void perf_watch_close(struct perf_watch *w);
+/* aside.c: close these (sorted meanwhile) without waiting for the kernel, which lets go
+ * of tracepoints slowly: a process with nothing but them does. */
+void perf_close_aside(int *fds, size_t n);
 /* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);
 /* events.c, for points.c: `a` on every thread and CPU; false: on none. */
