@@ -121,27 +121,31 @@ static void follow(void)
     } while (!sleep_or_stop(ns));
 }
 
-/* The ring keeps the last of everything; nothing is read until a trigger. */
-static void wait_for_triggers(void)
+/* The ring keeps the last of everything; nothing is read until a trigger. True:
+ * one was asked for so shortly before the stop that the ring may have had no
+ * times for its records yet; what the end finds is then to be told. */
+static bool wait_for_triggers(void)
 {
     uint32_t done = 0; /* one that was asked for before this thread ran counts, too */
-    bool stop;
+    bool stop, news;
     do {
         stop = sleep_or_stop(FLIGHT_LOOK_NS);
         uint32_t asked = region_triggers(self.region);
-        if (asked != done)
+        news = asked != done;
+        if (news)
             drain_until_idle();
         done = asked;
     } while (!stop);
+    return news;
 }
 
-static void finish(void)
+static void finish(bool tell)
 {
     pthread_mutex_lock(&self.lock);
     uint64_t deadline = self.deadline_ns;
     pthread_mutex_unlock(&self.lock);
     /* A flight recorder that nobody triggered has nothing to say. */
-    session_set_deadline(self.session, self.flight ? 1 : deadline);
+    session_set_deadline(self.session, tell ? deadline : 1);
     region_end(self.region);
     (void)session_finish(self.session, NULL);
 }
@@ -150,11 +154,12 @@ static void *drain_thread(void *unused)
 {
     (void)unused;
     (void)pthread_setname_np(pthread_self(), "oriel-drain");
+    bool tell = true;
     if (self.flight)
-        wait_for_triggers();
+        tell = wait_for_triggers();
     else
         follow();
-    finish();
+    finish(tell);
     pthread_mutex_lock(&self.lock);
     self.state = DONE;
     pthread_cond_broadcast(&self.changed);

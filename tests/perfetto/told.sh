@@ -32,7 +32,8 @@ for kind in told.pftrace:debug. told.json:args.; do
       on a.id = f.slice_out join slice b on b.id = f.slice_in group by 1, 2 order by 1, 2" \
     "select distinct th.name as thread from slice s join thread_track t on t.id = s.track_id
       join thread th using (utid) where th.name like 'told-%' order by 1" \
-    "select count(*) as n, min(value) as least, max(value) as most from counter" \
+    "select count(*) as n, min(value) as least, max(value) as most from counter c
+      join track t on t.id = c.track_id where t.name like 'height%'" \
     "select count(*) as n, sum(s.ts < p.ts or s.ts + s.dur > p.ts + p.dur) as wrong
       from slice s join slice p on p.id = s.parent_id where s.name = 'leaf' and s.depth = 1" \
     "select count(distinct s.id) as n from slice s

@@ -71,8 +71,8 @@ class Record(Scenario):
         self.assertEqual(run.stdout, "[]\n")
 
     def test_every_event_is_kept(self):
-        run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "--ring", "64MiB", "--", EMITTER, "events",
-                         50000, 4)
+        run = self.oriel("record", "--rate", 0, "--metrics-interval", 0, "-o", "c.oriel",
+                         "--ring", "64MiB", "--", EMITTER, "events", 50000, 4)
         report = self.report("c.oriel")
         self.assertEqual(report["counts"]["events"] + self.lost(report), self.emitted(run.stdout))
         self.assertEqual(report["counts"]["threads"], 4)
@@ -156,8 +156,8 @@ class Record(Scenario):
         self.assertRegex(run.stderr, "2 processes")
 
     def test_grandchildren_are_recorded(self):
-        run = self.oriel("record", "--rate", 0, "-o", "c.oriel", "--", "sh", "-c",
-                         f"{EMITTER} events 100 1; {EMITTER} events 100 1; true")
+        run = self.oriel("record", "--rate", 0, "--metrics-interval", 0, "-o", "c.oriel",
+                         "--", "sh", "-c", f"{EMITTER} events 100 1; {EMITTER} events 100 1; true")
         self.assertEqual(run.returncode, 0)
         report = self.report("c.oriel")
         self.assertEqual(report["counts"]["events"], 200)
