@@ -150,6 +150,7 @@ TEST(a_running_program_is_read_at_once_and_once_more_at_its_end)
     const struct metrics_end end = {.known = true, .cpu_ns = UINT64_C(3600000000000)};
     const struct metrics_options o = {
         .pid = getpid(), .running = true, .interval_ns = 1, .end = &end};
+    test_skip_emulated("/proc/self/stat is made up");
     REQUIRE(source_metrics.state_size <= sizeof state);
     model_catalog_init(&c);
     model_batch_init(&b, &c);
