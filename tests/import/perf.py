@@ -90,10 +90,12 @@ def check_depth(oriel, path, form):
     whole = all_of = 0
     for line in run(oriel, "flame", "--format", "folded", path).splitlines():
         stack, weight = line.rsplit(" ", 1)
+        if ";deep" not in stack:  # before main, and after it
+            continue
         all_of += int(weight)
         if ";main;" in stack and stack.count(";deep") >= 30:
             whole += int(weight)
-    if whole < 0.95 * all_of:
+    if whole < 0.95 * all_of or not all_of:
         sys.exit("%s: only %d of %d reach main" % (form, whole, all_of))
 
 

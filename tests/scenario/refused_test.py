@@ -27,7 +27,7 @@ class Refused(Scenario):
         said = [line for line in run.stderr.splitlines() if line.startswith("not seen: ")]
         self.assertEqual(len(said), 1, run.stderr)
         self.assertRegex(said[0], "refuses perf events .*, so the program samples itself$")
-        self.assertRegex(run.stderr, r"(?m)^  turn +\d\d %.* sampled\.c:\d+$")
+        self.assertRegex(run.stderr, r"(?m)^  turn +\d{2,3} %.* sampled\.c:\d+$")
         stacks = self.weights()
         total = sum(w for _, w in stacks)
         heavy = sum(w for s, w in stacks if "heavy" in s)

@@ -198,8 +198,8 @@ int decoder_symbols(struct decoder *d, struct zip *zip, const struct wire_captur
     buf_init(&raw);
     if (f->stored_bytes != f->raw_bytes) { /* equal: stored as it is */
         rc = zip_decompress(zip, payload, f->stored_bytes, f->raw_bytes, &raw);
-        h.c = (struct wire_cursor){(const uint8_t *)raw.data, (const uint8_t *)raw.data + raw.size,
-                                   false};
+        const uint8_t *at = raw.size ? (const uint8_t *)raw.data : payload;
+        h.c = (struct wire_cursor){at, at + raw.size, false};
     }
     if (rc == 0)
         rc = hear(&h);
