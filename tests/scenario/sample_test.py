@@ -92,7 +92,7 @@ class Sample(Scenario):
         lines = run.stderr.splitlines()
         self.assertRegex(lines[0], r"^oriel  .* 1 thread · [\d,]+ samples? · 0 lost · c\.oriel$")
         self.assertRegex(run.stderr, r"all threads together: CPU [\d.]+ (m?s) · waiting ")
-        self.assertRegex(run.stderr, r"(?m)^  turn +\d\d %.* sampled\.c:\d+$")
+        self.assertRegex(run.stderr, r"(?m)^  turn +\d{2,3} %.* sampled\.c:\d+$")
         self.assertRegex(lines[-1], r"^next: oriel report c\.oriel · oriel flame c\.oriel · ")
         self.assertLess(len(lines), 25)
 
