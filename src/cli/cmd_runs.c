@@ -148,6 +148,9 @@ static int list(const struct runs_options *o, const struct runs *runs)
 
 /* ---- pruning ---- */
 
+/* No recorder takes that long to its first byte. */
+#define BEGINNING_NS INT64_C(60000000000)
+
 static int64_t now_ns(void)
 {
     struct timespec t;
@@ -176,7 +179,9 @@ static int prune(const struct runs_options *o, const struct runs *runs)
         const struct run *r = &runs->items[i];
         if (!goes(o, r, i + 1, now))
             continue;
-        if (runs_is_busy(r)) {
+        /* Nothing in it yet: a recorder may be between making and locking it. */
+        bool begun = r->bytes == 0 && now - r->changed_ns < BEGINNING_NS;
+        if (begun || runs_is_busy(r)) {
             cli_note("%s: kept, it is still being written", r->dir);
             continue;
         }

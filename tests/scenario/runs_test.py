@@ -78,6 +78,9 @@ class Runs(Scenario):
         child = self.start(ORIEL, "record", "--no-report", "--", "cat", stdin=subprocess.PIPE,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.until("the run", lambda: list(self.runs.glob("*/capture.oriel")))
+        self.assertIn("still being written", self.prune("--keep", "0"))  # empty, perhaps
+        self.until("its first byte", lambda: any(
+            run.stat().st_size for run in self.runs.glob("*/capture.oriel")))
         self.assertIn("still being written", self.prune("--keep", "0"))
         self.assertEqual(len(list(self.runs.iterdir())), 1)
         child.stdin.close()
