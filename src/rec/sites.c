@@ -209,6 +209,8 @@ static void push_late(struct oriel_module *m, struct oriel_site_node *node)
                                         __ATOMIC_RELAXED));
 }
 
+enum { SEEN_LOOKS = 1000 };
+
 oriel_word oriel_site_seen(struct oriel_site_node *node)
 {
     const oriel_word unseen = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
@@ -220,9 +222,13 @@ oriel_word oriel_site_seen(struct oriel_site_node *node)
                                         __ATOMIC_RELAXED)) {
             push_late(node->module, node);
             set_word(&node->site);
-            break;
+            return __atomic_load_n(word, __ATOMIC_RELAXED);
         }
     }
+    /* Another thread hit it first and is giving it its value, a microsecond's work.
+     * Off, or interrupted by us: then it stays zero, and we do not wait long. */
+    for (int i = 0; i < SEEN_LOOKS && !ORIEL_RECORDED(__atomic_load_n(word, __ATOMIC_RELAXED)); i++)
+        os_yield();
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
