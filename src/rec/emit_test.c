@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/os.h"
 #include "rec/rec.h"
 #include "recording.h"
 #include "test.h"
@@ -314,6 +315,65 @@ TEST(a_site_seen_late_records_and_keeps_what_tools_put_there)
     CHECK_EQ(word, 3);
     CHECK_EQ(oriel_filter(NULL), 0);
     CHECK_EQ(word, now); /* the same number as before */
+    oriel_module_unregister(&module);
+    recording_end(&r);
+}
+
+/* What inline code does, by several threads at once, while somebody switches. */
+enum { FIRST_HITS = 200, HITTERS = 4 };
+static oriel_word first_words[FIRST_HITS];
+static struct oriel_site_node first_nodes[FIRST_HITS];
+static uint32_t first_next, first_off; /* atomic */
+
+static void *hit_first(void *arg)
+{
+    (void)arg;
+    for (uint32_t n = 0; n < FIRST_HITS; n++) {
+        __atomic_fetch_add(&first_next, 1, __ATOMIC_ACQ_REL);
+        while (__atomic_load_n(&first_next, __ATOMIC_ACQUIRE) < (n + 1) * HITTERS)
+            os_yield();
+        for (int again = 0; again < 3; again++) {
+            oriel_word word = __atomic_load_n(&first_words[n], __ATOMIC_RELAXED);
+            if (ORIEL_RECORDED(word) == ORIEL_SITE_UNSEEN)
+                word = oriel_site_seen(&first_nodes[n]);
+            if (ORIEL_RECORDED(word) < ORIEL_SITE_ID_FIRST)
+                __atomic_fetch_add(&first_off, 1, __ATOMIC_RELAXED);
+        }
+    }
+    return NULL;
+}
+
+TEST(threads_that_meet_at_a_first_hit_never_find_the_site_off)
+{
+    static struct oriel_module module = {.abi_version = ORIEL_ABI_VERSION};
+    pthread_t hitters[HITTERS];
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    oriel_module_register(&module);
+    for (uint32_t i = 0; i < FIRST_HITS; i++) {
+        first_words[i] = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
+        first_nodes[i] = (struct oriel_site_node){{ORIEL_ABI_VERSION, ORIEL_SITE_EVENT,
+                                                   ORIEL_LEVEL_INFO, i, 0, 0, "first", "emit.test",
+                                                   "x.cc", "f", NULL, NULL, &first_words[i]},
+                                                  NULL,
+                                                  &module};
+    }
+    for (int i = 0; i < HITTERS; i++)
+        REQUIRE(pthread_create(&hitters[i], NULL, hit_first, NULL) == 0);
+    /* Directives that leave these sites on: they never read as off meanwhile. */
+    while (__atomic_load_n(&first_next, __ATOMIC_ACQUIRE) < FIRST_HITS * HITTERS) {
+        REQUIRE(oriel_filter("emit.test=info") == 0);
+        os_yield();
+        REQUIRE(oriel_filter("emit.test=trace") == 0);
+        os_yield();
+    }
+    for (int i = 0; i < HITTERS; i++)
+        pthread_join(hitters[i], NULL);
+    CHECK_EQ(first_off, 0);
+    CHECK_EQ(oriel_filter("emit.test=off"), 0);
+    for (uint32_t i = 0; i < FIRST_HITS; i++)
+        CHECK_EQ(first_words[i], 0); /* each is in the module's list, the last directives hold */
+    CHECK_EQ(oriel_filter(NULL), 0);
     oriel_module_unregister(&module);
     recording_end(&r);
 }

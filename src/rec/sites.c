@@ -16,7 +16,8 @@
 enum { MODULE_NEW = 0, MODULE_KNOWN = 1, INDEX_SLOTS = 1 << 17 };
 
 /* Content hash to id; open addressing, filled with compare-and-swap. An id of
- * zero behind a hash: its description is being written. */
+ * zero behind a hash: its description is being written. REFUSED: there is none. */
+enum { REFUSED = UINT16_MAX + 1, INDEX_LOOKS = 1000 };
 struct index_slot {
     uint64_t hash;
     uint32_t id;
@@ -101,6 +102,30 @@ static uint32_t take_id(void)
     return id;
 }
 
+/* A new id, described; REFUSED: there is none left, or no room to say it. */
+static uint32_t new_id(const struct oriel_site *site)
+{
+    uint32_t id = take_id();
+    if (id <= ORIEL_SITE_ID_MAX && describe(site, id))
+        return id;
+    __atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+    return REFUSED;
+}
+
+/* The id in a slot that somebody claimed for this content. Whoever is writing it
+ * may be the thread that we interrupted, or one that a fork left behind: after
+ * some looks the site is described once more, under an id of its own. */
+static uint32_t id_in(struct index_slot *s, const struct oriel_site *site)
+{
+    for (int i = 0; i < INDEX_LOOKS; i++) {
+        uint32_t id = __atomic_load_n(&s->id, __ATOMIC_ACQUIRE);
+        if (id)
+            return id;
+        os_yield();
+    }
+    return new_id(site);
+}
+
 /* Id of the site, 0 if it must stay off. */
 static uint32_t id_of(const struct oriel_site *site)
 {
@@ -108,44 +133,71 @@ static uint32_t id_of(const struct oriel_site *site)
     for (uint32_t i = (uint32_t)hash % INDEX_SLOTS, n = 0; n < INDEX_SLOTS; n++) {
         struct index_slot *s = &site_index[(i + n) % INDEX_SLOTS];
         uint64_t seen = 0;
+        uint32_t id = 0;
         if (__atomic_compare_exchange_n(&s->hash, &seen, hash, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {
-            uint32_t id = take_id();
-            if (id > ORIEL_SITE_ID_MAX || !describe(site, id)) {
-                __atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
-                return 0;
-            }
+            id = new_id(site);
             __atomic_store_n(&s->id, id, __ATOMIC_RELEASE);
-            return id;
+        } else if (seen == hash) {
+            id = id_in(s, site);
         }
-        if (seen == hash)
-            return __atomic_load_n(&s->id, __ATOMIC_ACQUIRE);
+        if (id)
+            return id == REFUSED ? 0 : id;
     }
     return 0;
 }
 
-static void set_word(const struct oriel_site *site)
+/* Counts what changes the value of words: starts, and new directives. */
+static uint32_t words_epoch;
+
+static uint32_t value_of(const struct oriel_site *site)
 {
     uint32_t id = 0;
-    if (site->abi_version != ORIEL_ABI_VERSION)
-        return;
-    if (rec_enter()) {
+    if (site->abi_version == ORIEL_ABI_VERSION && rec_enter()) {
         if (site_index && rec_filter_allows(site->target, site->name, site->level))
             id = id_of(site);
         rec_leave();
     }
-    /* The lower half belongs to the tools that attach to the probe. */
-    __atomic_fetch_and(site->word, 0xffffu, __ATOMIC_RELAXED);
-    __atomic_fetch_or(site->word, id << ORIEL_WORD_ID_SHIFT, __ATOMIC_RELAXED);
+    return id << ORIEL_WORD_ID_SHIFT;
 }
+
+/* Returns the word. It goes from its old value to the new one in one step: a
+ * thread that hits the site meanwhile must not find it off. Several may set it
+ * at once; one that was overtaken by new directives sets it again. */
+static oriel_word set_word(const struct oriel_site *site)
+{
+    oriel_word now = __atomic_load_n(site->word, __ATOMIC_RELAXED), next = now;
+    uint32_t epoch;
+    do {
+        epoch = __atomic_load_n(&words_epoch, __ATOMIC_SEQ_CST);
+        oriel_word value = value_of(site);
+        do /* The lower half belongs to the tools that attach to the probe. */
+            next = value | (now & 0xffffu);
+        while (!__atomic_compare_exchange_n(site->word, &now, next, false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_RELAXED));
+        now = next;
+    } while (epoch != __atomic_load_n(&words_epoch, __ATOMIC_SEQ_CST));
+    return next;
+}
+
+/* The end of a module's list: unlike NULL, it says that a node is in one. */
+#define LATE_END ((struct oriel_site_node *)1)
 
 static void set_module(struct oriel_module *m)
 {
     for (const struct oriel_site *const *s = m->begin; s && s < m->end; s++)
         if (*s)
             set_word(*s);
-    for (struct oriel_site_node *n = __atomic_load_n(&m->late, __ATOMIC_ACQUIRE); n; n = n->next)
+    for (struct oriel_site_node *n = __atomic_load_n(&m->late, __ATOMIC_SEQ_CST);
+         n && n != LATE_END; n = n->next)
         set_word(&n->site);
+}
+
+static void set_modules(void)
+{
+    __atomic_fetch_add(&words_epoch, 1, __ATOMIC_SEQ_CST);
+    for (struct oriel_module *m = modules; m; m = m->next)
+        set_module(m);
 }
 
 void rec_sites_enable(void)
@@ -154,8 +206,7 @@ void rec_sites_enable(void)
     pthread_mutex_lock(&modules_lock);
     if (!site_index && os_map_private(INDEX_SLOTS * sizeof(struct index_slot), &p) == 0)
         site_index = p;
-    for (struct oriel_module *m = modules; m; m = m->next)
-        set_module(m);
+    set_modules();
     pthread_mutex_unlock(&modules_lock);
 }
 
@@ -200,36 +251,30 @@ void oriel_module_unregister(struct oriel_module *module)
     pthread_mutex_unlock(&modules_lock);
 }
 
+/* Once, by whoever comes first. */
 static void push_late(struct oriel_module *m, struct oriel_site_node *node)
 {
+    struct oriel_site_node *none = NULL;
+    if (!__atomic_compare_exchange_n(&node->next, &none, LATE_END, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return;
     struct oriel_site_node *head = __atomic_load_n(&m->late, __ATOMIC_RELAXED);
     do
-        node->next = head;
-    while (!__atomic_compare_exchange_n(&m->late, &head, node, false, __ATOMIC_RELEASE,
+        node->next = head ? head : LATE_END;
+    while (!__atomic_compare_exchange_n(&m->late, &head, node, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
 }
 
-enum { SEEN_LOOKS = 1000 };
-
+/* Into its module's list first: then either new directives find it there, or
+ * set_word finds that there are new ones. Threads that meet here all set the
+ * same value, and none of them finds the site off meanwhile. */
 oriel_word oriel_site_seen(struct oriel_site_node *node)
 {
-    const oriel_word unseen = ORIEL_SITE_UNSEEN << ORIEL_WORD_ID_SHIFT;
-    oriel_word *word = node->site.word;
-    oriel_word now = __atomic_load_n(word, __ATOMIC_RELAXED);
-    /* A tool may attach to the probe meanwhile: the lower half is its own. */
-    while (ORIEL_RECORDED(now) == ORIEL_SITE_UNSEEN) {
-        if (__atomic_compare_exchange_n(word, &now, now - unseen, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED)) {
-            push_late(node->module, node);
-            set_word(&node->site);
-            return __atomic_load_n(word, __ATOMIC_RELAXED);
-        }
-    }
-    /* Another thread hit it first and is giving it its value, a microsecond's work.
-     * Off, or interrupted by us: then it stays zero, and we do not wait long. */
-    for (int i = 0; i < SEEN_LOOKS && !ORIEL_RECORDED(__atomic_load_n(word, __ATOMIC_RELAXED)); i++)
-        os_yield();
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
+    oriel_word now = __atomic_load_n(node->site.word, __ATOMIC_RELAXED);
+    if (ORIEL_RECORDED(now) != ORIEL_SITE_UNSEEN)
+        return now;
+    push_late(node->module, node);
+    return set_word(&node->site);
 }
 
 int oriel_site_new(const struct oriel_site *site)
@@ -251,9 +296,8 @@ bool rec_sites_filter(const char *directives)
 {
     if (pthread_mutex_trylock(&modules_lock) != 0)
         return false;
-    int rc = rec_filter_set(directives);
-    for (struct oriel_module *m = rc ? NULL : modules; m; m = m->next)
-        set_module(m);
+    if (rec_filter_set(directives) == 0)
+        set_modules();
     pthread_mutex_unlock(&modules_lock);
     return true;
 }
@@ -263,8 +307,8 @@ int oriel_filter(const char *directives)
     int rc;
     pthread_mutex_lock(&modules_lock);
     rc = rec_filter_set(directives);
-    for (struct oriel_module *m = rc ? NULL : modules; m; m = m->next)
-        set_module(m);
+    if (rc == 0)
+        set_modules();
     pthread_mutex_unlock(&modules_lock);
     return rc;
 }

@@ -78,7 +78,7 @@ struct oriel_scope {
 struct oriel_module;
 struct oriel_site_node {
     struct oriel_site site;
-    struct oriel_site_node *next;
+    struct oriel_site_node *next; /* NULL until first hit; atomic, owned by the runtime */
     struct oriel_module *module;
 };
 struct oriel_module {
