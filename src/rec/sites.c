@@ -189,7 +189,7 @@ static void set_module(struct oriel_module *m)
         if (*s)
             set_word(*s);
     for (struct oriel_site_node *n = __atomic_load_n(&m->late, __ATOMIC_SEQ_CST);
-         n && n != LATE_END; n = n->next)
+         n && n != LATE_END; n = __atomic_load_n(&n->next, __ATOMIC_RELAXED))
         set_word(&n->site);
 }
 
@@ -260,7 +260,7 @@ static void push_late(struct oriel_module *m, struct oriel_site_node *node)
         return;
     struct oriel_site_node *head = __atomic_load_n(&m->late, __ATOMIC_RELAXED);
     do
-        node->next = head ? head : LATE_END;
+        __atomic_store_n(&node->next, head ? head : LATE_END, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&m->late, &head, node, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED));
 }
