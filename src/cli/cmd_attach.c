@@ -21,20 +21,26 @@
 #include "cli/cli.h"
 #include "cli/ending.h"
 #include "cli/outputs.h"
+#include "cli/probing.h"
 #include "cli/sampling.h"
 #include "session/artifact.h"
 #include "session/session.h"
 #include "source/region_io.h"
 
+#define PROBING_NS UINT64_C(4000000)
 #define SMALLEST_RING (UINT64_C(1) << 18)
 enum { WORDS_MAX = 256, COMMAND_BYTES = 8192 };
 
 struct attach_options {
-    const char *output, *to;
+    const char *output, *to, *events;
     uint64_t duration, max_size;
     int64_t pid, rate;
+    int returns;
     bool no_report;
 };
+
+/* In the order of enum probing_returns. */
+static const char *const returns[] = {"auto", "fast", "exact", NULL};
 
 #define AT(member) .offset = offsetof(struct attach_options, member)
 static const struct option_def options[] = {
@@ -63,10 +69,28 @@ static const struct option_def options[] = {
      .type = OPTION_INT,
      AT(rate),
      .fallback = "99",
-     .min = 1,
+     .min = 0,
      .max = 10000,
      .arg = "HZ",
-     .help = "look where the program is, so often per second of CPU time"},
+     .help = "look where the program is, so often per second of CPU time, and where it waits; 0 = "
+             "do not"},
+    {.name = "event",
+     .type = OPTION_STRING,
+     AT(events),
+     .arg = "EVENT",
+     .letter = 'e',
+     .list = true,
+     .help = "also watch usdt:PROVIDER:NAME, uprobe:BINARY:FUNCTION, line:FILE:LINE or "
+             "tracepoint:GROUP:NAME (* and ? allowed); may be given again; needs root"},
+    {.name = "returns",
+     .type = OPTION_ENUM,
+     AT(returns),
+     .fallback = "auto",
+     .choices = returns,
+     .arg = "HOW",
+     .help =
+         "how the end of a watched function is seen: fast lets no exception pass, exact is slow "
+         "but always right; auto is fast in programs without C++ and Rust"},
     {.name = "to",
      .type = OPTION_STRING,
      AT(to),
@@ -88,6 +112,7 @@ struct attaching {
     const struct attach_options *options;
     struct outputs outputs;
     struct sampling sampling;
+    struct probing probing;
     struct region *region;    /* of our own, in which nobody writes; NULL: one was found */
     char ring[512], exe[512]; /* exe as it was named */
     struct session *session;
@@ -216,7 +241,9 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
         return errno == EINVAL
                    ? err_set(err, ORIEL_EINVAL, "%d is a thread: name its process", a->pid)
                    : err_set(err, ORIEL_ENOTFOUND, "process %d does not exist", a->pid);
-    int rc = outputs_choose(&a->outputs, o->to, o->output, a->exe, err);
+    int rc = probing_make(&a->probing, o->events, NULL, a->pid, o->returns, err);
+    if (rc == 0)
+        rc = outputs_choose(&a->outputs, o->to, o->output, a->exe, err);
     if (rc == 0)
         rc = find_ring(a, err);
     if (rc == 0)
@@ -224,7 +251,12 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
     if (rc < 0)
         return rc;
     describe(a);
-    rc = sampling_start(&a->sampling, a->session, a->pid, true, err);
+    if (o->rate > 0)
+        rc = sampling_start(&a->sampling, a->session, a->pid, true, err);
+    else
+        sampling_names(&a->sampling, a->session);
+    if (rc == 0)
+        probing_start(&a->probing, a->session, a->pid, true);
     if (rc == 0 && outputs_open(&a->outputs, a->session, call->outlet, call->outlet_options,
                                 o->max_size, &a->trouble) < 0)
         rc = err_set(err, a->trouble.code, "%s", a->trouble.text);
@@ -232,6 +264,13 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
 }
 
 /* ---- while it runs ---- */
+
+/* Probes may fire at any rate. */
+static uint64_t sleep_ns(const struct attaching *a)
+{
+    uint64_t ns = sampling_sleep_ns(&a->sampling);
+    return a->probing.ability.works && ns > PROBING_NS ? PROBING_NS : ns;
+}
 
 static void follow(struct attaching *a, const sigset_t *open)
 {
@@ -242,8 +281,7 @@ static void follow(struct attaching *a, const sigset_t *open)
         int result = session_step(a->session, &err);
         if (result < 0 && !a->trouble.code)
             a->trouble = err;
-        uint64_t now = clock_mono_ns(),
-                 ns = result == SOURCE_DATA ? 0 : sampling_sleep_ns(&a->sampling);
+        uint64_t now = clock_mono_ns(), ns = result == SOURCE_DATA ? 0 : sleep_ns(a);
         if (duration && now - a->started_ns >= duration)
             break;
         if (duration && duration - (now - a->started_ns) < ns)
@@ -261,6 +299,7 @@ static void clean_up(struct attaching *a)
 {
     struct region_info info;
     session_free(a->session);
+    probing_done(&a->probing); /* the session has looked into it */
     region_free(a->region);
     /* What a dead recorder left behind and we have read: nobody needs it any more. */
     if (!a->region && a->ring[0] && region_inspect(a->ring, &info, NULL) == 0 &&
@@ -280,7 +319,7 @@ static void finish(struct attaching *a, struct ending *out)
     *out = (struct ending){.outputs = &a->outputs,
                            .program = a->exe,
                            .duration_ns = a->ended_ns - a->started_ns,
-                           .sampled = true,
+                           .sampled = a->options->rate > 0,
                            .report = !a->options->no_report};
     session_get_counts(a->session, &out->counts);
     snprintf(out->unseen, sizeof out->unseen, "%s", a->sampling.can.missing);
@@ -301,10 +340,13 @@ static int run(const struct cli_call *call)
         return cli_usage("attach: which process? (-p PID)");
     if (o->pid == getpid())
         return cli_usage("attach: that is this command itself");
+    if (o->rate == 0 && (!o->events || !*o->events))
+        return cli_usage("attach: --rate 0 without -e EVENT watches nothing");
     a.sampling = (struct sampling){.outputs = &a.outputs, .call = call, .rate = o->rate};
     int rc = may_watch(a.pid, &err);
     if (rc < 0)
         return cli_fail("attach: %s", err.text);
+    probe_sweep();
     catch_signals(&open);
     rc = prepare(&a, call, &err);
     if (rc < 0) {
@@ -322,7 +364,7 @@ static int run(const struct cli_call *call)
 
 const struct cli_command cli_command_attach = {
     .name = "attach",
-    .summary = "sample a program that runs already",
+    .summary = "sample a program that runs already, and watch functions and marks in it",
     .args = "",
     .description =
         "Looks where process PID, its threads and its children are, as `oriel record` does, until "
@@ -330,7 +372,7 @@ const struct cli_command cli_command_attach = {
         "nothing is left in it when this command ends, whichever way. Without root, own programs "
         "only. The ring of a program whose recorder was killed is read too.",
     .examples =
-        "oriel attach -p 4711 --duration 10s\noriel attach -p $(pidof redis-server) -o r.oriel",
+        "oriel attach -p 4711 --duration 10s\noriel attach -p 4711 -e uprobe:parse_json\noriel attach -p $(pidof redis-server) -o r.oriel",
     .options = options,
     .options_size = sizeof(struct attach_options),
     .outlet = true,

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/doctor.h"
+#include "source/probe_options.h"
 #include "util/json.h"
 
 struct doctor_options {
@@ -51,6 +52,7 @@ static int run(const struct cli_call *call)
     const struct doctor_options *o = call->options;
     struct buf b;
     struct json j;
+    probe_sweep(); /* what a recorder that was killed left behind */
     buf_init(&b);
     json_init(&j, &b);
     if (o->json) {

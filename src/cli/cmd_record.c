@@ -637,7 +637,8 @@ static int run(const struct cli_call *call)
         cli_note("%s", err.text);
         return exit_code(rc);
     }
-    rc = probing_make(&r.probing, r.options->events, r.exe, r.options->returns, &err);
+    probe_sweep(); /* what one that was killed left behind */
+    rc = probing_make(&r.probing, r.options->events, r.exe, 0, r.options->returns, &err);
     if (rc == 0)
         rc = calling_make(&r.calling, r.options->calls, (uint32_t)r.options->calls_depth, r.exe,
                           &err);

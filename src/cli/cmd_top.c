@@ -21,6 +21,7 @@
 #include "cli/symbolize.h"
 #include "report/live.h"
 #include "session/artifact.h"
+#include "source/probe_options.h"
 #include "source/region_io.h"
 #include "util/utf8.h"
 
@@ -314,6 +315,7 @@ static int run(const struct cli_call *call)
     t.pidfd = (int)syscall(SYS_pidfd_open, (pid_t)o->pid, 0);
     if (t.pidfd < 0)
         return cli_fail("top: process %d does not exist", (int)o->pid);
+    probe_sweep(); /* what one that was killed left behind */
     catch_signals(&open);
     int rc = watch(&t, &err), status = CLI_OK;
     if (rc == 0) {

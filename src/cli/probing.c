@@ -36,6 +36,7 @@ struct work {
     struct probing *p;
     struct symbols *symbols;
     const char *program, *text; /* of the event */
+    int32_t pid;                /* that runs already; 0: it is to be started */
     enum probing_returns returns;
     struct asked asked;
     struct points points;
@@ -139,7 +140,8 @@ static int read_event(struct work *w, struct oriel_err *err)
         snprintf(name, sizeof name, "%.*s", (int)(colon - rest), rest);
         rest = colon + 1;
         a->named = true;
-        int rc = binary_find(name, w->program, a->binary, err);
+        int rc = w->pid ? binary_find_running(w->pid, name, a->binary, err)
+                        : binary_find(name, w->program, a->binary, err);
         if (rc < 0)
             return rc;
     }
@@ -423,17 +425,32 @@ static int add_points(struct work *w, struct oriel_err *err)
     return rc;
 }
 
+/* A mark that is not in the program: in a library. Those of a program that runs are known;
+ * else it may be that of C++. */
+static int find_elsewhere(struct work *w, const struct points_query *q, struct oriel_err *err)
+{
+    uint64_t at = 0;
+    int rc = 0;
+    bool more = w->pid ? binary_next_mapped(w->pid, &at, w->asked.binary)
+                       : binary_find("libstdc++.so.6", NULL, w->asked.binary, NULL) == 0;
+    while (more && w->points.count == 0) {
+        points_done(&w->points);
+        rc = points_find(w->symbols, w->asked.binary, q, &w->points, err);
+        if (rc < 0)
+            memset(&w->points, 0, sizeof w->points);
+        more = w->pid && w->points.count == 0 && binary_next_mapped(w->pid, &at, w->asked.binary);
+    }
+    return w->pid ? 0 : rc; /* files that cannot be read have no marks */
+}
+
 static int find_points(struct work *w, struct oriel_err *err)
 {
     const struct points_query q = {.kinds = 1u << w->asked.kind,
                                    .pattern = w->asked.pattern,
                                    .details = w->asked.kind == POINT_FUNCTION};
     int rc = points_find(w->symbols, w->asked.binary, &q, &w->points, err);
-    if (rc == 0 && w->points.count == 0 && w->asked.kind == POINT_USDT && !w->asked.named &&
-        binary_find("libstdc++.so.6", NULL, w->asked.binary, NULL) == 0) {
-        points_done(&w->points);
-        rc = points_find(w->symbols, w->asked.binary, &q, &w->points, err);
-    }
+    if (rc == 0 && w->points.count == 0 && w->asked.kind == POINT_USDT && !w->asked.named)
+        rc = find_elsewhere(w, &q, err);
     if (rc == 0 && w->points.count == 0) {
         points_done(&w->points);
         return err_set(
@@ -503,26 +520,33 @@ static int add_event(struct work *w, struct oriel_err *err)
 static void look_at_program(struct work *w)
 {
     const struct points_query q = {.kinds = 0, .pattern = ""};
-    if (points_find(w->symbols, w->program, &q, &w->points, NULL) < 0) {
-        w->p->throws = true; /* nobody knows */
+    if ((w->pid && binary_throws(w->pid)) ||
+        points_find(w->symbols, w->program, &q, &w->points, NULL) < 0) {
+        w->p->throws = true; /* or nobody knows */
         return;
     }
     w->p->throws = w->points.throws;
     points_done(&w->points);
 }
 
-int probing_make(struct probing *p, const char *events, const char *program, int returns,
-                 struct oriel_err *err)
+int probing_make(struct probing *p, const char *events, const char *program, int32_t pid,
+                 int returns, struct oriel_err *err)
 {
-    char text[2048];
-    struct work w = {
-        .p = p, .program = program, .text = text, .returns = (enum probing_returns)returns};
+    char text[2048], running[BINARY_PATH_BYTES];
+    struct work w = {.p = p,
+                     .program = pid ? running : program,
+                     .pid = pid,
+                     .text = text,
+                     .returns = (enum probing_returns)returns};
     memset(p, 0, sizeof *p);
     arena_init(&p->arena);
     if (!events || !*events)
         return 0;
+    int rc = pid ? binary_find_running(pid, NULL, running, err) : 0;
+    if (rc < 0)
+        return rc;
     buf_init(&w.fetch);
-    int rc = binary_symbols(&w.symbols);
+    rc = binary_symbols(&w.symbols);
     if (rc < 0)
         return err_set(err, rc, "probes: out of memory");
     look_at_program(&w);
@@ -551,21 +575,22 @@ int probing_make(struct probing *p, const char *events, const char *program, int
 void probing_start(struct probing *p, struct session *s, int32_t pid, bool running)
 {
     struct oriel_err err = {0};
+    const char *who = running ? "attach" : "record";
     if (p->places.count == 0)
         return;
     p->options.pid = pid;
     p->options.running = running;
     int rc = session_add_source(s, &source_probe, &p->options, &err);
     if (rc < 0) {
-        cli_note("record: no probes: %s", err.text);
+        cli_note("%s: no probes: %s", who, err.text);
         (void)artifact_set(session_catalog(s), "oriel.probe.missing", err.text);
     } else if (p->stepped) {
-        cli_note("record: %u of %zu probes are single-stepped, which costs some 20 times a trap "
+        cli_note("%s: %u of %zu probes are single-stepped, which costs some 20 times a trap "
                  "(docs/PROBES.md)",
-                 p->stepped, p->places.count);
+                 who, p->stepped, p->places.count);
     }
     if (rc == 0 && p->endless)
-        cli_note("record: the ends of %u functions are not known: they are seen as events",
+        cli_note("%s: the ends of %u functions are not known: they are seen as events", who,
                  p->endless);
 }
 

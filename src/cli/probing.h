@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * From the words of `record -e` to what source/probe watches.
+ * From the words of `-e` (record, attach) to what source/probe watches.
  *
  *   usdt:[BINARY:]PROVIDER:NAME[%TYPES]
  *   uprobe:[BINARY:]FUNCTION[%TYPES[->TYPE]]
@@ -36,11 +36,12 @@ struct probing {
     bool throws;      /* exceptions may pass functions of the program */
 };
 
-/* `events`: one for each line; NULL or "": nothing is watched. `program`: the file that is run. 0,
+/* `events`: one for each line; NULL or "": nothing is watched. `program`: the file that is run;
+ * or `pid`, not 0: the process that runs already, whose files are then those it has mapped. 0,
  * ORIEL_EINVAL (not understood), ORIEL_ENOTFOUND (nothing matches), and what points_find answers;
  * with a line. Call probing_done in every case. */
-int probing_make(struct probing *p, const char *events, const char *program, int returns,
-                 struct oriel_err *err);
+int probing_make(struct probing *p, const char *events, const char *program, int32_t pid,
+                 int returns, struct oriel_err *err);
 /* Watch, before the first step of `s`; `p` must outlive it. What the kernel refuses is
  * told in a line and in the recording, which goes on without. */
 void probing_start(struct probing *p, struct session *s, int32_t pid, bool running);

@@ -54,6 +54,10 @@ struct probe_options {
 };
 enum { PROBE_DEFS_MAX = 2000, PROBE_PLACES_MAX = 16384 };
 
+/* Events of the kernel that recorders left which were killed: remove them. They hurt nobody,
+ * as no program stops at them any more. Does nothing without the rights to tracefs. */
+void probe_sweep(void);
+
 /* Beside the first source of a session; its options are a struct probe_options. */
 extern const struct source source_probe;
 

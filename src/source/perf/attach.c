@@ -6,71 +6,15 @@
  * that the kernel writes about every one that did.
  */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
-#include "base/os.h"
 #include "source/perf/perf.h"
+#include "source/tasks.h"
 
-enum { ROUNDS_MAX = 16, DEPTH_MAX = 64, CHILDREN_BYTES = 16384, SETTLE_NS = 1000000 };
-
-struct look {
-    int (*each)(void *user, int32_t pid, int32_t tid);
-    void *user;
-};
-
-static int look_at_process(const struct look *l, int32_t pid, unsigned depth);
-
-/* "12 13 14 " */
-static int look_at_children(const struct look *l, int32_t pid, int32_t tid, unsigned depth)
-{
-    char path[64], *text = mem_alloc(CHILDREN_BYTES), *at = text;
-    int rc = 0;
-    if (!text)
-        return -ENOMEM;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, tid);
-    if (os_read_file(path, text, CHILDREN_BYTES) <= 0)
-        text[0] = 0;
-    while (rc == 0) {
-        char *end;
-        long child = strtol(at, &end, 10);
-        if (end == at || child <= 0 || child > INT32_MAX)
-            break;
-        rc = look_at_process(l, (int32_t)child, depth + 1);
-        rc = rc == -ESRCH || rc == -EACCES || rc == -EPERM ? 0 : rc; /* ended, or not ours */
-        at = end;
-    }
-    mem_free(text);
-    return rc;
-}
-
-static int look_at_process(const struct look *l, int32_t pid, unsigned depth)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    if (!tasks)
-        return -ESRCH;
-    int rc = 0;
-    for (struct dirent *t; rc == 0 && (t = readdir(tasks)) != NULL;) {
-        int32_t tid = (int32_t)strtol(t->d_name, NULL, 10);
-        if (tid <= 0)
-            continue;
-        rc = l->each(l->user, pid, tid);
-        if (rc == -ESRCH && tid != pid)
-            rc = 0; /* it ended */
-        if (rc == 0 && depth < DEPTH_MAX)
-            rc = look_at_children(l, pid, tid, depth);
-    }
-    closedir(tasks);
-    return rc;
-}
+enum { ROUNDS_MAX = 16, SETTLE_NS = 1000000 };
 
 struct adding {
     struct perf_events *e;
@@ -99,8 +43,7 @@ int perf_attach_threads(struct perf_events *e, const struct perf_event_attr *att
                         enum perf_event_kind kind)
 {
     struct adding a = {.e = e, .attr = attr, .kind = kind};
-    const struct look l = {add_thread, &a};
-    return look_at_process(&l, pid, 0);
+    return tasks_each(pid, add_thread, &a);
 }
 
 /* Threads that have our events because who started them has. The records stay
@@ -136,9 +79,8 @@ int perf_attach_rest(struct perf_events *e, const struct perf_event_attr *attr, 
     assert(!attr->disabled);
     for (unsigned round = 0; rc == 0 && round < ROUNDS_MAX; round++) {
         struct adding a = {.e = e, .attr = attr, .kind = PERF_EVENT_CPU, .only_look = true};
-        const struct look l = {add_thread, &a};
         rc = note_forks(e);
-        rc = rc == 0 ? look_at_process(&l, pid, 0) : rc;
+        rc = rc == 0 ? tasks_each(pid, add_thread, &a) : rc;
         if (rc < 0 || a.new == 0)
             break;
         /* A thread is seen in /proc a moment before its record is in the ring. */
@@ -146,7 +88,7 @@ int perf_attach_rest(struct perf_events *e, const struct perf_event_attr *attr, 
         (void)nanosleep(&moment, NULL);
         a.only_look = false;
         rc = note_forks(e);
-        rc = rc == 0 ? look_at_process(&l, pid, 0) : rc;
+        rc = rc == 0 ? tasks_each(pid, add_thread, &a) : rc;
     }
     return rc == -ESRCH ? 0 : rc; /* it ended meanwhile: what was seen is seen */
 }

@@ -4,11 +4,8 @@
  * ring per CPU takes them all, together with who starts, ends and execs.
  */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -44,7 +41,7 @@ static void describe(struct perf_event_attr *a, const struct probe_options *o)
                                   .type = PERF_TYPE_TRACEPOINT,
                                   .sample_period = 1,
                                   .sample_type = SAMPLE_TYPE,
-                                  .disabled = 1,
+                                  .disabled = !o->running,
                                   .inherit = 1,
                                   .enable_on_exec = !o->running,
                                   .use_clockid = 1,
@@ -90,12 +87,9 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
     return ioctl((int)fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) == 0 ? 0 : -errno;
 }
 
-/* First what says who lives, then every place. */
-static int add_thread(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
-                      int32_t tid)
+int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid)
 {
-    struct perf_event_attr a, life;
-    describe(&a, o);
+    struct perf_event_attr life;
     describe(&life, o);
     life.type = PERF_TYPE_SOFTWARE;
     life.config = PERF_COUNT_SW_DUMMY;
@@ -103,32 +97,28 @@ static int add_thread(struct hooks *h, const struct probe_options *o, const uint
     int rc = 0;
     for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
         rc = add(h, &life, tid, cpu, UINT32_MAX);
-    for (uint32_t i = 0; i < o->place_count && rc == 0; i++) {
-        a.config = ids[i];
-        for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
-            if (h->rings[cpu].base)
-                rc = add(h, &a, tid, cpu, i);
-    }
     return rc;
 }
 
-static int add_threads(struct hooks *h, const struct probe_options *o, const uint32_t *ids)
+int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t place,
+                    int32_t tid)
 {
-    char path[64];
-    if (!o->running)
-        return add_thread(h, o, ids, o->pid);
-    snprintf(path, sizeof path, "/proc/%d/task", o->pid);
-    DIR *tasks = opendir(path);
-    int rc = tasks ? 0 : -ESRCH;
-    for (struct dirent *t; rc == 0 && (t = readdir(tasks)) != NULL;) {
-        int32_t tid = (int32_t)strtol(t->d_name, NULL, 10);
-        if (tid > 0)
-            rc = add_thread(h, o, ids, tid);
-        if (rc == -ESRCH && tid != o->pid)
-            rc = 0; /* it ended */
-    }
-    if (tasks)
-        closedir(tasks);
+    struct perf_event_attr a;
+    describe(&a, o);
+    a.config = id;
+    int rc = 0;
+    for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
+        if (h->rings[cpu].base)
+            rc = add(h, &a, tid, cpu, place);
+    return rc;
+}
+
+static int add_thread(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+                      int32_t tid)
+{
+    int rc = hooks_add_life(h, o, tid);
+    for (uint32_t i = 0; i < o->place_count && rc == 0; i++)
+        rc = hooks_add_place(h, o, ids[i], i, tid);
     return rc;
 }
 
@@ -165,7 +155,9 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *i
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     h->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
     h->rings = mem_calloc(h->ring_count, sizeof *h->rings);
-    int rc = h->rings ? add_threads(h, o, ids) : -ENOMEM;
+    int rc = !h->rings    ? -ENOMEM
+             : o->running ? hooks_attach(h, o, ids)
+                          : add_thread(h, o, ids, o->pid);
     if (rc < 0) {
         hooks_close(h);
         return explain(rc, o, err);
@@ -175,8 +167,6 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *i
         if (h->rings[i].base)
             h->rings[kept++] = h->rings[i];
     h->ring_count = kept;
-    for (size_t i = 0; o->running && i < h->fds.count; i++)
-        (void)ioctl(h->fds.items[i], PERF_EVENT_IOC_ENABLE, 0);
     return 0;
 }
 
@@ -234,6 +224,7 @@ static void decode_body(const uint8_t *at, size_t bytes, uint16_t misc, struct h
         out->pid = ids[0];
         out->parent_pid = ids[1];
         out->tid = ids[2];
+        out->parent_tid = ids[3];
         break;
     case PERF_RECORD_LOST:
         out->good = bytes >= 16;
@@ -278,7 +269,8 @@ void hooks_begin(struct hooks *h)
 {
     for (unsigned i = 0; i < h->ring_count; i++)
         /* Pairs with the kernel's barrier before it moves the head. */
-        h->rings[i].head = __atomic_load_n(&page_of(&h->rings[i])->data_head, __ATOMIC_ACQUIRE);
+        if (h->rings[i].base)
+            h->rings[i].head = __atomic_load_n(&page_of(&h->rings[i])->data_head, __ATOMIC_ACQUIRE);
 }
 
 void hooks_end(struct hooks *h)
@@ -292,9 +284,9 @@ static const uint8_t *peek(struct hook_ring *r, size_t *out_bytes)
 {
     struct perf_event_header h;
     uint64_t mask = r->data_bytes - 1, available = r->head - r->tail, at = r->tail & mask;
-    uint8_t *data = r->base + page_of(r)->data_offset;
     if (available < sizeof h)
-        return NULL;
+        return NULL; /* also where no ring is mapped yet */
+    uint8_t *data = r->base + page_of(r)->data_offset;
     memcpy(&h, data + at, sizeof h); /* 8-aligned: a header never wraps */
     if (h.size < sizeof h || h.size > available) {
         r->tail = r->head;

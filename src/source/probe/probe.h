@@ -5,6 +5,7 @@
  *
  *   tracefs.c  tells the kernel where, and takes it back
  *   events.c   opens what was told for one program, its threads and children
+ *   attach.c   the same for one that runs already
  *   format.c   what the kernel writes
  *   frames.c   entries and returns to spans, by the stack pointer
  *   source.c   hits -> records in a batch
@@ -59,11 +60,15 @@ struct hooks {
 int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
                struct oriel_err *err);
 void hooks_close(struct hooks *h);
+/* Open what says who lives, or one place, for one thread. Negative numbers of the kernel. */
+int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid);
+int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t place,
+                    int32_t tid);
 
 /* One record of a ring. */
 struct hook_record {
     uint32_t type; /* of the kernel */
-    int32_t pid, tid, parent_pid;
+    int32_t pid, tid, parent_pid, parent_tid;
     uint64_t time_ns, id, lost;
     const uint8_t *raw;
     size_t raw_bytes;
@@ -76,6 +81,11 @@ bool hooks_next(struct hooks *h, uint64_t horizon_ns, struct hook_record *out);
 void hooks_end(struct hooks *h);
 /* Decode; `at` holds the whole record. */
 void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
+
+/* ---- attach.c ---- */
+
+/* All threads of a process that runs, and of its children. As above. */
+int hooks_attach(struct hooks *h, const struct probe_options *o, const uint32_t *ids);
 
 /* ---- frames.c ---- */
 
