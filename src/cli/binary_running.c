@@ -9,14 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cli/binary.h"
 
 struct mapping {
     uint64_t begin, end, inode;
-    unsigned major, minor;
     bool executable;
     char path[BINARY_PATH_BYTES];
 };
@@ -32,8 +30,8 @@ static bool read_mapping(const char *line, struct mapping *out)
         return false;
     out->executable = at[3] == 'x';
     (void)strtoull(at + 5, &at, 16); /* offset */
-    out->major = (unsigned)strtoul(at, &at, 16);
-    out->minor = *at == ':' ? (unsigned)strtoul(at + 1, &at, 16) : 0;
+    at += strspn(at, " ");
+    at += strcspn(at, " "); /* the device: file systems in layers tell another one than stat does */
     out->inode = strtoull(at, &at, 10);
     at += strspn(at, " ");
     size_t n = strcspn(at, "\n");
@@ -46,6 +44,7 @@ static bool read_mapping(const char *line, struct mapping *out)
     return true;
 }
 
+/* Should another file system have the same number by the same name, there is no hit in it. */
 static bool is_same(const char *path, const struct mapping *m)
 {
     struct stat st;

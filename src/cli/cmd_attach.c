@@ -371,8 +371,8 @@ const struct cli_command cli_command_attach = {
         "it ends, --duration is over or Ctrl-C. The program is not stopped and does not notice; "
         "nothing is left in it when this command ends, whichever way. Without root, own programs "
         "only. The ring of a program whose recorder was killed is read too.",
-    .examples =
-        "oriel attach -p 4711 --duration 10s\noriel attach -p 4711 -e uprobe:parse_json\noriel attach -p $(pidof redis-server) -o r.oriel",
+    .examples = "oriel attach -p 4711 --duration 10s\noriel attach -p 4711 -e "
+                "uprobe:parse_json\noriel attach -p $(pidof redis-server) -o r.oriel",
     .options = options,
     .options_size = sizeof(struct attach_options),
     .outlet = true,
