@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "cli/cli.h"
+#include "cli/jit_file.h"
 #include "symbol/symbol.h"
 
 struct wanted {
@@ -84,14 +85,19 @@ static int put_lines(struct model_stacks *s, struct model_place *p, const struct
     return model_place_set_lines(s, p, lines, n);
 }
 
-static bool ask(struct question *q, const struct model_stacks *s, uint32_t module,
+static bool ask(struct question *q, const struct model_catalog *c, uint32_t module,
                 struct symbols_module *out)
 {
+    const struct model_stacks *s = &c->stacks;
     const struct model_module *m = s->modules[module];
+    uint64_t not_before_ns = 0;
     if (!collect(s, m->kind, module, &q->wanted))
         return false;
     q->addresses = mem_calloc(q->wanted.count + 1, sizeof *q->addresses);
-    q->path = mem_strndup(m->path.p, m->path.n);
+    if (m->kind == MODEL_MODULE_JIT && q->wanted.count)
+        q->path = jit_file(c, m, &not_before_ns);
+    else
+        q->path = mem_strndup(m->path.p, m->path.n);
     if (!q->addresses || !q->path)
         return false;
     for (size_t i = 0; i < q->wanted.count; i++)
@@ -100,7 +106,9 @@ static bool ask(struct question *q, const struct model_stacks *s, uint32_t modul
                                    .build_id = m->build_id_bytes ? m->build_id : NULL,
                                    .build_id_bytes = m->build_id_bytes,
                                    .addresses = q->addresses,
-                                   .count = q->wanted.count};
+                                   .count = q->wanted.count,
+                                   .jit = m->kind == MODEL_MODULE_JIT,
+                                   .not_before_ns = not_before_ns};
     return true;
 }
 
@@ -110,6 +118,9 @@ static int take_answers(struct model_stacks *s, const struct question *q,
     if (say && a->text[0])
         cli_note("%s", a->text);
     for (size_t i = 0; i < a->count && i < q->wanted.count; i++) {
+        const struct model_place *p = q->wanted.items[i].place;
+        if (a->items[i].count == 0 && s->modules[p->module]->kind == MODEL_MODULE_JIT)
+            continue; /* it may be told yet */
         int rc = put_lines(s, q->wanted.items[i].place, r, &a->items[i]);
         if (rc < 0)
             return rc;
@@ -138,16 +149,17 @@ static int resolve(struct model_stacks *s, struct question *q, struct symbols_mo
     return rc;
 }
 
-static int symbolize_files(struct model_stacks *s, bool say)
+static int symbolize_files(struct model_catalog *c, bool say)
 {
+    struct model_stacks *s = &c->stacks;
     struct question *q = mem_calloc(s->module_count + 1, sizeof *q);
     struct symbols_module *modules = mem_calloc(s->module_count + 1, sizeof *modules);
     size_t n = 0;
     int rc = q && modules ? 0 : ORIEL_ENOMEM;
     for (uint32_t i = 0; rc == 0 && i < s->module_count; i++) {
-        if (s->modules[i]->kind != MODEL_MODULE_FILE)
+        if (s->modules[i]->kind != MODEL_MODULE_FILE && s->modules[i]->kind != MODEL_MODULE_JIT)
             continue;
-        if (!ask(&q[n], s, i, &modules[n]))
+        if (!ask(&q[n], c, i, &modules[n]))
             rc = ORIEL_ENOMEM;
         else if (q[n].wanted.count)
             n++;
@@ -244,7 +256,7 @@ static int symbolize_kernel(struct model_catalog *c)
 int symbolize(struct model_catalog *c, bool say)
 {
     assert(c);
-    int rc = symbolize_files(&c->stacks, say);
+    int rc = symbolize_files(c, say);
     int kernel = symbolize_kernel(c);
     return rc < 0 ? rc : kernel;
 }

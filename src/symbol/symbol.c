@@ -15,6 +15,7 @@
 #include "symbol/child.h"
 #include "symbol/find.h"
 #include "symbol/inside.h"
+#include "symbol/jit.h"
 #include "symbol/table.h"
 
 struct symbols {
@@ -219,8 +220,12 @@ static int run_child(struct asking *a, struct asked asked, struct buf *out,
     struct child_options options = {.timeout_ms = s->options.timeout_ms,
                                     .memory_bytes = s->options.memory_bytes,
                                     .open = finder_open,
-                                    .ctx = &s->finder};
-    int fd = finder_open_file(a->module->path);
+                                    .ctx = &s->finder,
+                                    .run = a->module->jit ? jit_run : NULL};
+    int fd = a->module->jit ? jit_open(a->module->path, a->module->not_before_ns)
+                            : finder_open_file(a->module->path);
+    if (fd < 0 && a->module->jit)
+        return ORIEL_ENOTFOUND; /* few tell what they make */
     int rc = finder_start(&s->finder, a->module->path);
     s->stats.missing += fd < 0;
     if (rc == 0)

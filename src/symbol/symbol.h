@@ -43,12 +43,16 @@ bool symbols_cache_dir(const char *xdg_cache_home, const char *home, char *out, 
 
 /* What is asked of one module. */
 struct symbols_module {
-    const char *path;        /* as the process mapped it */
+    const char *path;        /* as the process mapped it; of code made at run time: jit.h */
     const uint8_t *build_id; /* of what ran; NULL when unknown */
     size_t build_id_bytes;
     const uint64_t *addresses; /* sorted; as in the ELF file: pc minus load bias, and
                                 * minus 1 already where it is a return address */
     size_t count;
+    /* Code made at run time: addresses are those of the process, and nothing is
+     * kept. A file that was last written before this time (unix) is another's. */
+    bool jit;
+    uint64_t not_before_ns;
 };
 
 /* One source line of an address. Strings are ids of the result's table, 0 = "". */

@@ -25,6 +25,8 @@ enum {
     SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
 };
 
+static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns);
+
 static int perf_open(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err)
 {
@@ -48,8 +50,10 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     size_t at = 0;
     uint64_t tid, pid;
     while (map_next(&p->events.attached, &at, &tid, &pid))
-        if (tid == pid)
+        if (tid == pid) { /* first whose it is: code made at run time has an owner */
+            (void)process_of(p, (int32_t)pid, now.unix_ns);
             (void)spaces_read(&p->spaces, (int32_t)pid);
+        }
     return 0;
 }
 
