@@ -128,11 +128,21 @@ static int take_answers(struct model_stacks *s, const struct question *q,
     return 0;
 }
 
+/* How long the user lets debuginfod clients wait, as elfutils' own read it; 0: not said. */
+static uint32_t debuginfod_ms(void)
+{
+    const char *text = getenv("DEBUGINFOD_TIMEOUT");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+    return seconds > 0 && seconds <= 3600 ? (uint32_t)seconds * 1000 : 0;
+}
+
 static int resolve(struct model_stacks *s, struct question *q, struct symbols_module *modules,
                    size_t n, bool say)
 {
     char cache[4096];
-    struct symbols_options o = {.size = sizeof o, .debuginfod_urls = getenv("DEBUGINFOD_URLS")};
+    struct symbols_options o = {.size = sizeof o,
+                                .debuginfod_urls = getenv("DEBUGINFOD_URLS"),
+                                .debuginfod_ms = debuginfod_ms()};
     struct symbols *symbols = NULL;
     struct symbols_result result;
     if (symbols_cache_dir(getenv("XDG_CACHE_HOME"), getenv("HOME"), cache, sizeof cache))

@@ -21,6 +21,6 @@ void cache_store(const char *dir, struct bytes build_id, const char *suffix, str
 bool cache_name(struct bytes build_id, char *out, size_t n);
 
 #define CACHE_TABLE ".symbols"
-#define CACHE_ASKED ".asked" /* what a debuginfod server said: a path, or nothing */
+#define CACHE_ASKED ".asked" /* what a debuginfod server said, and when */
 
 #endif

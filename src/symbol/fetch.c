@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Asking a debuginfod server, through elfutils' own client: it knows https,
- * redirects and its cache. Bounded by one deadline; what was answered is kept,
- * so that a slow server is waited for once. Runs a program; in the parent.
+ * redirects and its cache. All questions of a finder together take a bounded
+ * time; what was answered is kept for a while, so that a slow server is not
+ * waited for again and again. Runs a program; in the parent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,11 @@
 #include "symbol/cache.h"
 #include "symbol/find.h"
 #include "symbol/table.h"
+
+enum {
+    NO_IS_KEPT_S = 24 * 3600, /* distributions publish debug information late */
+    LATE_IS_KEPT_S = 600
+};
 
 /* The environment with our server and timeout. NULL: out of memory. */
 static char **make_environment(const struct symbols_options *o, struct buf *texts)
@@ -90,23 +97,86 @@ static size_t read_line(int fd, uint64_t deadline_ns, char *out, size_t n)
     return done;
 }
 
-static bool run_client(const struct symbols_options *o, char *hex, char *out, size_t n)
+enum said { SAID_NOTHING, SAID_NO, SAID_LATE, SAID_PATH };
+
+static enum said run_client(const struct symbols_options *o, char *hex, uint64_t deadline_ns,
+                            char *out, size_t n)
 {
     int ends[2], status = 0;
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return false;
+        return SAID_NOTHING;
     bool started = start_client(o, hex, ends[1], &pid);
     close(ends[1]);
     size_t got = 0;
     if (started) {
-        got = read_line(ends[0], clock_mono_ns() + (uint64_t)o->debuginfod_ms * 1000000, out, n);
+        got = read_line(ends[0], deadline_ns, out, n);
         kill(pid, SIGKILL); /* it has spoken, or it is late */
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
     }
     close(ends[0]);
-    return got > 0 && out[0] == '/';
+    if (got > 0 && out[0] == '/')
+        return SAID_PATH;
+    /* A client that is not there will not be there in a minute either. */
+    return started && clock_mono_ns() < deadline_ns ? SAID_NO : SAID_LATE;
+}
+
+/* ---- what was said before: "SECONDS WHAT", a path, "no" or "late" ---- */
+
+static enum said recall(const struct symbols_options *o, struct bytes build_id, char *out, size_t n)
+{
+    struct buf b;
+    enum said said = SAID_NOTHING;
+    buf_init(&b);
+    bool known = cache_load(o->cache_dir, build_id, CACHE_ASKED, &b);
+    buf_putc(&b, 0);
+    if (known && !b.failed) {
+        char *what;
+        uint64_t then_s = strtoull(b.data, &what, 10), now_s = clock_unix_ns() / 1000000000u;
+        uint64_t age_s = now_s > then_s ? now_s - then_s : 0;
+        what += *what == ' ';
+        /* The client drops from its own cache what nobody asked for lately. */
+        if (what[0] == '/' && strlen(what) < n && access(what, R_OK) == 0) {
+            memcpy(out, what, strlen(what) + 1);
+            said = SAID_PATH;
+        } else if (strcmp(what, "no") == 0 && age_s < NO_IS_KEPT_S) {
+            said = SAID_NO;
+        } else if (strcmp(what, "late") == 0 && age_s < LATE_IS_KEPT_S) {
+            said = SAID_LATE;
+        }
+    }
+    buf_done(&b);
+    return said;
+}
+
+static void remember(const struct symbols_options *o, struct bytes build_id, enum said said,
+                     const char *path)
+{
+    struct buf b;
+    buf_init(&b);
+    buf_printf(&b, "%llu %s", (unsigned long long)(clock_unix_ns() / 1000000000u),
+               said == SAID_PATH ? path
+               : said == SAID_NO ? "no"
+                                 : "late");
+    if (!b.failed && said != SAID_NOTHING)
+        cache_store(o->cache_dir, build_id, CACHE_ASKED,
+                    (struct bytes){(const uint8_t *)b.data, b.size}, o->cache_max_bytes);
+    buf_done(&b);
+}
+
+static bool may_ask(const struct finder *f)
+{
+    const struct symbols_options *o = f->options;
+    return o->debuginfod_urls && *o->debuginfod_urls &&
+           f->asking_ns < (uint64_t)o->debuginfod_ms * 1000000;
+}
+
+bool finder_would_fetch(const struct finder *f, struct bytes build_id)
+{
+    char path[4096];
+    return may_ask(f) && build_id.n > 0 &&
+           recall(f->options, build_id, path, sizeof path) == SAID_NOTHING;
 }
 
 static bool was_asked(struct finder *f, const char *hex)
@@ -127,22 +197,16 @@ bool finder_fetch(struct finder *f, struct bytes build_id, char *out, size_t n)
 {
     const struct symbols_options *o = f->options;
     char hex[TABLE_ID_MAX * 2 + 1];
-    struct buf said;
     if (!o->debuginfod_urls || !*o->debuginfod_urls || !cache_name(build_id, hex, sizeof hex))
         return false;
-    buf_init(&said);
-    bool known = cache_load(o->cache_dir, build_id, CACHE_ASKED, &said);
-    bool found = known && said.size > 0 && said.size < n && said.data[0] == '/';
-    if (found) {
-        memcpy(out, said.data, said.size);
-        out[said.size] = 0;
-    }
-    buf_done(&said);
-    if (known || was_asked(f, hex))
-        return found;
+    enum said said = recall(o, build_id, out, n);
+    if (said != SAID_NOTHING || !may_ask(f) || was_asked(f, hex))
+        return said == SAID_PATH;
+    uint64_t begin_ns = clock_mono_ns();
     f->stats->asked_servers++;
-    found = run_client(o, hex, out, n);
-    cache_store(o->cache_dir, build_id, CACHE_ASKED,
-                (struct bytes){(const uint8_t *)out, found ? strlen(out) : 0}, o->cache_max_bytes);
-    return found;
+    said =
+        run_client(o, hex, begin_ns + (uint64_t)o->debuginfod_ms * 1000000 - f->asking_ns, out, n);
+    f->asking_ns += clock_mono_ns() - begin_ns;
+    remember(o, build_id, said, out);
+    return said == SAID_PATH;
 }

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "symbol/cache.h"
 #include "symbol/find.h"
 #include "test.h"
 
@@ -35,8 +37,8 @@ TEST(a_server_is_asked_once_and_its_answer_kept)
     char out[4096], expected[4096];
     struct finder f = with_client(
         &o, "[ \"$1 $2 $DEBUGINFOD_URLS\" = 'debuginfo abcdef http://127.0.0.1:1/' ] || exit 1\n"
-            "echo \"$0.debug\"");
-    snprintf(expected, sizeof expected, "%s.debug", client);
+            "echo \"$0\"");
+    snprintf(expected, sizeof expected, "%s", client);
     CHECK(finder_fetch(&f, id, out, sizeof out));
     CHECK_STR(out, expected);
     CHECK(finder_fetch(&f, id, out, sizeof out));
@@ -47,6 +49,59 @@ TEST(a_server_is_asked_once_and_its_answer_kept)
     CHECK_EQ(stats.asked_servers, 1);
     finder_done(&f);
     finder_done(&later);
+}
+
+TEST(what_the_client_dropped_from_its_cache_is_asked_for_again)
+{
+    struct symbols_options o;
+    char out[4096];
+    struct finder f = with_client(&o, "echo \"$0.gone\"");
+    CHECK(finder_fetch(&f, id, out, sizeof out));
+    struct finder later = {.options = &o, .stats = &stats};
+    CHECK(finder_fetch(&later, id, out, sizeof out));
+    CHECK_EQ(stats.asked_servers, 2);
+    finder_done(&f);
+    finder_done(&later);
+}
+
+/* As kept by a run of another day. */
+static void say_before(const struct symbols_options *o, const char *text)
+{
+    cache_store(o->cache_dir, id, CACHE_ASKED, (struct bytes){(const uint8_t *)text, strlen(text)},
+                o->cache_max_bytes);
+}
+
+TEST(a_no_of_long_ago_is_none)
+{
+    struct symbols_options o;
+    char out[4096], text[64];
+    struct finder f = with_client(&o, "echo \"$0\"");
+    snprintf(text, sizeof text, "%llu no", (unsigned long long)(clock_unix_ns() / 1000000000 - 60));
+    say_before(&o, text);
+    CHECK(!finder_would_fetch(&f, id));
+    CHECK(!finder_fetch(&f, id, out, sizeof out));
+    snprintf(text, sizeof text, "%llu late",
+             (unsigned long long)(clock_unix_ns() / 1000000000 - 3600));
+    say_before(&o, text);
+    CHECK(finder_would_fetch(&f, id));
+    say_before(&o, "1000 no");
+    CHECK(finder_would_fetch(&f, id));
+    CHECK(finder_fetch(&f, id, out, sizeof out));
+    CHECK(!finder_would_fetch(&f, id));
+    finder_done(&f);
+}
+
+TEST(all_questions_together_have_one_deadline)
+{
+    static const uint8_t other_bytes[] = {1, 2, 3};
+    struct symbols_options o;
+    char out[4096];
+    struct finder f = with_client(&o, "exec sleep 86400");
+    o.debuginfod_ms = 100;
+    CHECK(!finder_fetch(&f, id, out, sizeof out));
+    CHECK(!finder_fetch(&f, (struct bytes){other_bytes, 3}, out, sizeof out));
+    CHECK_EQ(stats.asked_servers, 1);
+    finder_done(&f);
 }
 
 TEST(no_is_an_answer_too)

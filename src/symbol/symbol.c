@@ -143,7 +143,8 @@ static void load(struct asking *a)
     const struct table_header *h = a->table.header;
     a->known = h->build_id_bytes == a->build_id.n &&
                memcmp(h->build_id, a->build_id.p, a->build_id.n) == 0 &&
-               ((h->flags & TABLE_HAS_DWARF) || !finder_has_debug(o, a->build_id));
+               ((h->flags & TABLE_HAS_DWARF) || !(finder_has_debug(o, a->build_id) ||
+                                                  finder_would_fetch(&a->s->finder, a->build_id)));
 }
 
 /* Addresses that no segment holds. NULL: out of memory; *out_count: how many. */

@@ -25,7 +25,7 @@ struct symbols_options {
     const char *const *debug_dirs; /* NULL-terminated; /usr/lib/debug */
     const char *debuginfod_urls;   /* NULL or "": no server is asked */
     const char *debuginfod_find;   /* the client to run; "debuginfod-find" of the PATH */
-    uint32_t debuginfod_ms;        /* for one answer; 2,000. Asked once per build-id */
+    uint32_t debuginfod_ms;        /* for all answers together; 2,000 */
     uint32_t timeout_ms;           /* for one module; 10,000 */
     uint64_t memory_bytes;         /* for one module, beyond the file's size; 2 GiB */
 };
@@ -90,8 +90,8 @@ struct symbols_result {
 
 /* Answer all. 0, also when modules could not be read (see their code and text);
  * ORIEL_EINVAL (addresses not sorted); ORIEL_ENOMEM. *out is untouched on failure,
- * else to be ended with symbols_result_done. Bounded in time by timeout_ms and
- * debuginfod_ms per module. */
+ * else to be ended with symbols_result_done. Bounded in time by timeout_ms per
+ * module, and by debuginfod_ms. */
 int symbols_resolve(struct symbols *s, const struct symbols_module *modules, size_t count,
                     struct symbols_result *out);
 void symbols_result_done(struct symbols_result *r);
