@@ -26,6 +26,17 @@ enum {
     LATE_IS_KEPT_S = 600
 };
 
+/* The rest is the user's: where the client keeps what it got, and for how long. */
+static bool is_ours(const char *variable)
+{
+    static const char *const names[] = {
+        "DEBUGINFOD_URLS=", "DEBUGINFOD_TIMEOUT=", "DEBUGINFOD_PROGRESS=", "DEBUGINFOD_VERBOSE="};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
 /* The environment with our server and timeout. NULL: out of memory. */
 static char **make_environment(const struct symbols_options *o, struct buf *texts)
 {
@@ -36,7 +47,7 @@ static char **make_environment(const struct symbols_options *o, struct buf *text
     if (!env)
         return NULL;
     for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], "DEBUGINFOD_", 11) != 0)
+        if (!is_ours(environ[i]))
             env[kept++] = environ[i];
     buf_printf(texts, "DEBUGINFOD_TIMEOUT=%u", (o->debuginfod_ms + 999) / 1000);
     buf_putc(texts, 0);
