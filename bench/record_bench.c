@@ -8,6 +8,7 @@
 #include "bench.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <oriel/oriel.h>
 
@@ -20,6 +21,7 @@ static void *give_back(void *arg)
 {
     struct wire_region *h = arg;
     const struct timespec pause = {0, 20000};
+    prctl(PR_SET_TIMERSLACK, 1UL); /* else it sleeps four times as long */
     for (;;) {
         bool any = false;
         for (uint32_t i = 0; i < h->chunk_count; i++) {

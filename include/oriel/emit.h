@@ -62,6 +62,29 @@ ORIEL_INLINE uint64_t oriel_ticks(const struct oriel_thread *t)
     return oriel_abi_ticks_slow();
 }
 
+/* The same into a record: the two halves as the instruction gives them, which is
+ * one store more and two instructions less than joining them. */
+ORIEL_INLINE void oriel_put_ticks_inline(uint64_t *at)
+{
+#if defined(__x86_64__)
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    memcpy(at, &lo, 4);
+    ORIEL_SIGNAL_FENCE(); /* two stores; joined in a vector register they cost more */
+    memcpy((char *)at + 4, &hi, 4);
+#else
+    *at = oriel_ticks_inline();
+#endif
+}
+
+ORIEL_INLINE void oriel_put_ticks(uint64_t *at, const struct oriel_thread *t)
+{
+    if (ORIEL_LIKELY(t->clock == ORIEL_CLOCK_INLINE))
+        oriel_put_ticks_inline(at);
+    else
+        *at = oriel_abi_ticks_slow();
+}
+
 /* One record being written. Passed by value, so that it stays in registers. */
 struct oriel_emit {
     struct oriel_thread *thread;
@@ -73,11 +96,12 @@ struct oriel_emit {
 /* The time of a span's end. That the gate was open to inline code says which clock
  * it is: asked of a register, not of memory. A mark in the clock's place is not
  * seen here; the next begin or event sees it. */
-ORIEL_INLINE uint64_t oriel_end_ticks(struct oriel_emit e)
+ORIEL_INLINE void oriel_put_end_ticks(struct oriel_emit e)
 {
     if (ORIEL_LIKELY(e.open == ORIEL_GATE_INLINE))
-        return oriel_ticks_inline();
-    return oriel_abi_ticks_slow();
+        oriel_put_ticks_inline(e.words + 1);
+    else
+        e.words[1] = oriel_abi_ticks_slow();
 }
 
 /* Added to the bytes of a record that ends something: it may use room that is
@@ -143,31 +167,41 @@ ORIEL_INLINE void oriel_ctx_trace(struct oriel_thread *t, uint64_t hi, uint64_t 
 
 /* ---- span stack ---- */
 
+/* The entry that ends where `stack_bytes` of the stack are in use. */
+ORIEL_INLINE struct oriel_stack_entry *oriel_stack_entry_below(struct oriel_thread *t,
+                                                               size_t stack_bytes)
+{
+    return (struct oriel_stack_entry *)((char *)t->stack + stack_bytes) - 1;
+}
+
+/* Returns what was in use before: the place to pop to. */
 ORIEL_INLINE uint32_t oriel_stack_push(struct oriel_thread *t, uint64_t id, uint32_t site)
 {
     const uint64_t w3c = oriel_id_mix(id), site_and_flags = site;
-    const uint32_t depth = t->depth;
-    if (ORIEL_LIKELY(depth < ORIEL_STACK_DEPTH)) {
-        t->stack[depth].id = id;
-        memcpy(&t->stack[depth].site, &site_and_flags, 8); /* one store for both */
+    const size_t used = t->stack_bytes; /* wide: it goes into an address as it is */
+    if (ORIEL_LIKELY(used < ORIEL_STACK_BYTES)) {
+        struct oriel_stack_entry *top =
+            oriel_stack_entry_below(t, used + sizeof(struct oriel_stack_entry));
+        top->id = id;
+        memcpy(&top->site, &site_and_flags, 8); /* one store for both */
     }
     ORIEL_SIGNAL_FENCE(); /* what counts as on the stack is there */
-    t->depth = depth + 1;
-    if (depth == 0) /* no context is valid then */
+    t->stack_bytes = (uint32_t)used + ORIEL_STACK_ENTRY;
+    if (used == 0) /* no context is valid then */
         oriel_ctx_trace(t, t->trace_hi, w3c ^ t->trace_salt);
     memcpy(t->ctx.span_id, &w3c, 8);
     ORIEL_SIGNAL_FENCE();
     t->ctx.valid = 1;
-    return depth;
+    return (uint32_t)used;
 }
 
-/* Set the depth back to what it was before the push: also what heals the
- * stack after a longjmp over open scopes. */
-ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
+/* Back to what was in use before the push: also what heals the stack after a
+ * longjmp over open scopes. */
+ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t stack_bytes)
 {
-    t->depth = depth;
-    if (depth && ORIEL_LIKELY(depth <= ORIEL_STACK_DEPTH)) {
-        const struct oriel_stack_entry *top = &t->stack[depth - 1];
+    t->stack_bytes = stack_bytes;
+    if (stack_bytes && ORIEL_LIKELY(stack_bytes <= ORIEL_STACK_BYTES)) {
+        const struct oriel_stack_entry *top = oriel_stack_entry_below(t, stack_bytes);
         uint64_t w3c = top->site ? oriel_id_mix(top->id) : top->id;
         memcpy(t->ctx.span_id, &w3c, 8);
         ORIEL_SIGNAL_FENCE();
@@ -178,10 +212,16 @@ ORIEL_INLINE void oriel_stack_pop(struct oriel_thread *t, uint32_t depth)
     }
 }
 
+/* Number of open spans; more than ORIEL_STACK_DEPTH where the deepest have no entry. */
+ORIEL_INLINE uint32_t oriel_stack_depth(const struct oriel_thread *t)
+{
+    return t->stack_bytes / ORIEL_STACK_ENTRY;
+}
+
 /* Raw id of the current span of this thread, 0 if there is none. */
 ORIEL_INLINE uint64_t oriel_stack_top(const struct oriel_thread *t)
 {
-    uint32_t depth = t->depth;
+    uint32_t depth = oriel_stack_depth(t);
     if (depth == 0 || depth > ORIEL_STACK_DEPTH)
         return 0;
     return t->stack[depth - 1].site ? t->stack[depth - 1].id : 0;
@@ -195,10 +235,9 @@ ORIEL_INLINE struct oriel_emit oriel_begin_start(oriel_word word, size_t field_b
 {
     struct oriel_emit e = oriel_emit_start(16 + field_bytes);
     if (ORIEL_LIKELY(e.words)) {
-        uint64_t ticks = oriel_ticks(e.thread);
+        oriel_put_ticks(e.words + 1, e.thread);
         e.words[0] =
             ORIEL_RECORD_HEADER((16 + field_bytes) / 8, ORIEL_REC_BEGIN, 0, ORIEL_RECORDED(word));
-        e.words[1] = ticks;
     }
     return e;
 }
@@ -211,7 +250,7 @@ ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit e, oriel_wo
         __builtin_unreachable(); /* so a scope that ends in sight is not asked whether it began */
     /* The stack entry is complete before the gate opens, so a handler never
      * sees a span that was committed but is not on the stack. */
-    s.depth = oriel_stack_push(e.thread, s.id, ORIEL_RECORDED(word));
+    s.stack_bytes = oriel_stack_push(e.thread, s.id, ORIEL_RECORDED(word));
     oriel_emit_commit(e, end);
     return s;
 }
@@ -219,18 +258,17 @@ ORIEL_INLINE struct oriel_scope oriel_begin_commit(struct oriel_emit e, oriel_wo
 ORIEL_INLINE void oriel_end(struct oriel_scope *scope)
 {
     uint64_t id = scope->id;
-    uint32_t depth = scope->depth;
+    uint32_t stack_bytes = scope->stack_bytes;
     if (!id)
         return;
     struct oriel_emit e = oriel_emit_start(16 + ORIEL_EMIT_END);
     if (ORIEL_UNLIKELY(!e.words)) {
-        oriel_abi_end_lost(depth);
+        oriel_abi_end_lost(stack_bytes);
         return;
     }
-    uint64_t ticks = oriel_end_ticks(e);
+    oriel_put_end_ticks(e);
     e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)id);
-    e.words[1] = ticks;
-    oriel_stack_pop(e.thread, depth);
+    oriel_stack_pop(e.thread, stack_bytes);
     oriel_emit_commit(e, e.words + 2);
 }
 

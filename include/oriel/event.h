@@ -122,9 +122,8 @@ ORIEL_INLINE struct oriel_emit oriel_event_start(oriel_word word, uint32_t type,
 {
     struct oriel_emit e = oriel_emit_start(16 + field_bytes);
     if (ORIEL_LIKELY(e.words)) {
-        uint64_t ticks = oriel_ticks(e.thread);
+        oriel_put_ticks(e.words + 1, e.thread);
         e.words[0] = ORIEL_RECORD_HEADER((16 + field_bytes) / 8, type, 0, ORIEL_RECORDED(word));
-        e.words[1] = ticks;
     }
     return e;
 }

@@ -80,6 +80,12 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
         __attribute__((section("oriel_sites"), used)) = &ORIEL_NAME(oriel_site_, id)
 
 #define ORIEL_WORD_KNOWN(id, word) (word)
+/* Of a word that is not zero, without a tool: the id is there and needs no asking. */
+#define ORIEL_WORD_RECORDS(word)                                                                   \
+    do {                                                                                           \
+        if (!ORIEL_RECORDED(word))                                                                 \
+            __builtin_unreachable();                                                               \
+    } while (0)
 
 #else
 
@@ -106,6 +112,7 @@ template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORI
     ((word) >> ORIEL_WORD_ID_SHIFT == ORIEL_SITE_UNSEEN                                            \
          ? oriel_site_seen(&ORIEL_NAME(oriel_site_, id))                                           \
          : (word))
+#define ORIEL_WORD_RECORDS(word) ((void)(word)) /* a site first seen may turn out to be off */
 
 #endif
 
@@ -115,6 +122,8 @@ template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORI
     do {                                                                                           \
         if ((word)&0xffffu)                                                                        \
             ORIEL_PROBE(name, ORIEL_CELL(id), arg);                                                \
+        else                                                                                       \
+            ORIEL_WORD_RECORDS(word);                                                              \
     } while (0)
 
 #endif

@@ -115,7 +115,8 @@ static uintptr_t write_owner(const struct oriel_thread *t, uintptr_t at)
 static uintptr_t write_sync(struct oriel_thread *t, uintptr_t at)
 {
     uint64_t *w = (uint64_t *)at;
-    uint32_t depth = t->depth, kept = depth < ORIEL_STACK_DEPTH ? depth : ORIEL_STACK_DEPTH;
+    uint32_t depth = oriel_stack_depth(t),
+             kept = depth < ORIEL_STACK_DEPTH ? depth : ORIEL_STACK_DEPTH;
     uint32_t words = 2 + ORIEL_LOST_CAUSES + 1 + kept;
     w[0] = ORIEL_RECORD_HEADER(words, ORIEL_REC_SYNC, 0, 0);
     w[1] = oriel_ticks(t);

@@ -74,15 +74,15 @@ static struct oriel_gate *make_room(struct oriel_gate *g, size_t wanted)
  * are children of the span that was current there. */
 static void follow_context(struct oriel_thread *second, const struct oriel_thread *first)
 {
-    uint32_t depth = first->depth;
-    if (second->depth > 1)
+    uint32_t depth = oriel_stack_depth(first);
+    if (oriel_stack_depth(second) > 1)
         return;
-    second->depth = 0;
+    second->stack_bytes = 0;
     second->ctx.valid = 0; /* as it is wherever no span is current */
     if (depth && depth <= ORIEL_STACK_DEPTH) {
         second->stack[0] = first->stack[depth - 1];
         memcpy(second->ctx.trace_id, first->ctx.trace_id, 16);
-        second->depth = 1;
+        second->stack_bytes = ORIEL_STACK_ENTRY;
     }
 }
 
@@ -211,11 +211,11 @@ void oriel_abi_end(struct oriel_scope *scope)
     oriel_end(scope);
 }
 
-void oriel_abi_end_lost(uint32_t depth)
+void oriel_abi_end_lost(uint32_t stack_bytes)
 {
     struct oriel_thread *t = oriel_tls.thread;
-    if (t != &rec_null_thread && t->depth > depth)
-        oriel_stack_pop(t, depth);
+    if (t != &rec_null_thread && t->stack_bytes > stack_bytes)
+        oriel_stack_pop(t, stack_bytes);
 }
 
 void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
@@ -251,7 +251,7 @@ static void trace_of(const struct oriel_thread *t, uint64_t id, const struct ori
     if (parent && parent->id) {
         out->trace_hi = parent->trace_hi;
         out->trace_lo = parent->trace_lo;
-    } else if (!parent && t->depth) {
+    } else if (!parent && t->stack_bytes) {
         memcpy(&out->trace_hi, t->ctx.trace_id, 8);
         memcpy(&out->trace_lo, t->ctx.trace_id + 8, 8);
     } else {

@@ -284,11 +284,11 @@ TEST(the_end_of_a_span_that_finds_no_room_still_leaves_the_stack)
     recording_begin(&r, NULL);
     {
         ORIEL_SPAN("outer");
-        CHECK_EQ(oriel_tls.thread->depth, 1);
+        CHECK_EQ(oriel_tls.thread->stack_bytes, ORIEL_STACK_ENTRY);
         oriel_abi_end_lost(0);
-        CHECK_EQ(oriel_tls.thread->depth, 0);
+        CHECK_EQ(oriel_tls.thread->stack_bytes, 0);
         oriel_abi_end_lost(0);
-        CHECK_EQ(oriel_tls.thread->depth, 0);
+        CHECK_EQ(oriel_tls.thread->stack_bytes, 0);
     }
     recording_end(&r);
 }

@@ -34,7 +34,7 @@ static void push_context(struct oriel_thread *t, struct oriel_guard *g, uint64_t
     memcpy(&g->trace_lo, t->ctx.trace_id + 8, 8);
     g->id = id;
     g->flags = 1;
-    g->depth = oriel_stack_push(t, id, site);
+    g->stack_bytes = oriel_stack_push(t, id, site);
     ORIEL_SIGNAL_FENCE();
     t->ctx.valid = 0;
     ORIEL_SIGNAL_FENCE();
@@ -47,13 +47,13 @@ static void push_context(struct oriel_thread *t, struct oriel_guard *g, uint64_t
 
 static void pop_context(struct oriel_thread *t, const struct oriel_guard *g)
 {
-    if (t == &rec_null_thread || t->depth <= g->depth)
+    if (t == &rec_null_thread || t->stack_bytes <= g->stack_bytes)
         return;
     t->ctx.valid = 0;
     ORIEL_SIGNAL_FENCE();
     oriel_ctx_trace(t, g->trace_hi, g->trace_lo);
     ORIEL_SIGNAL_FENCE();
-    oriel_stack_pop(t, g->depth);
+    oriel_stack_pop(t, g->stack_bytes);
 }
 
 struct oriel_guard oriel_span_enter(const struct oriel_span *span)
@@ -95,7 +95,7 @@ struct oriel_span oriel_span_current(void)
     struct oriel_span s = {0, 0, 0, 0, 0};
     s.id = oriel_stack_top(t);
     if (s.id) {
-        s.site = t->stack[t->depth - 1].site;
+        s.site = t->stack[oriel_stack_depth(t) - 1].site;
         memcpy(&s.trace_hi, t->ctx.trace_id, 8);
         memcpy(&s.trace_lo, t->ctx.trace_id + 8, 8);
     }

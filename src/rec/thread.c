@@ -177,7 +177,7 @@ static void own_block(struct oriel_gate *g, uint32_t primary, bool fresh)
         primary = __atomic_add_fetch(&rec_runtime.shared->thread_serial, 1, __ATOMIC_RELAXED);
     t->primary = primary ? primary : t->serial;
     t->tid = tid;
-    t->depth = 0;
+    t->stack_bytes = 0;
     memset(&t->ctx, 0, sizeof t->ctx);
     t->ctx.flags = TRACE_FLAGS;
     memset(t->name, 0, sizeof t->name);
@@ -215,7 +215,7 @@ static void carry_stack(struct oriel_thread *t, const struct oriel_thread *befor
 {
     if (before == &rec_null_thread)
         return;
-    t->depth = before->depth;
+    t->stack_bytes = before->stack_bytes;
     memcpy(t->stack, before->stack, sizeof t->stack);
 }
 

@@ -277,9 +277,10 @@ TEST(inprocess_second_recording_holds_what_was_said_in_it_and_no_more)
         unlink(file_with(".oriel"));
         REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
         emit(22);
-        CHECK_EQ(oriel_tls.thread->depth, 1); /* the span above is still open */
+        CHECK_EQ(oriel_tls.thread->stack_bytes,
+                 ORIEL_STACK_ENTRY); /* the span above is still open */
     }
-    CHECK_EQ(oriel_tls.thread->depth, 0);
+    CHECK_EQ(oriel_tls.thread->stack_bytes, 0);
     stop_and_leave();
     CHECK_EQ(spans_in_capture(), 22);
 }

@@ -309,6 +309,7 @@ _Static_assert(sizeof(struct wire_meta_field) == 4, "meta field is packed");
 _Static_assert(sizeof(struct wire_meta_module) == 48, "meta module entry is packed");
 _Static_assert(sizeof(struct oriel_thread) % 64 == 0, "thread block keeps line alignment");
 _Static_assert(offsetof(struct oriel_thread, ctx) == 64, "hot fields fill one line");
+_Static_assert(sizeof(struct oriel_stack_entry) == ORIEL_STACK_ENTRY, "a span adds one entry");
 
 /* Fill a header for a region of `chunks` chunks. Pure arithmetic.
  * Returns the total size in bytes, or 0 if a count is out of range. */

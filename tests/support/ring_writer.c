@@ -95,7 +95,7 @@ bool rw_thread_start(struct rw_thread *th, struct rw_process *p, uint32_t primar
             continue;
         t->clock = p->h.clock;
         t->base = (uintptr_t)p->base;
-        t->depth = 0;
+        t->stack_bytes = 0;
         t->process = p->slot;
         t->tid = os_gettid();
         t->chunk = 0;
@@ -205,13 +205,14 @@ static bool take_free(struct rw_thread *th, uint32_t claim, uint32_t *out)
 
 static uint32_t put_sync(struct oriel_thread *t, uint64_t *w)
 {
-    uint32_t kept = t->depth < ORIEL_STACK_DEPTH ? t->depth : ORIEL_STACK_DEPTH;
+    uint32_t depth = t->stack_bytes / ORIEL_STACK_ENTRY;
+    uint32_t kept = depth < ORIEL_STACK_DEPTH ? depth : ORIEL_STACK_DEPTH;
     uint32_t words = 3 + ORIEL_LOST_CAUSES + kept;
     w[0] = ORIEL_RECORD_HEADER(words, ORIEL_REC_SYNC, 0, 0);
     w[1] = clock_ticks((enum oriel_clock)t->clock);
     for (int i = 0; i < ORIEL_LOST_CAUSES; i++)
         w[2 + i] = t->lost[i];
-    w[2 + ORIEL_LOST_CAUSES] = t->depth;
+    w[2 + ORIEL_LOST_CAUSES] = depth;
     for (uint32_t i = 0; i < kept; i++)
         w[3 + ORIEL_LOST_CAUSES + i] = t->stack[i].id;
     return words;

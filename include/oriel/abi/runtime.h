@@ -61,13 +61,13 @@ struct oriel_span {
 struct oriel_guard {
     uint64_t id;
     uint64_t trace_hi, trace_lo;
-    uint32_t depth, flags;
+    uint32_t stack_bytes, flags; /* the thread's, before */
 };
 
 /* What a scoped span has to remember until its end. */
 struct oriel_scope {
-    uint64_t id; /* raw id; 0 = nothing to end */
-    uint32_t depth, reserved;
+    uint64_t id;                    /* raw id; 0 = nothing to end */
+    uint32_t stack_bytes, reserved; /* the thread's, before */
 };
 
 /*
@@ -106,7 +106,7 @@ ORIEL_EXPORT struct oriel_scope oriel_abi_begin(oriel_word word, const struct or
                                                 uint32_t count);
 ORIEL_EXPORT void oriel_abi_end(struct oriel_scope *scope);
 /* The end of a scope found no room: keep the span stack right all the same. */
-ORIEL_EXPORT void oriel_abi_end_lost(uint32_t depth);
+ORIEL_EXPORT void oriel_abi_end_lost(uint32_t stack_bytes);
 ORIEL_EXPORT void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
                                   uint32_t count);
 ORIEL_EXPORT void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values,

@@ -43,6 +43,9 @@ struct oriel_otel_ctx {
     uint8_t attrs[4];
 };
 
+#define ORIEL_STACK_ENTRY 16u /* bytes; what one open span adds to stack_bytes */
+#define ORIEL_STACK_BYTES (ORIEL_STACK_DEPTH * ORIEL_STACK_ENTRY)
+
 enum oriel_clock { ORIEL_CLOCK_TSC = 0, ORIEL_CLOCK_MONOTONIC = 1, ORIEL_CLOCK_CNTVCT = 2 };
 /* The one that inline code reads with one instruction. */
 #if defined(__x86_64__)
@@ -66,13 +69,14 @@ enum oriel_thread_state {
 
 struct oriel_thread {
     /* what every record touches: one cache line */
-    uintptr_t head;      /* address of the next free byte in the owner's mapping */
-    uint64_t id_bias;    /* raw id = head + id_bias */
-    uint32_t depth;      /* span stack depth; may exceed ORIEL_STACK_DEPTH */
-    uint32_t clock;      /* enum oriel_clock */
-    uint64_t trace_hi;   /* upper half of trace ids begun here, and ... */
-    uint64_t trace_salt; /* ... lower half = oriel_id_mix(raw root id) ^ salt */
-    uintptr_t base;      /* address of the region in the owner's mapping */
+    uintptr_t head;       /* address of the next free byte in the owner's mapping */
+    uint64_t id_bias;     /* raw id = head + id_bias */
+    uint32_t stack_bytes; /* of the span stack in use, so that an entry is one addition away;
+                           * more than it holds where spans are deeper */
+    uint32_t clock;       /* enum oriel_clock */
+    uint64_t trace_hi;    /* upper half of trace ids begun here, and ... */
+    uint64_t trace_salt;  /* ... lower half = oriel_id_mix(raw root id) ^ salt */
+    uintptr_t base;       /* address of the region in the owner's mapping */
     uint64_t reserved0;
     uint32_t include_args; /* 1: values marked ORIEL_MARK_ARG are recorded */
     uint32_t reserved1;

@@ -101,7 +101,8 @@ static unsigned look_at(struct slow_watch *w, uint32_t slot, uint64_t now_ns, st
     const struct oriel_thread *t = wire_region_thread(&w->h, w->base, slot);
     struct seen_thread *seen = &w->threads[slot];
     uint32_t state = wire_state(__atomic_load_n(&t->state, __ATOMIC_ACQUIRE));
-    uint32_t depth = state == ORIEL_THREAD_LIVE ? LOAD(&t->depth) : 0, serial = LOAD(&t->serial);
+    uint32_t depth = state == ORIEL_THREAD_LIVE ? LOAD(&t->stack_bytes) / ORIEL_STACK_ENTRY : 0,
+             serial = LOAD(&t->serial);
     unsigned n = 0;
     if (serial != seen->serial)
         seen->depth = 0;

@@ -15,8 +15,8 @@ enum { MANY = 8 };
 
 static void push(struct rw_thread *t, uint64_t id, uint32_t site)
 {
-    t->t->stack[t->t->depth] = (struct oriel_stack_entry){id, site, 0};
-    t->t->depth++;
+    t->t->stack[t->t->stack_bytes / ORIEL_STACK_ENTRY] = (struct oriel_stack_entry){id, site, 0};
+    t->t->stack_bytes += ORIEL_STACK_ENTRY;
 }
 
 TEST(a_span_is_told_once_when_it_is_open_for_too_long)
@@ -50,11 +50,11 @@ TEST(a_span_that_ends_in_time_and_its_successor_are_not_one_slow_span)
     REQUIRE(slow_watch_open(&w, region_path(f.region), 50 * MS, &err) == 0);
     push(&f.t, 77, SPAN);
     CHECK_EQ(slow_watch_look(w, 1000 * MS, s, MANY), 0);
-    f.t.t->depth = 0;
+    f.t.t->stack_bytes = 0;
     CHECK_EQ(slow_watch_look(w, 1030 * MS, s, MANY), 0);
     push(&f.t, 78, SPAN);
     CHECK_EQ(slow_watch_look(w, 1060 * MS, s, MANY), 0);
-    f.t.t->depth = 0;
+    f.t.t->stack_bytes = 0;
     push(&f.t, 79, SPAN); /* between two looks */
     push(&f.t, 80, 0);    /* a context from outside */
     CHECK_EQ(slow_watch_look(w, 1100 * MS, s, MANY), 0);
@@ -73,7 +73,8 @@ TEST(more_slow_spans_than_can_be_told_are_told_with_the_next_look)
     REQUIRE(slow_watch_open(&w, region_path(f.region), 50 * MS, &err) == 0);
     for (uint64_t i = 0; i < 70; i++) {
         f.t.t->stack[i % ORIEL_STACK_DEPTH] = (struct oriel_stack_entry){100 + i % 64, SPAN, 0};
-        f.t.t->depth = (uint32_t)i + 1; /* deeper than the stack that is kept */
+        f.t.t->stack_bytes =
+            ((uint32_t)i + 1) * ORIEL_STACK_ENTRY; /* deeper than the stack that is kept */
     }
     CHECK_EQ(slow_watch_look(w, 1000 * MS, s, MANY), 0);
     unsigned told = 0;
