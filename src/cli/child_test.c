@@ -45,7 +45,7 @@ static void sh(const char *line)
 static void wait_over(void)
 {
     while (!child_poll(&c))
-        child_sleep(&c, 1000000000);
+        child_sleep(&c, 1000000000, -1);
 }
 
 TEST(child_find_looks_where_execvp_looks)
@@ -89,9 +89,22 @@ TEST(child_end_wakes_the_sleeper_at_once)
 {
     sh("exit 3");
     while (!child_poll(&c))
-        child_sleep(&c, UINT64_C(86400000000000)); /* a day: this test does not last it */
+        child_sleep(&c, UINT64_C(86400000000000), -1); /* a day: this test does not last it */
     CHECK_EQ(WEXITSTATUS(c.status), 3);
     CHECK(c.alone);
+}
+
+TEST(sleep_ends_when_the_descriptor_can_be_read)
+{
+    int ends[2];
+    REQUIRE(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
+    sh("exec sleep 86400");
+    child_sleep(&c, UINT64_C(86400000000000), ends[0]);
+    CHECK(!child_poll(&c));
+    kill(c.pid, SIGKILL);
+    wait_over();
+    close(ends[0]);
+    close(ends[1]);
 }
 
 TEST(child_is_not_alone_while_a_descendant_lives)
@@ -109,7 +122,7 @@ TEST(child_is_not_alone_while_a_descendant_lives)
     kill(pid, SIGKILL);
     while (!c.alone) {
         child_poll(&c);
-        child_sleep(&c, 1000000);
+        child_sleep(&c, 1000000, -1);
     }
     CHECK_EQ(WEXITSTATUS(c.status), 4);
 }

@@ -286,9 +286,10 @@ static void follow(struct attaching *a, const sigset_t *open)
             break;
         if (duration && duration - (now - a->started_ns) < ns)
             ns = duration - (now - a->started_ns);
-        struct pollfd end = {.fd = a->pidfd, .events = POLLIN};
+        struct pollfd ends[2] = {{.fd = a->pidfd, .events = POLLIN},
+                                 {.fd = sampling_wake_fd(&a->sampling), .events = POLLIN}};
         const struct timespec t = {0, (long)ns};
-        a->over = ppoll(&end, 1, &t, open) > 0;
+        a->over = ppoll(ends, 2, &t, open) > 0 && ends[0].revents;
     }
     a->ended_ns = clock_mono_ns();
 }

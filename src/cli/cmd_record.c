@@ -547,7 +547,7 @@ static void follow(struct recording *r)
         if (over && ns > LOOK_NS)
             ns = LOOK_NS;
         if (ns)
-            child_sleep(&r->child, ns);
+            child_sleep(&r->child, ns, sampling_wake_fd(&r->sampling));
     }
 }
 

@@ -100,13 +100,20 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
     return rc;
 }
 
-/* About as long as from one sample of a CPU to the next: sooner there is nothing, and
- * later more than the rings of a plain user hold. */
+/* In a hurry about as long as from one sample of a CPU to the next: sooner there is
+ * nothing. Else until a ring is half full, but so that who looks on sees it soon. */
 uint64_t sampling_sleep_ns(const struct sampling *sampling)
 {
-    const uint64_t least = 4000000, most = 10000000;
+    const uint64_t least = 4000000, most = 10000000, leisure = 50000000;
     uint64_t ns = 1000000000u / (uint64_t)(sampling->rate > 0 ? sampling->rate : 1);
+    if (sampling_wake_fd(sampling) >= 0 && !sampling->can.hurry)
+        return leisure;
     return ns < least ? least : ns > most ? most : ns;
+}
+
+int sampling_wake_fd(const struct sampling *sampling)
+{
+    return sampling->can.cpu ? sampling->can.wake_fd : -1;
 }
 
 void sampling_inside(struct sampling *sampling, struct session *s)

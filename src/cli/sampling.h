@@ -28,6 +28,8 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
 void sampling_names(struct sampling *sampling, struct session *s);
 /* How long to sleep at most between two looks into the kernel's rings. */
 uint64_t sampling_sleep_ns(const struct sampling *sampling);
+/* Polls readable when they had better be looked at before that; -1 none. */
+int sampling_wake_fd(const struct sampling *sampling);
 /* The program samples itself, because perf events are refused: what is seen then. */
 void sampling_inside(struct sampling *sampling, struct session *s);
 

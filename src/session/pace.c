@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#define BEGIN_NS UINT64_C(100000000) /* who has said nothing until then speaks later, or never */
+
 void pace_init(struct pace *p, uint64_t ring_bytes)
 {
     assert(ring_bytes > 0);
@@ -29,11 +31,15 @@ uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)
         p->bytes_per_s = r > p->bytes_per_s ? r : p->bytes_per_s - p->bytes_per_s / 8;
     }
     p->last_ns = now_ns;
-    if (bytes)
+    if (bytes) {
         p->data_ns = now_ns;
+        p->spoke = true;
+    }
     if (more)
         return 0;
     uint64_t quiet = now_ns - p->data_ns;
+    if (!p->spoke && quiet >= BEGIN_NS)
+        return quiet < UINT64_C(10000000000) ? PACE_QUIET_NS : PACE_SILENT_NS;
     if (quiet >= UINT64_C(10000000000))
         return PACE_SILENT_NS;
     if (quiet >= UINT64_C(1000000000))

@@ -19,6 +19,7 @@ struct pace {
     uint64_t bytes_per_s; /* highest of late, decaying */
     uint64_t last_ns;     /* of the last call; 0 none */
     uint64_t data_ns;     /* when data was last seen */
+    bool spoke;           /* there was data */
 };
 
 void pace_init(struct pace *p, uint64_t ring_bytes);

@@ -64,6 +64,15 @@ TEST(pace_slows_down_when_nobody_speaks)
     CHECK(pace_next(&p, 8, false, 12550 * MS) <= PACE_IDLE_NS);
 }
 
+TEST(pace_of_who_has_never_spoken_slows_down_sooner)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 0, false, 1050 * MS), PACE_IDLE_NS);
+    CHECK_EQ(pace_next(&p, 0, false, 1200 * MS), PACE_QUIET_NS);
+    CHECK_EQ(pace_next(&p, 8, false, 1220 * MS), PACE_IDLE_NS);
+    CHECK_EQ(pace_next(&p, 0, false, 1800 * MS), PACE_IDLE_NS);
+}
+
 TEST(pace_survives_a_clock_that_stands_still)
 {
     struct pace p = started();

@@ -59,7 +59,7 @@ struct session {
     uint64_t committed_ns;
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
-    uint64_t step_bytes;
+    uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
     bool pending, started, ended, broken, finished;
     bool wants_records, wants_items;
     bool pressed; /* by the source, in the last round */
@@ -506,7 +506,9 @@ int session_step(struct session *s, struct oriel_err *err)
     int beside = s->side_count ? poll_sides(s) : SOURCE_IDLE;
     for (unsigned i = 0; i < s->side_count; i++)
         take_batch(s, &s->sides[i].records);
+    s->ring_bytes = s->step_bytes;
     take_batch(s, &s->records);
+    s->ring_bytes = s->step_bytes - s->ring_bytes;
     settle(s);
     return result == SOURCE_IDLE ? beside : result;
 }
@@ -595,7 +597,7 @@ struct model_catalog *session_catalog(struct session *s)
 uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
     *out_more = s->pressed || s->records.record_count >= POLL_RECORDS / 2;
-    return s->step_bytes;
+    return s->ring_bytes;
 }
 
 const char *session_outlet_failure(const struct session *s, unsigned i)

@@ -46,6 +46,8 @@ struct perf_ability {
     uint64_t cut;       /* of these, not up to the thread's start */
     const char *cut_by; /* why most of them; NULL: none */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
+    int wake_fd;        /* polls readable once a ring is half full; -1 none */
+    bool hurry;         /* of late something was met that had better be looked at soon */
     char missing[256];  /* one line: what is not seen and why; "" nothing */
 };
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -220,6 +221,25 @@ int perf_events_add_cpu(struct perf_events *e, const struct perf_event_attr *a, 
     return rc;
 }
 
+/* A ring that is half full wakes who waits (what the kernel does where nothing else
+ * was asked for). By edges: the event of a thread that ended says "hang up" for ever. */
+static void watch_rings(struct perf_events *e)
+{
+    e->wake = epoll_create1(EPOLL_CLOEXEC);
+    for (unsigned i = 0; e->wake >= 0 && i < e->ring_count; i++) {
+        struct epoll_event ready = {.events = EPOLLIN | EPOLLET};
+        (void)epoll_ctl(e->wake, EPOLL_CTL_ADD, e->rings[i].fd, &ready);
+    }
+    e->ability.wake_fd = e->wake;
+}
+
+void perf_events_woken(struct perf_events *e)
+{
+    struct epoll_event ready[16];
+    if (e->wake >= 0)
+        (void)epoll_wait(e->wake, ready, 16, 0);
+}
+
 /* ---- all of it ---- */
 
 static int paranoid(void)
@@ -255,6 +275,7 @@ static int fail(struct perf_events *e, int rc, const struct perf_options *o, str
     say_missing(&e->ability, o, rc);
     struct perf_ability can = e->ability;
     perf_events_close(e);
+    can.wake_fd = -1;
     e->ability = can;
     switch (rc) {
     case -ESRCH:
@@ -278,6 +299,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     assert(o->rate > 0 && o->stack_bytes % 8 == 0);
     struct perf_event_attr a;
     memset(e, 0, sizeof *e);
+    e->wake = e->ability.wake_fd = -1;
     e->stack_bytes = o->stack_bytes;
     e->ability.rate = o->rate;
     int rc = choose(&a, o, &e->ability);
@@ -301,6 +323,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
         if (e->rings[i].base)
             e->rings[kept++] = e->rings[i];
     e->ring_count = kept;
+    watch_rings(e);
     say_missing(&e->ability, o, 0);
     return 0;
 }
@@ -328,6 +351,8 @@ static void close_all(struct perf_events *e)
 
 void perf_events_close(struct perf_events *e)
 {
+    if (e->wake >= 0)
+        close(e->wake);
     for (unsigned i = 0; e->rings && i < e->ring_count; i++)
         unmap_ring(&e->rings[i]);
     close_all(e);
@@ -337,6 +362,7 @@ void perf_events_close(struct perf_events *e)
     mem_free(e->kinds);
     map_done(&e->attached);
     memset(e, 0, sizeof *e);
+    e->wake = -1;
 }
 
 enum perf_event_kind perf_events_kind(const struct perf_events *e, uint64_t id)

@@ -93,6 +93,7 @@ struct perf_events {
     struct perf_watch watch;
     struct map attached; /* thread -> its process: what ran when we attached */
     struct perf_ability ability;
+    int wake; /* epoll of the rings; -1 none */
 };
 
 /* Open everything for the program. 0, or ORIEL_EPERM, ORIEL_ENOTFOUND (it is
@@ -128,6 +129,8 @@ int perf_events_add_cpu(struct perf_events *e, const struct perf_event_attr *a, 
 int perf_events_add_thread(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
                            enum perf_event_kind kind);
 void perf_events_close(struct perf_events *e);
+/* Whoever sleeps on ability.wake_fd has been woken: may sleep again. */
+void perf_events_woken(struct perf_events *e);
 /* Which event wrote a record with this id; PERF_EVENT_KINDS: none of ours. */
 enum perf_event_kind perf_events_kind(const struct perf_events *e, uint64_t id);
 

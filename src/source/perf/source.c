@@ -24,6 +24,7 @@ enum {
     DEEPER_PARTS = 32,        /* a stack is deeper than ever by at least one part of so many */
     SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
 };
+#define HURRY_NS UINT64_C(1000000000) /* what was met may be met again so long */
 
 static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns);
 
@@ -378,6 +379,21 @@ static void tell(const struct perf_source *p)
     }
 }
 
+/* Is it worth to look again soon? A process may be gone before it was asked who it
+ * is, a stack that is deeper than its copy be left, a wait that the kernel does not show
+ * be over; of wake-ups that nobody picks out there may be too many. */
+static bool in_a_hurry(struct perf_source *p)
+{
+    const struct perf_ability *can = &p->events.ability;
+    uint64_t met = p->catalog->process_count + p->spaces.counts.deep + p->counts.looks;
+    if (met != p->met) {
+        p->met = met;
+        p->met_ns = clock_mono_ns();
+    }
+    return clock_mono_ns() - p->met_ns < HURRY_NS || (can->off_cpu && !can->off_cpu_stack) ||
+           (can->wakes && !can->wakes_picked);
+}
+
 static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
                      struct oriel_err *err)
 {
@@ -385,6 +401,7 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
     uint64_t horizon = p->over ? UINT64_MAX : clock_mono_ns() - SETTLE_NS;
     const uint8_t *at = NULL;
     size_t bytes, taken = 0;
+    perf_events_woken(&p->events);
     perf_rings_begin(&p->events);
     while (batch->record_count < max_records &&
            (at = perf_rings_next(&p->events, horizon, &bytes)) != NULL) {
@@ -406,8 +423,10 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
     if (at == NULL)
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
-    if (p->ability)
+    if (p->ability) {
         tell(p);
+        p->ability->hurry = in_a_hurry(p);
+    }
     return taken > 0 || batch->record_count > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 

@@ -62,6 +62,7 @@ struct perf_source {
     unsigned next_ended;
     struct perf_counts counts;
     struct perf_ability *ability; /* the caller's; may be NULL */
+    uint64_t met, met_ns;         /* see in_a_hurry() */
     bool over, ended;
 };
 

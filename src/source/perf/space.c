@@ -306,6 +306,7 @@ static struct unwind_result walk_copy(struct spaces *s, struct space *p, const s
                                          .read = s->past ? NULL : deeper_read,
                                          .context = &deeper};
     struct unwind_result r = walk(s, p, u, &memory);
+    s->counts.deep += deeper.asked;
     s->counts.read_live += deeper.used;
     return r;
 }

@@ -29,7 +29,8 @@ struct space {
 struct space_counts {
     uint64_t walks, frames;
     uint64_t ends[UNWIND_END_COUNT]; /* why walks ended */
-    uint64_t read_live;              /* walks that went on below what was copied */
+    uint64_t deep;                   /* walks that asked for what lies below the copy */
+    uint64_t read_live;              /* and found it */
     enum unwind_end last;            /* why the last one ended */
 };
 
