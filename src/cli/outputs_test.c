@@ -117,7 +117,7 @@ TEST(runs_of_one_second_get_numbers)
 {
     begin();
     char dir[512];
-    static const char *const expected[] = {"", "-2", "-3"};
+    static const char *const expected[] = {"", "~2", "~3"};
     for (int i = 0; i < 3; i++) {
         REQUIRE(runs_make("a b/c d", 0, dir, sizeof dir, &err) == 0);
         char tail[32];
@@ -150,6 +150,25 @@ TEST(runs_are_listed_newest_first_and_only_if_they_hold_a_capture)
     runs_done(&runs);
     CHECK_EQ(runs_newest(newest, sizeof newest, &err), 0);
     CHECK(strncmp(newest, dir[0], strlen(dir[0])) == 0);
+}
+
+TEST(a_word_means_the_runs_of_that_name_and_not_of_one_that_only_begins_so)
+{
+    begin();
+    static const char *const made[] = {"app", "app", "app-2", "app-2-3"};
+    struct runs runs;
+    char dir[512], path[600];
+    for (int i = 0; i < 4; i++) {
+        REQUIRE(runs_make(made[i], 0, dir, sizeof dir, &err) == 0);
+        snprintf(path, sizeof path, "%s/capture.oriel", dir);
+        put(path, "x");
+    }
+    REQUIRE(runs_match("app", &runs) == 0);
+    CHECK_EQ(runs.count, 2);
+    runs_done(&runs);
+    REQUIRE(runs_match("app-2", &runs) == 0);
+    CHECK_EQ(runs.count, 1);
+    runs_done(&runs);
 }
 
 TEST_MAIN()

@@ -18,6 +18,7 @@
 #include "util/out.h"
 
 #define SAME_SECOND_MAX 1000
+#define SAME_SECOND '~' /* in front of their number; no name has it (short_name) */
 
 static int newest_first(const void *a, const void *b)
 {
@@ -87,7 +88,8 @@ int runs_newest(char *out, size_t n, struct oriel_err *err)
     return fits ? 0 : err_set(err, ORIEL_ELIMIT, "%s: the path is too long", RUNS_DIR);
 }
 
-/* "1120-101530-codesearch-2" is of "codesearch". */
+/* "1120-101530-codesearch~2" is of "codesearch"; "1120-101530-codesearch-2" is not: names of
+ * programs end like that, and two versions must not become one side of a diff. */
 static bool is_of(const char *name, const char *word)
 {
     enum { STAMP = 12 }; /* MMDD-HHMMSS- */
@@ -95,8 +97,8 @@ static bool is_of(const char *name, const char *word)
     if (strlen(name) < STAMP + n || n == 0 || strncmp(name + STAMP, word, n) != 0)
         return false;
     const char *rest = name + STAMP + n;
-    return rest[0] == 0 ||
-           (rest[0] == '-' && rest[1] && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+    return rest[0] == 0 || (rest[0] == SAME_SECOND && rest[1] &&
+                            strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
 static bool is_meant(const struct run *r, size_t number, const char *word, bool *out_exact)
@@ -211,7 +213,7 @@ int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct o
             return 0;
         if (errno != EEXIST)
             return err_set_errno(err, errno, "%s", out_dir);
-        snprintf(suffix, sizeof suffix, "-%d", i);
+        snprintf(suffix, sizeof suffix, "%c%d", SAME_SECOND, i);
     }
     return err_set(err, ORIEL_ELIMIT, "%s: too many runs in one second", out_dir);
 }

@@ -45,7 +45,7 @@ bool runs_is_busy(const struct run *r);
  * lies in it) or what the system answers, with a line. */
 int runs_remove(const struct run *r, struct oriel_err *err);
 /* Make the directory of a new run of `program` (a path or a name); several in
- * one second get -2, -3, ... 0, or a code with a line. */
+ * one second get ~2, ~3, ... 0, or a code with a line. */
 int runs_make(const char *program, time_t now, char *out_dir, size_t n, struct oriel_err *err);
 
 #endif

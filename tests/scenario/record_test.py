@@ -137,7 +137,7 @@ class Record(Scenario):
         runs = sorted((self.dir / ".oriel/runs").iterdir())
         self.assertEqual(len(runs), 3)
         for run in runs:
-            self.assertRegex(run.name, r"^\d{4}-\d{6}-emitter(-\d+)?$")
+            self.assertRegex(run.name, r"^\d{4}-\d{6}-emitter(~\d+)?$")
             self.assertEqual((run / "capture.oriel").stat().st_mode & 0o777, 0o600)
         self.assertEqual((self.dir / ".oriel/.gitignore").read_text().strip(), "*")
         self.assertEqual((self.dir / ".oriel").stat().st_mode & 0o777, 0o700)

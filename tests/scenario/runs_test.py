@@ -38,9 +38,35 @@ class Runs(Scenario):
         self.assertTrue(told[0]["name"].endswith("-second"))
         self.assertEqual({r["program"] for r in told}, {"emitter"})
         lines = self.oriel("runs").stdout.splitlines()
-        self.assertRegex(lines[0], r"^@1  \.oriel/runs/\d{4}-\d{6}-second  ")
+        self.assertEqual(lines[0].split(), ["run", "directory", "recorded", "age", "size", "with",
+                                            "commit", "command"])
+        self.assertRegex(lines[1], r"^ *@1  \.oriel/runs/\d{4}-\d{6}-second  ")
+        self.assertTrue(lines[1].endswith("emitter spans 5"), lines[1])
         for word in ("@2", "first", told[1]["name"], told[1]["directory"]):
             self.assertEqual(self.report(word)["path"], told[1]["capture"])
+
+    def test_the_list_says_what_was_recorded_and_how(self):
+        subprocess.run(["git", "init", "-q"], cwd=self.dir, check=True)
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
+                        "--allow-empty", "-m", "one"], cwd=self.dir, check=True)
+        begun = time.time_ns()
+        run = self.oriel("record", "--no-report", "--rate", 499, "--heap", "exact", "--locks", "--",
+                         "sh", "-c", "echo a")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = json.loads(self.oriel("runs", "--json").stdout)["runs"][0]
+        self.assertRegex(told["with"], r"^(499 Hz, )?heap exact, locks$")
+        self.assertEqual(told["command"], "sh -c 'echo a'")
+        self.assertRegex(told["commit"], "^[0-9a-f]{12}$")
+        self.assertFalse(told["being_written"])
+        self.assertLess(abs(told["recorded_unix_ns"] - begun), 3600e9)
+        self.assertIn("heap exact, locks", self.oriel("runs").stdout)
+
+    def test_two_names_that_begin_alike_are_two_sides(self):
+        self.record("app", "app-2", "app")
+        run = self.oriel("diff", "--json", "app", "app-2")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = json.loads(run.stdout)
+        self.assertEqual((told["a"]["runs"], told["b"]["runs"]), (2, 1))
 
     def test_nothing_goes_that_was_not_asked_for(self):
         self.record("a", "b")
