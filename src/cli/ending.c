@@ -20,7 +20,7 @@
 #include "util/utf8.h"
 
 #define REPORT_BYTES_MAX (128u << 20) /* a bigger capture would delay the prompt */
-#define REPORT_LINES 18u
+#define REPORT_LINES 21u
 #define REPORT_ROWS 8u
 
 struct screen {
@@ -134,24 +134,24 @@ static int add_items(void *user, const struct model_batch *items)
     return report_add(user, items);
 }
 
-/* The first table of the report; its own first lines say what the summary line
- * has said, and the rest is one command away. */
+/* The summary of the report, if it has one, and the first table; its own first
+ * lines say what the summary line has said, and the rest is one command away. */
 static void put_top(struct screen *s, const struct buf *report)
 {
     const char *text = report->size ? report->data : "", *end = text + report->size;
     const char *from = memmem(text, report->size, "\n\n", 2);
     if (!from)
         return;
+    const char *title_end = memchr(from + 2, '\n', (size_t)(end - from - 2));
+    size_t title = title_end ? (size_t)(title_end - from) : 0;
+    unsigned tables = memmem(from, title, REPORT_SUMMARY, sizeof REPORT_SUMMARY - 1) ? 2 : 1;
     from++;
     for (unsigned lines = 0; from < end && lines < REPORT_LINES; lines++) {
         const char *next = memchr(from, '\n', (size_t)(end - from));
         next = next ? next + 1 : end;
-        bool empty = next - from == 1;
-        /* The empty line comes first; a line alone leads to the table below it. */
-        if (empty && lines > 2)
+        if (next - from == 1 && lines > 0 && --tables == 0)
             return;
-        if (!empty || lines == 0)
-            buf_put(&s->text, from, (size_t)(next - from));
+        buf_put(&s->text, from, (size_t)(next - from));
         from = next;
     }
 }
@@ -206,16 +206,17 @@ static void next_line(struct screen *s, const struct outputs *o, bool samples)
 
 static void nothing(struct screen *s, const struct ending *e)
 {
-    if (e->counts.processes)
+    if (e->counts.processes && !e->sampled)
         buf_printf(&s->text,
                    "oriel: %s recorded nothing: no annotated line was reached, or --filter "
                    "left none\n",
                    e->program);
     else if (e->sampled)
-        buf_printf(&s->text,
-                   "oriel: %s recorded nothing: it was over before the first sample; a higher "
-                   "--rate sees more\n",
-                   e->program);
+        buf_printf(
+            &s->text,
+            "oriel: %s recorded nothing: it was over before the first sample, and no annotated "
+            "line was reached; a higher --rate sees more\n",
+            e->program);
     else
         buf_printf(&s->text,
                    "oriel: %s recorded nothing: it has no annotations; #include <oriel/oriel.h>, "

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "report/weights.h"
 
 enum { KEY_BYTES = 1024 };
 
@@ -58,10 +59,10 @@ void diff_free(struct diff *d)
 {
     if (!d)
         return;
-    for (unsigned k = 0; k < ORIEL_SAMPLE_KINDS; k++) {
+    for (unsigned k = 0; k < DIFF_FAMILIES; k++)
         family_done(&d->families[k]);
+    for (unsigned k = 0; k < ORIEL_SAMPLE_KINDS; k++)
         diff_tree_done(&d->trees[k]);
-    }
     VEC_DONE(&d->items);
     map_done(&d->item_by_key);
     intern_done(&d->texts);
@@ -221,6 +222,8 @@ static int add_functions(struct diff *d, size_t run, const struct report *r, str
     const struct profile_filter all = {
         .kind = kind, .thread = -1, .process = -1, .user_self = true};
     struct diff_family *family = &d->families[kind];
+    /* What was counted, not drawn by lot, has no error of sampling. */
+    const double error = weights_are_summed(&r->profile, r->catalog, kind) ? 0 : 1;
     struct function_sums sums;
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
     for (size_t i = 0; rc == 0 && i < sums.items.count; i++) {
@@ -231,14 +234,14 @@ static int add_functions(struct diff *d, size_t run, const struct report *r, str
             rc = ORIEL_ENOMEM;
             break;
         }
-        add_to(cell_of(d, family, DIFF_SELF, row, run), (double)s->self, s->self_square);
-        add_to(cell_of(d, family, DIFF_TOTAL, row, run), (double)s->total, s->total_square);
+        add_to(cell_of(d, family, DIFF_SELF, row, run), (double)s->self, error * s->self_square);
+        add_to(cell_of(d, family, DIFF_TOTAL, row, run), (double)s->total, error * s->total_square);
     }
     struct compare_cell *whole = &d->whole_cells[kind][run];
     for (uint32_t i = 0; i < r->profile.row_count; i++)
         if (r->profile.rows[i].kind == kind)
-            add_to(whole, (double)r->profile.rows[i].weight, r->profile.rows[i].square);
-    if (sums.count)
+            add_to(whole, (double)r->profile.rows[i].weight, error * r->profile.rows[i].square);
+    if (sums.count && error > 0)
         d->unit[kind][run] = (double)sums.weight / (double)sums.count;
     function_sums_done(&sums);
     return rc;
@@ -286,10 +289,11 @@ static double variance_of(const struct hist *h)
     return n > 1 ? (squares - sum * sum / n) / (n - 1) : sum * sum;
 }
 
-static int add_span(struct diff *d, size_t run, const struct report *r, const struct report_flat *s)
+/* The row of spans of this name; UINT32_MAX: no memory. */
+static uint32_t row_of_span(struct diff *d, struct diff_family *family, const struct report *r,
+                            uint32_t id)
 {
-    struct diff_family *family = &d->families[DIFF_SPANS];
-    const struct name *name = &r->names.items.items[s->name];
+    const struct name *name = &r->names.items.items[id];
     const struct diff_item like = {.name = name->text,
                                    .module = MODEL_STR(""),
                                    .file = name->site ? name->site->file : MODEL_STR(""),
@@ -297,7 +301,13 @@ static int add_span(struct diff *d, size_t run, const struct report *r, const st
                                    .resolved = true,
                                    .span = true};
     uint32_t item = item_of(d, &like);
-    uint32_t row = item == UINT32_MAX ? item : row_of(d, family, item);
+    return item == UINT32_MAX ? item : row_of(d, family, item);
+}
+
+static int add_span(struct diff *d, size_t run, const struct report *r, const struct report_flat *s)
+{
+    struct diff_family *family = &d->families[DIFF_SPANS];
+    uint32_t row = row_of_span(d, family, r, s->name);
     if (row == UINT32_MAX)
         return ORIEL_ENOMEM;
     double n = (double)s->count;
@@ -307,6 +317,24 @@ static int add_span(struct diff *d, size_t run, const struct report *r, const st
     *cell_of(d, family, DIFF_COUNT, row, run) = (struct compare_cell){n, 0};
     *cell_of(d, family, DIFF_P50, row, run) = quantile(&s->hist, 0.5, s->max);
     *cell_of(d, family, DIFF_P99, row, run) = quantile(&s->hist, 0.99, s->max);
+    return 0;
+}
+
+/* Counted, not sampled: only runs differ. */
+static int add_span_memory(struct diff *d, size_t run, const struct report *r)
+{
+    struct diff_family *family = &d->families[DIFF_SPAN_MEMORY];
+    for (uint32_t i = 0; i < r->heap.spans.count; i++) {
+        const struct heap_span *s = &r->heap.spans.items[i];
+        if (s->spans == 0)
+            continue;
+        uint32_t row = row_of_span(d, family, r, i);
+        if (row == UINT32_MAX)
+            return ORIEL_ENOMEM;
+        add_to(cell_of(d, family, DIFF_SELF, row, run), (double)s->own.bytes, 0);
+        add_to(cell_of(d, family, DIFF_COUNT, row, run), (double)s->own.allocations, 0);
+        add_to(&d->whole_cells[DIFF_SPAN_MEMORY][run], (double)s->own.bytes, 0);
+    }
     return 0;
 }
 
@@ -324,7 +352,7 @@ static int add_spans(struct diff *d, size_t run, struct report *r)
     }
     if (rc == 0)
         report_flats_done(&flats);
-    return rc;
+    return rc == 0 ? add_span_memory(d, run, r) : rc;
 }
 
 /* ---- a run ---- */
@@ -453,13 +481,13 @@ static int finish_family(struct diff *d, uint8_t kind)
                                 .noise = d->options.noise,
                                 .noise_least = 0.01};
     double noise;
-    if (kind != DIFF_SPANS)
+    if (!diff_is_of_spans(kind))
         add_units(d, kind);
     int rc = compare_rows(&o, d->whole_cells[kind], 1, &d->whole[kind], &noise);
     double whole = d->whole[kind].a + d->whole[kind].b;
     for (int m = 0; rc == 0 && m < (kind == DIFF_SPANS ? DIFF_MEASURES : DIFF_P50); m++) {
         f->results[m] = mem_calloc(f->items.count + 1, sizeof *f->results[m]);
-        o.whole = m <= DIFF_SELF || kind != DIFF_SPANS ? whole : 0;
+        o.whole = m <= DIFF_SELF || !diff_is_of_spans(kind) ? whole : 0;
         o.share_least = 0.002;
         rc = f->results[m]
                  ? compare_rows(&o, f->cells[m].items, f->items.count, f->results[m], &noise)
@@ -482,11 +510,11 @@ int diff_finish(struct diff *d)
     assert(d->headers[DIFF_A].runs == d->options.runs[DIFF_A]);
     assert(d->headers[DIFF_B].runs == d->options.runs[DIFF_B] && !d->finished);
     d->finished = true;
-    for (uint8_t kind = 0; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++) {
+    for (uint8_t kind = 0; rc == 0 && kind < DIFF_FAMILIES; kind++) {
         if (!d->families[kind].present)
             continue;
         rc = finish_family(d, kind);
-        if (rc == 0 && kind != DIFF_SPANS)
+        if (rc == 0 && !diff_is_of_spans(kind))
             rc = diff_tree_sort(d, &d->trees[kind]);
     }
     return rc;
@@ -494,7 +522,7 @@ int diff_finish(struct diff *d)
 
 bool diff_is_empty(const struct diff *d)
 {
-    for (unsigned kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+    for (unsigned kind = 0; kind < DIFF_FAMILIES; kind++)
         if (d->families[kind].present)
             return false;
     return true;

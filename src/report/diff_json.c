@@ -76,8 +76,9 @@ static void put_rows(struct json *j, const struct diff *d, uint8_t kind)
 {
     static const char *const of_functions[] = {"self", "total"};
     static const char *const of_spans[] = {"self", "count", "p50", "p99"};
+    static const char *const of_memory[] = {"self", "blocks"};
     const struct diff_family *f = &d->families[kind];
-    json_key(j, kind == DIFF_SPANS ? "spans" : "functions");
+    json_key(j, diff_is_of_spans(kind) ? "spans" : "functions");
     json_array(j);
     for (size_t i = 0; i < f->items.count; i++) {
         uint32_t row = f->order[i];
@@ -85,7 +86,10 @@ static void put_rows(struct json *j, const struct diff *d, uint8_t kind)
         put_item(j, diff_row_item(d, f, row));
         for (int m = 0; m < DIFF_MEASURES; m++)
             if (f->results[m])
-                put_result(j, kind == DIFF_SPANS ? of_spans[m] : of_functions[m % 2],
+                put_result(j,
+                           kind == DIFF_SPANS         ? of_spans[m]
+                           : kind == DIFF_SPAN_MEMORY ? of_memory[m % 2]
+                                                      : of_functions[m % 2],
                            &f->results[m][row]);
         json_object_end(j);
     }
@@ -97,9 +101,11 @@ static void put_family(struct json *j, const struct diff *d, uint8_t kind)
     const struct diff_family *f = &d->families[kind];
     json_object(j);
     json_key(j, "kind");
-    json_string(j, kind == DIFF_SPANS ? "spans" : model_sample_kind_text(kind));
+    json_string(j, kind == DIFF_SPANS         ? "spans"
+                   : kind == DIFF_SPAN_MEMORY ? "span_memory"
+                                              : model_sample_kind_text(kind));
     json_key(j, "unit");
-    json_string(j, kind == DIFF_SPANS ? "nanoseconds" : model_sample_unit(kind));
+    json_string(j, diff_unit(kind));
     put_number(j, "noise", f->noise);
     put_result(j, "whole", &d->whole[kind]);
     uint32_t worst = diff_worst(f, true);
@@ -126,9 +132,9 @@ int diff_json(const struct diff *d, struct buf *out)
     put_number(&j, "confidence", d->options.confidence);
     json_key(&j, "compared");
     json_array(&j);
-    for (unsigned k = 1; k <= ORIEL_SAMPLE_KINDS; k++)
-        if (d->families[k % ORIEL_SAMPLE_KINDS].present)
-            put_family(&j, d, (uint8_t)(k % ORIEL_SAMPLE_KINDS));
+    for (unsigned i = 0; i < DIFF_FAMILIES; i++)
+        if (d->families[diff_told(i)].present)
+            put_family(&j, d, diff_told(i));
     json_array_end(&j);
     json_object_end(&j);
     buf_putc(out, '\n');

@@ -22,9 +22,9 @@ struct diff_item {
     bool kernel, resolved, span;
 };
 
-enum diff_measure { /* of functions: the first two; of spans: all */
+enum diff_measure { /* of functions and what spans allocated: the first two; of spans: all */
                     DIFF_SELF = 0,
-                    DIFF_TOTAL = 1, /* spans: how often */
+                    DIFF_TOTAL = 1, /* spans: how often; their memory: blocks */
                     DIFF_P50 = 2,
                     DIFF_P99 = 3,
                     DIFF_MEASURES = 4
@@ -62,16 +62,29 @@ struct diff_header {
     size_t runs; /* added so far */
 };
 
-#define DIFF_SPANS 0u /* the family of spans stands where no kind of sample does */
+/* Families are numbered as kinds of samples are; spans by time stand where no kind does, by what
+ * they allocated behind them all. */
+#define DIFF_SPANS 0u
+#define DIFF_SPAN_MEMORY ((uint8_t)ORIEL_SAMPLE_KINDS)
+#define DIFF_FAMILIES (ORIEL_SAMPLE_KINDS + 1)
+static inline bool diff_is_of_spans(uint8_t kind)
+{
+    return kind == DIFF_SPANS || kind == DIFF_SPAN_MEMORY;
+}
+/* In which order families are told: kinds of samples, spans by time, spans by memory. */
+static inline uint8_t diff_told(unsigned i)
+{
+    return (uint8_t)(i + 1 < ORIEL_SAMPLE_KINDS ? i + 1 : i + 1 == ORIEL_SAMPLE_KINDS ? 0 : i);
+}
 
 struct diff {
     struct diff_options options;
     struct intern texts;
     struct map item_by_key; /* text of module and name -> item */
     VEC(struct diff_item) items;
-    struct diff_family families[ORIEL_SAMPLE_KINDS]; /* [DIFF_SPANS] and by kind */
-    struct compare_cell whole_cells[ORIEL_SAMPLE_KINDS][DIFF_RUNS_MAX];
-    struct compare_row whole[ORIEL_SAMPLE_KINDS];
+    struct diff_family families[DIFF_FAMILIES];
+    struct compare_cell whole_cells[DIFF_FAMILIES][DIFF_RUNS_MAX];
+    struct compare_row whole[DIFF_FAMILIES];
     double unit[ORIEL_SAMPLE_KINDS][DIFF_RUNS_MAX]; /* weight of one sample */
     struct diff_tree trees[ORIEL_SAMPLE_KINDS];
     struct diff_header headers[2];
@@ -98,6 +111,8 @@ uint32_t diff_tree_caller(const struct diff *d, const struct diff_tree *t, uint3
 /* ---- diff_words.c: what texts of all kinds say ---- */
 
 #define DIFF_TEXT_MAX 64
+/* "nanoseconds", "bytes", "count". */
+const char *diff_unit(uint8_t kind);
 /* "1.2 s", "+310 ms", "-4 KiB"; what a family counts in. */
 const char *diff_amount(char out[DIFF_TEXT_MAX], uint8_t kind, double v, bool with_sign);
 /* "+31 %"; "new", "gone" where there is nothing to compare with. */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "report/diff_state.h"
 #include "report/test_profile.h"
+#include "report/testing.h"
 #include "util/json.h"
 
 enum { MS = 1000000 };
@@ -285,6 +286,74 @@ TEST(spans_are_compared_by_own_time_and_percentiles)
     CHECK(diff_is_worse(d, 0.3, &b));
     CHECK(strstr(buf_cstr(&b), "render: p50 4."));
     buf_done(&b);
+    diff_free(d);
+}
+
+/* Spans that allocated `bytes` each, and kept as long. */
+static void add_allocating(struct diff *d, enum diff_side side, int64_t bytes)
+{
+    struct fx f;
+    fx_init(&f, NULL);
+    for (int i = 0; i < 10; i++) {
+        fx_allocating_span(&f, 0, "load", bytes, 0, 0);
+        fx_allocating_span(&f, 0, "parse", 1000000, 0, 1000000);
+    }
+    fx_flush(&f);
+    REQUIRE(diff_add(d, side, f.report, side == DIFF_A ? "a.oriel" : "b.oriel") == 0);
+    fx_done(&f);
+}
+
+TEST(what_spans_allocate_is_compared_though_they_take_as_long)
+{
+    struct diff *d = begin(1, 1);
+    add_allocating(d, DIFF_A, 1000000);
+    add_allocating(d, DIFF_B, 1500000);
+    REQUIRE(diff_finish(d) == 0);
+    CHECK_EQ(d->families[DIFF_SPANS].sure, 0);
+    const struct diff_family *f = &d->families[DIFF_SPAN_MEMORY];
+    CHECK_EQ(f->sure, 1);
+    CHECK(is(diff_row_item(d, f, f->order[0]), "load"));
+    struct buf b;
+    buf_init(&b);
+    REQUIRE(diff_text(d, &b) == 0);
+    CHECK(strstr(buf_cstr(&b), "memory allocated in spans +25 %: 20 MB -> 25 MB"));
+    CHECK(strstr(buf_cstr(&b), "more  load (demo.c:14): 10 MB -> 15 MB, +50 %"));
+    buf_clear(&b);
+    REQUIRE(diff_json(d, &b) == 0);
+    CHECK(strstr(buf_cstr(&b), "\"kind\":\"span_memory\",\"unit\":\"bytes\""));
+    buf_clear(&b);
+    REQUIRE(diff_markdown(d, &b) == 0);
+    CHECK(strstr(buf_cstr(&b), "| load | 10 MB | 15 MB | +5 MB"));
+    buf_clear(&b);
+    CHECK(diff_is_worse(d, 0.2, &b)); /* the whole by 25 %, load adds as much to it */
+    CHECK(strstr(buf_cstr(&b), "load"));
+    buf_done(&b);
+    diff_free(d);
+}
+
+/* Exact sums: one sample holds all of a stack. */
+static void add_exact(struct diff *d, enum diff_side side, uint64_t parsed)
+{
+    struct fx f;
+    fx_init(&f, NULL);
+    REQUIRE(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.heap"), MODEL_STR("exact")) ==
+            0);
+    fx_sample(&f, ORIEL_SAMPLE_ALLOC, 0, NULL, "parse", parsed);
+    fx_sample(&f, ORIEL_SAMPLE_ALLOC, 0, NULL, "load", 40000000);
+    fx_flush(&f);
+    REQUIRE(diff_add(d, side, f.report, side == DIFF_A ? "a.oriel" : "b.oriel") == 0);
+    fx_done(&f);
+}
+
+TEST(what_was_counted_has_no_error_of_sampling)
+{
+    struct diff *d = begin(1, 1);
+    add_exact(d, DIFF_A, 10000000);
+    add_exact(d, DIFF_B, 13000000);
+    REQUIRE(diff_finish(d) == 0);
+    const struct diff_family *f = &d->families[ORIEL_SAMPLE_ALLOC];
+    CHECK_EQ(f->sure, 1);
+    CHECK(is(diff_row_item(d, f, f->order[0]), "parse"));
     diff_free(d);
 }
 

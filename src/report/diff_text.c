@@ -70,18 +70,23 @@ static void put_rest(const struct report *p, const struct diff_family *f, size_t
 static void put_functions(const struct diff *d, const struct report *p, uint8_t kind,
                           struct buf *out)
 {
-    static const struct sheet_column columns[] = {
-        {"function", TABLE_TEXT, 0, 24}, {"before", TABLE_NUMBER, 0, 0},
-        {"after", TABLE_NUMBER, 0, 0},   {"change", TABLE_NUMBER, 0, 0},
-        {"±", TABLE_NUMBER, 3, 0},       {"growth", TABLE_NUMBER, 0, 0},
-        {"of all", TABLE_NUMBER, 2, 0},  {"sure", TABLE_NUMBER, 0, 0},
+    const struct sheet_column columns[] = {
+        {diff_is_of_spans(kind) ? "span" : "function", TABLE_TEXT, 0, 24},
+        {"before", TABLE_NUMBER, 0, 0},
+        {"after", TABLE_NUMBER, 0, 0},
+        {"change", TABLE_NUMBER, 0, 0},
+        {"±", TABLE_NUMBER, 3, 0},
+        {"growth", TABLE_NUMBER, 0, 0},
+        {"of all", TABLE_NUMBER, 2, 0},
+        {"sure", TABLE_NUMBER, 0, 0},
         {"where", TABLE_TEXT, 1, 12},
     };
     const struct diff_family *f = &d->families[kind];
     struct sheet s;
     char text[DIFF_TEXT_MAX];
     size_t shown = shown_rows(d, f);
-    sheet_title(p, out, "%s by function (own, mean of the runs)", diff_kind_title(kind));
+    sheet_title(p, out, "%s%s (own, mean of the runs)", diff_kind_title(kind),
+                diff_is_of_spans(kind) ? "" : " by function");
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < shown; i++) {
         const struct diff_item *item = diff_row_item(d, f, f->order[i]);
@@ -176,7 +181,7 @@ static void put_verdict(const struct diff *d, const struct report *p, uint8_t ki
     }
     if (f->sure == 0 && (d->whole[kind].sure || kind <= ORIEL_SAMPLE_CPU))
         sheet_line(p, out, TABLE_PLAIN, "  no %s changed by more than noise",
-                   kind == DIFF_SPANS ? "span" : "function");
+                   diff_is_of_spans(kind) ? "span" : "function");
     buf_done(&b);
 }
 
@@ -192,9 +197,9 @@ int diff_text(const struct diff *d, struct buf *out)
     for (unsigned i = 0; diff_say_doubt(d, i, &b); i++)
         put_line(&p, out, TABLE_YELLOW, "   ", &b);
     buf_putc(out, '\n');
-    for (unsigned k = 1; k <= ORIEL_SAMPLE_KINDS; k++)
-        if (d->families[k % ORIEL_SAMPLE_KINDS].present)
-            put_verdict(d, &p, (uint8_t)(k % ORIEL_SAMPLE_KINDS), out);
+    for (unsigned i = 0; i < DIFF_FAMILIES; i++)
+        if (d->families[diff_told(i)].present)
+            put_verdict(d, &p, diff_told(i), out);
     diff_say_noise(d, &b);
     put_line(&p, out, TABLE_DIM, "", &b);
     if (diff_say_history(d, &b))
@@ -204,6 +209,8 @@ int diff_text(const struct diff *d, struct buf *out)
             put_functions(d, &p, kind, out);
     if (d->families[DIFF_SPANS].present)
         put_spans(d, &p, out);
+    if (d->families[DIFF_SPAN_MEMORY].sure)
+        put_functions(d, &p, DIFF_SPAN_MEMORY, out);
     bool failed = b.failed || out->failed;
     buf_done(&b);
     return failed ? ORIEL_ENOMEM : 0;
@@ -243,10 +250,12 @@ static void mark_family(const struct diff *d, uint8_t kind, struct buf *out)
     size_t shown = f->sure < d->options.top ? f->sure : d->options.top;
     if (shown == 0)
         buf_printf(out, "\nNo %s changed by more than noise.\n",
-                   kind == DIFF_SPANS ? "span" : "function");
+                   diff_is_of_spans(kind) ? "span" : "function");
     else
         buf_printf(out, "\n| %s | before | after | change | sure |\n|---|--:|--:|--:|--:|\n",
-                   kind == DIFF_SPANS ? "span (own time)" : "function");
+                   kind == DIFF_SPANS         ? "span (own time)"
+                   : kind == DIFF_SPAN_MEMORY ? "span (its own)"
+                                              : "function");
     for (size_t i = 0; i < shown; i++) {
         const struct diff_item *item = diff_row_item(d, f, f->order[i]);
         const struct compare_row *c = &f->results[DIFF_SELF][f->order[i]];
@@ -276,9 +285,9 @@ int diff_markdown(const struct diff *d, struct buf *out)
             mark_sentence(out, "- ", &b);
     diff_say_noise(d, &b);
     mark_sentence(out, "- ", &b);
-    for (unsigned k = 1; k <= ORIEL_SAMPLE_KINDS; k++)
-        if (d->families[k % ORIEL_SAMPLE_KINDS].present)
-            mark_family(d, (uint8_t)(k % ORIEL_SAMPLE_KINDS), out);
+    for (unsigned i = 0; i < DIFF_FAMILIES; i++)
+        if (d->families[diff_told(i)].present)
+            mark_family(d, diff_told(i), out);
     bool failed = b.failed || out->failed;
     buf_done(&b);
     return failed ? ORIEL_ENOMEM : 0;

@@ -14,7 +14,7 @@
 
 const char *diff_kind_title(uint8_t kind)
 {
-    static const char *const titles[ORIEL_SAMPLE_KINDS] = {
+    static const char *const titles[DIFF_FAMILIES] = {
         [DIFF_SPANS] = "time in spans",
         [ORIEL_SAMPLE_CPU] = "CPU time",
         [ORIEL_SAMPLE_OFF_CPU] = "waiting",
@@ -26,14 +26,22 @@ const char *diff_kind_title(uint8_t kind)
         [ORIEL_SAMPLE_HOLDER] = "made others wait for locks",
         [ORIEL_SAMPLE_LIVE] = "memory in use at the end",
         [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
-        [ORIEL_SAMPLE_PEAK] = "memory in use at the peak"};
+        [ORIEL_SAMPLE_PEAK] = "memory in use at the peak",
+        [DIFF_SPAN_MEMORY] = "memory allocated in spans"};
     return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
+}
+
+const char *diff_unit(uint8_t kind)
+{
+    return kind == DIFF_SPANS         ? "nanoseconds"
+           : kind == DIFF_SPAN_MEMORY ? "bytes"
+                                      : model_sample_unit(kind);
 }
 
 const char *diff_amount(char out[DIFF_TEXT_MAX], uint8_t kind, double v, bool with_sign)
 {
     char text[NUM_TEXT_MAX];
-    const char *unit = kind == DIFF_SPANS ? "nanoseconds" : model_sample_unit(kind);
+    const char *unit = diff_unit(kind);
     double size = fabs(v) < 1.8e19 ? fabs(v) : 1.8e19;
     uint64_t n = (uint64_t)(size + 0.5);
     if (strcmp(unit, "nanoseconds") == 0)
@@ -173,8 +181,9 @@ void diff_say_row(const struct diff *d, uint8_t kind, uint32_t row, struct buf *
     buf_printf(out, ": %s -> %s, %s, %s sure", diff_amount(a, kind, c->a, false),
                diff_amount(b, kind, c->b, false), diff_growth(growth, c->a, c->b),
                diff_sureness(sure, c));
-    uint32_t caller =
-        kind == DIFF_SPANS ? UINT32_MAX : diff_tree_caller(d, &d->trees[kind], f->items.items[row]);
+    uint32_t caller = diff_is_of_spans(kind)
+                          ? UINT32_MAX
+                          : diff_tree_caller(d, &d->trees[kind], f->items.items[row]);
     if (caller != UINT32_MAX) {
         buf_puts(out, "; called from ");
         diff_put_name(out, d->items.items[caller].name);
@@ -184,7 +193,7 @@ void diff_say_row(const struct diff *d, uint8_t kind, uint32_t row, struct buf *
 void diff_say_noise(const struct diff *d, struct buf *out)
 {
     double most = 0;
-    for (unsigned kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+    for (unsigned kind = 0; kind < DIFF_FAMILIES; kind++)
         if (d->families[kind].present && d->families[kind].noise > most &&
             (kind == ORIEL_SAMPLE_CPU || !d->families[ORIEL_SAMPLE_CPU].present))
             most = d->families[kind].noise;
@@ -204,7 +213,7 @@ static uint8_t first_family(const struct diff *d)
 {
     if (d->families[ORIEL_SAMPLE_CPU].present)
         return ORIEL_SAMPLE_CPU;
-    for (uint8_t kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+    for (uint8_t kind = 0; kind < DIFF_FAMILIES; kind++)
         if (d->families[kind].present)
             return kind;
     return DIFF_SPANS;
@@ -262,7 +271,7 @@ bool diff_is_worse(const struct diff *d, double over, struct buf *line)
 {
     struct worse best = {.growth = over, .row = UINT32_MAX};
     assert(d->finished);
-    for (uint8_t kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+    for (uint8_t kind = 0; kind < DIFF_FAMILIES; kind++)
         /* That others ran is the machine's doing, not the program's. */
         if (d->families[kind].present &&
             (kind != ORIEL_SAMPLE_PREEMPTED || d->options.kind == kind))

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/weights.h"
 #include "base/err.h"
 #include "util/json.h"
 
@@ -132,6 +133,7 @@ static int put_trees(struct json *j, struct frames *f, const struct model_profil
     for (uint8_t kind = 1; kind < ORIEL_SAMPLE_KINDS; kind++)
         for (size_t g = 0; rc == 0 && g < sizeof groupings / sizeof *groupings; g++)
             if (p->samples[kind] && (!o->kind || o->kind == kind) &&
+                (g == 0 || !weights_are_summed(p, c, kind)) &&
                 (spans || groupings[g].by != FLAMETREE_BY_SPAN))
                 rc = put_tree(j, f, p, c, kind, g);
     json_array_end(j);

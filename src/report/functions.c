@@ -98,12 +98,19 @@ static bool add_function(struct function_sums *out, struct seen *seen, uint32_t 
     return true;
 }
 
-/* The innermost function outside the kernel; 0: there is none. */
-static size_t first_user(const struct frames *f, const struct frame_list *stack)
+static bool is_hook(const struct model_module *m)
 {
+    static const char name[] = "/liboriel-lock.so";
+    return m && m->path.n && memmem(m->path.p, m->path.n, name, sizeof name - 1) != NULL;
+}
+
+/* The innermost function that asked for what was sampled; 0: there is none. */
+static size_t first_user(const struct frames *f, const struct frame_list *stack, uint8_t kind)
+{
+    const bool locks = kind == ORIEL_SAMPLE_LOCK || kind == ORIEL_SAMPLE_HOLDER;
     for (size_t k = 0; k < stack->items.count; k++) {
         const struct model_module *m = f->items.items[stack->items.items[k].frame].module;
-        if (!m || m->kind != MODEL_MODULE_KERNEL)
+        if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && is_hook(m)))
             return k;
     }
     return 0;
@@ -123,7 +130,7 @@ int functions_sum(struct frames *f, const struct model_profile *p, const struct 
         out->weight += r->weight;
         out->count += r->count;
         rc = frames_list(f, r->stack, &stack);
-        size_t self = rc == 0 && filter->user_self ? first_user(f, &stack) : 0;
+        size_t self = rc == 0 && filter->user_self ? first_user(f, &stack, filter->kind) : 0;
         for (size_t k = 0; rc == 0 && k < stack.items.count; k++)
             if (!add_function(out, &seen, stack.items.items[k].frame, i, r, k == self))
                 rc = ORIEL_ENOMEM;

@@ -17,7 +17,8 @@ struct profile_filter {
     int64_t process;               /* index in the catalog; -1 all */
     const struct model_site *site; /* only in spans of this site; NULL all */
     bool outside_spans;            /* only outside any span */
-    bool user_self; /* self goes to the innermost function outside the kernel, if any */
+    bool user_self; /* self goes to the innermost function outside the kernel, if any; of locks
+                     * also outside the library of ours that the program called instead */
 };
 bool profile_filter_takes(const struct profile_filter *f, const struct model_catalog *c,
                           const struct model_profile_row *row);

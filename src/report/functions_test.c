@@ -175,6 +175,31 @@ TEST(who_waits_in_the_kernel_waits_where_the_program_asked_for_it)
     maker_end(&m);
 }
 
+TEST(who_waits_for_a_lock_waits_where_the_program_asked_for_it_not_in_the_hook)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    struct profile_filter user = everything;
+    maker_begin(&m);
+    char path[] = "main;push";
+    uint32_t hook = maker_module(&m, "/usr/lib/liboriel-lock.so.0"), node = maker_stack(&m, path);
+    struct model_place *p = model_stacks_place(&m.catalog.stacks, hook, 9, false);
+    struct model_line line = maker_line("pthread_mutex_lock");
+    REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
+    struct model_sample sample = {.kind = ORIEL_SAMPLE_LOCK,
+                                  .thread = m.threads[0],
+                                  .weight = 6,
+                                  .count = 1,
+                                  .stack = model_stacks_node(&m.catalog.stacks, node, p->index)};
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    user.user_self = true;
+    user.kind = ORIEL_SAMPLE_LOCK;
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &user, &s), 0);
+    CHECK_EQ(find(&m, &s, "push")->self, 6);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
 TEST(edges_say_who_called_and_who_was_called)
 {
     struct profile_maker m;

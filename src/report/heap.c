@@ -23,8 +23,37 @@ static uint64_t number(const struct model_value *v, uint32_t n, const char *key)
     return 0;
 }
 
+bool heap_is_attribute(struct model_str key)
+{
+    static const char *const begins[] = {"alloc.", "dealloc."};
+    static const char *const ends[] = {"count",      "bytes",      "net_bytes",
+                                       "self.count", "self.bytes", "self.net_bytes"};
+    for (size_t b = 0; b < sizeof begins / sizeof *begins; b++) {
+        size_t n = strlen(begins[b]);
+        if (key.n <= n || memcmp(key.p, begins[b], n) != 0)
+            continue;
+        for (size_t e = 0; e < sizeof ends / sizeof *ends; e++)
+            if (is((struct model_str){key.p + n, key.n - (uint32_t)n}, ends[e]))
+                return true;
+    }
+    return false;
+}
+
+static void add_counts(struct heap_counts *to, const struct model_span *s,
+                       const char *const keys[4])
+{
+    to->allocations += number(s->attrs, s->attr_count, keys[0]);
+    to->bytes += number(s->attrs, s->attr_count, keys[1]);
+    to->frees += number(s->attrs, s->attr_count, keys[2]);
+    to->freed += number(s->attrs, s->attr_count, keys[3]);
+}
+
 int heap_add_span(struct heap *h, const struct model_span *s, uint32_t name)
 {
+    static const char *const own[4] = {"alloc.self.count", "alloc.self.bytes", "dealloc.self.count",
+                                       "dealloc.self.bytes"};
+    static const char *const all[4] = {"alloc.count", "alloc.bytes", "dealloc.count",
+                                       "dealloc.bytes"};
     if (s->attr_count == 0 || !is(s->attrs[s->attr_count - 1].key, "alloc.self.net_bytes"))
         return 0;
     while (h->spans.count <= name)
@@ -32,10 +61,8 @@ int heap_add_span(struct heap *h, const struct model_span *s, uint32_t name)
             return ORIEL_ENOMEM;
     struct heap_span *at = &h->spans.items[name];
     at->spans++;
-    at->allocations += number(s->attrs, s->attr_count, "alloc.self.count");
-    at->bytes += number(s->attrs, s->attr_count, "alloc.self.bytes");
-    at->freed += number(s->attrs, s->attr_count, "dealloc.self.bytes");
-    at->all_bytes += number(s->attrs, s->attr_count, "alloc.bytes");
+    add_counts(&at->own, s, own);
+    add_counts(&at->all, s, all);
     h->any = true;
     return 0;
 }

@@ -9,10 +9,12 @@
 #include "base/vec.h"
 #include "model/batch.h"
 
+struct heap_counts {
+    uint64_t allocations, bytes, frees, freed;
+};
 struct heap_span {
     uint64_t spans;
-    uint64_t allocations, bytes, freed; /* its own */
-    uint64_t all_bytes;                 /* with what is inside; recursion counts each time */
+    struct heap_counts own, all; /* all: with what is inside; recursion counts each time */
 };
 struct heap {
     VEC(struct heap_span) spans;                                      /* by name id */
@@ -20,6 +22,8 @@ struct heap {
     bool any;                                                         /* spans with counts */
 };
 
+/* A span's "alloc.count", "dealloc.self.bytes", ...: what the pipe wrote, not the program. */
+bool heap_is_attribute(struct model_str key);
 /* 0 or ORIEL_ENOMEM. Spans and events that say nothing of memory are passed over. */
 int heap_add_span(struct heap *h, const struct model_span *span, uint32_t name);
 void heap_add_event(struct heap *h, const struct model_event *event);

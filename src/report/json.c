@@ -326,6 +326,8 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
     if (rc == 0)
         rc = report_json_waits(&j, r);
     if (rc == 0)
+        rc = report_json_memory(&j, r);
+    if (rc == 0)
         rc = report_json_activity(&j, r);
     json_object_end(&j);
     buf_putc(out, '\n');

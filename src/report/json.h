@@ -16,6 +16,11 @@ void report_json_span(struct json *j, const struct report *r, const struct inst 
 void report_json_event(struct json *j, const struct report *r, const struct inst *i);
 /* What was sampled. 0 or ORIEL_ENOMEM. */
 int report_json_profile(struct json *j, const struct report *r);
+/* Name, module, file and line of a function. */
+struct frame;
+void report_json_frame(struct json *j, const struct frame *f);
+/* What was allocated, and what became of it. 0 or ORIEL_ENOMEM. */
+int report_json_memory(struct json *j, const struct report *r);
 /* Waits, who ended them, locks, stack depths. 0 or ORIEL_ENOMEM. */
 int report_json_waits(struct json *j, const struct report *r);
 /* Threads, tasks, events, plots, frames, latency, traces. 0 or ORIEL_ENOMEM. */

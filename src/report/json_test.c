@@ -378,24 +378,8 @@ TEST(samples_are_told_by_function_span_and_thread)
     struct arena a;
     arena_init(&a);
     fx_init(&f, NULL);
-    struct model_stacks *s = &f.catalog.stacks;
-    const struct model_module like = {
-        .kind = MODEL_MODULE_FILE, .process = UINT32_MAX, .path = MODEL_STR("/bin/demo")};
-    struct model_place *p = model_stacks_place(s, model_stacks_module(s, &like)->index, 64, false);
-    const struct model_line line = {
-        .function = MODEL_STR("parse"), .file = MODEL_STR("/src/p.c"), .line = 9, .start_line = 7};
-    REQUIRE(model_place_set_lines(s, p, &line, 1) == 0);
-    for (int i = 0; i < 3; i++) {
-        struct model_item *item = model_batch_add_item(&f.batch);
-        REQUIRE(item);
-        item->kind = MODEL_ITEM_SAMPLE;
-        item->u.sample = (struct model_sample){.kind = ORIEL_SAMPLE_CPU,
-                                               .thread = f.threads[1],
-                                               .weight = 1000,
-                                               .count = 1,
-                                               .t_ns = f.now,
-                                               .stack = model_stacks_node(s, 0, p->index)};
-    }
+    for (int i = 0; i < 3; i++)
+        fx_sample(&f, ORIEL_SAMPLE_CPU, 1, NULL, "parse", 1000);
     const struct json_value *cpu = json_at(json_get(checked(&f, &a, NULL), "profile"), 0);
     const struct json_value *function = json_at(json_get(cpu, "functions"), 0);
     CHECK_STR(json_get_string(cpu, "kind", ""), "cpu");
@@ -405,6 +389,59 @@ TEST(samples_are_told_by_function_span_and_thread)
     CHECK_EQ(json_get_i64(function, "self", 0), 3000);
     CHECK_EQ(json_get(json_at(json_get(cpu, "spans"), 0), "name")->type, JSON_NULL);
     CHECK_STR(json_get_string(json_at(json_get(cpu, "threads"), 0), "name", ""), "worker-1");
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(memory_is_told_by_function_and_by_span)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    fx_run_busy(&f);
+    const struct json_value *memory = json_get(checked(&f, &a, NULL), "memory");
+    const struct json_value *totals = json_get(memory, "totals");
+    CHECK_EQ(json_get_i64(totals, "allocated_bytes", 0), 9600000);
+    CHECK_EQ(json_get_i64(totals, "peak_bytes", 0), 2000000);
+    CHECK_EQ(json_get_i64(totals, "live_bytes", 0), 400000);
+    const struct json_value *functions = json_get(memory, "functions");
+    CHECK_EQ(functions->count, 2);
+    CHECK_STR(json_get_string(json_at(functions, 0), "name", ""), "scan");
+    CHECK_EQ(json_get_i64(json_at(functions, 0), "allocated_bytes", 0), 9000000);
+    CHECK_EQ(json_get_i64(json_at(functions, 0), "live_bytes", 0), 500000);
+    CHECK_EQ(json_get_i64(json_at(functions, 1), "live_bytes", -1), 0);
+    const struct json_value *parse = json_at(json_get(memory, "spans"), 0);
+    CHECK_STR(json_get_string(parse, "name", ""), "parse");
+    CHECK_EQ(json_get_i64(json_get(parse, "self"), "allocated_bytes", 0), 8000000);
+    CHECK_EQ(json_get_i64(json_get(parse, "self"), "net_bytes", 0), 1000000);
+    CHECK_EQ(json_get_i64(json_get(parse, "total"), "allocated_bytes", 0), 8600000);
+    CHECK_EQ(json_get_i64(json_get(parse, "total"), "allocations", 0), 5);
+    const struct json_value *store = json_at(json_get(memory, "spans"), 1);
+    CHECK_EQ(json_get_i64(json_get(store, "self"), "net_bytes", 0), -100000);
+    fx_done(&f);
+    arena_done(&a);
+}
+
+TEST(exact_sums_of_memory_name_no_thread_and_no_span)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    fx_run_busy(&f);
+    const struct json_value *profile = json_get(checked(&f, &a, NULL), "profile");
+    for (uint32_t i = 0; i < profile->count; i++) /* sampled: they are known */
+        CHECK(json_get(json_at(profile, i), "threads")->count > 0);
+    REQUIRE(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.heap"), MODEL_STR("exact")) ==
+            0);
+    profile = json_get(checked(&f, &a, NULL), "profile");
+    for (uint32_t i = 0; i < profile->count; i++) {
+        const struct json_value *v = json_at(profile, i);
+        bool memory = strcmp(json_get_string(v, "unit", ""), "bytes") == 0;
+        CHECK_EQ(json_get(v, "threads")->count == 0, memory);
+        CHECK_EQ(json_get(v, "spans")->count == 0, memory);
+    }
     fx_done(&f);
     arena_done(&a);
 }

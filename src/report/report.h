@@ -41,6 +41,8 @@ int report_new(struct report **out, const struct report_options *options,
  * sums, the report may be told all the same. Memory has a bound that does not
  * depend on how much is added; docs/REPORT.md tells it. */
 int report_add(struct report *r, const struct model_batch *items);
+/* How the first table of the text begins, where several kinds of samples are summed up. */
+#define REPORT_SUMMARY "where it went"
 /* Append to `out`. `facts` may be NULL: then the items must do. What is still
  * open counts as it is; more may be added afterwards. 0 or ORIEL_ENOMEM. */
 int report_text(struct report *r, const struct report_facts *facts, struct buf *out);

@@ -238,9 +238,22 @@ static void put_value(struct buf *out, const struct model_value *v)
     }
 }
 
+/* The ten that the pipe puts behind a span's own say one thing here. */
+static uint32_t without_heap(const struct model_value *attrs, uint32_t count, uint64_t *out_bytes)
+{
+    *out_bytes = 0;
+    for (; count && heap_is_attribute(attrs[count - 1].key); count--)
+        if (model_str_equal(attrs[count - 1].key, MODEL_STR("alloc.bytes")))
+            *out_bytes = attrs[count - 1].v.u64;
+    return count;
+}
+
 void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t count, uint32_t dropped)
 {
     size_t start = out->size;
+    uint64_t allocated;
+    char text[NUM_TEXT_MAX];
+    count = without_heap(attrs, count, &allocated);
     for (uint32_t i = 0; i < count; i++) {
         if (out->size - start > ATTRS_BYTES_MAX) {
             dropped += count - i;
@@ -252,6 +265,8 @@ void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t coun
         buf_putc(out, '=');
         put_value(out, &attrs[i]);
     }
+    if (allocated)
+        buf_printf(out, "%salloc %s", count ? " " : "", num_bytes(text, allocated));
     if (dropped)
-        buf_printf(out, "%s(%u more)", count ? " " : "", dropped);
+        buf_printf(out, "%s(%u more)", out->size > start ? " " : "", dropped);
 }

@@ -45,7 +45,7 @@ void sheet_line(const struct report *r, struct buf *out, enum table_style style,
 void sheet_spark(struct buf *out, const double *values, uint32_t count);
 /* "file.c:88", the directories left out. */
 void sheet_source(struct sheet *s, const struct model_site *site);
-/* key=value, short. */
+/* key=value, short; what the pipe says of memory as one, "alloc 96 kB". */
 void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t count,
                  uint32_t dropped);
 

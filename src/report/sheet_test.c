@@ -151,6 +151,29 @@ TEST(attributes_are_short_and_say_what_they_leave_out)
     buf_done(&b);
 }
 
+TEST(what_the_pipe_says_of_memory_is_one_attribute)
+{
+    static const char *const keys[] = {"path", "alloc.count", "alloc.bytes", "dealloc.bytes",
+                                       "alloc.self.net_bytes"};
+    struct model_value v[5];
+    struct buf b;
+    for (int i = 0; i < 5; i++)
+        v[i] = (struct model_value){
+            .key = {keys[i], (uint32_t)strlen(keys[i])}, .type = ORIEL_TYPE_I64, .v.i64 = 4096};
+    buf_init(&b);
+    sheet_attrs(&b, v, 5, 0);
+    CHECK_STR(buf_cstr(&b), "path=4096 alloc 4.1 kB");
+    v[2].v.i64 = 0; /* nothing was allocated: nothing is said */
+    buf_clear(&b);
+    sheet_attrs(&b, v, 5, 0);
+    CHECK_STR(buf_cstr(&b), "path=4096");
+    v[4].key = MODEL_STR("alloc.size"); /* the program's own: kept, with all before it */
+    buf_clear(&b);
+    sheet_attrs(&b, v, 5, 0);
+    CHECK(strstr(buf_cstr(&b), "alloc.bytes=0 dealloc.bytes=4096 alloc.size=4096"));
+    buf_done(&b);
+}
+
 TEST(a_graph_shows_something_wherever_there_is_something)
 {
     static const double values[] = {0, 0.001, 500, 1000};

@@ -189,6 +189,88 @@ static inline struct model_event *fx_event(struct fx *f, unsigned thread, uint8_
     return e;
 }
 
+/* ---- samples, and what allocated ---- */
+
+/* The stack of one function. */
+static inline uint32_t fx_stack(struct fx *f, const char *function)
+{
+    struct model_stacks *s = &f->catalog.stacks;
+    const struct model_module like = {
+        .kind = MODEL_MODULE_FILE, .process = UINT32_MAX, .path = MODEL_STR("/bin/demo")};
+    struct model_place *p = model_stacks_place(s, model_stacks_module(s, &like)->index,
+                                               strlen(function) * 64 + (uint8_t)function[0], false);
+    const struct model_line line = {
+        .function = fx_str(function), .file = MODEL_STR("/src/p.c"), .line = 9, .start_line = 7};
+    REQUIRE(p && (p->resolved || model_place_set_lines(s, p, &line, 1) == 0));
+    return model_stacks_node(s, 0, p->index);
+}
+
+static inline void fx_sample(struct fx *f, uint8_t kind, unsigned thread, const char *span,
+                             const char *function, uint64_t weight)
+{
+    struct model_item *i = fx_item(f, MODEL_ITEM_SAMPLE);
+    i->u.sample = (struct model_sample){.kind = kind,
+                                        .thread = f->threads[thread],
+                                        .site = span ? fx_site(f, span) : NULL,
+                                        .weight = weight,
+                                        .count = 1,
+                                        .t_ns = f->now,
+                                        .stack = fx_stack(f, function)};
+}
+
+/* A span that allocated, as the pipe tells: `inside` bytes within its children. */
+static inline void fx_allocating_span(struct fx *f, unsigned thread, const char *name,
+                                      int64_t bytes, int64_t inside, int64_t freed)
+{
+    fx_begin(f, thread, name);
+    f->now += FX_MS;
+    struct model_span *s = &f->stack[thread][f->depth[thread] - 1].span;
+    struct model_value *v = fx_values(f, 11);
+    v[0] = fx_text("path", "a.c");
+    v[1] = fx_i64("alloc.count", 5);
+    v[2] = fx_i64("alloc.bytes", bytes + inside);
+    v[3] = fx_i64("dealloc.count", 2);
+    v[4] = fx_i64("dealloc.bytes", freed);
+    v[5] = fx_i64("alloc.net_bytes", bytes + inside - freed);
+    v[6] = fx_i64("alloc.self.count", 3);
+    v[7] = fx_i64("alloc.self.bytes", bytes);
+    v[8] = fx_i64("dealloc.self.count", 1);
+    v[9] = fx_i64("dealloc.self.bytes", freed);
+    v[10] = fx_i64("alloc.self.net_bytes", bytes - freed);
+    s->attrs = v;
+    s->attr_count = 11;
+    fx_end(f, thread);
+}
+
+/* What a process says at its end. */
+static inline void fx_heap_end(struct fx *f, int64_t bytes, int64_t peak, int64_t live)
+{
+    struct model_event *e = fx_event(f, 0, ORIEL_LEVEL_INFO, "oriel.heap", "heap.end");
+    struct model_value *v = fx_values(f, 6);
+    v[0] = fx_i64("allocations", 100);
+    v[1] = fx_i64("bytes", bytes);
+    v[2] = fx_i64("frees", 90);
+    v[3] = fx_i64("freed_bytes", bytes - live);
+    v[4] = fx_i64("live_bytes", live);
+    v[5] = fx_i64("peak_bytes", peak);
+    e->attrs = v;
+    e->attr_count = 6;
+}
+
+/* Two threads that use the CPU, wait, lock and allocate in two spans. */
+static inline void fx_run_busy(struct fx *f)
+{
+    fx_sample(f, ORIEL_SAMPLE_CPU, 1, "parse", "scan", 30 * FX_MS);
+    fx_sample(f, ORIEL_SAMPLE_CPU, 2, "store", "write_row", 10 * FX_MS);
+    fx_sample(f, ORIEL_SAMPLE_LOCK, 1, "store", "write_row", 4 * FX_MS);
+    fx_sample(f, ORIEL_SAMPLE_ALLOC, 1, "parse", "scan", 9000000);
+    fx_sample(f, ORIEL_SAMPLE_ALLOC, 2, NULL, "start", 1000000);
+    fx_sample(f, ORIEL_SAMPLE_LIVE, 1, "parse", "scan", 500000);
+    fx_allocating_span(f, 1, "parse", 8000000, 600000, 7000000);
+    fx_allocating_span(f, 2, "store", 600000, 0, 700000);
+    fx_heap_end(f, 9600000, 2000000, 400000);
+}
+
 /* The report as a C string; free with buf_done. */
 static inline const char *fx_told(struct fx *f, struct buf *b, bool json,
                                   const struct report_facts *facts)

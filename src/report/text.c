@@ -377,7 +377,9 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     if (r->options.tree)
         rc = report_text_traces(r, out);
     if (!r->options.tree && !latency_wanted(&r->latency)) {
-        rc = put_spans(r, out);
+        rc = report_text_summary(r, out);
+        if (rc == 0)
+            rc = put_spans(r, out);
         if (rc == 0)
             rc = report_text_profile(r, out);
         if (rc == 0)

@@ -17,12 +17,17 @@ int report_text_profile(const struct report *r, struct buf *out);
 /* One kind of sample by function. As above. */
 struct frames;
 int report_text_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out);
-/* What sampling could not see; where the time went in one line; by thread. */
+/* Where CPU time, waiting and memory went, in a few lines. 0 or ORIEL_ENOMEM. */
+int report_text_summary(const struct report *r, struct buf *out);
+/* What sampling could not see; by innermost span; by thread. 0 or ORIEL_ENOMEM. */
 void report_text_unseen(const struct report *r, struct buf *out);
-void report_text_times(const struct report *r, struct buf *out);
+int report_text_spans(const struct report *r, struct buf *out);
 int report_text_threads(const struct report *r, struct buf *out);
 /* What the program waited for, and for whom. 0 or ORIEL_ENOMEM. */
 int report_text_waits(const struct report *r, struct frames *f, struct buf *out);
+/* What it waited for most; "" nothing. As above. */
+int report_text_reason(const struct report *r, struct frames *f, const char **out_text,
+                       uint64_t *out_ns);
 /* What it allocated. 0 or ORIEL_ENOMEM. */
 int report_text_heap(const struct report *r, struct frames *f, struct buf *out);
 /* "file.c:88", or the name of the object file. */

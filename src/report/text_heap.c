@@ -96,8 +96,8 @@ struct row {
 static int by_bytes(const void *a, const void *b)
 {
     const struct row *x = a, *y = b;
-    if (x->sums->bytes != y->sums->bytes)
-        return x->sums->bytes < y->sums->bytes ? 1 : -1;
+    if (x->sums->own.bytes != y->sums->own.bytes)
+        return x->sums->own.bytes < y->sums->own.bytes ? 1 : -1;
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
@@ -105,16 +105,16 @@ static void put_span(struct sheet *s, const struct report *r, const struct row *
 {
     char text[NUM_TEXT_MAX], kept[NUM_TEXT_MAX + 1];
     const struct heap_span *n = row->sums;
-    bool less = n->bytes < n->freed;
+    bool less = n->own.bytes < n->own.freed;
     sheet_cell(s, report_name(r, row->name), TABLE_PLAIN);
     sheet_count(s, n->spans);
-    sheet_count(s, n->allocations);
-    sheet_text(s, num_bytes(text, n->bytes));
-    sheet_text(s, num_bytes(text, n->freed));
+    sheet_count(s, n->own.allocations);
+    sheet_text(s, num_bytes(text, n->own.bytes));
+    sheet_text(s, num_bytes(text, n->own.freed));
     kept[0] = '-';
-    num_bytes(kept + less, less ? n->freed - n->bytes : n->bytes - n->freed);
+    num_bytes(kept + less, less ? n->own.freed - n->own.bytes : n->own.bytes - n->own.freed);
     sheet_text(s, kept);
-    sheet_text(s, num_bytes(text, n->all_bytes));
+    sheet_text(s, num_bytes(text, n->all.bytes));
     table_end_row(&s->table);
 }
 

@@ -104,79 +104,6 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
     return rc;
 }
 
-/* ---- by span ---- */
-
-struct span_weight {
-    const struct model_site *site; /* NULL: outside any span */
-    uint64_t weight[ORIEL_SAMPLE_KINDS];
-};
-typedef VEC(struct span_weight) span_weights;
-
-static struct span_weight *weight_of(span_weights *w, const struct model_site *site)
-{
-    for (size_t i = 0; i < w->count; i++)
-        if (w->items[i].site == site)
-            return &w->items[i];
-    struct span_weight *new = VEC_PUSH(w);
-    if (new)
-        new->site = site;
-    return new;
-}
-
-static int by_weight(const void *a, const void *b)
-{
-    const struct span_weight *x = a, *y = b;
-    for (int k = 1; k < ORIEL_SAMPLE_KINDS; k++)
-        if (x->weight[k] != y->weight[k])
-            return x->weight[k] < y->weight[k] ? 1 : -1;
-    return 0;
-}
-
-static int put_spans(const struct report *r, struct buf *out)
-{
-    static const struct sheet_column columns[] = {
-        {"innermost span", TABLE_TEXT, 0, 24}, {"CPU", TABLE_NUMBER, 0, 0},
-        {"CPU", TABLE_NUMBER, 0, 0},           {"waiting", TABLE_NUMBER, 0, 0},
-        {"allocated", TABLE_NUMBER, 0, 0},
-    };
-    static const uint8_t shown[] = {ORIEL_SAMPLE_CPU, ORIEL_SAMPLE_OFF_CPU, ORIEL_SAMPLE_ALLOC};
-    span_weights w = {0};
-    struct sheet s;
-    char text[NUM_TEXT_MAX];
-    bool any = false;
-    for (uint32_t i = 0; i < r->profile.row_count; i++) {
-        const struct model_profile_row *row = &r->profile.rows[i];
-        struct span_weight *at = weight_of(&w, row->site);
-        if (!at) {
-            VEC_DONE(&w);
-            return ORIEL_ENOMEM;
-        }
-        at->weight[row->kind] += row->weight;
-        any |= row->site != NULL;
-    }
-    if (any) {
-        qsort(w.items, w.count, sizeof *w.items, by_weight);
-        sheet_title(r, out, "samples by span");
-        sheet_init(&s, columns, sizeof columns / sizeof *columns);
-        for (size_t i = 0; i < w.count && i < r->options.top; i++) {
-            const struct span_weight *n = &w.items[i];
-            sheet_cell(&s, n->site ? n->site->name : MODEL_STR("(no span)"), TABLE_PLAIN);
-            sheet_text(&s, num_percent(text, (double)n->weight[ORIEL_SAMPLE_CPU],
-                                       (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
-            for (size_t k = 0; k < sizeof shown; k++) {
-                if (r->profile.samples[shown[k]])
-                    sheet_text(&s, report_amount(text, shown[k], n->weight[shown[k]]));
-                else
-                    sheet_none(&s);
-            }
-            table_end_row(&s.table);
-        }
-        sheet_put(&s, r, out);
-    }
-    VEC_DONE(&w);
-    return 0;
-}
-
 /* By who waits for whom, and by thread. */
 static bool told_elsewhere(uint8_t kind)
 {
@@ -188,7 +115,6 @@ int report_text_profile(const struct report *r, struct buf *out)
 {
     struct frames f;
     int rc = frames_init(&f, &r->catalog->stacks);
-    report_text_times(r, out);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
         if (r->profile.samples[kind] && !told_elsewhere(kind))
             rc = report_text_functions(r, &f, kind, out);
@@ -197,7 +123,7 @@ int report_text_profile(const struct report *r, struct buf *out)
     if (rc == 0)
         rc = report_text_heap(r, &f, out);
     if (rc == 0)
-        rc = put_spans(r, out);
+        rc = report_text_spans(r, out);
     if (rc == 0)
         rc = report_text_threads(r, out);
     frames_done(&f);

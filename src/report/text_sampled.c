@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The report for a terminal: what sampling could not see, where the time went
- * in one line, and each thread's share. The tables by function are in
- * text_profile.c.
+ * The report for a terminal: what sampling could not see, and the share of
+ * each span and thread. The tables by function are in text_profile.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "report/text.h"
+#include "report/weights.h"
 #include "util/num.h"
-
-/* Times only: other kinds count bytes or calls. */
-static const struct {
-    uint8_t kind;
-    const char *text;
-} times[] = {{ORIEL_SAMPLE_CPU, "CPU"},
-             {ORIEL_SAMPLE_OFF_CPU, "waiting"},
-             {ORIEL_SAMPLE_PREEMPTED, "ready, but others ran"}};
-enum { TIMES = sizeof times / sizeof *times };
 
 void report_text_unseen(const struct report *r, struct buf *out)
 {
@@ -36,20 +28,127 @@ void report_text_unseen(const struct report *r, struct buf *out)
         sheet_line(r, out, TABLE_YELLOW, "%.*s", (int)cut.n, cut.p);
 }
 
-void report_text_times(const struct report *r, struct buf *out)
+/* ---- by span ---- */
+
+struct span_weight {
+    struct model_str name; /* empty: outside any span */
+    uint64_t weight[ORIEL_SAMPLE_KINDS];
+    bool exact; /* the spans say what they allocated */
+};
+struct span_weights {
+    VEC(struct span_weight) items;
+    struct map by_site; /* index + 1 -> item */
+};
+
+/* Spans of one name are one row, wherever they begin. NULL: no memory. */
+static struct span_weight *weight_of_name(struct span_weights *w, struct model_str name)
 {
-    struct buf line;
-    char text[NUM_TEXT_MAX];
-    unsigned kinds = 0;
-    buf_init(&line);
-    for (size_t i = 0; i < TIMES; i++)
-        if (r->profile.samples[times[i].kind])
-            buf_printf(&line, "%s%s %s", kinds++ ? " \u00b7 " : "", times[i].text,
-                       num_duration(text, r->profile.weight[times[i].kind]));
-    if (kinds > 1 && !line.failed)
-        sheet_title(r, out, "all threads together: %.*s", (int)line.size, line.data);
-    buf_done(&line);
+    for (size_t i = 0; i < w->items.count; i++)
+        if (model_str_equal(w->items.items[i].name, name))
+            return &w->items.items[i];
+    struct span_weight *new = VEC_PUSH(&w->items);
+    if (new)
+        new->name = name;
+    return new;
 }
+
+static struct span_weight *weight_of(struct span_weights *w, const struct model_site *site)
+{
+    uint64_t key = site ? (uint64_t)site->index + 1 : 0;
+    const uint64_t *known = map_get(&w->by_site, key);
+    if (known)
+        return &w->items.items[*known];
+    struct span_weight *at = weight_of_name(w, site ? site->name : MODEL_STR(""));
+    if (!at || !map_put(&w->by_site, key, (uint64_t)(at - w->items.items)))
+        return NULL;
+    return at;
+}
+
+static int by_weight(const void *a, const void *b)
+{
+    const struct span_weight *x = a, *y = b;
+    for (int k = 1; k < ORIEL_SAMPLE_KINDS; k++)
+        if (x->weight[k] != y->weight[k])
+            return x->weight[k] < y->weight[k] ? 1 : -1;
+    return 0;
+}
+
+/* What spans say themselves stands in the place of an estimate. */
+static int sum_spans(const struct report *r, struct span_weights *w)
+{
+    for (uint32_t i = 0; i < r->profile.row_count; i++) {
+        struct span_weight *at = weight_of(w, r->profile.rows[i].site);
+        if (!at)
+            return ORIEL_ENOMEM;
+        if (!weights_are_summed(&r->profile, r->catalog, r->profile.rows[i].kind))
+            at->weight[r->profile.rows[i].kind] += r->profile.rows[i].weight;
+    }
+    for (uint32_t i = 0; i < r->heap.spans.count; i++) {
+        const struct heap_span *told = &r->heap.spans.items[i];
+        struct span_weight *at = told->spans ? weight_of_name(w, report_name(r, i)) : NULL;
+        if (told->spans && !at)
+            return ORIEL_ENOMEM;
+        if (at) {
+            at->weight[ORIEL_SAMPLE_ALLOC] = told->own.bytes;
+            at->exact = true;
+        }
+    }
+    return 0;
+}
+
+static void put_span(struct sheet *s, const struct report *r, const struct span_weight *n)
+{
+    static const uint8_t shown[] = {ORIEL_SAMPLE_CPU, ORIEL_SAMPLE_OFF_CPU, ORIEL_SAMPLE_LOCK,
+                                    ORIEL_SAMPLE_ALLOC};
+    char text[NUM_TEXT_MAX];
+    sheet_cell(s, n->name.n ? n->name : MODEL_STR("(no span)"), TABLE_PLAIN);
+    if (r->profile.samples[ORIEL_SAMPLE_CPU])
+        sheet_text(s, num_percent(text, (double)n->weight[ORIEL_SAMPLE_CPU],
+                                  (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
+    else
+        sheet_none(s);
+    for (size_t k = 0; k < sizeof shown; k++) {
+        bool unknown =
+            shown[k] == ORIEL_SAMPLE_ALLOC &&
+            (r->heap.any || weights_are_summed(&r->profile, r->catalog, ORIEL_SAMPLE_ALLOC));
+        if ((r->profile.samples[shown[k]] && !unknown) ||
+            (shown[k] == ORIEL_SAMPLE_ALLOC && n->exact))
+            sheet_text(s, report_amount(text, shown[k], n->weight[shown[k]]));
+        else
+            sheet_none(s);
+    }
+    table_end_row(&s->table);
+}
+
+int report_text_spans(const struct report *r, struct buf *out)
+{
+    static const struct sheet_column columns[] = {
+        {"innermost span", TABLE_TEXT, 0, 24}, {"CPU", TABLE_NUMBER, 0, 0},
+        {"CPU", TABLE_NUMBER, 0, 0},           {"waiting", TABLE_NUMBER, 0, 0},
+        {"for locks", TABLE_NUMBER, 1, 0},     {"allocated", TABLE_NUMBER, 0, 0},
+    };
+    struct span_weights w = {0};
+    struct sheet s;
+    int rc = r->profile.row_count ? sum_spans(r, &w) : 0;
+    /* One row of what is outside says nothing. */
+    if (rc == 0 && (w.items.count > 1 || (w.items.count == 1 && w.items.items[0].name.n))) {
+        qsort(w.items.items, w.items.count, sizeof *w.items.items, by_weight);
+        sheet_title(r, out, "samples by span");
+        sheet_init(&s, columns, sizeof columns / sizeof *columns);
+        for (size_t i = 0; i < w.items.count && i < r->options.top; i++)
+            put_span(&s, r, &w.items.items[i]);
+        sheet_put(&s, r, out);
+    }
+    map_done(&w.by_site);
+    VEC_DONE(&w.items);
+    return rc;
+}
+
+/* ---- by thread ---- */
+
+/* Times only: other kinds count bytes or calls. */
+static const uint8_t times[] = {ORIEL_SAMPLE_CPU, ORIEL_SAMPLE_OFF_CPU, ORIEL_SAMPLE_PREEMPTED};
+enum { TIMES = sizeof times };
 
 struct thread_times {
     uint64_t weight[TIMES];
@@ -99,7 +198,7 @@ static void put_threads(const struct report *r, const struct thread_times *all, 
         sheet_text(&s, num_percent(text, (double)all[i].weight[0],
                                    (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
         for (size_t k = 0; k < TIMES; k++) {
-            if (r->profile.samples[times[k].kind])
+            if (r->profile.samples[times[k]])
                 sheet_ns(&s, all[i].weight[k]);
             else
                 sheet_none(&s);
@@ -118,7 +217,7 @@ int report_text_threads(const struct report *r, struct buf *out)
     for (uint32_t i = 0; i < r->profile.row_count; i++) {
         const struct model_profile_row *row = &r->profile.rows[i];
         for (size_t k = 0; k < TIMES && row->thread < count; k++)
-            if (row->kind == times[k].kind)
+            if (row->kind == times[k])
                 all[row->thread].weight[k] += row->weight;
     }
     for (uint32_t i = 0; i < count; i++)

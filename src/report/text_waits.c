@@ -41,6 +41,25 @@ static int sum_reasons(struct frames *f, const struct waits_order *o, struct sum
     return rc;
 }
 
+int report_text_reason(const struct report *r, struct frames *f, const char **out_text,
+                       uint64_t *out_ns)
+{
+    struct sums sums[REASON_COUNT] = {{0}};
+    struct waits_order o;
+    int rc = waits_order(&r->waits, f, &o);
+    if (rc == 0)
+        rc = sum_reasons(f, &o, sums);
+    waits_order_done(&o);
+    *out_text = "";
+    *out_ns = 0;
+    for (size_t i = 0; rc == 0 && i < REASON_COUNT; i++)
+        if (sums[i].ns > *out_ns) {
+            *out_ns = sums[i].ns;
+            *out_text = reason_text((enum reason)i);
+        }
+    return rc;
+}
+
 static int put_reasons(const struct report *r, struct frames *f, const struct waits_order *o,
                        struct buf *out)
 {

@@ -91,7 +91,8 @@ class Sample(Scenario):
         self.assertEqual(run.returncode, 0, run.stderr)
         lines = run.stderr.splitlines()
         self.assertRegex(lines[0], r"^oriel  .* 1 thread · [\d,]+ samples? · 0 lost · c\.oriel$")
-        self.assertRegex(run.stderr, r"all threads together: CPU [\d.]+ (m?s) · waiting ")
+        self.assertRegex(run.stderr, r"(?m)^where it went, all threads together\n.*most of it\n"
+                                     r"  CPU time +[\d.]+ m?s  \d+ % in turn\n  waiting +[\d.]+ m?s  ")
         self.assertRegex(run.stderr, r"(?m)^  turn +\d{2,3} %.* sampled\.c:\d+$")
         self.assertRegex(lines[-1], r"^next: oriel report c\.oriel · oriel flame c\.oriel · ")
         self.assertLess(len(lines), 25)
