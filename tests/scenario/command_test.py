@@ -122,7 +122,7 @@ class Command(Scenario):
         self.assertEqual(len(runs), 2)
         self.assertEqual(self.report(runs[1]["directory"])["counts"]["spans"], 5)
         self.assertEqual(runs[0]["capture"], report["path"])
-        self.assertEqual(len(self.oriel("runs").stdout.splitlines()), 2)
+        self.assertEqual(len(self.oriel("runs").stdout.splitlines()), 3)  # and a line of titles
 
     def test_export_goes_beside_its_input_and_never_over_a_file(self):
         self.capture()
