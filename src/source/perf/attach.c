@@ -10,7 +10,6 @@
 #include <linux/perf_event.h>
 #include <time.h>
 
-#include "base/mem.h"
 #include "source/perf/perf.h"
 #include "source/tasks.h"
 
@@ -53,23 +52,15 @@ static int note_forks(struct perf_events *e)
     const uint8_t *at;
     size_t bytes;
     int rc = 0;
-    uint64_t *tails = mem_calloc(e->ring_count ? e->ring_count : 1, sizeof *tails);
-    if (!tails)
-        return -ENOMEM;
-    for (unsigned i = 0; i < e->ring_count; i++)
-        tails[i] = e->rings[i].tail;
-    perf_rings_begin(e);
-    while ((at = perf_rings_next(e, UINT64_MAX, &bytes)) != NULL) {
+    kernel_rings_begin(e->rings, e->ring_count);
+    while ((at = kernel_rings_next(e->rings, e->ring_count, UINT64_MAX, perf_record_time,
+                                   &bytes)) != NULL) {
         struct perf_record r;
         if (perf_record_decode(at, bytes, &r) && r.type == PERF_RECORD_FORK &&
             !map_put(&e->attached, (uint32_t)r.tid, (uint32_t)r.pid))
             rc = -ENOMEM;
     }
-    for (unsigned i = 0; i < e->ring_count; i++) {
-        e->rings[i].tail = tails[i];
-        e->rings[i].next = NULL;
-    }
-    mem_free(tails);
+    kernel_rings_back(e->rings, e->ring_count);
     return rc;
 }
 

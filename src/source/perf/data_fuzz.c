@@ -3,39 +3,18 @@
  * Fuzz target: any bytes as a perf.data file. What comes out is a stack and a
  * thread of the catalog, and ends.
  */
-#include <stdlib.h>
-
 #include "source/perf/data.h"
-
-enum { POLL = 97 };
+#include "source/test_fuzz.h"
 
 extern const struct source source_perfdata;
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct model_catalog catalog;
-    struct model_batch batch;
     struct data_source s;
-    model_catalog_init(&catalog);
-    model_batch_init(&batch, &catalog);
-    if (data_source_open_memory(&s, data, size, &catalog, NULL) == 0) {
-        int rc = SOURCE_DATA;
-        while (rc == SOURCE_DATA) {
-            model_batch_clear(&batch);
-            rc = source_perfdata.poll(&s, &batch, POLL, NULL);
-            for (size_t i = 0; i < batch.record_count; i++) {
-                const struct model_record *r = &batch.records[i];
-                if (!r->thread || r->flags == 0 || r->flags >= ORIEL_SAMPLE_KINDS ||
-                    (r->raw[2] && r->raw[2] >= catalog.stacks.node_count))
-                    abort();
-            }
-        }
-        if (rc < 0 && rc != ORIEL_ENOMEM)
-            abort();
-        source_perfdata.close(&s);
-    }
-    model_batch_done(&batch);
-    model_catalog_done(&catalog);
+    struct fuzz_import f;
+    fuzz_import_begin(&f, &source_perfdata, data, size);
+    if (data_source_open_memory(&s, data, size, &f.catalog, NULL) == 0)
+        fuzz_import_run(&f, &source_perfdata, &s, false);
+    fuzz_import_end(&f);
     return 0;
 }

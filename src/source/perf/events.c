@@ -24,12 +24,7 @@
 #include "base/os.h"
 #include "base/vec.h"
 
-enum {
-    RING_PAGES_MAX = 1024, /* with CAP_IPC_LOCK; others get what mlock_kb leaves */
-    RING_PAGES_MIN = 8,
-    RECORD_BYTES_MAX = 65536, /* sizes are 16 bits */
-    CPUS_MAX = 4096
-};
+enum { CPUS_MAX = 4096 };
 
 static int event_open(const struct perf_event_attr *a, int32_t pid, int cpu)
 {
@@ -122,34 +117,11 @@ static bool remember(struct perf_events *e, int fd, enum perf_event_kind kind)
     return true;
 }
 
-/* As large as the limit on locked memory allows. */
-static int map_ring(struct perf_ring *r, int fd)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    for (size_t pages = RING_PAGES_MAX; pages >= RING_PAGES_MIN; pages /= 2) {
-        void *p = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED)
-            continue;
-        *r = (struct perf_ring){
-            .fd = fd, .base = p, .data_bytes = pages * page, .joined = mem_alloc(RECORD_BYTES_MAX)};
-        return r->joined ? 0 : -ENOMEM;
-    }
-    return -errno;
-}
-
-static void unmap_ring(struct perf_ring *r)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (r->base)
-        munmap(r->base, r->data_bytes + page);
-    mem_free(r->joined);
-}
-
 /* One event of one thread on one CPU, into that CPU's ring. */
 static int add_event(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
                      unsigned cpu, enum perf_event_kind kind)
 {
-    struct perf_ring *r = &e->rings[cpu];
+    struct kernel_ring *r = &e->rings[cpu];
     int fd = event_open(a, tid, (int)cpu), rc = 0;
     if (fd == -ENODEV || fd == -EINVAL)
         return 0; /* a CPU that is off */
@@ -160,7 +132,7 @@ static int add_event(struct perf_events *e, const struct perf_event_attr *a, int
         return -ENOMEM;
     }
     if (!r->base)
-        rc = map_ring(r, fd);
+        rc = kernel_ring_map(r, fd);
     else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) != 0)
         rc = -errno;
     return rc;
@@ -354,7 +326,7 @@ void perf_events_close(struct perf_events *e)
     if (e->wake >= 0)
         close(e->wake);
     for (unsigned i = 0; e->rings && i < e->ring_count; i++)
-        unmap_ring(&e->rings[i]);
+        kernel_ring_unmap(&e->rings[i]);
     close_all(e);
     mem_free(e->rings);
     mem_free(e->fds);

@@ -18,7 +18,7 @@ static bool readable(int fd)
 static uint64_t most_unread(struct perf_events *e)
 {
     uint64_t most = 0;
-    perf_rings_begin(e);
+    kernel_rings_begin(e->rings, e->ring_count);
     for (unsigned i = 0; i < e->ring_count; i++) {
         uint64_t bytes = e->rings[i].head - e->rings[i].tail;
         most = bytes > most ? bytes : most;
@@ -40,9 +40,9 @@ TEST(a_ring_that_is_half_full_wakes_who_sleeps)
         continue;
     CHECK(most_unread(&e) >= e.rings[0].data_bytes / 2);
     size_t bytes;
-    while (perf_rings_next(&e, UINT64_MAX, &bytes))
+    while (kernel_rings_next(e.rings, e.ring_count, UINT64_MAX, perf_record_time, &bytes))
         continue;
-    perf_rings_end(&e);
+    kernel_rings_end(e.rings, e.ring_count);
     perf_events_woken(&e);
     while (!readable(e.ability.wake_fd)) /* and again */
         continue;

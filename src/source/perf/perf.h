@@ -7,7 +7,6 @@
  *   attach.c  the threads of a program that runs already
  *   points.c  the scheduler's tracepoints among them
  *   watch.c   wake-ups picked out by programs in the kernel
- *   ring.c    merges the per-CPU rings into one sequence by time
  *   record.c  bytes of the kernel -> struct perf_record
  *   space.c   who has what mapped where: addresses become places
  *   source.c  records -> samples in a batch
@@ -28,20 +27,10 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "source/kernel_ring.h"
 #include "source/perf_options.h"
 
 /* ---- events.c ---- */
-
-struct perf_ring {
-    int fd; /* of the event that owns the ring */
-    uint8_t *base;
-    uint64_t data_bytes; /* power of two */
-    uint64_t tail, head; /* what was read; what may be read in this round */
-    uint8_t *joined;     /* a record that wraps, in one piece */
-    const uint8_t *next; /* the record at the tail; NULL: not looked at yet */
-    uint64_t next_ns;
-    size_t next_bytes;
-};
 
 enum perf_event_kind {
     PERF_EVENT_CPU = 0,
@@ -81,7 +70,7 @@ struct perf_pace {
 
 struct perf_event_attr; /* of the kernel */
 struct perf_events {
-    struct perf_ring *rings; /* one per CPU */
+    struct kernel_ring *rings; /* one per CPU */
     unsigned ring_count;
     int *fds; /* all events, rings' included */
     uint64_t *ids;
@@ -207,15 +196,5 @@ bool perf_record_decode_other(const uint8_t *at, size_t bytes, size_t trailer,
 
 /* What events.c asks for and record.c expects. */
 extern const uint64_t perf_sample_type, perf_register_mask;
-
-/* ---- ring.c ---- */
-
-/* Begin a round: everything the kernel wrote until now may be read. */
-void perf_rings_begin(struct perf_events *e);
-/* The oldest record of all rings that is older than `horizon_ns`; NULL: none.
- * Valid until the next call. */
-const uint8_t *perf_rings_next(struct perf_events *e, uint64_t horizon_ns, size_t *out_bytes);
-/* What was returned so far may be overwritten. */
-void perf_rings_end(struct perf_events *e);
 
 #endif

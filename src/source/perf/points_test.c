@@ -48,8 +48,9 @@ static unsigned read_wakes(struct perf_events *e, pid_t woken, int32_t *out_by)
     unsigned found = 0;
     const uint8_t *at;
     size_t bytes;
-    perf_rings_begin(e);
-    while ((at = perf_rings_next(e, UINT64_MAX, &bytes)) != NULL) {
+    kernel_rings_begin(e->rings, e->ring_count);
+    while ((at = kernel_rings_next(e->rings, e->ring_count, UINT64_MAX, perf_record_time,
+                                   &bytes)) != NULL) {
         struct perf_record r;
         int64_t tid = 0;
         REQUIRE(perf_record_decode(at, bytes, &r));
@@ -61,7 +62,7 @@ static unsigned read_wakes(struct perf_events *e, pid_t woken, int32_t *out_by)
         *out_by = r.pid;
         found++;
     }
-    perf_rings_end(e);
+    kernel_rings_end(e->rings, e->ring_count);
     return found;
 }
 

@@ -402,9 +402,10 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
     const uint8_t *at = NULL;
     size_t bytes, taken = 0;
     perf_events_woken(&p->events);
-    perf_rings_begin(&p->events);
+    kernel_rings_begin(p->events.rings, p->events.ring_count);
     while (batch->record_count < max_records &&
-           (at = perf_rings_next(&p->events, horizon, &bytes)) != NULL) {
+           (at = kernel_rings_next(p->events.rings, p->events.ring_count, horizon, perf_record_time,
+                                   &bytes)) != NULL) {
         struct perf_record r;
         if (perf_record_decode(at, bytes, &r))
             take(p, batch, &r);
@@ -412,7 +413,7 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
             p->counts.damaged++;
         taken++;
     }
-    perf_rings_end(&p->events);
+    kernel_rings_end(p->events.rings, p->events.ring_count);
     if (at == NULL && p->over)
         end_all(p, batch);
     else if (at == NULL && p->events.ability.off_cpu)

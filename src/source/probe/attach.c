@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "source/probe/probe.h"
 #include "source/tasks.h"
 
@@ -82,18 +81,11 @@ static int note_forks(struct attaching *a)
     struct hooks *h = a->h;
     struct hook_record r;
     int rc = 0;
-    uint64_t *tails = mem_calloc(h->ring_count ? h->ring_count : 1, sizeof *tails);
-    if (!tails)
-        return -ENOMEM;
-    for (unsigned i = 0; i < h->ring_count; i++)
-        tails[i] = h->rings[i].tail;
     hooks_begin(h);
     while (rc == 0 && hooks_next(h, UINT64_MAX, &r))
         if (r.type == PERF_RECORD_FORK && r.good)
             rc = inherited(a, &r);
-    for (unsigned i = 0; i < h->ring_count; i++)
-        h->rings[i].tail = tails[i];
-    mem_free(tails);
+    hooks_back(h);
     return rc;
 }
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,9 +15,6 @@
 #include "source/probe/probe.h"
 
 enum {
-    RING_PAGES_MAX = 1024,
-    RING_PAGES_MIN = 8,
-    RECORD_BYTES_MAX = 65536,
     CPUS_MAX = 4096,
     SAMPLE_TYPE = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_RAW
 };
@@ -49,25 +45,11 @@ static void describe(struct perf_event_attr *a, const struct probe_options *o)
                                   .sample_id_all = 1};
 }
 
-static int map_ring(struct hook_ring *r, int fd)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    for (size_t pages = RING_PAGES_MAX; pages >= RING_PAGES_MIN; pages /= 2) {
-        void *p = mmap(NULL, (pages + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED)
-            continue;
-        *r = (struct hook_ring){
-            .fd = fd, .base = p, .data_bytes = pages * page, .joined = mem_alloc(RECORD_BYTES_MAX)};
-        return r->joined ? 0 : -ENOMEM;
-    }
-    return -errno;
-}
-
 static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid, unsigned cpu,
                uint32_t place)
 {
     struct perf_event_attr a = *attr;
-    struct hook_ring *r = &h->rings[cpu];
+    struct kernel_ring *r = &h->rings[cpu];
     uint64_t id = 0;
     long fd = syscall(SYS_perf_event_open, &a, tid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0)
@@ -83,7 +65,7 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
     if (place != UINT32_MAX && !map_put(&h->by_id, id, place))
         return -ENOMEM;
     if (!r->base)
-        return map_ring(r, (int)fd);
+        return kernel_ring_map(r, (int)fd);
     return ioctl((int)fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) == 0 ? 0 : -errno;
 }
 
@@ -172,12 +154,8 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *i
 
 void hooks_close(struct hooks *h)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    for (unsigned i = 0; h->rings && i < h->ring_count; i++) {
-        if (h->rings[i].base)
-            munmap(h->rings[i].base, h->rings[i].data_bytes + page);
-        mem_free(h->rings[i].joined);
-    }
+    for (unsigned i = 0; h->rings && i < h->ring_count; i++)
+        kernel_ring_unmap(&h->rings[i]);
     for (size_t i = 0; i < h->fds.count; i++)
         close(h->fds.items[i]);
     VEC_DONE(&h->fds);
@@ -260,64 +238,34 @@ void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out)
     decode_body(at + sizeof h, bytes - sizeof h - sizeof t, h.misc, out);
 }
 
-static struct perf_event_mmap_page *page_of(const struct hook_ring *r)
-{
-    return (struct perf_event_mmap_page *)(void *)r->base;
-}
-
 void hooks_begin(struct hooks *h)
 {
-    for (unsigned i = 0; i < h->ring_count; i++)
-        /* Pairs with the kernel's barrier before it moves the head. */
-        if (h->rings[i].base)
-            h->rings[i].head = __atomic_load_n(&page_of(&h->rings[i])->data_head, __ATOMIC_ACQUIRE);
+    kernel_rings_begin(h->rings, h->ring_count);
 }
 
 void hooks_end(struct hooks *h)
 {
-    for (unsigned i = 0; i < h->ring_count; i++)
-        __atomic_store_n(&page_of(&h->rings[i])->data_tail, h->rings[i].tail, __ATOMIC_RELEASE);
+    kernel_rings_end(h->rings, h->ring_count);
 }
 
-/* The record at the tail, in one piece; NULL: none. */
-static const uint8_t *peek(struct hook_ring *r, size_t *out_bytes)
+void hooks_back(struct hooks *h)
 {
-    struct perf_event_header h;
-    uint64_t mask = r->data_bytes - 1, available = r->head - r->tail, at = r->tail & mask;
-    if (available < sizeof h)
-        return NULL; /* also where no ring is mapped yet */
-    uint8_t *data = r->base + page_of(r)->data_offset;
-    memcpy(&h, data + at, sizeof h); /* 8-aligned: a header never wraps */
-    if (h.size < sizeof h || h.size > available) {
-        r->tail = r->head;
-        return NULL;
-    }
-    *out_bytes = h.size;
-    uint64_t first = r->data_bytes - at;
-    if (first >= h.size)
-        return data + at;
-    memcpy(r->joined, data + at, first);
-    memcpy(r->joined + first, data, h.size - first);
-    return r->joined;
+    kernel_rings_back(h->rings, h->ring_count);
+}
+
+static bool time_of(const uint8_t *at, size_t bytes, uint64_t *out_ns)
+{
+    struct hook_record r;
+    hook_decode(at, bytes, &r);
+    *out_ns = r.time_ns;
+    return true;
 }
 
 bool hooks_next(struct hooks *h, uint64_t horizon_ns, struct hook_record *out)
 {
-    struct hook_ring *best = NULL;
-    size_t bytes, best_bytes = 0;
-    for (unsigned i = 0; i < h->ring_count; i++) {
-        struct hook_record r;
-        const uint8_t *at = peek(&h->rings[i], &bytes);
-        if (!at)
-            continue;
-        hook_decode(at, bytes, &r);
-        if (r.time_ns >= (best ? out->time_ns : horizon_ns))
-            continue;
-        *out = r;
-        best = &h->rings[i];
-        best_bytes = bytes;
-    }
-    if (best)
-        best->tail += best_bytes;
-    return best != NULL;
+    size_t bytes;
+    const uint8_t *at = kernel_rings_next(h->rings, h->ring_count, horizon_ns, time_of, &bytes);
+    if (at)
+        hook_decode(at, bytes, out);
+    return at != NULL;
 }

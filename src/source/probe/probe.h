@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "model/batch.h"
+#include "source/kernel_ring.h"
 #include "source/probe/format.h"
 #include "source/probe_options.h"
 
@@ -43,14 +44,8 @@ void tracefs_close(struct tracefs *t);
 
 /* ---- events.c ---- */
 
-struct hook_ring {
-    int fd;
-    uint8_t *base;
-    uint64_t data_bytes, tail, head;
-    uint8_t *joined;
-};
 struct hooks {
-    struct hook_ring *rings;
+    struct kernel_ring *rings;
     unsigned ring_count;
     VEC(int) fds;
     struct map by_id; /* the kernel's id -> place */
@@ -79,6 +74,7 @@ void hooks_begin(struct hooks *h);
 /* The oldest record older than the horizon; false: none. Valid until the next call. */
 bool hooks_next(struct hooks *h, uint64_t horizon_ns, struct hook_record *out);
 void hooks_end(struct hooks *h);
+void hooks_back(struct hooks *h); /* instead of that: it comes again */
 /* Decode; `at` holds the whole record. */
 void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
 
