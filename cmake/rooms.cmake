@@ -162,9 +162,13 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   target_link_libraries(oriel-cpu PRIVATE Threads::Threads dl)
 endif()
 
-# The calls hook: a core of its own behind what -finstrument-functions calls.
+# The calls hook: a core of its own behind what -finstrument-functions calls, or what is called
+# in the room that -fpatchable-function-entry leaves. There every register is the program's.
+set_source_files_properties(src/hook/calls/calls.c src/hook/calls/thunk.c PROPERTIES
+  COMPILE_OPTIONS "-mgeneral-regs-only;-fno-optimize-sibling-calls")
 if(TARGET room_hook AND NOT ORIEL_SANITIZE)
-  add_library(oriel-calls SHARED src/hook/calls/interpose.c src/hook/calls/calls.c ${core_objects})
+  add_library(oriel-calls SHARED src/hook/calls/interpose.c src/hook/calls/calls.c
+    src/hook/calls/patch.c src/hook/calls/thunk.c src/hook/calls/thunk_code.c ${core_objects})
   set_target_properties(oriel-calls PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-calls.map)
   target_link_options(oriel-calls PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}

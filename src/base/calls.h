@@ -11,21 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CALLS_MAGIC UINT64_C(0x31736c6c61636f)
-enum { CALLS_MAX = 60000, CALLS_DEPTH_MAX = 1024 };
+#define CALLS_MAGIC UINT64_C(0x32736c6c61636f)
+enum { CALLS_MAX = 60000, CALLS_DEPTH_MAX = 1024, CALLS_ENTRIES_MAX = 1 << 20 };
 
 struct calls_head {
     uint64_t magic;
     uint32_t count, string_bytes;
-    uint32_t depth; /* levels of recorded calls inside each other; 1..CALLS_DEPTH_MAX */
-    uint32_t reserved;
+    uint32_t depth;       /* levels of recorded calls inside each other; 1..CALLS_DEPTH_MAX */
+    uint32_t entry_count; /* of __patchable_function_entries: places with room for a call */
+    uint64_t entries;     /* its address as in the ELF file */
 };
 struct calls_entry {
     uint64_t address;     /* as in the ELF file */
     uint32_t name, file;  /* offsets of texts; 0 = "" */
     uint32_t line, bytes; /* bytes: of its code */
 };
-_Static_assert(sizeof(struct calls_head) == 24 && sizeof(struct calls_entry) == 24, "no gaps");
+_Static_assert(sizeof(struct calls_head) == 32 && sizeof(struct calls_entry) == 24, "no gaps");
 
 static inline const struct calls_entry *calls_entries(const void *image)
 {
@@ -42,7 +43,7 @@ static inline bool calls_check(const void *image, size_t n)
 {
     const struct calls_head *h = (const struct calls_head *)image;
     if (n < sizeof *h || h->magic != CALLS_MAGIC || h->count > CALLS_MAX || h->string_bytes == 0 ||
-        h->depth == 0 || h->depth > CALLS_DEPTH_MAX ||
+        h->depth == 0 || h->depth > CALLS_DEPTH_MAX || h->entry_count > CALLS_ENTRIES_MAX ||
         n != sizeof *h + (uint64_t)h->count * sizeof(struct calls_entry) + h->string_bytes ||
         ((const char *)image)[n - 1] != 0)
         return false;

@@ -97,6 +97,11 @@ static int fill(struct calling *c, struct symbols *s, uint32_t depth, const stru
 {
     struct symbols_result lines;
     struct list l = {.head = {.magic = CALLS_MAGIC, .depth = depth}, .points = points};
+    uint64_t entries = points->patchable_bytes / sizeof(uint64_t);
+    if (!points->instrumented && entries <= CALLS_ENTRIES_MAX) {
+        l.head.entries = points->patchable;
+        l.head.entry_count = (uint32_t)entries;
+    }
     uint64_t *addresses = mem_calloc(points->count + 1, sizeof *addresses);
     buf_init(&l.entries);
     buf_init(&l.text);
@@ -118,6 +123,23 @@ static int fill(struct calling *c, struct symbols *s, uint32_t depth, const stru
     return rc;
 }
 
+#if defined(__x86_64__)
+#define COMPILED_WITH "-finstrument-functions or -fpatchable-function-entry=8"
+#else
+#define COMPILED_WITH "-finstrument-functions"
+#endif
+
+/* Room for a call in front of functions: used on one kind of machine. */
+static bool is_patchable(const struct points *p)
+{
+#if defined(__x86_64__)
+    return p->patchable_bytes >= sizeof(uint64_t);
+#else
+    (void)p;
+    return false;
+#endif
+}
+
 int calling_make(struct calling *c, const char *pattern, uint32_t depth, const char *program,
                  struct oriel_err *err)
 {
@@ -134,9 +156,9 @@ int calling_make(struct calling *c, const char *pattern, uint32_t depth, const c
     if (rc == 0)
         rc = points_find(s, c->program, &q, &points, err);
     if (rc == 0) {
-        if (!points.instrumented)
+        if (!points.instrumented && !is_patchable(&points))
             rc = err_set(err, ORIEL_EUNSUPPORTED,
-                         "%.300s: not compiled with -finstrument-functions, so its calls are not "
+                         "%.300s: not compiled with " COMPILED_WITH ", so its calls are not "
                          "told; record -e uprobe:FUNCTION watches any program (as root)",
                          c->program);
         else if (points.count == 0)

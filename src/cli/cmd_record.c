@@ -167,7 +167,7 @@ static const struct option_def options[] = {
      AT(calls),
      .arg = "PATTERN",
      .help = "calls of these functions (* and ? allowed) as spans, in programs compiled with "
-             "-finstrument-functions"},
+             "-fpatchable-function-entry=8 or -finstrument-functions"},
     {.name = "calls_depth",
      .type = OPTION_INT,
      AT(calls_depth),

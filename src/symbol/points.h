@@ -61,9 +61,11 @@ struct points {
     uint32_t count, exit_count, arg_count, string_bytes;
     bool throws; /* exceptions may pass its functions: C++, Rust */
     bool has_dwarf;
-    bool instrumented; /* calls what -finstrument-functions makes it call */
-    uint32_t refused;  /* points left out because no instruction begins there */
-    char note[256];    /* one line on what could not be read; "" all well */
+    bool instrumented;        /* calls what -finstrument-functions makes it call */
+    uint64_t patchable;       /* address of __patchable_function_entries; 0: there is none */
+    uint64_t patchable_bytes; /* of it */
+    uint32_t refused;         /* points left out because no instruction begins there */
+    char note[256];           /* one line on what could not be read; "" all well */
 };
 
 struct points_query {

@@ -8,14 +8,15 @@
 
 #include <assert.h>
 
-#define MAGIC UINT64_C(0x31746e696f70724f)
+#define MAGIC UINT64_C(0x32746e696f70724f)
 
 struct image_head {
     uint64_t magic;
     uint32_t count, exit_count, arg_count, string_bytes;
     uint32_t throws, has_dwarf, refused, instrumented;
+    uint64_t patchable, patchable_bytes;
 };
-_Static_assert(sizeof(struct image_head) == 40, "as both ends know it");
+_Static_assert(sizeof(struct image_head) == 56, "as both ends know it");
 _Static_assert(sizeof(struct point) == 80 && sizeof(struct point_arg) == 8, "no gaps");
 
 void points_maker_init(struct points_maker *p)
@@ -53,7 +54,9 @@ int points_write(struct points_maker *p, struct buf *out)
                                     .throws = p->throws,
                                     .has_dwarf = p->has_dwarf,
                                     .refused = p->refused,
-                                    .instrumented = p->instrumented};
+                                    .instrumented = p->instrumented,
+                                    .patchable = p->patchable,
+                                    .patchable_bytes = p->patchable_bytes};
     if (p->strings.failed)
         return ORIEL_ENOMEM;
     buf_put(out, &head, sizeof head);
@@ -106,6 +109,8 @@ int points_open(struct points *p)
     p->throws = h.throws != 0;
     p->has_dwarf = h.has_dwarf != 0;
     p->instrumented = h.instrumented != 0;
+    p->patchable = h.patchable;
+    p->patchable_bytes = h.patchable_bytes;
     p->refused = h.refused;
     for (uint32_t i = 0; i < h.count; i++)
         if (!point_is_right(p, &p->items[i]))

@@ -17,6 +17,7 @@ struct points_maker {
     struct buf strings;
     bool throws, has_dwarf, instrumented;
     uint32_t refused;
+    uint64_t patchable, patchable_bytes;
 };
 
 /* points_scan.c: a job_fn; `how` is a struct points_query. */

@@ -303,6 +303,17 @@ static int scan_symbols(struct scan *s, struct elf_file *f, const char *table_na
     return rc;
 }
 
+/* Where -fpatchable-function-entry left room. The linker makes one section of all; more of that
+ * name are none that we know. */
+static void scan_patchable(struct scan *s, struct elf_file *f)
+{
+    const struct elf_section *section = elf_file_find(f, "__patchable_function_entries");
+    if (!section || !(section->flags & SHF_ALLOC) || section->type == SHT_NOBITS)
+        return;
+    s->p.patchable = section->addr;
+    s->p.patchable_bytes = section->size;
+}
+
 static int scan_functions(struct scan *s)
 {
     static const char *const tables[] = {".symtab", ".dynsym"};
@@ -492,6 +503,7 @@ static int scan_all(struct scan *s)
     if (rc == 0 && s->query->kinds & 1u << POINT_LINE)
         rc = scan_lines(s);
     s->p.has_dwarf = s->m->dw.info.n > 0;
+    scan_patchable(s, &s->m->main);
     if (rc == 0)
         rc = sort_points(&s->p);
     if (rc == 0)

@@ -28,6 +28,7 @@ struct walk {
     uint32_t max, signals;
     bool exact;    /* pc is where execution goes on, not behind a call */
     bool by_rules; /* every frame by its rules */
+    bool bodiless; /* the frame before this one took nothing of the stack */
     struct unwind_result result;
 };
 
@@ -135,7 +136,23 @@ static inline enum step move_to(struct walk *w, uint64_t pc, uint64_t sp, uint64
     w->regs.r[unwind_sp_reg(arch)] = sp;
     w->regs.r[unwind_fp_reg(arch)] = fp;
     w->regs.known = basic_regs(arch);
+    w->exact = w->bodiless = false;
+    return GO_ON;
+}
+
+/* A frame that only stands in for a return address (src/hook/calls/thunk.c): nothing of the
+ * program, so its place is given to the next one. Two of them in a row are none. */
+static enum step pass(struct walk *w, const struct unwind_regs *next)
+{
+    uint64_t pc = unwind_pc(next) & w->code_mask;
+    if (pc < LOWEST_CODE)
+        return end(w, UNWIND_END_IMPLAUSIBLE);
+    w->regs = *next;
+    w->regs.r[unwind_pc_reg(next->arch)] = pc;
     w->exact = false;
+    w->bodiless = true;
+    if (w->result.count > 1)
+        w->result.count--;
     return GO_ON;
 }
 
@@ -226,6 +243,8 @@ step_by_rules(struct walk *w, const struct unwind_module *m, uint64_t address)
     }
     if (signal)
         return leave_signal(w, &next);
+    if (unwind_sp(&next) == unwind_sp(&w->regs) && next.arch == UNWIND_X86_64 && !w->bodiless)
+        return pass(w, &next);
     enum step step =
         move_to(w, unwind_pc(&next), unwind_sp(&next), next.r[unwind_fp_reg(next.arch)]);
     if (step == GO_ON) {
@@ -382,7 +401,7 @@ __attribute__((no_sanitize("address"))) static void run_plain(struct walk *w)
     w->regs.r[fp_reg] = fp;
     w->regs.known = basic_regs(w->regs.arch);
     w->result.count = count;
-    w->exact = false;
+    w->exact = w->bodiless = false;
 }
 
 /* True when the walk has ended for good. */
@@ -419,6 +438,7 @@ struct unwind_result unwind_walk(const struct unwind_space *space,
         w.regs.r[unwind_pc_reg(regs->arch)] &= w.code_mask;
         w.signals = 0;
         w.exact = true;
+        w.bodiless = false;
         w.result = (struct unwind_result){.end = UNWIND_END_FULL};
         if (max == 0 || walk_once(&w)) {
             w.result.sp = unwind_sp(&w.regs);

@@ -53,6 +53,23 @@ set_target_properties(instrumented PROPERTIES
 if(TARGET oriel-calls)
   add_dependencies(instrumented oriel-calls)
 endif()
+# The same by room that the compiler leaves, and one that is hard on whoever uses it: with
+# enough of it, with too little, and told by the compiler's calls.
+add_executable(patchable tests/scenario/instrumented.cc)
+target_compile_options(patchable PRIVATE -O1 -g -fno-inline -fpatchable-function-entry=8)
+target_link_libraries(patchable PRIVATE oriel-core Threads::Threads)
+set(twisted_enough -fpatchable-function-entry=8)
+set(twisted_before -fpatchable-function-entry=12,4)
+set(twisted_little -fpatchable-function-entry=3)
+set(twisted_told -finstrument-functions)
+foreach(room enough before little told)
+  add_executable(twisted_${room} tests/scenario/twisted.c)
+  target_compile_options(twisted_${room} PRIVATE -O2 -g -U_FORTIFY_SOURCE ${twisted_${room}})
+  target_compile_definitions(twisted_${room} PRIVATE _GNU_SOURCE)
+  target_link_libraries(twisted_${room} PRIVATE Threads::Threads)
+endforeach()
+set_target_properties(patchable twisted_enough twisted_before twisted_little twisted_told PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
 file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenario/*_test.py)
 foreach(script ${scenarios})
@@ -63,6 +80,7 @@ foreach(script ${scenarios})
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
+set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
 if(TARGET oriel-lock)
   add_dependencies(oriel-cli oriel-lock)

@@ -18,6 +18,8 @@
 /* Further apart than this, two places lie on two stacks (signal stacks, coroutines). */
 #define REACH (UINT64_C(8) << 20)
 
+__thread struct calls_thread calls_here __attribute__((tls_model("initial-exec")));
+
 static struct {
     const void *image;
     oriel_word *words;   /* by function */
@@ -55,16 +57,16 @@ static int add_site(const struct calls_entry *e, uint32_t function)
     return oriel_site_new(&site);
 }
 
-int calls_open(const void *image, size_t n, uint64_t bias)
+int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *room_of_words)
 {
-    void *words, *slots;
+    void *words = room_of_words, *slots;
     uint64_t room = 64;
     if (all.image || !calls_check(image, n))
         return ORIEL_EINVAL;
     const struct calls_head *h = image;
     while (room < (uint64_t)h->count * 2)
         room *= 2;
-    if (os_map_private(h->count * sizeof *all.words + 1, &words) != 0 ||
+    if ((!words && os_map_private(h->count * sizeof *all.words + 1, &words) != 0) ||
         os_map_private(room * sizeof *all.slots, &slots) != 0)
         return ORIEL_ENOMEM;
     all.image = image;
@@ -142,6 +144,27 @@ static void end_jumped_over(struct calls_thread *t, uintptr_t caller)
         end_top(t);
 }
 
+/* Switched off, none of these writes a record that would come by new directives: so here. */
+static oriel_word word_of(uint32_t function)
+{
+    oriel_word word = __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
+    if (ORIEL_RECORDED(word) || oriel_tls.thread->clock != ORIEL_CLOCK_MARK)
+        return word;
+    (void)oriel_abi_ticks_slow();
+    return __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
+}
+
+static void begin_span(struct calls_thread *t, struct call *c, oriel_word word)
+{
+    if (ORIEL_RECORDED(word) == 0 || t->recorded >= all.depth)
+        return;
+    struct oriel_emit e = oriel_begin_start(word, 0);
+    if (!e.words)
+        return; /* counted as lost */
+    c->scope = oriel_begin_commit(e, word, e.words + 2);
+    t->recorded++;
+}
+
 void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp)
 {
     end_stale(t, sp);
@@ -155,14 +178,7 @@ void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, ui
     }
     struct call *c = &t->open[t->depth++];
     *c = (struct call){.sp = sp, .caller = caller, .function = function};
-    oriel_word word = __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
-    if (ORIEL_RECORDED(word) == 0 || t->recorded >= all.depth)
-        return;
-    struct oriel_emit e = oriel_begin_start(word, 0);
-    if (!e.words)
-        return; /* counted as lost */
-    c->scope = oriel_begin_commit(e, word, e.words + 2);
-    t->recorded++;
+    begin_span(t, c, word_of(function));
 }
 
 void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp)
@@ -180,6 +196,55 @@ void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp)
         return; /* entered before this was here */
     while (t->depth >= at)
         end_top(t);
+}
+
+/* ---- functions whose ways out are certain ---- */
+
+bool calls_wanted(const struct calls_thread *t, uint32_t function)
+{
+    return t->depth < CALLS_DEPTH_MAX && t->recorded < all.depth &&
+           ORIEL_RECORDED(__atomic_load_n(&all.words[function], __ATOMIC_RELAXED)) != 0;
+}
+
+/* What lies below this place is gone, and what lies in it too: a return address has just been
+ * pushed there, or a function went on in the place of another. */
+static void end_until(struct calls_thread *t, uintptr_t slot)
+{
+    end_stale(t, slot);
+    while (t->depth && t->open[t->depth - 1].sp == slot)
+        end_top(t);
+}
+
+void calls_enter_at(struct calls_thread *t, uint32_t function, uintptr_t slot)
+{
+    end_until(t, slot);
+    assert(t->depth <= CALLS_DEPTH_MAX);
+    if (t->depth == CALLS_DEPTH_MAX)
+        return;
+    struct call *c = &t->open[t->depth++];
+    *c = (struct call){.sp = slot, .function = function};
+    begin_span(t, c, word_of(function));
+}
+
+/* A stack that another thread goes on with finds nothing of it here. */
+void calls_leave_at(struct calls_thread *t, uintptr_t slot)
+{
+    end_until(t, slot);
+}
+
+bool calls_are_quick(const struct calls_thread *t, uintptr_t slot, bool leaving)
+{
+    enum { ROOM = 64 };
+    const struct oriel_gate *g = oriel_tls.gate;
+    const struct oriel_thread *block = oriel_tls.thread;
+    const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
+    const struct call *below = t->depth > 1 ? top - 1 : NULL;
+    if (g->ready != ORIEL_GATE_INLINE || block->clock != ORIEL_CLOCK_INLINE ||
+        block->head + ROOM > ORIEL_GATE_LIMIT(g))
+        return false;
+    if (!leaving) /* nothing to end first */
+        return !top || top->sp > slot || slot - top->sp >= REACH;
+    return !top || (top->sp == slot && (!below || below->sp > slot));
 }
 
 void calls_forget(struct calls_thread *t)

@@ -13,7 +13,7 @@ static struct {
     struct calls_head head;
     struct calls_entry entries[3];
     char text[16];
-} image = {{CALLS_MAGIC, 3, 16, 4, 0},
+} image = {{CALLS_MAGIC, 3, 16, 4, 0, 0},
            {{0x1000, 1, 0, 7, 16}, {0x1010, 3, 0, 8, 16}, {0x2000, 5, 0, 9, 16}},
            "\0a\0b\0c"};
 
@@ -21,7 +21,7 @@ static struct calls_thread t;
 
 static void open_list(void)
 {
-    REQUIRE(calls_open(&image, sizeof image, 0x100000) == 0);
+    REQUIRE(calls_open(&image, sizeof image, 0x100000, NULL) == 0);
 }
 
 TEST(functions_are_found_by_their_address_in_memory)
@@ -33,7 +33,7 @@ TEST(functions_are_found_by_their_address_in_memory)
     CHECK_EQ(calls_find((void *)0x102000), 2);
     CHECK_EQ(calls_find((void *)0x101008), UINT32_MAX);
     CHECK_EQ(calls_find((void *)0x1000), UINT32_MAX);
-    CHECK(calls_open(&image, sizeof image, 0) < 0); /* once */
+    CHECK(calls_open(&image, sizeof image, 0, NULL) < 0); /* once */
 }
 
 TEST(lists_that_are_not_whole_are_refused)
@@ -114,6 +114,29 @@ TEST(calls_deeper_than_there_is_room_are_counted_out_again)
         calls_leave(&t, 0, sp - (uintptr_t)i * 16);
     CHECK_EQ(t.depth, 0);
     CHECK_EQ(t.beyond, 0);
+}
+
+TEST(what_lies_at_or_below_a_place_that_is_entered_or_left_is_gone)
+{
+    open_list();
+    calls_enter_at(&t, 0, 1000);
+    calls_enter_at(&t, 1, 900);
+    calls_enter_at(&t, 2, 900); /* in place of a return */
+    CHECK_EQ(t.depth, 2);
+    CHECK_EQ(t.open[1].function, 2);
+    calls_leave_at(&t, 950); /* of a call that was not recorded: 900 was jumped over */
+    CHECK_EQ(t.depth, 1);
+    calls_leave_at(&t, UINT64_C(1) << 40); /* another stack */
+    CHECK_EQ(t.depth, 1);
+    calls_leave_at(&t, 1000);
+    CHECK_EQ(t.depth, 0);
+}
+
+TEST(nothing_is_quick_before_the_thread_records)
+{
+    open_list();
+    CHECK(!calls_are_quick(&t, 1000, false));
+    CHECK(!calls_wanted(&t, 0)); /* no recording gives it an id */
 }
 
 TEST(a_child_begins_with_nothing_open)

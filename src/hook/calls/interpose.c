@@ -9,6 +9,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 
 #include <oriel/runtime.h>
@@ -19,8 +20,6 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static __thread struct calls_thread here __attribute__((tls_model("initial-exec")));
-
 EXPORT void __cyg_profile_func_enter(void *function, void *caller);
 EXPORT void __cyg_profile_func_exit(void *function, void *caller);
 
@@ -28,7 +27,7 @@ EXPORT void __cyg_profile_func_exit(void *function, void *caller);
  * its hooks pass by. */
 void __cyg_profile_func_enter(void *function, void *caller)
 {
-    struct calls_thread *t = &here;
+    struct calls_thread *t = &calls_here;
     if (t->inside)
         return;
     t->inside = 1;
@@ -40,7 +39,7 @@ void __cyg_profile_func_enter(void *function, void *caller)
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
-    struct calls_thread *t = &here;
+    struct calls_thread *t = &calls_here;
     if (t->inside)
         return;
     t->inside = 1;
@@ -52,14 +51,70 @@ void __cyg_profile_func_exit(void *function, void *caller)
 
 static void forked(void)
 {
-    calls_forget(&here);
+    calls_forget(&calls_here);
 }
 
+struct program {
+    uint64_t bias, base; /* base: where it begins in memory */
+};
+
 /* The program itself comes first. */
-static int first_bias(struct dl_phdr_info *info, size_t size, void *out)
+static int first(struct dl_phdr_info *info, size_t size, void *out)
 {
-    *(uint64_t *)out = info->dlpi_addr;
+    struct program *p = out;
+    (void)size;
+    p->bias = info->dlpi_addr;
+    p->base = UINT64_MAX;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        uint64_t at = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && at < p->base)
+            p->base = at;
+    }
     return 1;
+}
+
+/* Functions that are left out are told in the recording, with the reason. */
+static void tell(const struct calls_patched *p)
+{
+    static oriel_word word;
+    static const struct oriel_field fields[] = {{.name = "seen", .type = ORIEL_TYPE_U64},
+                                                {.name = "left_out", .type = ORIEL_TYPE_U64},
+                                                {.name = "why", .type = ORIEL_TYPE_STR}};
+    const struct oriel_site site = {.abi_version = ORIEL_ABI_VERSION,
+                                    .kind = ORIEL_SITE_EVENT,
+                                    .level = ORIEL_LEVEL_WARN,
+                                    .field_count = 3,
+                                    .flags = ORIEL_SITE_NAMED,
+                                    .name = "calls of some functions are not seen",
+                                    .target = "oriel.calls",
+                                    .file = "",
+                                    .function = "",
+                                    .fields = fields,
+                                    .word = &word};
+    const char *why = p->why ? p->why : "";
+    const struct oriel_value values[] = {
+        {.type = ORIEL_TYPE_U64, .v.u64 = p->functions},
+        {.type = ORIEL_TYPE_U64, .v.u64 = p->refused},
+        {.type = ORIEL_TYPE_STR, .size = (uint32_t)strlen(why), .v.bytes = why}};
+    if (p->why && oriel_site_new(&site) == 0 && ORIEL_RECORDED(word))
+        oriel_abi_event(word, 0, values, 3);
+}
+
+static void open_list(const void *image, size_t n)
+{
+    struct program p;
+    struct calls_patched patched = {0};
+    const struct calls_head *h = image;
+    oriel_word *words = NULL;
+    (void)dl_iterate_phdr(first, &p);
+    bool entries = calls_check(image, n) && h->entry_count > 0;
+    if (entries)
+        words = calls_patch_room(h->count, p.base, &patched);
+    if (calls_open(image, n, p.bias, words) < 0 || !entries)
+        return;
+    if (words)
+        calls_patch(image, p.bias, &patched);
+    tell(&patched);
 }
 
 /* Whichever constructor comes first, this one or that of the core, attaches. The list
@@ -74,17 +129,15 @@ __attribute__((constructor)) static void begin(void)
     char exe[4096];
     void *image = NULL;
     size_t n = 0;
-    uint64_t bias = 0;
     int kept = errno;
-    here.inside = 1;
+    calls_here.inside = 1;
     if (ring && *ring && !rec_is_on())
         (void)oriel_attach(ring);
     bool same = program && os_exe_path(exe, sizeof exe) == 0 && strcmp(exe, program) == 0;
     if (same && list && *list && rec_is_on() && os_map_file(list, &n, &image) == 0) {
-        dl_iterate_phdr(first_bias, &bias);
-        (void)calls_open(image, n, bias);
+        open_list(image, n);
         pthread_atfork(NULL, NULL, forked);
     }
-    here.inside = 0;
+    calls_here.inside = 0;
     errno = kept;
 }

@@ -17,6 +17,7 @@
 
 enum {
     OVERLAP_BYTES = 256,
+    ELSEWHERE_BYTES = 1 << 20,
     BELOW_BYTES = 256 << 10, /* read at once of what lies below the copy */
     STACKS_MAX = 64          /* threads with such stacks; of others only what is there now */
 };
@@ -149,10 +150,22 @@ static void ask(struct deeper *d)
         remember(d);
 }
 
+/* What is no part of this stack, far below it or above a copy that is all of it: tables that the
+ * rules of a frame refer to. They are read as they are now. */
+static bool is_elsewhere(const struct deeper *d, uint64_t address)
+{
+    const struct perf_user *u = d->user;
+    bool whole = u->stack_bytes > 0 && u->stack_bytes + 8 < d->stacks->asked_bytes;
+    return (address < u->sp && u->sp - address > ELSEWHERE_BYTES) ||
+           (whole && address >= end_of_copy(d));
+}
+
 bool deeper_read(void *context, uint64_t address, void *out, size_t n)
 {
     struct deeper *d = context;
     assert(n <= UNWIND_PEEK_BYTES / 2);
+    if (is_elsewhere(d, address))
+        return unwind_peek_read(&d->peek, address, out, n);
     if (!d->asked)
         ask(d);
     if (address < d->user->sp)

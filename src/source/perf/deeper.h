@@ -15,6 +15,7 @@
 struct deep_stacks {
     struct map by_tid; /* -> struct deep_stack * */
     uint32_t count;
+    uint32_t asked_bytes; /* of a copy: a shorter one is the whole stack; 0: not known */
 };
 void deep_stacks_done(struct deep_stacks *s);
 /* The thread ended, or runs another program. */

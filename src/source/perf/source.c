@@ -40,6 +40,7 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     clock_anchor_read(ORIEL_CLOCK_MONOTONIC, &now);
     p->unix_offset = now.unix_ns - now.mono_ns;
     spaces_init(&p->spaces, catalog);
+    p->spaces.deep.asked_bytes = o->stack_bytes;
     int rc = perf_events_open(&p->events, o, err);
     p->ability = o->ability;
     if (o->ability)
