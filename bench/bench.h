@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BENCH_ROUNDS = 9, BENCH_THREADS_MAX = 8 };
+enum { BENCH_ROUNDS = 9, BENCH_SLICE = 5000, BENCH_THREADS_MAX = 8 };
 
 #define BENCH_BARRIER() __asm__ volatile("" ::: "memory")
 
@@ -38,12 +38,20 @@ static int bench_compare(const void *a, const void *b)
 }
 
 struct bench_thread {
-    bench_fn *fn;
+    bench_fn *fn, *floor; /* floor: NULL, or what to measure in turns with fn */
     uint64_t n;
     int cpu;
-    double ns;
+    double ns, floor_ns;
     pthread_barrier_t *start;
 };
+
+/* CPU time of this thread: what others do on the machine does not count. */
+static inline double bench_timed(bench_fn *fn, uint64_t n)
+{
+    double begin = bench_clock(CLOCK_THREAD_CPUTIME_ID);
+    fn(n);
+    return bench_clock(CLOCK_THREAD_CPUTIME_ID) - begin;
+}
 
 static void *bench_run(void *arg)
 {
@@ -54,31 +62,51 @@ static void *bench_run(void *arg)
     sched_setaffinity(0, sizeof set, &set);
     t->fn(t->n / 10 + 1); /* warm */
     pthread_barrier_wait(t->start);
-    /* CPU time of this thread: what others do on the machine does not count. */
-    double begin = bench_clock(CLOCK_THREAD_CPUTIME_ID);
-    t->fn(t->n);
-    t->ns = (bench_clock(CLOCK_THREAD_CPUTIME_ID) - begin) / (double)t->n;
+    if (!t->floor) {
+        t->ns = bench_timed(t->fn, t->n) / (double)t->n;
+        return NULL;
+    }
+    /* A tenth of a millisecond each: a processor that shares its core with a busy one
+     * is slower by a third, from one millisecond to the next. */
+    uint64_t done = 0;
+    for (; done < t->n; done += BENCH_SLICE) {
+        t->floor_ns += bench_timed(t->floor, BENCH_SLICE);
+        t->ns += bench_timed(t->fn, BENCH_SLICE);
+    }
+    t->ns /= (double)done;
+    t->floor_ns /= (double)done;
     return NULL;
 }
 
-/* Mean over threads, each on a CPU of its own. */
-static double bench_once(bench_fn *fn, uint64_t n, int threads)
+/* Mean over threads, each on a CPU of its own; *over_floor (may be NULL without a
+ * floor) is that divided by the mean of `floor`. */
+static double bench_beside(bench_fn *fn, bench_fn *floor, uint64_t n, int threads,
+                           double *over_floor)
 {
     struct bench_thread t[BENCH_THREADS_MAX];
     pthread_t id[BENCH_THREADS_MAX];
     pthread_barrier_t start;
-    double sum = 0;
+    double sum = 0, floors = 0;
     pthread_barrier_init(&start, NULL, (unsigned)threads);
     for (int i = 0; i < threads; i++) {
-        t[i].fn = fn, t[i].n = n, t[i].cpu = i, t[i].ns = 0, t[i].start = &start;
+        t[i].fn = fn, t[i].floor = floor, t[i].n = n, t[i].cpu = i, t[i].start = &start;
+        t[i].ns = t[i].floor_ns = 0;
         pthread_create(&id[i], NULL, bench_run, &t[i]);
     }
     for (int i = 0; i < threads; i++) {
         pthread_join(id[i], NULL);
         sum += t[i].ns;
+        floors += t[i].floor_ns;
     }
     pthread_barrier_destroy(&start);
+    if (floor)
+        *over_floor = sum / floors;
     return sum / threads;
+}
+
+static inline double bench_once(bench_fn *fn, uint64_t n, int threads)
+{
+    return bench_beside(fn, NULL, n, threads, NULL);
 }
 
 static inline double bench_median(double *v, int n)
@@ -89,26 +117,32 @@ static inline double bench_median(double *v, int n)
 
 struct bench_op {
     const char *name;
-    bench_fn *fn;
+    bench_fn *fn, *floor; /* floor: NULL, or what to measure in turns with fn */
     uint64_t n;
-    double one[BENCH_ROUNDS], two[BENCH_ROUNDS], ratio[BENCH_ROUNDS];
+    double one[BENCH_ROUNDS], two[BENCH_ROUNDS], ratio[BENCH_ROUNDS], over_floor[BENCH_ROUNDS];
 };
 
-/* Medians of rounds, and of their ratios of two threads to one. All operations
+/* Medians of rounds, and of their ratios of two threads to one (of what each is
+ * over the floor, where there is one: two processors may share a core). All operations
  * take turns in every round: what disturbs the machine disturbs them alike. */
 static inline void bench_all(struct bench_op *ops, size_t count, const char *suffix)
 {
     for (int r = 0; r < BENCH_ROUNDS; r++)
         for (size_t i = 0; i < count; i++) {
             struct bench_op *op = &ops[i];
-            op->one[r] = bench_once(op->fn, op->n, 1);
-            op->two[r] = bench_once(op->fn, op->n, 2);
-            op->ratio[r] = op->two[r] / op->one[r];
+            double two_over_floor = 0;
+            op->one[r] = bench_beside(op->fn, op->floor, op->n, 1, &op->over_floor[r]);
+            op->two[r] = bench_beside(op->fn, op->floor, op->n, 2, &two_over_floor);
+            op->ratio[r] = op->floor ? two_over_floor / op->over_floor[r] : op->two[r] / op->one[r];
         }
-    for (size_t i = 0; i < count; i++)
-        printf("{\"name\":\"%s%s\",\"ns\":%.3f,\"ns_two_threads\":%.3f,\"two_over_one\":%.4f}\n",
+    for (size_t i = 0; i < count; i++) {
+        printf("{\"name\":\"%s%s\",\"ns\":%.3f,\"ns_two_threads\":%.3f,\"two_over_one\":%.4f",
                ops[i].name, suffix, bench_median(ops[i].one, BENCH_ROUNDS),
                bench_median(ops[i].two, BENCH_ROUNDS), bench_median(ops[i].ratio, BENCH_ROUNDS));
+        if (ops[i].floor)
+            printf(",\"over_floor\":%.4f", bench_median(ops[i].over_floor, BENCH_ROUNDS));
+        printf("}\n");
+    }
     fflush(stdout);
 }
 
