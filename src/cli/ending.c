@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "cli/symbolize.h"
+#include "report/text.h"
 #include "util/num.h"
 #include "util/tty.h"
 #include "util/utf8.h"
@@ -183,7 +184,9 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
             if (e->crash[0])
                 (void)report_crash(report, &line);
             killed(s, e, &line);
-            if (report_text(report, &facts, &b) == 0)
+            bool told = report_text(report, &facts, &b) == 0;
+            report_text_unnamed(report, &s->text); /* it stands above the part that is shown */
+            if (told)
                 put_top(s, &b);
         }
     }

@@ -367,6 +367,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     put_death(r, out);
     put_losses(r, &f, out);
     report_text_unseen(r, out);
+    report_text_unnamed(r, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);
     if (!r->options.no_crash)

@@ -91,6 +91,9 @@ class Jit(Scenario):
         stacks = self.record("python3", "-c", stale, *words)
         self.assertGreater(self.share(stacks, r"\[jit\]$"), 0.1)
         self.assertEqual(self.share(stacks, r"wrong"), 0)
+        # And the person is told what would have helped.
+        run = self.oriel("report", "c.oriel")
+        self.assertRegex(run.stdout, r"\d+ % of the CPU time is in code made at run time")
 
     @needs_node
     def test_a_program_that_runs_is_asked_while_it_runs(self):
