@@ -23,6 +23,7 @@
 #include "cli/outputs.h"
 #include "cli/probing.h"
 #include "cli/sampling.h"
+#include "cli/shared.h"
 #include "session/artifact.h"
 #include "session/session.h"
 #include "source/region_io.h"
@@ -39,72 +40,26 @@ struct attach_options {
     bool no_report;
 };
 
-/* In the order of enum probing_returns. */
-static const char *const returns[] = {"auto", "fast", "exact", NULL};
-
 #define AT(member) .offset = offsetof(struct attach_options, member)
 static const struct option_def options[] = {
-    {.name = "pid",
-     .type = OPTION_INT,
-     AT(pid),
-     .fallback = "0",
-     .min = 0,
-     .max = 4194304,
-     .arg = "PID",
-     .letter = 'p',
-     .help = "the process; its threads and children are watched too"},
-    {.name = "output",
-     .type = OPTION_STRING,
-     AT(output),
-     .arg = "FILE",
-     .letter = 'o',
-     .help = "capture to write (default: a new run in .oriel/runs)"},
+    SHARED_PID(AT(pid)),
+    SHARED_OUTPUT(AT(output), "capture to write (default: a new run in .oriel/runs)"),
     {.name = "duration",
      .type = OPTION_DURATION,
      AT(duration),
      .fallback = "0",
      .max = 86400e9,
      .help = "detach after this time; 0 = when the program ends, or at Ctrl-C"},
-    {.name = "rate",
-     .type = OPTION_INT,
-     AT(rate),
-     .fallback = "99",
-     .min = 0,
-     .max = 10000,
-     .arg = "HZ",
-     .help = "look where the program is, so often per second of CPU time, and where it waits; 0 = "
-             "do not"},
-    {.name = "event",
-     .type = OPTION_STRING,
-     AT(events),
-     .arg = "EVENT",
-     .letter = 'e',
-     .list = true,
-     .help = "also watch usdt:PROVIDER:NAME, uprobe:BINARY:FUNCTION, line:FILE:LINE or "
-             "tracepoint:GROUP:NAME (* and ? allowed); may be given again; needs root"},
-    {.name = "returns",
-     .type = OPTION_ENUM,
-     AT(returns),
-     .fallback = "auto",
-     .choices = returns,
-     .arg = "HOW",
-     .help =
-         "how the end of a watched function is seen: fast lets no exception pass, exact is slow "
-         "but always right; auto is fast in programs without C++ and Rust"},
+    SHARED_RATE(AT(rate)),
+    SHARED_EVENT(AT(events)),
+    SHARED_RETURNS(AT(returns)),
     {.name = "to",
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET[,..]",
      .help = "what to write: capture, chrome, perfetto, pprof, speedscope (default: capture)"},
-    {.name = "max_size",
-     .type = OPTION_SIZE,
-     AT(max_size),
-     .fallback = "0",
-     .help = "largest size of each file; 0 = the disk's"},
-    {.name = "no_report",
-     .type = OPTION_BOOL,
-     AT(no_report),
-     .help = "end with the summary line alone"},
+    SHARED_MAX_SIZE(AT(max_size)),
+    SHARED_NO_REPORT(AT(no_report)),
     OPTION_END,
 };
 

@@ -14,10 +14,10 @@
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "cli/runs.h"
+#include "cli/shared.h"
 #include "cli/symbolize.h"
 #include "report/diff.h"
 #include "util/num.h"
-#include "util/tty.h"
 
 enum diff_format { DIFF_FORMAT_TEXT = 0, DIFF_FORMAT_MARKDOWN = 1, DIFF_FORMAT_JSON = 2 };
 
@@ -29,20 +29,10 @@ struct diff_command {
 };
 
 static const char *const formats[] = {"text", "markdown", "json", NULL};
-/* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[] = {"all",    "cpu",   "off-cpu",   "alloc", "free",
-                                    "lock",   "fault", "preempted", "wake",  "depth",
-                                    "holder", "live",  "temporary", "peak",  NULL};
-_Static_assert(sizeof kinds / sizeof *kinds == ORIEL_SAMPLE_KINDS + 1, "a name for each kind");
 
 #define AT(member) .offset = offsetof(struct diff_command, member)
 static const struct option_def options[] = {
-    {.name = "output",
-     .type = OPTION_STRING,
-     AT(output),
-     .arg = "FILE",
-     .letter = 'o',
-     .help = "also write a page with a differential flame graph"},
+    SHARED_OUTPUT(AT(output), "also write a page with a differential flame graph"),
     {.name = "format",
      .type = OPTION_ENUM,
      AT(format),
@@ -60,13 +50,7 @@ static const struct option_def options[] = {
      AT(fail_over),
      .arg = "PERCENT",
      .help = "exit with 1 when anything surely got worse by more than this, e.g. 5%"},
-    {.name = "kind",
-     .type = OPTION_ENUM,
-     AT(kind),
-     .fallback = "all",
-     .choices = kinds,
-     .arg = "KIND",
-     .help = "compare only this kind of sample, and no spans"},
+    SHARED_KIND(AT(kind), "compare only this kind of sample, and no spans"),
     {.name = "confidence",
      .type = OPTION_STRING,
      AT(confidence),
@@ -79,26 +63,9 @@ static const struct option_def options[] = {
      .fallback = "5%",
      .arg = "PERCENT",
      .help = "how much runs of one build differ, where there is one run of each side only"},
-    {.name = "top",
-     .type = OPTION_INT,
-     AT(top),
-     .fallback = "20",
-     .min = 1,
-     .max = 100000,
-     .help = "rows per table",
-     .letter = 'n'},
-    {.name = "width",
-     .type = OPTION_INT,
-     AT(width),
-     .fallback = "0",
-     .min = 0,
-     .max = 10000,
-     .help = "columns; 0 = those of the terminal, else 100"},
-    {.name = "force",
-     .type = OPTION_BOOL,
-     AT(force),
-     .letter = 'f',
-     .help = "overwrite an existing page"},
+    SHARED_TOP(AT(top)),
+    SHARED_WIDTH(AT(width)),
+    SHARED_FORCE(AT(force), "page"),
     OPTION_END,
 };
 
@@ -202,29 +169,15 @@ static int choose(const struct cli_call *call, struct paths sides[2], struct ori
 
 /* ---- reading ---- */
 
-static int add_items(void *user, const struct model_batch *items)
-{
-    return report_add(user, items);
-}
-
 static int add_run(struct diff *d, enum diff_side side, const char *path, struct oriel_err *err)
 {
     struct reading r;
     struct report *report = NULL;
-    int rc = reading_open(&r, path, err);
+    int rc = reading_report(&r, path, NULL, &report, err);
     if (rc < 0)
         return rc;
-    rc = report_new(&report, NULL, session_catalog(r.session));
-    if (rc == 0) {
-        session_on_items(r.session, add_items, report);
-        rc = reading_run(&r, err);
-    }
-    if (rc == 0)
-        rc = session_finish(r.session, err);
-    if (rc == 0) {
-        reading_say_damage(&r);
-        rc = symbolize(session_catalog(r.session), true);
-    }
+    reading_say_damage(&r);
+    rc = symbolize(session_catalog(r.session), true);
     if (rc == 0)
         rc = diff_add(d, side, report, path);
     if (rc < 0 && !err->code)
@@ -253,17 +206,15 @@ static int parse_percent(const char *name, const char *text, double most, double
 static int prepare(const struct diff_command *o, const struct paths sides[2],
                    struct diff_options *out, double *out_over, struct oriel_err *err)
 {
-    struct tty tty;
-    tty_look(&tty, STDOUT_FILENO, TTY_AUTO);
+    bool colour;
+    uint32_t width = shared_width(o->width, &colour);
     *out = (struct diff_options){.size = sizeof *out,
                                  .runs = {sides[0].count, sides[1].count},
                                  .least = -1,
                                  .kind = (uint8_t)o->kind,
-                                 .width = o->width       ? (uint32_t)o->width
-                                          : tty.terminal ? tty.width
-                                                         : 0,
+                                 .width = width,
                                  .top = (uint32_t)o->top,
-                                 .color = tty.colour};
+                                 .color = colour};
     *out_over = -1;
     int rc = parse_percent("confidence", o->confidence, 100, &out->confidence, err);
     if (rc == 0 && (out->confidence < 0.5 || out->confidence > 0.999999))
@@ -280,25 +231,12 @@ static int prepare(const struct diff_command *o, const struct paths sides[2],
 static int write_page(const struct diff *d, const char *path)
 {
     struct buf page;
-    struct out *out;
-    struct oriel_err err = {0};
     buf_init(&page);
     int rc = diff_html(d, &page);
-    if (rc < 0)
-        err_set(&err, rc, "%s: %s", path, err_text(rc));
-    if (rc == 0)
-        rc = out_file_open(&out, path, false, &err);
-    if (rc == 0) {
-        rc = out_write(out, page.data, page.size);
-        if (rc < 0)
-            err_set(&err, rc, "%s: %s", path, err_text(rc));
-        out_close(out);
-    }
+    int status = rc < 0 ? cli_fail("%s: %s", path, err_text(rc))
+                        : shared_write(path, &page, ", open it in a browser");
     buf_done(&page);
-    if (rc < 0)
-        return cli_fail("%s", err.text);
-    cli_note("%s: written, open it in a browser", path);
-    return CLI_OK;
+    return status;
 }
 
 static int tell(const struct diff_command *o, const struct diff *d)
@@ -356,7 +294,6 @@ static int run(const struct cli_call *call)
     struct paths sides[2] = {{0}, {0}};
     struct diff_options how;
     struct oriel_err err = {0};
-    struct stat st;
     double over;
     int rc = choose(call, sides, &err);
     if (rc == 0)
@@ -364,9 +301,9 @@ static int run(const struct cli_call *call)
     int status;
     if (rc < 0)
         status = rc == ORIEL_EINVAL ? cli_usage("%s", err.text) : cli_fail("%s", err.text);
-    else if (o->output && o->output[0] && !o->force && lstat(o->output, &st) == 0)
-        status = cli_fail("%s: exists; -f overwrites it, -o names another one", o->output);
     else
+        status = o->output && o->output[0] ? shared_may_write(o->output, o->force) : CLI_OK;
+    if (rc == 0 && status == CLI_OK)
         status = compare(o, sides, &how, over);
     VEC_DONE(&sides[0]);
     VEC_DONE(&sides[1]);

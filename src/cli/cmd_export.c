@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/shared.h"
 #include "cli/symbolize.h"
 #include "util/num.h"
 
@@ -27,17 +28,8 @@ static const struct option_def options[] = {
      AT(to),
      .arg = "OUTLET",
      .help = "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind or folded"},
-    {.name = "output",
-     .type = OPTION_STRING,
-     AT(output),
-     .arg = "FILE",
-     .letter = 'o',
-     .help = "where to write; - is standard output (default: beside FILE)"},
-    {.name = "force",
-     .type = OPTION_BOOL,
-     AT(force),
-     .letter = 'f',
-     .help = "overwrite an existing file"},
+    SHARED_OUTPUT(AT(output), "where to write; - is standard output (default: beside FILE)"),
+    SHARED_FORCE(AT(force), "file"),
     OPTION_END,
 };
 

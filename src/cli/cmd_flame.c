@@ -5,13 +5,10 @@
  * unless told to.
  */
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/shared.h"
 #include "cli/symbolize.h"
 #include "report/flame.h"
 
@@ -24,21 +21,12 @@ struct flame_command {
 };
 
 static const char *const formats[] = {"html", "folded", NULL};
-/* In the order of enum oriel_sample_kind, after "all". */
-static const char *const kinds[] = {"all",    "cpu",   "off-cpu",   "alloc", "free",
-                                    "lock",   "fault", "preempted", "wake",  "depth",
-                                    "holder", "live",  "temporary", "peak",  NULL};
-_Static_assert(sizeof kinds / sizeof *kinds == ORIEL_SAMPLE_KINDS + 1, "a name for each kind");
 static const char *const groupings[] = {"all", "thread", "span", NULL};
 
 #define AT(member) .offset = offsetof(struct flame_command, member)
 static const struct option_def options[] = {
-    {.name = "output",
-     .type = OPTION_STRING,
-     AT(output),
-     .arg = "FILE",
-     .letter = 'o',
-     .help = "where to write; - is standard output (default: flame.html; folded: -)"},
+    SHARED_OUTPUT(AT(output),
+                  "where to write; - is standard output (default: flame.html; folded: -)"),
     {.name = "format",
      .type = OPTION_ENUM,
      AT(format),
@@ -46,13 +34,7 @@ static const struct option_def options[] = {
      .choices = formats,
      .arg = "FORMAT",
      .help = "a page to look at, or folded stacks for other tools"},
-    {.name = "kind",
-     .type = OPTION_ENUM,
-     AT(kind),
-     .fallback = "all",
-     .choices = kinds,
-     .arg = "KIND",
-     .help = "which samples; folded stacks are of one kind (default there: cpu)"},
+    SHARED_KIND(AT(kind), "which samples; folded stacks are of one kind (default there: cpu)"),
     {.name = "by",
      .type = OPTION_ENUM,
      AT(by),
@@ -60,11 +42,7 @@ static const struct option_def options[] = {
      .choices = groupings,
      .arg = "GROUP",
      .help = "folded: one root for each thread or span (the page has all three)"},
-    {.name = "force",
-     .type = OPTION_BOOL,
-     AT(force),
-     .letter = 'f',
-     .help = "overwrite an existing file"},
+    SHARED_FORCE(AT(force), "file"),
     OPTION_END,
 };
 
@@ -100,38 +78,17 @@ static int make(const struct flame_command *o, const struct model_profile *p,
     return rc;
 }
 
-static int put(const struct flame_command *o, const char *path, struct buf *b)
-{
-    struct oriel_err err = {0};
-    struct stat st;
-    struct out *out;
-    if (strcmp(path, "-") == 0)
-        return cli_print(b);
-    if (!o->force && lstat(path, &st) == 0)
-        return cli_fail("%s: exists; -f overwrites it, -o names another one", path);
-    int rc = out_file_open(&out, path, false, &err);
-    if (rc == 0) {
-        rc = out_write(out, b->data, b->size);
-        if (rc < 0)
-            err_set(&err, rc, "%s: %s", path, err_text(rc));
-        out_close(out);
-    }
-    if (rc < 0)
-        return cli_fail("%s", err.text);
-    cli_note("%s: written, open it in a browser", path);
-    return CLI_OK;
-}
-
-static int render(const struct flame_command *o, struct reading *r, const struct model_profile *p)
+static int render(const struct flame_command *o, struct reading *r, const struct model_profile *p,
+                  const char *path)
 {
     struct buf page;
-    const char *fallback = o->format == FLAME_FOLDED ? "-" : "flame.html";
     buf_init(&page);
     int rc = symbolize(session_catalog(r->session), true);
     if (rc == 0)
         rc = make(o, p, session_catalog(r->session), &page);
-    int status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc))
-                        : put(o, o->output && o->output[0] ? o->output : fallback, &page);
+    int status =
+        rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc))
+               : shared_write(path, &page, o->format == FLAME_HTML ? ", open it in a browser" : "");
     buf_done(&page);
     return status;
 }
@@ -142,6 +99,12 @@ static int run(const struct cli_call *call)
     struct oriel_err err = {0};
     struct reading r;
     struct model_profile p;
+    const char *path = o->output && o->output[0]   ? o->output
+                       : o->format == FLAME_FOLDED ? "-"
+                                                   : "flame.html";
+    int status = shared_may_write(path, o->force);
+    if (status != CLI_OK)
+        return status;
     if (reading_open(&r, call->arg_count ? call->args[0] : NULL, &err) < 0)
         return cli_fail("%s", err.text);
     model_profile_init(&p, false);
@@ -149,13 +112,12 @@ static int run(const struct cli_call *call)
     int rc = reading_run(&r, &err);
     if (rc == 0)
         rc = session_finish(r.session, &err);
-    int status;
     if (rc < 0)
         status = cli_fail("%s", err.text);
     else if (p.row_count == 0)
         status = cli_fail("%s: holds no samples; record with --rate 99", r.path);
     else
-        status = render(o, &r, &p);
+        status = render(o, &r, &p, path);
     model_profile_done(&p);
     reading_close(&r);
     return status;

@@ -20,6 +20,7 @@
 #include "cli/preload.h"
 #include "cli/probing.h"
 #include "cli/sampling.h"
+#include "cli/shared.h"
 #include "cli/summary.h"
 #include "session/artifact.h"
 #include "session/crash.h"
@@ -50,18 +51,11 @@ struct record_options {
 };
 
 static const char *const heaps[] = {"off", "sampled", "exact", NULL};
-/* In the order of enum probing_returns. */
-static const char *const returns[] = {"auto", "fast", "exact", NULL};
 static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
 
 #define AT(member) .offset = offsetof(struct record_options, member)
 static const struct option_def options[] = {
-    {.name = "output",
-     .type = OPTION_STRING,
-     AT(output),
-     .arg = "FILE",
-     .letter = 'o',
-     .help = "capture to write (default: a new run in .oriel/runs)"},
+    SHARED_OUTPUT(AT(output), "capture to write (default: a new run in .oriel/runs)"),
     {.name = "name",
      .type = OPTION_STRING,
      AT(name),
@@ -109,24 +103,12 @@ static const struct option_def options[] = {
      .arg = "OUTLET[,..]",
      .help = "what to write: capture, chrome, perfetto, log, pprof, speedscope, firefox, "
              "callgrind, folded (default: capture)"},
-    {.name = "max_size",
-     .type = OPTION_SIZE,
-     AT(max_size),
-     .fallback = "0",
-     .help = "largest size of each file; 0 = the disk's"},
+    SHARED_MAX_SIZE(AT(max_size)),
     {.name = "wait",
      .type = OPTION_BOOL,
      AT(wait),
      .help = "also wait for children that outlive the program"},
-    {.name = "rate",
-     .type = OPTION_INT,
-     AT(rate),
-     .fallback = "99",
-     .min = 0,
-     .max = 10000,
-     .arg = "HZ",
-     .help = "look where the program is, so often per second of CPU time, and where it waits; 0 = "
-             "do not"},
+    SHARED_RATE(AT(rate)),
     {.name = "heap",
      .type = OPTION_ENUM,
      AT(heap),
@@ -145,23 +127,8 @@ static const struct option_def options[] = {
      .type = OPTION_BOOL,
      AT(locks),
      .help = "also see which locks the program waits for, and who holds them"},
-    {.name = "event",
-     .type = OPTION_STRING,
-     AT(events),
-     .arg = "EVENT",
-     .letter = 'e',
-     .list = true,
-     .help = "also watch usdt:PROVIDER:NAME, uprobe:BINARY:FUNCTION, line:FILE:LINE or "
-             "tracepoint:GROUP:NAME (* and ? allowed); may be given again; needs root"},
-    {.name = "returns",
-     .type = OPTION_ENUM,
-     AT(returns),
-     .fallback = "auto",
-     .choices = returns,
-     .arg = "HOW",
-     .help =
-         "how the end of a watched function is seen: fast lets no exception pass, exact is slow "
-         "but always right; auto is fast in programs without C++ and Rust"},
+    SHARED_EVENT(AT(events)),
+    SHARED_RETURNS(AT(returns)),
     {.name = "calls",
      .type = OPTION_STRING,
      AT(calls),
@@ -192,10 +159,7 @@ static const struct option_def options[] = {
      .type = OPTION_BOOL,
      AT(no_crash),
      .help = "install no handlers for the signals of a crash in the program"},
-    {.name = "no_report",
-     .type = OPTION_BOOL,
-     AT(no_report),
-     .help = "end with the summary line alone"},
+    SHARED_NO_REPORT(AT(no_report)),
     OPTION_END,
 };
 

@@ -3,13 +3,12 @@
  * oriel report: a capture as one screen of text, or as JSON.
  */
 #include <stddef.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/reading.h"
+#include "cli/shared.h"
 #include "cli/source_lines.h"
 #include "cli/symbolize.h"
-#include "util/tty.h"
 
 struct report_command {
     bool json, tree;
@@ -20,14 +19,7 @@ struct report_command {
 #define AT(member) .offset = offsetof(struct report_command, member)
 static const struct option_def options[] = {
     {.name = "json", .type = OPTION_BOOL, AT(json), .help = "as JSON", .letter = 'j'},
-    {.name = "top",
-     .type = OPTION_INT,
-     AT(top),
-     .fallback = "20",
-     .min = 1,
-     .max = 100000,
-     .help = "rows per table",
-     .letter = 'n'},
+    SHARED_TOP(AT(top)),
     {.name = "tree",
      .type = OPTION_BOOL,
      AT(tree),
@@ -54,13 +46,7 @@ static const struct option_def options[] = {
      AT(by),
      .arg = "ATTRIBUTE",
      .help = "pair --from and --to by this attribute (default: by trace or thread)"},
-    {.name = "width",
-     .type = OPTION_INT,
-     AT(width),
-     .fallback = "0",
-     .min = 0,
-     .max = 10000,
-     .help = "columns; 0 = those of the terminal, else 100"},
+    SHARED_WIDTH(AT(width)),
     OPTION_END,
 };
 
@@ -69,26 +55,18 @@ static bool given(const char *text)
     return text && text[0];
 }
 
-/* The terminal's width; where there is none, the report chooses. */
 static struct report_options to_options(const struct report_command *o)
 {
-    struct tty tty;
-    tty_look(&tty, STDOUT_FILENO, TTY_AUTO);
+    bool colour;
+    uint32_t width = shared_width(o->width, &colour);
     return (struct report_options){.size = sizeof(struct report_options),
-                                   .width = o->width       ? (uint32_t)o->width
-                                            : tty.terminal ? tty.width
-                                                           : 0,
-                                   .color = tty.colour,
+                                   .width = width,
+                                   .color = colour,
                                    .top = (uint32_t)o->top,
                                    .tree = o->tree,
                                    .from = given(o->from) ? o->from : NULL,
                                    .to = given(o->to) ? o->to : NULL,
                                    .key = given(o->by) ? o->by : NULL};
-}
-
-static int add_items(void *user, const struct model_batch *items)
-{
-    return report_add(user, items);
 }
 
 static int print_report(const struct reading *r, struct report *report, bool json)
@@ -144,23 +122,11 @@ static int run(const struct cli_call *call)
     if (o->json && (given(o->function) || given(o->source)))
         return cli_usage("report: --json holds every function; it does not go with --function "
                          "and --source");
-    int rc = reading_open(&r, call->arg_count ? call->args[0] : NULL, &err);
-    if (rc < 0)
-        return cli_fail("%s", err.text);
     struct report_options how = to_options(o);
-    rc = report_new(&report, &how, session_catalog(r.session));
-    if (rc < 0)
-        err_set(&err, rc, "%s: %s", r.path, err_text(rc));
-    if (rc == 0) {
-        session_on_items(r.session, add_items, report);
-        rc = reading_run(&r, &err);
-    }
-    if (rc == 0)
-        rc = session_finish(r.session, &err);
+    if (reading_report(&r, call->arg_count ? call->args[0] : NULL, &how, &report, &err) < 0)
+        return cli_fail("%s", err.text);
     bool part = given(o->function) || given(o->source);
-    int status = rc < 0 ? cli_fail("%s", err.text)
-                 : part ? print_part(o, &r, report)
-                        : print_report(&r, report, o->json);
+    int status = part ? print_part(o, &r, report) : print_report(&r, report, o->json);
     report_free(report);
     reading_close(&r);
     return status;

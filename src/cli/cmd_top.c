@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/sampling.h"
 #include "cli/screen.h"
+#include "cli/shared.h"
 #include "cli/symbolize.h"
 #include "report/live.h"
 #include "session/artifact.h"
@@ -39,15 +40,7 @@ static const char *const views[] = {"cpu", "waiting", "threads", NULL};
 
 #define AT(member) .offset = offsetof(struct top_options, member)
 static const struct option_def options[] = {
-    {.name = "pid",
-     .type = OPTION_INT,
-     AT(pid),
-     .fallback = "0",
-     .min = 0,
-     .max = 4194304,
-     .arg = "PID",
-     .letter = 'p',
-     .help = "the process; its threads and children are watched too"},
+    SHARED_PID(AT(pid)),
     {.name = "interval",
      .type = OPTION_DURATION,
      AT(interval),

@@ -130,11 +130,6 @@ static void killed(struct screen *s, const struct ending *e, const struct buf *l
     buf_done(&text);
 }
 
-static int add_items(void *user, const struct model_batch *items)
-{
-    return report_add(user, items);
-}
-
 /* The summary of the report, if it has one, and the first table; its own first
  * lines say what the summary line has said, and the rest is one command away. */
 static void put_top(struct screen *s, const struct buf *report)
@@ -175,23 +170,19 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
                                  .no_crash = true};
     buf_init(&b);
     buf_init(&line);
-    if (reading_open(&r, path, NULL) == 0 &&
-        report_new(&report, &how, session_catalog(r.session)) == 0) {
-        session_on_items(r.session, add_items, report);
-        if (reading_run(&r, NULL) == 0 && session_finish(r.session, NULL) == 0) {
-            reading_facts(&r, &facts);
-            (void)symbolize(session_catalog(r.session), false);
-            if (e->crash[0])
-                (void)report_crash(report, &line);
-            killed(s, e, &line);
-            bool told = report_text(report, &facts, &b) == 0;
-            report_text_unnamed(report, &s->text); /* it stands above the part that is shown */
-            if (told)
-                put_top(s, &b);
-        }
+    if (reading_report(&r, path, &how, &report, NULL) == 0) {
+        reading_facts(&r, &facts);
+        (void)symbolize(session_catalog(r.session), false);
+        if (e->crash[0])
+            (void)report_crash(report, &line);
+        killed(s, e, &line);
+        bool told = report_text(report, &facts, &b) == 0;
+        report_text_unnamed(report, &s->text); /* it stands above the part that is shown */
+        if (told)
+            put_top(s, &b);
+        report_free(report);
+        reading_close(&r);
     }
-    report_free(report);
-    reading_close(&r);
     buf_done(&line);
     buf_done(&b);
 }

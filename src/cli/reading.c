@@ -121,6 +121,35 @@ int reading_run(struct reading *r, struct oriel_err *err)
     return result < 0 ? result : 0;
 }
 
+static int add_items(void *user, const struct model_batch *items)
+{
+    return report_add(user, items);
+}
+
+int reading_report(struct reading *r, const char *path, const struct report_options *how,
+                   struct report **out, struct oriel_err *err)
+{
+    int rc = reading_open(r, path, err);
+    if (rc < 0)
+        return rc;
+    *out = NULL;
+    rc = report_new(out, how, session_catalog(r->session));
+    if (rc < 0)
+        err_set(err, rc, "%s: %s", r->path, err_text(rc));
+    if (rc == 0) {
+        session_on_items(r->session, add_items, *out);
+        rc = reading_run(r, err);
+    }
+    if (rc == 0)
+        rc = session_finish(r->session, err);
+    if (rc < 0) {
+        report_free(*out);
+        *out = NULL;
+        reading_close(r);
+    }
+    return rc;
+}
+
 void reading_facts(const struct reading *r, struct report_facts *out)
 {
     struct session_counts c;

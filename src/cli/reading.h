@@ -28,6 +28,10 @@ int reading_open(struct reading *r, const char *path, struct oriel_err *err);
 /* To the end of the file; shows progress on a terminal after a second. 0 or
  * the code of a source that cannot go on. Call session_finish after it. */
 int reading_run(struct reading *r, struct oriel_err *err);
+/* Open as above, and all of it into a report of these options (NULL: as they come). On failure
+ * nothing is left to close. */
+int reading_report(struct reading *r, const char *path, const struct report_options *how,
+                   struct report **out, struct oriel_err *err);
 void reading_facts(const struct reading *r, struct report_facts *out);
 /* One line about what could not be read, or nothing. */
 void reading_say_damage(const struct reading *r);

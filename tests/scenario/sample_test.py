@@ -108,6 +108,8 @@ class Sample(Scenario):
     def test_a_page_is_written_once_and_not_over_another(self):
         self.record(SAMPLED, 100)
         self.assertEqual(self.oriel("flame", "-o", "f.html", "c.oriel").returncode, 0)
+        folded = self.oriel("flame", "--format", "folded", "-o", "f.txt", "c.oriel")
+        self.assertTrue(folded.stderr.endswith("f.txt: written\n"), folded.stderr)
         page = (self.dir / "f.html").read_text()
         self.assertIn('"heavy"', page)
         again = self.oriel("flame", "-o", "f.html", "c.oriel")
