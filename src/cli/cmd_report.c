@@ -11,7 +11,7 @@
 #include "cli/symbolize.h"
 
 struct report_command {
-    bool json, tree;
+    bool json, tree, markdown;
     int64_t top, width;
     const char *from, *to, *by, *function, *source;
 };
@@ -19,6 +19,10 @@ struct report_command {
 #define AT(member) .offset = offsetof(struct report_command, member)
 static const struct option_def options[] = {
     {.name = "json", .type = OPTION_BOOL, AT(json), .help = "as JSON", .letter = 'j'},
+    {.name = "markdown",
+     .type = OPTION_BOOL,
+     AT(markdown),
+     .help = "as Markdown, for a release note or an issue"},
     SHARED_TOP(AT(top)),
     {.name = "tree",
      .type = OPTION_BOOL,
@@ -60,8 +64,8 @@ static struct report_options to_options(const struct report_command *o)
     bool colour;
     uint32_t width = shared_width(o->width, &colour);
     return (struct report_options){.size = sizeof(struct report_options),
-                                   .width = width,
-                                   .color = colour,
+                                   .width = o->markdown ? (uint32_t)o->width : width,
+                                   .color = colour && !o->markdown,
                                    .top = (uint32_t)o->top,
                                    .tree = o->tree,
                                    .from = given(o->from) ? o->from : NULL,
@@ -69,7 +73,8 @@ static struct report_options to_options(const struct report_command *o)
                                    .key = given(o->by) ? o->by : NULL};
 }
 
-static int print_report(const struct reading *r, struct report *report, bool json)
+static int print_report(const struct reading *r, struct report *report,
+                        const struct report_command *o)
 {
     struct report_facts facts;
     struct buf b;
@@ -77,7 +82,9 @@ static int print_report(const struct reading *r, struct report *report, bool jso
     reading_facts(r, &facts);
     int rc = symbolize(session_catalog(r->session), true);
     if (rc == 0)
-        rc = json ? report_json(report, &facts, &b) : report_text(report, &facts, &b);
+        rc = o->json       ? report_json(report, &facts, &b)
+             : o->markdown ? report_markdown(report, &facts, &b)
+                           : report_text(report, &facts, &b);
     int status = rc < 0 ? cli_fail("%s: %s", r->path, err_text(rc)) : cli_print(&b);
     buf_done(&b);
     return status;
@@ -122,11 +129,13 @@ static int run(const struct cli_call *call)
     if (o->json && (given(o->function) || given(o->source)))
         return cli_usage("report: --json holds every function; it does not go with --function "
                          "and --source");
+    if (o->markdown && (o->json || given(o->function) || given(o->source)))
+        return cli_usage("report: --markdown goes without --json, --function and --source");
     struct report_options how = to_options(o);
     if (reading_report(&r, call->arg_count ? call->args[0] : NULL, &how, &report, &err) < 0)
         return cli_fail("%s", err.text);
     bool part = given(o->function) || given(o->source);
-    int status = part ? print_part(o, &r, report) : print_report(&r, report, o->json);
+    int status = part ? print_part(o, &r, report) : print_report(&r, report, o);
     report_free(report);
     reading_close(&r);
     return status;
@@ -143,6 +152,7 @@ const struct cli_command cli_command_report = {
     .examples = "oriel report                  # the newest run\n"
                 "oriel report -t c.oriel       # its slowest trace as a tree\n"
                 "oriel report --function parse # its callers, callees and hot lines\n"
+                "oriel report --markdown -n 5 > PROFILE.md\n"
                 "oriel report --from order.in --to order.out c.oriel",
     .options = options,
     .options_size = sizeof(struct report_command),

@@ -47,6 +47,8 @@ int report_add(struct report *r, const struct model_batch *items);
  * open counts as it is; more may be added afterwards. 0 or ORIEL_ENOMEM. */
 int report_text(struct report *r, const struct report_facts *facts, struct buf *out);
 int report_json(struct report *r, const struct report_facts *facts, struct buf *out);
+/* The text with a head that tells of what it is, as Markdown. */
+int report_markdown(struct report *r, const struct report_facts *facts, struct buf *out);
 /* One line, without its end, about the first crash: which signal, where, in which thread and
  * span, the last events. Nothing is appended where nothing crashed. Codes as above. */
 int report_crash(struct report *r, struct buf *out);
