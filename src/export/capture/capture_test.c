@@ -310,7 +310,7 @@ TEST(an_append_adds_what_is_missing_and_nothing_twice)
 
 /* The second recorder reads the clocks anew, so the start of the process that
  * both saw comes out a little different. */
-TEST(what_two_recorders_tell_of_one_process_and_its_losses_counts_once)
+static void tell_losses_twice(uint32_t first_serial)
 {
     struct maker m;
     struct pen pen = {0};
@@ -319,12 +319,14 @@ TEST(what_two_recorders_tell_of_one_process_and_its_losses_counts_once)
     maker_spans(&m, 2, 2, 2000);
     m.catalog.processes[0]->trace_hi = 0x1234;
     m.catalog.processes[0]->trace_salt = 0x5678;
+    m.catalog.threads[0]->serial = first_serial;
     m.catalog.threads[0]->lost[ORIEL_LOST_RING_FULL] = 40;
     pen_open(&pen, &m.catalog);
     export_capture.write(&pen.state, &m.batch, NULL);
     pen_close(&pen);
     reopen(&pen, &m.catalog, 0);
     m.catalog.processes[0]->start_ns += 3;
+    m.catalog.threads[0]->serial = 1;
     m.catalog.threads[0]->lost[ORIEL_LOST_RING_FULL] = 50;
     export_capture.write(&pen.state, &m.batch, NULL);
     pen_close(&pen);
@@ -340,6 +342,17 @@ TEST(what_two_recorders_tell_of_one_process_and_its_losses_counts_once)
     eye_close(&eye);
     pen_done(&pen);
     maker_done(&m);
+}
+
+TEST(what_two_recorders_tell_of_one_process_and_its_losses_counts_once)
+{
+    tell_losses_twice(1);
+}
+
+/* The first one sampled it and met it before its ring did; recovery has the ring alone. */
+TEST(a_thread_under_two_serials_is_one_when_a_stream_joins_them)
+{
+    tell_losses_twice(0x80000001);
 }
 
 TEST(an_append_refuses_what_is_not_its_own_and_leaves_it_alone)

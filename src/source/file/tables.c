@@ -190,12 +190,15 @@ static int get_processes(struct decoder *d, struct wire_cursor *c)
     return done(c);
 }
 
+/* By a serial of its own or of one of its streams: a recorder that also sampled the
+ * program may have met the thread before its ring did, the one that took over has
+ * the ring's word alone. */
 static int find_thread(struct decoder *d, uint32_t process, int32_t tid, uint32_t serial,
                        struct model_thread **out)
 {
     struct model_catalog *cat = d->catalog;
     const struct model_thread *known = model_catalog_thread(cat, serial);
-    if (known && known->process == process && known->tid == tid && known->serial == serial) {
+    if (known && known->process == process && known->tid == tid) {
         *out = cat->threads[known->index];
         return 0;
     }
