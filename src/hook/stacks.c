@@ -119,31 +119,48 @@ static const struct unwind_stack *bounds(void)
     return here.known ? &here.bounds : NULL;
 }
 
-__attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t skip)
+static void leave_out(struct hook_stack *out, uint32_t skip)
 {
-    out->caller = true;
-    out->result = unwind_here(&self, bounds(), out->pcs, HOOK_STACK_DEPTH);
-    skip++; /* this function */
-    if (skip > out->result.count)
-        skip = out->result.count;
+    if (skip == 0)
+        return;
     out->result.count -= skip;
     out->result.interrupted -= out->result.interrupted > skip ? skip : out->result.interrupted;
     memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);
 }
 
-__attribute__((noinline)) void hook_stacks_below(struct hook_stack *out, const void *caller)
+__attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t skip)
+{
+    out->caller = true;
+    out->result = unwind_here(&self, bounds(), out->pcs, HOOK_STACK_DEPTH);
+    skip++; /* this function */
+    leave_out(out, skip < out->result.count ? skip : out->result.count);
+}
+
+/* Where the caller's registers say it all, walking begins there: the hook's own frames
+ * would be half of a small program's. */
+static bool walk_above(struct hook_stack *out, const struct unwind_caller *caller)
+{
+    if (!caller->sp)
+        return false;
+    out->caller = true;
+    out->result = unwind_above(&self, bounds(), caller, out->pcs, HOOK_STACK_DEPTH);
+    return unwind_end_is_complete(out->result.end) && out->result.fp_frames == 0;
+}
+
+__attribute__((noinline)) void hook_stacks_below(struct hook_stack *out,
+                                                 const struct unwind_caller *caller)
 {
     uint32_t skip = 0;
-    hook_stacks_here(out, 1);
-    while (skip < out->result.count && out->pcs[skip] != (uintptr_t)caller)
-        skip++;
-    if (skip == out->result.count)
-        return; /* rather too much of it than nothing */
+    if (!walk_above(out, caller)) {
+        hook_stacks_here(out, 1);
+        while (skip < out->result.count && out->pcs[skip] != caller->pc)
+            skip++;
+        if (skip == out->result.count)
+            return; /* rather too much of it than nothing */
+    }
     while (skip + 1 < out->result.count && only_passes(out->pcs[skip]))
         skip++;
-    out->result.count -= skip;
-    out->result.interrupted -= out->result.interrupted > skip ? skip : out->result.interrupted;
-    memmove(out->pcs, out->pcs + skip, out->result.count * sizeof *out->pcs);
+    leave_out(out, skip);
 }
 
 void hook_stacks_context(struct hook_stack *out, const void *ucontext)

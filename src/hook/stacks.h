@@ -21,6 +21,7 @@
 
 #include <oriel/abi/record.h>
 
+#include "unwind/current.h"
 #include "unwind/unwind.h"
 
 enum { HOOK_STACK_DEPTH = 128 };
@@ -30,6 +31,17 @@ struct hook_stack {
     bool caller; /* the first address is one that is returned to */
     uint64_t pcs[HOOK_STACK_DEPTH];
 };
+
+/* In the function that a program calls; not in one that is inlined. Elsewhere than
+ * here only the address is known at no cost. */
+#if defined(__x86_64__)
+#define HOOK_CALLER                                                                                \
+    (&(const struct unwind_caller){(uintptr_t)__builtin_return_address(0),                         \
+                                   (uintptr_t)__builtin_frame_address(0) + 16,                     \
+                                   *(const uint64_t *)__builtin_frame_address(0)})
+#else
+#define HOOK_CALLER (&(const struct unwind_caller){.pc = (uintptr_t)__builtin_return_address(0)})
+#endif
 
 struct hook_sample {
     uint8_t kind; /* enum oriel_sample_kind */
@@ -50,9 +62,9 @@ void hook_stacks_forked(bool alone);
 
 /* All async-signal-safe. `skip`: innermost frames that are the hook's own. */
 void hook_stacks_here(struct hook_stack *out, uint32_t skip);
-/* The same from the frame on that `caller` is a return address in, without what
- * stands between a program and its allocator: operator new. */
-void hook_stacks_below(struct hook_stack *out, const void *caller);
+/* The same from the frame on that `caller` returns to, without what stands between
+ * a program and its allocator: operator new. */
+void hook_stacks_below(struct hook_stack *out, const struct unwind_caller *caller);
 void hook_stacks_context(struct hook_stack *out, const void *ucontext);
 /* The walk ended in code of no module that is known. */
 bool hook_stacks_unknown(const struct hook_stack *stack);

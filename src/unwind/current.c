@@ -87,6 +87,22 @@ struct unwind_result unwind_current(struct unwind_self *self, const struct unwin
     return walk(self, stack, &regs, pcs, max);
 }
 
+struct unwind_result unwind_above(struct unwind_self *self, const struct unwind_stack *stack,
+                                  const struct unwind_caller *caller, uint64_t *pcs, uint32_t max)
+{
+    struct unwind_regs regs = {.arch = UNWIND_ARCH_HERE};
+    const unsigned pc = unwind_pc_reg(regs.arch), sp = unwind_sp_reg(regs.arch),
+                   fp = unwind_fp_reg(regs.arch);
+    regs.known = UINT64_C(1) << pc | UINT64_C(1) << sp | UINT64_C(1) << fp;
+    regs.r[pc] = caller->pc - 1; /* within the call */
+    regs.r[sp] = caller->sp;
+    regs.r[fp] = caller->fp;
+    struct unwind_result result = walk(self, stack, &regs, pcs, max);
+    if (result.count > 0)
+        pcs[0] = caller->pc;
+    return result;
+}
+
 __attribute__((noinline)) struct unwind_result
 unwind_here(struct unwind_self *self, const struct unwind_stack *stack, uint64_t *pcs, uint32_t max)
 {

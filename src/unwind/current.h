@@ -50,6 +50,11 @@ void unwind_self_close(struct unwind_self *self);
  * handlers. False: not known. */
 bool unwind_stack_here(struct unwind_stack *out);
 
+/* Where a call returns to, and sp and fp as they are then. */
+struct unwind_caller {
+    uint64_t pc, sp, fp;
+};
+
 /* From the third argument of a signal handler. Words within `stack` (NULL:
  * not known) are read as they are, all others through the kernel. */
 struct unwind_result unwind_current(struct unwind_self *self, const struct unwind_stack *stack,
@@ -57,5 +62,9 @@ struct unwind_result unwind_current(struct unwind_self *self, const struct unwin
 /* From the caller of this function, which is pcs[0]; at most max - 1 of them. */
 struct unwind_result unwind_here(struct unwind_self *self, const struct unwind_stack *stack,
                                  uint64_t *pcs, uint32_t max);
+/* From the frame that a call will return to: pcs[0] is its return address. Fast, but
+ * the few frames that are left by yet another register end the walk: see result.end. */
+struct unwind_result unwind_above(struct unwind_self *self, const struct unwind_stack *stack,
+                                  const struct unwind_caller *caller, uint64_t *pcs, uint32_t max);
 
 #endif

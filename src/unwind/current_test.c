@@ -93,6 +93,14 @@ static __attribute__((noinline)) void compare_here(void)
     check_same(pcs + 1, r.count - 1, expected + 1, n - 1);
     CHECK_STR(unwind_end_text(r.end), unwind_end_text(UNWIND_END_COMPLETE));
     CHECK_EQ(r.fp_frames, 0);
+#if defined(__x86_64__)
+    const uint64_t *frame = __builtin_frame_address(0);
+    const struct unwind_caller caller = {frame[1], (uintptr_t)frame + 16, frame[0]};
+    r = unwind_above(&self, &stack, &caller, pcs, DEPTH_MAX);
+    check_same(pcs, r.count, expected + 1, n - 1);
+    compared--; /* once for each comparison from here */
+    CHECK_STR(unwind_end_text(r.end), unwind_end_text(UNWIND_END_COMPLETE));
+#endif
     sink++;
 }
 

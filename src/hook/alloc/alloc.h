@@ -98,7 +98,8 @@ struct alloc_sampled {
     uint64_t bytes, count;
 };
 void alloc_sampled_open(uint64_t interval);
-void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes,
+                       const struct unwind_caller *caller);
 /* Takes it out of the table of live samples; false: it is none. */
 bool alloc_sampled_take(void *p, struct alloc_sampled *out);
 void alloc_sampled_gone(struct alloc_thread *t, void *p, const struct alloc_sampled *s);
@@ -107,10 +108,11 @@ void alloc_sampled_gone(struct alloc_thread *t, void *p, const struct alloc_samp
 
 struct alloc_block {
     uint32_t stack; /* in exact.c's table */
-    uint64_t bytes;
+    uint64_t bytes; /* usable: what it says itself, as long as it is there */
 };
 bool alloc_exact_open(void); /* false: no memory */
-void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
+                     const struct unwind_caller *caller);
 bool alloc_exact_take(void *p, struct alloc_block *out);
 void alloc_exact_back(void *p, const struct alloc_block *b);
 void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b);
@@ -121,8 +123,11 @@ void alloc_exact_forked(void);
 
 /* blocks.c: blocks by address. Calls wait for each other for microseconds, and not
  * for ever: false, the block stays unknown. */
-bool alloc_blocks_put(void *p, const struct alloc_block *b);
-bool alloc_blocks_take(void *p, struct alloc_block *out);
+enum { ALLOC_STACK_BITS = 18 };
+bool alloc_blocks_put(const void *p, uint32_t stack);
+bool alloc_blocks_take(const void *p, uint32_t *out_stack);
+/* It will be put soon: fetch its place. */
+void alloc_blocks_soon(const void *p);
 void alloc_blocks_forked(void);
 
 /* ---- what interpose.c calls for the few that matter ---- */
@@ -131,7 +136,8 @@ struct alloc_known {
     bool any;
     struct alloc_block block;
 };
-void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller);
+void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,
+                    const struct unwind_caller *caller);
 void alloc_slow_gone(struct alloc_thread *t, void *p);
 /* realloc, in three steps: take, then back or went. */
 void alloc_slow_take(struct alloc_thread *t, void *p, struct alloc_known *out);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Blocks by address, in shards that grow by themselves. A shard is held for a
+ * Blocks by address, in shards that grow by themselves. A block is one word, its
+ * address and its stack: what is written for every allocation is mostly a miss of the
+ * cache, and the table of a large heap is large. A shard is held for a
  * few instructions, or while it grows; whoever cannot have it soon goes without,
  * which is counted by nobody but shows as a block that never ends.
  */
@@ -12,15 +14,13 @@
 
 enum { SHARDS = 64, SLOTS_FIRST = 1024, SPINS = 1 << 14, YIELD_EVERY = 64 };
 
-struct slot {
-    uintptr_t block; /* 0: free */
-    uint64_t bytes;
-    uint32_t stack;
-};
+/* The block's address without the zeros below and the stack in their place; 0: free. */
+typedef uint64_t slot;
+enum { ALIGN_BITS = 3, BLOCK_BITS = 64 - ALLOC_STACK_BITS + ALIGN_BITS };
 struct shard {
     _Alignas(64) uint32_t held; /* atomic */
     uint32_t count, room;
-    struct slot *slots;
+    slot *slots;
 };
 static struct shard shards[SHARDS];
 
@@ -49,10 +49,25 @@ static void release(struct shard *s)
     __atomic_store_n(&s->held, 0, __ATOMIC_RELEASE);
 }
 
-static struct slot *find(struct shard *s, uintptr_t block, uint64_t hash)
+static slot slot_of(uintptr_t block, uint32_t stack)
 {
-    uint32_t at = (uint32_t)(hash >> 26) & (s->room - 1);
-    while (s->slots[at].block && s->slots[at].block != block)
+    return (slot)(block >> ALIGN_BITS) << ALLOC_STACK_BITS | stack;
+}
+
+static uintptr_t block_of(slot s)
+{
+    return (uintptr_t)(s >> ALLOC_STACK_BITS) << ALIGN_BITS;
+}
+
+static uint32_t home_of(uint64_t hash, const struct shard *s)
+{
+    return (uint32_t)(hash >> 26) & (s->room - 1);
+}
+
+static slot *find(const struct shard *s, uintptr_t block, uint64_t hash)
+{
+    uint32_t at = home_of(hash, s);
+    while (s->slots[at] && block_of(s->slots[at]) != block)
         at = (at + 1) & (s->room - 1);
     return &s->slots[at];
 }
@@ -64,9 +79,11 @@ static bool grow(struct shard *s)
     if (more.room == 0 || os_map_private(more.room * sizeof *more.slots, &p) != 0)
         return false;
     more.slots = p;
-    for (uint32_t i = 0; i < s->room; i++)
-        if (s->slots[i].block)
-            *find(&more, s->slots[i].block, hash_of(s->slots[i].block)) = s->slots[i];
+    for (uint32_t i = 0; i < s->room; i++) {
+        uintptr_t block = block_of(s->slots[i]);
+        if (block)
+            *find(&more, block, hash_of(block)) = s->slots[i];
+    }
     if (s->slots)
         os_unmap(s->slots, s->room * sizeof *s->slots);
     s->slots = more.slots;
@@ -74,17 +91,30 @@ static bool grow(struct shard *s)
     return true;
 }
 
-bool alloc_blocks_put(void *p, const struct alloc_block *b)
+/* Without holding the shard: what is fetched may be unmapped meanwhile, which a
+ * prefetch does not mind. */
+void alloc_blocks_soon(const void *p)
 {
     uint64_t hash = hash_of((uintptr_t)p);
+    const struct shard *s = &shards[hash >> 58];
+    __builtin_prefetch(s->slots + home_of(hash, s), 1);
+}
+
+bool alloc_blocks_put(const void *p, uint32_t stack)
+{
+    uintptr_t block = (uintptr_t)p;
+    uint64_t hash = hash_of(block);
+    assert(stack >> ALLOC_STACK_BITS == 0);
+    if (block >> BLOCK_BITS || block & ((1 << ALIGN_BITS) - 1))
+        return false; /* no allocator of our day hands this out */
     struct shard *s = hold(hash);
     if (!s)
         return false;
     bool room = s->count < s->room - s->room / 4 || grow(s);
     if (room) {
-        struct slot *at = find(s, (uintptr_t)p, hash);
-        s->count += at->block == 0;
-        *at = (struct slot){(uintptr_t)p, b->bytes, b->stack};
+        slot *at = find(s, block, hash);
+        s->count += *at == 0;
+        *at = slot_of(block, stack);
     }
     release(s);
     return room;
@@ -94,27 +124,27 @@ bool alloc_blocks_put(void *p, const struct alloc_block *b)
 static void erase(struct shard *s, uint32_t gap)
 {
     const uint32_t mask = s->room - 1;
-    for (uint32_t at = (gap + 1) & mask; s->slots[at].block; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t)(hash_of(s->slots[at].block) >> 26) & mask;
+    for (uint32_t at = (gap + 1) & mask; s->slots[at]; at = (at + 1) & mask) {
+        uint32_t home = home_of(hash_of(block_of(s->slots[at])), s);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue;
         s->slots[gap] = s->slots[at];
         gap = at;
     }
-    s->slots[gap].block = 0;
+    s->slots[gap] = 0;
     s->count--;
 }
 
-bool alloc_blocks_take(void *p, struct alloc_block *out)
+bool alloc_blocks_take(const void *p, uint32_t *out_stack)
 {
     uint64_t hash = hash_of((uintptr_t)p);
     struct shard *s = hold(hash);
     if (!s)
         return false;
-    struct slot *at = s->room ? find(s, (uintptr_t)p, hash) : NULL;
-    bool found = at && at->block;
+    slot *at = s->room ? find(s, (uintptr_t)p, hash) : NULL;
+    bool found = at && *at;
     if (found) {
-        *out = (struct alloc_block){.stack = at->stack, .bytes = at->bytes};
+        *out_stack = (uint32_t)(*at & ((1u << ALLOC_STACK_BITS) - 1));
         erase(s, (uint32_t)(at - s->slots));
     }
     release(s);

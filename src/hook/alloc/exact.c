@@ -14,7 +14,7 @@
 #include "hook/alloc/alloc.h"
 
 enum {
-    STACKS = 1 << 18,
+    STACKS = 1 << ALLOC_STACK_BITS,
     PROBES = 64,
     LOOK_EVERY = 1 << 14, /* slow calls of a thread between looks at the clock */
     PEAK_SHARE = 100,
@@ -221,18 +221,20 @@ static void look_at_clock(struct alloc_thread *t)
 
 /* ---- the two events ---- */
 
-void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller)
+void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
+                     const struct unwind_caller *caller)
 {
     int kept = errno;
     t->inside++;
     t->left = 0;
+    alloc_blocks_soon(p);
     hook_stacks_thread();
     hook_stacks_below(&t->stack, caller);
     if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
         hook_stacks_below(&t->stack, caller);
-    const struct alloc_block b = {stack_of(&t->stack), bytes};
-    add(&stacks[b.stack].came, bytes);
-    (void)alloc_blocks_put(p, &b);
+    uint32_t stack = stack_of(&t->stack);
+    add(&stacks[stack].came, bytes);
+    (void)alloc_blocks_put(p, stack);
     grew(bytes);
     t->last = p;
     look_at_clock(t);
@@ -242,12 +244,13 @@ void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes, const void *
 
 bool alloc_exact_take(void *p, struct alloc_block *out)
 {
-    return alloc_blocks_take(p, out);
+    out->bytes = alloc_size_of(p);
+    return alloc_blocks_take(p, &out->stack);
 }
 
 void alloc_exact_back(void *p, const struct alloc_block *b)
 {
-    (void)alloc_blocks_put(p, b);
+    (void)alloc_blocks_put(p, b->stack);
 }
 
 void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b)

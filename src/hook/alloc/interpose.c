@@ -14,9 +14,8 @@
 #include "hook/alloc/alloc.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define CALLER __builtin_return_address(0)
 
-static inline void came(void *p, const void *caller)
+static inline void came(void *p, const struct unwind_caller *caller)
 {
     struct alloc_thread *t = alloc_thread_here();
     size_t n = alloc_size_of(p);
@@ -44,7 +43,7 @@ EXPORT void *malloc(size_t size)
 {
     void *p = alloc_next.malloc(size);
     if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
-        came(p, CALLER);
+        came(p, HOOK_CALLER);
     return p;
 }
 
@@ -60,7 +59,7 @@ EXPORT void *calloc(size_t n, size_t size)
 {
     void *p = alloc_next.calloc(n, size);
     if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
-        came(p, CALLER);
+        came(p, HOOK_CALLER);
     return p;
 }
 
@@ -76,7 +75,7 @@ static void *move_early(void *p, size_t size)
 
 /* The block may be somebody else's before we hear of it again, so what is known
  * of it is taken out before, and put back should it stay. */
-static void *resize(void *p, size_t size, const void *caller)
+static void *resize(void *p, size_t size, const struct unwind_caller *caller)
 {
     struct alloc_thread *t = alloc_thread_here();
     struct alloc_known known = {0};
@@ -99,7 +98,7 @@ static void *resize(void *p, size_t size, const void *caller)
     return new;
 }
 
-static inline void *reallocate(void *p, size_t size, const void *caller)
+static inline void *reallocate(void *p, size_t size, const struct unwind_caller *caller)
 {
     if (p && !alloc_is_early(p))
         return resize(p, size, caller);
@@ -111,7 +110,7 @@ static inline void *reallocate(void *p, size_t size, const void *caller)
 
 EXPORT void *realloc(void *p, size_t size)
 {
-    return reallocate(p, size, CALLER);
+    return reallocate(p, size, HOOK_CALLER);
 }
 
 EXPORT void *reallocarray(void *p, size_t n, size_t size)
@@ -121,10 +120,10 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return reallocate(p, bytes, CALLER);
+    return reallocate(p, bytes, HOOK_CALLER);
 }
 
-static inline void *aligned(size_t align, size_t size, const void *caller)
+static inline void *aligned(size_t align, size_t size, const struct unwind_caller *caller)
 {
     void *p = alloc_next.memalign(align, size);
     if (p && !alloc_is_early(p))
@@ -134,12 +133,12 @@ static inline void *aligned(size_t align, size_t size, const void *caller)
 
 EXPORT void *memalign(size_t align, size_t size)
 {
-    return aligned(align, size, CALLER);
+    return aligned(align, size, HOOK_CALLER);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
 {
-    return aligned(align, size, CALLER);
+    return aligned(align, size, HOOK_CALLER);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
@@ -147,7 +146,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
     int kept = errno;
     if (align % sizeof(void *) || align == 0 || (align & (align - 1)))
         return EINVAL;
-    void *p = aligned(align, size, CALLER);
+    void *p = aligned(align, size, HOOK_CALLER);
     errno = kept;
     if (!p)
         return ENOMEM;
@@ -157,7 +156,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 
 EXPORT void *valloc(size_t size)
 {
-    return aligned((size_t)sysconf(_SC_PAGESIZE), size, CALLER);
+    return aligned((size_t)sysconf(_SC_PAGESIZE), size, HOOK_CALLER);
 }
 
 EXPORT void *pvalloc(size_t size)
@@ -167,7 +166,7 @@ EXPORT void *pvalloc(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return aligned(page, whole & ~(page - 1), CALLER);
+    return aligned(page, whole & ~(page - 1), HOOK_CALLER);
 }
 
 EXPORT size_t malloc_usable_size(void *p)

@@ -129,7 +129,8 @@ bool alloc_sampled_take(void *p, struct alloc_sampled *out)
 
 /* ---- the two events ---- */
 
-static void sample(struct alloc_thread *t, void *p, size_t bytes, const void *caller)
+static void sample(struct alloc_thread *t, void *p, size_t bytes,
+                   const struct unwind_caller *caller)
 {
     double chance = chance_of((double)bytes / mean_bytes);
     const struct alloc_sampled s = {round_fairly(t, (double)bytes / chance),
@@ -144,7 +145,8 @@ static void sample(struct alloc_thread *t, void *p, size_t bytes, const void *ca
     alloc_look_at_live();
 }
 
-void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes, const void *caller)
+void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes,
+                       const struct unwind_caller *caller)
 {
     int kept = errno;
     t->inside++;

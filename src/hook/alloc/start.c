@@ -31,7 +31,7 @@ struct oriel_heap *oriel_heap_here(void)
 /* ---- the slow ways ---- */
 
 __attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,
-                                              const void *caller)
+                                              const struct unwind_caller *caller)
 {
     if (state == SAMPLED)
         alloc_sampled_new(t, p, bytes, caller);
