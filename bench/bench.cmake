@@ -34,6 +34,10 @@ target_compile_options(calls_uftrace PRIVATE -pg)
 target_compile_definitions(calls_oriel PRIVATE CALLS_ORIEL)
 target_link_libraries(calls_oriel PRIVATE oriel-core)
 
+add_executable(pairs ${dir}/pairs.c)
+target_link_libraries(pairs PRIVATE Threads::Threads)
+oriel_bench(pairs)
+
 find_path(LTTNG_INCLUDE lttng/tracepoint.h)
 find_path(SPDLOG_INCLUDE spdlog/spdlog.h)
 if(LTTNG_INCLUDE)

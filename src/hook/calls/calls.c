@@ -20,10 +20,15 @@
 
 __thread struct calls_thread calls_here __attribute__((tls_model("initial-exec")));
 
+/* Address and function beside each other: one line of the cache for each call. */
+struct slot {
+    uint64_t address;
+    uint32_t function; /* + 1; 0 free */
+};
 static struct {
     const void *image;
     oriel_word *words;   /* by function */
-    uint32_t *slots;     /* hash of the address to function + 1 */
+    struct slot *slots;  /* by a hash of the address */
     uint64_t mask, bias; /* slots - 1 */
     uint32_t depth;
     uint32_t ready; /* atomic: 1 once the rest may be read */
@@ -37,9 +42,9 @@ static uint64_t slot_of(uint64_t address)
 static void add_slot(uint64_t address, uint32_t function)
 {
     uint64_t at = slot_of(address) & all.mask;
-    while (all.slots[at])
+    while (all.slots[at].function)
         at = (at + 1) & all.mask;
-    all.slots[at] = function + 1;
+    all.slots[at] = (struct slot){address, function + 1};
 }
 
 static int add_site(const struct calls_entry *e, uint32_t function)
@@ -92,11 +97,15 @@ uint32_t calls_find(const void *function)
     if (__atomic_load_n(&all.ready, __ATOMIC_ACQUIRE) == 0)
         return UINT32_MAX;
     uint64_t address = (uint64_t)(uintptr_t)function - all.bias, at = slot_of(address) & all.mask;
-    const struct calls_entry *entries = calls_entries(all.image);
-    for (; all.slots[at]; at = (at + 1) & all.mask)
-        if (entries[all.slots[at] - 1].address == address)
-            return all.slots[at] - 1;
+    for (; all.slots[at].function; at = (at + 1) & all.mask)
+        if (all.slots[at].address == address)
+            return all.slots[at].function - 1;
     return UINT32_MAX;
+}
+
+static const void *address_of(uint32_t function)
+{
+    return (const void *)(uintptr_t)(calls_entries(all.image)[function].address + all.bias);
 }
 
 static void end_top(struct calls_thread *t)
@@ -109,9 +118,14 @@ static void end_top(struct calls_thread *t)
 }
 
 /* Calls that lie below the stack pointer were jumped out of. */
+static bool is_stale(const struct call *c, uintptr_t sp)
+{
+    return c->sp < sp && sp - c->sp < REACH;
+}
+
 static void end_stale(struct calls_thread *t, uintptr_t sp)
 {
-    while (t->depth && t->open[t->depth - 1].sp < sp && sp - t->open[t->depth - 1].sp < REACH) {
+    while (t->depth && is_stale(&t->open[t->depth - 1], sp)) {
         end_top(t);
         t->beyond = 0;
     }
@@ -177,8 +191,21 @@ void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, ui
         return;
     }
     struct call *c = &t->open[t->depth++];
-    *c = (struct call){.sp = sp, .caller = caller, .function = function};
+    c->sp = sp;
+    c->caller = caller;
+    c->address = address_of(function);
+    c->function = function;
+    c->scope.id = 0;
     begin_span(t, c, word_of(function));
+}
+
+bool calls_leave_top(struct calls_thread *t, const void *address, uintptr_t sp)
+{
+    const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
+    if (!top || t->beyond || top->address != address || is_stale(top, sp))
+        return false;
+    end_top(t);
+    return true;
 }
 
 void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp)

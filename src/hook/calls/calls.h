@@ -22,6 +22,7 @@
  * below it, or in the same place, with the same caller, when the compiler inlined it. */
 struct call {
     uintptr_t sp, caller; /* where the hook was called; where the function returns to */
+    const void *address;  /* of the function */
     uint32_t function;
     uint32_t unused;
     struct oriel_scope scope; /* id 0: not recorded */
@@ -43,6 +44,9 @@ int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *words);
 /* The number of the function at an address; UINT32_MAX: not on the list. */
 uint32_t calls_find(const void *function);
 void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp);
+/* Most returns are from the call on top: false, and nothing has changed, where that
+ * is not certain. */
+bool calls_leave_top(struct calls_thread *t, const void *address, uintptr_t sp);
 void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp);
 /* The same for functions whose ways in and out are both certain (thunk.c): `slot` is where the
  * return address lies. Whether calls_enter would record it now. */

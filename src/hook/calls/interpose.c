@@ -43,9 +43,10 @@ void __cyg_profile_func_exit(void *function, void *caller)
     if (t->inside)
         return;
     t->inside = 1;
-    uint32_t found = calls_find(function);
+    const uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa();
+    uint32_t found = calls_leave_top(t, function, sp) ? UINT32_MAX : calls_find(function);
     if (found != UINT32_MAX)
-        calls_leave(t, found, (uintptr_t)__builtin_dwarf_cfa());
+        calls_leave(t, found, sp);
     t->inside = 0;
 }
 
