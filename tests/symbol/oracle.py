@@ -4,6 +4,8 @@
 
 usage: oracle.py RESOLVE SOURCES OUT BUILD [COUNT] [VARIANT...]
 
+(COUNT addresses of each variant, ten times as many of BUILD, "own".)
+
 Builds the samples in many ways (compilers, DWARF versions, split, packed,
 stripped, shared debug information), asks both for random addresses, and
 counts the differences by class. A class that is not explained in
@@ -224,7 +226,7 @@ def main():
         if not made:
             print(f"{name:24} left out: its compiler is not installed")
             continue
-        good, n, d = compare(resolve, name, made[0], made[1], count)
+        good, n, d = compare(resolve, name, made[0], made[1], 10 * count if name == "own" else count)
         failed += not good
         asked += n
         differ += d
