@@ -46,6 +46,10 @@ VARIANTS = {
                          "-g -O2 -std=c++17 -ffunction-sections -Wl,--gc-sections", []),
     "cxx-gcc-split": ("sample.cc", "g++", "-g -O2 -std=c++17 -gsplit-dwarf", []),
     "cxx-gcc-package": ("sample.cc", "g++", "-gdwarf-4 -O2 -std=c++17 -gsplit-dwarf", ["dwp"]),
+    "cxx-gcc-package5": ("sample.cc", "g++", "-g -O2 -std=c++17 -gsplit-dwarf",
+                         ["llvm-dwp", "unsplit"]),
+    "cxx-clang-package5": ("sample.cc", "clang++-14", "-g -O2 -std=c++17 -gsplit-dwarf",
+                           ["llvm-dwp", "unsplit"]),
     "cxx-gcc-link": ("sample.cc", "g++", "-g -O2 -std=c++17", ["debuglink"]),
     "cxx-gcc-shared": ("sample.cc", "g++", "-g -O2 -std=c++17", ["dwz"]),
     "cxx-clang-o2": ("sample.cc", "clang++-14", "-g -O2 -std=c++17", []),
@@ -89,6 +93,13 @@ def build(name, sources, out):
             whole = os.path.join(folder, "oracle", "program")  # keeps the loose units
             os.makedirs(os.path.join(folder, "oracle"))
             shutil.copy(program, whole)
+        elif step == "llvm-dwp": # the package format of DWARF 5, which binutils cannot write
+            if not shutil.which("llvm-dwp-14"):
+                return None
+            units = [f for f in os.listdir(folder) if f.endswith(".dwo")]
+            run("llvm-dwp-14", "-o", program + ".dwp", *units, cwd=folder)
+            for unit in units: # nothing but the package is left to be found
+                os.unlink(os.path.join(folder, unit))
         elif step == "debuglink":
             whole = program + ".whole"
             shutil.copy(program, whole)
