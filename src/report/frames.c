@@ -21,6 +21,7 @@ void frames_done(struct frames *f)
 {
     intern_done(&f->names);
     map_done(&f->by_key);
+    map_done(&f->by_build_id);
     VEC_DONE(&f->items);
     VEC_DONE(&f->at);
     VEC_DONE(&f->by_place);
@@ -92,12 +93,28 @@ static bool add_at(struct frames *f, uint32_t frame, const struct model_line *li
     return true;
 }
 
+/* The first module that is the same file: the kernel tells what a link leads to, the loader how
+ * it was asked for it. NULL: no memory. */
+static const struct model_module *first_of(struct frames *f, const struct model_module *m)
+{
+    if (m->kind != MODEL_MODULE_FILE || m->build_id_bytes == 0)
+        return m;
+    const uint64_t hash = map_hash_bytes(m->build_id, m->build_id_bytes, m->build_id_bytes);
+    const uint64_t *at = map_put(&f->by_build_id, hash, m->index);
+    if (!at)
+        return NULL;
+    const struct model_module *first = f->stacks->modules[*at];
+    bool same = first->build_id_bytes == m->build_id_bytes &&
+                memcmp(first->build_id, m->build_id, m->build_id_bytes) == 0;
+    return same ? first : m;
+}
+
 static bool look_at(struct frames *f, uint32_t place)
 {
     const struct model_place *p = f->stacks->places[place];
-    const struct model_module *m = f->stacks->modules[p->module];
+    const struct model_module *m = first_of(f, f->stacks->modules[p->module]);
     size_t first = f->at.count;
-    bool done = true;
+    bool done = m != NULL;
     for (uint32_t i = 0; done && i < p->line_count; i++)
         done = add_at(f, frame_of(f, m, p->lines[i].function, &p->lines[i]), &p->lines[i]);
     if (done && p->line_count == 0)

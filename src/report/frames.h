@@ -2,7 +2,8 @@
 /*
  * Places of a profile as functions, inlined ones included: small dense numbers
  * that tables, trees and flame graphs are made of. A place nobody could resolve
- * counts as its module. Pure; one thread.
+ * counts as its module; a file that was mapped under two names (libz.so.1 is a
+ * link) is one. Pure; one thread.
  */
 #ifndef ORIEL_REPORT_FRAMES_H
 #define ORIEL_REPORT_FRAMES_H
@@ -37,6 +38,7 @@ struct frames {
     const struct model_stacks *stacks;
     struct intern names;
     struct map by_key;
+    struct map by_build_id; /* hash -> module */
     VEC(struct frame) items;
     VEC(struct frame_at) at; /* of all places, one after the other */
     VEC(uint64_t) by_place;  /* first << 8 | count; UINT64_MAX not seen yet */

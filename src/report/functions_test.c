@@ -84,6 +84,35 @@ TEST(what_nobody_could_resolve_counts_as_its_module)
     maker_end(&m);
 }
 
+TEST(a_file_under_two_names_is_one_module)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    maker_begin(&m);
+    static const char *const paths[] = {"/usr/lib/libq.so.0.8.6", "/lib/libq.so.0", "/lib/libr.so"};
+    for (uint8_t i = 0; i < 3; i++) {
+        struct model_module like = {.kind = MODEL_MODULE_FILE,
+                                    .process = UINT32_MAX,
+                                    .build_id_bytes = 20,
+                                    .build_id = {i / 2},
+                                    .path = {paths[i], (uint32_t)strlen(paths[i])}};
+        uint32_t module = model_stacks_module(&m.catalog.stacks, &like)->index;
+        struct model_place *p = model_stacks_place(&m.catalog.stacks, module, 100 + i, false);
+        struct model_sample sample = {.kind = ORIEL_SAMPLE_CPU,
+                                      .thread = m.threads[0],
+                                      .weight = 5,
+                                      .count = 1,
+                                      .stack = model_stacks_node(&m.catalog.stacks, 0, p->index)};
+        REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    }
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(s.items.count, 2);
+    CHECK_EQ(find(&m, &s, "[libq.so.0.8.6]")->self, 10);
+    CHECK_EQ(find(&m, &s, "[libr.so]")->self, 5);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
 TEST(samples_without_a_stack_are_unknown_not_lost)
 {
     struct profile_maker m;

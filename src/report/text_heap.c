@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "report/functions.h"
 #include "report/text.h"
+#include "report/weights.h"
 
 enum { KINDS = 4 };
 static const uint8_t kinds[KINDS] = {ORIEL_SAMPLE_ALLOC, ORIEL_SAMPLE_LIVE, ORIEL_SAMPLE_PEAK,
@@ -71,11 +72,15 @@ static int put_functions(const struct report *r, struct frames *f, struct buf *o
     };
     struct function_sums sums[KINDS] = {0};
     struct sheet s;
+    char text[NUM_TEXT_MAX];
     int rc = 0;
     for (size_t k = 0; rc == 0 && k < KINDS; k++) {
         const struct profile_filter all = {.kind = kinds[k], .thread = -1, .process = -1};
         rc = functions_sum(f, &r->profile, r->catalog, &all, &sums[k]);
     }
+    if (rc == 0 && !weights_are_summed(&r->profile, r->catalog, ORIEL_SAMPLE_ALLOC))
+        sheet_line(r, out, TABLE_DIM, "  by function as %s samples tell, not exactly",
+                   num_count(text, r->profile.samples[ORIEL_SAMPLE_ALLOC]));
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; rc == 0 && i < sums[0].items.count && i < r->options.top; i++)
         if (sums[0].items.items[i].self)

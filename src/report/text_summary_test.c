@@ -71,6 +71,18 @@ TEST(each_span_has_its_cpu_time_lock_waits_and_exact_allocations)
     fx_done(&f);
 }
 
+TEST(functions_say_that_their_memory_is_estimated_where_it_is)
+{
+    struct fx f;
+    struct buf b;
+    CHECK(strstr(told(&f, &b), "  by function as 2 samples tell, not exactly\n"));
+    buf_done(&b);
+    fx_sample(&f, ORIEL_SAMPLE_PEAK, 1, NULL, "scan", 2000000); /* exact sums have such */
+    CHECK(!strstr(fx_told(&f, &b, false, NULL), "not exactly"));
+    buf_done(&b);
+    fx_done(&f);
+}
+
 TEST(spans_of_one_name_are_one_row)
 {
     struct fx f;
