@@ -182,8 +182,13 @@ static int put_chains(const struct report *r, struct frames *f, const struct wai
         put_thread(&s, c->thread);
         sheet_ns(&s, c->ns);
         sheet_count(&s, c->count);
-        put_place(&s, f, reason_place(f, &stack));
-        sheet_text(&s, reason_text(reason_of(f, &stack, 0)));
+        if (c->stack || locks) {
+            put_place(&s, f, reason_place(f, &stack));
+            sheet_text(&s, reason_text(reason_of(f, &stack, 0)));
+        } else {
+            sheet_text(&s, "(not known)");
+            sheet_none(&s);
+        }
         put_whom(&s, r, f, c, &by);
         table_end_row(&s.table);
         shown++;

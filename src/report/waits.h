@@ -58,7 +58,7 @@ int waits_settle(struct waits *w);
 void waits_done(struct waits *w);
 
 /* Both by time, descending; what an interrupt did on somebody's back is nobody's; chains whose
- * place was not told have the one where their thread waited longest. */
+ * place was not told have the one where their thread waited nine tenths of its time, else 0. */
 struct waits_order {
     struct wait_row *rows;
     struct wait_chain *chains;

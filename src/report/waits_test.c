@@ -132,6 +132,46 @@ TEST(equal_waits_are_one_row_and_the_longest_comes_first)
     joined_end(&j);
 }
 
+/* How much of a thread's waiting wakes that are told together ended, and where. */
+static uint32_t shared_place(struct joined *j, uint32_t thread)
+{
+    for (size_t i = 0; i < j->order.chain_count; i++)
+        if (j->order.chains[i].thread == j->m.threads[thread])
+            return j->order.chains[i].stack;
+    return UINT32_MAX;
+}
+
+TEST(wakes_told_together_are_laid_to_a_place_only_where_there_is_but_one)
+{
+    struct joined j;
+    joined_begin(&j);
+    uint32_t a = stack(&j, "main;push"), b = stack(&j, "main;load"), by = stack(&j, "run;give");
+    for (uint32_t thread = 0; thread < 2; thread++) {
+        add(&j, ORIEL_SAMPLE_OFF_CPU, thread, a, 9500, ORIEL_WAIT_SHARED);
+        add(&j, ORIEL_SAMPLE_OFF_CPU, thread, b, thread ? 500 : 4000, ORIEL_WAIT_SHARED);
+        add(&j, ORIEL_SAMPLE_WAKE, 1 - thread, by, 700, (20 + thread) | ORIEL_WAIT_SHARED);
+    }
+    order(&j);
+    REQUIRE(j.order.chain_count == 2);
+    CHECK_EQ(shared_place(&j, 0), 0); /* a third of it is elsewhere */
+    CHECK_EQ(shared_place(&j, 1), a);
+    joined_end(&j);
+}
+
+TEST(a_share_of_many_waits_is_not_the_one_that_a_single_wake_up_ended)
+{
+    struct joined j;
+    joined_begin(&j);
+    uint32_t a = stack(&j, "main;push"), b = stack(&j, "main;load"), by = stack(&j, "run;give");
+    add(&j, ORIEL_SAMPLE_OFF_CPU, 0, a, 1000, ORIEL_WAIT_SHARED);
+    add(&j, ORIEL_SAMPLE_WAKE, 1, by, 700, 20);
+    add(&j, ORIEL_SAMPLE_OFF_CPU, 0, b, 700, ORIEL_WAIT_SHARED);
+    order(&j);
+    REQUIRE(j.order.chain_count == 1);
+    CHECK_EQ(shared_place(&j, 0), 0);
+    joined_end(&j);
+}
+
 TEST(an_interrupt_on_somebodys_back_is_nobodys_wake_up)
 {
     struct joined j;
