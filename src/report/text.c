@@ -370,6 +370,8 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     report_text_unnamed(r, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);
+    if (settled == 0)
+        settled = report_text_dense(r, out);
     if (!r->options.no_crash)
         report_text_crashes(r, out);
     /* Who asks for one thing gets that one, not pages around it. */
