@@ -96,6 +96,28 @@ TEST(spans_give_a_view_of_their_own)
     maker_end(&m);
 }
 
+TEST(exact_sums_of_memory_have_no_view_by_thread_or_span)
+{
+    static const uint8_t kinds[] = {ORIEL_SAMPLE_ALLOC, ORIEL_SAMPLE_PEAK};
+    struct profile_maker m;
+    struct page p;
+    maker_begin(&m);
+    maker_add(&m, "main 1", 0, m.sites[0]);
+    for (size_t i = 0; i < 2; i++) {
+        char path[] = "main;load";
+        const struct model_sample s = {.kind = kinds[i],
+                                       .thread = m.threads[1],
+                                       .weight = 4096,
+                                       .count = 1,
+                                       .stack = maker_stack(&m, path)};
+        REQUIRE(model_profile_add(&m.profile, &s) == 0);
+    }
+    page_make(&p, &m, &(struct flame_options){0});
+    CHECK_EQ(json_get(p.data, "trees")->count, 5); /* CPU time three ways, each of these one */
+    page_done(&p);
+    maker_end(&m);
+}
+
 TEST(without_a_title_the_page_is_named_after_the_program)
 {
     struct profile_maker m;
