@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * oriel top: what a running program does, drawn again every second: functions
- * on the CPU, functions that wait, threads. Looks on as `oriel attach` does and
+ * on the CPU, functions that wait, threads, spans. Looks on as `oriel attach` does and
  * writes nothing. Without a terminal it prints one table after the other.
  */
 #include <errno.h>
@@ -22,8 +22,10 @@
 #include "cli/symbolize.h"
 #include "report/live.h"
 #include "session/artifact.h"
+#include "source/open_spans.h"
 #include "source/probe_options.h"
 #include "source/region_io.h"
+#include "source/tasks.h"
 #include "util/utf8.h"
 
 #define ROUND_NS UINT64_C(4000000) /* longest sleep: the kernel copies stacks meanwhile */
@@ -36,7 +38,7 @@ struct top_options {
     int view;
 };
 
-static const char *const views[] = {"cpu", "waiting", "threads", NULL};
+static const char *const views[] = {"cpu", "waiting", "threads", "spans", NULL};
 
 #define AT(member) .offset = offsetof(struct top_options, member)
 static const struct option_def options[] = {
@@ -95,6 +97,7 @@ struct top {
     int64_t shown;
     int pidfd;
     bool full, over, paused;
+    bool spans; /* there is a ring to see them in */
     char name[64];
 };
 
@@ -124,6 +127,30 @@ static int add_items(void *user, const struct model_batch *items)
     return live_add(t->live, items);
 }
 
+struct search {
+    char ring[512];
+    int32_t last; /* process that was asked */
+};
+
+static int find_ring(void *user, int32_t pid, int32_t tid)
+{
+    struct search *s = user;
+    (void)tid;
+    if (pid != s->last && !s->ring[0] && region_find(pid, s->ring, sizeof s->ring, NULL) < 0)
+        s->ring[0] = 0;
+    s->last = pid;
+    return 0;
+}
+
+/* What the program says goes to its recorder; which spans are open can be seen from here. The
+ * first ring that it or a child of it has. */
+static void watch_spans(struct top *t)
+{
+    struct search s = {.last = 0};
+    (void)tasks_each((int32_t)t->options->pid, find_ring, &s);
+    t->spans = s.ring[0] && session_add_source(t->session, &source_open_spans, s.ring, NULL) == 0;
+}
+
 static int watch(struct top *t, struct oriel_err *err)
 {
     const struct top_options *o = t->options;
@@ -140,6 +167,7 @@ static int watch(struct top *t, struct oriel_err *err)
         (void)artifact_host(session_catalog(t->session)); /* names of this kernel */
         session_on_items(t->session, add_items, t);
         rc = sampling_start(&t->sampling, t->session, (int32_t)o->pid, true, err);
+        watch_spans(t);
     }
     t->ticked_ns = clock_mono_ns();
     return rc;
@@ -178,9 +206,16 @@ static void draw_lines(const struct buf *text, uint32_t from, uint32_t until)
     }
 }
 
+static const char *nothing_because(const struct top *t)
+{
+    return t->view == LIVE_SPANS && !t->spans
+               ? "no spans: nobody records this program, or it has no Oriel in it"
+               : "nothing seen yet";
+}
+
 static void draw(struct top *t)
 {
-    static const char keys[] = "q quit  c CPU  w waiting  t threads  space pause";
+    static const char keys[] = "q quit  c CPU  w waiting  t threads  s spans  space pause";
     uint32_t columns, rows;
     struct buf head, body;
     buf_init(&head);
@@ -191,8 +226,9 @@ static void draw(struct top *t)
     screen_line(0, head.data, head.size, true);
     if (rows > 4 && live_text(t->live, t->view, columns, rows - 3, &body) == 0)
         draw_lines(&body, 1, rows - 2);
+    const char *nothing = nothing_because(t);
     if (body.size == 0)
-        screen_line(2, "nothing seen yet", 16, false);
+        screen_line(2, nothing, strlen(nothing), false);
     const char *missing = t->sampling.can.missing;
     if (missing[0] && rows > 2)
         screen_line(rows - 2, missing, strlen(missing), false);
@@ -208,7 +244,10 @@ static int print(struct top *t)
     buf_init(&b);
     put_head(t, &b);
     buf_putc(&b, '\n');
+    size_t head = b.size;
     (void)live_text(t->live, t->view, 100, 20, &b);
+    if (b.size == head)
+        buf_printf(&b, "%s\n", nothing_because(t));
     buf_putc(&b, '\n');
     int status = cli_print(&b);
     buf_done(&b);
@@ -234,6 +273,8 @@ static bool take_keys(struct top *t)
             return false;
         if (key == 'c' || key == 'w' || key == 't')
             t->view = key == 'c' ? LIVE_CPU : key == 'w' ? LIVE_WAITING : LIVE_THREADS;
+        else if (key == 's')
+            t->view = LIVE_SPANS;
         else if (key == SCREEN_NEXT || key == '\t')
             t->view = (enum live_view)((t->view + 1) % LIVE_VIEWS);
         else if (key == SCREEN_BACK)
@@ -334,7 +375,8 @@ const struct cli_command cli_command_top = {
     .args = "",
     .description =
         "Shows what process PID, its threads and its children did in the last seconds: the "
-        "functions that took CPU time, those that waited, the threads; drawn again every second. "
+        "functions that took CPU time, those that waited, the threads, and the spans of a program "
+        "that is recorded; drawn again every second. "
         "The program is not stopped, nothing is written. Without root, own programs only. "
         "Without a terminal, tables are printed one after the other.",
     .examples = "oriel top -p 4711\noriel top -p $(pidof redis-server) -n 1 --view threads | cat",

@@ -142,6 +142,8 @@ static int put_view(struct report *r, enum live_view view, struct buf *text)
     struct frames f;
     if (view == LIVE_THREADS)
         return report_text_threads(r, text);
+    if (view == LIVE_SPANS)
+        return report_text_spans(r, text);
     int rc = frames_init(&f, &r->catalog->stacks);
     if (rc == 0)
         rc = report_text_functions(r, &f, kind, text);

@@ -15,7 +15,7 @@
 
 #define LIVE_INTERVALS_MAX 60u
 
-enum live_view { LIVE_CPU = 0, LIVE_WAITING = 1, LIVE_THREADS = 2, LIVE_VIEWS = 3 };
+enum live_view { LIVE_CPU = 0, LIVE_WAITING = 1, LIVE_THREADS = 2, LIVE_SPANS = 3, LIVE_VIEWS = 4 };
 
 struct live;
 /* Keep `intervals` of them, 1 to LIVE_INTERVALS_MAX. 0 or ORIEL_ENOMEM. */

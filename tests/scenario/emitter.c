@@ -7,6 +7,7 @@
  *   spans N                    N spans with one event each
  *   endless                    events until killed; the count is in COUNT_FILE
  *   steps N                    N events for each line of stdin, answered by "step"
+ *   busy                       spans that burn CPU time and that sleep, until it is killed
  *   hold N MS                  N short spans, one that stays open for MS, N more
  *   held SPANS EVENTS          so many; "held", in a span until a line comes; so many
  *   levels                     an info and a debug event every millisecond until
@@ -126,6 +127,22 @@ static int steps(long n)
     }
     printf("emitted %ld\n", i);
     return 0;
+}
+
+static int busy(void)
+{
+    for (;;) {
+        ORIEL_SPAN("around");
+        {
+            ORIEL_SPAN("burning");
+            for (volatile long i = 0; i < 20000000; i++)
+                ;
+        }
+        {
+            ORIEL_SPAN("napping");
+            sleep_ms(20);
+        }
+    }
 }
 
 static void short_spans(long n)
@@ -276,6 +293,8 @@ int main(int argc, char **argv)
         return endless();
     if (strcmp(mode, "steps") == 0)
         return steps(a);
+    if (strcmp(mode, "busy") == 0)
+        return busy();
     if (strcmp(mode, "hold") == 0)
         return hold(a, b);
     if (strcmp(mode, "held") == 0)

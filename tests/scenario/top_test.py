@@ -10,7 +10,7 @@ import struct
 import sys
 import termios
 
-from tool import ORIEL, Scenario, main, subprocess, unittest
+from tool import EMITTER, ORIEL, Scenario, main, subprocess, unittest
 
 DEBIANS = "/usr/bin/python3"  # which python3-pyte is for, whatever python3 is on the PATH
 try:
@@ -86,7 +86,7 @@ class Top(Scenario):
         self.assertRegex(text, rf"\Aoriel top  {program.pid} sampled: CPU \d+ %, 2 threads, \d+ samples")
         self.assertRegex(text, r"CPU time by function: .*\n  function +self")
         self.assertIn("sampled.c:", text)
-        self.assertRegex(text, r"q quit  c CPU  w waiting  t threads  space pause\Z")
+        self.assertRegex(text, r"q quit  c CPU  w waiting  t threads  s spans  space pause\Z")
         t.type("t")
         self.wait_for(t, r"\n  thread +CPU +CPU")
         t.type(" ")
@@ -123,6 +123,63 @@ class Top(Scenario):
         self.assertTrue(child.stdout.readline().startswith(b"oriel top"))
         child.send_signal(signal.SIGINT)
         self.assertEqual(child.wait(100), 0)
+
+    def recorded(self):
+        """A program with spans, its recorder, and its pid."""
+        recorder = self.start(ORIEL, "record", "--rate", 0, "--no-report", "-o", "c.oriel", "--", EMITTER,
+                              "busy", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pid = self.child_named(recorder, "emitter")
+        self.addCleanup(self.quit, pid)  # it outlives a recorder that is killed
+        return recorder, pid
+
+    @staticmethod
+    def quit(pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def spans_of(self, pid):
+        """Until a table says that one span burns CPU time and another one waits."""
+        child = self.start(ORIEL, "top", "-p", pid, "--view", "spans", stdout=subprocess.PIPE, text=True)
+        burns = waits = False
+        for line in child.stdout:
+            burns = burns or re.match(r"  burning +\d+ % +[\d.]+ m?s ", line)
+            waits = waits or re.match(r"  napping .* [\d.]+ m?s$", line)
+            if burns and waits:
+                break
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(100), 0)
+        self.assertTrue(burns and waits)
+
+    def test_spans_of_a_recorded_program_are_seen_and_its_recording_is_whole(self):
+        recorder, pid = self.recorded()
+        self.spans_of(pid)
+        os.kill(pid, signal.SIGTERM)
+        recorder.wait()
+        report = self.report("c.oriel")
+        self.assertEqual((self.lost(report), report["quality"]["orphan_ends"]), (0, 0))
+        counts = {n["name"]: n["count"] for n in report["tree"]}
+        self.assertLessEqual(abs(counts["burning"] - counts["napping"]), 1)
+
+    def test_spans_of_a_child_are_seen_in_the_tree_of_its_parent(self):
+        recorder, _ = self.recorded()
+        self.spans_of(recorder.pid)
+        run = self.oriel("top", "-p", recorder.pid, "-n", 1, "--view", "threads")
+        self.assertRegex(run.stdout, r"emitter \d+ of \d+")
+
+    def test_without_spans_it_says_why(self):
+        run = self.oriel("top", "-p", self.program().pid, "-n", 1, "--view", "spans")
+        self.assertIn("no spans: nobody records this program", run.stdout)
+
+    @unittest.skipUnless(pyte, "python3-pyte is not installed")
+    def test_a_screen_shows_spans(self):
+        _, pid = self.recorded()
+        t = Terminal([ORIEL, "top", "-p", pid], self.env)
+        self.addCleanup(t.close)
+        self.wait_for(t, "oriel top")
+        t.type("s")
+        self.assertRegex(self.wait_for(t, r"\n  burning +\d+ %"), r"samples by span\n  innermost span +CPU")
 
     def test_what_cannot_be_watched_is_one_line(self):
         ended = self.start("true")
