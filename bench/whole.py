@@ -178,16 +178,17 @@ def heap(bench):
     for kind, program in (("loop", [truth, "600000", "keep"]), ("sql", ["sqlite3", ":memory:", SQL])):
         tools = {f"{kind}_{mode}": way(bench.whole(out, "--rate", "0", "--heap", mode, "--", *program))
                  for mode in ("sampled", "exact")}
-        tools |= {f"{kind}_heaptrack": way(["heaptrack", "-o", out, *program]),
-                  f"{kind}_heapprofile": way(program, {"LD_PRELOAD": TCMALLOC, "HEAPPROFILE": out})}
+        tools[f"{kind}_heaptrack"] = way(["heaptrack", "-o", out, *program])
         turns = Turns(bench, program, out)
-        turns.go(there(tools), bench.rounds + 2)
+        turns.go(there(tools), bench.rounds)
+        slow = {f"{kind}_heapprofile": way(program, {"LD_PRELOAD": TCMALLOC, "HEAPPROFILE": out})}
+        turns.go(there(slow), 1)
         # What sampling costs tcmalloc, beside tcmalloc itself: another allocator is no tool.
         sampled = there({f"{kind}_tcmalloc": way(program, {
             "LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": "524288"})})
         for name, (argv, settings, _) in sampled.items():
             runs = []
-            for _ in range(bench.rounds + 2):
+            for _ in range(bench.rounds):
                 plain = cpu_of(argv, {"LD_PRELOAD": TCMALLOC})
                 runs.append((cpu_of(argv, settings), plain, 0))
             turns.runs[name] = runs
