@@ -146,10 +146,10 @@ static const struct option_def options[] = {
     {.name = "metrics_interval",
      .type = OPTION_DURATION,
      AT(metrics_interval),
-     .fallback = "0",
+     .fallback = "5s",
      .max = 86400e9,
      .help = "how often to note memory, CPU time, threads, descriptors, faults and I/O of the "
-             "program, e.g. 5s; at least 1s, 0 = never"},
+             "program; at least 1s, 0 = never"},
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),

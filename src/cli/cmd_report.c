@@ -11,7 +11,7 @@
 #include "cli/symbolize.h"
 
 struct report_command {
-    bool json, tree, markdown;
+    bool json, tree, markdown, stacks;
     int64_t top, width;
     const char *from, *to, *by, *function, *source;
 };
@@ -39,6 +39,10 @@ static const struct option_def options[] = {
      AT(source),
      .arg = "FILE",
      .help = "the lines of a source file with their share of CPU time"},
+    {.name = "stacks",
+     .type = OPTION_BOOL,
+     AT(stacks),
+     .help = "how deep the stack of every thread was seen; else only those half full or more"},
     {.name = "from",
      .type = OPTION_STRING,
      AT(from),
@@ -68,6 +72,7 @@ static struct report_options to_options(const struct report_command *o)
                                    .color = colour && !o->markdown,
                                    .top = (uint32_t)o->top,
                                    .tree = o->tree,
+                                   .stacks = o->stacks,
                                    .from = given(o->from) ? o->from : NULL,
                                    .to = given(o->to) ? o->to : NULL,
                                    .key = given(o->by) ? o->by : NULL};

@@ -81,6 +81,17 @@ static void summary(struct screen *s, const struct ending *e)
     buf_printf(&s->text, "%s%s\n", s->dot, main_path(e->outputs));
 }
 
+/* What the program said, and what was seen of it. */
+static void refusals(struct screen *s, const char *path, uint64_t all, uint64_t seen)
+{
+    char n[NUM_TEXT_MAX];
+    buf_printf(&s->text, "oriel: %s: %s records could not be written", path,
+               num_count(n, all - seen));
+    if (seen)
+        buf_printf(&s->text, ", nor %s samples and readings", num_count(n, seen));
+    buf_puts(&s->text, "; the program was not held up\n");
+}
+
 static void troubles(struct screen *s, const struct ending *e)
 {
     const struct session_counts *c = &e->counts;
@@ -94,10 +105,7 @@ static void troubles(struct screen *s, const struct ending *e)
         if (o->index < 0)
             buf_printf(&s->text, "oriel: %s: not written\n", o->path);
         else if (c->refused[o->index])
-            buf_printf(&s->text,
-                       "oriel: %s: %s records could not be written; the program was not "
-                       "held up\n",
-                       o->path, num_count(n, c->refused[o->index]));
+            refusals(s, o->path, c->refused[o->index], c->refused_seen[o->index]);
     }
     if (e->dumps)
         buf_printf(&s->text, "oriel: written out %u %s before the end; the last time for: %s\n",

@@ -160,6 +160,7 @@ void reading_facts(const struct reading *r, struct report_facts *out)
                                  .unfinished = c.pipe.unfinished,
                                  .orphan_ends = c.pipe.orphan_ends,
                                  .unwritten = c.damage.unwritten,
+                                 .unwritten_seen = c.damage.unwritten_seen,
                                  .bytes_skipped = c.damage.bytes_skipped,
                                  .first_damage = c.damage.first_offset,
                                  .truncated = c.damage.truncated,
@@ -181,9 +182,10 @@ void reading_say_damage(const struct reading *r)
     else if (d->truncated)
         cli_note("%s: the end is missing (still being written, or cut); %llu chunks read", r->path,
                  (unsigned long long)d->chunks_read);
-    if (d->unwritten)
-        cli_note("%s: %s records could not be stored when it was recorded", r->path,
-                 num_count(skipped, d->unwritten));
+    if (d->unwritten || d->unwritten_seen)
+        cli_note("%s: %s records could not be stored when it was recorded, nor %s samples and "
+                 "readings",
+                 r->path, num_count(skipped, d->unwritten), num_count(bytes, d->unwritten_seen));
 }
 
 void reading_close(struct reading *r)

@@ -105,6 +105,7 @@ static void put_files(struct json *j, const struct ending *e)
         number(j, "bytes", there ? (uint64_t)st.st_size : 0);
         number(j, "delivered", o->index >= 0 ? e->counts.delivered[o->index] : 0);
         number(j, "refused", o->index >= 0 ? e->counts.refused[o->index] : 0);
+        number(j, "refused_seen", o->index >= 0 ? e->counts.refused_seen[o->index] : 0);
         json_object_end(j);
     }
     json_array_end(j);

@@ -66,6 +66,8 @@ struct exporter {
      * be asked after close too. NULL: a call that failed wrote nothing of its
      * batch, or of what was not flushed. */
     uint64_t (*unwritten)(const void *state);
+    /* Of these, records that the program did not say itself (MODEL_SEEN). NULL: not known. */
+    uint64_t (*unwritten_seen)(const void *state);
 };
 
 /* The explicit list, in order of exporters.def; NULL-terminated. */

@@ -35,6 +35,26 @@ struct model_record {
     uint32_t stream; /* serial of the wire stream it came from */
 };
 
+/* Whose word a record is. Only what the program said can be held against what it
+ * counted itself; what was seen of it is accounted for apart. */
+enum model_origin {
+    MODEL_SAID = 0, /* by the program: its spans, events, plots */
+    MODEL_SEEN = 1, /* of the program, by us: samples, waits, allocations, watched functions,
+                     * what the system says of it */
+    MODEL_NOTE = 2, /* the ring's own, between the others */
+    MODEL_ORIGINS = 3
+};
+/* Streams of sources that look from outside have serials from here on; rings count from 1. */
+#define MODEL_SERIAL_SEEN 0x40000000u
+static inline enum model_origin model_record_origin(const struct model_record *r)
+{
+    if (r->type == ORIEL_REC_SYNC)
+        return MODEL_NOTE;
+    bool seen = r->type == ORIEL_REC_SAMPLE || r->type == ORIEL_REC_STACK ||
+                r->type == ORIEL_REC_HEAP || r->stream >= MODEL_SERIAL_SEEN;
+    return seen ? MODEL_SEEN : MODEL_SAID;
+}
+
 struct model_value {
     struct model_str key;
     uint8_t type;        /* enum oriel_type */

@@ -204,6 +204,7 @@ static void put_quality(struct json *j, const struct report *r, const struct rep
     }
     json_array_end(j);
     report_json_u64(j, "unwritten", f->unwritten);
+    report_json_u64(j, "unwritten_seen", f->unwritten_seen);
     report_json_u64(j, "damaged", f->damaged);
     report_json_u64(j, "bytes_skipped", f->bytes_skipped);
     json_key(j, "first_damage");

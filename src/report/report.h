@@ -22,13 +22,15 @@ struct report_options {
     const char *from, *to; /* latency between two named events; NULL off */
     const char *key;       /* ... with the same value of this attribute; NULL: trace or thread */
     bool no_crash;         /* the text leaves crashes to report_crash */
+    bool stacks;           /* the depth of every stack, not only of those that are nearly full */
 };
 /* What the pipeline knew and the items do not show. `first_damage` is a byte
  * offset, UINT64_MAX none. */
 struct report_facts {
     uint64_t records, damaged, clamped, unfinished, orphan_ends;
     uint64_t lost[ORIEL_LOST_CAUSES];
-    uint64_t unwritten; /* read from the ring, but the disk did not take them */
+    /* Read, but the disk did not take them: records of the program; what was seen of it. */
+    uint64_t unwritten, unwritten_seen;
     uint64_t bytes_skipped, first_damage;
     bool truncated;
     const char *path;

@@ -5,9 +5,12 @@
 #include "report/system.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/num.h"
+#include "util/utf8.h"
 
 static const struct {
     const char *name, *key; /* of the plot; in our JSON */
@@ -37,14 +40,18 @@ static double value_of(const struct model_value *v)
 
 void system_plot(struct system_use *s, const struct model_plot *plot)
 {
+    /* What the largest process ever had: the readings are moments, and miss the peak. */
+    static const struct model_str peak = MODEL_STR("process.memory.peak");
     struct model_str name = plot->site->name;
+    if (model_str_equal(name, peak) && value_of(&plot->value) > s->max[SYSTEM_RSS])
+        s->max[SYSTEM_RSS] = value_of(&plot->value);
     for (int i = 0; i < SYSTEM_NUMBERS; i++) {
         if (name.n != strlen(numbers[i].name) || memcmp(name.p, numbers[i].name, name.n) != 0)
             continue;
         double v = value_of(&plot->value);
         s->last[i] = v;
         s->max[i] = v > s->max[i] ? v : s->max[i];
-        s->readings += i == SYSTEM_RSS;
+        s->readings += i == SYSTEM_CPU_TIME;
         return;
     }
 }
@@ -54,30 +61,72 @@ static uint64_t whole(double v)
     return v > 0 && v < 1.8e19 ? (uint64_t)v : 0;
 }
 
-void system_text(const struct system_use *s, uint64_t duration_ns, struct buf *out)
+/* ---- the line ---- */
+
+struct line {
+    struct buf *out;
+    uint32_t left; /* columns */
+    bool full;     /* what matters more did not fit */
+};
+
+/* A part of the line, if there is room for it and all before it had some. */
+__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t bytes = n < 0 || (size_t)n >= sizeof text ? sizeof text - 1 : (size_t)n;
+    size_t columns = utf8_width(text, bytes);
+    l->full |= columns > l->left;
+    if (l->full)
+        return;
+    l->left -= (uint32_t)columns;
+    buf_puts(l->out, text);
+}
+
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* What few programs have much of. */
+static void add_rest(struct line *l, const struct system_use *s)
 {
     char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
-    uint64_t cpu_ns = whole(s->last[SYSTEM_CPU_TIME] * 1e9);
+    uint64_t read = whole(s->last[SYSTEM_READ]), written = whole(s->last[SYSTEM_WRITTEN]);
+    uint64_t hard = whole(s->last[SYSTEM_MAJOR_FAULTS]);
+    uint64_t forced = whole(s->last[SYSTEM_INVOLUNTARY]);
+    if (read || written)
+        add(l, " \u00b7 disk %s read, %s written", num_bytes(a, read), num_bytes(b, written));
+    if (hard)
+        add(l, " \u00b7 %s faults from disk", num_count(a, hard));
+    if (forced)
+        add(l, " \u00b7 %s switches, %s forced",
+            num_count(a, whole(s->last[SYSTEM_VOLUNTARY]) + forced), num_count(b, forced));
+}
+
+void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t width, struct buf *out)
+{
+    char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
+    struct line l = {out, width, false};
+    uint64_t cpu_ns = whole(s->last[SYSTEM_CPU_TIME] * 1e9), peak = whole(s->max[SYSTEM_RSS]);
+    uint64_t threads = whole(s->max[SYSTEM_THREADS]), files = whole(s->max[SYSTEM_DESCRIPTORS]);
     if (!s->readings)
         return;
-    buf_printf(out, "system: %s of memory at most", num_bytes(a, whole(s->max[SYSTEM_RSS])));
-    if (s->max[SYSTEM_PSS] > 0)
-        buf_printf(out, " (%s without what others share)", num_bytes(a, whole(s->max[SYSTEM_PSS])));
-    buf_printf(out, " \u00b7 CPU %s", num_duration(a, cpu_ns));
+    if (peak)
+        add(&l, "system: %s of memory at most \u00b7 CPU %s", num_bytes(a, peak),
+            num_duration(b, cpu_ns));
+    else
+        add(&l, "system: CPU %s", num_duration(b, cpu_ns));
     if (duration_ns)
-        buf_printf(out, ", %s", num_percent(a, (double)cpu_ns, (double)duration_ns));
-    buf_printf(out, " \u00b7 %llu thread%s, %llu descriptors at most",
-               (unsigned long long)whole(s->max[SYSTEM_THREADS]),
-               whole(s->max[SYSTEM_THREADS]) == 1 ? "" : "s",
-               (unsigned long long)whole(s->max[SYSTEM_DESCRIPTORS]));
-    buf_printf(out, " \u00b7 disk %s read, %s written", num_bytes(a, whole(s->last[SYSTEM_READ])),
-               num_bytes(b, whole(s->last[SYSTEM_WRITTEN])));
-    buf_printf(out, " \u00b7 %s faults, %s from disk",
-               num_count(a, whole(s->last[SYSTEM_MINOR_FAULTS] + s->last[SYSTEM_MAJOR_FAULTS])),
-               num_count(b, whole(s->last[SYSTEM_MAJOR_FAULTS])));
-    buf_printf(out, " \u00b7 %s switches, %s forced",
-               num_count(a, whole(s->last[SYSTEM_VOLUNTARY] + s->last[SYSTEM_INVOLUNTARY])),
-               num_count(b, whole(s->last[SYSTEM_INVOLUNTARY])));
+        add(&l, ", %s on average", num_percent(a, (double)cpu_ns, (double)duration_ns));
+    if (threads)
+        add(&l, " \u00b7 %s thread%s", num_count(a, threads), plural(threads));
+    if (files)
+        add(&l, " \u00b7 %s file%s open", num_count(a, files), plural(files));
+    add_rest(&l, s);
 }
 
 void system_json(const struct system_use *s, struct json *j)

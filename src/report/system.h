@@ -31,7 +31,7 @@ enum system_number {
 };
 struct system_use {
     double max[SYSTEM_NUMBERS], last[SYSTEM_NUMBERS];
-    uint64_t readings; /* of the memory */
+    uint64_t readings;
 };
 
 static inline bool system_is(const struct model_site *site)
@@ -39,8 +39,9 @@ static inline bool system_is(const struct model_site *site)
     return site && (site->flags & ORIEL_SITE_SYSTEM);
 }
 void system_plot(struct system_use *s, const struct model_plot *plot);
-/* The line, without its end; nothing when nothing was read. */
-void system_text(const struct system_use *s, uint64_t duration_ns, struct buf *out);
+/* The line, without its end, of at most `width` columns: what matters least is
+ * left out. Nothing when nothing was read. */
+void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t width, struct buf *out);
 /* "system": {...}, or nothing. */
 void system_json(const struct system_use *s, struct json *j);
 

@@ -21,7 +21,7 @@ TEST(the_largest_of_what_comes_and_goes_and_the_last_of_what_adds_up)
     struct system_use s = {0};
     struct buf out;
     buf_init(&out);
-    system_text(&s, 1000, &out);
+    system_text(&s, 1000, 100, &out);
     CHECK_EQ(out.size, 0);
     plot(&s, "process.memory.usage", 3000000);
     plot(&s, "process.memory.usage", 2000000);
@@ -31,11 +31,33 @@ TEST(the_largest_of_what_comes_and_goes_and_the_last_of_what_adds_up)
     plot(&s, "process.thread.count", 1);
     plot(&s, "process.disk.io.read", 4096);
     plot(&s, "something.else", 1e300);
-    system_text(&s, 1000000000, &out);
-    const char *text = buf_cstr(&out);
-    CHECK(strstr(text, "3 MB of memory at most \u00b7 CPU 500 ms, 50 %") != NULL);
-    CHECK(strstr(text, "7 threads") != NULL);
-    CHECK(strstr(text, "4.1 kB read, 0 B written") != NULL);
+    system_text(&s, 1000000000, 200, &out);
+    CHECK_STR(buf_cstr(&out), "system: 3 MB of memory at most \u00b7 CPU 500 ms, 50 % on average "
+                              "\u00b7 7 threads \u00b7 disk 4.1 kB read, 0 B written");
+    /* What one process had at its peak, between two readings. */
+    plot(&s, "process.memory.peak", 4000000);
+    buf_clear(&out);
+    system_text(&s, 1000000000, 200, &out);
+    CHECK(strncmp(buf_cstr(&out), "system: 4 MB of", 15) == 0);
+    buf_done(&out);
+}
+
+TEST(what_matters_least_makes_way)
+{
+    struct system_use s = {0};
+    struct buf out;
+    buf_init(&out);
+    plot(&s, "process.cpu.time", 0.5);
+    plot(&s, "process.thread.count", 7);
+    plot(&s, "process.unix.file_descriptor.count", 1);
+    plot(&s, "process.context_switches.involuntary", 12);
+    plot(&s, "process.disk.io.write", 1);
+    system_text(&s, 1000000000, 68, &out); /* one column too few for the disk */
+    CHECK_STR(buf_cstr(&out), "system: CPU 500 ms, 50 % on average \u00b7 7 threads \u00b7 "
+                              "1 file open");
+    buf_clear(&out);
+    system_text(&s, 0, 10, &out);
+    CHECK_EQ(out.size, 0);
     buf_done(&out);
 }
 
@@ -52,6 +74,7 @@ TEST(the_json_has_a_member_for_each_number_or_none_at_all)
     CHECK_STR(buf_cstr(&out), "{}");
     buf_clear(&out);
     plot(&s, "process.memory.usage", 4096);
+    plot(&s, "process.cpu.time", 1);
     plot(&s, "process.cpu.utilization", 1.5);
     json_init(&j, &out);
     json_object(&j);

@@ -54,7 +54,7 @@ static void put_system(const struct report *r, struct buf *out)
 {
     struct buf line;
     buf_init(&line);
-    system_text(&r->system, report_offset(r, r->last_ns), &line);
+    system_text(&r->system, report_offset(r, r->last_ns), r->options.width, &line);
     if (line.size)
         sheet_line(r, out, TABLE_DIM, "%s", buf_cstr(&line));
     buf_done(&line);
@@ -78,12 +78,14 @@ static void put_losses(const struct report *r, const struct report_facts *f, str
             sheet_line(r, out, TABLE_RED, "%s lost (%s): %s", num_count(n, f->lost[i]),
                        model_lost_text(i), model_lost_remedy(i));
     }
-    char unwritten[NUM_TEXT_MAX];
-    if (f->unwritten)
+    char said[NUM_TEXT_MAX], seen[NUM_TEXT_MAX];
+    if (f->unwritten || f->unwritten_seen)
         sheet_line(r, out, TABLE_RED,
-                   "%s not written (disk full or failing): free some space, or "
+                   "%s not written%s%s%s (disk full or failing): free some space, or "
                    "record elsewhere with -o",
-                   num_count(unwritten, f->unwritten));
+                   num_count(said, f->unwritten), f->unwritten_seen ? ", nor " : "",
+                   f->unwritten_seen ? num_count(seen, f->unwritten_seen) : "",
+                   f->unwritten_seen ? " samples and readings" : "");
 }
 
 static void put_damage(const struct report *r, const struct report_facts *f, struct buf *out)

@@ -203,6 +203,14 @@ static int put_chains(const struct report *r, struct frames *f, const struct wai
 
 /* ---- stacks ---- */
 
+/* Every program has stacks; worth a line unasked are those that may soon not do: half of what
+ * there is was seen in use, and samples miss the deepest moments. */
+static bool is_nearly_full(const struct wait_depth *d)
+{
+    const uint64_t usual = UINT64_C(8) << 20; /* where the limit is not known */
+    return d->bytes >= (d->limit ? d->limit : usual) / 2;
+}
+
 static int put_depths(const struct report *r, struct frames *f, struct buf *out)
 {
     static const struct sheet_column columns[] = {
@@ -213,11 +221,16 @@ static int put_depths(const struct report *r, struct frames *f, struct buf *out)
     struct sheet s;
     char text[NUM_TEXT_MAX];
     int rc = 0;
-    if (r->waits.depths.count)
-        sheet_title(r, out, "stacks, as deep as they were seen");
+    size_t shown = 0;
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
-    for (size_t i = 0; rc == 0 && i < r->waits.depths.count && i < r->options.top; i++) {
+    for (size_t i = 0; rc == 0 && i < r->waits.depths.count && shown < r->options.top; i++) {
         const struct wait_depth *d = &r->waits.depths.items[i];
+        if (!r->options.stacks && !is_nearly_full(d))
+            continue;
+        if (shown++ == 0)
+            sheet_title(r, out,
+                        r->options.stacks ? "stacks, as deep as they were seen"
+                                          : "stacks that were seen half full or more");
         rc = frames_list(f, d->stack, &stack);
         if (rc < 0)
             break;

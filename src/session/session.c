@@ -22,7 +22,7 @@ struct outlet {
     void *state, *state_block, *options;
     struct export_env env;
     struct oriel_err first; /* first failure */
-    uint64_t delivered, refused, failed;
+    uint64_t delivered, refused, refused_seen, failed;
     uint64_t unflushed; /* delivered since the last good flush */
     uint64_t given;
 };
@@ -263,6 +263,7 @@ static void outlet_ask(struct outlet *o)
         return;
     uint64_t n = o->exporter->unwritten(o->state);
     o->refused = n < o->given ? n : o->given;
+    o->refused_seen = o->exporter->unwritten_seen ? o->exporter->unwritten_seen(o->state) : 0;
     o->delivered = o->given - o->refused;
     o->unflushed = 0;
 }
@@ -612,6 +613,7 @@ void session_get_counts(const struct session *s, struct session_counts *out)
     for (unsigned i = 0; i < s->outlet_count; i++) {
         out->delivered[i] = s->outlets[i].delivered;
         out->refused[i] = s->outlets[i].refused;
+        out->refused_seen[i] = s->outlets[i].refused_seen;
         out->outlet_failed[i] = s->outlets[i].failed;
     }
     const struct model_catalog *c = &s->catalog;

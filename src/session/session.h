@@ -38,6 +38,7 @@ struct session_counts {
     uint64_t system_records, system_events;      /* of these, what the system said */
     uint64_t delivered[SESSION_OUTLETS_MAX];     /* records or items taken by outlet i */
     uint64_t refused[SESSION_OUTLETS_MAX];       /* records or items it did not take */
+    uint64_t refused_seen[SESSION_OUTLETS_MAX];  /* of these MODEL_SEEN, where that is known */
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];

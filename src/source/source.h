@@ -20,8 +20,10 @@ struct source_damage {
     uint64_t chunks, chunks_read; /* of a capture file */
     uint64_t bytes_skipped;
     uint64_t first_offset; /* of the first damage; UINT64_MAX none */
-    uint64_t unwritten;    /* records the recorder could not store: disk full, ... */
-    bool truncated;        /* the end is missing */
+    /* What the recorder could not store (disk full, ...), by origin: records of the program;
+     * samples and the like, which say something of it. */
+    uint64_t unwritten, unwritten_seen;
+    bool truncated; /* the end is missing */
 };
 
 enum source_result {

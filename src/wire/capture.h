@@ -105,10 +105,11 @@ struct wire_capture_last_words {
     uint64_t closed;                 /* 1: the recorder ended in order */
     uint64_t records, chunks, bytes; /* in the file */
     uint64_t lost[8];                /* by enum oriel_lost_cause, over everything */
-    uint64_t unwritten[4];           /* records, by enum wire_capture_unwritten */
+    uint64_t unwritten[4];           /* what the program said, by enum wire_capture_unwritten */
     uint64_t damaged, clamped, unfinished;
     uint64_t duplicates; /* records that an append left out */
     uint64_t start_ns, end_ns;
+    uint64_t unwritten_seen; /* further records: samples, what the system said */
 };
 #define WIRE_CAPTURE_SLOT_BYTES 256u
 #define WIRE_CAPTURE_SLOT_CRC_AT 252u

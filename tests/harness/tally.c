@@ -2,6 +2,8 @@
 /*
  * Adds up a capture of ticks (tick.h), in whatever order they stand:
  *   tries = present + lost + unwritten, nothing twice, nobody under another's pid.
+ * What the recorder saw of the program (samples, what the system says) is no try;
+ * what of that was not written is told apart.
  *
  *   tally CAPTURE
  * Prints one JSON object; exit 1 if the capture cannot be read.
@@ -116,9 +118,10 @@ int main(int argc, char **argv)
     }
     printf("{\"present\":%zu,\"lost\":%" PRIu64 ",\"unwritten\":%" PRIu64 ",\"twice\":%" PRIu64
            ",\"foreign\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"damaged\":%" PRIu64
-           ",\"pids\":%" PRIu64 ",\"threads\":%u,\"truncated\":%s,\"causes\":[",
-           present, sum, damage.unwritten, twice, foreign, wrong, damage.records, pids,
-           catalog.thread_count, damage.truncated ? "true" : "false");
+           ",\"unwritten_seen\":%" PRIu64 ",\"pids\":%" PRIu64
+           ",\"threads\":%u,\"truncated\":%s,\"causes\":[",
+           present, sum, damage.unwritten, twice, foreign, wrong, damage.records,
+           damage.unwritten_seen, pids, catalog.thread_count, damage.truncated ? "true" : "false");
     for (int c = 0; c < ORIEL_LOST_CAUSES; c++)
         printf("%s%" PRIu64, c ? "," : "", lost[c]);
     printf("]}\n");

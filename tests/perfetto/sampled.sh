@@ -8,7 +8,7 @@ node=$1 oriel=$2 sampled=$3 dir=$4
 tp=$(dirname "$0")/tp.mjs
 "$node" "$tp" --probe || exit $?
 rm -rf "$dir" && mkdir -p "$dir"
-"$oriel" record --rate 499 --metrics-interval 0 --no-report -o "$dir/c.oriel" -- \
+"$oriel" record --rate 499 --no-report -o "$dir/c.oriel" -- \
   "$sampled" 1000 2 2>"$dir/said" ||
   { cat "$dir/said"; exit 1; }
 grep refuses "$dir/said" && exit 77

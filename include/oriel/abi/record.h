@@ -91,14 +91,14 @@ enum oriel_status { ORIEL_STATUS_UNSET = 0, ORIEL_STATUS_OK = 1, ORIEL_STATUS_ER
 
 /* ORIEL_REC_SAMPLE: what was observed, and the unit of its weight. */
 enum oriel_sample_kind {
-    ORIEL_SAMPLE_CPU = 1,        /* ns of CPU time */
+    ORIEL_SAMPLE_CPU = 1,        /* ns of CPU time; extra: the CPU it was on + 1, 0 unknown */
     ORIEL_SAMPLE_OFF_CPU = 2,    /* ns it waited; ts is when it went on; extra below */
     ORIEL_SAMPLE_ALLOC = 3,      /* bytes allocated, unsampled; extra: the address, 0: its end
                                   * will not be told, or ORIEL_HEAP_SUM */
     ORIEL_SAMPLE_FREE = 4,       /* bytes given back of what a sample took; extra: its address.
                                   * As an item: stack, thread and span of the allocation */
     ORIEL_SAMPLE_LOCK = 5,       /* ns waited for a lock; extra: its address */
-    ORIEL_SAMPLE_FAULT = 6,      /* page faults */
+    ORIEL_SAMPLE_FAULT = 6,      /* page faults; extra as of CPU */
     ORIEL_SAMPLE_PREEMPTED = 7,  /* ns it could have run, but others did; extra below */
     ORIEL_SAMPLE_WAKE = 8,       /* ns another had waited that was woken here; extra below */
     ORIEL_SAMPLE_DEPTH = 9,      /* bytes its stack is deeper than ever; extra: its limit */

@@ -130,7 +130,8 @@ static int capture_write(void *state, const struct model_batch *batch, struct or
             rc = capture_write_records(c, false);
             capture_update_last_words(c);
         } else {
-            capture_lose(c, rc, batch->records[at].type != ORIEL_REC_SYNC);
+            enum model_origin whose = model_record_origin(&batch->records[at]);
+            capture_lose(c, rc, whose == MODEL_SAID, whose == MODEL_SEEN);
             at++;
         }
         first = first ? first : rc;
@@ -182,6 +183,11 @@ static uint64_t capture_unwritten(const void *state)
     return ((const struct capture *)state)->lost_here;
 }
 
+static uint64_t capture_unwritten_seen(const void *state)
+{
+    return ((const struct capture *)state)->seen_here;
+}
+
 const struct exporter export_capture = {
     .name = "capture",
     .help = "Oriel's own file: everything, compact, readable while it grows",
@@ -195,4 +201,5 @@ const struct exporter export_capture = {
     .flush = capture_flush,
     .close = capture_close,
     .unwritten = capture_unwritten,
+    .unwritten_seen = capture_unwritten_seen,
 };

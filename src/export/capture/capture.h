@@ -37,7 +37,8 @@ struct capture {
     uint32_t resources_told;
     unsigned rest_pause;   /* chunks whose rest section is not worth compressing */
     bool full;             /* the last chunk did not fit */
-    uint64_t lost_here;    /* records that this recorder could not write */
+    uint64_t lost_here;    /* records that this recorder could not write, ... */
+    uint64_t seen_here;    /* ... of these what the program did not say itself */
     struct oriel_err loss; /* why records could not be written; code 0: never */
 };
 
@@ -55,8 +56,8 @@ int capture_write_symbols(struct capture *c);
 /* A chunk of another type than records: begin it in c->chunk, then write it. */
 void capture_begin_chunk(struct capture *c);
 int capture_end_chunk(struct capture *c, uint8_t type, uint32_t raw_bytes);
-/* Count records as unwritten because of `rc`. */
-void capture_lose(struct capture *c, int rc, uint64_t records);
+/* Count records as unwritten because of `rc`: the program's, and what was seen of it. */
+void capture_lose(struct capture *c, int rc, uint64_t said, uint64_t seen);
 
 /* Take up the file that `out` was opened on: coverage of its streams, its last
  * words, its numbering; cut a torn end off. 0; ORIEL_EFORMAT, ORIEL_EVERSION or

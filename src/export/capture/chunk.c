@@ -162,7 +162,7 @@ void capture_update_last_words(struct capture *c)
     out_write_at(c->env.out, at, slot, sizeof slot);
 }
 
-void capture_lose(struct capture *c, int rc, uint64_t records)
+void capture_lose(struct capture *c, int rc, uint64_t said, uint64_t seen)
 {
     static const struct {
         int code;
@@ -176,9 +176,11 @@ void capture_lose(struct capture *c, int rc, uint64_t records)
     unsigned i = 0;
     while (causes[i].code && causes[i].code != rc)
         i++;
-    c->words.unwritten[causes[i].cause] += records;
-    c->lost_here += records;
-    uint64_t total = 0;
+    c->words.unwritten[causes[i].cause] += said;
+    c->words.unwritten_seen += seen;
+    c->lost_here += said + seen;
+    c->seen_here += seen;
+    uint64_t total = c->words.unwritten_seen;
     for (unsigned k = 0; k < WIRE_CAPTURE_CAUSES; k++)
         total += c->words.unwritten[k];
     err_set(&c->loss, rc, "%s: %s: %llu records not written so far: %s",
@@ -332,13 +334,13 @@ int capture_write_records(struct capture *c, bool final)
         c->words.end_ns = e->last_ns;
     if (rc < 0) {
         encoder_forget_told(e);
-        /* What the program wrote counts, not the ring's own notes between. */
-        uint32_t lost = (end.records - end.syncs) - (written.records - written.syncs);
-        assert(lost <= end.records);
-        if (lost)
-            capture_lose(c, rc, lost);
+        uint32_t said = end.by_origin[MODEL_SAID] - written.by_origin[MODEL_SAID];
+        uint32_t seen = end.by_origin[MODEL_SEEN] - written.by_origin[MODEL_SEEN];
+        assert(said + seen <= end.records);
+        if (said + seen)
+            capture_lose(c, rc, said, seen);
         else
-            rc = 0;
+            rc = 0; /* the ring's own notes between do not count */
     }
     encoder_reset(e);
     return rc;

@@ -71,7 +71,8 @@ void encoder_reset(struct encoder *e)
 {
     for (unsigned i = 0; i < WIRE_CAPTURE_SECTIONS; i++)
         e->at[i] = e->start[i];
-    e->stream_count = e->code_count = e->records = e->syncs = 0;
+    e->stream_count = e->code_count = e->records = 0;
+    memset(e->by_origin, 0, sizeof e->by_origin);
     e->site_bytes = 0;
     memset(e->fast, 0, sizeof e->fast);
     e->run_stream = UINT32_MAX;
@@ -219,7 +220,7 @@ void encoder_end(struct encoder *e, struct encode_mark *out)
         out->used[i] = (size_t)(e->at[i] - e->start[i]);
     out->position = e->run_stream == UINT32_MAX ? 0 : e->streams[e->run_stream].p.position;
     out->records = e->records;
-    out->syncs = e->syncs;
+    memcpy(out->by_origin, e->by_origin, sizeof out->by_origin);
     out->runs = (uint32_t)e->runs.count;
     out->streams = e->stream_count;
 }
@@ -257,8 +258,11 @@ static int add_some(struct encoder *e, const struct model_record *r, size_t n, s
         e->until_mark -= 1 + r->words / 16;
         if (rc < 0)
             return rc;
-        e->syncs += r->type == ORIEL_REC_SYNC;
+        e->by_origin[model_record_origin(r)]++;
         plain = 1;
+    } else {
+        bool seen = s->serial >= MODEL_SERIAL_SEEN;
+        e->by_origin[seen ? MODEL_SEEN : MODEL_SAID] += (uint32_t)plain;
     }
     e->records += (uint32_t)plain;
     *at += plain;

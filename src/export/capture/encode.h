@@ -62,7 +62,7 @@ struct encode_run {
 struct encode_mark {
     size_t used[WIRE_CAPTURE_SECTIONS];
     uint64_t position;
-    uint32_t records, syncs, runs, streams;
+    uint32_t records, by_origin[MODEL_ORIGINS], runs, streams;
 };
 
 struct encode_told { /* what the file says of a thread already */
@@ -105,11 +105,11 @@ struct encoder {
     uint32_t told_at;             /* where to look for news next */
     struct buf scratch;
     int32_t until_mark;
-    uint32_t records, syncs;             /* syncs: of the ring's own making among them */
-    uint64_t watermark_first, watermark; /* before the chunk; now */
-    uint64_t first_ns, last_ns;          /* of the records in the chunk */
-    struct map covered;                  /* serial -> end position in the file */
-    uint64_t duplicates;                 /* records left out because of it */
+    uint32_t records, by_origin[MODEL_ORIGINS]; /* by enum model_origin */
+    uint64_t watermark_first, watermark;        /* before the chunk; now */
+    uint64_t first_ns, last_ns;                 /* of the records in the chunk */
+    struct map covered;                         /* serial -> end position in the file */
+    uint64_t duplicates;                        /* records left out because of it */
 };
 
 /* 0 or ORIEL_ENOMEM; done takes a half-made one. */

@@ -23,6 +23,7 @@ enum {
     TIMEBASE_NAME = 10,
     COUNTER_CPU_CLOCK = 1,
 
+    SAMPLE_CPU = 1,
     SAMPLE_PID = 2,
     SAMPLE_TID = 3,
     SAMPLE_STACK_IID = 4,
@@ -189,6 +190,21 @@ static bool in_kernel(const struct told *t, uint32_t stack)
            t->stacks->modules[model_stack_place(t->stacks, s)->module]->kind == MODEL_MODULE_KERNEL;
 }
 
+/* Number of the CPU that a sample was on, or went on on, plus 1. 0: not known. */
+static uint32_t cpu_of(const struct perfetto_sample *s)
+{
+    switch (s->kind) {
+    case ORIEL_SAMPLE_CPU:
+    case ORIEL_SAMPLE_FAULT:
+        return s->extra <= UINT16_MAX ? (uint32_t)s->extra : 0;
+    case ORIEL_SAMPLE_OFF_CPU:
+    case ORIEL_SAMPLE_PREEMPTED:
+        return ORIEL_WAIT_CPU_ON(s->extra);
+    default:
+        return 0;
+    }
+}
+
 static void put_sample(struct told *t, const struct perfetto_sample *s, uint64_t sum)
 {
     struct buf *b = &t->p->buf;
@@ -197,6 +213,7 @@ static void put_sample(struct told *t, const struct perfetto_sample *s, uint64_t
     if (!thread)
         return;
     int32_t pid = thread->pid, tid = thread->tid;
+    uint32_t cpu = cpu_of(s);
     buf_clear(&t->inner);
     tell_stack(t, s->stack);
     struct pb_mark packet = pb_open(b, TRACE_PACKET, WIDE);
@@ -206,6 +223,8 @@ static void put_sample(struct told *t, const struct perfetto_sample *s, uint64_t
     if (t->inner.size)
         pb_bytes(b, PACKET_INTERNED, t->inner.data, t->inner.size);
     struct pb_mark sample = pb_open(b, PACKET_PERF_SAMPLE, 1);
+    if (cpu)
+        pb_uint(b, SAMPLE_CPU, cpu - 1);
     pb_int(b, SAMPLE_PID, pid);
     pb_int(b, SAMPLE_TID, tid);
     if (s->stack)

@@ -53,6 +53,44 @@ TEST(every_sample_is_a_packet_and_its_stack_is_told_once_for_each_kind)
     fixture_done(&f);
 }
 
+/* Sums over all samples: of those that say a CPU, and of the numbers they say. */
+static unsigned cpus(const struct fixture *f, uint64_t *out_sum)
+{
+    struct pb_reader trace = pb_read(f->bytes.data, f->bytes.size);
+    struct pb_field packet, outer, inner;
+    unsigned n = 0;
+    *out_sum = 0;
+    while (pb_next(&trace, &packet)) {
+        struct pb_reader fields = pb_read_nested(&packet);
+        while (pb_next(&fields, &outer)) {
+            struct pb_reader nested = pb_read_nested(&outer);
+            while (outer.number == PERF_SAMPLE && pb_next(&nested, &inner)) {
+                n += inner.number == 1;
+                *out_sum += inner.number == 1 ? inner.value : 0;
+            }
+        }
+    }
+    return n;
+}
+
+TEST(a_sample_says_its_cpu_where_that_is_known)
+{
+    struct fixture f;
+    uint64_t sum;
+    fixture_init(&f);
+    samples_add(&f, f.worker, ORIEL_SAMPLE_CPU, 0, 5)->extra = 1; /* CPU 0 */
+    samples_add(&f, f.worker, ORIEL_SAMPLE_CPU, 0, 5)->extra = 8; /* CPU 7 */
+    samples_add(&f, f.worker, ORIEL_SAMPLE_CPU, 0, 5)->extra = 0; /* not known */
+    samples_add(&f, f.worker, ORIEL_SAMPLE_CPU, 0, 5)->extra = UINT64_C(1)
+                                                               << 40;           /* makes no sense */
+    samples_add(&f, f.worker, ORIEL_SAMPLE_PREEMPTED, 0, 5)->extra = 101 << 16; /* went on on 100 */
+    samples_add(&f, f.worker, ORIEL_SAMPLE_ALLOC, 0, 5)->extra = 0x7000;        /* an address */
+    fixture_run(&f, &export_perfetto, &defaults);
+    CHECK_EQ(cpus(&f, &sum), 3);
+    CHECK_EQ(sum, 107);
+    fixture_done(&f);
+}
+
 TEST(lines_that_are_known_only_at_the_end_are_in_the_trace)
 {
     struct fixture f;

@@ -451,6 +451,7 @@ static void file_damage(const void *state, struct source_damage *out)
         out->chunks = out->chunks_read;
     out->records = add_up(out->records, s->words.damaged);
     out->unwritten = unwritten(s);
+    out->unwritten_seen = s->words.unwritten_seen;
 }
 
 static bool file_recognizes(const uint8_t *head, size_t n)

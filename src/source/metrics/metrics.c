@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,46 +19,52 @@
 #include "base/os.h"
 
 enum {
-    SERIAL = 0x50000000, /* of the stream; others count from elsewhere */
-    SITE_FIRST = 65400,  /* ids of a program count up from 2 */
-    FIRST_NS = 10000000  /* after its exec */
+    SERIAL = MODEL_SERIAL_SEEN + 0x10000000, /* of the stream; between those of perf and probe */
+    SITE_FIRST = 65400,                      /* ids of a program count up from 2 */
+    FIRST_NS = 10000000                      /* after its exec */
 };
-/* A walk over a program's memory that takes so long is not done again: the
- * program waits for it when it maps memory meanwhile. */
+/* Walks over a program's memory take a thousandth of the time, and one that takes
+ * so long is not done again: the program waits for it when it maps memory meanwhile. */
+#define THOROUGH_PARTS UINT64_C(1000)
 #define THOROUGH_MAX_NS UINT64_C(20000000)
+
+/* What a reading has. */
+enum { LOOKED = 1, THOROUGH = 2, AT_END = 4 };
 
 /* A plot for each of these. */
 static const struct plot {
     const char *name;
     size_t offset; /* in struct metrics_reading */
+    unsigned when; /* the readings that have it */
 } plots[] = {
-#define PLOT(name, member)                                                                         \
+#define PLOT(name, member, when)                                                                   \
     {                                                                                              \
-        name, offsetof(struct metrics_reading, member)                                             \
+        name, offsetof(struct metrics_reading, member), when                                       \
     }
-    PLOT("process.memory.usage", rss_bytes),
-    PLOT("process.memory.pss", pss_bytes),
-    PLOT("process.memory.anonymous", anonymous_bytes),
-    PLOT("process.memory.virtual", virtual_bytes),
-    PLOT("process.thread.count", threads),
-    PLOT("process.unix.file_descriptor.count", descriptors),
-    PLOT("process.paging.faults.minor", minor_faults),
-    PLOT("process.paging.faults.major", major_faults),
-    PLOT("process.context_switches.voluntary", voluntary_switches),
-    PLOT("process.context_switches.involuntary", involuntary_switches),
-    PLOT("process.disk.io.read", read_bytes),
-    PLOT("process.disk.io.write", written_bytes),
+    PLOT("process.memory.usage", rss_bytes, LOOKED),
+    PLOT("process.memory.peak", peak_rss_bytes, LOOKED | AT_END),
+    PLOT("process.memory.pss", pss_bytes, THOROUGH),
+    PLOT("process.memory.anonymous", anonymous_bytes, LOOKED),
+    PLOT("process.memory.virtual", virtual_bytes, LOOKED),
+    PLOT("process.thread.count", threads, LOOKED),
+    PLOT("process.unix.file_descriptor.count", descriptors, LOOKED),
+    PLOT("process.paging.faults.minor", minor_faults, LOOKED | AT_END),
+    PLOT("process.paging.faults.major", major_faults, LOOKED | AT_END),
+    PLOT("process.context_switches.voluntary", voluntary_switches, THOROUGH | AT_END),
+    PLOT("process.context_switches.involuntary", involuntary_switches, THOROUGH | AT_END),
+    PLOT("process.disk.io.read", read_bytes, LOOKED),
+    PLOT("process.disk.io.write", written_bytes, LOOKED),
 #undef PLOT
 };
 enum { PLOTS = sizeof plots / sizeof *plots };
 
 static const struct model_field_def event_fields[] = {
     {.name = {"rss_bytes", 9}, .type = ORIEL_TYPE_U64},
-    {.name = {"pss_bytes", 9}, .type = ORIEL_TYPE_U64},
     {.name = {"cpu_percent", 11}, .type = ORIEL_TYPE_F64},
     {.name = {"thread_count", 12}, .type = ORIEL_TYPE_U64},
     {.name = {"fd_count", 8}, .type = ORIEL_TYPE_U64},
     {.name = {"process_count", 13}, .type = ORIEL_TYPE_U64},
+    {.name = {"pss_bytes", 9}, .type = ORIEL_TYPE_U64}, /* last: not in every reading */
 };
 enum { EVENT_FIELDS = sizeof event_fields / sizeof *event_fields };
 static const struct model_field_def number_field[] = {
@@ -69,11 +76,11 @@ struct metrics_source {
     struct metrics_options options;
     struct model_catalog *catalog;
     const struct model_thread *thread; /* NULL: the program has not begun */
-    const struct model_site *event, *cpu, *cpu_time, *plots[PLOTS];
+    const struct model_site *event, *thorough_event, *cpu, *cpu_time, *plots[PLOTS];
     struct metrics_pids pids;
     struct metrics_reading last;
     uint64_t unix_offset, began_ns, next_ns, gap_ns, position;
-    uint64_t thorough_rss_bytes;
+    uint64_t thorough_rss_bytes, thorough_next_ns;
     bool over, ended, tiresome; /* tiresome: thorough readings take too long */
 };
 
@@ -156,6 +163,15 @@ static const struct model_site *site_of(struct metrics_source *m, uint32_t proce
     return model_catalog_add_site(m->catalog, &like);
 }
 
+/* Where it emits too, the ring will know this thread under a serial of its own. */
+static struct model_thread *add_thread(struct metrics_source *m, const struct model_process *p)
+{
+    struct model_thread *t = model_catalog_add_thread(m->catalog, p->index, p->pid, SERIAL);
+    if (t)
+        t->looked_at = true;
+    return t;
+}
+
 /* Its main thread is who the plots belong to; its stream is one of our own. */
 static bool introduce(struct metrics_source *m, uint64_t now)
 {
@@ -166,23 +182,23 @@ static bool introduce(struct metrics_source *m, uint64_t now)
     if (t && model_catalog_alias_thread(m->catalog, SERIAL, t->index) < 0)
         return false;
     if (!t)
-        t = model_catalog_add_thread(m->catalog, p->index, p->pid, SERIAL);
+        t = add_thread(m, p);
     bool good = t != NULL;
     for (uint32_t i = 0; i < PLOTS && good; i++)
         good = (m->plots[i] = site_of(m, p->index, i, ORIEL_SITE_PLOT, plots[i].name, number_field,
                                       1)) != NULL;
-    m->cpu = good ? site_of(m, p->index, PLOTS, ORIEL_SITE_PLOT, "process.cpu.utilization",
-                            share_field, 1)
-                  : NULL;
-    m->cpu_time = m->cpu ? site_of(m, p->index, PLOTS + 2, ORIEL_SITE_PLOT, "process.cpu.time",
-                                   share_field, 1)
-                         : NULL;
-    m->event = m->cpu_time ? site_of(m, p->index, PLOTS + 1, ORIEL_SITE_EVENT, "system metrics",
-                                     event_fields, EVENT_FIELDS)
-                           : NULL;
+    m->cpu =
+        site_of(m, p->index, PLOTS, ORIEL_SITE_PLOT, "process.cpu.utilization", share_field, 1);
+    m->cpu_time =
+        site_of(m, p->index, PLOTS + 1, ORIEL_SITE_PLOT, "process.cpu.time", share_field, 1);
+    m->event = site_of(m, p->index, PLOTS + 2, ORIEL_SITE_EVENT, "system metrics", event_fields,
+                       EVENT_FIELDS - 1);
+    m->thorough_event = site_of(m, p->index, PLOTS + 3, ORIEL_SITE_EVENT, "system metrics",
+                                event_fields, EVENT_FIELDS);
     m->began_ns = now;
-    m->thread = m->event ? t : NULL;
-    return m->thread != NULL;
+    good &= m->cpu && m->cpu_time && m->event && m->thorough_event;
+    m->thread = good ? t : NULL;
+    return good;
 }
 
 /* ---- records ---- */
@@ -228,24 +244,30 @@ static uint64_t bits_of(double v)
     return bits;
 }
 
-static void tell(struct metrics_source *m, struct model_batch *batch, double cpu, bool event)
+/* `has`: what the last reading has; `event`: it is also one. */
+static void tell(struct metrics_source *m, struct model_batch *batch, unsigned has, double cpu,
+                 bool event)
 {
     const struct metrics_reading *r = &m->last;
+    const bool pss = has & THOROUGH;
     for (uint32_t i = 0; i < PLOTS; i++) {
         uint64_t v;
         memcpy(&v, (const char *)r + plots[i].offset, sizeof v);
-        put(m, batch, m->plots[i], ORIEL_REC_PLOT, 0, &v, 1);
+        if (plots[i].when & has)
+            put(m, batch, m->plots[i], ORIEL_REC_PLOT, 0, &v, 1);
     }
     const uint64_t share = bits_of(cpu), seconds = bits_of((double)r->cpu_ns / 1e9);
-    put(m, batch, m->cpu, ORIEL_REC_PLOT, 0, &share, 1);
+    if (has & LOOKED)
+        put(m, batch, m->cpu, ORIEL_REC_PLOT, 0, &share, 1);
     put(m, batch, m->cpu_time, ORIEL_REC_PLOT, 0, &seconds, 1);
     if (!event)
         return;
     /* An explicit span, and that is none. */
-    const uint64_t fields[1 + EVENT_FIELDS] = {
-        0,          r->rss_bytes,   r->pss_bytes, bits_of(cpu * 100),
-        r->threads, r->descriptors, r->processes};
-    put(m, batch, m->event, ORIEL_REC_EVENT, ORIEL_RECF_HAS_SPAN, fields, 1 + EVENT_FIELDS);
+    const uint64_t fields[1 + EVENT_FIELDS] = {0,           r->rss_bytes,   bits_of(cpu * 100),
+                                               r->threads,  r->descriptors, r->processes,
+                                               r->pss_bytes};
+    put(m, batch, pss ? m->thorough_event : m->event, ORIEL_REC_EVENT, ORIEL_RECF_HAS_SPAN, fields,
+        pss + EVENT_FIELDS);
 }
 
 static uint64_t above(uint64_t value, uint64_t floor)
@@ -254,10 +276,10 @@ static uint64_t above(uint64_t value, uint64_t floor)
 }
 
 /* Counters never step back, though a process that nobody waited for takes its
- * own with it; what was not read keeps its last value. */
-static void keep_counters(struct metrics_reading *r, const struct metrics_reading *last,
-                          bool thorough)
+ * own with it. */
+static void keep_counters(struct metrics_reading *r, const struct metrics_reading *last)
 {
+    r->peak_rss_bytes = above(r->peak_rss_bytes, last->peak_rss_bytes);
     r->cpu_ns = above(r->cpu_ns, last->cpu_ns);
     r->minor_faults = above(r->minor_faults, last->minor_faults);
     r->major_faults = above(r->major_faults, last->major_faults);
@@ -265,54 +287,81 @@ static void keep_counters(struct metrics_reading *r, const struct metrics_readin
     r->written_bytes = above(r->written_bytes, last->written_bytes);
     r->voluntary_switches = above(r->voluntary_switches, last->voluntary_switches);
     r->involuntary_switches = above(r->involuntary_switches, last->involuntary_switches);
-    if (!thorough)
-        r->pss_bytes = last->pss_bytes;
+}
+
+/* The walks over memory only every interval, and when much has changed. */
+static bool is_time_for_thorough(const struct metrics_source *m, uint64_t now)
+{
+    return !m->tiresome && now >= m->thorough_next_ns &&
+           (m->gap_ns >= m->options.interval_ns || m->last.rss_bytes >= 2 * m->thorough_rss_bytes);
+}
+
+static void was_thorough(struct metrics_source *m, uint64_t rss_bytes, uint64_t began_ns)
+{
+    uint64_t now = clock_mono_ns();
+    m->tiresome = now - began_ns > THOROUGH_MAX_NS;
+    m->thorough_next_ns = now + THOROUGH_PARTS * (now - began_ns);
+    m->thorough_rss_bytes = rss_bytes;
 }
 
 static void look(struct metrics_source *m, struct model_batch *batch, uint64_t now)
 {
     struct metrics_reading r = {.t_mono_ns = now};
-    /* The walks over memory only every interval, and when much has changed. */
-    bool thorough = !m->tiresome && (m->gap_ns >= m->options.interval_ns ||
-                                     m->last.rss_bytes >= 2 * m->thorough_rss_bytes);
+    bool thorough = is_time_for_thorough(m, now);
     if (metrics_find("/proc", m->options.pid, m->options.recorder, &m->pids) < 0)
         return;
     for (size_t i = 0; i < m->pids.items.count; i++)
         (void)metrics_read("/proc", m->pids.items.items[i], thorough, &r);
-    if (thorough && clock_mono_ns() - now > THOROUGH_MAX_NS)
-        m->tiresome = true;
+    if (thorough)
+        was_thorough(m, r.rss_bytes, now);
     if (r.rss_bytes == 0)
         return; /* it is just going */
     uint64_t since = m->last.t_mono_ns ? m->last.t_mono_ns : m->began_ns;
-    keep_counters(&r, &m->last, thorough);
+    keep_counters(&r, &m->last);
     double cpu = now > since ? (double)(r.cpu_ns - m->last.cpu_ns) / (double)(now - since) : 0;
-    if (thorough)
-        m->thorough_rss_bytes = r.rss_bytes;
     /* An event at the beginning, every interval and at the end; plots always. */
     bool event = !m->last.t_mono_ns || m->gap_ns >= m->options.interval_ns;
     m->last = r;
-    tell(m, batch, cpu, event);
+    tell(m, batch, LOOKED | (thorough ? THOROUGH : 0), cpu, event);
+}
+
+/* The kernel counts in what the recorder had when it started the program: only
+ * more than that is the program's for sure. */
+static uint64_t peak_of(const struct metrics_end *end)
+{
+    struct rusage own;
+    uint64_t ours = getrusage(RUSAGE_SELF, &own) == 0 ? (uint64_t)own.ru_maxrss * 1024 : UINT64_MAX;
+    return end->peak_rss_bytes > ours ? end->peak_rss_bytes : 0;
 }
 
 /* What it had when it was last seen, and what it used in all its time. */
 static void look_back(struct metrics_source *m, struct model_batch *batch, uint64_t now)
 {
     const struct metrics_end *end = m->options.end;
+    const struct metrics_reading last = m->last;
     struct metrics_reading *r = &m->last;
-    uint64_t before = r->cpu_ns, since = r->t_mono_ns ? r->t_mono_ns : m->began_ns;
-    if (end && end->known) {
-        struct metrics_reading last = *r;
+    const bool looked = last.t_mono_ns != 0, known = end && end->known;
+    uint64_t since = looked ? last.t_mono_ns : m->began_ns;
+    if (!looked && !known)
+        return;
+    if (known) {
+        r->peak_rss_bytes = peak_of(end);
         r->cpu_ns = end->cpu_ns;
         r->minor_faults = end->minor_faults;
         r->major_faults = end->major_faults;
         r->voluntary_switches = end->voluntary_switches;
         r->involuntary_switches = end->involuntary_switches;
-        keep_counters(r, &last, false);
-        if (!r->rss_bytes)
-            r->rss_bytes = end->peak_rss_bytes;
+        keep_counters(r, &last);
     }
     r->t_mono_ns = now;
-    tell(m, batch, now > since ? (double)(r->cpu_ns - before) / (double)(now - since) : 0, true);
+    tell(m, batch, (looked ? LOOKED : 0) | (known ? AT_END : 0),
+         now > since ? (double)(r->cpu_ns - last.cpu_ns) / (double)(now - since) : 0, looked);
+}
+
+/* It runs; or it is over already, and others know what it was. */
+static bool may_introduce(const struct metrics_source *m)
+{
+    return m->over ? model_catalog_find_process(m->catalog, m->options.pid) != NULL : has_begun(m);
 }
 
 static int metrics_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -323,7 +372,7 @@ static int metrics_poll(void *state, struct model_batch *batch, size_t max_recor
     (void)max_records;
     (void)err;
     batch->watermark_ns = m->over ? UINT64_MAX : now + m->unix_offset;
-    if (!m->thread && !m->over && has_begun(m) && introduce(m, now))
+    if (!m->thread && may_introduce(m) && introduce(m, now))
         m->next_ns = now;
     if (!m->thread || m->ended)
         return SOURCE_IDLE;

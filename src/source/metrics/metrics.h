@@ -18,7 +18,8 @@ struct metrics_reading {
     uint64_t t_mono_ns;
     uint64_t processes;
     uint64_t rss_bytes, pss_bytes, anonymous_bytes, virtual_bytes;
-    uint64_t cpu_ns; /* since each began, with the children it waited for */
+    uint64_t peak_rss_bytes; /* ever, of the one that had most */
+    uint64_t cpu_ns;         /* since each began, with the children it waited for */
     uint64_t threads, descriptors;
     uint64_t minor_faults, major_faults;
     uint64_t voluntary_switches, involuntary_switches;

@@ -243,8 +243,11 @@ bool metrics_read(const char *proc, int32_t pid, bool thorough, struct metrics_r
     sum->virtual_bytes += s[STAT_VSIZE];
     sum->rss_bytes += s[STAT_RSS] * page;
     sum->descriptors += count_descriptors(proc, pid);
-    if (read_lines(proc, pid, "status", text))
+    if (read_lines(proc, pid, "status", text)) {
+        uint64_t peak = value_of(text, "VmHWM");
         sum->anonymous_bytes += value_of(text, "RssAnon");
+        sum->peak_rss_bytes = peak > sum->peak_rss_bytes ? peak : sum->peak_rss_bytes;
+    }
     if (!thorough)
         return true;
     add_switches(proc, pid, sum);

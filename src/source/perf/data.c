@@ -222,8 +222,9 @@ static void mapped(struct data_source *s, struct perf_record *r)
 /* ---- samples ---- */
 
 static int add_sample(struct data_source *s, struct model_batch *batch, const struct perf_record *r,
-                      uint8_t kind)
+                      const struct data_event *e)
 {
+    const uint8_t kind = e->kind;
     struct data_thread *t = thread_of(s, r);
     uint64_t *raw = t ? arena_alloc(&batch->arena, SAMPLE_WORDS * sizeof *raw, sizeof *raw) : NULL;
     struct model_record *out = raw ? model_batch_add_record(batch) : NULL;
@@ -234,7 +235,7 @@ static int add_sample(struct data_source *s, struct model_batch *batch, const st
     raw[2] = spaces_stack(&s->spaces, r, NULL);
     raw[3] = r->u.sample.period;
     raw[4] = 1;
-    raw[5] = 0;
+    raw[5] = e->sample_type & PERF_SAMPLE_CPU ? (uint64_t)r->cpu + 1 : 0;
     *out = (struct model_record){.t_ns = r->time_ns + s->unix_offset,
                                  .position = t->position,
                                  .raw = raw,
@@ -253,7 +254,7 @@ static int take(struct data_source *s, struct model_batch *batch, const struct d
     switch (r->type) {
     case PERF_RECORD_SAMPLE:
         s->skipped += !e->kind;
-        return e->kind ? add_sample(s, batch, r, e->kind) : 0;
+        return e->kind ? add_sample(s, batch, r, e) : 0;
     case PERF_RECORD_MMAP:
     case PERF_RECORD_MMAP2:
         mapped(s, r);

@@ -21,8 +21,8 @@ enum {
     /* A record becomes visible at most this long after the time it carries. */
     SETTLE_NS = 2000000,
     SAMPLE_WORDS = 6,
-    DEEPER_PARTS = 32,        /* a stack is deeper than ever by at least one part of so many */
-    SERIAL_FIRST = 0x40000000 /* rings count up from 1 */
+    DEEPER_PARTS = 32, /* a stack is deeper than ever by at least one part of so many */
+    SERIAL_FIRST = MODEL_SERIAL_SEEN
 };
 #define HURRY_NS UINT64_C(1000000000) /* what was met may be met again so long */
 
@@ -242,6 +242,7 @@ static void on_cpu(struct perf_source *p, struct model_batch *batch, struct perf
     struct perf_sample s = {.time_ns = r->time_ns,
                             .weight = can->hardware ? 1000000000u / can->rate : r->u.sample.period,
                             .count = 1,
+                            .extra = (uint64_t)r->cpu + 1,
                             .kind = ORIEL_SAMPLE_CPU};
     s.stack = spaces_stack(&p->spaces, r, &depth);
     if (p->spaces.counts.walks > walks)

@@ -19,7 +19,7 @@
 enum {
     /* A record becomes visible at most this long after the time it carries. */
     SETTLE_NS = 2000000,
-    SERIAL_FIRST = 0x60000000, /* rings count from 1, source/perf from 0x40000000 */
+    SERIAL_FIRST = MODEL_SERIAL_SEEN + 0x20000000, /* source/perf begins below */
     RECORD_WORDS_MAX = ORIEL_RECORD_MAX_BYTES / 8
 };
 
@@ -199,10 +199,14 @@ static struct hit_thread *new_thread(struct probe_source *p, const struct hook_r
     /* Ids of two streams never meet: the upper half is random and counts up. */
     t->seed = ((p->seed >> 32) + t->serial) << 32;
     t->thread = model_catalog_find_thread(p->catalog, process->index, r->tid);
-    if (!t->thread)
+    if (t->thread) {
+        if (model_catalog_alias_thread(p->catalog, t->serial, t->thread->index) < 0)
+            t->thread = NULL;
+    } else {
         t->thread = model_catalog_add_thread(p->catalog, process->index, r->tid, t->serial);
-    else if (model_catalog_alias_thread(p->catalog, t->serial, t->thread->index) < 0)
-        t->thread = NULL;
+        if (t->thread)
+            t->thread->looked_at = true;
+    }
     if (!t->thread || !map_put(&p->threads, (uint32_t)r->tid, (uintptr_t)t)) {
         mem_free(t);
         return NULL;
