@@ -138,6 +138,21 @@ static void killed(struct screen *s, const struct ending *e, const struct buf *l
     buf_done(&text);
 }
 
+/* What the system says, if the report has a line of it above its first table. */
+static void put_system(struct screen *s, const struct buf *report)
+{
+    const char *at = report->size ? report->data : "", *end = at + report->size;
+    while (at < end && *at != '\n') {
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        next = next ? next + 1 : end;
+        if (memmem(at, (size_t)(next - at), "system: ", 8)) {
+            buf_put(&s->text, at, (size_t)(next - at));
+            return;
+        }
+        at = next;
+    }
+}
+
 /* The summary of the report, if it has one, and the first table; its own first
  * lines say what the summary line has said, and the rest is one command away. */
 static void put_top(struct screen *s, const struct buf *report)
@@ -186,8 +201,10 @@ static void top_of_report(struct screen *s, const struct ending *e, const char *
         killed(s, e, &line);
         bool told = report_text(report, &facts, &b) == 0;
         report_text_unnamed(report, &s->text); /* it stands above the part that is shown */
-        if (told)
+        if (told) {
+            put_system(s, &b);
             put_top(s, &b);
+        }
         report_free(report);
         reading_close(&r);
     }
@@ -208,7 +225,7 @@ static void next_line(struct screen *s, const struct outputs *o, bool samples)
 
 static void nothing(struct screen *s, const struct ending *e)
 {
-    if (e->counts.processes && !e->sampled)
+    if (e->counts.speakers && !e->sampled)
         buf_printf(&s->text,
                    "oriel: %s recorded nothing: no annotated line was reached, or --filter "
                    "left none\n",

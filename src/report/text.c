@@ -365,8 +365,8 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     int settled = report_settle(r), rc = 0;
     assert(out);
     put_summary(r, &f, out);
-    put_system(r, out);
     put_death(r, out);
+    put_system(r, out);
     put_losses(r, &f, out);
     report_text_unseen(r, out);
     report_text_unnamed(r, out);

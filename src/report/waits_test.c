@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/reason.h"
+#include "report/report.h"
 #include "report/test_profile.h"
 #include "test.h"
 
@@ -221,6 +222,53 @@ TEST(marks_of_a_stack_add_up_to_its_depth)
     CHECK_EQ(j.waits.depths.items[0].limit, 8 << 20);
     CHECK_EQ(j.waits.depths.items[0].stack, deep);
     joined_end(&j);
+}
+
+/* The report's text when two threads have stacks of which so much was seen. */
+static bool tells_stacks(bool all, uint64_t first, uint64_t second, uint64_t limit)
+{
+    struct joined j;
+    struct model_batch b;
+    struct report *report;
+    struct buf out;
+    joined_begin(&j);
+    const struct report_options how = {.size = sizeof how, .stacks = all};
+    REQUIRE(report_new(&report, &how, &j.m.catalog) == 0);
+    model_batch_init(&b, &j.m.catalog);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct model_item *item = model_batch_add_item(&b);
+        REQUIRE(item);
+        item->kind = MODEL_ITEM_SAMPLE;
+        item->t_ns = 1000 + i;
+        item->u.sample = (struct model_sample){.t_ns = item->t_ns,
+                                               .weight = i ? second : first,
+                                               .count = 1,
+                                               .extra = limit,
+                                               .thread = j.m.threads[i],
+                                               .stack = stack(&j, "main;deep"),
+                                               .kind = ORIEL_SAMPLE_DEPTH};
+    }
+    REQUIRE(report_add(report, &b) == 0);
+    buf_init(&out);
+    REQUIRE(report_text(report, NULL, &out) == 0);
+    bool tells = strstr(buf_cstr(&out), "\nstacks") != NULL;
+    CHECK_EQ(tells, strstr(buf_cstr(&out), "worker") != NULL); /* the second is not left out */
+    buf_done(&out);
+    model_batch_done(&b);
+    report_free(report);
+    joined_end(&j);
+    return tells;
+}
+
+TEST(only_stacks_that_are_nearly_full_are_told_unasked)
+{
+    const uint64_t usual = 8 << 20;
+    CHECK(!tells_stacks(false, 5000, usual / 2 - 1, usual));
+    CHECK(tells_stacks(false, 5000, usual / 2, usual));
+    CHECK(!tells_stacks(false, 5000, usual / 2 - 1, 0)); /* the limit is not known */
+    CHECK(tells_stacks(false, 5000, usual / 2, 0));
+    CHECK(tells_stacks(false, 0, 5000, 8192)); /* a small one */
+    CHECK(tells_stacks(true, 5000, 4000, usual));
 }
 
 TEST(what_a_thread_waits_for_is_said_in_words)

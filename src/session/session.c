@@ -622,6 +622,9 @@ void session_get_counts(const struct session *s, struct session_counts *out)
         for (unsigned k = 0; k < ORIEL_LOST_CAUSES; k++)
             out->lost[k] += c->threads[i]->lost[k];
     out->processes = c->process_count;
+    out->speakers = 0;
+    for (uint32_t i = 0; i < c->process_count; i++)
+        out->speakers += c->processes[i]->trace_hi || c->processes[i]->trace_salt;
     out->threads = c->thread_count;
     out->start_ns = c->start_ns;
     pipe_counts(s->pipe, &out->pipe);

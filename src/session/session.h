@@ -43,6 +43,7 @@ struct session_counts {
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];
     uint64_t processes, threads;
+    uint64_t speakers; /* processes with Oriel in them, though they may have said nothing */
     struct pipe_counts pipe;
     struct source_damage damage;
     uint64_t start_ns, end_ns; /* unix; of the recording, of the latest record */

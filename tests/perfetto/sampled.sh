@@ -17,8 +17,9 @@ grep refuses "$dir/said" && exit 77
 recorded=$("$oriel" report --json "$dir/c.oriel" |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["counts"]["records"])')
 
-# Nothing but samples is recorded here. Of CPU time (the session whose stacks end
-# in user code most) three quarters are heavy's; every stack of it has main or run.
+# Samples, and what the system says: nothing else is recorded here. Of CPU time
+# (the session whose stacks end in user code most) three quarters are heavy's;
+# every stack of it has main or run.
 rows=$("$node" "$tp" "$dir/c.pftrace" "
   with recursive stack(id, at) as (
     select id, id from stack_profile_callsite
@@ -31,11 +32,31 @@ rows=$("$node" "$tp" "$dir/c.pftrace" "
   cpu as (select s.id, s.callsite_id, s.utid from perf_sample s
     where perf_session_id = (select perf_session_id from perf_sample
       where cpu_mode = 'user' group by 1 order by count(*) desc limit 1))
-  select (select count(*) from perf_sample) = $recorded as all_there,
+  select (select count(*) from perf_sample)
+      + (select count(*) from counter c join track t on t.id = c.track_id
+        where t.name like 'process.%')
+      + (select count(*) from slice where name = 'system metrics') = $recorded as all_there,
     (select count(distinct utid) from cpu) as threads,
     abs((select 1.0 * count(*) from cpu join has on has.id = callsite_id and name = 'heavy')
       / (select count(*) from cpu) - 0.75) < 0.1 as heavy,
     (select 1.0 * count(*) from cpu join has on has.id = callsite_id and name = 'deep')
-      / (select count(*) from cpu) > 0.97 as deep")
+      / (select count(*) from cpu) > 0.97 as deep,
+    (select count(*) from cpu join perf_sample using (id) where perf_sample.cpu is null
+      or perf_sample.cpu >= $(getconf _NPROCESSORS_CONF)) as without_cpu")
 echo "$recorded recorded: $rows"
-[ "$rows" = '[{"all_there":1,"threads":2,"heavy":1,"deep":1}]' ]
+[ "$rows" = '[{"all_there":1,"threads":2,"heavy":1,"deep":1,"without_cpu":0}]' ] || exit 1
+
+# What the system says of it: plots, and instants with the same numbers.
+told=$("$node" "$tp" "$dir/c.pftrace" "select
+  (select count(distinct t.name) from counter c join track t on t.id = c.track_id
+    where t.name like 'process.%' and c.value >= 0) >= 12 as plots,
+  (select max(c.value) from counter c join track t on t.id = c.track_id
+    where t.name like 'process.memory.usage%') > 500000 as memory,
+  (select max(c.value) from counter c join track t on t.id = c.track_id
+    where t.name like 'process.thread.count%') = 2 as threads,
+  (select count(*) from slice where name = 'system metrics' and dur = 0) >= 2 as instants,
+  (select count(distinct a.key) from slice s join args a using (arg_set_id)
+    where s.name = 'system metrics' and (a.key like '%rss_bytes' or a.key like '%cpu_percent'
+      or a.key like '%thread_count' or a.key like '%fd_count')) as numbers")
+echo "$told"
+[ "$told" = '[{"plots":1,"memory":1,"threads":1,"instants":1,"numbers":4}]' ]

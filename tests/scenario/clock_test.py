@@ -72,6 +72,9 @@ class WallClock(Scenario):
         run = self.oriel("export", "--to", "log", "--format", "json", "-o", "-", "c.oriel")
         self.assertEqual(run.returncode, 0, run.stderr)
         lines = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertLess({"rss_bytes", "cpu_percent", "thread_count", "fd_count"},
+                        set(next(line for line in lines if line["target"] == "oriel.process")["fields"]))
+        lines = [line for line in lines if line["target"] != "oriel.process"]
         self.assertEqual([line["fields"]["i"] for line in lines], list(range(300)))
         times = [line["timestamp"] for line in lines]
         self.assertEqual(times, sorted(times))

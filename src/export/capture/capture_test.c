@@ -175,6 +175,47 @@ TEST(recording_goes_on_when_space_comes_back)
     maker_done(&m);
 }
 
+/* Records by origin, added to sums. */
+static void add_origins(const struct model_batch *b, uint64_t sums[MODEL_ORIGINS])
+{
+    for (size_t i = 0; i < b->record_count; i++)
+        sums[model_record_origin(&b->records[i])]++;
+}
+
+TEST(what_was_seen_of_the_program_is_counted_apart_from_what_it_said)
+{
+    for (uint64_t limit = 2000; limit < 16000; limit += 997) {
+        struct maker m;
+        struct tight_out t;
+        struct eye eye;
+        struct pen pen = {.out = &t.base, .options = {.chunk_bytes = 4096}};
+        uint64_t made[MODEL_ORIGINS] = {0}, there[MODEL_ORIGINS] = {0};
+        maker_init(&m, 2);
+        m.streams[1].serial = MODEL_SERIAL_SEEN + 7; /* of somebody who looks from outside */
+        tight_open(&t, limit, true, true);
+        pen_open(&pen, &m.catalog);
+        for (unsigned i = 0; i < 12; i++) {
+            i % 2 ? maker_spans(&m, 2, 3, 200) : maker_everything(&m, 5);
+            add_origins(&m.batch, made);
+            export_capture.write(&pen.state, &m.batch, NULL);
+        }
+        CHECK(made[MODEL_SAID] > 100 && made[MODEL_SEEN] > 100);
+        export_capture.close(&pen.state, NULL, NULL);
+        REQUIRE(eye_open(&eye, t.bytes.data, t.bytes.size) == 0);
+        while (eye_poll(&eye, 1000) == SOURCE_DATA)
+            add_origins(&eye.batch, there);
+        source_file.damage(&eye.s, &eye.damage);
+        CHECK_EQ(there[MODEL_SAID] + eye.damage.unwritten, made[MODEL_SAID]);
+        CHECK_EQ(there[MODEL_SEEN] + eye.damage.unwritten_seen, made[MODEL_SEEN]);
+        CHECK_EQ(export_capture.unwritten_seen(&pen.state), eye.damage.unwritten_seen);
+        CHECK_EQ(export_capture.unwritten(&pen.state),
+                 eye.damage.unwritten + eye.damage.unwritten_seen);
+        eye_close(&eye);
+        buf_done(&t.bytes);
+        maker_done(&m);
+    }
+}
+
 /* One real file system of `kib` KiB; the share of it that holds readable data. */
 static double fill_tmpfs(const char *at, unsigned kib)
 {

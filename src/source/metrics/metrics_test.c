@@ -77,7 +77,8 @@ TEST(what_a_process_uses_is_added_up_and_a_dead_one_has_no_memory)
     const char *dir = test_tmpdir();
     const uint64_t tick = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
     put_stat(dir, 60, "prog", 'S', 50);
-    put_file(dir, 60, "status", "Name:\tprog\nVmRSS:\t  9 kB\nRssAnon:\t     400 kB\n");
+    put_file(dir, 60, "status",
+             "Name:\tprog\nVmRSS:\t  9 kB\nRssAnon:\t     400 kB\nVmHWM:\t  3000 kB\n");
     put_file(dir, 60, "io", "rchar: 1\nread_bytes: 4096\nwrite_bytes: 8192\n");
     put_file(dir, 60, "smaps_rollup", "0-1 ---p\nRss: 9 kB\nPss:    70 kB\nPss_Dirty: 1 kB\n");
     put_stat(dir, 61, "zombie", 'Z', 60);
@@ -85,6 +86,7 @@ TEST(what_a_process_uses_is_added_up_and_a_dead_one_has_no_memory)
     CHECK_EQ(sum.rss_bytes, 250 * (uint64_t)sysconf(_SC_PAGESIZE));
     CHECK_EQ(sum.pss_bytes, 70 * 1024);
     CHECK_EQ(sum.anonymous_bytes, 400 * 1024);
+    CHECK_EQ(sum.peak_rss_bytes, 3000 * 1024);
     CHECK_EQ(sum.virtual_bytes, 1000000);
     CHECK_EQ(sum.threads, 6);
     CHECK_EQ(sum.minor_faults, 120);
@@ -127,6 +129,7 @@ static struct seen look(const struct model_batch *b)
         struct model_value v;
         const struct model_record *r = &b->records[i];
         CHECK(r->site->flags & ORIEL_SITE_SYSTEM);
+        CHECK_EQ(model_record_origin(r), MODEL_SEEN);
         seen.plots += r->type == ORIEL_REC_PLOT;
         seen.events += r->type == ORIEL_REC_EVENT;
         model_values_begin(&it, r);
@@ -170,6 +173,65 @@ TEST(a_running_program_is_read_at_once_and_once_more_at_its_end)
     CHECK_EQ(b.watermark_ns, UINT64_MAX);
     model_batch_clear(&b);
     CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_IDLE);
+    source_metrics.close(state);
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+/* Somebody else's pid: a program of which nobody saw anything. */
+static size_t records_of_a_gone_program(struct model_catalog *c, int32_t pid,
+                                        const struct metrics_end *end, struct seen *out)
+{
+    struct model_batch b;
+    static _Alignas(64) char state[4096];
+    const struct metrics_options o = {.pid = pid, .interval_ns = 1, .end = end};
+    model_batch_init(&b, c);
+    REQUIRE(source_metrics.open_with(state, &o, c, NULL) == 0);
+    source_metrics.over(state);
+    (void)source_metrics.poll(state, &b, 100, NULL);
+    *out = look(&b);
+    size_t n = b.record_count;
+    source_metrics.close(state);
+    model_batch_done(&b);
+    return n;
+}
+
+TEST(a_program_that_was_over_before_anybody_looked_has_what_the_kernel_says_at_its_end)
+{
+    enum { NOBODY = 0x7ffffff0 };
+    struct model_catalog c;
+    struct seen seen;
+    const struct metrics_end known = {.known = true, .cpu_ns = 1000, .peak_rss_bytes = UINT64_MAX},
+                             unknown = {.known = false};
+    model_catalog_init(&c);
+    /* Nobody knows who it was. */
+    CHECK_EQ(records_of_a_gone_program(&c, NOBODY, &known, &seen), 0);
+    CHECK_EQ(c.process_count, 0);
+    REQUIRE(model_catalog_add_process(&c, NOBODY, MODEL_STR("/bin/gone"), MODEL_STR("gone")));
+    CHECK_EQ(records_of_a_gone_program(&c, NOBODY, &unknown, &seen), 0);
+    /* Peak, both faults, both switches, CPU time; no event, since threads and files
+     * are not known. */
+    CHECK_EQ(records_of_a_gone_program(&c, NOBODY, &known, &seen), 6);
+    CHECK_EQ(seen.plots, 6);
+    CHECK_EQ(c.process_count, 1);
+    CHECK_EQ(c.thread_count, 1);
+    model_catalog_done(&c);
+}
+
+TEST(the_main_thread_is_the_one_that_the_ring_will_know_by_its_own_serial)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    static _Alignas(64) char state[4096];
+    const struct metrics_options o = {.pid = getpid(), .running = true, .interval_ns = 1};
+    test_skip_emulated("/proc/self/stat is made up");
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    REQUIRE(source_metrics.open_with(state, &o, &c, NULL) == 0);
+    CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_DATA);
+    REQUIRE(c.thread_count == 1);
+    CHECK(model_catalog_adopt_thread(&c, 0, getpid(), 1) == c.threads[0]);
+    CHECK_EQ(c.thread_count, 1);
     source_metrics.close(state);
     model_batch_done(&b);
     model_catalog_done(&c);
