@@ -35,6 +35,8 @@
 #define DUMPS_TOLD 32u                /* in the artifact header */
 #define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
 #define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
+#define EARLY_NS UINT64_C(20000000)   /* of a program, in which the system is asked soon */
+#define EARLY_SLEEP_NS UINT64_C(1000000)
 #define COMMIT_NS UINT64_C(200000000)
 #define CUT_TOLD 50u                 /* one stack of so many that is not whole is worth a line */
 #define PROBING_NS UINT64_C(4000000) /* longest sleep while probes may fire at any rate */
@@ -440,7 +442,10 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
     bool watched = r->sampling.can.cpu || r->probing.ability.works;
     const uint64_t most = r->probing.ability.works ? PROBING_NS : sampling_sleep_ns(&r->sampling);
-    return watched && ns > most ? most : ns;
+    ns = watched && ns > most ? most : ns;
+    /* A short program is looked at, too: memory and threads are gone with it. */
+    bool early = r->options->metrics_interval && now - r->started_ns < EARLY_NS;
+    return early && ns > EARLY_SLEEP_NS ? EARLY_SLEEP_NS : ns;
 }
 
 /* Every dump is told in the recording, with its reason. */

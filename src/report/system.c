@@ -12,6 +12,9 @@
 #include "util/num.h"
 #include "util/utf8.h"
 
+/* Of less, starting the program is a part, and a share says nothing. */
+#define SHARE_NS UINT64_C(10000000)
+
 static const struct {
     const char *name, *key; /* of the plot; in our JSON */
     bool largest;           /* what the JSON tells: else the last */
@@ -40,18 +43,25 @@ static double value_of(const struct model_value *v)
 
 void system_plot(struct system_use *s, const struct model_plot *plot)
 {
-    /* What the largest process ever had: the readings are moments, and miss the peak. */
     static const struct model_str peak = MODEL_STR("process.memory.peak");
     struct model_str name = plot->site->name;
-    if (model_str_equal(name, peak) && value_of(&plot->value) > s->max[SYSTEM_RSS])
-        s->max[SYSTEM_RSS] = value_of(&plot->value);
+    /* What the largest process ever had: the readings are moments, and miss the peak. */
+    if (model_str_equal(name, peak)) {
+        double v = value_of(&plot->value);
+        s->max[SYSTEM_RSS] = v > s->max[SYSTEM_RSS] ? v : s->max[SYSTEM_RSS];
+        s->peak_now = true;
+    }
     for (int i = 0; i < SYSTEM_NUMBERS; i++) {
         if (name.n != strlen(numbers[i].name) || memcmp(name.p, numbers[i].name, name.n) != 0)
             continue;
         double v = value_of(&plot->value);
         s->last[i] = v;
         s->max[i] = v > s->max[i] ? v : s->max[i];
-        s->readings += i == SYSTEM_CPU_TIME;
+        if (i == SYSTEM_CPU_TIME) { /* ends a reading */
+            s->readings++;
+            s->exact = s->peak_now;
+            s->peak_now = false;
+        }
         return;
     }
 }
@@ -116,11 +126,11 @@ void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t widt
     if (!s->readings)
         return;
     if (peak)
-        add(&l, "system: %s of memory at most \u00b7 CPU %s", num_bytes(a, peak),
-            num_duration(b, cpu_ns));
+        add(&l, "system: %s of memory at %s \u00b7 CPU %s", num_bytes(a, peak),
+            s->exact ? "most" : "least", num_duration(b, cpu_ns));
     else
         add(&l, "system: CPU %s", num_duration(b, cpu_ns));
-    if (duration_ns)
+    if (duration_ns >= SHARE_NS)
         add(&l, ", %s on average", num_percent(a, (double)cpu_ns, (double)duration_ns));
     if (threads)
         add(&l, " \u00b7 %s thread%s", num_count(a, threads), plural(threads));
@@ -137,6 +147,8 @@ void system_json(const struct system_use *s, struct json *j)
     json_object(j);
     json_key(j, "readings");
     json_u64(j, s->readings);
+    json_key(j, "peak_rss_exact");
+    json_bool(j, s->exact);
     for (int i = 0; i < SYSTEM_NUMBERS; i++) {
         double v = numbers[i].largest ? s->max[i] : s->last[i];
         assert(numbers[i].key);

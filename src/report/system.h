@@ -32,6 +32,7 @@ enum system_number {
 struct system_use {
     double max[SYSTEM_NUMBERS], last[SYSTEM_NUMBERS];
     uint64_t readings;
+    bool peak_now, exact; /* the reading at hand, the last one: it knows the peak of memory */
 };
 
 static inline bool system_is(const struct model_site *site)

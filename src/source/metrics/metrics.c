@@ -21,7 +21,7 @@
 enum {
     SERIAL = MODEL_SERIAL_SEEN + 0x10000000, /* of the stream; between those of perf and probe */
     SITE_FIRST = 65400,                      /* ids of a program count up from 2 */
-    FIRST_NS = 10000000                      /* after its exec */
+    FIRST_NS = 1000000                       /* from the first reading to the second */
 };
 /* Walks over a program's memory take a thousandth of the time, and one that takes
  * so long is not done again: the program waits for it when it maps memory meanwhile. */
@@ -29,7 +29,7 @@ enum {
 #define THOROUGH_MAX_NS UINT64_C(20000000)
 
 /* What a reading has. */
-enum { LOOKED = 1, THOROUGH = 2, AT_END = 4 };
+enum { LOOKED = 1, THOROUGH = 2, AT_END = 4, PEAK = 8 };
 
 /* A plot for each of these. */
 static const struct plot {
@@ -42,7 +42,7 @@ static const struct plot {
         name, offsetof(struct metrics_reading, member), when                                       \
     }
     PLOT("process.memory.usage", rss_bytes, LOOKED),
-    PLOT("process.memory.peak", peak_rss_bytes, LOOKED | AT_END),
+    PLOT("process.memory.peak", peak_rss_bytes, PEAK),
     PLOT("process.memory.pss", pss_bytes, THOROUGH),
     PLOT("process.memory.anonymous", anonymous_bytes, LOOKED),
     PLOT("process.memory.virtual", virtual_bytes, LOOKED),
@@ -322,7 +322,7 @@ static void look(struct metrics_source *m, struct model_batch *batch, uint64_t n
     /* An event at the beginning, every interval and at the end; plots always. */
     bool event = !m->last.t_mono_ns || m->gap_ns >= m->options.interval_ns;
     m->last = r;
-    tell(m, batch, LOOKED | (thorough ? THOROUGH : 0), cpu, event);
+    tell(m, batch, LOOKED | PEAK | (thorough ? THOROUGH : 0), cpu, event);
 }
 
 /* The kernel counts in what the recorder had when it started the program: only
@@ -342,10 +342,11 @@ static void look_back(struct metrics_source *m, struct model_batch *batch, uint6
     struct metrics_reading *r = &m->last;
     const bool looked = last.t_mono_ns != 0, known = end && end->known;
     uint64_t since = looked ? last.t_mono_ns : m->began_ns;
+    uint64_t peak = known ? peak_of(end) : 0;
     if (!looked && !known)
         return;
     if (known) {
-        r->peak_rss_bytes = peak_of(end);
+        r->peak_rss_bytes = peak;
         r->cpu_ns = end->cpu_ns;
         r->minor_faults = end->minor_faults;
         r->major_faults = end->major_faults;
@@ -354,7 +355,8 @@ static void look_back(struct metrics_source *m, struct model_batch *batch, uint6
         keep_counters(r, &last);
     }
     r->t_mono_ns = now;
-    tell(m, batch, (looked ? LOOKED : 0) | (known ? AT_END : 0),
+    /* A peak at the end is told only if it is one: the last look may have been too early. */
+    tell(m, batch, (looked ? LOOKED : 0) | (known ? AT_END : 0) | (peak ? PEAK : 0),
          now > since ? (double)(r->cpu_ns - last.cpu_ns) / (double)(now - since) : 0, looked);
 }
 

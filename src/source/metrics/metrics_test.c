@@ -44,6 +44,13 @@ static void put_children(const char *dir, int pid, const char *text)
     put_file(dir, pid, name, text);
 }
 
+static void put_exe(const char *dir, int pid, const char *target)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%d/exe", dir, pid);
+    REQUIRE(symlink(target, path) == 0);
+}
+
 TEST(a_program_is_its_descendants_and_the_orphans_of_its_recorder)
 {
     struct metrics_pids pids = {0};
@@ -53,7 +60,12 @@ TEST(a_program_is_its_descendants_and_the_orphans_of_its_recorder)
     put_stat(dir, 61, "child", 'S', 60);
     put_stat(dir, 62, "a) R 1 (b", 'S', 61); /* a name that lies */
     put_stat(dir, 70, "orphan", 'S', 50);
+    put_stat(dir, 75, "helper", 'S', 50);
     put_stat(dir, 80, "stranger", 'S', 10);
+    put_exe(dir, 50, "/bin/oriel");
+    put_exe(dir, 60, "/bin/prog");
+    put_exe(dir, 70, "/bin/prog");
+    put_exe(dir, 75, "/bin/oriel");
     REQUIRE(metrics_find(dir, 60, 50, &pids) == 0);
     CHECK_EQ(pids.items.count, 4);
     for (size_t i = 0; i < pids.items.count; i++)
@@ -61,7 +73,7 @@ TEST(a_program_is_its_descendants_and_the_orphans_of_its_recorder)
     REQUIRE(metrics_find(dir, 60, 0, &pids) == 0);
     CHECK_EQ(pids.items.count, 3);
     /* Where the kernel tells children, nobody else is looked at. */
-    put_children(dir, 50, "60 70 ");
+    put_children(dir, 50, "60 75 70 ");
     put_children(dir, 60, "61 ");
     put_children(dir, 61, "62 61 ");
     REQUIRE(metrics_find(dir, 60, 50, &pids) == 0);
@@ -202,6 +214,7 @@ TEST(a_program_that_was_over_before_anybody_looked_has_what_the_kernel_says_at_i
     struct model_catalog c;
     struct seen seen;
     const struct metrics_end known = {.known = true, .cpu_ns = 1000, .peak_rss_bytes = UINT64_MAX},
+                             small = {.known = true, .cpu_ns = 1000, .peak_rss_bytes = 1},
                              unknown = {.known = false};
     model_catalog_init(&c);
     /* Nobody knows who it was. */
@@ -213,6 +226,8 @@ TEST(a_program_that_was_over_before_anybody_looked_has_what_the_kernel_says_at_i
      * are not known. */
     CHECK_EQ(records_of_a_gone_program(&c, NOBODY, &known, &seen), 6);
     CHECK_EQ(seen.plots, 6);
+    /* The recorder itself had more before it became the program: no peak. */
+    CHECK_EQ(records_of_a_gone_program(&c, NOBODY, &small, &seen), 5);
     CHECK_EQ(c.process_count, 1);
     CHECK_EQ(c.thread_count, 1);
     model_catalog_done(&c);

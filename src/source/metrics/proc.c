@@ -88,6 +88,17 @@ static bool read_lines(const char *proc, int32_t pid, const char *name, char tex
 
 /* ---- who ---- */
 
+/* Helpers that the recorder starts for itself are its children as well as orphans of the
+ * program are: they run what it runs. */
+static bool is_helper(const char *proc, int32_t pid, int32_t recorder)
+{
+    char path[96], its[512], own[512];
+    snprintf(path, sizeof path, "%s/%d/exe", proc, pid);
+    ssize_t n = readlink(path, its, sizeof its);
+    snprintf(path, sizeof path, "%s/%d/exe", proc, recorder);
+    return n > 0 && readlink(path, own, sizeof own) == n && memcmp(its, own, (size_t)n) == 0;
+}
+
 /* Each once; what is beyond the limit is left out. */
 static int add_pid(struct metrics_pids *out, int32_t pid)
 {
@@ -104,7 +115,7 @@ static int add_pid(struct metrics_pids *out, int32_t pid)
 
 struct family {
     int32_t pid, parent;
-    bool ours;
+    bool ours, helper;
 };
 
 /* Everybody whose parent is one of us, until nobody new is found. */
@@ -113,7 +124,8 @@ static void adopt(struct family *all, size_t n, int32_t pid, int32_t recorder)
     for (bool again = true; again;) {
         again = false;
         for (size_t i = 0; i < n; i++) {
-            bool ours = all[i].pid == pid || (recorder && all[i].parent == recorder);
+            bool ours =
+                all[i].pid == pid || (recorder && all[i].parent == recorder && !all[i].helper);
             for (size_t k = 0; k < n && !ours && !all[i].ours; k++)
                 ours = all[k].ours && all[k].pid == all[i].parent;
             again |= ours && !all[i].ours;
@@ -136,7 +148,9 @@ static int find_all(const char *proc, int32_t pid, int32_t recorder, struct metr
             continue;
         struct family *f = VEC_PUSH(&all);
         if (f)
-            *f = (struct family){.pid = one, .parent = (int32_t)stat[STAT_PPID]};
+            *f = (struct family){.pid = one,
+                                 .parent = (int32_t)stat[STAT_PPID],
+                                 .helper = recorder && is_helper(proc, one, recorder)};
         else
             rc = ORIEL_ENOMEM;
     }
@@ -180,6 +194,11 @@ int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics
         return find_all(proc, pid, recorder, out);
     if (recorder)
         rc = add_children(proc, recorder, out);
+    size_t kept = 0;
+    for (size_t i = 0; i < out->items.count; i++)
+        if (out->items.items[i] != pid && !is_helper(proc, out->items.items[i], recorder))
+            out->items.items[kept++] = out->items.items[i];
+    out->items.count = kept;
     if (rc == 0)
         rc = add_pid(out, pid);
     for (size_t i = 0; i < out->items.count && rc == 0; i++)
