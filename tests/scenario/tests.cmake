@@ -39,6 +39,11 @@ target_compile_options(thrown PRIVATE -O1 -g -fno-optimize-sibling-calls)
 set_target_properties(probed thrown PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+add_executable(joined tests/scenario/joined.c)
+target_compile_options(joined PRIVATE -O1 -g -fpatchable-function-entry=8)
+target_link_libraries(joined PRIVATE oriel-core Threads::Threads)
+set_target_properties(joined PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # One that would notice a sampler inside of it.
 add_executable(picky tests/scenario/picky.c)
 target_link_libraries(picky PRIVATE Threads::Threads)
@@ -80,6 +85,7 @@ foreach(script ${scenarios})
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
+set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_FILE:joined>")
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
 if(TARGET oriel-lock)
