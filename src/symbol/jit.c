@@ -257,13 +257,18 @@ static void find_line(const struct work *w, const struct code *c, uint64_t asked
     uint64_t address, shift = w->lines_shifted ? ELF_HEADER : 0;
     uint32_t line, column;
     const char *file = NULL;
+    const struct bytes own = p->file;
     struct reader r = rd_at(c->lines, 0);
-    while (next_line(&r, &address, &line, &column, &file) && address - shift <= asked)
-        if (address - shift >= c->start && line > 0) {
-            p->file = (struct bytes){(const uint8_t *)file, strlen(file)};
+    while (next_line(&r, &address, &line, &column, &file) && address - shift <= asked) {
+        size_t n = strlen(file);
+        /* V8 writes file names that are not ended. What the name says is right. */
+        bool fits = own.n == 0 || (own.n == n && memcmp(own.p, file, n) == 0);
+        if (address - shift >= c->start && line > 0 && fits) {
+            p->file = (struct bytes){(const uint8_t *)file, n};
             p->line = line;
             p->column = column;
         }
+    }
 }
 
 static uint32_t text(struct work *w, struct bytes t, bool *good)

@@ -162,6 +162,20 @@ TEST(lines_that_count_from_an_elf_header_on_are_found_out)
     CHECK_STR(said(0x100f), "loop /a/x.js:11:3");
 }
 
+TEST(a_file_that_is_not_that_of_the_name_is_not_believed)
+{
+    static const uint64_t addrs[] = {0x1000, 0x1008};
+    dump_begin();
+    begin(2);
+    put(0x1000, 8), put(2, 8);
+    entry(0x1000, 10, "/a/x.js"), entry(0x1008, 11, "W\x12");
+    end();
+    load(0x1000, 16, "loop /a/x.js:9:1");
+    REQUIRE(run_dump(addrs, 2) == 0);
+    CHECK_STR(said(0x1000), "loop /a/x.js:10:3");
+    CHECK_STR(said(0x1008), "loop /a/x.js:10:3");
+}
+
 TEST(code_that_moves_keeps_its_name)
 {
     static const uint64_t addrs[] = {0x1000, 0x3000};
