@@ -81,8 +81,7 @@ static bool tell_crash(const struct wire_crash *c)
         crash_number(ORIEL_TYPE_I64, (uint64_t)(int64_t)c->tid),
         crash_number(ORIEL_TYPE_BOOL, (c->flags & WIRE_CRASH_FATAL) == 0),
     };
-    oriel_abi_event(word, 0, values, CRASH_FIELDS);
-    return true;
+    return rec_event(word, 0, values, CRASH_FIELDS);
 }
 
 /* ---- the note ---- */

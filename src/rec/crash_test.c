@@ -57,11 +57,11 @@ __attribute__((no_sanitize("undefined"))) static void touch_null(void)
 }
 
 /* How `fn` ends a child that records, with or without the marker. */
-static int ends(struct recording *r, void (*fn)(void), bool marked)
+static int ends_in(struct recording *r, const struct region_options *o, void (*fn)(void))
 {
     const struct rlimit no_core = {0, 0};
     memset(told, 0, sizeof *told);
-    recording_make(r, &(struct region_options){.flags = marked ? WIRE_REGION_CRASH : 0});
+    recording_make(r, o);
     pid_t pid = fork();
     if (pid == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
@@ -74,6 +74,10 @@ static int ends(struct recording *r, void (*fn)(void), bool marked)
     int status = -1;
     waitpid(pid, &status, 0);
     return status;
+}
+static int ends(struct recording *r, void (*fn)(void), bool marked)
+{
+    return ends_in(r, &(struct region_options){.flags = marked ? WIRE_REGION_CRASH : 0}, fn);
 }
 
 static bool note_of(const struct recording *r, int i, struct wire_crash *out)
@@ -161,6 +165,31 @@ TEST(an_abort_is_an_abort)
     CHECK_EQ(c.signal, SIGABRT);
     CHECK_EQ(c.code, SI_TKILL);
     CHECK_EQ(c.flags, WIRE_CRASH_FATAL | WIRE_CRASH_TOLD);
+}
+
+/* ---- where there is no room to tell it ---- */
+
+enum { MORE_THAN_FITS = 200000 };
+static void aborts_with_a_full_ring(void)
+{
+    for (int i = 0; i < MORE_THAN_FITS; i++)
+        ORIEL_EVENT("tick", "i", i);
+    abort();
+}
+TEST(a_crash_that_finds_the_ring_full_is_no_loss_of_the_program)
+{
+    const struct region_options o = {.flags = WIRE_REGION_CRASH,
+                                     .ring_bytes = 16 * WIRE_CHUNK_BYTES};
+    struct recording r = {0};
+    struct wire_crash c = {0};
+    share();
+    CHECK_EQ(WTERMSIG(ends_in(&r, &o, aborts_with_a_full_ring)), SIGABRT);
+    CHECK(fatal_note(&r, &c));
+    CHECK_EQ(c.flags, WIRE_CRASH_FATAL); /* the note says it, the stream had no room */
+    recording_read(&r, true);
+    CHECK(r.lost[ORIEL_LOST_RING_FULL] > 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT] + r.lost[ORIEL_LOST_RING_FULL], MORE_THAN_FITS);
+    recording_end(&r);
 }
 
 static void traps(void)

@@ -218,18 +218,24 @@ void oriel_abi_end_lost(uint32_t stack_bytes)
         oriel_stack_pop(t, stack_bytes);
 }
 
-void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
-                     uint32_t count)
+bool rec_event(oriel_word word, uint64_t span, const struct oriel_value *values, uint32_t count)
 {
     struct oriel_emit e;
     uint64_t *end = start(&e, ORIEL_REC_EVENT, ORIEL_RECORDED(word), span != 0, values, count);
     if (!end)
-        return;
+        return false;
     if (span) {
         e.words[0] |= (uint64_t)ORIEL_RECF_HAS_SPAN << 24;
         e.words[2] = span;
     }
     oriel_emit_commit(e, end);
+    return true;
+}
+
+void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,
+                     uint32_t count)
+{
+    (void)rec_event(word, span, values, count);
 }
 
 void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *values, uint32_t count)

@@ -106,9 +106,12 @@ static inline bool rec_gate_is_current(const struct oriel_gate *g)
     const struct rec_runtime *rt = &rec_runtime;
     return (uintptr_t)g - (uintptr_t)rt->gates < rt->gates_bytes;
 }
+/* What a crash finds no room for stands in its note: no loss, and not a record of
+ * the program's. */
 static inline void rec_count_lost(struct oriel_thread *t, enum oriel_lost_cause cause)
 {
-    __atomic_fetch_add(&t->lost[cause], 1, __ATOMIC_RELAXED);
+    if (!rec_thread_local.crashing)
+        __atomic_fetch_add(&t->lost[cause], 1, __ATOMIC_RELAXED);
 }
 
 /* What may be written of the chunk: up to here. */
@@ -117,6 +120,9 @@ static inline void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit)
     g->room_end = limit;
     g->limit = g->heap ? 0 : limit;
 }
+
+/* emit.c: oriel_abi_event that says whether the record is there. */
+bool rec_event(oriel_word word, uint64_t span, const struct oriel_value *values, uint32_t count);
 
 /* thread.c: give this thread a block; false when there is none. */
 bool rec_thread_setup(void);
