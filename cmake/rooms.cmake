@@ -168,7 +168,7 @@ set_source_files_properties(src/hook/calls/calls.c src/hook/calls/thunk.c PROPER
   COMPILE_OPTIONS "-mgeneral-regs-only;-fno-optimize-sibling-calls")
 if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   add_library(oriel-calls SHARED src/hook/calls/interpose.c src/hook/calls/calls.c
-    src/hook/calls/patch.c src/hook/calls/thunk.c src/hook/calls/thunk_code.c ${core_objects})
+    src/hook/calls/patch.c src/hook/calls/threads.c src/hook/calls/thunk.c src/hook/calls/thunk_code.c ${core_objects})
   set_target_properties(oriel-calls PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-calls.map)
   target_link_options(oriel-calls PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}

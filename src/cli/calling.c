@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/calls.h"
 #include "base/mem.h"
+#include "base/os.h"
 #include "cli/binary.h"
 
 /* The list while it is made. */
@@ -61,35 +63,42 @@ static void add_function(struct list *l, uint32_t index)
     l->head.count++;
 }
 
-static bool write_all(int fd, const void *bytes, size_t n)
+/* Memory without a name, so that nothing is left of it when we are killed; the program
+ * opens it through us. Where the kernel keeps others out of what we have open (a command
+ * with capabilities of its own), a file. */
+static int make_file(struct calling *c, size_t bytes, void **out)
 {
-    const char *p = bytes;
-    while (n > 0) {
-        ssize_t done = write(fd, p, n);
-        if (done <= 0)
-            return false;
-        p += done;
-        n -= (size_t)done;
+    int rc, fd = -1;
+    if (prctl(PR_GET_DUMPABLE) == 1) {
+        rc = os_create_memfd("oriel-calls", bytes, bytes, &fd, out);
+        snprintf(c->path, sizeof c->path, "/proc/%d/fd/%d", getpid(), fd);
+    } else {
+        snprintf(c->path, sizeof c->path, "/dev/shm/oriel-calls-%d", getpid());
+        rc = os_create_file(c->path, bytes, bytes, &fd, out);
     }
-    return true;
+    c->named = rc == 0 && c->path[1] == 'd';
+    c->fd = rc == 0 ? fd : -1;
+    if (rc != 0)
+        c->path[0] = 0;
+    return rc;
 }
 
 static int write_list(struct calling *c, struct list *l, struct oriel_err *err)
 {
     if (l->entries.failed || l->text.failed)
         return err_set(err, ORIEL_ENOMEM, "calls: out of memory");
+    const size_t bytes = sizeof l->head + l->entries.size + l->text.size;
+    void *p;
     l->head.string_bytes = (uint32_t)l->text.size;
-    snprintf(c->path, sizeof c->path, "/dev/shm/oriel-calls-%d-XXXXXX", getpid());
-    int fd = mkstemp(c->path);
-    bool good = fd >= 0 && write_all(fd, &l->head, sizeof l->head) &&
-                write_all(fd, l->entries.data, l->entries.size) &&
-                write_all(fd, l->text.data, l->text.size);
-    if (fd >= 0)
-        close(fd);
-    else
-        c->path[0] = 0;
+    if (make_file(c, bytes, &p) != 0)
+        return err_set(err, ORIEL_EIO, "calls: no memory for a list of %zu bytes", bytes);
+    char *at = p;
+    memcpy(at, &l->head, sizeof l->head);
+    memcpy(at + sizeof l->head, l->entries.data, l->entries.size);
+    memcpy(at + sizeof l->head + l->entries.size, l->text.data, l->text.size);
+    os_unmap(p, bytes);
     c->functions = l->head.count;
-    return good ? 0 : err_set(err, ORIEL_EIO, "calls: the list cannot be written to %s", c->path);
+    return 0;
 }
 
 static int fill(struct calling *c, struct symbols *s, uint32_t depth, const struct points *points,
@@ -174,7 +183,9 @@ int calling_make(struct calling *c, const char *pattern, uint32_t depth, const c
 
 void calling_done(struct calling *c)
 {
-    if (c->path[0])
+    if (c->named)
         (void)unlink(c->path);
+    if (c->path[0])
+        close(c->fd);
     memset(c, 0, sizeof *c);
 }

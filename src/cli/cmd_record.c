@@ -16,6 +16,7 @@
 #include "cli/child.h"
 #include "cli/cli.h"
 #include "cli/ending.h"
+#include "cli/hidden.h"
 #include "cli/outputs.h"
 #include "cli/preload.h"
 #include "cli/probing.h"
@@ -175,7 +176,8 @@ struct recording {
     unsigned dumps;
     char dump[160]; /* why the last one was */
     struct sampling sampling;
-    bool inside; /* perf events are refused */
+    bool inside;      /* perf events are refused */
+    char hidden[176]; /* why little or nothing is seen of the program, "" nothing hides it */
     struct probing probing;
     struct calling calling;
     struct metrics_end metrics_end;
@@ -368,10 +370,37 @@ static void watch_inside(struct recording *r)
         sampling_inside(&r->sampling, r->session);
 }
 
+/* One line, in front of what the kernel refuses: of such a program it sees little or
+ * nothing, whatever it says that it will. */
+static void note_hidden(struct recording *r)
+{
+    struct perf_ability *can = &r->sampling.can;
+    char why[sizeof can->missing], *text = r->hidden;
+    const struct record_options *o = r->options;
+    const bool inside = o->heap || o->locks || r->calling.path[0] || r->inside;
+    const enum hidden how = hidden_how(r->exe);
+    if (how == HIDDEN_SECURE)
+        snprintf(text, sizeof r->hidden,
+                 "it runs with rights that %s (set-uid, set-gid, capabilities), so the loader lets "
+                 "no library of ours in%s",
+                 geteuid() == 0 ? "are another's" : "you lack",
+                 geteuid() == 0 ? "" : " and the kernel hides it; root may look");
+    else if (how == HIDDEN_STATIC && inside)
+        snprintf(text, sizeof r->hidden,
+                 "it is linked statically, so no library of ours can be put in front of it");
+    if (!text[0])
+        return;
+    snprintf(why, sizeof why, "%s", can->missing);
+    snprintf(can->missing, sizeof can->missing, "%s%s%.*s", text, why[0] ? "; " : "",
+             (int)(sizeof why - sizeof r->hidden - 3), why);
+    (void)artifact_set(session_catalog(r->session), "oriel.sample.missing", can->missing);
+}
+
 static int start(struct recording *r, const struct cli_call *call, struct oriel_err *err)
 {
     char *settings[SETTINGS_MAX + 1] = {NULL};
     watch_inside(r);
+    note_hidden(r);
     int rc = set(r, err, "ORIEL_RING", region_path(r->region));
     for (unsigned i = 0; i < r->setting_count; i++)
         settings[i] = r->settings[i];
@@ -562,13 +591,14 @@ static void finish(struct recording *r, struct ending *out)
                            .duration_ns = r->ended_ns - r->started_ns,
                            .still_running = r->still_running,
                            .dumps = r->dumps,
-                           .sampled = r->sampling.can.cpu,
+                           .sampled = r->sampling.can.cpu || r->inside,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
     if (r->sampling.can.lost)
         cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
                  (unsigned long long)r->sampling.can.lost);
     snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.can.missing);
+    out->hidden = r->hidden;
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);

@@ -225,7 +225,9 @@ static void next_line(struct screen *s, const struct outputs *o, bool samples)
 
 static void nothing(struct screen *s, const struct ending *e)
 {
-    if (e->counts.speakers && !e->sampled)
+    if (e->hidden && e->hidden[0])
+        buf_printf(&s->text, "oriel: %s recorded nothing: %s\n", e->program, e->hidden);
+    else if (e->counts.speakers && !e->sampled)
         buf_printf(&s->text,
                    "oriel: %s recorded nothing: no annotated line was reached, or --filter "
                    "left none\n",
@@ -264,6 +266,9 @@ void ending_say(const struct ending *e)
     s.dot = s.tty.utf8 ? " \xc2\xb7 " : ", ";
     if (e->counts.records == e->counts.system_records && !e->trouble[0]) {
         nothing(&s, e);
+        if (e->unseen[0] && !(e->hidden && e->hidden[0]))
+            buf_printf(&s.text, "not seen: %s\n", e->unseen);
+        killed(&s, e, NULL);
     } else {
         summary(&s, e);
         troubles(&s, e);

@@ -20,7 +20,8 @@ struct ending {
     unsigned dumps;         /* of the flight recorder, before the end */
     char dump[160];         /* why the last of them was */
     bool sampled;           /* samples were asked for and permitted */
-    char unseen[300];       /* what sampling could not see and why, "" nothing */
+    char unseen[400];       /* what sampling could not see and why, "" nothing */
+    const char *hidden;     /* why the program lets nobody look, NULL or "": it does */
     bool report;            /* show the top of the report */
     char crash[256];        /* what ended the program, "" nothing did */
     char trouble[512];      /* first failure of an outlet, "" none */

@@ -15,7 +15,14 @@
 #include "rec/rec.h"
 #include "unwind/current.h"
 
+/* What a walk needs of the stack that it runs on, at most, and what comes after it. */
+enum { ROOM_BYTES = 6 << 10, POOL = 32 };
+
 static struct unwind_self self;
+static struct {
+    uint32_t taken; /* atomic */
+    struct hook_stack stack;
+} pool[POOL];
 static uint32_t busy; /* one refresh at a time */
 static bool opened, child;
 
@@ -104,6 +111,8 @@ void hook_stacks_forked(bool alone)
     busy = 0;
     hook_modules_forked();
     unwind_self_after_fork(&self);
+    for (int i = 0; i < POOL; i++)
+        pool[i].taken = 0;
 }
 
 void hook_stacks_thread(void)
@@ -119,6 +128,38 @@ static const struct unwind_stack *bounds(void)
     return here.known ? &here.bounds : NULL;
 }
 
+/* On signal stacks and those of coroutines nobody knows; they are taken to be large
+ * enough. */
+static bool has_room(struct hook_stack *out)
+{
+    uintptr_t at = (uintptr_t)__builtin_frame_address(0);
+    out->result = (struct unwind_result){.end = UNWIND_END_TRUNCATED};
+    return !here.known || at < here.bounds.low || at >= here.bounds.high ||
+           at - here.bounds.low >= ROOM_BYTES;
+}
+
+/* Threads begin to look where others do not. */
+struct hook_stack *hook_stacks_borrow(void)
+{
+    uint32_t first = (uint32_t)((uintptr_t)&here >> 12);
+    for (uint32_t i = 0; i < POOL; i++) {
+        uint32_t at = (first + i) % POOL, no = 0;
+        if (__atomic_compare_exchange_n(&pool[at].taken, &no, 1, false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return &pool[at].stack;
+    }
+    return NULL;
+}
+
+void hook_stacks_return(struct hook_stack *stack)
+{
+    uintptr_t at = ((uintptr_t)stack - (uintptr_t)&pool[0].stack) / sizeof pool[0];
+    if (!stack)
+        return;
+    assert(at < POOL && pool[at].taken);
+    __atomic_store_n(&pool[at].taken, 0, __ATOMIC_RELEASE);
+}
+
 static void leave_out(struct hook_stack *out, uint32_t skip)
 {
     if (skip == 0)
@@ -131,6 +172,8 @@ static void leave_out(struct hook_stack *out, uint32_t skip)
 __attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t skip)
 {
     out->caller = true;
+    if (!has_room(out))
+        return;
     out->result = unwind_here(&self, bounds(), out->pcs, HOOK_STACK_DEPTH);
     skip++; /* this function */
     leave_out(out, skip < out->result.count ? skip : out->result.count);
@@ -140,7 +183,7 @@ __attribute__((noinline)) void hook_stacks_here(struct hook_stack *out, uint32_t
  * would be half of a small program's. */
 static bool walk_above(struct hook_stack *out, const struct unwind_caller *caller)
 {
-    if (!caller->sp)
+    if (!caller->sp || !has_room(out))
         return false;
     out->caller = true;
     out->result = unwind_above(&self, bounds(), caller, out->pcs, HOOK_STACK_DEPTH);
@@ -166,13 +209,16 @@ __attribute__((noinline)) void hook_stacks_below(struct hook_stack *out,
 void hook_stacks_context(struct hook_stack *out, const void *ucontext)
 {
     out->caller = false;
+    if (!has_room(out))
+        return;
     out->result = unwind_current(&self, bounds(), ucontext, out->pcs, HOOK_STACK_DEPTH);
 }
 
 bool hook_stacks_unknown(const struct hook_stack *stack)
 {
-    return stack->result.end == UNWIND_END_NO_ROW || stack->result.count == 0 ||
-           stack->result.fp_frames != 0;
+    if (stack->result.count == 0)
+        return stack->result.end != UNWIND_END_TRUNCATED;
+    return stack->result.end == UNWIND_END_NO_ROW || stack->result.fp_frames != 0;
 }
 
 bool hook_stacks_sample(const struct hook_sample *sample, const struct hook_stack *stack)

@@ -60,7 +60,13 @@ void hook_stacks_tell(void);
  * held the loader's lock; else later libraries stay unknown here. */
 void hook_stacks_forked(bool alone);
 
-/* All async-signal-safe. `skip`: innermost frames that are the hook's own. */
+/* A stack to walk into, for a moment: those of the program's threads may be small.
+ * NULL: too many are in use. Both async-signal-safe. */
+struct hook_stack *hook_stacks_borrow(void);
+void hook_stacks_return(struct hook_stack *stack);
+
+/* All async-signal-safe. `skip`: innermost frames that are the hook's own. A thread
+ * that is near its stack's end is not walked: no addresses. */
 void hook_stacks_here(struct hook_stack *out, uint32_t skip);
 /* The same from the frame on that `caller` returns to, without what stands between
  * a program and its allocator: operator new. */

@@ -102,6 +102,7 @@ static const struct {
     [ORIEL_SAMPLE_LIVE] = {"inuse_space", "bytes"},
     [ORIEL_SAMPLE_TEMPORARY] = {"temporary_space", "bytes"},
     [ORIEL_SAMPLE_PEAK] = {"peak_space", "bytes"},
+    [ORIEL_SAMPLE_CONDITION] = {"condition", "nanoseconds"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)

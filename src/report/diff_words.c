@@ -27,6 +27,7 @@ const char *diff_kind_title(uint8_t kind)
         [ORIEL_SAMPLE_LIVE] = "memory in use at the end",
         [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
         [ORIEL_SAMPLE_PEAK] = "memory in use at the peak",
+        [ORIEL_SAMPLE_CONDITION] = "waiting for conditions",
         [DIFF_SPAN_MEMORY] = "memory allocated in spans"};
     return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
 }

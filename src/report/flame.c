@@ -90,7 +90,8 @@ static const char *kind_title(uint8_t kind)
         [ORIEL_SAMPLE_HOLDER] = "Holders of locks, by how long others waited",
         [ORIEL_SAMPLE_LIVE] = "Memory in use at the end",
         [ORIEL_SAMPLE_TEMPORARY] = "Memory given back at once",
-        [ORIEL_SAMPLE_PEAK] = "Memory when most was in use"};
+        [ORIEL_SAMPLE_PEAK] = "Memory when most was in use",
+        [ORIEL_SAMPLE_CONDITION] = "Waiting for conditions"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 

@@ -25,6 +25,7 @@ static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_LIVE] = "memory still in use at the end",
     [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
     [ORIEL_SAMPLE_PEAK] = "memory when most was in use",
+    [ORIEL_SAMPLE_CONDITION] = "waiting for conditions",
 };
 
 const char *report_kind_title(uint8_t kind)
@@ -108,7 +109,8 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
 static bool told_elsewhere(uint8_t kind)
 {
     return kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_DEPTH ||
-           kind == ORIEL_SAMPLE_ALLOC || kind == ORIEL_SAMPLE_FREE || kind >= ORIEL_SAMPLE_LIVE;
+           kind == ORIEL_SAMPLE_ALLOC || kind == ORIEL_SAMPLE_FREE ||
+           (kind >= ORIEL_SAMPLE_LIVE && kind <= ORIEL_SAMPLE_PEAK);
 }
 
 int report_text_profile(const struct report *r, struct buf *out)

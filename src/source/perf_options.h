@@ -48,7 +48,7 @@ struct perf_ability {
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
     int wake_fd;        /* polls readable once a ring is half full; -1 none */
     bool hurry;         /* of late something was met that had better be looked at soon */
-    char missing[256];  /* one line: what is not seen and why; "" nothing */
+    char missing[384];  /* one line: what is not seen and why; "" nothing */
 };
 
 /* Beside the first source of a session; its options are a struct perf_options. */

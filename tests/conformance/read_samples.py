@@ -18,7 +18,8 @@ TYPES = {1: ("samples/count", "cpu/nanoseconds"), 2: ("waits/count", "off_cpu/na
          10: ("held/count", "held_delay/nanoseconds"),
          11: ("inuse_objects/count", "inuse_space/bytes"),
          12: ("temporary_objects/count", "temporary_space/bytes"),
-         13: ("peak_objects/count", "peak_space/bytes")}
+         13: ("peak_objects/count", "peak_space/bytes"),
+         14: ("condition_waits/count", "condition_delay/nanoseconds")}
 
 
 def varint(data, at):
@@ -207,7 +208,7 @@ class Callgrind:
 
     EVENTS = ["", "Cpu_ns", "OffCpu_ns", "Alloc_bytes", "Free_bytes", "Lock_ns", "Faults",
               "Preempted_ns", "Wake_ns", "Depth_bytes", "Holder_ns",
-              "Live_bytes", "Temporary_bytes", "Peak_bytes"]
+              "Live_bytes", "Temporary_bytes", "Peak_bytes", "Condition_ns"]
 
     def __init__(self, truth, directory):
         self.truth = truth
@@ -342,9 +343,10 @@ class Firefox:
 
 class Speedscope:
     KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted",
-             "wake", "depth", "holder", "live", "temporary", "peak"]
+             "wake", "depth", "holder", "live", "temporary", "peak", "condition"]
     UNITS = ["", "nanoseconds", "nanoseconds", "bytes", "bytes", "nanoseconds", "none",
-             "nanoseconds", "nanoseconds", "bytes", "nanoseconds", "bytes", "bytes", "bytes"]
+             "nanoseconds", "nanoseconds", "bytes", "nanoseconds", "bytes", "bytes", "bytes",
+             "nanoseconds"]
 
     def __init__(self, truth, directory):
         self.truth = truth

@@ -24,6 +24,10 @@ struct key {
 static struct key *keys;
 static size_t present, room;
 static uint64_t foreign, wrong;
+static uint64_t types[ORIEL_REC_MAX + 1];
+/* What every process's samples say that it allocated and gave back. */
+enum { PROCESSES = 64 };
+static uint64_t allocated[PROCESSES], freed[PROCESSES];
 
 static bool is_tick(const struct model_record *r)
 {
@@ -40,6 +44,14 @@ static void take(const struct model_catalog *catalog, const struct model_record 
 {
     struct model_values it;
     struct model_value v[3];
+    if (r->type <= ORIEL_REC_MAX)
+        types[r->type]++;
+    if (r->type == ORIEL_REC_SAMPLE && r->thread && r->thread->process < PROCESSES) {
+        if (r->flags == ORIEL_SAMPLE_ALLOC)
+            allocated[r->thread->process] += r->raw[3];
+        if (r->flags == ORIEL_SAMPLE_FREE)
+            freed[r->thread->process] += r->raw[3];
+    }
     if (!is_tick(r))
         return;
     model_values_begin(&it, r);
@@ -124,6 +136,13 @@ int main(int argc, char **argv)
            damage.unwritten_seen, pids, catalog.thread_count, damage.truncated ? "true" : "false");
     for (int c = 0; c < ORIEL_LOST_CAUSES; c++)
         printf("%s%" PRIu64, c ? "," : "", lost[c]);
+    printf("],\"begins\":%" PRIu64 ",\"ends\":%" PRIu64 ",\"samples\":%" PRIu64
+           ",\"plots\":%" PRIu64 ",\"heaps\":[",
+           types[ORIEL_REC_BEGIN], types[ORIEL_REC_END], types[ORIEL_REC_SAMPLE],
+           types[ORIEL_REC_PLOT]);
+    for (uint32_t i = 0; i < catalog.process_count && i < PROCESSES; i++)
+        printf("%s{\"pid\":%d,\"bytes\":%" PRIu64 ",\"freed_bytes\":%" PRIu64 "}", i ? "," : "",
+               (int)catalog.processes[i]->pid, allocated[i], freed[i]);
     printf("]}\n");
     model_catalog_done(&catalog);
     free(keys);

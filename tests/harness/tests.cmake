@@ -12,6 +12,17 @@ foreach(name check tally)
   add_executable(harness_${name} ${dir}/${name}.c)
   target_link_libraries(harness_${name} PRIVATE oriel_all)
 endforeach()
+# Strangers to Oriel; the second tells its calls.
+foreach(name busy busy_calls small small_calls)
+  string(REPLACE "_calls" "" source ${name})
+  add_executable(harness_${name} ${dir}/${source}.c)
+  target_compile_options(harness_${name} PRIVATE -O2 -g)
+  target_link_libraries(harness_${name} PRIVATE Threads::Threads dl)
+  set_target_properties(harness_${name} PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
+endforeach()
+target_compile_options(harness_busy_calls PRIVATE -finstrument-functions)
+target_compile_options(harness_small_calls PRIVATE -finstrument-functions)
 foreach(name ${programs} check tally)
   set_target_properties(harness_${name} PROPERTIES OUTPUT_NAME ${name}
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/harness)
@@ -53,6 +64,11 @@ foreach(name attach disk_full crash exits copies stopped memory)
   set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)
 endforeach()
+if(TARGET oriel-alloc AND TARGET oriel-lock AND TARGET oriel-cpu AND TARGET oriel-calls)
+  add_test(NAME harness.hooks COMMAND python3 ${dir}/hooks.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(harness.hooks PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON
+    SKIP_RETURN_CODE 77)
+endif()
 foreach(name forks signals churn purity)
   add_test(NAME harness.${name} COMMAND python3 ${dir}/programs.py ${CMAKE_BINARY_DIR} ${name})
   set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON

@@ -107,7 +107,8 @@ enum oriel_sample_kind {
     ORIEL_SAMPLE_LIVE = 11,      /* bytes that were still there at the end. Made by the pipe */
     ORIEL_SAMPLE_TEMPORARY = 12, /* bytes given back before anything else was allocated */
     ORIEL_SAMPLE_PEAK = 13,      /* bytes that were there when most was */
-    ORIEL_SAMPLE_KINDS = 14
+    ORIEL_SAMPLE_CONDITION = 14, /* ns waited for a condition or a barrier; extra: its address */
+    ORIEL_SAMPLE_KINDS = 15
 };
 
 /* extra of ALLOC, FREE, TEMPORARY and PEAK: a sum of what a stack did since it was

@@ -57,6 +57,7 @@ static const struct {
     [ORIEL_SAMPLE_LIVE] = {"Live_bytes", "bytes in use at the end"},
     [ORIEL_SAMPLE_TEMPORARY] = {"Temporary_bytes", "bytes given back at once"},
     [ORIEL_SAMPLE_PEAK] = {"Peak_bytes", "bytes when most was in use"},
+    [ORIEL_SAMPLE_CONDITION] = {"Condition_ns", "waiting for conditions, ns"},
 };
 _Static_assert(sizeof events / sizeof *events == ORIEL_SAMPLE_KINDS, "an event for each kind");
 

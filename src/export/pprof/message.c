@@ -34,6 +34,7 @@ static const struct value_type values[ORIEL_SAMPLE_KINDS][2] = {
     [ORIEL_SAMPLE_LIVE] = {{"inuse_objects", "count"}, {"inuse_space", "bytes"}},
     [ORIEL_SAMPLE_TEMPORARY] = {{"temporary_objects", "count"}, {"temporary_space", "bytes"}},
     [ORIEL_SAMPLE_PEAK] = {{"peak_objects", "count"}, {"peak_space", "bytes"}},
+    [ORIEL_SAMPLE_CONDITION] = {{"condition_waits", "count"}, {"condition_delay", "nanoseconds"}},
 };
 
 struct function {

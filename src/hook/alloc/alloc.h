@@ -43,6 +43,8 @@ extern bool alloc_sizes_inline;
 /* From static memory, or NULL. */
 bool alloc_is_early(const void *p);
 size_t alloc_early_size(const void *p);
+/* A function of the C library behind one of ours, NULL: there is none. */
+void *alloc_look_up(const char *name);
 /* Is our malloc the one that the program calls? */
 bool alloc_is_first(void);
 
@@ -65,10 +67,29 @@ struct alloc_thread {
     uint64_t random;         /* 0: no gap was drawn yet */
     uint32_t inside;         /* our own code runs: it counts nothing */
     uint32_t used;           /* atomic: slot taken */
+    bool shared;             /* of all threads that found no slot: `inside` for ever */
+    uint32_t asking;         /* the program asks where its stack lies: we may not */
     void *last;              /* exact: what it allocated last; NULL: that is gone */
     struct hook_stack stack; /* here, because stacks of coroutines are small */
 };
 extern __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exec")));
+
+/* Counters have one writer, who need not lock, and readers at any time. */
+static inline void alloc_count(uint64_t *sum, uint64_t n)
+{
+    __atomic_store_n(sum, __atomic_load_n(sum, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+/* Around code of ours that may allocate. */
+static inline void alloc_enter(struct alloc_thread *t)
+{
+    if (!t->shared)
+        t->inside++;
+}
+static inline void alloc_leave(struct alloc_thread *t)
+{
+    if (!t->shared)
+        t->inside--;
+}
 
 /* This thread's counters; never NULL, but shared once threads outnumber slots. */
 struct alloc_thread *alloc_thread_new(void);
@@ -77,6 +98,18 @@ static inline struct alloc_thread *alloc_thread_here(void)
     struct alloc_thread *t = alloc_thread;
     return __builtin_expect(t != NULL, 1) ? t : alloc_thread_new();
 }
+/* Before a walk: where this thread's stack lies. The C library holds a lock of the
+ * thread's while it tells a program so, and allocates meanwhile. */
+static inline void alloc_learn_stack(const struct alloc_thread *t)
+{
+    if (!t->asking)
+        hook_stacks_thread();
+}
+/* What came or goes in a thread that has no counters of its own, or in our own code. */
+void alloc_aside_new(struct alloc_thread *t, void *p, size_t bytes);
+void alloc_aside_gone(struct alloc_thread *t, void *p, size_t bytes);
+/* How many have a slot, or had one at a time. */
+uint32_t alloc_threads_slots(void);
 void alloc_threads_open(void);
 void alloc_threads_forked(void);
 /* One thread had allocated anything, so nobody else can be inside the loader. */
@@ -113,6 +146,8 @@ struct alloc_block {
 bool alloc_exact_open(void); /* false: no memory */
 void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
                      const struct unwind_caller *caller);
+/* Without a stack. */
+void alloc_exact_unknown(void *p, size_t bytes);
 bool alloc_exact_take(void *p, struct alloc_block *out);
 void alloc_exact_back(void *p, const struct alloc_block *b);
 void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b);
@@ -139,10 +174,13 @@ struct alloc_known {
 void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,
                     const struct unwind_caller *caller);
 void alloc_slow_gone(struct alloc_thread *t, void *p);
+/* Of a thread without counters of its own: no stack, no sample. */
+void alloc_slow_unknown(void *p, size_t bytes);
 /* realloc, in three steps: take, then back or went. */
 void alloc_slow_take(struct alloc_thread *t, void *p, struct alloc_known *out);
 void alloc_slow_back(void *p, const struct alloc_known *known);
-void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known);
+void alloc_slow_went(struct alloc_thread *t, void *p, size_t bytes,
+                     const struct alloc_known *known);
 
 /* Frees of these must be looked at: live samples by a hash of their address. */
 enum { ALLOC_FILTER_BITS = 15 };
@@ -151,6 +189,10 @@ static inline uint32_t alloc_filter_of(const void *p)
 {
     return (uint32_t)(((uint64_t)(uintptr_t)p >> 4) * UINT64_C(0x9e3779b97f4a7c15) >>
                       (64 - ALLOC_FILTER_BITS));
+}
+static inline bool alloc_filter_has(const void *p)
+{
+    return __atomic_load_n(&alloc_filter[alloc_filter_of(p)], __ATOMIC_RELAXED) != 0;
 }
 
 #endif

@@ -3,22 +3,29 @@
  * Blocks by address, in shards that grow by themselves. A block is one word, its
  * address and its stack: what is written for every allocation is mostly a miss of the
  * cache, and the table of a large heap is large. A shard is held for a
- * few instructions, or while it grows; whoever cannot have it soon goes without,
- * which is counted by nobody but shows as a block that never ends.
+ * few instructions, or while it grows. Whoever holds it may have lost its CPU, so others
+ * sleep; but not for ever: it may be stopped by the program, which then waits for them.
+ * Who goes without leaves a block that never ends, or one that is not known.
  */
 #include <assert.h>
+#include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/os.h"
 #include "hook/alloc/alloc.h"
 
-enum { SHARDS = 64, SLOTS_FIRST = 1024, SPINS = 1 << 14, YIELD_EVERY = 64 };
+enum { SHARDS = 64, SLOTS_FIRST = 1024, SPINS = 256, NAPS = 1000, NAP_NS = 100000 };
 
 /* The block's address without the zeros below and the stack in their place; 0: free. */
 typedef uint64_t slot;
 enum { ALIGN_BITS = 3, BLOCK_BITS = 64 - ALLOC_STACK_BITS + ALIGN_BITS };
 struct shard {
     _Alignas(64) uint32_t held; /* atomic */
+    uint32_t stuck;             /* atomic: who waited in vain said so; until it is released */
     uint32_t count, room;
     slot *slots;
 };
@@ -29,23 +36,42 @@ static uint64_t hash_of(uintptr_t block)
     return (uint64_t)(block >> 4) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+static bool try_hold(struct shard *s)
+{
+    uint32_t no = 0;
+    return __atomic_compare_exchange_n(&s->held, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* Nobody wakes us; unlike nanosleep it is no point of cancellation, which malloc has not. */
+static void nap(struct shard *s)
+{
+    const struct timespec t = {0, NAP_NS};
+    int kept = errno;
+    (void)syscall(SYS_futex, &s->held, FUTEX_WAIT_PRIVATE, 1, &t, NULL, 0);
+    errno = kept;
+}
+
+/* 0.1 s and a little at most, once for as long as somebody else holds it. */
 static struct shard *hold(uint64_t hash)
 {
     struct shard *s = &shards[hash >> 58];
-    for (int i = 0; i < SPINS; i++) {
-        uint32_t no = 0;
-        if (__atomic_compare_exchange_n(&s->held, &no, 1, false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
+    for (int i = 0; i < SPINS; i++)
+        if (try_hold(s))
             return s;
-        if (i % YIELD_EVERY == YIELD_EVERY - 1)
-            os_yield();
+    for (int i = 0; i < NAPS && !__atomic_load_n(&s->stuck, __ATOMIC_RELAXED); i++) {
+        nap(s);
+        if (try_hold(s))
+            return s;
     }
+    __atomic_store_n(&s->stuck, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 _Static_assert(SHARDS == 1 << (64 - 58), "a shard for each of the upper bits");
 
 static void release(struct shard *s)
 {
+    if (__atomic_load_n(&s->stuck, __ATOMIC_RELAXED))
+        __atomic_store_n(&s->stuck, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&s->held, 0, __ATOMIC_RELEASE);
 }
 
@@ -86,8 +112,9 @@ static bool grow(struct shard *s)
     }
     if (s->slots)
         os_unmap(s->slots, s->room * sizeof *s->slots);
-    s->slots = more.slots;
-    s->room = more.room;
+    /* Pairs with nothing: alloc_blocks_soon only guesses. */
+    __atomic_store_n(&s->slots, more.slots, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->room, more.room, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -97,7 +124,9 @@ void alloc_blocks_soon(const void *p)
 {
     uint64_t hash = hash_of((uintptr_t)p);
     const struct shard *s = &shards[hash >> 58];
-    __builtin_prefetch(s->slots + home_of(hash, s), 1);
+    uintptr_t slots = (uintptr_t)__atomic_load_n(&s->slots, __ATOMIC_RELAXED);
+    uint32_t mask = __atomic_load_n(&s->room, __ATOMIC_RELAXED) - 1;
+    __builtin_prefetch((const void *)(slots + ((uint32_t)(hash >> 26) & mask) * sizeof(slot)), 1);
 }
 
 bool alloc_blocks_put(const void *p, uint32_t stack)

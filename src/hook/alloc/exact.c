@@ -38,7 +38,7 @@ struct stack {
 static struct stack *stacks; /* STACKS of them, and ... */
 static uint64_t *pcs;        /* ... their addresses, one behind the other */
 static uint64_t pcs_used;    /* atomic; words */
-static uint32_t *order;      /* slots in use, in the order they came */
+static uint32_t *order;      /* atomic; slots in use + 1, in the order they came */
 static uint32_t order_count; /* atomic */
 static uint64_t live, peak, noted_peak, next_tell_ns; /* atomic */
 static uint32_t telling, noting;                      /* atomic */
@@ -88,7 +88,8 @@ static void fill(struct stack *at, const struct hook_stack *s)
     at->depth = n;
     at->end = s->result.end;
     __atomic_store_n(&at->pcs, pcs + where, __ATOMIC_RELEASE);
-    order[__atomic_fetch_add(&order_count, 1, __ATOMIC_ACQ_REL)] = (uint32_t)(at - stacks) + 1;
+    uint32_t place = __atomic_fetch_add(&order_count, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&order[place], (uint32_t)(at - stacks) + 1, __ATOMIC_RELEASE);
 }
 
 /* Its slot; the last one stands for all that find none. */
@@ -117,6 +118,25 @@ static uint32_t stacks_in_use(void)
     return n < STACKS ? n : STACKS;
 }
 
+/* The i-th of them; NULL: its number is being written. */
+static struct stack *stack_at(uint32_t i)
+{
+    uint32_t slot = __atomic_load_n(&order[i], __ATOMIC_ACQUIRE);
+    return slot ? &stacks[slot - 1] : NULL;
+}
+
+static struct sum read_sum(const struct sum *s)
+{
+    return (struct sum){__atomic_load_n(&s->count, __ATOMIC_RELAXED),
+                        __atomic_load_n(&s->bytes, __ATOMIC_RELAXED)};
+}
+
+static void write_sum(struct sum *s, uint64_t count, uint64_t bytes)
+{
+    __atomic_store_n(&s->count, count, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->bytes, bytes, __ATOMIC_RELAXED);
+}
+
 /* Others count on meanwhile: what went may be read later than what came. */
 static uint64_t left(uint64_t came, uint64_t went)
 {
@@ -129,13 +149,13 @@ static void note_peak(uint64_t now)
     if (!__atomic_compare_exchange_n(&noting, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return;
     for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
-        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        struct stack *s = stack_at(i);
         if (!s)
             continue;
-        s->peak =
-            (struct sum){left(s->came.count, s->went.count), left(s->came.bytes, s->went.bytes)};
+        struct sum came = read_sum(&s->came), went = read_sum(&s->went);
+        write_sum(&s->peak, left(came.count, went.count), left(came.bytes, went.bytes));
     }
-    noted_peak = now;
+    __atomic_store_n(&noted_peak, now, __ATOMIC_RELAXED);
     __atomic_store_n(&noting, 0, __ATOMIC_RELEASE);
 }
 
@@ -146,7 +166,8 @@ static void grew(uint64_t bytes)
     while (most < now && !__atomic_compare_exchange_n(&peak, &most, now, false, __ATOMIC_RELAXED,
                                                       __ATOMIC_RELAXED))
         ;
-    if (now > noted_peak + noted_peak / PEAK_SHARE + PEAK_LEAST)
+    uint64_t noted = __atomic_load_n(&noted_peak, __ATOMIC_RELAXED);
+    if (now > noted + noted / PEAK_SHARE + PEAK_LEAST)
         note_peak(now);
 }
 
@@ -161,18 +182,17 @@ uint64_t alloc_exact_peak(void)
 static bool tell_sum(const struct stack *s, uint8_t kind, const struct sum *now, struct sum *told,
                      struct hook_stack *room)
 {
-    uint64_t count = __atomic_load_n(&now->count, __ATOMIC_RELAXED);
-    uint64_t bytes = __atomic_load_n(&now->bytes, __ATOMIC_RELAXED);
-    const struct hook_sample sample = {kind, bytes - told->bytes, count - told->count,
+    const struct sum all = read_sum(now);
+    const struct hook_sample sample = {kind, all.bytes - told->bytes, all.count - told->count,
                                        ORIEL_HEAP_SUM};
-    if (count == told->count)
+    if (all.count == told->count)
         return true;
     room->result = (struct unwind_result){.count = s->depth, .end = (enum unwind_end)s->end};
     room->caller = true;
     memcpy(room->pcs, s->pcs, s->depth * sizeof *pcs);
     if (!hook_stacks_sample(&sample, room))
         return false;
-    *told = (struct sum){count, bytes};
+    *told = all;
     return true;
 }
 
@@ -187,16 +207,29 @@ static bool tell_stack(struct stack *s, bool end, struct hook_stack *room)
            (!end || tell_sum(s, ORIEL_SAMPLE_PEAK, &s->peak, &no_peak, room));
 }
 
+/* One teller at a time. The last one waits for another, who may have begun just now. */
+static bool begin_telling(uint64_t deadline)
+{
+    uint32_t no = 0;
+    while (
+        !__atomic_compare_exchange_n(&telling, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (deadline == 0 || clock_mono_ns() >= deadline)
+            return false;
+        os_yield();
+        no = 0;
+    }
+    return true;
+}
+
 /* At the end a full ring is waited for, for a fraction of a second in all. */
 void alloc_exact_tell(bool end)
 {
     static struct hook_stack room;
-    uint32_t no = 0;
     uint64_t deadline = end ? clock_mono_ns() + LAST_NS : 0;
-    if (!__atomic_compare_exchange_n(&telling, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (!begin_telling(deadline))
         return;
     for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
-        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        struct stack *s = stack_at(i);
         bool told = !s || tell_stack(s, end, &room);
         while (!told && clock_mono_ns() < deadline) {
             os_yield();
@@ -225,10 +258,10 @@ void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
                      const struct unwind_caller *caller)
 {
     int kept = errno;
-    t->inside++;
+    alloc_enter(t);
     t->left = 0;
     alloc_blocks_soon(p);
-    hook_stacks_thread();
+    alloc_learn_stack(t);
     hook_stacks_below(&t->stack, caller);
     if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
         hook_stacks_below(&t->stack, caller);
@@ -238,8 +271,15 @@ void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
     grew(bytes);
     t->last = p;
     look_at_clock(t);
-    t->inside--;
+    alloc_leave(t);
     errno = kept;
+}
+
+void alloc_exact_unknown(void *p, size_t bytes)
+{
+    add(&stacks[STACKS - 1].came, bytes);
+    (void)alloc_blocks_put(p, STACKS - 1);
+    grew(bytes);
 }
 
 bool alloc_exact_take(void *p, struct alloc_block *out)
@@ -258,6 +298,8 @@ void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block 
     struct stack *s = &stacks[b->stack];
     add(&s->went, b->bytes);
     __atomic_fetch_sub(&live, b->bytes, __ATOMIC_RELAXED);
+    if (t->shared)
+        return;
     if (t->last == p)
         add(&s->temporary, b->bytes);
     t->last = NULL;
@@ -267,7 +309,7 @@ void alloc_exact_forked(void)
 {
     alloc_blocks_forked();
     for (uint32_t i = 0, n = stacks_in_use(); i < n; i++) {
-        struct stack *s = order[i] ? &stacks[order[i] - 1] : NULL;
+        struct stack *s = stack_at(i);
         if (!s)
             continue;
         s->came = s->went = s->temporary = s->peak = (struct sum){0, 0};

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,10 +20,12 @@ static inline void came(void *p, const struct unwind_caller *caller)
 {
     struct alloc_thread *t = alloc_thread_here();
     size_t n = alloc_size_of(p);
-    if (__builtin_expect(t->inside, 0))
+    if (__builtin_expect(t->inside, 0)) {
+        alloc_aside_new(t, p, n);
         return;
-    t->heap.allocations++;
-    t->heap.bytes += n;
+    }
+    alloc_count(&t->heap.allocations, 1);
+    alloc_count(&t->heap.bytes, n);
     t->left -= (int64_t)n;
     if (__builtin_expect(t->left < 0, 0))
         alloc_slow_new(t, p, n, caller);
@@ -31,11 +34,14 @@ static inline void came(void *p, const struct unwind_caller *caller)
 static inline void goes(void *p)
 {
     struct alloc_thread *t = alloc_thread_here();
-    if (__builtin_expect(t->inside, 0))
+    size_t n = alloc_size_of(p);
+    if (__builtin_expect(t->inside, 0)) {
+        alloc_aside_gone(t, p, n);
         return;
-    t->heap.frees++;
-    t->heap.freed_bytes += alloc_size_of(p);
-    if (__builtin_expect(alloc_filter[alloc_filter_of(p)], 0))
+    }
+    alloc_count(&t->heap.frees, 1);
+    alloc_count(&t->heap.freed_bytes, n);
+    if (__builtin_expect(alloc_filter_has(p), 0))
         alloc_slow_gone(t, p);
 }
 
@@ -80,19 +86,16 @@ static void *resize(void *p, size_t size, const struct unwind_caller *caller)
     struct alloc_thread *t = alloc_thread_here();
     struct alloc_known known = {0};
     size_t before = alloc_size_of(p);
-    bool counted = !t->inside;
-    if (counted && __builtin_expect(alloc_filter[alloc_filter_of(p)], 0))
+    bool counted = t->shared || !t->inside;
+    if (counted && __builtin_expect(alloc_filter_has(p), 0))
         alloc_slow_take(t, p, &known);
     void *new = alloc_next.realloc(p, size);
     if (!new &&size) { /* it stays */
         alloc_slow_back(p, &known);
         return NULL;
     }
-    if (counted) {
-        t->heap.frees++;
-        t->heap.freed_bytes += before;
-        alloc_slow_went(t, p, &known);
-    }
+    if (counted)
+        alloc_slow_went(t, p, before, &known);
     if (new)
         came(new, caller);
     return new;
@@ -174,4 +177,22 @@ EXPORT size_t malloc_usable_size(void *p)
     if (!p)
         return 0;
     return alloc_is_early(p) ? alloc_early_size(p) : alloc_next.usable(p);
+}
+
+/* The one function that allocates while it holds a lock which a walk needs as well. */
+EXPORT int pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
+{
+    static int (*real)(pthread_t, pthread_attr_t *); /* atomic */
+    int (*fn)(pthread_t, pthread_attr_t *) = __atomic_load_n(&real, __ATOMIC_RELAXED);
+    struct alloc_thread *t = alloc_thread_here();
+    if (!fn) {
+        fn = (int (*)(pthread_t, pthread_attr_t *))(uintptr_t)alloc_look_up("pthread_getattr_np");
+        __atomic_store_n(&real, fn, __ATOMIC_RELAXED);
+    }
+    if (!fn)
+        return ENOSYS;
+    t->asking++;
+    int rc = fn(thread, attr);
+    t->asking--;
+    return rc;
 }

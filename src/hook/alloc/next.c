@@ -148,7 +148,7 @@ static bool sizes_are_inline(const struct alloc_next *next)
     return same;
 }
 
-static void *look_up(const char *name)
+void *alloc_look_up(const char *name)
 {
     return dlsym(RTLD_NEXT, name);
 }
@@ -161,13 +161,14 @@ static void find(void)
     int kept = errno;
     if (!__atomic_compare_exchange_n(&state, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return;
-    found.malloc = (void *(*)(size_t))(uintptr_t)look_up("malloc");
-    found.free = (void (*)(void *))(uintptr_t)look_up("free");
-    found.calloc = (void *(*)(size_t, size_t))(uintptr_t)look_up("calloc");
-    found.realloc = (void *(*)(void *, size_t))(uintptr_t)look_up("realloc");
-    found.memalign = (void *(*)(size_t, size_t))(uintptr_t)look_up("memalign");
-    found.usable = (size_t(*)(void *))(uintptr_t)look_up("malloc_usable_size");
-    standard_memalign = (int (*)(void **, size_t, size_t))(uintptr_t)look_up("posix_memalign");
+    found.malloc = (void *(*)(size_t))(uintptr_t)alloc_look_up("malloc");
+    found.free = (void (*)(void *))(uintptr_t)alloc_look_up("free");
+    found.calloc = (void *(*)(size_t, size_t))(uintptr_t)alloc_look_up("calloc");
+    found.realloc = (void *(*)(void *, size_t))(uintptr_t)alloc_look_up("realloc");
+    found.memalign = (void *(*)(size_t, size_t))(uintptr_t)alloc_look_up("memalign");
+    found.usable = (size_t(*)(void *))(uintptr_t)alloc_look_up("malloc_usable_size");
+    standard_memalign =
+        (int (*)(void **, size_t, size_t))(uintptr_t)alloc_look_up("posix_memalign");
     if (!found.memalign)
         found.memalign = memalign_by_standard;
     if (!found.usable)

@@ -12,7 +12,7 @@
 #include "base/os.h"
 #include "hook/alloc/alloc.h"
 
-enum { LIVE_BITS = 16, LIVE_SLOTS = 1 << LIVE_BITS, PROBES = 64 };
+enum { LIVE_BITS = 16, LIVE_SLOTS = 1 << LIVE_BITS, PROBES = 64, LOOK_AT = 16 };
 #define TOMB ((uintptr_t)1)
 #define BUSY ((uintptr_t)2)
 
@@ -23,6 +23,7 @@ struct live {
 static struct live live[LIVE_SLOTS];
 uint8_t alloc_filter[1 << ALLOC_FILTER_BITS];
 static double mean_bytes;
+static uint32_t looks; /* atomic */
 
 /* ---- chance ---- */
 
@@ -137,19 +138,22 @@ static void sample(struct alloc_thread *t, void *p, size_t bytes,
                                     round_fairly(t, 1 / chance)};
     bool kept = remember((uintptr_t)p, s.bytes, s.count);
     const struct hook_sample out = {ORIEL_SAMPLE_ALLOC, s.bytes, s.count, kept ? (uintptr_t)p : 0};
-    hook_stacks_thread();
+    alloc_learn_stack(t);
     hook_stacks_below(&t->stack, caller);
     if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
         hook_stacks_below(&t->stack, caller);
     hook_stacks_sample(&out, &t->stack);
-    alloc_look_at_live();
+    /* The more threads there are to look at, the more seldom. */
+    if (__atomic_fetch_add(&looks, 1, __ATOMIC_RELAXED) % (1 + alloc_threads_slots() / LOOK_AT) ==
+        0)
+        alloc_look_at_live();
 }
 
 void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes,
                        const struct unwind_caller *caller)
 {
     int kept = errno;
-    t->inside++;
+    alloc_enter(t);
     if (t->random == 0) { /* a new thread: only now it gets its first gap */
         if (os_random(&t->random, sizeof t->random) != 0)
             t->random = clock_mono_ns() ^ (uintptr_t)t << 20;
@@ -160,7 +164,7 @@ void alloc_sampled_new(struct alloc_thread *t, void *p, size_t bytes,
         t->left = gap(t);
         sample(t, p, bytes, caller);
     }
-    t->inside--;
+    alloc_leave(t);
     errno = kept;
 }
 
@@ -168,9 +172,9 @@ void alloc_sampled_gone(struct alloc_thread *t, void *p, const struct alloc_samp
 {
     int kept = errno;
     const struct hook_sample out = {ORIEL_SAMPLE_FREE, s->bytes, s->count, (uintptr_t)p};
-    t->inside++;
+    alloc_enter(t);
     hook_stacks_sample(&out, NULL);
-    t->inside--;
+    alloc_leave(t);
     errno = kept;
 }
 

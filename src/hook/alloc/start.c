@@ -25,7 +25,8 @@ static uint32_t state; /* atomic */
 __attribute__((visibility("default"))) struct oriel_heap *oriel_heap_here(void);
 struct oriel_heap *oriel_heap_here(void)
 {
-    return &alloc_thread_here()->heap;
+    struct alloc_thread *t = alloc_thread_here();
+    return t->shared ? NULL : &t->heap; /* sums of many threads are no span's */
 }
 
 /* ---- the slow ways ---- */
@@ -33,9 +34,10 @@ struct oriel_heap *oriel_heap_here(void)
 __attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,
                                               const struct unwind_caller *caller)
 {
-    if (state == SAMPLED)
+    uint32_t now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+    if (now == SAMPLED)
         alloc_sampled_new(t, p, bytes, caller);
-    else if (state == EXACT)
+    else if (now == EXACT)
         alloc_exact_new(t, p, bytes, caller);
     else
         alloc_thread_restart(t);
@@ -46,8 +48,9 @@ __attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, s
 void alloc_slow_take(struct alloc_thread *t, void *p, struct alloc_known *out)
 {
     struct alloc_sampled sampled;
-    out->any = state == EXACT && alloc_exact_take(p, &out->block);
-    if (state == SAMPLED && alloc_sampled_take(p, &sampled))
+    uint32_t now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+    out->any = now == EXACT && alloc_exact_take(p, &out->block);
+    if (now == SAMPLED && alloc_sampled_take(p, &sampled))
         alloc_sampled_gone(t, p, &sampled);
 }
 
@@ -57,11 +60,23 @@ void alloc_slow_back(void *p, const struct alloc_known *known)
         alloc_exact_back(p, &known->block);
 }
 
-void alloc_slow_went(struct alloc_thread *t, void *p, const struct alloc_known *known)
+void alloc_slow_went(struct alloc_thread *t, void *p, size_t bytes, const struct alloc_known *known)
 {
-    t->last = NULL; /* it goes on as another */
+    if (t->shared) {
+        alloc_aside_gone(t, NULL, bytes);
+    } else {
+        alloc_count(&t->heap.frees, 1);
+        alloc_count(&t->heap.freed_bytes, bytes);
+        t->last = NULL; /* it goes on as another */
+    }
     if (known->any)
         alloc_exact_gone(t, p, &known->block);
+}
+
+void alloc_slow_unknown(void *p, size_t bytes)
+{
+    if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == EXACT)
+        alloc_exact_unknown(p, bytes);
 }
 
 __attribute__((noinline)) void alloc_slow_gone(struct alloc_thread *t, void *p)
@@ -74,7 +89,7 @@ __attribute__((noinline)) void alloc_slow_gone(struct alloc_thread *t, void *p)
 
 void alloc_thread_restart(struct alloc_thread *t)
 {
-    t->left = state == COUNTING ? INT64_MAX : 0;
+    t->left = __atomic_load_n(&state, __ATOMIC_ACQUIRE) == COUNTING ? INT64_MAX : 0;
     t->last = NULL;
 }
 
@@ -107,7 +122,7 @@ __attribute__((destructor)) static void finish(void)
     if (!rec_is_on())
         return;
     struct alloc_thread *t = alloc_thread_here();
-    t->inside++;
+    alloc_enter(t);
     alloc_look_at_live();
     rec_heap_tell();
     if (state == EXACT) {
@@ -118,7 +133,7 @@ __attribute__((destructor)) static void finish(void)
     ORIEL_EVENT("heap.end", "allocations", h.allocations, "bytes", h.bytes, "frees", h.frees,
                 "freed_bytes", h.freed_bytes, "live_bytes", live_bytes(&h), "peak_bytes",
                 __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED));
-    t->inside--;
+    alloc_leave(t);
     errno = kept;
 }
 
@@ -161,7 +176,7 @@ __attribute__((constructor)) static void begin(void)
     const char *ring = getauxval(AT_SECURE) ? NULL : getenv("ORIEL_RING");
     int kept = errno;
     struct alloc_thread *t = alloc_thread_here();
-    t->inside++;
+    alloc_enter(t);
     if (ring && *ring && !rec_is_on())
         (void)oriel_attach(ring);
     if (mode)
@@ -171,6 +186,6 @@ __attribute__((constructor)) static void begin(void)
     if (rec_is_on() && !alloc_is_first())
         ORIEL_EVENT_AT(ORIEL_LEVEL_WARN, "heap.hidden", "why",
                        "the program brings its own malloc: its allocations are not seen");
-    t->inside--;
+    alloc_leave(t);
     errno = kept;
 }

@@ -18,19 +18,35 @@ __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exe
 static __thread int exits __attribute__((tls_model("initial-exec")));
 
 static struct alloc_thread slots[THREADS_MAX];
-static struct alloc_thread crowd; /* for threads beyond that */
-static struct oriel_heap ended;   /* atomic; sums of those that are over */
-static uint32_t slots_used;       /* atomic; all used ones lie below */
-static uint32_t threads_seen;     /* atomic; in this process */
+/* For threads beyond that, and in what a thread's very end still frees. Several write
+ * to it at once, so it has sums alone: no countdown, no stack. */
+static struct alloc_thread crowd = {
+    .heap.told = UINT64_MAX, .left = INT64_MAX, .inside = 1, .shared = true};
+static struct oriel_heap ended; /* atomic; sums of those that are over */
+static uint32_t slots_used;     /* atomic; all used ones lie below */
+static uint32_t threads_seen;   /* atomic; in this process */
 static pthread_key_t key;
 static bool key_usable;
 
+static void add_one(uint64_t *sum, const uint64_t *n)
+{
+    __atomic_fetch_add(sum, __atomic_load_n(n, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
 static void add(struct oriel_heap *sum, const struct oriel_heap *h)
 {
-    __atomic_fetch_add(&sum->allocations, h->allocations, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&sum->bytes, h->bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&sum->frees, h->frees, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&sum->freed_bytes, h->freed_bytes, __ATOMIC_RELAXED);
+    add_one(&sum->allocations, &h->allocations);
+    add_one(&sum->bytes, &h->bytes);
+    add_one(&sum->frees, &h->frees);
+    add_one(&sum->freed_bytes, &h->freed_bytes);
+}
+
+static void wipe(struct oriel_heap *h)
+{
+    __atomic_store_n(&h->allocations, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->bytes, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->frees, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->freed_bytes, 0, __ATOMIC_RELAXED);
 }
 
 static struct alloc_thread *take_slot(void)
@@ -53,6 +69,7 @@ static void prepare(struct alloc_thread *t)
 {
     t->heap.told = UINT64_MAX;
     t->inside = 0;
+    t->asking = 0;
     t->random = 0;
     alloc_thread_restart(t);
 }
@@ -60,11 +77,13 @@ static void prepare(struct alloc_thread *t)
 struct alloc_thread *alloc_thread_new(void)
 {
     int kept = errno;
-    struct alloc_thread *t = take_slot();
+    /* After the last of its rounds nobody would give a slot back. */
+    struct alloc_thread *t = exits < ROUNDS ? take_slot() : &crowd;
     __atomic_fetch_add(&threads_seen, 1, __ATOMIC_RELAXED);
-    prepare(t);
+    if (!t->shared)
+        prepare(t);
     alloc_thread = t;
-    if (key_usable && exits < ROUNDS)
+    if (key_usable && !t->shared)
         pthread_setspecific(key, t);
     errno = kept;
     return t;
@@ -82,11 +101,9 @@ static void thread_exit(void *slot)
         return;
     }
     alloc_thread = NULL;
-    if (t == &crowd)
-        return;
-    struct oriel_heap last = t->heap;
-    memset(&t->heap, 0, sizeof t->heap);
-    add(&ended, &last);
+    assert(!t->shared);
+    add(&ended, &t->heap);
+    wipe(&t->heap);
     __atomic_store_n(&t->used, 0, __ATOMIC_RELEASE);
 }
 
@@ -96,8 +113,32 @@ void alloc_threads_open(void)
     uint32_t used = __atomic_load_n(&slots_used, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < used; i++)
         alloc_thread_restart(&slots[i]);
-    if (key_usable && alloc_thread)
+    if (key_usable && alloc_thread && !alloc_thread->shared)
         pthread_setspecific(key, alloc_thread);
+}
+
+void alloc_aside_new(struct alloc_thread *t, void *p, size_t bytes)
+{
+    if (!t->shared)
+        return;
+    __atomic_fetch_add(&t->heap.allocations, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&t->heap.bytes, bytes, __ATOMIC_RELAXED);
+    alloc_slow_unknown(p, bytes);
+}
+
+void alloc_aside_gone(struct alloc_thread *t, void *p, size_t bytes)
+{
+    if (!t->shared)
+        return;
+    __atomic_fetch_add(&t->heap.frees, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&t->heap.freed_bytes, bytes, __ATOMIC_RELAXED);
+    if (p && alloc_filter_has(p))
+        alloc_slow_gone(t, p);
+}
+
+uint32_t alloc_threads_slots(void)
+{
+    return __atomic_load_n(&slots_used, __ATOMIC_RELAXED);
 }
 
 /* Only the thread that forked is there; it begins to count anew. */
@@ -105,13 +146,15 @@ void alloc_threads_forked(void)
 {
     struct alloc_thread *here = alloc_thread;
     for (uint32_t i = 0; i < slots_used; i++) {
-        memset(&slots[i].heap, 0, sizeof slots[i].heap);
+        wipe(&slots[i].heap);
         slots[i].used = &slots[i] == here;
     }
-    memset(&ended, 0, sizeof ended);
-    memset(&crowd.heap, 0, sizeof crowd.heap);
+    wipe(&ended);
+    wipe(&crowd.heap);
     threads_seen = 1;
-    if (here)
+    if (here && here->shared)
+        alloc_thread = NULL; /* there is room now */
+    else if (here)
         prepare(here);
 }
 

@@ -18,8 +18,6 @@
 /* Further apart than this, two places lie on two stacks (signal stacks, coroutines). */
 #define REACH (UINT64_C(8) << 20)
 
-__thread struct calls_thread calls_here __attribute__((tls_model("initial-exec")));
-
 /* Address and function beside each other: one line of the cache for each call. */
 struct slot {
     uint64_t address;
@@ -276,5 +274,5 @@ bool calls_are_quick(const struct calls_thread *t, uintptr_t slot, bool leaving)
 
 void calls_forget(struct calls_thread *t)
 {
-    t->depth = t->recorded = t->beyond = t->inside = 0;
+    t->depth = t->recorded = t->beyond = 0;
 }

@@ -31,11 +31,22 @@ struct calls_thread {
     uint32_t depth;    /* calls in `open` */
     uint32_t recorded; /* of these, with a span */
     uint32_t beyond;   /* calls deeper than `open` has room for */
-    uint32_t inside;   /* > 0: in here; what is called meanwhile is not seen */
     struct call open[CALLS_DEPTH_MAX];
 };
 
-extern __thread struct calls_thread calls_here __attribute__((tls_model("initial-exec")));
+/* ---- threads.c ---- */
+
+struct calls_here {
+    struct calls_thread *calls; /* NULL: none so far, or over */
+    uint32_t inside;            /* > 0: in here; what is called meanwhile is not seen */
+    uint32_t ends;              /* rounds of destructors so far */
+};
+extern __thread struct calls_here calls_here __attribute__((tls_model("initial-exec")));
+/* This thread's open calls, made if need be; NULL: there is no memory, or it ends. */
+struct calls_thread *calls_thread_new(void);
+void calls_threads_open(void);
+
+/* ---- calls.c ---- */
 
 /* Take the list and make a site of each function; it is in use from then on. `bias`:
  * load address minus address in the file. `words`: zeroed room for one for each function, NULL:

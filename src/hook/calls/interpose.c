@@ -27,32 +27,33 @@ EXPORT void __cyg_profile_func_exit(void *function, void *caller);
  * its hooks pass by. */
 void __cyg_profile_func_enter(void *function, void *caller)
 {
-    struct calls_thread *t = &calls_here;
-    if (t->inside)
+    if (calls_here.inside)
         return;
-    t->inside = 1;
+    calls_here.inside = 1;
     uint32_t found = calls_find(function);
-    if (found != UINT32_MAX)
+    struct calls_thread *t = calls_here.calls;
+    if (found != UINT32_MAX && (t || (t = calls_thread_new())))
         calls_enter(t, found, (uintptr_t)caller, (uintptr_t)__builtin_dwarf_cfa());
-    t->inside = 0;
+    calls_here.inside = 0;
 }
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
-    struct calls_thread *t = &calls_here;
-    if (t->inside)
+    struct calls_thread *t = calls_here.calls;
+    if (calls_here.inside || !t)
         return;
-    t->inside = 1;
+    calls_here.inside = 1;
     const uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa();
     uint32_t found = calls_leave_top(t, function, sp) ? UINT32_MAX : calls_find(function);
     if (found != UINT32_MAX)
         calls_leave(t, found, sp);
-    t->inside = 0;
+    calls_here.inside = 0;
 }
 
 static void forked(void)
 {
-    calls_forget(&calls_here);
+    if (calls_here.calls)
+        calls_forget(calls_here.calls);
 }
 
 struct program {
@@ -136,6 +137,7 @@ __attribute__((constructor)) static void begin(void)
         (void)oriel_attach(ring);
     bool same = program && os_exe_path(exe, sizeof exe) == 0 && strcmp(exe, program) == 0;
     if (same && list && *list && rec_is_on() && os_map_file(list, &n, &image) == 0) {
+        calls_threads_open();
         open_list(image, n);
         pthread_atfork(NULL, NULL, forked);
     }

@@ -94,24 +94,24 @@ static void enter(struct calls_thread *t, uint32_t function, uint64_t *slot)
 /* 1: come again by the slow way; nothing is seen until calls_done. */
 int calls_entered(uint64_t function, uint64_t *slot)
 {
-    struct calls_thread *t = &calls_here;
-    if (t->inside)
+    struct calls_thread *t = calls_here.calls;
+    if (calls_here.inside)
         return 0;
-    t->inside = 1;
-    if (function > UINT32_MAX || !calls_are_quick(t, (uintptr_t)slot, false))
+    calls_here.inside = 1;
+    if (!t || function > UINT32_MAX || !calls_are_quick(t, (uintptr_t)slot, false))
         return 1;
     enter(t, (uint32_t)function, slot);
-    t->inside = 0;
+    calls_here.inside = 0;
     return 0;
 }
 
 void calls_entered_slowly(uint64_t function, uint64_t *slot)
 {
-    struct calls_thread *t = &calls_here;
+    struct calls_thread *t = calls_thread_new();
     int kept = errno;
     if (oriel_tls.thread->clock == ORIEL_CLOCK_MARK)
         (void)oriel_abi_ticks_slow();
-    if (function <= UINT32_MAX) {
+    if (t && function <= UINT32_MAX) {
         calls_leave_at(t, (uintptr_t)slot); /* what is gone makes room */
         enter(t, (uint32_t)function, slot);
     }
@@ -120,21 +120,21 @@ void calls_entered_slowly(uint64_t function, uint64_t *slot)
 
 int calls_left(uintptr_t slot)
 {
-    struct calls_thread *t = &calls_here;
-    if (t->inside)
+    struct calls_thread *t = calls_here.calls;
+    if (calls_here.inside || !t)
         return 0;
-    t->inside = 1;
+    calls_here.inside = 1;
     if (!calls_are_quick(t, slot, true))
         return 1;
     calls_leave_at(t, slot);
-    t->inside = 0;
+    calls_here.inside = 0;
     return 0;
 }
 
 void calls_left_slowly(uintptr_t slot)
 {
     int kept = errno;
-    calls_leave_at(&calls_here, slot);
+    calls_leave_at(calls_here.calls, slot);
     errno = kept;
 }
 

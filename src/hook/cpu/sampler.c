@@ -16,10 +16,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/os.h"
 #include "hook/stacks.h"
 #include "rec/rec.h"
 
-enum { TIMERS_MAX = 4096, FROM_LAST_SIGNAL = 2 };
+enum { TIMERS_MAX = 4096, FROM_LAST_SIGNAL = 2, ALTERNATE_BYTES = 64 << 10 };
 #define SECOND_NS UINT64_C(1000000000)
 
 static uint32_t slots[TIMERS_MAX]; /* atomic; id of the timer + 1, 0 free */
@@ -30,7 +31,7 @@ static bool open_alone = true;     /* no second thread began so far */
 static __thread struct {
     uint32_t slot; /* + 1; 0: this thread has no timer */
     bool inside;
-    struct hook_stack stack;
+    void *alternate; /* a signal stack of ours; NULL: it has its own, or its thread's */
 } here __attribute__((tls_model("initial-exec")));
 
 int cpu_signal(void)
@@ -56,8 +57,11 @@ static void on_timer(int number, siginfo_t *info, void *context)
     here.inside = true;
     struct hook_sample sample = {.kind = ORIEL_SAMPLE_CPU, .count = 1};
     sample.weight = interval * (1 + (uint64_t)(info->si_overrun > 0 ? info->si_overrun : 0));
-    hook_stacks_context(&here.stack, context);
-    (void)hook_stacks_sample(&sample, &here.stack);
+    struct hook_stack *stack = hook_stacks_borrow();
+    if (stack)
+        hook_stacks_context(stack, context);
+    (void)hook_stacks_sample(&sample, stack);
+    hook_stacks_return(stack);
     here.inside = false;
     errno = kept;
 }
@@ -131,6 +135,9 @@ void cpu_thread_begin(void)
     if (interval_ns()) {
         hook_stacks_refresh(); /* outside of the handler is the moment for it */
         hook_stacks_thread();
+        /* What the kernel stores for a handler may be more than a small stack has left. */
+        if (!here.alternate)
+            (void)os_signal_stack(ALTERNATE_BYTES, &here.alternate);
         arm();
     }
     errno = kept;
@@ -143,6 +150,8 @@ void cpu_thread_end(void)
     here.slot = 0; /* from here on the handler does nothing */
     if (slot)
         drop_slot(slot - 1);
+    if (here.alternate && os_signal_stack_drop(here.alternate, ALTERNATE_BYTES) != -EPERM)
+        here.alternate = NULL;
     errno = kept;
 }
 

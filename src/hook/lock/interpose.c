@@ -54,6 +54,10 @@ enum function {
     COND_CLOCK,
     SEM_WAIT,
     SEM_TIMED,
+    SEM_CLOCK,
+    RW_CLOCK_READ,
+    RW_CLOCK_WRITE,
+    BARRIER,
     FUNCTIONS
 };
 static const char *const names[FUNCTIONS] = {"pthread_mutex_lock",
@@ -71,10 +75,24 @@ static const char *const names[FUNCTIONS] = {"pthread_mutex_lock",
                                              "pthread_cond_timedwait",
                                              "pthread_cond_clockwait",
                                              "sem_wait",
-                                             "sem_timedwait"};
+                                             "sem_timedwait",
+                                             "sem_clockwait",
+                                             "pthread_rwlock_clockrdlock",
+                                             "pthread_rwlock_clockwrlock",
+                                             "pthread_barrier_wait"};
 static void *found[FUNCTIONS]; /* atomic */
 
-/* Conditions have had an older form, which dlsym would give. */
+/* Conditions have had an older form, which dlsym may give: of the library that it finds,
+ * the newer one. That is the C library, or another in front of it. */
+static void *find_condition(const char *name)
+{
+    Dl_info first, versioned;
+    void *p = dlsym(RTLD_NEXT, name), *newer = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+    bool same = p && newer && dladdr(p, &first) && dladdr(newer, &versioned) &&
+                first.dli_fbase == versioned.dli_fbase;
+    return same || !p ? newer : p;
+}
+
 static void *find(enum function f)
 {
     void *p = __atomic_load_n(&found[f], __ATOMIC_RELAXED);
@@ -82,7 +100,7 @@ static void *find(enum function f)
         return p;
     int kept = errno;
     if (f == COND_WAIT || f == COND_TIMED)
-        p = dlvsym(RTLD_NEXT, names[f], "GLIBC_2.3.2");
+        p = find_condition(names[f]);
     if (!p)
         p = dlsym(RTLD_NEXT, names[f]);
     __atomic_store_n(&found[f], p, __ATOMIC_RELAXED);
@@ -102,6 +120,9 @@ typedef int cond_timed_fn(pthread_cond_t *, pthread_mutex_t *, const struct time
 typedef int cond_clock_fn(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
 typedef int sem_fn(sem_t *);
 typedef int sem_timed_fn(sem_t *, const struct timespec *);
+typedef int sem_clock_fn(sem_t *, clockid_t, const struct timespec *);
+typedef int rwlock_clock_fn(pthread_rwlock_t *, clockid_t, const struct timespec *);
+typedef int barrier_fn(pthread_barrier_t *);
 
 /* ---- who holds what ---- */
 
@@ -175,6 +196,15 @@ static struct wait wait_begin(const void *lock)
     return w;
 }
 
+/* Whom a condition waits for is not known. */
+static struct wait condition_begin(void)
+{
+    struct wait w = {.told = on && !inside};
+    if (w.told)
+        w.begin_ns = now_ns();
+    return w;
+}
+
 /* How many waits this one stands for; 0: it is not told. */
 static uint32_t stands_for(uint64_t ns)
 {
@@ -184,11 +214,21 @@ static uint32_t stands_for(uint64_t ns)
     return (random_bits >> 16) % SHORT_ONE_IN == 0 ? SHORT_ONE_IN : 0;
 }
 
+static void tell_holder(const struct hook_sample *waited, uint64_t who, struct hook_stack *room)
+{
+    int32_t tid = __atomic_load_n(&tids[who & 0xffff], __ATOMIC_RELAXED);
+    const struct hook_sample held = {ORIEL_SAMPLE_HOLDER, waited->weight, waited->count,
+                                     (uint32_t)tid};
+    room->result = (struct unwind_result){.count = 1, .end = UNWIND_END_COMPLETE};
+    room->caller = true;
+    room->pcs[0] = who >> 16;
+    (void)hook_stacks_sample(&held, room);
+}
+
 /* The frames of this function and of the one that calls it are ours; the latter
  * bears the name of what was called and says what for. */
-__attribute__((noinline)) static void wait_end(const struct wait *w, const void *lock)
+__attribute__((noinline)) static void wait_end(const struct wait *w, const void *lock, uint8_t kind)
 {
-    struct hook_stack stack, place;
     int kept = errno;
     if (!w->told)
         return;
@@ -196,19 +236,16 @@ __attribute__((noinline)) static void wait_end(const struct wait *w, const void 
     uint32_t n = stands_for(ns);
     if (n) {
         inside++;
+        const struct hook_sample waited = {kind, ns * n, n, (uintptr_t)lock};
+        struct hook_stack *stack = hook_stacks_borrow();
         hook_stacks_thread();
-        hook_stacks_here(&stack, 1);
-        const struct hook_sample waited = {ORIEL_SAMPLE_LOCK, ns * n, n, (uintptr_t)lock};
-        bool done = hook_stacks_sample(&waited, &stack);
-        if (done && w->who) {
-            int32_t tid = __atomic_load_n(&tids[w->who & 0xffff], __ATOMIC_RELAXED);
-            const struct hook_sample held = {ORIEL_SAMPLE_HOLDER, ns * n, n, (uint32_t)tid};
-            place.result = (struct unwind_result){.count = 1, .end = UNWIND_END_COMPLETE};
-            place.caller = true;
-            place.pcs[0] = w->who >> 16;
-            (void)hook_stacks_sample(&held, &place);
-        }
-        if (hook_stacks_unknown(&stack))
+        if (stack)
+            hook_stacks_here(stack, 1);
+        bool unknown = stack && hook_stacks_unknown(stack);
+        if (hook_stacks_sample(&waited, stack) && w->who && stack)
+            tell_holder(&waited, w->who, stack);
+        hook_stacks_return(stack);
+        if (unknown)
             hook_stacks_refresh();
         inside--;
     }
@@ -224,7 +261,7 @@ __attribute__((noinline)) static void wait_end(const struct wait *w, const void 
         struct wait w = wait_begin(lock);                                                          \
         rc = waits;                                                                                \
         if (rc == 0 || rc == EOWNERDEAD || rc == ETIMEDOUT)                                        \
-            wait_end(&w, lock);                                                                    \
+            wait_end(&w, lock, ORIEL_SAMPLE_LOCK);                                                 \
     }                                                                                              \
     if (rc == 0 || rc == EOWNERDEAD)                                                               \
         took(lock, CALLER);                                                                        \
@@ -293,33 +330,60 @@ EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *l, const struct timespec
              REAL(RW_TIMED_WRITE, rwlock_timed_fn *)(l, until));
 }
 
+EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *l, clockid_t clock,
+                                      const struct timespec *until)
+{
+    TRY_THEN(l, REAL(RW_TRY_READ, rwlock_fn *)(l),
+             REAL(RW_CLOCK_READ, rwlock_clock_fn *)(l, clock, until));
+}
+
+EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *l, clockid_t clock,
+                                      const struct timespec *until)
+{
+    TRY_THEN(l, REAL(RW_TRY_WRITE, rwlock_fn *)(l),
+             REAL(RW_CLOCK_WRITE, rwlock_clock_fn *)(l, clock, until));
+}
+
 EXPORT int pthread_spin_lock(pthread_spinlock_t *l)
 {
     TRY_THEN((const void *)(uintptr_t)l, pthread_spin_trylock(l), REAL(SPIN_LOCK, spin_fn *)(l));
 }
 
-/* A condition gives its mutex back and takes it again: the wait is no wait for a
- * lock, but from then on this thread holds it. */
+/* A condition gives its mutex back and takes it again, perhaps after waiting for it too:
+ * that is told as one wait, for the condition. From then on this thread holds it. */
+#define WAIT_CONDITION(c, m, waits)                                                                \
+    struct wait w = condition_begin();                                                             \
+    int rc = waits;                                                                                \
+    if (rc == 0 || rc == ETIMEDOUT || rc == EOWNERDEAD) {                                          \
+        wait_end(&w, c, ORIEL_SAMPLE_CONDITION);                                                   \
+        took(m, CALLER);                                                                           \
+    }                                                                                              \
+    return rc
+
 EXPORT int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 {
-    int rc = REAL(COND_WAIT, cond_fn *)(c, m);
-    took(m, CALLER);
-    return rc;
+    WAIT_CONDITION(c, m, REAL(COND_WAIT, cond_fn *)(c, m));
 }
 
 EXPORT int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
                                   const struct timespec *until)
 {
-    int rc = REAL(COND_TIMED, cond_timed_fn *)(c, m, until);
-    took(m, CALLER);
-    return rc;
+    WAIT_CONDITION(c, m, REAL(COND_TIMED, cond_timed_fn *)(c, m, until));
 }
 
 EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock,
                                   const struct timespec *until)
 {
-    int rc = REAL(COND_CLOCK, cond_clock_fn *)(c, m, clock, until);
-    took(m, CALLER);
+    WAIT_CONDITION(c, m, REAL(COND_CLOCK, cond_clock_fn *)(c, m, clock, until));
+}
+
+/* The last to come waits for nobody: it is told one time in eight, as short waits are. */
+EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
+{
+    struct wait w = condition_begin();
+    int rc = REAL(BARRIER, barrier_fn *)(b);
+    if (rc == 0)
+        wait_end(&w, b, ORIEL_SAMPLE_CONDITION);
     return rc;
 }
 
@@ -332,7 +396,7 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid
         struct wait w = wait_begin(s);                                                             \
         errno = kept;                                                                              \
         rc = waits;                                                                                \
-        wait_end(&w, s);                                                                           \
+        wait_end(&w, s, ORIEL_SAMPLE_LOCK);                                                        \
     }                                                                                              \
     if (rc == 0)                                                                                   \
         took(s, CALLER);                                                                           \
@@ -346,6 +410,11 @@ EXPORT int sem_wait(sem_t *s)
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
 {
     TRY_SEM(s, REAL(SEM_TIMED, sem_timed_fn *)(s, until));
+}
+
+EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+    TRY_SEM(s, REAL(SEM_CLOCK, sem_clock_fn *)(s, clock, until));
 }
 
 /* ---- beginning ---- */

@@ -187,18 +187,30 @@ static const struct known {
     uint8_t kind;
     bool is_count;
 } known[] = {
-    {"samples", ORIEL_SAMPLE_CPU, true},          {"cpu", ORIEL_SAMPLE_CPU, false},
-    {"waits", ORIEL_SAMPLE_OFF_CPU, true},        {"off_cpu", ORIEL_SAMPLE_OFF_CPU, false},
-    {"alloc_objects", ORIEL_SAMPLE_ALLOC, true},  {"alloc_space", ORIEL_SAMPLE_ALLOC, false},
-    {"free_objects", ORIEL_SAMPLE_FREE, true},    {"free_space", ORIEL_SAMPLE_FREE, false},
+    {"samples", ORIEL_SAMPLE_CPU, true},
+    {"cpu", ORIEL_SAMPLE_CPU, false},
+    {"waits", ORIEL_SAMPLE_OFF_CPU, true},
+    {"off_cpu", ORIEL_SAMPLE_OFF_CPU, false},
+    {"alloc_objects", ORIEL_SAMPLE_ALLOC, true},
+    {"alloc_space", ORIEL_SAMPLE_ALLOC, false},
+    {"free_objects", ORIEL_SAMPLE_FREE, true},
+    {"free_space", ORIEL_SAMPLE_FREE, false},
     {"inuse_objects", ORIEL_SAMPLE_FREE, true}, /* told as what is not in use: see in_use */
-    {"inuse_space", ORIEL_SAMPLE_FREE, false},    {"contentions", ORIEL_SAMPLE_LOCK, true},
-    {"delay", ORIEL_SAMPLE_LOCK, false},          {"fault_samples", ORIEL_SAMPLE_FAULT, true},
-    {"page_faults", ORIEL_SAMPLE_FAULT, false},   {"preemptions", ORIEL_SAMPLE_PREEMPTED, true},
-    {"preempted", ORIEL_SAMPLE_PREEMPTED, false}, {"wakes", ORIEL_SAMPLE_WAKE, true},
-    {"wait_ended", ORIEL_SAMPLE_WAKE, false},     {"deeper", ORIEL_SAMPLE_DEPTH, true},
-    {"stack_depth", ORIEL_SAMPLE_DEPTH, false},   {"held", ORIEL_SAMPLE_HOLDER, true},
+    {"inuse_space", ORIEL_SAMPLE_FREE, false},
+    {"contentions", ORIEL_SAMPLE_LOCK, true},
+    {"delay", ORIEL_SAMPLE_LOCK, false},
+    {"fault_samples", ORIEL_SAMPLE_FAULT, true},
+    {"page_faults", ORIEL_SAMPLE_FAULT, false},
+    {"preemptions", ORIEL_SAMPLE_PREEMPTED, true},
+    {"preempted", ORIEL_SAMPLE_PREEMPTED, false},
+    {"wakes", ORIEL_SAMPLE_WAKE, true},
+    {"wait_ended", ORIEL_SAMPLE_WAKE, false},
+    {"deeper", ORIEL_SAMPLE_DEPTH, true},
+    {"stack_depth", ORIEL_SAMPLE_DEPTH, false},
+    {"held", ORIEL_SAMPLE_HOLDER, true},
     {"held_delay", ORIEL_SAMPLE_HOLDER, false},
+    {"condition_waits", ORIEL_SAMPLE_CONDITION, true},
+    {"condition_delay", ORIEL_SAMPLE_CONDITION, false},
 };
 
 static uint64_t scale_of(const struct pprof_source *s, uint64_t unit)

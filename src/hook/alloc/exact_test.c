@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Who tells the sums of exact mode, and when; the sums themselves: alloc_test.
+ */
+#include "hook/alloc/exact.c"
+
+#include <pthread.h>
+
+#include "ring_reader.h"
+#include "rec/rec.h"
+#include "test.h"
+
+static uint32_t called; /* atomic */
+
+static void *end_telling(void *unused)
+{
+    while (!__atomic_load_n(&called, __ATOMIC_ACQUIRE))
+        os_yield();
+    for (int i = 0; i < 50; i++)
+        os_yield();
+    __atomic_store_n(&telling, 0, __ATOMIC_RELEASE);
+    return unused;
+}
+
+TEST(the_last_sums_are_told_though_another_thread_is_just_telling)
+{
+    pthread_t t;
+    struct region *region = reader_region(0, 16, WIRE_POLICY_DROP_NEWEST);
+    REQUIRE(oriel_attach(region_path(region)) == 0);
+    REQUIRE(hook_stacks_open(false) == 0 && alloc_exact_open());
+    alloc_exact_unknown(&t, 100);
+    telling = 1;
+    REQUIRE(pthread_create(&t, NULL, end_telling, NULL) == 0);
+    __atomic_store_n(&called, 1, __ATOMIC_RELEASE);
+    alloc_exact_tell(true);
+    REQUIRE(pthread_join(t, NULL) == 0);
+    CHECK_EQ(stacks[STACKS - 1].told_came.bytes, 100);
+    CHECK_EQ(stacks[STACKS - 1].told_came.count, 1);
+    region_free(region);
+}
+
+TEST(blocks_without_a_stack_are_in_the_sums)
+{
+    struct alloc_block b;
+    struct alloc_thread t = {.inside = 0};
+    void *p = alloc_next.malloc(100);
+    const size_t bytes = alloc_size_of(p);
+    REQUIRE(alloc_exact_open());
+    alloc_exact_unknown(p, bytes);
+    CHECK_EQ(alloc_exact_peak(), bytes);
+    REQUIRE(alloc_exact_take(p, &b));
+    CHECK_EQ(b.bytes, bytes);
+    alloc_exact_gone(&t, p, &b);
+    CHECK_EQ(live, 0);
+    CHECK(!alloc_exact_take(p, &b));
+    alloc_next.free(p);
+}
+
+TEST_MAIN()
