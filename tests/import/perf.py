@@ -68,11 +68,12 @@ def of_oriel(oriel, path):
 
 
 def named(sums):
-    """A library without symbols has addresses with one, its name with the other; so has the vDSO."""
+    """A library without symbols has addresses with one, its name with the other; so has the vDSO.
+    Of several names of one place perf takes the one with fewer underscores in front."""
     out = collections.Counter()
     for name, weight in sums.items():
         unnamed = re.match(r"0x|\[|__vdso_", name)
-        out["?" if unnamed else re.sub("@.*", "", name)] += weight
+        out["?" if unnamed else re.sub("^_+|@.*", "", name)] += weight
     return out
 
 
