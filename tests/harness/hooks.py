@@ -137,7 +137,8 @@ def conserved(bench, what, mode, capture, whole=True):
     books = bench.tally(capture)
     if not books:
         return None
-    missing = books["lost"] + books["unwritten"]
+    # Samples and numbers of blocks are seen, not said: they are counted apart.
+    missing = books["lost"] + books["unwritten"] + books["unwritten_seen"]
     good = books["damaged"] == 0 and books["wrong"] == 0 and books["ends"] <= books["begins"]
     if mode in ("calls", "all") and whole:
         # A call whose begin is lost has no end to lose.
@@ -182,7 +183,7 @@ def nothing_left(bench, what, pid):
 
 
 def add_up(total, books):
-    for key in ("lost", "unwritten", "samples", "begins"):
+    for key in ("lost", "unwritten", "unwritten_seen", "samples", "begins"):
         total[key] = total.get(key, 0) + (books[key] if books else 0)
 
 

@@ -73,7 +73,7 @@ class Summary(tool.Scenario):
         self.assertEqual(s["exit"], {"status": None, "signal": "SIGKILL"})
 
     def test_says_that_nothing_was_recorded_and_no_file_is_left(self):
-        s = self.summary("--rate", "0", "--", "true")
+        s = self.summary("--rate", "0", "--metrics-interval", "0", "--", "true")
         self.assertEqual(s["counts"]["records"], 0)
         self.assertEqual([f["written"] for f in s["files"]], [False])
 

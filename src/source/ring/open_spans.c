@@ -227,8 +227,12 @@ static bool copy_stack(const struct oriel_thread *block, struct oriel_stack_entr
     uint32_t depth = bytes / ORIEL_STACK_ENTRY;
     uintptr_t head = __atomic_load_n(&block->head, __ATOMIC_ACQUIRE);
     *out_depth = depth < ORIEL_STACK_DEPTH ? depth : ORIEL_STACK_DEPTH;
-    memcpy(out, block->stack, *out_depth * sizeof *out);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < *out_depth; i++) {
+        /* Acquire: what tells below whether it stood still is loaded later. */
+        out[i].id = __atomic_load_n(&block->stack[i].id, __ATOMIC_ACQUIRE);
+        out[i].site = __atomic_load_n(&block->stack[i].site, __ATOMIC_ACQUIRE);
+        out[i].flags = __atomic_load_n(&block->stack[i].flags, __ATOMIC_ACQUIRE);
+    }
     return LOAD(&block->stack_bytes) == bytes && LOAD(&block->head) == head;
 }
 
