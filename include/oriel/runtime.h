@@ -30,7 +30,10 @@ struct oriel_options {
     size_t ring_bytes;        /* default 16 MiB */
     unsigned flags;           /* ORIEL_START_* */
     unsigned exit_ms;         /* longest time at exit; default 1000 */
+    /* How often memory, CPU time, threads, ... are noted; default 5; ORIEL_METRICS_NEVER. */
+    unsigned system_metrics_interval_secs;
 };
+#define ORIEL_METRICS_NEVER (~0u)
 enum oriel_start_flag {
     ORIEL_START_INCLUDE_ARGS = 1,
     ORIEL_START_FLIGHT_RECORDER = 2, /* keep the last ring_bytes, write on a trigger */

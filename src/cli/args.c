@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -157,6 +158,19 @@ static int make_options(const struct option_def *defs, size_t size, void **out)
     return defs ? option_defaults(defs, *out) : 0;
 }
 
+/* What the environment says stands before the defaults, and behind the command line. */
+static int take_variables(const struct option_def *defs, void *options, struct oriel_err *err)
+{
+    for (; defs && defs->name; defs++) {
+        struct oriel_err why = {0};
+        const char *text = defs->variable ? getenv(defs->variable) : NULL;
+        int rc = text && text[0] ? option_set(defs, options, text, &why) : 0;
+        if (rc < 0)
+            return err_set(err, rc, "$%s: %.400s", defs->variable, why.text);
+    }
+    return 0;
+}
+
 static int prepare(struct parser *p)
 {
     struct cli_args *a = p->a;
@@ -174,7 +188,10 @@ static int prepare(struct parser *p)
         return err_set(p->err, rc < 0 ? rc : ORIEL_ENOMEM, "out of memory");
     a->call.options = a->options;
     a->call.outlet_options = a->outlet_options;
-    return 0;
+    rc = take_variables(c->options, a->options, p->err);
+    if (rc == 0 && a->call.outlet)
+        rc = take_variables(a->call.outlet->options, a->outlet_options, p->err);
+    return rc;
 }
 
 static void take_rest(struct parser *p)

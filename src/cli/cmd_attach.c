@@ -26,6 +26,7 @@
 #include "cli/shared.h"
 #include "session/artifact.h"
 #include "session/session.h"
+#include "source/metrics_options.h"
 #include "source/region_io.h"
 
 #define PROBING_NS UINT64_C(4000000)
@@ -34,7 +35,7 @@ enum { WORDS_MAX = 256, COMMAND_BYTES = 8192 };
 
 struct attach_options {
     const char *output, *to, *events;
-    uint64_t duration, max_size;
+    uint64_t duration, max_size, metrics_interval;
     int64_t pid, rate;
     int returns;
     bool no_report;
@@ -58,6 +59,7 @@ static const struct option_def options[] = {
      AT(to),
      .arg = "OUTLET[,..]",
      .help = "what to write: capture, chrome, perfetto, pprof, speedscope (default: capture)"},
+    SHARED_METRICS(AT(metrics_interval)),
     SHARED_MAX_SIZE(AT(max_size)),
     SHARED_NO_REPORT(AT(no_report)),
     OPTION_END,
@@ -186,6 +188,16 @@ static void raise_limit(void)
     }
 }
 
+/* What the system says of the program, all of whose life counts. */
+static void watch_system(struct attaching *a)
+{
+    struct oriel_err err = {0};
+    const struct metrics_options how = {
+        .pid = a->pid, .running = true, .interval_ns = a->options->metrics_interval};
+    if (how.interval_ns && session_add_source(a->session, &source_metrics, &how, &err) < 0)
+        cli_note("attach: no metrics of the system: %s", err.text);
+}
+
 static int prepare(struct attaching *a, const struct cli_call *call, struct oriel_err *err)
 {
     const struct attach_options *o = a->options;
@@ -212,6 +224,8 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
         sampling_names(&a->sampling, a->session);
     if (rc == 0)
         probing_start(&a->probing, a->session, a->pid, true);
+    if (rc == 0)
+        watch_system(a);
     if (rc == 0 && outputs_open(&a->outputs, a->session, call->outlet, call->outlet_options,
                                 o->max_size, &a->trouble) < 0)
         rc = err_set(err, a->trouble.code, "%s", a->trouble.text);

@@ -146,13 +146,7 @@ static const struct option_def options[] = {
      .max = 1024,
      .arg = "N",
      .help = "--calls: so many recorded calls inside each other"},
-    {.name = "metrics_interval",
-     .type = OPTION_DURATION,
-     AT(metrics_interval),
-     .fallback = "5s",
-     .max = 86400e9,
-     .help = "how often to note memory, CPU time, threads, descriptors, faults and I/O of the "
-             "program; at least 1s, 0 = never"},
+    SHARED_METRICS(AT(metrics_interval)),
     {.name = "summary",
      .type = OPTION_STRING,
      AT(summary),
@@ -409,8 +403,7 @@ static int start(struct recording *r, const struct cli_call *call, struct oriel_
     return rc < 0 ? rc : child_start(&r->child, r->exe, call->args, settings, err);
 }
 
-/* What the system says of the program. The flight recorder is not drained while
- * it runs, so nobody would look. */
+/* What the system says of the program. */
 static void watch_system(struct recording *r)
 {
     struct oriel_err err = {0};
@@ -418,8 +411,7 @@ static void watch_system(struct recording *r)
                                         .recorder = getpid(),
                                         .interval_ns = r->options->metrics_interval,
                                         .end = &r->metrics_end};
-    if (how.interval_ns && r->options->policy != WIRE_POLICY_OVERWRITE_OLDEST &&
-        session_add_source(r->session, &source_metrics, &how, &err) < 0)
+    if (how.interval_ns && session_add_source(r->session, &source_metrics, &how, &err) < 0)
         cli_note("record: no metrics of the system: %s", err.text);
 }
 
@@ -514,6 +506,8 @@ static uint64_t drain_on_trigger(struct recording *r, uint32_t *done, uint64_t n
     unsigned found = r->slow ? slow_watch_look(r->slow, now, slow, 8) : 0;
     uint32_t asked = region_triggers(r->region);
     int result = asked != *done || found ? SOURCE_DATA : SOURCE_IDLE;
+    if (result == SOURCE_IDLE)
+        session_look(r->session);
     while (result == SOURCE_DATA)
         step(r, &result);
     for (unsigned i = 0; i < found; i++) /* their names are known now */

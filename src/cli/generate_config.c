@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "export/exporter.h"
+#include "source/metrics_options.h"
 
 struct variable {
     const char *name, *fallback, *meaning;
@@ -23,6 +24,9 @@ static const struct variable variables[] = {
     {"ORIEL_CRASH", "",
      "`1` or `0`: note the signals of a crash, or leave them alone, whatever the recorder says"},
     {"ORIEL_EXIT_MS", "1000", "longest time in-process export takes at exit"},
+    {METRICS_INTERVAL_VARIABLE, METRICS_INTERVAL_DEFAULT,
+     "how often the system's numbers are noted (memory, CPU time, threads, descriptors, faults, "
+     "I/O); at least 1 s, 0 = never; `oriel record` and `oriel attach` read it too"},
     {"OTEL_SERVICE_NAME", "unknown_service:<executable>",
      "who this process is, for profilers outside"},
     {"NO_COLOR, CLICOLOR_FORCE", "", "the usual conventions, for the command"},
@@ -44,6 +48,8 @@ static void row(struct buf *b, const struct option_def *d)
             buf_putc(b, '\\');
         buf_putc(b, *p);
     }
+    if (d->variable)
+        buf_printf(b, " (default: `$%s`, else this)", d->variable);
     buf_puts(b, " |\n");
 }
 

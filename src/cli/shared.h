@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "source/metrics_options.h"
 #include "util/option.h"
 
 /* "all", then in the order of enum oriel_sample_kind. */
@@ -53,6 +54,13 @@ extern const char *const shared_returns[];
         .arg = "HZ",                                                                               \
         .help = "look where the program is, so often per second of CPU time, and where it waits; " \
                 "0 = do not"                                                                       \
+    }
+#define SHARED_METRICS(at)                                                                         \
+    {                                                                                              \
+        .name = "metrics_interval", .type = OPTION_DURATION, at, .max = 86400e9,                   \
+        .fallback = METRICS_INTERVAL_DEFAULT, .variable = METRICS_INTERVAL_VARIABLE,               \
+        .help = "how often to note memory, CPU time, threads, descriptors, faults and I/O of the " \
+                "program; at least 1s, 0 = never"                                                  \
     }
 #define SHARED_EVENT(at)                                                                           \
     {                                                                                              \

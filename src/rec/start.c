@@ -66,7 +66,7 @@ static bool make_way(void)
 
 static int start_locked(const struct oriel_options *options)
 {
-    static const struct oriel_options none = {sizeof none, 0, 0, 0, 0, 0, 0, 0};
+    static const struct oriel_options none = {.size = sizeof none};
     if (!make_way())
         return ORIEL_EBUSY;
     if (rec_is_on())

@@ -147,6 +147,8 @@ static int add_named(struct report *r, const struct model_item *i)
                                                                   : i->u.task.site;
     seen(r, i->t_ns, i->t_ns);
     if (i->kind == MODEL_ITEM_PLOT && system_is(site)) {
+        r->system.midway = model_catalog_resource(r->catalog, "oriel.attached").n ||
+                           model_catalog_resource(r->catalog, "oriel.inprocess").n;
         system_plot(&r->system, &i->u.plot);
         return 0;
     }

@@ -55,6 +55,9 @@ void system_plot(struct system_use *s, const struct model_plot *plot)
         if (name.n != strlen(numbers[i].name) || memcmp(name.p, numbers[i].name, name.n) != 0)
             continue;
         double v = value_of(&plot->value);
+        if (!(s->known & 1u << i))
+            s->first[i] = v;
+        s->known |= 1u << i;
         s->last[i] = v;
         s->max[i] = v > s->max[i] ? v : s->max[i];
         if (i == SYSTEM_CPU_TIME) { /* ends a reading */
@@ -64,6 +67,13 @@ void system_plot(struct system_use *s, const struct model_plot *plot)
         }
         return;
     }
+}
+
+/* A counter, of the time that was looked at. */
+static double counted(const struct system_use *s, enum system_number i)
+{
+    assert(!numbers[i].largest);
+    return s->last[i] - (s->midway ? s->first[i] : 0);
 }
 
 static uint64_t whole(double v)
@@ -105,23 +115,23 @@ static const char *plural(uint64_t n)
 static void add_rest(struct line *l, const struct system_use *s)
 {
     char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
-    uint64_t read = whole(s->last[SYSTEM_READ]), written = whole(s->last[SYSTEM_WRITTEN]);
-    uint64_t hard = whole(s->last[SYSTEM_MAJOR_FAULTS]);
-    uint64_t forced = whole(s->last[SYSTEM_INVOLUNTARY]);
+    uint64_t read = whole(counted(s, SYSTEM_READ)), written = whole(counted(s, SYSTEM_WRITTEN));
+    uint64_t hard = whole(counted(s, SYSTEM_MAJOR_FAULTS));
+    uint64_t forced = whole(counted(s, SYSTEM_INVOLUNTARY));
     if (read || written)
         add(l, " \u00b7 disk %s read, %s written", num_bytes(a, read), num_bytes(b, written));
     if (hard)
         add(l, " \u00b7 %s faults from disk", num_count(a, hard));
     if (forced)
         add(l, " \u00b7 %s switches, %s forced",
-            num_count(a, whole(s->last[SYSTEM_VOLUNTARY]) + forced), num_count(b, forced));
+            num_count(a, whole(counted(s, SYSTEM_VOLUNTARY)) + forced), num_count(b, forced));
 }
 
 void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t width, struct buf *out)
 {
     char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
     struct line l = {out, width, false};
-    uint64_t cpu_ns = whole(s->last[SYSTEM_CPU_TIME] * 1e9), peak = whole(s->max[SYSTEM_RSS]);
+    uint64_t cpu_ns = whole(counted(s, SYSTEM_CPU_TIME) * 1e9), peak = whole(s->max[SYSTEM_RSS]);
     uint64_t threads = whole(s->max[SYSTEM_THREADS]), files = whole(s->max[SYSTEM_DESCRIPTORS]);
     if (!s->readings)
         return;
@@ -150,7 +160,7 @@ void system_json(const struct system_use *s, struct json *j)
     json_key(j, "peak_rss_exact");
     json_bool(j, s->exact);
     for (int i = 0; i < SYSTEM_NUMBERS; i++) {
-        double v = numbers[i].largest ? s->max[i] : s->last[i];
+        double v = numbers[i].largest ? s->max[i] : counted(s, (enum system_number)i);
         assert(numbers[i].key);
         json_key(j, numbers[i].key);
         if (i == SYSTEM_CPU_TIME || i == SYSTEM_CPU_SHARE)

@@ -30,8 +30,10 @@ enum system_number {
     SYSTEM_NUMBERS
 };
 struct system_use {
-    double max[SYSTEM_NUMBERS], last[SYSTEM_NUMBERS];
+    double max[SYSTEM_NUMBERS], last[SYSTEM_NUMBERS], first[SYSTEM_NUMBERS];
     uint64_t readings;
+    uint32_t known;       /* a bit for each that was read */
+    bool midway;          /* it ran before anybody looked: what it counted until then is not told */
     bool peak_now, exact; /* the reading at hand, the last one: it knows the peak of memory */
 };
 

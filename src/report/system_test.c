@@ -48,6 +48,22 @@ TEST(the_largest_of_what_comes_and_goes_and_the_last_of_what_adds_up)
     buf_done(&out);
 }
 
+TEST(what_a_program_used_before_anybody_looked_is_not_told)
+{
+    struct system_use s = {.midway = true};
+    struct buf out;
+    buf_init(&out);
+    plot(&s, "process.context_switches.voluntary", 5);
+    plot(&s, "process.context_switches.involuntary", 5);
+    plot(&s, "process.cpu.time", 100.25);
+    plot(&s, "process.context_switches.voluntary", 12);
+    plot(&s, "process.context_switches.involuntary", 8);
+    plot(&s, "process.cpu.time", 100.5);
+    system_text(&s, 1000000000, 200, &out);
+    CHECK_STR(buf_cstr(&out), "system: CPU 250 ms, 25 % on average \u00b7 10 switches, 3 forced");
+    buf_done(&out);
+}
+
 TEST(what_matters_least_makes_way)
 {
     struct system_use s = {0};

@@ -23,7 +23,9 @@
 #include "session/artifact.h"
 #include "session/pace.h"
 #include "session/session.h"
+#include "source/metrics_options.h"
 #include "source/region_io.h"
+#include "util/option.h"
 
 #define EXIT_MS_DEFAULT 1000u
 #define RING_BYTES_DEFAULT (16u << 20)
@@ -49,7 +51,7 @@ static struct {
 /* What is asked for, options before environment before default. */
 struct wish {
     const char *outlets, *directory, *filter, *service_name;
-    uint64_t ring_bytes;
+    uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
 };
 
@@ -69,6 +71,17 @@ static unsigned exit_ms_or(unsigned given)
     return text && end != text && *end == 0 && ms <= 3600000 ? (unsigned)ms : EXIT_MS_DEFAULT;
 }
 
+static uint64_t metrics_ns_or(unsigned given)
+{
+    uint64_t ns = (uint64_t)given * 1000000000u;
+    const char *text = getenv(METRICS_INTERVAL_VARIABLE);
+    if (given)
+        return given == ORIEL_METRICS_NEVER ? 0 : ns;
+    if (!text || option_parse_duration(text, &ns) < 0)
+        (void)option_parse_duration(METRICS_INTERVAL_DEFAULT, &ns);
+    return ns;
+}
+
 static struct wish make_wish(const struct oriel_options *given)
 {
     struct oriel_options o = {0};
@@ -80,6 +93,7 @@ static struct wish make_wish(const struct oriel_options *given)
                          .service_name = text_or(o.service_name, "OTEL_SERVICE_NAME", NULL),
                          .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
                          .flags = o.flags,
+                         .metrics_ns = metrics_ns_or(o.system_metrics_interval_secs),
                          .exit_ms = exit_ms_or(o.exit_ms)};
 }
 
@@ -134,6 +148,8 @@ static bool wait_for_triggers(void)
         news = asked != done;
         if (news)
             drain_until_idle();
+        else
+            session_look(self.session);
         done = asked;
     } while (!stop);
     return news;
@@ -194,6 +210,16 @@ static void describe(const struct wish *w)
         (void)artifact_set(c, "service.name", w->service_name);
     snprintf(text, sizeof text, "%d", (int)getpid());
     (void)artifact_set(c, "process.pid", text);
+    (void)artifact_set(c, "oriel.inprocess", "true");
+}
+
+/* What the system says of us, all of whose life counts. Nothing of it is worth failing for. */
+static void watch_system(uint64_t interval_ns)
+{
+    const struct metrics_options how = {
+        .pid = self.pid, .running = true, .interval_ns = interval_ns};
+    if (interval_ns)
+        (void)session_add_source(self.session, &source_metrics, &how, NULL);
 }
 
 /* DIRECTORY/{session id}_{timestamp} */
@@ -282,6 +308,7 @@ static int build(const struct wish *w)
         rc = session_new(&self.session, "ring", region_path(self.region), NULL, NULL);
     if (rc == 0) {
         describe(w);
+        watch_system(w->metrics_ns);
         rc = add_outlets(w);
     }
     return rc;

@@ -25,6 +25,7 @@ extern "C" {
  *   filter        ORIEL_FILTER        everything
  *   service_name  OTEL_SERVICE_NAME   name of the program
  *   exit_ms       ORIEL_EXIT_MS       1000
+ *   system_metrics_interval_secs  ORIEL_SYSTEM_METRICS_INTERVAL_SECS  5
  * Each outlet writes DIRECTORY/{session id}_{timestamp}.SUFFIX.
  * When it runs already, `attach` is called for the region there is: 0, also when
  * it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended yet.

@@ -114,6 +114,55 @@ TEST(inprocess_writes_a_chrome_trace_by_default)
     CHECK(access(ignore, F_OK) == 0);
 }
 
+/* How often the system was asked, in the one trace there is. */
+static int readings_in_chrome(void)
+{
+    static char text[1 << 20];
+    FILE *f = fopen(file_with(".json"), "r");
+    REQUIRE(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, "\"system metrics\"")); at++)
+        n++;
+    CHECK_EQ(n > 0, strstr(text, "rss_bytes") != NULL);
+    CHECK_EQ(n > 0, strstr(text, "\"process.cpu.time\"") != NULL);
+    return n;
+}
+
+TEST(inprocess_notes_what_the_system_says_from_its_start_to_its_end)
+{
+    struct oriel_options o = options(NULL);
+    test_skip_emulated("/proc/self/stat is made up");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(1);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK(readings_in_chrome() >= 2);
+}
+
+TEST(inprocess_asks_the_system_never_where_that_is_wanted)
+{
+    struct oriel_options o = options(NULL);
+    setenv("ORIEL_SYSTEM_METRICS_INTERVAL_SECS", "5", 1);
+    o.system_metrics_interval_secs = ORIEL_METRICS_NEVER;
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(1);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK_EQ(readings_in_chrome(), 0);
+}
+
+TEST(inprocess_reads_the_interval_of_the_system_from_the_environment)
+{
+    struct oriel_options o = options(NULL);
+    setenv("ORIEL_SYSTEM_METRICS_INTERVAL_SECS", "0", 1);
+    o.size = offsetof(struct oriel_options, system_metrics_interval_secs); /* an older caller */
+    o.system_metrics_interval_secs = 5;
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    emit(1);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK_EQ(readings_in_chrome(), 0);
+}
+
 TEST(inprocess_stays_legal_after_stop)
 {
     struct oriel_options o = options("capture");

@@ -514,6 +514,14 @@ int session_step(struct session *s, struct oriel_err *err)
     return result == SOURCE_IDLE ? beside : result;
 }
 
+void session_look(struct session *s)
+{
+    assert(s && !s->finished);
+    for (unsigned i = 0; i < s->side_count; i++)
+        if (s->sides[i].table->look)
+            s->sides[i].table->look(s->sides[i].state);
+}
+
 int session_run(struct session *s, struct oriel_err *err)
 {
     int result;

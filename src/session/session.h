@@ -82,6 +82,9 @@ void session_set_deadline(struct session *s, uint64_t mono_ns);
 /* One round. enum source_result or a code of the source; outlets that fail are
  * counted and do not show here. */
 int session_step(struct session *s, struct oriel_err *err);
+/* Instead of a round, where the first source is to be left alone for now (flight
+ * recorder): the others note what passes, and the next round tells it. */
+void session_look(struct session *s);
 /* Rounds until SOURCE_END, or forever-idle for files. */
 int session_run(struct session *s, struct oriel_err *err);
 /* Flush every outlet and acknowledge to the source what they hold. */

@@ -46,6 +46,9 @@ struct source {
      * struct of the source's own header. One of both may be NULL. */
     int (*open_with)(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err);
+    /* Note what can only be had now; the next poll tells it. For those who poll
+     * seldom. NULL: nothing passes. */
+    void (*look)(void *state);
     /* Nothing more will happen: the next polls hold nothing back. NULL: it never
      * does. */
     void (*over)(void *state);

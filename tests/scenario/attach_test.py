@@ -47,6 +47,28 @@ class Attach(Scenario):
         child.communicate(timeout=TIMEOUT)
         self.assertEqual(child.returncode, 0)
 
+    def test_the_system_is_asked_as_long_as_it_watches_and_only_of_that_time(self):
+        child = self.program(60000)
+        self.until("it has used some time", lambda: self.cpu_seconds(child.pid) > 0.5)
+        run = self.attach(child.pid, "--duration", "300ms")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        before = self.cpu_seconds(child.pid)
+        child.kill()
+        system = self.report("a.oriel")["system"]
+        self.assertGreaterEqual(system["readings"], 2)
+        self.assertTrue(system["peak_rss_exact"])
+        self.assertGreater(system["peak_rss_bytes"], 100000)
+        self.assertLessEqual(system["cpu_seconds"], before - 0.5 + 0.02)
+        run = self.attach(os.getpid(), "--duration", "100ms", "--metrics-interval", 0, "--rate", 99,
+                          "--to", "chrome")
+        self.assertNotIn("system metrics", (self.dir / "a.oriel").read_text())
+
+    @staticmethod
+    def cpu_seconds(pid):
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def test_ends_with_the_program_and_has_seen_its_threads(self):
         child = self.program(400, 3, "gate", stdin=subprocess.PIPE)
         self.until("all threads are there",

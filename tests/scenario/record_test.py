@@ -104,6 +104,8 @@ class Record(Scenario):
         self.assertRegex(report["resource"]["oriel.dump.1"], r"^slow span held: .* thread \d+ \(")
         self.assertNotIn("oriel.dump.2", report["resource"])
         self.assertEqual((report["counts"]["spans"], report["counts"]["events"]), (1, 2000))
+        # At its beginning, while nobody read the ring, and at its end.
+        self.assertGreaterEqual(report["system"]["readings"], 2)
 
     def test_slow_span_with_bad_values_is_one_line(self):
         for words in (("--slow-span", "50ms"), ("--slow-span", "5x"), ("--slow-span", "-1s"),

@@ -4,7 +4,8 @@
  * and one INFO event each, outside any span. The first readings come soon and
  * then further and further apart until the interval is reached, so that a
  * short program has some too; the last one has what the kernel told when the
- * program was over. Runs on the recorder's thread.
+ * program was over. Readings wait here until somebody polls, which a flight
+ * recorder does seldom. Runs on the recorder's thread, or the drain thread.
  */
 #include "source/metrics/metrics.h"
 
@@ -21,7 +22,9 @@
 enum {
     SERIAL = MODEL_SERIAL_SEEN + 0x10000000, /* of the stream; between those of perf and probe */
     SITE_FIRST = 65400,                      /* ids of a program count up from 2 */
-    FIRST_NS = 1000000                       /* from the first reading to the second */
+    FIRST_NS = 1000000,                      /* from the first reading to the second */
+    SHARE_NS = 100000000, /* the kernel counts CPU time in 10 ms: a share is of more */
+    KEPT = 256            /* readings until the next poll; then the oldest goes */
 };
 /* Walks over a program's memory take a thousandth of the time, and one that takes
  * so long is not done again: the program waits for it when it maps memory meanwhile. */
@@ -72,6 +75,14 @@ static const struct model_field_def number_field[] = {
 static const struct model_field_def share_field[] = {
     {.name = {"value", 5}, .type = ORIEL_TYPE_F64}};
 
+/* A reading that was not told yet. */
+struct kept {
+    struct metrics_reading reading;
+    double cpu; /* CPUs in use */
+    unsigned has;
+    bool event; /* it is also one */
+};
+
 struct metrics_source {
     struct metrics_options options;
     struct model_catalog *catalog;
@@ -79,6 +90,8 @@ struct metrics_source {
     const struct model_site *event, *thorough_event, *cpu, *cpu_time, *plots[PLOTS];
     struct metrics_pids pids;
     struct metrics_reading last;
+    VEC(struct kept) kept;
+    uint64_t share_since_ns, share_cpu_ns; /* where the next share of CPU time begins */
     uint64_t unix_offset, began_ns, next_ns, gap_ns, position;
     uint64_t thorough_rss_bytes, thorough_next_ns;
     bool over, ended, tiresome; /* tiresome: thorough readings take too long */
@@ -104,7 +117,9 @@ static int metrics_open(void *state, const void *options, struct model_catalog *
 
 static void metrics_close(void *state)
 {
-    VEC_DONE(&((struct metrics_source *)state)->pids.items);
+    struct metrics_source *m = state;
+    VEC_DONE(&m->pids.items);
+    VEC_DONE(&m->kept);
 }
 
 /* ---- who says it ---- */
@@ -196,6 +211,11 @@ static bool introduce(struct metrics_source *m, uint64_t now)
     m->thorough_event = site_of(m, p->index, PLOTS + 3, ORIEL_SITE_EVENT, "system metrics",
                                 event_fields, EVENT_FIELDS);
     m->began_ns = now;
+    if (m->options.running) { /* since the reading before: its whole life */
+        uint64_t age = metrics_age_ns("/proc", m->options.pid);
+        m->began_ns = age < now ? now - age : now;
+    }
+    m->share_since_ns = m->began_ns;
     good &= m->cpu && m->cpu_time && m->event && m->thorough_event;
     m->thread = good ? t : NULL;
     return good;
@@ -213,10 +233,11 @@ static uint64_t ticks_of(const struct metrics_source *m, uint64_t unix_ns)
     return c->base_ticks + (uint64_t)(int64_t)ticks;
 }
 
-static void put(struct metrics_source *m, struct model_batch *batch, const struct model_site *site,
-                uint8_t type, uint8_t flags, const uint64_t *values, uint16_t count)
+static void put(struct metrics_source *m, struct model_batch *batch, uint64_t t_mono_ns,
+                const struct model_site *site, uint8_t type, const uint64_t *values, uint16_t count)
 {
-    uint64_t unix_ns = m->last.t_mono_ns + m->unix_offset;
+    const uint8_t flags = type == ORIEL_REC_EVENT ? ORIEL_RECF_HAS_SPAN : 0;
+    uint64_t unix_ns = t_mono_ns + m->unix_offset;
     uint16_t words = (uint16_t)(2 + count);
     uint64_t *raw = arena_alloc(&batch->arena, words * sizeof *raw, sizeof *raw);
     struct model_record *r = raw ? model_batch_add_record(batch) : NULL;
@@ -244,30 +265,60 @@ static uint64_t bits_of(double v)
     return bits;
 }
 
-/* `has`: what the last reading has; `event`: it is also one. */
-static void tell(struct metrics_source *m, struct model_batch *batch, unsigned has, double cpu,
-                 bool event)
+static void tell(struct metrics_source *m, struct model_batch *batch, const struct kept *k)
 {
-    const struct metrics_reading *r = &m->last;
-    const bool pss = has & THOROUGH;
+    const struct metrics_reading *r = &k->reading;
+    const bool pss = k->has & THOROUGH;
+    const uint64_t t = r->t_mono_ns;
     for (uint32_t i = 0; i < PLOTS; i++) {
         uint64_t v;
         memcpy(&v, (const char *)r + plots[i].offset, sizeof v);
-        if (plots[i].when & has)
-            put(m, batch, m->plots[i], ORIEL_REC_PLOT, 0, &v, 1);
+        if (plots[i].when & k->has)
+            put(m, batch, t, m->plots[i], ORIEL_REC_PLOT, &v, 1);
     }
-    const uint64_t share = bits_of(cpu), seconds = bits_of((double)r->cpu_ns / 1e9);
-    if (has & LOOKED)
-        put(m, batch, m->cpu, ORIEL_REC_PLOT, 0, &share, 1);
-    put(m, batch, m->cpu_time, ORIEL_REC_PLOT, 0, &seconds, 1);
-    if (!event)
+    const uint64_t share = bits_of(k->cpu), seconds = bits_of((double)r->cpu_ns / 1e9);
+    if (k->has & LOOKED)
+        put(m, batch, t, m->cpu, ORIEL_REC_PLOT, &share, 1);
+    put(m, batch, t, m->cpu_time, ORIEL_REC_PLOT, &seconds, 1);
+    if (!k->event)
         return;
     /* An explicit span, and that is none. */
-    const uint64_t fields[1 + EVENT_FIELDS] = {0,           r->rss_bytes,   bits_of(cpu * 100),
+    const uint64_t fields[1 + EVENT_FIELDS] = {0,           r->rss_bytes,   bits_of(k->cpu * 100),
                                                r->threads,  r->descriptors, r->processes,
                                                r->pss_bytes};
-    put(m, batch, pss ? m->thorough_event : m->event, ORIEL_REC_EVENT, ORIEL_RECF_HAS_SPAN, fields,
+    put(m, batch, t, pss ? m->thorough_event : m->event, ORIEL_REC_EVENT, fields,
         pss + EVENT_FIELDS);
+}
+
+static void tell_kept(struct metrics_source *m, struct model_batch *batch)
+{
+    for (size_t i = 0; i < m->kept.count; i++)
+        tell(m, batch, &m->kept.items[i]);
+    m->kept.count = 0;
+}
+
+/* CPUs in use since the last reading that is long enough ago. */
+static double share_of(struct metrics_source *m, const struct metrics_reading *r)
+{
+    uint64_t ns = r->t_mono_ns > m->share_since_ns ? r->t_mono_ns - m->share_since_ns : 0;
+    double share = ns ? (double)(r->cpu_ns - m->share_cpu_ns) / (double)ns : 0;
+    if (ns < SHARE_NS)
+        return share < 1 ? share : 1;
+    m->share_since_ns = r->t_mono_ns;
+    m->share_cpu_ns = r->cpu_ns;
+    return share;
+}
+
+/* `has`: what the last reading has. */
+static void keep(struct metrics_source *m, unsigned has, bool event)
+{
+    assert(m->kept.count <= KEPT);
+    if (m->kept.count == KEPT)
+        memmove(m->kept.items, m->kept.items + 1, --m->kept.count * sizeof *m->kept.items);
+    const double cpu = share_of(m, &m->last);
+    struct kept *k = VEC_PUSH(&m->kept);
+    if (k) /* else the next reading is as good */
+        *k = (struct kept){m->last, cpu, has, event};
 }
 
 static uint64_t above(uint64_t value, uint64_t floor)
@@ -292,7 +343,7 @@ static void keep_counters(struct metrics_reading *r, const struct metrics_readin
 /* The walks over memory only every interval, and when much has changed. */
 static bool is_time_for_thorough(const struct metrics_source *m, uint64_t now)
 {
-    return !m->tiresome && now >= m->thorough_next_ns &&
+    return !m->tiresome && !m->over && now >= m->thorough_next_ns &&
            (m->gap_ns >= m->options.interval_ns || m->last.rss_bytes >= 2 * m->thorough_rss_bytes);
 }
 
@@ -304,7 +355,7 @@ static void was_thorough(struct metrics_source *m, uint64_t rss_bytes, uint64_t 
     m->thorough_rss_bytes = rss_bytes;
 }
 
-static void look(struct metrics_source *m, struct model_batch *batch, uint64_t now)
+static void look(struct metrics_source *m, uint64_t now)
 {
     struct metrics_reading r = {.t_mono_ns = now};
     bool thorough = is_time_for_thorough(m, now);
@@ -316,13 +367,11 @@ static void look(struct metrics_source *m, struct model_batch *batch, uint64_t n
         was_thorough(m, r.rss_bytes, now);
     if (r.rss_bytes == 0)
         return; /* it is just going */
-    uint64_t since = m->last.t_mono_ns ? m->last.t_mono_ns : m->began_ns;
     keep_counters(&r, &m->last);
-    double cpu = now > since ? (double)(r.cpu_ns - m->last.cpu_ns) / (double)(now - since) : 0;
     /* An event at the beginning, every interval and at the end; plots always. */
-    bool event = !m->last.t_mono_ns || m->gap_ns >= m->options.interval_ns;
+    bool event = !m->last.t_mono_ns || m->gap_ns >= m->options.interval_ns || m->over;
     m->last = r;
-    tell(m, batch, LOOKED | PEAK | (thorough ? THOROUGH : 0), cpu, event);
+    keep(m, LOOKED | PEAK | (thorough ? THOROUGH : 0), event);
 }
 
 /* The kernel counts in what the recorder had when it started the program: only
@@ -335,13 +384,12 @@ static uint64_t peak_of(const struct metrics_end *end)
 }
 
 /* What it had when it was last seen, and what it used in all its time. */
-static void look_back(struct metrics_source *m, struct model_batch *batch, uint64_t now)
+static void look_back(struct metrics_source *m, uint64_t now)
 {
     const struct metrics_end *end = m->options.end;
     const struct metrics_reading last = m->last;
     struct metrics_reading *r = &m->last;
     const bool looked = last.t_mono_ns != 0, known = end && end->known;
-    uint64_t since = looked ? last.t_mono_ns : m->began_ns;
     uint64_t peak = known ? peak_of(end) : 0;
     if (!looked && !known)
         return;
@@ -356,8 +404,7 @@ static void look_back(struct metrics_source *m, struct model_batch *batch, uint6
     }
     r->t_mono_ns = now;
     /* A peak at the end is told only if it is one: the last look may have been too early. */
-    tell(m, batch, (looked ? LOOKED : 0) | (known ? AT_END : 0) | (peak ? PEAK : 0),
-         now > since ? (double)(r->cpu_ns - last.cpu_ns) / (double)(now - since) : 0, looked);
+    keep(m, (looked ? LOOKED : 0) | (known ? AT_END : 0) | (peak ? PEAK : 0), looked);
 }
 
 /* It runs; or it is over already, and others know what it was. */
@@ -366,26 +413,43 @@ static bool may_introduce(const struct metrics_source *m)
     return m->over ? model_catalog_find_process(m->catalog, m->options.pid) != NULL : has_begun(m);
 }
 
+/* The last reading: of a program that goes on without us, as it is now. */
+static void look_last(struct metrics_source *m, uint64_t now)
+{
+    const uint64_t before = m->last.t_mono_ns;
+    m->ended = true;
+    if (m->options.running)
+        look(m, now);
+    if (m->last.t_mono_ns == before)
+        look_back(m, now);
+}
+
+static void metrics_look(void *state)
+{
+    struct metrics_source *m = state;
+    uint64_t now = clock_mono_ns();
+    if (!m->thread && may_introduce(m) && introduce(m, now))
+        m->next_ns = now;
+    if (!m->thread || m->ended)
+        return;
+    if (m->over) {
+        look_last(m, now);
+    } else if (now >= m->next_ns) {
+        look(m, now);
+        m->next_ns = now + m->gap_ns;
+        m->gap_ns = m->gap_ns * 2 < m->options.interval_ns ? m->gap_ns * 2 : m->options.interval_ns;
+    }
+}
+
 static int metrics_poll(void *state, struct model_batch *batch, size_t max_records,
                         struct oriel_err *err)
 {
     struct metrics_source *m = state;
-    uint64_t now = clock_mono_ns();
     (void)max_records;
     (void)err;
-    batch->watermark_ns = m->over ? UINT64_MAX : now + m->unix_offset;
-    if (!m->thread && may_introduce(m) && introduce(m, now))
-        m->next_ns = now;
-    if (!m->thread || m->ended)
-        return SOURCE_IDLE;
-    if (m->over) {
-        m->ended = true;
-        look_back(m, batch, now);
-    } else if (now >= m->next_ns) {
-        look(m, batch, now);
-        m->next_ns = now + m->gap_ns;
-        m->gap_ns = m->gap_ns * 2 < m->options.interval_ns ? m->gap_ns * 2 : m->options.interval_ns;
-    }
+    metrics_look(m);
+    batch->watermark_ns = m->over ? UINT64_MAX : clock_mono_ns() + m->unix_offset;
+    tell_kept(m, batch);
     return batch->record_count ? SOURCE_DATA : SOURCE_IDLE;
 }
 
@@ -404,6 +468,7 @@ const struct source source_metrics = {.name = "metrics",
                                       .state_size = sizeof(struct metrics_source),
                                       .open_with = metrics_open,
                                       .poll = metrics_poll,
+                                      .look = metrics_look,
                                       .over = metrics_over,
                                       .damage = metrics_damage,
                                       .close = metrics_close};

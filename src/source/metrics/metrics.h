@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Inside source/metrics: a program and its descendants, watched from outside.
+ * Inside source/metrics: a program and its descendants, as /proc has them.
  *
  *   proc.c     /proc -> struct metrics_reading
  *   metrics.c  readings -> plots and one event each, on the program's clock
  *
- * Runs in the recorder only; the program is not stopped, signalled or touched.
+ * Runs in the recorder, or in the drain thread of a program that exports by
+ * itself; the program is not stopped, signalled or touched.
  */
 #ifndef ORIEL_SOURCE_METRICS_METRICS_H
 #define ORIEL_SOURCE_METRICS_METRICS_H
@@ -36,5 +37,8 @@ int metrics_find(const char *proc, int32_t pid, int32_t recorder, struct metrics
 /* Add what one process uses. `thorough`: also what costs the kernel a walk over
  * its memory or threads. false: it is gone. */
 bool metrics_read(const char *proc, int32_t pid, bool thorough, struct metrics_reading *sum);
+
+/* How long a process has been running; 0 where that cannot be read. */
+uint64_t metrics_age_ns(const char *proc, int32_t pid);
 
 #endif

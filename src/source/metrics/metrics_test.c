@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "source/source.h"
 #include "test.h"
 
@@ -185,6 +186,64 @@ TEST(a_running_program_is_read_at_once_and_once_more_at_its_end)
     CHECK_EQ(b.watermark_ns, UINT64_MAX);
     model_batch_clear(&b);
     CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_IDLE);
+    source_metrics.close(state);
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+TEST(a_program_that_goes_on_is_looked_at_once_more_when_its_recording_ends)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    static _Alignas(64) char state[4096];
+    const struct metrics_options o = {
+        .pid = getpid(), .running = true, .interval_ns = UINT64_C(3600000000000)};
+    test_skip_emulated("/proc/self/stat is made up");
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    REQUIRE(source_metrics.open_with(state, &o, &c, NULL) == 0);
+    CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_DATA);
+    struct seen first = look(&b);
+    model_batch_clear(&b);
+    int fd = dup(0);
+    REQUIRE(fd >= 0);
+    source_metrics.over(state);
+    CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_DATA);
+    struct seen last = look(&b);
+    CHECK_EQ(last.events, 1);
+    CHECK_EQ(last.descriptors, first.descriptors + 1);
+    close(fd);
+    source_metrics.close(state);
+    model_batch_done(&b);
+    model_catalog_done(&c);
+}
+
+TEST(what_is_looked_at_between_two_polls_is_told_by_the_second)
+{
+    struct model_catalog c;
+    struct model_batch b;
+    static _Alignas(64) char state[4096];
+    const struct metrics_options o = {
+        .pid = getpid(), .running = true, .interval_ns = UINT64_C(3600000000000)};
+    test_skip_emulated("/proc/self/stat is made up");
+    model_catalog_init(&c);
+    model_batch_init(&b, &c);
+    REQUIRE(source_metrics.open_with(state, &o, &c, NULL) == 0);
+    uint64_t began = clock_mono_ns();
+    source_metrics.look(state);
+    uint64_t between = clock_mono_ns();
+    while (clock_mono_ns() < between + 2000000) /* the second is due 1 ms after the first */
+        ;
+    source_metrics.look(state);
+    CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_DATA);
+    struct seen seen = look(&b);
+    CHECK_EQ(seen.events, 1);    /* at the beginning; then plots */
+    CHECK(seen.plots >= 2 * 12); /* only the first has a walk over memory */
+    struct clock_anchor now;
+    clock_anchor_read(ORIEL_CLOCK_MONOTONIC, &now);
+    uint64_t first_ns = b.records[0].t_ns - (now.unix_ns - now.mono_ns);
+    CHECK(first_ns + 1000000 >= began && first_ns <= between + 1000000); /* not of the poll */
+    CHECK(b.records[b.record_count - 1].t_ns > b.records[0].t_ns);
     source_metrics.close(state);
     model_batch_done(&b);
     model_catalog_done(&c);

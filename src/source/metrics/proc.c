@@ -2,13 +2,14 @@
 /*
  * Reads /proc of the observed processes. Names of processes are theirs to
  * choose and may hold anything: fields are counted from the last bracket. Runs
- * in the recorder, on its thread.
+ * in the recorder, on its thread, or in the program's own drain thread.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -34,6 +35,7 @@ enum {
     STAT_CUTIME = 13,
     STAT_CSTIME = 14,
     STAT_THREADS = 17,
+    STAT_START = 19,
     STAT_VSIZE = 20,
     STAT_RSS = 21,
     STAT_FIELDS = 22
@@ -216,6 +218,8 @@ static uint64_t count_descriptors(const char *proc, int32_t pid)
     DIR *d = opendir(path);
     for (struct dirent *e; d && n < DESCRIPTORS_MAX && (e = readdir(d)) != NULL;)
         n += e->d_name[0] != '.';
+    if (d && n && pid == os_getpid())
+        n--; /* this one itself */
     if (d)
         closedir(d);
     return n;
@@ -273,4 +277,16 @@ bool metrics_read(const char *proc, int32_t pid, bool thorough, struct metrics_r
     if (read_lines(proc, pid, "smaps_rollup", text))
         sum->pss_bytes += value_of(text, "Pss");
     return true;
+}
+
+uint64_t metrics_age_ns(const char *proc, int32_t pid)
+{
+    uint64_t s[STAT_FIELDS];
+    struct timespec now;
+    if (!read_stat(proc, pid, s) || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+        return 0;
+    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t start_ns = s[STAT_START] * tick_ns;
+    return now_ns > start_ns ? now_ns - start_ns : 0;
 }
