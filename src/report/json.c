@@ -319,7 +319,9 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
     put_quality(&j, r, &f);
     system_json(&r->system, &j);
     report_json_crashes(&j, r);
-    rc = put_tree(&j, r);
+    rc = report_json_summary(&j, r);
+    if (rc == 0)
+        rc = put_tree(&j, r);
     put_flats(&j, r, &flats);
     put_slowest(&j, r, &flats);
     if (rc == 0)

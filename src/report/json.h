@@ -14,6 +14,8 @@ void report_json_u64(struct json *j, const char *key, uint64_t v);
 void report_json_hist(struct json *j, const struct hist *h, uint64_t max);
 void report_json_span(struct json *j, const struct report *r, const struct inst *i);
 void report_json_event(struct json *j, const struct report *r, const struct inst *i);
+/* Where CPU time, waiting and memory went, in a few lines. 0 or ORIEL_ENOMEM. */
+int report_json_summary(struct json *j, const struct report *r);
 /* What was sampled. 0 or ORIEL_ENOMEM. */
 int report_json_profile(struct json *j, const struct report *r);
 /* Name, module, file and line of a function. */

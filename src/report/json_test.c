@@ -423,6 +423,37 @@ TEST(memory_is_told_by_function_and_by_span)
     arena_done(&a);
 }
 
+TEST(the_summary_is_what_the_first_lines_of_the_text_say)
+{
+    struct fx f;
+    struct arena a;
+    arena_init(&a);
+    fx_init(&f, NULL);
+    fx_run_busy(&f);
+    const struct json_value *all = json_get(checked(&f, &a, NULL), "summary");
+    const struct json_value *cpu = json_at(all, 0);
+    CHECK_STR(json_get_string(cpu, "title", ""), "CPU time");
+    CHECK_EQ(json_get_i64(cpu, "amount", 0), 40 * FX_MS);
+    const struct json_value *function = json_get(cpu, "function"), *span = json_get(cpu, "span");
+    CHECK_STR(json_get_string(function, "name", ""), "scan");
+    CHECK_EQ(json_get_i64(function, "weight", 0) * 4, json_get_i64(function, "of", 0) * 3);
+    CHECK_STR(json_get_string(span, "name", ""), "parse");
+    CHECK_EQ(json_get_i64(json_get(cpu, "thread"), "tid", 0), 4712);
+    CHECK_EQ(json_get(cpu, "reason")->type, JSON_NULL);
+    bool told = false;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct json_value *line = json_at(all, i);
+        if (strcmp(json_get_string(line, "kind", ""), "alloc_space") != 0)
+            continue;
+        told = true;
+        CHECK_EQ(json_get_i64(line, "amount", 0), 9600000); /* exact; shares are sampled */
+        CHECK_STR(json_get_string(line, "unit", ""), "bytes");
+    }
+    CHECK(told);
+    fx_done(&f);
+    arena_done(&a);
+}
+
 TEST(exact_sums_of_memory_name_no_thread_and_no_span)
 {
     struct fx f;

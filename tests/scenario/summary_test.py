@@ -1,43 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """oriel record --summary: what a script learns of a recording, against its schema."""
 import json
-import pathlib
 import unittest
 
+import schema
 import tool
-
-SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "docs" / "record.schema.json"
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
-         "null": type(None)}
-
-
-def mistakes(schema, value, where=""):
-    """What does not fit; a word this does not know is one, too, and so is a member
-    that the schema does not describe."""
-    for word in set(schema) - {"$schema", "title", "description", "type", "required", "properties",
-                               "items", "const", "minimum"}:
-        yield f"{where}: the schema says {word}"
-    if "const" in schema and schema["const"] != value:
-        yield f"{where}: {value} is not {schema['const']}"
-    names = schema.get("type", [])
-    names = [names] if isinstance(names, str) else names
-    # pylint: disable-next=unidiomatic-typecheck
-    if names and not any(type(value) is TYPES[name] for name in names):
-        yield f"{where}: {value!r} is no {names}"
-        return
-    if "minimum" in schema and value < schema["minimum"]:
-        yield f"{where}: {value} is too small"
-    if isinstance(value, dict):
-        for name in set(schema.get("required", [])) - set(value):
-            yield f"{where}: {name} is missing"
-        for name, member in value.items():
-            if name not in schema["properties"]:
-                yield f"{where}: {name} is not described"
-            else:
-                yield from mistakes(schema["properties"][name], member, f"{where}.{name}")
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from mistakes(schema["items"], item, f"{where}[{i}]")
 
 
 class Summary(tool.Scenario):
@@ -45,8 +12,7 @@ class Summary(tool.Scenario):
         run = self.oriel("record", "--no-report", "--summary", "s.json", *words)
         self.assertEqual(run.returncode, status, run.stderr)
         summary = json.loads((self.dir / "s.json").read_text(encoding="utf-8"))
-        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-        self.assertEqual(list(mistakes(schema, summary)), [])
+        self.assertEqual(schema.mistakes("record.schema.json", summary), [])
         return summary
 
     def test_says_what_was_recorded_and_where_it_is(self):

@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+import schema
+
 ORIEL = os.environ["ORIEL"]
 EMITTER = os.environ["EMITTER"]
 TIMEOUT = 600  # ends what hangs; nothing here is to be fast
@@ -70,9 +72,12 @@ class Scenario(unittest.TestCase):
         return min(times)
 
     def report(self, path):
+        """As JSON; every one that a test looks at is held to its schema."""
         run = self.oriel("report", "--json", path)
         self.assertEqual(run.returncode, 0, run.stderr)
-        return json.loads(run.stdout)
+        report = json.loads(run.stdout)
+        self.assertEqual(schema.mistakes("report.schema.json", report)[:5], [])
+        return report
 
     def rings(self):
         return sorted(self.runtime.glob("oriel/*"))
