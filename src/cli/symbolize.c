@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "cli/cli.h"
 #include "cli/jit_file.h"
+#include "cli/kernel_symbols.h"
 #include "symbol/symbol.h"
 
 struct wanted {
@@ -192,30 +193,6 @@ static int symbolize_files(struct model_catalog *c, bool say)
 
 /* ---- the kernel ---- */
 
-/* "ffffffff81000000 T name  [module]" lines, sorted by nothing in particular:
- * keep for each wanted address the nearest symbol below it. */
-struct nearest {
-    uint64_t address;
-    char name[64];
-};
-
-static void offer(const wanted_list *w, struct nearest *best, uint64_t address, const char *name)
-{
-    size_t low = 0, high = w->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (w->items[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    /* All that lie above, until one that has a nearer symbol already. */
-    for (size_t i = low; i < w->count && best[i].address < address; i++) {
-        best[i].address = address;
-        snprintf(best[i].name, sizeof best[i].name, "%s", name);
-    }
-}
-
 /* The kernel lies elsewhere after every start, and on every machine. */
 static bool is_this_kernel(const struct model_catalog *c)
 {
@@ -237,28 +214,20 @@ static int symbolize_kernel(struct model_catalog *c)
         return 0; /* unnamed is better than misnamed */
     if (!collect(s, MODEL_MODULE_KERNEL, UINT32_MAX, &w))
         return ORIEL_ENOMEM;
-    struct nearest *best = mem_calloc(w.count + 1, sizeof *best);
-    FILE *list = w.count && best ? fopen("/proc/kallsyms", "re") : NULL;
-    char line[512];
-    int rc = best ? 0 : ORIEL_ENOMEM;
-    while (list && fgets(line, sizeof line, list)) {
-        char *at;
-        uint64_t address = strtoull(line, &at, 16);
-        bool code = at[0] == ' ' && strchr("tTwW", at[1]) && at[2] == ' ';
-        if (!code || address == 0)
-            continue; /* zero: hidden from this user */
-        char *name = at + 3;
-        name[strcspn(name, "\t\n ")] = 0;
-        offer(&w, best, address, name);
-    }
-    if (list)
-        fclose(list);
+    struct kernel_symbol *found = mem_calloc(w.count + 1, sizeof *found);
+    uint64_t *addresses = mem_calloc(w.count + 1, sizeof *addresses);
+    int rc = found && addresses ? 0 : ORIEL_ENOMEM;
+    for (size_t i = 0; rc == 0 && i < w.count; i++)
+        addresses[i] = w.items[i].address;
+    if (rc == 0)
+        kernel_symbols_read("/proc/kallsyms", addresses, w.count, found);
     for (size_t i = 0; rc == 0 && i < w.count; i++) {
-        struct model_line l = {.function = {best[i].name, (uint32_t)strlen(best[i].name)}};
+        struct model_line l = {.function = {found[i].name, (uint32_t)strlen(found[i].name)}};
         if (l.function.n)
             rc = model_place_set_lines(s, w.items[i].place, &l, 1);
     }
-    mem_free(best);
+    mem_free(found);
+    mem_free(addresses);
     VEC_DONE(&w);
     return rc;
 }
