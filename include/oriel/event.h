@@ -74,11 +74,11 @@
     }
 
 /* The value's type is that of its expression: integer, floating or bool. */
-#define ORIEL_PLOT(name, value) ORIEL_PLOT_(__COUNTER__, name, value)
-#define ORIEL_PLOT_(id, name, value) ORIEL_PLOT__(id, name, value)
-#define ORIEL_PLOT__(id, name, value)                                                              \
+#define ORIEL_PLOT(name, value) ORIEL_PLOT_(__COUNTER__, 0, name, value)
+#define ORIEL_PLOT_(id, flags, name, value) ORIEL_PLOT__(id, flags, name, value)
+#define ORIEL_PLOT__(id, flags, name, value)                                                       \
     do {                                                                                           \
-        ORIEL_SITE(id, ORIEL_SITE_PLOT, ORIEL_LEVEL_INFO, 0, name, 0, 1, name, "", value);         \
+        ORIEL_SITE(id, ORIEL_SITE_PLOT, ORIEL_LEVEL_INFO, flags, name, 0, 1, name, "", value);     \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             struct oriel_val_word oriel_v = ORIEL_VAL(value);                                      \

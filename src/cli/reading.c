@@ -201,5 +201,5 @@ uint64_t reading_spans(const struct session_counts *c)
 
 uint64_t reading_events(const struct session_counts *c)
 {
-    return c->by_type[ORIEL_REC_EVENT] - c->system_events;
+    return c->by_type[ORIEL_REC_EVENT] - c->seen_events;
 }

@@ -50,7 +50,8 @@ static inline enum model_origin model_record_origin(const struct model_record *r
 {
     if (r->type == ORIEL_REC_SYNC)
         return MODEL_NOTE;
-    bool seen = r->type == ORIEL_REC_SAMPLE || r->type == ORIEL_REC_STACK ||
+    bool apart = r->site && (r->site->flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN));
+    bool seen = apart || r->type == ORIEL_REC_SAMPLE || r->type == ORIEL_REC_STACK ||
                 r->type == ORIEL_REC_HEAP || r->stream >= MODEL_SERIAL_SEEN;
     return seen ? MODEL_SEEN : MODEL_SAID;
 }

@@ -64,4 +64,25 @@ TEST(reserving_more_than_memory_holds_is_refused)
     model_catalog_done(&c);
 }
 
+TEST(whose_word_a_record_is_stands_in_its_type_its_stream_and_its_site)
+{
+    const struct model_site said = {.flags = ORIEL_SITE_NAMED},
+                            system = {.flags = ORIEL_SITE_SYSTEM},
+                            hook = {.flags = ORIEL_SITE_NAMED | ORIEL_SITE_SEEN};
+    struct model_record r = {.type = ORIEL_REC_EVENT, .site = &said};
+    CHECK_EQ(model_record_origin(&r), MODEL_SAID);
+    r.site = &system;
+    CHECK_EQ(model_record_origin(&r), MODEL_SEEN);
+    r.site = &hook;
+    CHECK_EQ(model_record_origin(&r), MODEL_SEEN);
+    r = (struct model_record){.type = ORIEL_REC_EVENT, .site = &said, .stream = MODEL_SERIAL_SEEN};
+    CHECK_EQ(model_record_origin(&r), MODEL_SEEN);
+    r = (struct model_record){.type = ORIEL_REC_HEAP};
+    CHECK_EQ(model_record_origin(&r), MODEL_SEEN);
+    r.type = ORIEL_REC_SYNC;
+    CHECK_EQ(model_record_origin(&r), MODEL_NOTE);
+    r.type = ORIEL_REC_END;
+    CHECK_EQ(model_record_origin(&r), MODEL_SAID);
+}
+
 TEST_MAIN()

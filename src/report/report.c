@@ -119,11 +119,16 @@ static int add_span(struct report *r, const struct model_span *s)
 static int add_event(struct report *r, const struct model_event *e)
 {
     int rc = 0;
+    if (system_is(e->site))
+        return 0;
     seen(r, e->t_ns, e->t_ns);
+    if (e->site && (e->site->flags & ORIEL_SITE_SEEN)) { /* not the program's own */
+        heap_add_event(&r->heap, e);
+        return 0;
+    }
     also(&rc, events_add(&r->events, e));
     also(&rc, threads_event(&r->threads, e->thread, e->t_ns));
     also(&rc, crashes_event(&r->crashes, e));
-    heap_add_event(&r->heap, e);
     if (latency_wanted(&r->latency))
         also(&rc, latency_event(&r->latency, e));
     if (r->options.tree) {
@@ -175,7 +180,7 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_SPAN:
         return add_span(r, &i->u.span);
     case MODEL_ITEM_EVENT:
-        return system_is(i->u.event.site) ? 0 : add_event(r, &i->u.event);
+        return add_event(r, &i->u.event);
     case MODEL_ITEM_LOSS:
         return add_loss(r, &i->u.loss);
     case MODEL_ITEM_PLOT:

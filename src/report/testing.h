@@ -247,6 +247,7 @@ static inline void fx_heap_end(struct fx *f, int64_t bytes, int64_t peak, int64_
 {
     struct model_event *e = fx_event(f, 0, ORIEL_LEVEL_INFO, "oriel.heap", "heap.end");
     struct model_value *v = fx_values(f, 6);
+    f->catalog.sites[e->site->id - 2]->flags = ORIEL_SITE_NAMED | ORIEL_SITE_SEEN;
     v[0] = fx_i64("allocations", 100);
     v[1] = fx_i64("bytes", bytes);
     v[2] = fx_i64("frees", 90);

@@ -339,10 +339,11 @@ static void count_records(struct session *s, const struct model_batch *b)
     for (size_t i = 0; i < b->record_count; i++) {
         assert(r[i].type <= ORIEL_REC_MAX);
         c->by_type[r[i].type]++;
-        bool may_be = r[i].type == ORIEL_REC_EVENT || r[i].type == ORIEL_REC_PLOT;
-        if (may_be && r[i].site && (r[i].site->flags & ORIEL_SITE_SYSTEM)) {
-            c->system_records++;
-            c->system_events += r[i].type == ORIEL_REC_EVENT;
+        bool event = r[i].type == ORIEL_REC_EVENT, may_be = event || r[i].type == ORIEL_REC_PLOT;
+        if (may_be && r[i].site) {
+            const uint32_t flags = r[i].site->flags;
+            c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
+            c->seen_events += event && (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN));
         }
         words += r[i].words;
         end = r[i].t_ns > end ? r[i].t_ns : end;

@@ -35,7 +35,8 @@ struct session_counts {
     uint64_t records;                            /* read from the source and valid */
     uint64_t bytes;                              /* of these records on the wire */
     uint64_t by_type[ORIEL_REC_MAX + 1];         /* of these, by enum oriel_record_type */
-    uint64_t system_records, system_events;      /* of these, what the system said */
+    uint64_t seen_events;                        /* of these, events that are not the program's */
+    uint64_t system_records;                     /* of these, what the system said */
     uint64_t delivered[SESSION_OUTLETS_MAX];     /* records or items taken by outlet i */
     uint64_t refused[SESSION_OUTLETS_MAX];       /* records or items it did not take */
     uint64_t refused_seen[SESSION_OUTLETS_MAX];  /* of these MODEL_SEEN, where that is known */

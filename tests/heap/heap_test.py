@@ -189,6 +189,11 @@ class Totals(Heap):
         run = self.record(TRUTH, "2000", "keep", heap="exact")
         [end] = self.events("heap.end")
         self.assertEqual(run.returncode, 3)
+        # What the hook says is not an event of the program, which has none.
+        self.assertNotIn("event", run.stderr)
+        report = self.report("c.oriel")
+        self.assertEqual((report["counts"]["events"], report["events"]["count"]), (0, 0))
+        self.assertEqual(report["memory"]["totals"]["allocated_bytes"], int(end["bytes"]))
         took, live, peak = (self.folded(k) for k in ("alloc", "live", "peak"))
         temporary = self.folded("temporary")
         self.assertEqual(took["keeps"], 2000 * 1000)

@@ -85,6 +85,8 @@ typedef uint32_t oriel_word;
 #define ORIEL_SITE_NAMED 1u /* site.flags: the name is an event name, not a message */
 /* site.flags: made by a recorder, of what the system says; not a word of the program's */
 #define ORIEL_SITE_SYSTEM 2u
+/* site.flags: of a library in front of the program, of what it saw there; the same */
+#define ORIEL_SITE_SEEN 4u
 
 struct oriel_site {
     uint16_t abi_version; /* ORIEL_ABI_VERSION */
@@ -92,7 +94,7 @@ struct oriel_site {
     uint8_t level;        /* enum oriel_level */
     uint32_t line;
     uint32_t field_count;
-    uint32_t flags;     /* ORIEL_SITE_NAMED, ORIEL_SITE_SYSTEM */
+    uint32_t flags;     /* ORIEL_SITE_NAMED, ... */
     const char *name;   /* span, event or plot name; log message */
     const char *target; /* dotted component name, filters match it */
     const char *file;

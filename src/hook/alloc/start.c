@@ -112,7 +112,7 @@ void alloc_look_at_live(void)
     while (peak < live && !__atomic_compare_exchange_n(&peak_bytes, &peak, live, false,
                                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
-    ORIEL_PLOT("heap.live_bytes", live);
+    ORIEL_PLOT_(__COUNTER__, ORIEL_SITE_SEEN, "heap.live_bytes", live);
 }
 
 __attribute__((destructor)) static void finish(void)
@@ -130,9 +130,10 @@ __attribute__((destructor)) static void finish(void)
         peak_bytes = alloc_exact_peak();
     }
     alloc_threads_sum(&h);
-    ORIEL_EVENT("heap.end", "allocations", h.allocations, "bytes", h.bytes, "frees", h.frees,
-                "freed_bytes", h.freed_bytes, "live_bytes", live_bytes(&h), "peak_bytes",
-                __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED));
+    ORIEL_EVENT_(__COUNTER__, ORIEL_LEVEL_INFO, ORIEL_SITE_NAMED | ORIEL_SITE_SEEN, 6, "heap.end",
+                 "allocations", h.allocations, "bytes", h.bytes, "frees", h.frees, "freed_bytes",
+                 h.freed_bytes, "live_bytes", live_bytes(&h), "peak_bytes",
+                 __atomic_load_n(&peak_bytes, __ATOMIC_RELAXED));
     alloc_leave(t);
     errno = kept;
 }
