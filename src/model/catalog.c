@@ -119,6 +119,16 @@ struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32
     return p;
 }
 
+int model_process_set_program(struct model_catalog *c, struct model_process *p,
+                              struct model_str exe)
+{
+    if (!copy_str(c, exe, &p->exe))
+        return ORIEL_ENOMEM;
+    p->name = last_component(p->exe);
+    p->cmdline = MODEL_STR("");
+    return 0;
+}
+
 struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
                                               int32_t tid, uint32_t serial)
 {

@@ -109,6 +109,10 @@ struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t
  * that has no seeds of trace ids yet gets these texts. */
 struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32_t pid,
                                                   struct model_str exe, struct model_str cmdline);
+/* It turned out to run another program than was thought; how it was called is not
+ * known. 0 or ORIEL_ENOMEM. */
+int model_process_set_program(struct model_catalog *c, struct model_process *p,
+                              struct model_str exe);
 struct model_thread *model_catalog_add_thread(struct model_catalog *c, uint32_t process,
                                               int32_t tid, uint32_t serial);
 /* The thread of this tid as a source that looks from outside met it, made if there

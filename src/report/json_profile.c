@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The JSON report: what was sampled, for each kind by function, by innermost
- * span and by thread. Nothing is cut.
+ * span, by program and by thread. Nothing is cut.
  */
 #include "base/err.h"
 #include "report/functions.h"
 #include "report/json.h"
+#include "report/programs.h"
 #include "report/weights.h"
 
 void report_json_frame(struct json *j, const struct frame *f)
@@ -81,7 +82,25 @@ static int put_threads(struct json *j, const struct report *r, uint8_t kind)
     return rc;
 }
 
-static int put_kind(struct json *j, const struct report *r, struct frames *f, uint8_t kind)
+static void put_programs(struct json *j, const struct programs *all, uint8_t kind)
+{
+    json_key(j, "programs");
+    json_array(j);
+    for (size_t i = 0; i < all->items.count; i++) {
+        const struct program *p = &all->items.items[i];
+        if (p->weight[kind] == 0)
+            continue;
+        json_object(j);
+        report_json_str(j, "name", p->name);
+        report_json_u64(j, "processes", p->processes);
+        report_json_u64(j, "weight", p->weight[kind]);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
+static int put_kind(struct json *j, const struct report *r, struct frames *f,
+                    const struct programs *programs, uint8_t kind)
 {
     /* As in the text: whoever waits, waits where the program asked for it. */
     const struct profile_filter all = {
@@ -98,6 +117,7 @@ static int put_kind(struct json *j, const struct report *r, struct frames *f, ui
     if (rc == 0) {
         put_functions(j, f, &sums);
         rc = put_spans(j, r, kind);
+        put_programs(j, programs, kind);
     }
     if (rc == 0)
         rc = put_threads(j, r, kind);
@@ -109,13 +129,17 @@ static int put_kind(struct json *j, const struct report *r, struct frames *f, ui
 int report_json_profile(struct json *j, const struct report *r)
 {
     struct frames f;
-    int rc = frames_init(&f, &r->catalog->stacks);
+    struct programs programs;
+    int rc = programs_sum(r, &programs);
+    if (frames_init(&f, &r->catalog->stacks) != 0)
+        rc = ORIEL_ENOMEM;
     json_key(j, "profile");
     json_array(j);
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
         if (r->profile.samples[kind])
-            rc = put_kind(j, r, &f, kind);
+            rc = put_kind(j, r, &f, &programs, kind);
     json_array_end(j);
     frames_done(&f);
+    programs_done(&programs);
     return rc;
 }

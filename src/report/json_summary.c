@@ -78,6 +78,7 @@ int report_json_summary(struct json *j, const struct report *r)
         put_function(j, line);
         put_named(j, "reason", line->reason ? &line->most : &(struct summary_share){0});
         put_named(j, "span", &line->span);
+        put_named(j, "program", &line->program);
         put_thread(j, r, line);
         json_object_end(j);
     }

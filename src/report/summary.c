@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "report/functions.h"
+#include "report/programs.h"
 #include "report/text.h"
 #include "report/weights.h"
 
@@ -103,6 +104,22 @@ static int find_thread(const struct report *r, struct summary_line *line)
     return rc;
 }
 
+static int find_program(const struct report *r, struct summary *s)
+{
+    struct programs all;
+    int rc = programs_sum(r, &all);
+    s->programs = all.items.count > 1;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct summary_line *line = &s->lines[i];
+        const struct program *most = programs_most(&all, line->kind);
+        if (most)
+            line->program = (struct summary_share){most->weight[line->kind],
+                                                   r->profile.weight[line->kind], most->name};
+    }
+    programs_done(&all);
+    return rc;
+}
+
 static int fill(const struct report *r, struct frames *f, struct summary_line *line)
 {
     int rc = 0;
@@ -118,6 +135,7 @@ static int fill(const struct report *r, struct frames *f, struct summary_line *l
 int summary_make(const struct report *r, struct summary *out)
 {
     out->count = 0;
+    out->programs = false;
     int rc = frames_init(&out->frames, &r->catalog->stacks);
     for (size_t i = 0; rc == 0 && i < KINDS; i++) {
         uint64_t n = amount(r, kinds[i].kind);
@@ -127,7 +145,7 @@ int summary_make(const struct report *r, struct summary *out)
         *line = (struct summary_line){.kind = kinds[i].kind, .title = kinds[i].title, .amount = n};
         rc = fill(r, &out->frames, line);
     }
-    return rc;
+    return rc == 0 ? find_program(r, out) : rc;
 }
 
 void summary_done(struct summary *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Where CPU time, waiting and memory went: of each the amount, and the function
- * (or reason), span and thread that has most of it. The text and the JSON tell
+ * (or reason), span, program and thread that has most of it. The text and the JSON tell
  * the same. Pure; one thread.
  */
 #ifndef ORIEL_REPORT_SUMMARY_H
@@ -29,12 +29,14 @@ struct summary_line {
     struct summary_share span;
     struct summary_share thread;
     const struct model_thread *who; /* of `thread`; NULL: not known */
+    struct summary_share program;
 };
 
 struct summary {
     struct frames frames; /* names and functions are theirs */
     struct summary_line lines[SUMMARY_MAX];
     unsigned count;
+    bool programs; /* there are several */
 };
 
 /* 0 or ORIEL_ENOMEM; done may be called in both cases. */

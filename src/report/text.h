@@ -19,13 +19,14 @@ struct frames;
 int report_text_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out);
 /* Where CPU time, waiting and memory went, in a few lines. 0 or ORIEL_ENOMEM. */
 int report_text_summary(const struct report *r, struct buf *out);
-/* What sampling could not see; by innermost span; by thread. 0 or ORIEL_ENOMEM. */
+/* What sampling could not see; by innermost span; by program; by thread. 0 or ORIEL_ENOMEM. */
 void report_text_unseen(const struct report *r, struct buf *out);
 /* Which part of the CPU time has no names, when that is much. */
 void report_text_unnamed(const struct report *r, struct buf *out);
 /* spans that are too short or too many to be worth a span each. 0 or ORIEL_ENOMEM. */
 int report_text_dense(const struct report *r, struct buf *out);
 int report_text_spans(const struct report *r, struct buf *out);
+int report_text_programs(const struct report *r, struct buf *out);
 int report_text_threads(const struct report *r, struct buf *out);
 /* What the program waited for, and for whom. 0 or ORIEL_ENOMEM. */
 int report_text_waits(const struct report *r, struct frames *f, struct buf *out);

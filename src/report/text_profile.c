@@ -127,6 +127,8 @@ int report_text_profile(const struct report *r, struct buf *out)
     if (rc == 0)
         rc = report_text_spans(r, out);
     if (rc == 0)
+        rc = report_text_programs(r, out);
+    if (rc == 0)
         rc = report_text_threads(r, out);
     frames_done(&f);
     return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The report for a terminal: what sampling could not see, and the share of
- * each span and thread. The tables by function are in text_profile.c.
+ * each span, program and thread. The tables by function are in text_profile.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "report/programs.h"
 #include "report/text.h"
 #include "report/weights.h"
 #include "util/num.h"
@@ -144,11 +145,59 @@ int report_text_spans(const struct report *r, struct buf *out)
     return rc;
 }
 
-/* ---- by thread ---- */
+/* ---- by program ---- */
 
 /* Times only: other kinds count bytes or calls. */
 static const uint8_t times[] = {ORIEL_SAMPLE_CPU, ORIEL_SAMPLE_OFF_CPU, ORIEL_SAMPLE_PREEMPTED};
 enum { TIMES = sizeof times };
+
+/* The share of the CPU time, and each time. */
+static void time_cells(struct sheet *s, const struct report *r, const uint64_t weight[TIMES])
+{
+    char text[NUM_TEXT_MAX];
+    sheet_text(s,
+               num_percent(text, (double)weight[0], (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
+    for (size_t k = 0; k < TIMES; k++) {
+        if (r->profile.samples[times[k]] || r->profile.weight[times[k]])
+            sheet_ns(s, weight[k]);
+        else
+            sheet_none(s);
+    }
+    table_end_row(&s->table);
+}
+
+static void put_program(struct sheet *s, const struct report *r, const struct program *p)
+{
+    uint64_t weight[TIMES];
+    for (size_t k = 0; k < TIMES; k++)
+        weight[k] = p->weight[times[k]];
+    sheet_cell(s, p->name, TABLE_PLAIN);
+    sheet_count(s, p->processes);
+    time_cells(s, r, weight);
+}
+
+int report_text_programs(const struct report *r, struct buf *out)
+{
+    static const struct sheet_column columns[] = {
+        {"program", TABLE_TEXT, 0, 24},  {"processes", TABLE_NUMBER, 0, 0},
+        {"CPU", TABLE_NUMBER, 0, 0},     {"CPU", TABLE_NUMBER, 0, 0},
+        {"waiting", TABLE_NUMBER, 0, 0}, {"ready, but others ran", TABLE_NUMBER, 1, 0},
+    };
+    struct programs all;
+    struct sheet s;
+    int rc = programs_sum(r, &all);
+    if (rc == 0 && all.items.count > 1) {
+        sheet_title(r, out, "samples by program");
+        sheet_init(&s, columns, sizeof columns / sizeof *columns);
+        for (size_t i = 0; i < all.items.count && i < r->options.top; i++)
+            put_program(&s, r, &all.items.items[i]);
+        sheet_put(&s, r, out);
+    }
+    programs_done(&all);
+    return rc;
+}
+
+/* ---- by thread ---- */
 
 struct thread_times {
     uint64_t weight[TIMES];
@@ -190,20 +239,11 @@ static void put_threads(const struct report *r, const struct thread_times *all, 
         {"ready, but others ran", TABLE_NUMBER, 1, 0},
     };
     struct sheet s;
-    char text[NUM_TEXT_MAX];
     sheet_title(r, out, "samples by thread");
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     for (uint32_t i = 0; i < used && i < r->options.top; i++) {
         thread_cell(&s, r, r->catalog->threads[all[i].thread]);
-        sheet_text(&s, num_percent(text, (double)all[i].weight[0],
-                                   (double)r->profile.weight[ORIEL_SAMPLE_CPU]));
-        for (size_t k = 0; k < TIMES; k++) {
-            if (r->profile.samples[times[k]])
-                sheet_ns(&s, all[i].weight[k]);
-            else
-                sheet_none(&s);
-        }
-        table_end_row(&s.table);
+        time_cells(&s, r, all[i].weight);
     }
     sheet_put(&s, r, out);
 }

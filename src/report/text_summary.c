@@ -32,7 +32,8 @@ static void thread_cell(struct sheet *s, const struct report *r, const struct su
         sheet_none(s);
 }
 
-static void put_line(struct sheet *s, const struct report *r, const struct summary_line *line)
+static void put_line(struct sheet *s, const struct report *r, bool programs,
+                     const struct summary_line *line)
 {
     char text[NUM_TEXT_MAX];
     struct summary_share most = line->most;
@@ -42,25 +43,30 @@ static void put_line(struct sheet *s, const struct report *r, const struct summa
     sheet_text(s, report_amount(text, line->kind, line->amount));
     share_cell(s, &most, line->reason ? "for " : "in ");
     share_cell(s, &line->span, "");
-    thread_cell(s, r, line);
+    if (programs)
+        share_cell(s, &line->program, "");
+    else
+        thread_cell(s, r, line);
     table_end_row(&s->table);
 }
 
 int report_text_summary(const struct report *r, struct buf *out)
 {
-    static const struct sheet_column columns[] = {
-        {"", TABLE_TEXT, 0, 18},           {"", TABLE_NUMBER, 0, 0},
-        {"most of it", TABLE_TEXT, 0, 24}, {"span", TABLE_TEXT, 2, 16},
-        {"thread", TABLE_TEXT, 1, 16},
-    };
     struct summary all;
     struct sheet s;
     int rc = summary_make(r, &all);
+    const struct sheet_column columns[] = {
+        {"", TABLE_TEXT, 0, 18},
+        {"", TABLE_NUMBER, 0, 0},
+        {"most of it", TABLE_TEXT, 0, 24},
+        {"span", TABLE_TEXT, 2, 16},
+        {all.programs ? "program" : "thread", TABLE_TEXT, 1, 16},
+    };
     if (rc == 0 && all.count > 1) {
         sheet_title(r, out, REPORT_SUMMARY ", all threads together");
         sheet_init(&s, columns, sizeof columns / sizeof *columns);
         for (unsigned i = 0; i < all.count; i++)
-            put_line(&s, r, &all.lines[i]);
+            put_line(&s, r, all.programs, &all.lines[i]);
         sheet_put(&s, r, out);
     }
     summary_done(&all);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """oriel record --rate: programs that know nothing of Oriel, sampled."""
+import json
 import re
+import shutil
 
 from tool import ORIEL, TIMEOUT, Scenario, main, os, subprocess
 
 SAMPLED = os.environ["SAMPLED"]
+TRUE = shutil.which("true")
 
 
 class Sample(Scenario):
@@ -64,6 +67,25 @@ class Sample(Scenario):
         stacks = self.folded()
         heavy = sum(w for s, w in stacks if "heavy" in s)
         self.assertAlmostEqual(heavy / 1e9, 0.45, delta=0.15)
+
+    def test_programs_too_short_to_be_sampled_need_cpu_time_too(self):
+        shorts = 60
+        self.record("sh", "-c", f"i=0; while [ $i -lt {shorts} ]; do {TRUE}; i=$((i+1)); done; :",
+                    rate=20)
+        told = json.loads(self.oriel("report", "--json", "c.oriel").stdout)
+        cpu = next(k for k in told["profile"] if k["kind"] == "cpu")
+        programs = {p["name"]: p for p in cpu["programs"]}
+        mine = programs[os.path.basename(os.path.realpath(TRUE))]
+        self.assertEqual(mine["processes"], shorts, programs)
+        self.assertGreater(mine["weight"], 0)
+        # Each ran for less than a sample's 50 ms, and is not a whole sample each.
+        self.assertLess(cpu["samples"], shorts)
+        self.assertEqual(sum(p["weight"] for p in programs.values()), cpu["weight"])
+        between = sum(f["self"] for f in cpu["functions"] if f["name"] == "[between samples]")
+        self.assertGreater(between, cpu["weight"] / 2)
+        text = self.oriel("report", "c.oriel").stdout
+        self.assertRegex(text, r"(?m)^ +most of it +program$")
+        self.assertRegex(text, r"(?m)^samples by program\n  program +processes ")
 
     def test_output_and_status_are_those_of_the_program(self):
         run = self.oriel("record", "--rate", 499, "--no-report", "--", "sh", "-c", "echo out; exit 7")

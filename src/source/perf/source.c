@@ -53,7 +53,7 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     uint64_t tid, pid;
     while (map_next(&p->events.attached, &at, &tid, &pid))
         if (tid == pid) { /* first whose it is: code made at run time has an owner */
-            (void)process_of(p, (int32_t)pid, now.unix_ns);
+            (void)program_of(p, (int32_t)pid, now.unix_ns);
             (void)spaces_read(&p->spaces, (int32_t)pid);
         }
     return 0;
@@ -75,31 +75,6 @@ static void perf_close(void *state)
 }
 
 /* ---- who ---- */
-
-static struct model_process *add_process(struct perf_source *p, int32_t pid, uint64_t unix_ns)
-{
-    char path[64], cmdline[1024], exe[512];
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    ssize_t n = readlink(path, exe, sizeof exe);
-    snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
-    long m = os_read_file(path, cmdline, sizeof cmdline);
-    struct model_process *new = model_catalog_add_process(
-        p->catalog, pid, (struct model_str){exe, n > 0 ? (uint32_t)n : 0},
-        (struct model_str){cmdline, m > 0 ? (uint32_t)m - (cmdline[m - 1] == 0) : 0});
-    if (new) {
-        new->start_ns = unix_ns;
-        /* Ticks are nanoseconds of the monotonic clock, until the program says better. */
-        new->clock.now = (struct clock_piece){0, p->unix_offset, UINT64_C(1) << 32};
-        new->clock.before = new->clock.now;
-    }
-    return new;
-}
-
-static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns)
-{
-    struct model_process *known = model_catalog_find_process(p->catalog, pid);
-    return known ? known : add_process(p, pid, unix_ns);
-}
 
 static void name_thread(struct perf_source *p, struct perf_thread *t, const char *name)
 {
@@ -127,7 +102,7 @@ static void name_as_started(struct perf_source *p, struct perf_thread *t, int32_
 static struct perf_thread *new_thread(struct perf_source *p, int32_t pid, int32_t tid,
                                       uint64_t unix_ns)
 {
-    struct model_process *process = process_of(p, pid, unix_ns);
+    struct model_process *process = program_of(p, pid, unix_ns);
     struct perf_thread *t = process ? mem_calloc(1, sizeof *t) : NULL;
     if (!t)
         return NULL;
@@ -247,6 +222,7 @@ static void on_cpu(struct perf_source *p, struct model_batch *batch, struct perf
     s.stack = spaces_stack(&p->spaces, r, &depth);
     if (p->spaces.counts.walks > walks)
         p->counts.cpu_ends[p->spaces.counts.last]++;
+    ran_sampled(t, s.weight);
     perf_source_add(p, batch, t, &s);
     deepest(p, batch, t, r, s.stack, depth);
 }
@@ -272,28 +248,35 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
 static void switched(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     struct perf_thread *t = r->pid > 0 ? thread_of(p, r) : NULL;
-    if (t && r->u.sw.out)
+    if (t && r->u.sw.out) {
+        ran_out(p, t, r->time_ns);
         waits_out(t, r);
-    else if (t)
+    } else if (t) {
+        ran_in(p, t, r->time_ns);
         waits_in(p, batch, t, r);
+    }
 }
 
 /* Another program in the same process: what is known of it says nothing any
  * more, unless the new one has introduced itself already. */
-static void replaced(struct perf_source *p, const struct perf_record *r)
+static void replaced(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
-    uint64_t unix_ns = r->time_ns + p->unix_offset;
-    const struct model_process *known = model_catalog_find_process(p->catalog, r->pid);
+    struct perf_thread *t = perf_source_thread(p, r->tid);
+    if (t)
+        ran_end(p, batch, t, r->time_ns);
     forget_thread(p, r->tid);
-    if (known && known->start_ns < unix_ns)
-        (void)add_process(p, r->pid, unix_ns);
+    program_replaced(p, r->pid, r->time_ns + p->unix_offset);
 }
 
-static void named(struct perf_source *p, const struct perf_record *r)
+static void named(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     if (r->u.comm.exec)
-        replaced(p, r);
+        replaced(p, batch, r);
     struct perf_thread *t = thread_of(p, r);
+    if (t && r->u.comm.exec) {
+        ran_in(p, t, r->time_ns); /* it is who replaces itself */
+        t->exe_due = true;
+    }
     if (t)
         name_thread(p, t, r->u.comm.name);
 }
@@ -305,6 +288,7 @@ static void ended(struct perf_source *p, struct model_batch *batch, const struct
     if (!t || t->ended)
         return;
     waits_end(p, batch, t, r->time_ns);
+    ran_end(p, batch, t, r->time_ns);
     t->ended = true;
     int32_t *oldest = &p->ended_tids[p->next_ended++ % PERF_ENDED_KEPT];
     const struct perf_thread *gone = *oldest ? perf_source_thread(p, *oldest) : NULL;
@@ -313,12 +297,13 @@ static void ended(struct perf_source *p, struct model_batch *batch, const struct
     *oldest = r->tid;
 }
 
-/* A number that was used before. */
-static void begun(struct perf_source *p, int32_t tid)
+static void begun(struct perf_source *p, const struct perf_record *r)
 {
-    const struct perf_thread *before = perf_source_thread(p, tid);
-    if (before && before->ended)
-        forget_thread(p, tid);
+    const struct perf_thread *before = perf_source_thread(p, r->tid);
+    if (before && before->ended) /* a number that was used before */
+        forget_thread(p, r->tid);
+    if (r->pid != r->u.life.parent_pid)
+        program_forked(p, r->pid, r->u.life.parent_pid, r->time_ns + p->unix_offset);
 }
 
 static void take(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
@@ -333,10 +318,13 @@ static void take(struct perf_source *p, struct model_batch *batch, const struct 
         switched(p, batch, r);
         break;
     case PERF_RECORD_COMM:
-        named(p, r);
+        named(p, batch, r);
         break;
     case PERF_RECORD_FORK:
-        begun(p, r->tid);
+        begun(p, r);
+        break;
+    case PERF_RECORD_MMAP2:
+        program_mapped(p, r);
         break;
     case PERF_RECORD_EXIT:
         ended(p, batch, r);
@@ -358,8 +346,12 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
 {
     size_t at = 0;
     uint64_t key, value;
-    while (!p->ended && map_next(&p->threads, &at, &key, &value))
-        waits_end(p, batch, (struct perf_thread *)(uintptr_t)value, p->last_ns);
+    while (!p->ended && map_next(&p->threads, &at, &key, &value)) {
+        struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
+        waits_end(p, batch, t, p->last_ns);
+        if (!t->ended)
+            ran_end(p, batch, t, p->last_ns);
+    }
     p->ended = true;
 }
 

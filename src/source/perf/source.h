@@ -26,6 +26,15 @@ struct perf_wait {
     bool one_of_many; /* the kernel shows only some */
 };
 
+/* Its time on the CPU, as far as the kernel tells of every switch. */
+struct perf_ran {
+    uint64_t since_ns; /* it is on its CPU; 0: it is not, or nothing is known */
+    uint64_t lost;     /* records there were then */
+    uint64_t sum_ns;   /* of times that are over */
+    uint64_t seen_ns;  /* what its samples stand for */
+    uint64_t samples;
+};
+
 struct perf_thread {
     struct model_thread *thread;
     uint64_t position; /* in its stream of samples */
@@ -35,7 +44,9 @@ struct perf_thread {
     uint32_t serial; /* of that stream */
     struct perf_wait wait;
     struct perf_window *window; /* waits that are counted together; NULL none */
+    struct perf_ran ran;
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
+    bool exe_due;  /* what it maps next is the program it has become */
     bool ended;    /* kept for a while: the last thing it does is to wake others */
 };
 
@@ -63,6 +74,7 @@ struct perf_source {
     struct perf_counts counts;
     struct perf_ability *ability; /* the caller's; may be NULL */
     uint64_t met, met_ns;         /* see in_a_hurry() */
+    uint32_t between;             /* the stack that says so: see ran.c; 0 none yet */
     bool over, ended;
 };
 
@@ -90,6 +102,28 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
 /* The last of `t`: what was counted together is told. */
 void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                uint64_t now_ns);
+
+/* ---- program.c ---- */
+
+/* The process of this number, made if nobody has met it; NULL: no memory. */
+struct model_process *program_of(struct perf_source *p, int32_t pid, uint64_t unix_ns);
+/* A process begins as a copy of another. */
+void program_forked(struct perf_source *p, int32_t pid, int32_t parent, uint64_t unix_ns);
+/* Another program in the same process, unless it has introduced itself already. */
+void program_replaced(struct perf_source *p, int32_t pid, uint64_t unix_ns);
+/* Which one it is, the kernel says when it maps it, as its first. */
+void program_mapped(struct perf_source *p, const struct perf_record *r);
+
+/* ---- ran.c ---- */
+
+void ran_in(const struct perf_source *p, struct perf_thread *t, uint64_t now_ns);
+void ran_out(const struct perf_source *p, struct perf_thread *t, uint64_t now_ns);
+/* A sample stands for `ns` of it. */
+void ran_sampled(struct perf_thread *t, uint64_t ns);
+/* Before the thread is forgotten, or becomes another program: what it ran that
+ * no sample stands for is told, if that is much of it. */
+void ran_end(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+             uint64_t now_ns);
 
 /* ---- look.c ---- */
 
