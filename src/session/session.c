@@ -61,6 +61,7 @@ struct session {
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
     bool pending, started, ended, broken, finished;
+    bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
     bool pressed; /* by the source, in the last round */
 };
@@ -486,6 +487,21 @@ static void settle(struct session *s)
         flush_items(s, now);
 }
 
+static int poll_source(struct session *s, struct oriel_err *err)
+{
+    model_batch_clear(&s->records);
+    s->source_watermark_ns = UINT64_MAX;
+    if (s->source_ended)
+        return SOURCE_END;
+    int result = s->source->poll(s->source_state, &s->records,
+                                 s->source->commit ? POLL_RECORDS : FILE_RECORDS, err);
+    /* Out of memory may pass; anything else is the end of this source. */
+    s->broken |= result < 0 && result != ORIEL_ENOMEM;
+    s->source_ended = s->records.last || result == SOURCE_END;
+    s->source_watermark_ns = s->records.watermark_ns;
+    return result;
+}
+
 int session_step(struct session *s, struct oriel_err *err)
 {
     assert(s && !s->finished);
@@ -493,26 +509,20 @@ int session_step(struct session *s, struct oriel_err *err)
         return SOURCE_END;
     s->started = true;
     s->step_bytes = 0;
-    model_batch_clear(&s->records);
-    int result = s->source->poll(s->source_state, &s->records,
-                                 s->source->commit ? POLL_RECORDS : FILE_RECORDS, err);
-    if (result < 0) {
-        /* Out of memory may pass; anything else is the end of this source. */
-        s->broken |= result != ORIEL_ENOMEM;
-        if (!s->records.record_count)
-            return result;
-    }
-    s->records.last |= result == SOURCE_END;
-    s->ended = s->records.last;
-    s->source_watermark_ns = s->records.watermark_ns;
+    int result = poll_source(s, err);
+    if (result < 0 && !s->records.record_count)
+        return result;
     int beside = s->side_count ? poll_sides(s) : SOURCE_IDLE;
+    /* It is over when those beside have given all that they hold, too. */
+    s->ended = s->source_ended && (!s->side_count || (s->sides_over && beside == SOURCE_IDLE));
+    s->records.last = s->ended;
     for (unsigned i = 0; i < s->side_count; i++)
         take_batch(s, &s->sides[i].records);
     s->ring_bytes = s->step_bytes;
     take_batch(s, &s->records);
     s->ring_bytes = s->step_bytes - s->ring_bytes;
     settle(s);
-    return result == SOURCE_IDLE ? beside : result;
+    return result == SOURCE_IDLE || (result == SOURCE_END && !s->ended) ? beside : result;
 }
 
 void session_look(struct session *s)
@@ -578,6 +588,7 @@ int session_finish(struct session *s, struct oriel_err *err)
     for (unsigned i = 0; i < s->side_count; i++)
         if (s->sides[i].table->over)
             s->sides[i].table->over(s->sides[i].state);
+    s->sides_over = true;
     drain(s);
     if (!s->ended) { /* a live source never says so itself */
         s->started = s->ended = true;

@@ -4,6 +4,8 @@
  */
 #include "session/session.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "test.h"
@@ -122,8 +124,10 @@ struct fake_side {
     struct model_catalog *catalog;
     uint64_t t_ns;
     int left;
+    int most; /* in one poll */
     bool over;
 };
+static int side_most = INT_MAX;
 enum { SIDE_SAMPLES = 20, SIDE_SERIAL = 90 };
 
 static int side_open(void *state, const void *options, struct model_catalog *c,
@@ -132,7 +136,7 @@ static int side_open(void *state, const void *options, struct model_catalog *c,
     struct fake_side *f = state;
     if (!options)
         return err_set(err, ORIEL_EPERM, "side: not permitted");
-    *f = (struct fake_side){.catalog = c, .t_ns = 1005, .left = SIDE_SAMPLES};
+    *f = (struct fake_side){.catalog = c, .t_ns = 1005, .left = SIDE_SAMPLES, .most = side_most};
     return model_catalog_alias_thread(c, SIDE_SERIAL, 0);
 }
 
@@ -140,7 +144,8 @@ static int side_poll(void *state, struct model_batch *b, size_t max, struct orie
 {
     struct fake_side *f = state;
     int result = SOURCE_IDLE;
-    for (int n = f->over ? f->left : 1; n > 0 && f->left > 0; n--, f->left--, f->t_ns += 10) {
+    const int all = f->left < f->most ? f->left : f->most;
+    for (int n = f->over ? all : 1; n > 0 && f->left > 0; n--, f->left--, f->t_ns += 10) {
         uint64_t *raw = arena_alloc(&b->arena, 48, 8);
         struct model_record *r = raw ? model_batch_add_record(b) : NULL;
         if (!r)
@@ -158,7 +163,7 @@ static int side_poll(void *state, struct model_batch *b, size_t max, struct orie
                                    .stream = SIDE_SERIAL};
         result = SOURCE_DATA;
     }
-    b->watermark_ns = f->over ? UINT64_MAX : f->t_ns - 5;
+    b->watermark_ns = f->over && f->left == 0 ? UINT64_MAX : f->t_ns - 5;
     return result;
 }
 
@@ -589,6 +594,36 @@ TEST(what_the_second_source_still_holds_comes_at_the_end)
     CHECK_EQ(order.samples, SIDE_SAMPLES);
     CHECK_EQ(order.backwards, 0);
     session_free(s);
+}
+
+/* With the first one's end before or after those beside it are told of theirs. */
+static void end_early(bool before)
+{
+    side_most = 3; /* as large as a batch may be */
+    begin(&ring_like, 2, 5);
+    script.live = false;
+    REQUIRE(session_add_source(s, &side, "x", &err) == 0);
+    add(&of_records, "0");
+    session_on_items(s, watch_order, NULL);
+    for (int steps = before ? 5 : 0; steps > 0; steps--)
+        CHECK_EQ(session_step(s, &err), SOURCE_DATA);
+    CHECK_EQ(session_finish(s, &err), 0);
+    CHECK_EQ(order.samples, SIDE_SAMPLES);
+    CHECK_EQ(order.backwards, 0);
+    CHECK_EQ(told[0].records, 10 + SIDE_SAMPLES);
+    CHECK_EQ(told[0].last, 1); /* and only then it is over */
+    session_free(s);
+    side_most = INT_MAX;
+}
+
+TEST(all_that_the_second_source_holds_comes_though_the_first_ends_before)
+{
+    end_early(true);
+}
+
+TEST(all_that_the_second_source_holds_comes_though_the_first_ends_meanwhile)
+{
+    end_early(false);
 }
 
 TEST(a_second_source_that_may_not_watch_leaves_the_session_as_it_was)
