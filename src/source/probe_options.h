@@ -40,8 +40,9 @@ struct probe_place {
 };
 struct probe_ability {
     bool works;
-    uint64_t lost;     /* hits that found no room in the kernel's buffer */
-    char missing[256]; /* one line: why nothing is seen and what works instead */
+    uint64_t lost;         /* hits that found no room in the kernel's buffer */
+    uint64_t missing_hits; /* of these: counted by the kernel, told neither as hit nor as lost */
+    char missing[256];     /* one line: why nothing is seen and what works instead */
 };
 struct probe_options {
     int32_t pid;                  /* stopped before its exec, or running */

@@ -7,7 +7,7 @@ import sys
 
 from tool import ORIEL, Scenario, json, main, needs_full_speed, os, pathlib, signal, subprocess, unittest
 
-PROBED, THROWN = os.environ["PROBED"], os.environ["THROWN"]
+PROBED, THROWN, HITS = (os.environ[name] for name in ("PROBED", "THROWN", "HITS"))
 TP = pathlib.Path(__file__).parent.parent / "perfetto" / "tp.mjs"
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 
@@ -138,8 +138,8 @@ class Watching(Scenario):
             out.add(tuple(path))
         return out
 
-    def nothing_left(self):
-        return "oriel_" not in (TRACEFS / "uprobe_events").read_text(encoding="ascii")
+    def nothing_left(self, recorder=""):
+        return f"oriel_{recorder}" not in (TRACEFS / "uprobe_events").read_text(encoding="ascii")
 
     def check_all(self, *options):
         functions = ("factorial", "jumped_over", "greet", "inside", "outside", "tail_*")
@@ -256,6 +256,36 @@ class Watching(Scenario):
         sums, _, _ = self.spans()
         self.assertGreater(sums["malloc"]["count"], 100)
         self.assertGreater(sums["getenv"]["count"], 0)
+
+    def counted(self, *words):
+        """What hits() counted itself, what the kernel did, what was told, and the losses."""
+        profile = TRACEFS / "uprobe_profile"
+        text = f"echo recorder $PPID; {' '.join(map(str, words))} || exit 9; cat {profile}"
+        run = self.record("sh", *self.events, args=("-c", text))
+        recorder = re.search(r"^recorder (\d+)$", run.stdout, re.M)[1]
+        kernel = re.findall(rf"^ +\S+ e\d+_{recorder}_\d+ +(\d+)$", run.stdout, re.M)
+        report = self.report("c.oriel")
+        self.assertTrue(self.nothing_left(recorder))
+        return (int(re.search(r"^hits (\d+)$", run.stdout, re.M)[1]), [int(n) for n in kernel],
+                sum(n["count"] for n in report["tree"] if n["name"] == "hit"), self.lost(report))
+
+    def test_no_hit_is_missing_in_any_kind_of_thread_and_process(self):
+        # Where threads follow each other on a CPU the kernel exchanges what they inherited.
+        self.events = (f"uprobe:{HITS}:hit",)
+        for _ in range(3):
+            own, kernel, told, lost = self.counted(HITS)
+            self.assertGreater(own, 2000)
+            self.assertEqual((told, lost), (own, 0))
+            self.assertEqual(set(kernel), {own})
+
+    def test_what_the_kernel_counted_is_told_or_told_as_lost(self):
+        self.events = (f"uprobe:{HITS}:hit",)
+        own, kernel, told, lost = self.counted(HITS, "flood", 200000, "$PPID")
+        self.assertEqual((own, set(kernel)), (200000, {own}))
+        self.assertGreater(lost, 0, (own, kernel, told))
+        # Of each hit the call or the return may be lost, and some records of who lives.
+        self.assertGreaterEqual(told + lost, own)
+        self.assertLessEqual(2 * told + lost, 2 * own + 20)
 
     @needs_full_speed
     def test_every_hit_is_delivered_or_told_as_lost(self):

@@ -44,6 +44,12 @@ target_compile_options(joined PRIVATE -O1 -g -fpatchable-function-entry=8)
 target_link_libraries(joined PRIVATE oriel-core Threads::Threads)
 set_target_properties(joined PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# One that knows how often a function of it was hit.
+add_executable(hits tests/scenario/hits.c)
+target_compile_options(hits PRIVATE -O1 -g -fpatchable-function-entry=8 -Wno-missing-prototypes)
+target_link_libraries(hits PRIVATE Threads::Threads)
+set_target_properties(hits PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # One that would notice a sampler inside of it.
 add_executable(picky tests/scenario/picky.c)
 target_link_libraries(picky PRIVATE Threads::Threads)
@@ -86,6 +92,7 @@ foreach(script ${scenarios})
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
 set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_FILE:joined>")
+set_property(TEST scenario.probes APPEND PROPERTY ENVIRONMENT "HITS=$<TARGET_FILE:hits>")
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
 if(TARGET oriel-lock)

@@ -31,18 +31,60 @@ struct trailer {
 
 /* ---- opening ---- */
 
-static void describe(struct perf_event_attr *a, const struct probe_options *o)
+static void describe(struct perf_event_attr *a, const struct hooks *h,
+                     const struct probe_options *o)
 {
     *a = (struct perf_event_attr){.size = sizeof *a,
                                   .type = PERF_TYPE_TRACEPOINT,
                                   .sample_period = 1,
                                   .sample_type = SAMPLE_TYPE,
+                                  .read_format = h->tells,
                                   .disabled = !o->running,
                                   .inherit = 1,
                                   .enable_on_exec = !o->running,
                                   .use_clockid = 1,
                                   .clockid = CLOCK_MONOTONIC,
                                   .sample_id_all = 1};
+}
+
+/* Two threads that inherited the same events exchange them where the CPU goes from one
+ * to the other, as that is quicker than to put each aside. The filter of a uprobe asks the
+ * thread for which an event was made whose memory it is in, and when that thread has
+ * ended, the one that goes on with its events is hit and nothing is told. What is to be
+ * read for each thread is never exchanged (6.13 on). It need not be read: one event
+ * that asks for it holds all others of the thread. */
+static bool can_keep(const struct perf_event_attr *like)
+{
+    struct perf_event_attr a = *like;
+    a.sample_type |= PERF_SAMPLE_READ;
+    long fd = syscall(SYS_perf_event_open, &a, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd >= 0 && close((int)fd) == 0;
+}
+
+static bool can_tell(const struct perf_event_attr *like)
+{
+    struct perf_event_attr a = *like;
+    a.read_format = PERF_FORMAT_LOST;
+    long fd = syscall(SYS_perf_event_open, &a, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd >= 0 && close((int)fd) == 0;
+}
+
+static void describe_life(struct perf_event_attr *a, const struct hooks *h,
+                          const struct probe_options *o)
+{
+    describe(a, h, o);
+    a->type = PERF_TYPE_SOFTWARE;
+    a->config = PERF_COUNT_SW_DUMMY;
+    a->comm = a->comm_exec = a->task = 1;
+    a->sample_type |= h->keeps;
+}
+
+static void find_abilities(struct hooks *h, const struct probe_options *o)
+{
+    struct perf_event_attr a;
+    describe_life(&a, h, o);
+    h->keeps = can_keep(&a) ? PERF_SAMPLE_READ : 0;
+    h->tells = can_tell(&a) ? PERF_FORMAT_LOST : 0;
 }
 
 static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid, unsigned cpu,
@@ -54,12 +96,12 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
     long fd = syscall(SYS_perf_event_open, &a, tid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0)
         return errno == ENODEV ? 0 : -errno; /* a CPU that is off */
-    int *slot = VEC_PUSH(&h->fds);
+    struct hook_fd *slot = VEC_PUSH(&h->fds);
     if (!slot) {
         close((int)fd);
         return -ENOMEM;
     }
-    *slot = (int)fd;
+    *slot = (struct hook_fd){(int)fd, place};
     if (ioctl((int)fd, PERF_EVENT_IOC_ID, &id) != 0)
         return -errno;
     if (place != UINT32_MAX && !map_put(&h->by_id, id, place))
@@ -72,10 +114,7 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
 int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid)
 {
     struct perf_event_attr life;
-    describe(&life, o);
-    life.type = PERF_TYPE_SOFTWARE;
-    life.config = PERF_COUNT_SW_DUMMY;
-    life.comm = life.comm_exec = life.task = 1;
+    describe_life(&life, h, o);
     int rc = 0;
     for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
         rc = add(h, &life, tid, cpu, UINT32_MAX);
@@ -86,7 +125,7 @@ int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id,
                     int32_t tid)
 {
     struct perf_event_attr a;
-    describe(&a, o);
+    describe(&a, h, o);
     a.config = id;
     int rc = 0;
     for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
@@ -136,6 +175,7 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *i
     memset(h, 0, sizeof *h);
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     h->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
+    find_abilities(h, o);
     h->rings = mem_calloc(h->ring_count, sizeof *h->rings);
     int rc = !h->rings    ? -ENOMEM
              : o->running ? hooks_attach(h, o, ids)
@@ -157,11 +197,22 @@ void hooks_close(struct hooks *h)
     for (unsigned i = 0; h->rings && i < h->ring_count; i++)
         kernel_ring_unmap(&h->rings[i]);
     for (size_t i = 0; i < h->fds.count; i++)
-        close(h->fds.items[i]);
+        close(h->fds.items[i].fd);
     VEC_DONE(&h->fds);
     map_done(&h->by_id);
     mem_free(h->rings);
     memset(h, 0, sizeof *h);
+}
+
+bool hooks_lost(const struct hooks *h, uint32_t place_count, uint64_t *lost)
+{
+    for (size_t i = 0; h->tells && i < h->fds.count; i++) {
+        const struct hook_fd *f = &h->fds.items[i];
+        uint64_t value[2]; /* how often, of which lost */
+        if (read(f->fd, value, sizeof value) == (ssize_t)sizeof value)
+            lost[f->place < place_count ? f->place : place_count] += value[1];
+    }
+    return h->tells != 0;
 }
 
 /* ---- reading ---- */

@@ -9,6 +9,7 @@
  *   format.c   what the kernel writes
  *   frames.c   entries and returns to spans, by the stack pointer
  *   source.c   hits -> records in a batch
+ *   account.c  what the kernel counted against what was told
  *
  * Runs in the recorder only; needs root, or the rights to tracefs and perf events.
  */
@@ -28,7 +29,7 @@ struct tracefs {
     char root[64];
     char group[64]; /* of this recorder: "oriel_PID_START" */
     int fd;         /* of uprobe_events; -1 not open */
-    uint32_t count; /* events made, e0 on */
+    uint32_t count; /* events made, from 0 on */
 };
 
 /* Find it, and remove what recorders that are dead have left. 0, or ORIEL_EPERM with a
@@ -39,16 +40,25 @@ int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel
 /* The description of event N, or of a tracepoint "group:name". */
 int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
                    struct oriel_err *err);
+/* How often the kernel came by each event so far: `hits` has t->count items. False: it does
+ * not tell. */
+bool tracefs_hits(const struct tracefs *t, uint64_t *hits);
 /* Remove what was made. */
 void tracefs_close(struct tracefs *t);
 
 /* ---- events.c ---- */
 
+struct hook_fd {
+    int fd;
+    uint32_t place; /* UINT32_MAX: says who lives */
+};
 struct hooks {
     struct kernel_ring *rings;
     unsigned ring_count;
-    VEC(int) fds;
+    VEC(struct hook_fd) fds;
     struct map by_id; /* the kernel's id -> place */
+    uint64_t keeps;   /* PERF_SAMPLE_READ where the kernel takes it: see can_keep() */
+    uint64_t tells;   /* PERF_FORMAT_LOST where the kernel takes it */
 };
 /* Open event `id` (of tracefs) for each place; `ids` has place_count items. Codes as of a
  * source's open. */
@@ -59,6 +69,10 @@ void hooks_close(struct hooks *h);
 int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid);
 int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t place,
                     int32_t tid);
+
+/* Records that found no room so far, of a place or, UINT32_MAX, of who lives; added to
+ * `lost`, which has place_count + 1 items. False: the kernel does not tell (before 6.0). */
+bool hooks_lost(const struct hooks *h, uint32_t place_count, uint64_t *lost);
 
 /* One record of a ring. */
 struct hook_record {
@@ -77,6 +91,29 @@ void hooks_end(struct hooks *h);
 void hooks_back(struct hooks *h); /* instead of that: it comes again */
 /* Decode; `at` holds the whole record. */
 void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
+
+/* ---- account.c ---- */
+
+/* The kernel counts hits where it stops the program, before anything can get lost. */
+struct account_place {
+    uint32_t event;  /* of tracefs; UINT32_MAX: nobody counts it */
+    uint64_t before; /* hits when all threads were watched */
+    uint64_t after;  /* and when the recording was over */
+    uint64_t told;   /* that we have heard of in between */
+};
+struct account {
+    struct account_place *places;
+    uint32_t count;
+    uint64_t from_ns; /* told counts from here */
+    bool known;       /* `after` is right */
+};
+/* From now on, or from the beginning where the program does not run yet. */
+void account_begin(struct account *a, const struct tracefs *t, bool running);
+void account_told(struct account *a, uint32_t place, uint64_t time_ns);
+/* What is hit from now on does not count. */
+void account_end(struct account *a, const struct tracefs *t);
+/* Hits that were counted, and neither told nor, by `lost` of each place, without room. */
+uint64_t account_missing(const struct account *a, const uint64_t *lost);
 
 /* ---- attach.c ---- */
 

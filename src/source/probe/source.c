@@ -44,6 +44,7 @@ struct probe_source {
     struct tracefs tracefs;
     struct hooks hooks;
     struct hook *hook; /* one for each place */
+    struct account account;
     struct arena arena;
     struct model_catalog *catalog;
     struct map threads;        /* tid -> struct hit_thread * */
@@ -51,9 +52,9 @@ struct probe_source {
     struct model_batch *batch; /* of the poll that runs */
     uint64_t unix_offset, watermark_ns, seed;
     uint32_t next_serial;
-    uint64_t damaged, no_memory, lost;
+    uint64_t damaged, no_memory, lost, missing;
     struct probe_ability *ability;
-    bool over;
+    bool over, concluded;
     uint64_t words[RECORD_WORDS_MAX]; /* scratch */
 };
 
@@ -96,6 +97,8 @@ static int open_place(struct probe_source *p, uint32_t i, uint32_t *out_id, stru
     if (rc < 0)
         return rc;
     *out_id = f.id;
+    /* Of returns by address the kernel counts the calls. */
+    p->account.places[i].event = place->path && !place->returns ? n : UINT32_MAX;
     p->hook[i].format = keep_format(p, &f);
     return p->hook[i].format && match_fields(p, &p->hook[i], d)
                ? 0
@@ -113,12 +116,20 @@ static int open_all(struct probe_source *p, struct oriel_err *err)
         return rc;
     uint32_t *ids = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *ids, sizeof *ids);
     p->hook = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *p->hook, _Alignof(struct hook));
-    if (!ids || !p->hook)
+    struct account_place *counted = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *counted,
+                                                _Alignof(struct account_place));
+    if (!ids || !p->hook || !counted)
         return err_set(err, ORIEL_ENOMEM, "probes: out of memory");
     memset(p->hook, 0, o->place_count * sizeof *p->hook);
+    memset(counted, 0, o->place_count * sizeof *counted);
+    p->account = (struct account){.places = counted, .count = o->place_count};
     for (uint32_t i = 0; i < o->place_count && rc == 0; i++)
         rc = open_place(p, i, &ids[i], err);
-    return rc == 0 ? hooks_open(&p->hooks, o, ids, err) : rc;
+    if (rc == 0)
+        rc = hooks_open(&p->hooks, o, ids, err);
+    if (rc == 0)
+        account_begin(&p->account, &p->tracefs, o->running);
+    return rc;
 }
 
 static void probe_close(void *state)
@@ -411,6 +422,7 @@ static void hit(struct probe_source *p, const struct hook_record *r)
         p->damaged++;
         return;
     }
+    account_told(&p->account, (uint32_t)*index, r->time_ns);
     if (!t && !(t = new_thread(p, r))) {
         p->no_memory++;
         return;
@@ -454,6 +466,12 @@ static void replaced(struct probe_source *p, const struct hook_record *r)
         (void)add_process(p, r->pid, unix_ns);
 }
 
+static void add_lost(struct probe_source *p, uint64_t n)
+{
+    p->lost += n;
+    p->catalog->lost[ORIEL_LOST_RING_FULL] += n;
+}
+
 static void take(struct probe_source *p, const struct hook_record *r)
 {
     struct hit_thread *t;
@@ -477,12 +495,32 @@ static void take(struct probe_source *p, const struct hook_record *r)
         forget(p, r);
         break;
     case PERF_RECORD_LOST:
-        p->lost += r->lost;
-        p->catalog->lost[ORIEL_LOST_RING_FULL] += r->lost;
+        add_lost(p, r->lost);
         break;
     default:
         break;
     }
+}
+
+/* Everything was read. A loss is in the ring only when something came after it, and what the
+ * kernel kept to itself is nowhere there. */
+static void conclude(struct probe_source *p)
+{
+    uint32_t n = p->options->place_count;
+    uint64_t *lost = mem_calloc(n + 1, sizeof *lost), sum = 0;
+    p->concluded = true;
+    if (!lost)
+        return;
+    bool known = hooks_lost(&p->hooks, n, lost);
+    for (uint32_t i = 0; i <= n; i++)
+        sum += lost[i];
+    if (sum > p->lost)
+        add_lost(p, sum - p->lost);
+    p->missing = account_missing(&p->account, lost);
+    if (!known) /* which of them have been told as lost */
+        p->missing -= p->missing < p->lost ? p->missing : p->lost;
+    add_lost(p, p->missing);
+    mem_free(lost);
 }
 
 static int probe_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -504,14 +542,19 @@ static int probe_poll(void *state, struct model_batch *batch, size_t max_records
     if (!more)
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
     batch->watermark_ns = p->watermark_ns;
-    if (p->ability)
+    if (p->over && !more && !p->concluded)
+        conclude(p);
+    if (p->ability) {
         p->ability->lost = p->lost + p->no_memory;
+        p->ability->missing_hits = p->missing;
+    }
     return taken > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 
 static void probe_over(void *state)
 {
     struct probe_source *p = state;
+    account_end(&p->account, &p->tracefs);
     p->over = true;
 }
 

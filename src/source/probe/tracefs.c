@@ -16,7 +16,7 @@
 #include "base/os.h"
 #include "source/probe/probe.h"
 
-enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 22 };
+enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 24 };
 
 /* When a process started, in ticks since the machine did; 0: there is none. */
 static uint64_t start_of(int32_t pid)
@@ -49,20 +49,28 @@ static void sweep_line(const struct tracefs *t, const char *line, size_t n)
         (void)tell(t, command, (size_t)bytes);
 }
 
-static void sweep(const struct tracefs *t)
+/* A file of all dynamic events. False: not to be read. */
+static bool read_list(const struct tracefs *t, const char *name, struct buf *out)
 {
     char path[128];
-    struct buf list;
-    buf_init(&list);
-    snprintf(path, sizeof path, "%s/uprobe_events", t->root);
+    buf_init(out);
+    snprintf(path, sizeof path, "%s/%s", t->root, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t n = 1; fd >= 0 && n > 0 && list.size < LIST_BYTES_MAX;) {
-        char *room = buf_reserve(&list, 65536);
-        n = room ? read(fd, room, 65536) : 0;
-        list.size += n > 0 ? (size_t)n : 0;
+    ssize_t n = fd < 0 ? -1 : 1;
+    while (n > 0 && out->size < LIST_BYTES_MAX) {
+        char *room = buf_reserve(out, 65536);
+        n = room ? read(fd, room, 65536) : -1;
+        out->size += n > 0 ? (size_t)n : 0;
     }
     if (fd >= 0)
         close(fd);
+    return n == 0;
+}
+
+static void sweep(const struct tracefs *t)
+{
+    struct buf list;
+    (void)read_list(t, "uprobe_events", &list);
     const char *at = buf_cstr(&list);
     while (*at) {
         size_t n = strcspn(at, "\n");
@@ -73,6 +81,13 @@ static void sweep(const struct tracefs *t)
 }
 
 /* ---- ours ---- */
+
+/* Where the kernel lists what it counted it leaves the group away: names are ours alone, too. */
+static const char *own_part(const struct tracefs *t)
+{
+    assert(strncmp(t->group, "oriel_", 6) == 0);
+    return t->group + 6;
+}
 
 int tracefs_open(struct tracefs *t, bool writes, struct oriel_err *err)
 {
@@ -130,9 +145,9 @@ int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel
     assert(t->fd >= 0);
     if (place->semaphore)
         snprintf(semaphore, sizeof semaphore, "(0x%llx)", (unsigned long long)place->semaphore);
-    int n = snprintf(line, sizeof line, "%c:%s/e%u %s:0x%llx%s %s\n", place->returns ? 'r' : 'p',
-                     t->group, t->count, path, (unsigned long long)place->offset, semaphore,
-                     place->fetch);
+    int n = snprintf(line, sizeof line, "%c:%s/e%u_%s %s:0x%llx%s %s\n", place->returns ? 'r' : 'p',
+                     t->group, t->count, own_part(t), path, (unsigned long long)place->offset,
+                     semaphore, place->fetch);
     if (rc == 0)
         rc = n > 0 && (size_t)n < sizeof line ? tell(t, line, (size_t)n) : -E2BIG;
     if (fd >= 0)
@@ -148,11 +163,11 @@ int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel
 int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
                    struct oriel_err *err)
 {
-    char path[256], name[128], text[FORMAT_BYTES_MAX];
+    char path[320], name[192], text[FORMAT_BYTES_MAX];
     if (tracepoint)
         snprintf(name, sizeof name, "%s", tracepoint);
     else
-        snprintf(name, sizeof name, "%s:e%u", t->group, n);
+        snprintf(name, sizeof name, "%s:e%u_%s", t->group, n, own_part(t));
     char *colon = strchr(name, ':');
     if (colon)
         *colon = '/';
@@ -170,11 +185,48 @@ int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, 
     return 0;
 }
 
+/* "  /usr/bin/x e12_345_678    9": our event 12 was hit 9 times. */
+static void count_line(const struct tracefs *t, const char *line, size_t n, uint64_t *hits)
+{
+    const char *end = line + n, *number = end, *name;
+    while (number > line && number[-1] >= '0' && number[-1] <= '9')
+        number--;
+    for (name = number; name > line && name[-1] == ' ';)
+        name--;
+    const char *name_end = name;
+    while (name > line && name[-1] != ' ')
+        name--;
+    if (number == end || *name != 'e')
+        return;
+    char *own;
+    unsigned long event = strtoul(name + 1, &own, 10);
+    size_t own_bytes = strlen(own_part(t));
+    if (own > name + 1 && *own == '_' && (size_t)(name_end - own) == own_bytes + 1 &&
+        memcmp(own + 1, own_part(t), own_bytes) == 0 && event < t->count)
+        hits[event] = strtoull(number, NULL, 10);
+}
+
+bool tracefs_hits(const struct tracefs *t, uint64_t *hits)
+{
+    struct buf list;
+    bool whole = read_list(t, "uprobe_profile", &list);
+    memset(hits, 0, t->count * sizeof *hits);
+    const char *at = buf_cstr(&list);
+    while (*at) {
+        size_t n = strcspn(at, "\n");
+        count_line(t, at, n, hits);
+        at += n + (at[n] == '\n');
+    }
+    whole &= !list.failed;
+    buf_done(&list);
+    return whole;
+}
+
 void tracefs_close(struct tracefs *t)
 {
-    char line[128];
+    char line[192];
     for (uint32_t i = 0; t->fd >= 0 && i < t->count; i++) {
-        int n = snprintf(line, sizeof line, "-:%s/e%u\n", t->group, i);
+        int n = snprintf(line, sizeof line, "-:%s/e%u_%s\n", t->group, i, own_part(t));
         (void)tell(t, line, (size_t)n);
     }
     if (t->fd >= 0)
