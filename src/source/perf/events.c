@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/vec.h"
+#include "source/kernel_aside.h"
 
 enum { CPUS_MAX = 4096 };
 
@@ -312,7 +313,7 @@ static void close_all(struct perf_events *e)
             all[n] = e->fds[n];
         while (w->fd_count > 0)
             all[n++] = w->fds[--w->fd_count];
-        perf_close_aside(all, n);
+        kernel_close_aside(all, n);
         mem_free(all);
         return;
     }

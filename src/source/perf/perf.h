@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "source/kernel_point.h"
 #include "source/kernel_ring.h"
 #include "source/perf_options.h"
 
@@ -39,19 +40,9 @@ enum perf_event_kind {
     PERF_EVENT_KINDS = 3
 };
 
-/* Where a tracepoint's own bytes hold a number; bytes 0: nowhere. */
-struct perf_field {
-    uint16_t offset, bytes;
-};
 struct perf_fields {
-    struct perf_field switch_state, wake_pid;
-    struct perf_field wake_count; /* how many this wake-up stands for */
-};
-
-/* A tracepoint as the kernel describes it. */
-struct perf_point {
-    uint64_t id;
-    char format[4096];
+    struct kernel_field switch_state, wake_pid;
+    struct kernel_field wake_count; /* how many this wake-up stands for */
 };
 
 /* Programs in the kernel: see watch.c. */
@@ -59,7 +50,7 @@ enum { PERF_WATCH_FDS = 8 };
 struct perf_watch {
     int fds[PERF_WATCH_FDS], fd_count; /* all of them */
     int tids, events;                  /* maps */
-    struct perf_field woken, parent, child, ended;
+    struct kernel_field woken, parent, child, ended;
 };
 
 /* How many of the wake-ups are shown. */
@@ -92,17 +83,11 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
  * how the CPU is sampled. */
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o);
-bool perf_point_read(const char *name, struct perf_point *out);
-/* Where its records hold the number `name`; bytes 0: nowhere. */
-struct perf_field perf_point_field(const struct perf_point *p, const char *name);
 /* watch.c: wake-ups of the program's threads alone, with events like `like`. False:
  * not for us, and nothing has changed. */
 bool perf_watch_open(struct perf_events *e, const struct perf_event_attr *like,
                      const struct perf_options *o);
 void perf_watch_close(struct perf_watch *w);
-/* aside.c: close these (sorted meanwhile) without waiting for the kernel, which lets go
- * of tracepoints slowly: a process with nothing but them does. */
-void perf_close_aside(int *fds, size_t n);
 /* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);
 /* events.c, for points.c: `a` on every thread and CPU; false: on none. */
@@ -187,7 +172,7 @@ bool perf_record_time(const uint8_t *at, size_t bytes, uint64_t *out_ns);
 bool perf_record_decode(const uint8_t *at, size_t bytes, struct perf_record *out);
 
 /* A number of a tracepoint. false: this record does not hold it. */
-bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t *out);
+bool perf_record_field(const struct perf_record *r, struct kernel_field f, int64_t *out);
 
 /* A record that is no sample, with `trailer` bytes at its end that are left to
  * the caller: for files, whose records were asked for by others. */

@@ -117,7 +117,7 @@ static void read_raw(struct reader *r, struct perf_record *out)
     out->u.sample.raw_bytes = r->good ? bytes : 0;
 }
 
-bool perf_record_field(const struct perf_record *r, struct perf_field f, int64_t *out)
+bool perf_record_field(const struct perf_record *r, struct kernel_field f, int64_t *out)
 {
     assert(r->type == PERF_RECORD_SAMPLE);
     const uint8_t *at = r->u.sample.raw;

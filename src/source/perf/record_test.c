@@ -117,12 +117,12 @@ TEST(numbers_of_a_tracepoint_are_read_where_its_format_says)
     make_sample(&b, 5000, 2, 64);
     REQUIRE(perf_record_decode(b.at, b.n, &r));
     CHECK_EQ(r.u.sample.raw_bytes, 20);
-    CHECK(perf_record_field(&r, (struct perf_field){4, 4}, &n) && n == -1);
-    CHECK(perf_record_field(&r, (struct perf_field){8, 8}, &n) && n == 0x0102030405060708);
-    CHECK(perf_record_field(&r, (struct perf_field){16, 4}, &n) && n == 0);
-    CHECK(!perf_record_field(&r, (struct perf_field){17, 4}, &n)); /* beyond its end */
-    CHECK(!perf_record_field(&r, (struct perf_field){0, 0}, &n));  /* there is none */
-    CHECK(!perf_record_field(&r, (struct perf_field){0, 2}, &n));
+    CHECK(perf_record_field(&r, (struct kernel_field){4, 4}, &n) && n == -1);
+    CHECK(perf_record_field(&r, (struct kernel_field){8, 8}, &n) && n == 0x0102030405060708);
+    CHECK(perf_record_field(&r, (struct kernel_field){16, 4}, &n) && n == 0);
+    CHECK(!perf_record_field(&r, (struct kernel_field){17, 4}, &n)); /* beyond its end */
+    CHECK(!perf_record_field(&r, (struct kernel_field){0, 0}, &n));  /* there is none */
+    CHECK(!perf_record_field(&r, (struct kernel_field){0, 2}, &n));
 }
 
 TEST(a_sample_without_a_stack_is_one)

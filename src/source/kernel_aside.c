@@ -5,16 +5,18 @@
  * whoever waits for the recorder would wait for. A process that has these
  * descriptors and nothing else waits instead, and is gone after that.
  */
+#include "source/kernel_aside.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "source/perf/perf.h"
 
 static int by_number(const void *a, const void *b)
 {
@@ -60,7 +62,7 @@ static void wait_aside(const int *sorted, size_t n, int told)
     _exit(0);
 }
 
-void perf_close_aside(int *fds, size_t n)
+void kernel_close_aside(int *fds, size_t n)
 {
     int told[2];
     assert(fds || n == 0);

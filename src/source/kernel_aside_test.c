@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "source/perf/perf.h"
+#include "source/kernel_aside.h"
 #include "test.h"
 
 /* The end of the pipe: its last writer is gone. Waits for that. */
@@ -26,7 +26,7 @@ TEST(what_is_closed_aside_is_closed_here_at_once_and_everywhere_soon)
         REQUIRE(pipe(given[i]) == 0);
         fds[2 - i] = given[i][1]; /* in no order */
     }
-    perf_close_aside(fds, 3);
+    kernel_close_aside(fds, 3);
     for (int i = 0; i < 3; i++) {
         CHECK(fcntl(given[i][1], F_GETFD) < 0 && errno == EBADF);
         CHECK(ends(given[i][0]));
@@ -38,7 +38,7 @@ TEST(nothing_else_is_held_by_who_closes_aside)
 {
     int before[2], given[2], after[2];
     REQUIRE(pipe(before) == 0 && pipe(given) == 0 && pipe(after) == 0);
-    perf_close_aside(&given[1], 1);
+    kernel_close_aside(&given[1], 1);
     close(before[1]);
     close(after[1]);
     CHECK(ends(before[0]));
