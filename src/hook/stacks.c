@@ -38,6 +38,7 @@ static struct {
     uint64_t start, end;
 } passing[PASSING_MAX];
 static uint32_t passing_count;
+static uint64_t passing_start = UINT64_MAX, passing_end; /* around all of them */
 
 /* Where operator new lies, in a library that is there at the start. */
 static void find_passing(void)
@@ -61,12 +62,18 @@ static void find_passing(void)
         if (dladdr1(at, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_size) {
             passing[passing_count].start = (uintptr_t)at;
             passing[passing_count++].end = (uintptr_t)at + symbol->st_size;
+            if (passing_start > (uintptr_t)at)
+                passing_start = (uintptr_t)at;
+            if (passing_end < (uintptr_t)at + symbol->st_size)
+                passing_end = (uintptr_t)at + symbol->st_size;
         }
     }
 }
 
 static bool only_passes(uint64_t return_address)
 {
+    if (__builtin_expect(return_address <= passing_start || return_address > passing_end, 1))
+        return false;
     for (uint32_t i = 0; i < passing_count; i++)
         if (return_address > passing[i].start && return_address <= passing[i].end)
             return true;
@@ -130,12 +137,16 @@ static const struct unwind_stack *bounds(void)
 
 /* On signal stacks and those of coroutines nobody knows; they are taken to be large
  * enough. */
+static inline bool is_near_end(uintptr_t at)
+{
+    return here.known && at >= here.bounds.low && at < here.bounds.high &&
+           at - here.bounds.low < ROOM_BYTES;
+}
+
 static bool has_room(struct hook_stack *out)
 {
-    uintptr_t at = (uintptr_t)__builtin_frame_address(0);
     out->result = (struct unwind_result){.end = UNWIND_END_TRUNCATED};
-    return !here.known || at < here.bounds.low || at >= here.bounds.high ||
-           at - here.bounds.low >= ROOM_BYTES;
+    return !is_near_end((uintptr_t)__builtin_frame_address(0));
 }
 
 /* Threads begin to look where others do not. */
@@ -204,6 +215,22 @@ __attribute__((noinline)) void hook_stacks_below(struct hook_stack *out,
     while (skip + 1 < out->result.count && only_passes(out->pcs[skip]))
         skip++;
     leave_out(out, skip);
+}
+
+const struct unwind_trail *hook_stacks_along(struct unwind_trails *trails,
+                                             const struct unwind_caller *caller,
+                                             uint32_t *out_first)
+{
+    if (!caller->sp || is_near_end(caller->sp))
+        return NULL;
+    const struct unwind_trail *t = unwind_trails_walk(trails, &self, bounds(), caller);
+    if (!t)
+        return NULL;
+    uint32_t at = t->first;
+    while (at + 1 < UNWIND_TRAIL_MAX && only_passes(t->frames[at].pc))
+        at++;
+    *out_first = at;
+    return t;
 }
 
 void hook_stacks_context(struct hook_stack *out, const void *ucontext)

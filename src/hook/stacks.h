@@ -22,6 +22,7 @@
 #include <oriel/abi/record.h>
 
 #include "unwind/current.h"
+#include "unwind/trail.h"
 #include "unwind/unwind.h"
 
 enum { HOOK_STACK_DEPTH = 128 };
@@ -71,6 +72,12 @@ void hook_stacks_here(struct hook_stack *out, uint32_t skip);
 /* The same from the frame on that `caller` returns to, without what stands between
  * a program and its allocator: operator new. */
 void hook_stacks_below(struct hook_stack *out, const struct unwind_caller *caller);
+/* As hook_stacks_below, for a thread that walks often: what the walks before left in
+ * `trails`, which are this thread's, is not walked again. The stack begins at frames[*out_first].
+ * NULL: not possible here, take hook_stacks_below. */
+const struct unwind_trail *hook_stacks_along(struct unwind_trails *trails,
+                                             const struct unwind_caller *caller,
+                                             uint32_t *out_first);
 void hook_stacks_context(struct hook_stack *out, const void *ucontext);
 /* The walk ended in code of no module that is known. */
 bool hook_stacks_unknown(const struct hook_stack *stack);

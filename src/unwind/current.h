@@ -28,6 +28,7 @@ struct unwind_self {
     struct unwind_snapshot snapshots[2];
     uint32_t current; /* index + 1 of the published one, 0 = none */
     uint64_t generation, adds, subs;
+    uint64_t published; /* atomic; generation of the published one, 0 = none */
     bool pin_all;
 };
 struct unwind_stack {

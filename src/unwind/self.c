@@ -262,8 +262,11 @@ static int replace(struct unwind_self *self)
     int rc = ORIEL_EBUSY;
     for (int tries = 0; tries < 3 && rc == ORIEL_EBUSY; tries++)
         rc = build(self, snapshot);
-    if (rc == ORIEL_OK)
+    if (rc == ORIEL_OK) {
         __atomic_store_n(&self->current, next + 1, __ATOMIC_SEQ_CST);
+        /* Pairs with the acquire in unwind_trail_walk, which reads rows of it and nothing else. */
+        __atomic_store_n(&self->published, snapshot->space.generation, __ATOMIC_RELEASE);
+    }
     return rc;
 }
 
@@ -294,6 +297,7 @@ void unwind_self_after_fork(struct unwind_self *self)
 void unwind_self_close(struct unwind_self *self)
 {
     __atomic_store_n(&self->current, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&self->published, 0, __ATOMIC_RELEASE);
     for (int i = 0; i < 2; i++)
         drop(&self->snapshots[i]);
 }

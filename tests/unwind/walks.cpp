@@ -19,6 +19,7 @@
 extern "C" {
 #include "base/err.h"
 #include "unwind/current.h"
+#include "unwind/trail.h"
 }
 #include "test.h"
 
@@ -27,7 +28,8 @@ namespace
 constexpr int depth_max = 256;
 unwind_self self;
 thread_local unwind_stack stack;
-unsigned long compared, different, incomplete;
+thread_local unwind_trails trails;
+unsigned long compared, different, incomplete, along;
 
 struct trace {
     uint64_t pcs[depth_max];
@@ -79,6 +81,19 @@ void compare(const uint64_t *ours, uint32_t count, const uint64_t *theirs, int t
     _Unwind_Backtrace(add_frame, &t);
     unwind_result r = unwind_here(&self, &stack, pcs, depth_max);
     compare(pcs + 1, r.count - 1, t.pcs + 1, t.count - 1, r.end);
+#if defined(__x86_64__)
+    const uint64_t *frame = static_cast<uint64_t *>(__builtin_frame_address(0));
+    const unwind_caller caller = {frame[1], reinterpret_cast<uintptr_t>(frame) + 16, frame[0]};
+    const unwind_trail *trail = unwind_trails_walk(&trails, &self, &stack, &caller);
+    if (!trail)
+        return;
+    int n = 0;
+    for (uint32_t i = trail->first; i < UNWIND_TRAIL_MAX; i++)
+        pcs[n++] = trail->frames[i].pc;
+    compare(pcs, static_cast<uint32_t>(n), t.pcs + 1, t.count - 1, UNWIND_END_COMPLETE);
+    compared--; /* once for each comparison from here */
+    along++;
+#endif
 }
 
 struct tells_when_destroyed {
@@ -135,6 +150,9 @@ TEST(exceptions_destructors_and_handlers_are_left)
     prepare();
     CHECK_EQ(catches(30), 20);
     CHECK(compared > 60);
+#if defined(__x86_64__)
+    CHECK(along > 30);
+#endif
     CHECK_EQ(incomplete, 0);
     CHECK_EQ(different, 0);
 }

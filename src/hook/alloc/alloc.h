@@ -62,17 +62,34 @@ static inline size_t alloc_size_of(void *p)
 /* ---- threads.c ---- */
 
 struct alloc_thread {
-    struct oriel_heap heap;  /* first: what others read */
-    int64_t left;            /* bytes until the next slow call */
-    uint64_t random;         /* 0: no gap was drawn yet */
-    uint32_t inside;         /* our own code runs: it counts nothing */
-    uint32_t used;           /* atomic: slot taken */
-    bool shared;             /* of all threads that found no slot: `inside` for ever */
-    uint32_t asking;         /* the program asks where its stack lies: we may not */
-    void *last;              /* exact: what it allocated last; NULL: that is gone */
-    struct hook_stack stack; /* here, because stacks of coroutines are small */
+    struct oriel_heap heap;       /* first: what others read */
+    int64_t left;                 /* bytes until the next slow call */
+    uint64_t random;              /* 0: no gap was drawn yet */
+    uint32_t inside;              /* our own code runs: it counts nothing */
+    uint32_t used;                /* atomic: slot taken */
+    bool shared;                  /* of all threads that found no slot: `inside` for ever */
+    uint32_t asking;              /* the program asks where its stack lies: we may not */
+    void *last;                   /* exact: what it allocated last; NULL: that is gone */
+    struct unwind_trails *trails; /* exact: its last walks; NULL: none so far, or no memory */
+    struct hook_stack stack;      /* here, because stacks of coroutines are small */
 };
 extern __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exec")));
+
+/* The C library says so from before the first other thread on; where it does not, no
+ * process is taken to have one thread alone. Then sums that all threads share are added
+ * to without the price of a locked instruction, which is that of ten others. */
+extern char __libc_single_threaded __attribute__((weak));
+static inline bool alloc_is_alone(void)
+{
+    return &__libc_single_threaded && __libc_single_threaded;
+}
+static inline void alloc_add(uint64_t *sum, uint64_t n, bool alone)
+{
+    if (alone)
+        *sum += n;
+    else
+        __atomic_fetch_add(sum, n, __ATOMIC_RELAXED);
+}
 
 /* Counters have one writer, who need not lock, and readers at any time. */
 static inline void alloc_count(uint64_t *sum, uint64_t n)
@@ -159,8 +176,8 @@ void alloc_exact_forked(void);
 /* blocks.c: blocks by address. Calls wait for each other for microseconds, and not
  * for ever: false, the block stays unknown. */
 enum { ALLOC_STACK_BITS = 18 };
-bool alloc_blocks_put(const void *p, uint32_t stack);
-bool alloc_blocks_take(const void *p, uint32_t *out_stack);
+bool alloc_blocks_put(const void *p, uint32_t stack, bool alone);
+bool alloc_blocks_take(const void *p, uint32_t *out_stack, bool alone);
 /* It will be put soon: fetch its place. */
 void alloc_blocks_soon(const void *p);
 void alloc_blocks_forked(void);

@@ -52,9 +52,8 @@ static void nap(struct shard *s)
 }
 
 /* 0.1 s and a little at most, once for as long as somebody else holds it. */
-static struct shard *hold(uint64_t hash)
+__attribute__((noinline)) static struct shard *hold_later(struct shard *s)
 {
-    struct shard *s = &shards[hash >> 58];
     for (int i = 0; i < SPINS; i++)
         if (try_hold(s))
             return s;
@@ -65,6 +64,18 @@ static struct shard *hold(uint64_t hash)
     }
     __atomic_store_n(&s->stuck, 1, __ATOMIC_RELAXED);
     return NULL;
+}
+
+/* Alone, it is held against signal handlers of the same thread. */
+static inline struct shard *hold(uint64_t hash, bool alone)
+{
+    struct shard *s = &shards[hash >> 58];
+    if (alone && !__atomic_load_n(&s->held, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&s->held, 1, __ATOMIC_RELAXED);
+        __atomic_signal_fence(__ATOMIC_ACQ_REL);
+        return s;
+    }
+    return try_hold(s) ? s : hold_later(s);
 }
 _Static_assert(SHARDS == 1 << (64 - 58), "a shard for each of the upper bits");
 
@@ -129,14 +140,14 @@ void alloc_blocks_soon(const void *p)
     __builtin_prefetch((const void *)(slots + ((uint32_t)(hash >> 26) & mask) * sizeof(slot)), 1);
 }
 
-bool alloc_blocks_put(const void *p, uint32_t stack)
+bool alloc_blocks_put(const void *p, uint32_t stack, bool alone)
 {
     uintptr_t block = (uintptr_t)p;
     uint64_t hash = hash_of(block);
     assert(stack >> ALLOC_STACK_BITS == 0);
     if (block >> BLOCK_BITS || block & ((1 << ALIGN_BITS) - 1))
         return false; /* no allocator of our day hands this out */
-    struct shard *s = hold(hash);
+    struct shard *s = hold(hash, alone);
     if (!s)
         return false;
     bool room = s->count < s->room - s->room / 4 || grow(s);
@@ -164,10 +175,10 @@ static void erase(struct shard *s, uint32_t gap)
     s->count--;
 }
 
-bool alloc_blocks_take(const void *p, uint32_t *out_stack)
+bool alloc_blocks_take(const void *p, uint32_t *out_stack, bool alone)
 {
     uint64_t hash = hash_of((uintptr_t)p);
-    struct shard *s = hold(hash);
+    struct shard *s = hold(hash, alone);
     if (!s)
         return false;
     slot *at = s->room ? find(s, (uintptr_t)p, hash) : NULL;

@@ -27,14 +27,16 @@ enum {
 struct sum {
     uint64_t count, bytes; /* atomic */
 };
+/* What an allocation writes to lies in one line of the cache. */
 struct stack {
-    uint64_t hash; /* atomic; 0 free */
-    uint64_t *pcs; /* atomic; NULL: being written */
-    uint32_t depth, end;
+    _Alignas(64) uint64_t hash;       /* atomic; 0 free */
+    uint64_t *pcs;                    /* atomic; NULL: being written */
     struct sum came, went, temporary; /* so far */
     struct sum told_came, told_went, told_temporary;
     struct sum peak;
+    uint32_t depth, end;
 };
+_Static_assert(offsetof(struct stack, told_came) == 64, "what is told later begins a line");
 static struct stack *stacks; /* STACKS of them, and ... */
 static uint64_t *pcs;        /* ... their addresses, one behind the other */
 static uint64_t pcs_used;    /* atomic; words */
@@ -55,25 +57,27 @@ bool alloc_exact_open(void)
     pcs = words;
     order = list;
     stacks[STACKS - 1].pcs = pcs; /* of those that find no place: not known */
+    stacks[STACKS - 1].hash = 1;  /* nobody's: taken */
     order[order_count++] = STACKS;
     next_tell_ns = clock_mono_ns() + TELL_NS;
     return true;
 }
 
-static void add(struct sum *s, uint64_t bytes)
+static inline void add(struct sum *s, uint64_t bytes, bool alone)
 {
-    __atomic_fetch_add(&s->count, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&s->bytes, bytes, __ATOMIC_RELAXED);
+    alloc_add(&s->count, 1, alone);
+    alloc_add(&s->bytes, bytes, alone);
 }
 
 /* ---- stacks ---- */
 
-static uint64_t hash_of(const struct hook_stack *s)
+/* As a trail has it (unwind/trail.h): outermost frame first. */
+static uint64_t sum_of(const struct hook_stack *s)
 {
-    uint64_t h = s->result.count;
-    for (uint32_t i = 0; i < s->result.count; i++)
-        h = (h ^ s->pcs[i]) * UINT64_C(0x9fb21c651e98df25), h ^= h >> 29;
-    return h ? h : 1;
+    uint64_t sum = 0;
+    for (uint32_t i = s->result.count; i-- > 0;)
+        sum = unwind_trail_sum(sum, s->pcs[i]);
+    return sum;
 }
 
 /* The addresses, then the word that says they are whole. Without room for them
@@ -92,16 +96,31 @@ static void fill(struct stack *at, const struct hook_stack *s)
     __atomic_store_n(&order[place], (uint32_t)(at - stacks) + 1, __ATOMIC_RELEASE);
 }
 
-/* Its slot; the last one stands for all that find none. */
-static uint32_t stack_of(const struct hook_stack *s)
+/* The addresses of a trail, for a stack that is seen for the first time. */
+static const struct hook_stack *copy(struct hook_stack *out, const struct unwind_trail *trail,
+                                     uint32_t first)
 {
-    uint64_t hash = hash_of(s);
+    out->caller = true;
+    out->result = (struct unwind_result){.count = UNWIND_TRAIL_MAX - first,
+                                         .end = trail->cut ? UNWIND_END_FULL : UNWIND_END_COMPLETE};
+    for (uint32_t i = first; i < UNWIND_TRAIL_MAX; i++)
+        out->pcs[i - first] = trail->frames[i].pc;
+    return out;
+}
+
+/* The slot of a stack by its sum; the last one stands for all that find none. Where it is new,
+ * it is that in `s`, or from `first` on in `trail`, which `s` has room for. */
+static inline uint32_t stack_of(uint64_t sum, struct hook_stack *s,
+                                const struct unwind_trail *trail, uint32_t first)
+{
+    const uint64_t hash = sum > 1 ? sum : 2; /* 0 and 1 mean something else */
+    const uint32_t home = (uint32_t)(hash >> (64 - ALLOC_STACK_BITS));
     for (uint32_t i = 0; i < PROBES; i++) {
-        struct stack *at = &stacks[(hash + i) % (STACKS - 1)];
+        struct stack *at = &stacks[(home + i) & (STACKS - 1)];
         uint64_t seen = __atomic_load_n(&at->hash, __ATOMIC_RELAXED);
         if (seen == 0 && __atomic_compare_exchange_n(&at->hash, &seen, hash, false,
                                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            fill(at, s);
+            fill(at, trail ? copy(s, trail, first) : s);
             return (uint32_t)(at - stacks);
         }
         if (seen == hash)
@@ -159,9 +178,9 @@ static void note_peak(uint64_t now)
     __atomic_store_n(&noting, 0, __ATOMIC_RELEASE);
 }
 
-static void grew(uint64_t bytes)
+static inline void grew(uint64_t bytes, bool alone)
 {
-    uint64_t now = __atomic_add_fetch(&live, bytes, __ATOMIC_RELAXED);
+    uint64_t now = alone ? live += bytes : __atomic_add_fetch(&live, bytes, __ATOMIC_RELAXED);
     uint64_t most = __atomic_load_n(&peak, __ATOMIC_RELAXED);
     while (most < now && !__atomic_compare_exchange_n(&peak, &most, now, false, __ATOMIC_RELAXED,
                                                       __ATOMIC_RELAXED))
@@ -241,67 +260,86 @@ void alloc_exact_tell(bool end)
     __atomic_store_n(&telling, 0, __ATOMIC_RELEASE);
 }
 
-static void look_at_clock(struct alloc_thread *t)
+__attribute__((noinline)) static void look_at_clock(void)
 {
-    uint64_t now, next = __atomic_load_n(&next_tell_ns, __ATOMIC_RELAXED);
-    if (++t->random % LOOK_EVERY || (now = clock_mono_ns()) < next ||
-        !__atomic_compare_exchange_n(&next_tell_ns, &next, now + TELL_NS, false, __ATOMIC_RELAXED,
-                                     __ATOMIC_RELAXED))
+    const uint64_t now = clock_mono_ns();
+    uint64_t next = __atomic_load_n(&next_tell_ns, __ATOMIC_RELAXED);
+    int kept = errno;
+    if (now < next || !__atomic_compare_exchange_n(&next_tell_ns, &next, now + TELL_NS, false,
+                                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         return;
     alloc_exact_tell(false);
     alloc_look_at_live();
+    errno = kept;
 }
 
 /* ---- the two events ---- */
 
-void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
-                     const struct unwind_caller *caller)
+/* What the trail cannot do, and its beginning. */
+__attribute__((noinline)) static uint32_t walk(struct alloc_thread *t,
+                                               const struct unwind_caller *caller)
 {
     int kept = errno;
-    alloc_enter(t);
-    t->left = 0;
-    alloc_blocks_soon(p);
+    void *trails;
     alloc_learn_stack(t);
     hook_stacks_below(&t->stack, caller);
     if (hook_stacks_unknown(&t->stack) && hook_stacks_refresh())
         hook_stacks_below(&t->stack, caller);
-    uint32_t stack = stack_of(&t->stack);
-    add(&stacks[stack].came, bytes);
-    (void)alloc_blocks_put(p, stack);
-    grew(bytes);
-    t->last = p;
-    look_at_clock(t);
-    alloc_leave(t);
+    if (!t->trails && !t->asking && os_map_private(sizeof *t->trails, &trails) == 0)
+        t->trails = trails;
     errno = kept;
+    return stack_of(sum_of(&t->stack), &t->stack, NULL, 0);
+}
+
+void alloc_exact_new(struct alloc_thread *t, void *p, size_t bytes,
+                     const struct unwind_caller *caller)
+{
+    const bool alone = alloc_is_alone();
+    const struct unwind_trail *trail = NULL;
+    uint32_t first, stack;
+    alloc_enter(t);
+    t->left = 0;
+    alloc_blocks_soon(p);
+    if (t->trails)
+        trail = hook_stacks_along(t->trails, caller, &first);
+    stack = trail ? stack_of(trail->frames[first].sum, &t->stack, trail, first) : walk(t, caller);
+    add(&stacks[stack].came, bytes, alone);
+    (void)alloc_blocks_put(p, stack, alone);
+    grew(bytes, alone);
+    t->last = p;
+    if (++t->random % LOOK_EVERY == 0)
+        look_at_clock();
+    alloc_leave(t);
 }
 
 void alloc_exact_unknown(void *p, size_t bytes)
 {
-    add(&stacks[STACKS - 1].came, bytes);
-    (void)alloc_blocks_put(p, STACKS - 1);
-    grew(bytes);
+    add(&stacks[STACKS - 1].came, bytes, false);
+    (void)alloc_blocks_put(p, STACKS - 1, false);
+    grew(bytes, false);
 }
 
 bool alloc_exact_take(void *p, struct alloc_block *out)
 {
     out->bytes = alloc_size_of(p);
-    return alloc_blocks_take(p, &out->stack);
+    return alloc_blocks_take(p, &out->stack, alloc_is_alone());
 }
 
 void alloc_exact_back(void *p, const struct alloc_block *b)
 {
-    (void)alloc_blocks_put(p, b->stack);
+    (void)alloc_blocks_put(p, b->stack, alloc_is_alone());
 }
 
 void alloc_exact_gone(struct alloc_thread *t, void *p, const struct alloc_block *b)
 {
     struct stack *s = &stacks[b->stack];
-    add(&s->went, b->bytes);
-    __atomic_fetch_sub(&live, b->bytes, __ATOMIC_RELAXED);
+    const bool alone = alloc_is_alone();
+    add(&s->went, b->bytes, alone);
+    alloc_add(&live, 0 - b->bytes, alone);
     if (t->shared)
         return;
     if (t->last == p)
-        add(&s->temporary, b->bytes);
+        add(&s->temporary, b->bytes, alone);
     t->last = NULL;
 }
 
