@@ -128,8 +128,7 @@ if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   set_target_properties(oriel-alloc PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
   # Never a call to a function that a compiler makes of ours: calloc of malloc.
-  set_source_files_properties(src/hook/alloc/interpose.c PROPERTIES COMPILE_OPTIONS
-    "-fno-builtin;-fno-optimize-sibling-calls")
+  set_source_files_properties(src/hook/alloc/interpose.c PROPERTIES COMPILE_OPTIONS "-fno-builtin")
   target_link_options(oriel-alloc PRIVATE -Wl,-z,nodelete,--gc-sections ${complete}
     -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel-alloc.map)
   target_link_libraries(oriel-alloc PRIVATE Threads::Threads)

@@ -25,6 +25,9 @@
 
 #include "hook/stacks.h"
 
+/* What every call looks at is found without a detour. */
+#define ALLOC_NEAR __attribute__((visibility("hidden")))
+
 /* ---- the allocator behind us: next.c ---- */
 
 struct alloc_next {
@@ -37,11 +40,16 @@ struct alloc_next {
 };
 /* Found before the first use; until then the first few requests (of the loader,
  * while we ask it) are served from static memory. */
-extern struct alloc_next alloc_next;
+extern struct alloc_next alloc_next ALLOC_NEAR;
 /* Sizes can be read from the block's header, as glibc keeps them. */
-extern bool alloc_sizes_inline;
-/* From static memory, or NULL. */
-bool alloc_is_early(const void *p);
+extern bool alloc_sizes_inline ALLOC_NEAR;
+/* Of static memory. */
+enum { ALLOC_EARLY_BYTES = 256 << 10 };
+extern char alloc_early[ALLOC_EARLY_BYTES] ALLOC_NEAR;
+static inline bool alloc_is_early(const void *p)
+{
+    return (uintptr_t)p - (uintptr_t)alloc_early < ALLOC_EARLY_BYTES;
+}
 size_t alloc_early_size(const void *p);
 /* A function of the C library behind one of ours, NULL: there is none. */
 void *alloc_look_up(const char *name);
@@ -51,8 +59,8 @@ bool alloc_is_first(void);
 static inline size_t alloc_inline_size(const void *p)
 {
     enum { FLAGS = 7, MMAPPED = 2 };
-    size_t word = ((const size_t *)p)[-1];
-    return (word & ~(size_t)FLAGS) - (word & MMAPPED ? 2 : 1) * sizeof word;
+    size_t word = ((const size_t *)p)[-1], size = (word & ~(size_t)FLAGS) - sizeof word;
+    return __builtin_expect(word & MMAPPED, 0) ? size - sizeof word : size;
 }
 static inline size_t alloc_size_of(void *p)
 {
@@ -73,7 +81,8 @@ struct alloc_thread {
     struct unwind_trails *trails; /* exact: its last walks; NULL: none so far, or no memory */
     struct hook_stack stack;      /* here, because stacks of coroutines are small */
 };
-extern __thread struct alloc_thread *alloc_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct alloc_thread *alloc_thread ALLOC_NEAR
+    __attribute__((tls_model("initial-exec")));
 
 /* The C library says so from before the first other thread on; where it does not, no
  * process is taken to have one thread alone. Then sums that all threads share are added
@@ -201,7 +210,7 @@ void alloc_slow_went(struct alloc_thread *t, void *p, size_t bytes,
 
 /* Frees of these must be looked at: live samples by a hash of their address. */
 enum { ALLOC_FILTER_BITS = 15 };
-extern uint8_t alloc_filter[1 << ALLOC_FILTER_BITS];
+extern uint8_t alloc_filter[1 << ALLOC_FILTER_BITS] ALLOC_NEAR;
 static inline uint32_t alloc_filter_of(const void *p)
 {
     return (uint32_t)(((uint64_t)(uintptr_t)p >> 4) * UINT64_C(0x9e3779b97f4a7c15) >>

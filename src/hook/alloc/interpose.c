@@ -16,21 +16,34 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static inline void came(void *p, const struct unwind_caller *caller)
+/* Usable bytes; false: it was given out before there was an allocator, and does not count. */
+static inline bool size_of(void *p, size_t *out)
 {
-    struct alloc_thread *t = alloc_thread_here();
-    size_t n = alloc_size_of(p);
-    if (__builtin_expect(t->inside, 0)) {
-        alloc_aside_new(t, p, n);
-        return;
+    if (__builtin_expect(alloc_sizes_inline, 1)) {
+        *out = alloc_inline_size(p);
+        return true;
     }
-    alloc_count(&t->heap.allocations, 1);
-    alloc_count(&t->heap.bytes, n);
-    t->left -= (int64_t)n;
-    if (__builtin_expect(t->left < 0, 0))
-        alloc_slow_new(t, p, n, caller);
+    *out = alloc_is_early(p) ? 0 : alloc_next.usable(p);
+    return !alloc_is_early(p);
 }
 
+/* Counts it. NULL: that is all; else alloc_slow_new has to see it. */
+static inline struct alloc_thread *came(void *p, size_t *bytes)
+{
+    if (__builtin_expect(!p, 0) || !size_of(p, bytes))
+        return NULL;
+    struct alloc_thread *t = alloc_thread_here();
+    if (__builtin_expect(t->inside, 0)) {
+        alloc_aside_new(t, p, *bytes);
+        return NULL;
+    }
+    alloc_count(&t->heap.allocations, 1);
+    alloc_count(&t->heap.bytes, *bytes);
+    t->left -= (int64_t)*bytes;
+    return __builtin_expect(t->left < 0, 0) ? t : NULL;
+}
+
+/* Of one that is not early. */
 static inline void goes(void *p)
 {
     struct alloc_thread *t = alloc_thread_here();
@@ -47,15 +60,17 @@ static inline void goes(void *p)
 
 EXPORT void *malloc(size_t size)
 {
+    size_t n;
     void *p = alloc_next.malloc(size);
-    if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
-        came(p, HOOK_CALLER);
+    struct alloc_thread *t = came(p, &n);
+    if (__builtin_expect(t != NULL, 0))
+        alloc_slow_new(t, p, n, HOOK_CALLER);
     return p;
 }
 
 EXPORT void free(void *p)
 {
-    if (!p || __builtin_expect(alloc_is_early(p), 0))
+    if (__builtin_expect(!p || alloc_is_early(p), 0))
         return;
     goes(p);
     alloc_next.free(p);
@@ -63,10 +78,21 @@ EXPORT void free(void *p)
 
 EXPORT void *calloc(size_t n, size_t size)
 {
+    size_t bytes;
     void *p = alloc_next.calloc(n, size);
-    if (__builtin_expect(p != NULL, 1) && !alloc_is_early(p))
-        came(p, HOOK_CALLER);
+    struct alloc_thread *t = came(p, &bytes);
+    if (__builtin_expect(t != NULL, 0))
+        alloc_slow_new(t, p, bytes, HOOK_CALLER);
     return p;
+}
+
+/* The less frequent ones. */
+static void came_there(void *p, const struct unwind_caller *caller)
+{
+    size_t n;
+    struct alloc_thread *t = came(p, &n);
+    if (t)
+        alloc_slow_new(t, p, n, caller);
 }
 
 /* Of a block that was given out before the allocator was known. */
@@ -96,8 +122,7 @@ static void *resize(void *p, size_t size, const struct unwind_caller *caller)
     }
     if (counted)
         alloc_slow_went(t, p, before, &known);
-    if (new)
-        came(new, caller);
+    came_there(new, caller);
     return new;
 }
 
@@ -106,8 +131,7 @@ static inline void *reallocate(void *p, size_t size, const struct unwind_caller 
     if (p && !alloc_is_early(p))
         return resize(p, size, caller);
     void *new = p ? move_early(p, size) : alloc_next.malloc(size);
-    if (new && !alloc_is_early(new))
-        came(new, caller);
+    came_there(new, caller);
     return new;
 }
 
@@ -129,8 +153,7 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 static inline void *aligned(size_t align, size_t size, const struct unwind_caller *caller)
 {
     void *p = alloc_next.memalign(align, size);
-    if (p && !alloc_is_early(p))
-        came(p, caller);
+    came_there(p, caller);
     return p;
 }
 

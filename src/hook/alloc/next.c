@@ -13,15 +13,10 @@
 
 #include "hook/alloc/alloc.h"
 
-enum { EARLY_BYTES = 256 << 10, EARLY_HEADER = 16, EARLY_ALIGN_MAX = 4096, PAGE = 4096 };
+enum { EARLY_BYTES = ALLOC_EARLY_BYTES, EARLY_HEADER = 16, EARLY_ALIGN_MAX = 4096, PAGE = 4096 };
 
-static _Alignas(64) char early[EARLY_BYTES];
+_Alignas(64) char alloc_early[EARLY_BYTES];
 static size_t early_used; /* atomic */
-
-bool alloc_is_early(const void *p)
-{
-    return (uintptr_t)p - (uintptr_t)early < sizeof early;
-}
 
 size_t alloc_early_size(const void *p)
 {
@@ -44,8 +39,10 @@ static void *early_memalign(size_t align, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    uintptr_t p = ((uintptr_t)early + at + EARLY_HEADER + a - 1) & ~(uintptr_t)(a - 1);
-    memcpy((char *)p - EARLY_HEADER, &n, sizeof n);
+    uintptr_t p = ((uintptr_t)alloc_early + at + EARLY_HEADER + a - 1) & ~(uintptr_t)(a - 1);
+    /* And as glibc has it: a thread may just have found that out. */
+    const size_t header[2] = {n, n + sizeof n};
+    memcpy((char *)p - EARLY_HEADER, header, sizeof header);
     return (void *)p;
 }
 
