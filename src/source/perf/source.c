@@ -26,7 +26,6 @@ enum {
 };
 #define HURRY_NS UINT64_C(1000000000) /* what was met may be met again so long */
 
-static struct model_process *process_of(struct perf_source *p, int32_t pid, uint64_t unix_ns);
 
 static int perf_open(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err)
