@@ -5,7 +5,7 @@ import unittest
 
 from tool import EMITTER, ORIEL, TIMEOUT, Scenario, main, os, pathlib, signal, subprocess
 
-SAMPLED = os.environ["SAMPLED"]
+SAMPLED, HITS = os.environ["SAMPLED"], os.environ["HITS"]
 PYTHON = "/usr/bin/python3"  # Debian's has USDT marks
 EVENTS = pathlib.Path("/sys/kernel/tracing/uprobe_events")
 
@@ -95,7 +95,7 @@ class AttachProbes(Scenario):
                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         running = self.child_named(shell, "sampled")
         self.until("all threads are there", lambda: len(os.listdir(f"/proc/{running}/task")) == 3)
-        tool = self.attach(shell.pid, f"uprobe:{SAMPLED}:turn")
+        tool = self.attach(shell.pid, f"uprobe:{SAMPLED}:turn", options=("--metrics-interval", 0))
         shell.stdin.write("\n")
         shell.stdin.close()
         said = tool.communicate(timeout=TIMEOUT)[1]
@@ -106,6 +106,16 @@ class AttachProbes(Scenario):
         self.assertGreater(sum(n["count"] for n in turns), 0)
         self.assertEqual(report["counts"]["threads"], 5)
         self.assertEqual(report["quality"]["orphan_ends"], 0)
+
+    def test_no_hit_is_missing_in_any_kind_of_thread_and_process_that_comes(self):
+        child = self.start(HITS, "gate", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        tool = self.attach(child.pid, f"uprobe:{HITS}:hit")
+        own = int(re.fullmatch(r"hits (\d+)\n", child.communicate("\n", timeout=TIMEOUT)[0])[1])
+        said = tool.communicate(timeout=TIMEOUT)[1]
+        self.assertEqual(tool.returncode, 0, said)
+        report = self.report("a.oriel")
+        self.assertEqual(sum(n["count"] for n in report["tree"] if n["name"] == "hit"), own)
+        self.assertEqual(self.lost(report), 0)
 
     def test_lines_and_tracepoints_are_events(self):
         child = self.start(SAMPLED, 20, 1, "gate", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)

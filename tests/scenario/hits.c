@@ -5,6 +5,7 @@
  * one thread right to the next.
  *
  *   hits                   all kinds
+ *   hits gate              all kinds when a line has come
  *   hits flood N RECORDER  N times while the recorder is stopped
  */
 #include <pthread.h>
@@ -160,6 +161,8 @@ int main(int argc, char **argv)
         hit_here(atoi(argv[2]));
         must(kill(atoi(argv[3]), SIGCONT));
     } else {
+        if (argc == 2)
+            (void)getchar();
         all_kinds();
     }
     printf("hits %lu\n", atomic_load(count));

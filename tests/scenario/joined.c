@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { TASK = 4711 };
+
 static struct oriel_span task;
 
 __attribute__((noinline)) static void called(void)
@@ -28,6 +30,7 @@ static void burn(long ms)
 static void *turn(void *unused)
 {
     struct oriel_guard guard = oriel_span_enter(&task);
+    ORIEL_TASK(ORIEL_TASK_RESUME, "work", TASK, 0);
     burn(150);
     usleep(50000);
     called();
@@ -35,6 +38,7 @@ static void *turn(void *unused)
         void *volatile p = malloc(1000);
         free(p);
     }
+    ORIEL_TASK(ORIEL_TASK_YIELD, "handed over", TASK, 0);
     oriel_span_exit(&guard);
     return unused;
 }
@@ -43,10 +47,12 @@ int main(void)
 {
     pthread_t other;
     task = ORIEL_OPEN("task", NULL);
+    ORIEL_TASK(ORIEL_TASK_SPAWN, "work", TASK, 0);
     if (pthread_create(&other, NULL, turn, NULL) != 0)
         return 1;
     pthread_join(other, NULL);
     (void)turn(NULL);
+    ORIEL_TASK(ORIEL_TASK_COMPLETE, "work", TASK, 0);
     oriel_span_close(&task);
     return 0;
 }

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 
-from tool import ORIEL, Scenario, json, main, needs_full_speed, os, pathlib, signal, subprocess, unittest
+from tool import EMITTER, ORIEL, Scenario, json, main, needs_full_speed, os, pathlib, signal, subprocess, unittest
 
 PROBED, THROWN, HITS = (os.environ[name] for name in ("PROBED", "THROWN", "HITS"))
 TP = pathlib.Path(__file__).parent.parent / "perfetto" / "tp.mjs"
@@ -256,6 +256,15 @@ class Watching(Scenario):
         sums, _, _ = self.spans()
         self.assertGreater(sums["malloc"]["count"], 100)
         self.assertGreater(sums["getenv"]["count"], 0)
+
+    def test_many_places_that_are_alike_are_few_events_of_the_kernel(self):
+        run = self.record("cat", f"uprobe:{EMITTER}:*%u64", args=(TRACEFS / "uprobe_events",),
+                          options=("--returns", "fast"))
+        ours = re.findall(rf"^[pr]:oriel_\S+/(e\S+) {EMITTER}:\S+ n=\\(\d+):u32 ", run.stdout, re.M)
+        self.assertGreater(len(ours), 50)
+        self.assertEqual(len({place for _, place in ours}), len(ours))
+        # Calls and returns, 256 places in one.
+        self.assertLessEqual(len({event for event, _ in ours}), 2 + len(ours) // 256)
 
     def counted(self, *words):
         """What hits() counted itself, what the kernel did, what was told, and the losses."""

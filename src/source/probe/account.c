@@ -19,11 +19,11 @@ static bool read_counts(const struct account *a, const struct tracefs *t, bool a
     uint64_t *hits = mem_calloc(t->count + 1, sizeof *hits);
     bool good = hits && tracefs_hits(t, hits);
     for (uint32_t i = 0; good && i < a->count; i++) {
-        struct account_place *p = &a->places[i];
-        if (p->event < t->count && after)
-            p->after = hits[p->event];
-        else if (p->event < t->count)
-            p->before = hits[p->event];
+        struct account_event *p = &a->events[i];
+        if (p->number < t->count && after)
+            p->after = hits[p->number];
+        else if (p->number < t->count)
+            p->before = hits[p->number];
     }
     mem_free(hits);
     return good;
@@ -31,7 +31,7 @@ static bool read_counts(const struct account *a, const struct tracefs *t, bool a
 
 void account_begin(struct account *a, const struct tracefs *t, bool running)
 {
-    assert(a->count == 0 || a->places);
+    assert(a->count == 0 || a->events);
     a->from_ns = 0;
     a->known = true;
     if (!running || t->count == 0)
@@ -41,11 +41,11 @@ void account_begin(struct account *a, const struct tracefs *t, bool running)
     a->known = read_counts(a, t, false);
 }
 
-void account_told(struct account *a, uint32_t place, uint64_t time_ns)
+void account_told(struct account *a, uint32_t event, uint64_t time_ns)
 {
-    assert(place < a->count);
+    assert(event < a->count);
     if (time_ns >= a->from_ns)
-        a->places[place].told++;
+        a->events[event].told++;
 }
 
 void account_end(struct account *a, const struct tracefs *t)
@@ -61,9 +61,9 @@ uint64_t account_missing(const struct account *a, const uint64_t *lost)
 {
     uint64_t missing = 0;
     for (uint32_t i = 0; a->known && i < a->count; i++) {
-        const struct account_place *p = &a->places[i];
+        const struct account_event *p = &a->events[i];
         uint64_t happened = p->after > p->before ? p->after - p->before : 0;
-        if (p->event != UINT32_MAX && happened > p->told + lost[i])
+        if (p->number != UINT32_MAX && happened > p->told + lost[i])
             missing += happened - p->told - lost[i];
     }
     return missing;

@@ -12,45 +12,45 @@
 #include "source/probe/probe.h"
 #include "test.h"
 
-enum { PLACES = 3, EXACT = 0, OTHER = 1, UNCOUNTED = 2 };
+enum { EVENTS = 3, EXACT = 0, OTHER = 1, UNCOUNTED = 2 };
 
-static struct account_place places[PLACES];
+static struct account_event events[EVENTS];
 static struct account account;
 
 static void begin(void)
 {
-    memset(places, 0, sizeof places);
-    places[EXACT].event = 0;
-    places[OTHER].event = 1;
-    places[UNCOUNTED].event = UINT32_MAX;
-    account = (struct account){.places = places, .count = PLACES, .known = true};
+    memset(events, 0, sizeof events);
+    events[EXACT].number = 0;
+    events[OTHER].number = 1;
+    events[UNCOUNTED].number = UINT32_MAX;
+    account = (struct account){.events = events, .count = EVENTS, .known = true};
 }
 
-static void tell(uint32_t place, int times, uint64_t time_ns)
+static void tell(uint32_t event, int times, uint64_t time_ns)
 {
     for (int i = 0; i < times; i++)
-        account_told(&account, place, time_ns);
+        account_told(&account, event, time_ns);
 }
 
 TEST(what_was_told_or_lost_is_not_missing)
 {
-    const uint64_t lost[PLACES + 1] = {2, 0, 5, 7};
+    const uint64_t lost[EVENTS + 1] = {2, 0, 5, 7};
     begin();
     tell(EXACT, 8, 100);
     tell(OTHER, 3, 100);
-    places[EXACT].after = 10;
-    places[OTHER].after = 3;
+    events[EXACT].after = 10;
+    events[OTHER].after = 3;
     CHECK_EQ(account_missing(&account, lost), 0);
 }
 
-TEST(what_was_neither_told_nor_lost_is_missing_at_each_place_for_itself)
+TEST(what_was_neither_told_nor_lost_is_missing_at_each_event_for_itself)
 {
-    const uint64_t lost[PLACES + 1] = {2, 0, 0, 0};
+    const uint64_t lost[EVENTS + 1] = {2, 0, 0, 0};
     begin();
     tell(EXACT, 5, 100);
     tell(OTHER, 9, 100); /* more than were counted, which makes up for nothing */
-    places[EXACT].after = 10;
-    places[OTHER].after = 4;
+    events[EXACT].after = 10;
+    events[OTHER].after = 4;
     CHECK_EQ(account_missing(&account, lost), 3);
     account.known = false;
     CHECK_EQ(account_missing(&account, lost), 0);
@@ -58,11 +58,11 @@ TEST(what_was_neither_told_nor_lost_is_missing_at_each_place_for_itself)
 
 TEST(what_happened_before_all_threads_were_watched_does_not_count)
 {
-    const uint64_t lost[PLACES + 1] = {0};
+    const uint64_t lost[EVENTS + 1] = {0};
     begin();
     account.from_ns = 50;
-    places[EXACT].before = 4;
-    places[EXACT].after = 10;
+    events[EXACT].before = 4;
+    events[EXACT].after = 10;
     tell(EXACT, 3, 49);
     tell(EXACT, 5, 50);
     CHECK_EQ(account_missing(&account, lost), 1);
@@ -70,9 +70,9 @@ TEST(what_happened_before_all_threads_were_watched_does_not_count)
 
 TEST(where_nobody_counts_nothing_is_missing)
 {
-    const uint64_t lost[PLACES + 1] = {0};
+    const uint64_t lost[EVENTS + 1] = {0};
     begin();
-    places[UNCOUNTED].after = 10; /* never looked at */
+    events[UNCOUNTED].after = 10; /* never looked at */
     CHECK_EQ(account_missing(&account, lost), 0);
 }
 
@@ -108,7 +108,8 @@ TEST(hits_of_this_recorder_are_found_among_those_of_others)
     struct tracefs t;
     uint64_t hits[3] = {9, 9, 9};
     make_tracefs(&t, 3);
-    write_profile(t.root, "  /usr/bin/x e0_12_345                            7\n"
+    write_profile(t.root, "  /usr/bin/x e0_12_345                            3\n"
+                          "  /usr/bin/y e0_12_345                            4\n"
                           "  /usr/bin/x e1_12_3456                           8\n"
                           "  /usr/bin/x e1_112_345                           8\n"
                           "  /tmp/with blank/e1_12_345 mine                  8\n"
@@ -126,9 +127,9 @@ TEST(hits_of_this_recorder_are_found_among_those_of_others)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
-TEST(counts_at_the_beginning_and_at_the_end_are_those_of_the_places)
+TEST(counts_at_the_beginning_and_at_the_end_are_those_of_the_events)
 {
-    const uint64_t lost[PLACES + 1] = {0};
+    const uint64_t lost[EVENTS + 1] = {0};
     struct tracefs t;
     make_tracefs(&t, 2);
     begin();

@@ -16,28 +16,28 @@
 
 enum { ROUNDS_MAX = 16, SETTLE_NS = 1000000 };
 
-/* When a place was opened for a thread: what the thread started before has not got it. */
+/* When an event was opened for a thread: what the thread started before has not got it. */
 struct opened {
     uint64_t mono_ns;
     int32_t tid;
-    uint32_t place;
+    uint32_t event;
 };
 struct attaching {
     struct hooks *h;
     const struct probe_options *o;
-    const uint32_t *ids;
-    struct map known; /* thread -> when its last place was opened, ns */
+    const struct hook_events *events;
+    struct map known; /* thread -> when its last event was opened, ns */
     VEC(struct opened) opened;
     unsigned new; /* threads that were not known */
     bool only_look;
 };
 
-static int open_place(struct attaching *a, int32_t tid, uint32_t place)
+static int open_event(struct attaching *a, int32_t tid, uint32_t event)
 {
-    int rc = hooks_add_place(a->h, a->o, a->ids[place], place, tid);
+    int rc = hooks_add_event(a->h, a->o, a->events->ids[event], event, tid);
     struct opened *at = rc == 0 ? VEC_PUSH(&a->opened) : NULL;
     if (at)
-        *at = (struct opened){clock_mono_ns(), tid, place};
+        *at = (struct opened){clock_mono_ns(), tid, event};
     return rc == 0 && !at ? -ENOMEM : rc;
 }
 
@@ -51,8 +51,8 @@ static int add_thread(void *user, int32_t pid, int32_t tid)
     if (a->only_look)
         return 0;
     int rc = hooks_add_life(a->h, a->o, tid);
-    for (uint32_t i = 0; i < a->o->place_count && rc == 0; i++)
-        rc = open_place(a, tid, i);
+    for (uint32_t i = 0; i < a->events->count && rc == 0; i++)
+        rc = open_event(a, tid, i);
     return rc == 0 && !map_put(&a->known, (uint32_t)tid, clock_mono_ns()) ? -ENOMEM : rc;
 }
 
@@ -68,7 +68,7 @@ static int inherited(struct attaching *a, const struct hook_record *r)
     for (size_t i = 0; !whole && rc == 0 && i < a->opened.count; i++) {
         const struct opened at = a->opened.items[i]; /* the list grows */
         if (at.tid == r->parent_tid && at.mono_ns >= r->time_ns)
-            rc = open_place(a, r->tid, at.place);
+            rc = open_event(a, r->tid, at.event);
     }
     if (rc == 0 || rc == -ESRCH)
         rc = map_put(&a->known, (uint32_t)r->tid, clock_mono_ns()) ? 0 : -ENOMEM;
@@ -97,9 +97,9 @@ static int round_of(struct attaching *a, bool only_look)
     return rc == 0 ? tasks_each(a->o->pid, add_thread, a) : rc;
 }
 
-int hooks_attach(struct hooks *h, const struct probe_options *o, const uint32_t *ids)
+int hooks_attach(struct hooks *h, const struct probe_options *o, const struct hook_events *events)
 {
-    struct attaching a = {.h = h, .o = o, .ids = ids};
+    struct attaching a = {.h = h, .o = o, .events = events};
     assert(o->running && o->pid > 0);
     int rc = round_of(&a, false);
     for (unsigned round = 0; rc == 0 && round < ROUNDS_MAX; round++) {

@@ -88,7 +88,7 @@ static void find_abilities(struct hooks *h, const struct probe_options *o)
 }
 
 static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid, unsigned cpu,
-               uint32_t place)
+               uint32_t event)
 {
     struct perf_event_attr a = *attr;
     struct kernel_ring *r = &h->rings[cpu];
@@ -101,10 +101,10 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
         close((int)fd);
         return -ENOMEM;
     }
-    *slot = (struct hook_fd){(int)fd, place};
+    *slot = (struct hook_fd){(int)fd, event};
     if (ioctl((int)fd, PERF_EVENT_IOC_ID, &id) != 0)
         return -errno;
-    if (place != UINT32_MAX && !map_put(&h->by_id, id, place))
+    if (event != UINT32_MAX && !map_put(&h->by_id, id, event))
         return -ENOMEM;
     if (!r->base)
         return kernel_ring_map(r, (int)fd);
@@ -121,7 +121,7 @@ int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid)
     return rc;
 }
 
-int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t place,
+int hooks_add_event(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t event,
                     int32_t tid)
 {
     struct perf_event_attr a;
@@ -130,16 +130,16 @@ int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id,
     int rc = 0;
     for (unsigned cpu = 0; cpu < h->ring_count && rc == 0; cpu++)
         if (h->rings[cpu].base)
-            rc = add(h, &a, tid, cpu, place);
+            rc = add(h, &a, tid, cpu, event);
     return rc;
 }
 
-static int add_thread(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
-                      int32_t tid)
+static int add_thread(struct hooks *h, const struct probe_options *o,
+                      const struct hook_events *events, int32_t tid)
 {
     int rc = hooks_add_life(h, o, tid);
-    for (uint32_t i = 0; i < o->place_count && rc == 0; i++)
-        rc = hooks_add_place(h, o, ids[i], i, tid);
+    for (uint32_t i = 0; i < events->count && rc == 0; i++)
+        rc = hooks_add_event(h, o, events->ids[i], i, tid);
     return rc;
 }
 
@@ -169,7 +169,7 @@ static int explain(int rc, const struct probe_options *o, struct oriel_err *err)
     }
 }
 
-int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+int hooks_open(struct hooks *h, const struct probe_options *o, const struct hook_events *events,
                struct oriel_err *err)
 {
     memset(h, 0, sizeof *h);
@@ -178,8 +178,8 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *i
     find_abilities(h, o);
     h->rings = mem_calloc(h->ring_count, sizeof *h->rings);
     int rc = !h->rings    ? -ENOMEM
-             : o->running ? hooks_attach(h, o, ids)
-                          : add_thread(h, o, ids, o->pid);
+             : o->running ? hooks_attach(h, o, events)
+                          : add_thread(h, o, events, o->pid);
     if (rc < 0) {
         hooks_close(h);
         return explain(rc, o, err);
@@ -204,13 +204,13 @@ void hooks_close(struct hooks *h)
     memset(h, 0, sizeof *h);
 }
 
-bool hooks_lost(const struct hooks *h, uint32_t place_count, uint64_t *lost)
+bool hooks_lost(const struct hooks *h, uint32_t event_count, uint64_t *lost)
 {
     for (size_t i = 0; h->tells && i < h->fds.count; i++) {
         const struct hook_fd *f = &h->fds.items[i];
         uint64_t value[2]; /* how often, of which lost */
         if (read(f->fd, value, sizeof value) == (ssize_t)sizeof value)
-            lost[f->place < place_count ? f->place : place_count] += value[1];
+            lost[f->event < event_count ? f->event : event_count] += value[1];
     }
     return h->tells != 0;
 }

@@ -27,16 +27,21 @@
 
 struct tracefs {
     char root[64];
-    char group[64]; /* of this recorder: "oriel_PID_START" */
-    int fd;         /* of uprobe_events; -1 not open */
-    uint32_t count; /* events made, from 0 on */
+    char group[64];       /* of this recorder: "oriel_PID_START" */
+    int fd;               /* of uprobe_events; -1 not open */
+    uint32_t count;       /* events made, from 0 on */
+    struct map like;      /* what is fetched -> the event that takes more such places */
+    VEC(uint32_t) places; /* of each event */
 };
 
 /* Find it, and remove what recorders that are dead have left. 0, or ORIEL_EPERM with a
  * line; `writes` tells whether events are to be made. */
 int tracefs_open(struct tracefs *t, bool writes, struct oriel_err *err);
-/* Make event eN of a place, N counting from 0. */
-int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel_err *err);
+/* Add place `index` to the event of places like it, or make one: *out_event, counted from 0. Each
+ * hit says the index, as TRACEFS_INDEX. */
+int tracefs_add(struct tracefs *t, const struct probe_place *place, uint32_t index,
+                uint32_t *out_event, struct oriel_err *err);
+#define TRACEFS_INDEX "n"
 /* The description of event N, or of a tracepoint "group:name". */
 int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
                    struct oriel_err *err);
@@ -50,29 +55,33 @@ void tracefs_close(struct tracefs *t);
 
 struct hook_fd {
     int fd;
-    uint32_t place; /* UINT32_MAX: says who lives */
+    uint32_t event; /* UINT32_MAX: says who lives */
 };
 struct hooks {
     struct kernel_ring *rings;
     unsigned ring_count;
     VEC(struct hook_fd) fds;
-    struct map by_id; /* the kernel's id -> place */
+    struct map by_id; /* the kernel's id -> event */
     uint64_t keeps;   /* PERF_SAMPLE_READ where the kernel takes it: see can_keep() */
     uint64_t tells;   /* PERF_FORMAT_LOST where the kernel takes it */
 };
-/* Open event `id` (of tracefs) for each place; `ids` has place_count items. Codes as of a
- * source's open. */
-int hooks_open(struct hooks *h, const struct probe_options *o, const uint32_t *ids,
+/* The kernel's numbers of what is to be opened. */
+struct hook_events {
+    const uint32_t *ids;
+    uint32_t count;
+};
+/* Codes as of a source's open. */
+int hooks_open(struct hooks *h, const struct probe_options *o, const struct hook_events *events,
                struct oriel_err *err);
 void hooks_close(struct hooks *h);
-/* Open what says who lives, or one place, for one thread. Negative numbers of the kernel. */
+/* Open what says who lives, or one event, for one thread. Negative numbers of the kernel. */
 int hooks_add_life(struct hooks *h, const struct probe_options *o, int32_t tid);
-int hooks_add_place(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t place,
+int hooks_add_event(struct hooks *h, const struct probe_options *o, uint32_t id, uint32_t event,
                     int32_t tid);
 
-/* Records that found no room so far, of a place or, UINT32_MAX, of who lives; added to
- * `lost`, which has place_count + 1 items. False: the kernel does not tell (before 6.0). */
-bool hooks_lost(const struct hooks *h, uint32_t place_count, uint64_t *lost);
+/* Records that found no room so far, of each event, and behind these of who lives; added to
+ * `lost`, which has event_count + 1 items. False: the kernel does not tell (before 6.0). */
+bool hooks_lost(const struct hooks *h, uint32_t event_count, uint64_t *lost);
 
 /* One record of a ring. */
 struct hook_record {
@@ -95,30 +104,30 @@ void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
 /* ---- account.c ---- */
 
 /* The kernel counts hits where it stops the program, before anything can get lost. */
-struct account_place {
-    uint32_t event;  /* of tracefs; UINT32_MAX: nobody counts it */
+struct account_event {
+    uint32_t number; /* of tracefs; UINT32_MAX: nobody counts it */
     uint64_t before; /* hits when all threads were watched */
     uint64_t after;  /* and when the recording was over */
     uint64_t told;   /* that we have heard of in between */
 };
 struct account {
-    struct account_place *places;
+    struct account_event *events;
     uint32_t count;
     uint64_t from_ns; /* told counts from here */
     bool known;       /* `after` is right */
 };
 /* From now on, or from the beginning where the program does not run yet. */
 void account_begin(struct account *a, const struct tracefs *t, bool running);
-void account_told(struct account *a, uint32_t place, uint64_t time_ns);
+void account_told(struct account *a, uint32_t event, uint64_t time_ns);
 /* What is hit from now on does not count. */
 void account_end(struct account *a, const struct tracefs *t);
-/* Hits that were counted, and neither told nor, by `lost` of each place, without room. */
+/* Hits that were counted, and neither told nor, by `lost` of each event, without room. */
 uint64_t account_missing(const struct account *a, const uint64_t *lost);
 
 /* ---- attach.c ---- */
 
 /* All threads of a process that runs, and of its children. As above. */
-int hooks_attach(struct hooks *h, const struct probe_options *o, const uint32_t *ids);
+int hooks_attach(struct hooks *h, const struct probe_options *o, const struct hook_events *events);
 
 /* ---- frames.c ---- */
 

@@ -23,9 +23,16 @@ enum {
     RECORD_WORDS_MAX = ORIEL_RECORD_MAX_BYTES / 8
 };
 
+/* What the kernel has made of one place or many that are alike. */
+struct hook_event {
+    struct format *format;
+    const struct format_field *index; /* tells the place; NULL: there is one */
+    uint32_t place;                   /* that one */
+};
 /* What is made of the bytes of one place. */
 struct hook {
     struct format *format;
+    uint32_t event;
     const struct format_field *sp, *ra, *result;
     const struct format_field **fields; /* of the definition; NULL where the place has none */
 };
@@ -43,7 +50,11 @@ struct probe_source {
     const struct probe_options *options;
     struct tracefs tracefs;
     struct hooks hooks;
-    struct hook *hook; /* one for each place */
+    struct hook *hook;         /* one for each place */
+    struct hook_event *events; /* these and the next two: event_count, at most as many */
+    uint32_t *ids;
+    uint32_t *by_tracefs; /* number of an event there -> which one */
+    uint32_t event_count;
     struct account account;
     struct arena arena;
     struct model_catalog *catalog;
@@ -85,24 +96,56 @@ static bool match_fields(struct probe_source *p, struct hook *h, const struct pr
     return h->fields != NULL;
 }
 
-static int open_place(struct probe_source *p, uint32_t i, uint32_t *out_id, struct oriel_err *err)
+static int no_memory(struct oriel_err *err)
 {
-    const struct probe_place *place = &p->options->places[i];
-    const struct probe_def *d = &p->options->defs[place->def];
+    return err_set(err, ORIEL_ENOMEM, "probes: out of memory");
+}
+
+/* A new one, for the first of its places. `number`: of tracefs, UINT32_MAX for a tracepoint. */
+static int open_event(struct probe_source *p, uint32_t place, uint32_t number,
+                      struct oriel_err *err)
+{
+    const struct probe_place *of = &p->options->places[place];
+    const char *tracepoint = p->options->defs[of->def].tracepoint;
+    struct hook_event *e = &p->events[p->event_count];
     struct format f;
-    uint32_t n = p->tracefs.count;
-    int rc = place->path ? tracefs_add(&p->tracefs, place, err) : 0;
-    if (rc == 0)
-        rc = tracefs_format(&p->tracefs, n, place->path ? NULL : d->tracepoint, &f, err);
+    int rc = tracefs_format(&p->tracefs, number, of->path ? NULL : tracepoint, &f, err);
     if (rc < 0)
         return rc;
-    *out_id = f.id;
+    *e = (struct hook_event){.format = keep_format(p, &f), .place = place};
+    if (!e->format)
+        return no_memory(err);
+    e->index = of->path ? format_find(e->format, TRACEFS_INDEX) : NULL;
+    p->ids[p->event_count] = f.id;
     /* Of returns by address the kernel counts the calls. */
-    p->account.places[i].event = place->path && !place->returns ? n : UINT32_MAX;
-    p->hook[i].format = keep_format(p, &f);
-    return p->hook[i].format && match_fields(p, &p->hook[i], d)
-               ? 0
-               : err_set(err, ORIEL_ENOMEM, "probes: out of memory");
+    p->account.events[p->event_count].number = of->returns ? UINT32_MAX : number;
+    p->account.count = ++p->event_count;
+    return 0;
+}
+
+static int open_place(struct probe_source *p, uint32_t i, struct oriel_err *err)
+{
+    const struct probe_place *place = &p->options->places[i];
+    uint32_t known = p->tracefs.count, number = UINT32_MAX;
+    int rc = place->path ? tracefs_add(&p->tracefs, place, i, &number, err) : 0;
+    bool new = number >= known;
+    if (rc == 0 && new) {
+        if (place->path)
+            p->by_tracefs[number] = p->event_count;
+        rc = open_event(p, i, number, err);
+    }
+    if (rc < 0)
+        return rc;
+    p->hook[i].event = new ? p->event_count - 1 : p->by_tracefs[number];
+    p->hook[i].format = p->events[p->hook[i].event].format;
+    return match_fields(p, &p->hook[i], &p->options->defs[place->def]) ? 0 : no_memory(err);
+}
+
+static void *make_room(struct probe_source *p, size_t item_bytes)
+{
+    size_t n = (p->options->place_count + 1) * item_bytes;
+    void *room = arena_alloc(&p->arena, n, _Alignof(max_align_t));
+    return room ? memset(room, 0, n) : NULL;
 }
 
 static int open_all(struct probe_source *p, struct oriel_err *err)
@@ -114,19 +157,18 @@ static int open_all(struct probe_source *p, struct oriel_err *err)
     int rc = tracefs_open(&p->tracefs, writes, err);
     if (rc < 0)
         return rc;
-    uint32_t *ids = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *ids, sizeof *ids);
-    p->hook = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *p->hook, _Alignof(struct hook));
-    struct account_place *counted = arena_alloc(&p->arena, (o->place_count + 1) * sizeof *counted,
-                                                _Alignof(struct account_place));
-    if (!ids || !p->hook || !counted)
-        return err_set(err, ORIEL_ENOMEM, "probes: out of memory");
-    memset(p->hook, 0, o->place_count * sizeof *p->hook);
-    memset(counted, 0, o->place_count * sizeof *counted);
-    p->account = (struct account){.places = counted, .count = o->place_count};
+    p->hook = make_room(p, sizeof *p->hook);
+    p->events = make_room(p, sizeof *p->events);
+    p->ids = make_room(p, sizeof *p->ids);
+    p->by_tracefs = make_room(p, sizeof *p->by_tracefs);
+    p->account.events = make_room(p, sizeof *p->account.events);
+    if (!p->hook || !p->events || !p->ids || !p->by_tracefs || !p->account.events)
+        return no_memory(err);
     for (uint32_t i = 0; i < o->place_count && rc == 0; i++)
-        rc = open_place(p, i, &ids[i], err);
+        rc = open_place(p, i, err);
+    const struct hook_events events = {p->ids, p->event_count};
     if (rc == 0)
-        rc = hooks_open(&p->hooks, o, ids, err);
+        rc = hooks_open(&p->hooks, o, &events, err);
     if (rc == 0)
         account_begin(&p->account, &p->tracefs, o->running);
     return rc;
@@ -414,21 +456,35 @@ static void left(struct probe_source *p, struct hit_thread *t, const struct hook
     }
 }
 
+/* The place that a hit of the event is of; false: what it says makes no sense. */
+static bool find_place(const struct probe_source *p, uint32_t event, const struct hook_record *r,
+                       uint32_t *out)
+{
+    const struct hook_event *e = &p->events[event];
+    uint64_t place = e->index ? format_number(e->index, r->raw, r->raw_bytes) : e->place;
+    if (place >= p->options->place_count || p->hook[place].event != event)
+        return false;
+    *out = (uint32_t)place;
+    return true;
+}
+
 static void hit(struct probe_source *p, const struct hook_record *r)
 {
-    const uint64_t *index = map_get(&p->hooks.by_id, r->id);
-    struct hit_thread *t = r->pid > 0 ? find_thread(p, r->tid) : NULL;
-    if (!index || r->pid <= 0) {
+    const uint64_t *event = map_get(&p->hooks.by_id, r->id);
+    uint32_t index;
+    if (event)
+        account_told(&p->account, (uint32_t)*event, r->time_ns);
+    if (!event || r->pid <= 0 || !find_place(p, (uint32_t)*event, r, &index)) {
         p->damaged++;
         return;
     }
-    account_told(&p->account, (uint32_t)*index, r->time_ns);
+    struct hit_thread *t = find_thread(p, r->tid);
     if (!t && !(t = new_thread(p, r))) {
         p->no_memory++;
         return;
     }
-    const struct probe_place *place = &p->options->places[*index];
-    const struct hook *h = &p->hook[*index];
+    const struct probe_place *place = &p->options->places[index];
+    const struct hook *h = &p->hook[index];
     const struct sites *s = sites_of(p, t->thread->process, place->def, h);
     if (!s)
         p->no_memory++;
@@ -506,7 +562,7 @@ static void take(struct probe_source *p, const struct hook_record *r)
  * kernel kept to itself is nowhere there. */
 static void conclude(struct probe_source *p)
 {
-    uint32_t n = p->options->place_count;
+    uint32_t n = p->event_count;
     uint64_t *lost = mem_calloc(n + 1, sizeof *lost), sum = 0;
     p->concluded = true;
     if (!lost)

@@ -16,7 +16,7 @@
 #include "base/os.h"
 #include "source/probe/probe.h"
 
-enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 24 };
+enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 24, PLACES_IN_ONE = 256 };
 
 /* When a process started, in ticks since the machine did; 0: there is none. */
 static uint64_t start_of(int32_t pid)
@@ -138,26 +138,80 @@ static int path_of(const struct probe_place *place, char *out, size_t n, int *ou
     return bytes > 0 && (size_t)bytes < n ? 0 : -ENAMETOOLONG;
 }
 
-int tracefs_add(struct tracefs *t, const struct probe_place *place, struct oriel_err *err)
+/* Names and types of what is fetched there: places that have all of it in common may
+ * be one event. */
+static uint64_t key_of(const struct probe_place *place)
+{
+    uint64_t key = map_hash_bytes(place->returns ? "r" : "p", 1, 0);
+    for (const char *at = place->fetch; *at;) {
+        size_t n = strcspn(at, " "), name = strcspn(at, "="), type = n;
+        while (type > 0 && at[type - 1] != ':')
+            type--;
+        key = map_hash_bytes(at, name < n ? name : n, key);
+        key = map_hash_bytes(at + type, n - type, key);
+        at += n + (at[n] == ' ');
+    }
+    return key;
+}
+
+/* One place as event `number`. Negative numbers of the kernel. */
+static int tell_place(const struct tracefs *t, const struct probe_place *place, uint32_t index,
+                      uint32_t number)
 {
     char line[8192], path[4096], semaphore[32] = "";
     int fd, rc = path_of(place, path, sizeof path, &fd);
-    assert(t->fd >= 0);
     if (place->semaphore)
         snprintf(semaphore, sizeof semaphore, "(0x%llx)", (unsigned long long)place->semaphore);
-    int n = snprintf(line, sizeof line, "%c:%s/e%u_%s %s:0x%llx%s %s\n", place->returns ? 'r' : 'p',
-                     t->group, t->count, own_part(t), path, (unsigned long long)place->offset,
-                     semaphore, place->fetch);
+    int n = snprintf(line, sizeof line, "%c:%s/e%u_%s %s:0x%llx%s " TRACEFS_INDEX "=\\%u:u32 %s\n",
+                     place->returns ? 'r' : 'p', t->group, number, own_part(t), path,
+                     (unsigned long long)place->offset, semaphore, index, place->fetch);
     if (rc == 0)
         rc = n > 0 && (size_t)n < sizeof line ? tell(t, line, (size_t)n) : -E2BIG;
     if (fd >= 0)
         close(fd);
+    return rc;
+}
+
+/* The event that places like this one have; false: none yet, or it is full. */
+static bool find_event(const struct tracefs *t, uint64_t key, uint32_t *out)
+{
+    const uint64_t *known = map_get(&t->like, key);
+    if (!known || t->places.items[*known] >= PLACES_IN_ONE)
+        return false;
+    *out = (uint32_t)*known;
+    return true;
+}
+
+static bool remember_event(struct tracefs *t, uint64_t key)
+{
+    uint64_t *event = map_put(&t->like, key, t->count);
+    uint32_t *places = event ? VEC_PUSH(&t->places) : NULL;
+    if (!places)
+        return false;
+    *event = t->count;
+    *places = 1;
+    return true;
+}
+
+/* Each event costs every thread something each time it gets a CPU, and descriptors; places
+ * cost nothing but where they are. Kernels before 5.4 know events of one place only. */
+int tracefs_add(struct tracefs *t, const struct probe_place *place, uint32_t index,
+                uint32_t *out_event, struct oriel_err *err)
+{
+    const uint64_t key = key_of(place);
+    assert(t->fd >= 0 && t->places.count == t->count);
+    if (find_event(t, key, out_event) && tell_place(t, place, index, *out_event) == 0) {
+        t->places.items[*out_event]++;
+        return 0;
+    }
+    int rc = tell_place(t, place, index, t->count);
     if (rc < 0)
         return err_set(err, rc == -EACCES || rc == -EPERM ? ORIEL_EPERM : ORIEL_EUNSUPPORTED,
                        "%.200s: the kernel refuses a probe at 0x%llx (%s): error %d", place->path,
                        (unsigned long long)place->offset, place->fetch, -rc);
-    t->count++;
-    return 0;
+    bool remembered = remember_event(t, key);
+    *out_event = t->count++;
+    return remembered ? 0 : err_set(err, ORIEL_ENOMEM, "probes: out of memory");
 }
 
 int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, struct format *out,
@@ -185,7 +239,7 @@ int tracefs_format(const struct tracefs *t, uint32_t n, const char *tracepoint, 
     return 0;
 }
 
-/* "  /usr/bin/x e12_345_678    9": our event 12 was hit 9 times. */
+/* "  /usr/bin/x e12_345_678    9": our event 12 was hit 9 times, at one of its places. */
 static void count_line(const struct tracefs *t, const char *line, size_t n, uint64_t *hits)
 {
     const char *end = line + n, *number = end, *name;
@@ -203,7 +257,7 @@ static void count_line(const struct tracefs *t, const char *line, size_t n, uint
     size_t own_bytes = strlen(own_part(t));
     if (own > name + 1 && *own == '_' && (size_t)(name_end - own) == own_bytes + 1 &&
         memcmp(own + 1, own_part(t), own_bytes) == 0 && event < t->count)
-        hits[event] = strtoull(number, NULL, 10);
+        hits[event] += strtoull(number, NULL, 10);
 }
 
 bool tracefs_hits(const struct tracefs *t, uint64_t *hits)
@@ -231,6 +285,8 @@ void tracefs_close(struct tracefs *t)
     }
     if (t->fd >= 0)
         close(t->fd);
+    map_done(&t->like);
+    VEC_DONE(&t->places);
     t->fd = -1;
     t->count = 0;
 }
