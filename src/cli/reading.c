@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/runs.h"
+#include "session/foreign.h"
 #include "util/num.h"
 #include "wire/region.h"
 
@@ -79,7 +80,7 @@ int reading_open(struct reading *r, const char *path, struct oriel_err *err)
         r->file_bytes = (uint64_t)st.st_size;
     }
     rc = refuse_ring(r->path, err);
-    return rc ? rc : session_new_source(&r->session, source_detect(r->path), r->path, NULL, err);
+    return rc ? rc : session_new_source(&r->session, foreign_source(r->path), r->path, NULL, err);
 }
 
 static void progress(struct reading *r, uint64_t now)

@@ -6,60 +6,32 @@
 #include "source/import.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 
-enum { SAMPLE_WORDS = 6, READ_BYTES = 1 << 20 };
+enum { SAMPLE_WORDS = 6 };
 #define NO_ADDRESS (UINT64_C(1) << 62)
 
-int import_init(struct import *i, struct model_catalog *catalog)
+int import_init(struct import *i, const struct source_bytes *file, struct model_catalog *catalog)
 {
     memset(i, 0, sizeof *i);
     i->catalog = catalog;
     i->damage.first_offset = UINT64_MAX;
-    buf_init(&i->bytes);
+    i->text = file->size ? file->bytes : "";
+    i->size = file->size;
+    buf_init(&i->unpacked);
     return intern_init(&i->keys);
 }
 
 void import_done(struct import *i)
 {
-    buf_done(&i->bytes);
+    buf_done(&i->unpacked);
     intern_done(&i->keys);
     map_done(&i->thread_by_key);
     VEC_DONE(&i->threads);
     VEC_DONE(&i->rows);
-}
-
-int import_read(struct import *i, const char *path, struct oriel_err *err)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc = 0;
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot be opened", path);
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        rc = err_set(err, ORIEL_EFORMAT, "%s: not a file", path);
-    while (rc == 0) {
-        char *room = i->bytes.size < IMPORT_BYTES_MAX ? buf_reserve(&i->bytes, READ_BYTES) : NULL;
-        if (!room) {
-            rc = err_set(err, i->bytes.failed ? ORIEL_ENOMEM : ORIEL_ELIMIT, "%s: too large", path);
-            break;
-        }
-        ssize_t n = read(fd, room, READ_BYTES);
-        if (n > 0)
-            i->bytes.size += (size_t)n;
-        else if (n == 0)
-            break;
-        else if (errno != EINTR)
-            rc = err_set_errno(err, errno, "%s: cannot be read", path);
-    }
-    close(fd);
-    return rc;
 }
 
 void import_set_format(struct import *i, const char *format)
@@ -180,7 +152,9 @@ void import_sort(struct import *i)
 {
     if (i->rows.count)
         qsort(i->rows.items, i->rows.count, sizeof *i->rows.items, by_time);
-    buf_done(&i->bytes);
+    buf_done(&i->unpacked);
+    i->text = "";
+    i->size = 0;
     if (i->rows.count && !i->catalog->start_ns)
         i->catalog->start_ns = i->rows.items[0].t_ns;
 }

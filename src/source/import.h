@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * For sources that read another tool's profile: the whole file in memory, its
- * functions as places with names, its samples as rows that are handed out as
- * records. Such a source parses in open and then only polls. One thread.
+ * For sources that read another tool's profile: its functions as places with
+ * names, its samples as rows that are handed out as records. Such a source
+ * parses in open and then only polls. Runs in a confined child. One thread.
  */
 #ifndef ORIEL_SOURCE_IMPORT_H
 #define ORIEL_SOURCE_IMPORT_H
@@ -12,7 +12,7 @@
 #include "base/vec.h"
 #include "source/source.h"
 
-#define IMPORT_BYTES_MAX (UINT64_C(1) << 30)
+#define IMPORT_UNPACKED_MAX (UINT64_C(1) << 30)
 enum { IMPORT_INLINED_MAX = 250 };
 
 struct import_row {
@@ -27,7 +27,9 @@ struct import_thread {
 };
 struct import {
     struct model_catalog *catalog;
-    struct buf bytes;         /* the file; the parser's */
+    const char *text; /* the file, never NULL; the parser's */
+    size_t size;
+    struct buf unpacked;      /* where text is, if the file was packed */
     struct intern keys;       /* of places */
     struct map thread_by_key; /* pid << 32 | tid -> index in threads */
     VEC(struct import_thread) threads;
@@ -38,10 +40,8 @@ struct import {
 };
 
 /* 0 or ORIEL_ENOMEM; done may be called in both cases. */
-int import_init(struct import *i, struct model_catalog *catalog);
+int import_init(struct import *i, const struct source_bytes *file, struct model_catalog *catalog);
 void import_done(struct import *i);
-/* The whole file into `bytes`. 0, or a code with a line. */
-int import_read(struct import *i, const char *path, struct oriel_err *err);
 /* `format` goes into the resource as oriel.import. */
 void import_set_format(struct import *i, const char *format);
 
@@ -59,7 +59,7 @@ uint32_t import_thread(struct import *i, int32_t pid, int32_t tid, struct model_
 int import_add(struct import *i, const struct import_row *row);
 /* Something at this byte was passed over. */
 void import_note_damage(struct import *i, uint64_t at);
-/* No more rows: they are put in order. */
+/* No more rows: they are put in order, and the file is not needed any more. */
 void import_sort(struct import *i);
 
 /* As `poll` and `damage` of a source. */

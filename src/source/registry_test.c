@@ -9,7 +9,7 @@
 
 static const char *reader(const char *head, size_t n)
 {
-    return source_detect_bytes(head, n)->name;
+    return source_detect(head, n)->name;
 }
 
 TEST(files_are_told_by_their_content)
@@ -26,17 +26,6 @@ TEST(files_are_told_by_their_content)
     CHECK_STR(reader(other, sizeof other - 1), "file");
     CHECK_STR(reader(binary, sizeof binary - 1), "file");
     CHECK_STR(reader("", 0), "file");
-}
-
-TEST(a_name_says_nothing)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/c.oriel", test_tmpdir());
-    FILE *f = fopen(path, "w");
-    REQUIRE(f && fputs("main;f 1\n", f) >= 0);
-    fclose(f);
-    CHECK_STR(source_detect(path)->name, "folded");
-    CHECK_STR(source_detect("/no/such/file")->name, "file");
 }
 
 TEST(every_source_is_found_by_its_name)

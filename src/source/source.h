@@ -32,6 +32,18 @@ enum source_result {
     SOURCE_END = 2   /* nothing will come any more */
 };
 
+/* A file that others made, mapped where it is to be read. */
+struct source_bytes {
+    const char *path; /* for lines about it only */
+    const void *bytes;
+    size_t size;
+    uint64_t written_unix_ns; /* 0 not known */
+    /* An object file that it names, read-only and as long as the process; false:
+     * there is none. NULL: none is to be had. */
+    bool (*object)(void *ctx, const char *path, const void **out, size_t *out_size);
+    void *ctx;
+};
+
 struct source {
     const char *name; /* "ring", "file" */
     size_t state_size;
@@ -43,12 +55,16 @@ struct source {
     int (*open)(void *state, const char *path, struct model_catalog *catalog,
                 struct oriel_err *err);
     /* The same for sources that watch something else than a file; `options` is a
-     * struct of the source's own header. One of both may be NULL. */
+     * struct of the source's own header. Ways that it has not are NULL. */
     int (*open_with)(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err);
     /* Note what can only be had now; the next poll tells it. For those who poll
      * seldom. NULL: nothing passes. */
     void (*look)(void *state);
+    /* The same for files that others made, which are read in a confined child only: it
+     * calls nothing of the system but for memory. `file` stays as long as the source. */
+    int (*open_bytes)(void *state, const struct source_bytes *file, struct model_catalog *catalog,
+                      struct oriel_err *err);
     /* Nothing more will happen: the next polls hold nothing back. NULL: it never
      * does. */
     void (*over)(void *state);
@@ -67,10 +83,9 @@ struct source {
 extern const struct source *const source_registry[]; /* NULL-terminated */
 const struct source *source_find(const char *name);
 
-/* The source that reads this file, by its content, never by its name; that of
- * captures where none knows it or it cannot be read, which then says why. */
+/* The source that reads files that begin with these bytes (up to SOURCE_HEAD_BYTES),
+ * whatever their name; that of captures where none knows them, which then says why. */
 #define SOURCE_HEAD_BYTES 65536u
-const struct source *source_detect(const char *path);
-const struct source *source_detect_bytes(const void *head, size_t n);
+const struct source *source_detect(const void *head, size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "source/source.h"
+#include "source/test_bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

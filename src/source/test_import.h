@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "source/source.h"
+#include "source/test_bytes.h"
 #include "test.h"
 
 struct imported {

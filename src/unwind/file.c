@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,26 +114,42 @@ int unwind_file_open(const char *path, struct unwind_file **out)
     return rc;
 }
 
-static bool read_vdso(void *context, uint64_t offset, void *out, size_t n)
+struct image {
+    const uint8_t *bytes;
+    uint64_t size;
+};
+
+static bool read_image(void *context, uint64_t offset, void *out, size_t n)
 {
-    const uint8_t *image = context;
-    if (offset > VDSO_MAX || n > VDSO_MAX - offset)
+    const struct image *image = context;
+    if (offset > image->size || n > image->size - offset)
         return false;
-    /* The image ends within pages the kernel mapped; peek finds where. */
-    struct unwind_peek peek = {.pid = getpid()};
-    for (size_t done = 0; done < n;) {
-        size_t part = n - done < UNWIND_PEEK_BYTES / 2 ? n - done : UNWIND_PEEK_BYTES / 2;
-        if (!unwind_peek_read(&peek, (uintptr_t)image + offset + done, (uint8_t *)out + done, part))
-            return false;
-        done += part;
-    }
+    memcpy(out, image->bytes + offset, n);
     return true;
+}
+
+/* The kernel maps whole pages of it; its own headers say how many bytes are in them. */
+static uint64_t vdso_bytes(const uint8_t *image)
+{
+    ElfW(Ehdr) e;
+    memcpy(&e, image, sizeof e);
+    uint64_t end = e.e_shoff ? e.e_shoff + (uint64_t)e.e_shnum * e.e_shentsize : sizeof e;
+    for (unsigned i = 0; i < e.e_phnum; i++) {
+        ElfW(Phdr) p;
+        memcpy(&p, image + e.e_phoff + i * sizeof p, sizeof p);
+        if (p.p_type == PT_LOAD && p.p_offset + p.p_filesz > end)
+            end = p.p_offset + p.p_filesz;
+    }
+    return end < VDSO_MAX ? end : VDSO_MAX;
 }
 
 int unwind_file_vdso(struct unwind_file **out)
 {
-    unsigned long image = getauxval(AT_SYSINFO_EHDR);
-    return image ? unwind_file_read(read_vdso, (void *)image, out) : ORIEL_ENOTFOUND;
+    const uint8_t *at = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+    if (!at)
+        return ORIEL_ENOTFOUND;
+    struct image image = {at, vdso_bytes(at)};
+    return unwind_file_read(read_image, &image, out);
 }
 
 struct unwind_file *unwind_file_ref(struct unwind_file *f)

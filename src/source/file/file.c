@@ -359,17 +359,14 @@ int file_source_open_memory(struct file_source *s, const void *bytes, size_t n,
     return rc;
 }
 
-static int file_open(void *state, const char *path, struct model_catalog *catalog,
-                     struct oriel_err *err)
+static int open_fd(struct file_source *s, int fd, const char *path, struct model_catalog *catalog,
+                   struct oriel_err *err)
 {
-    struct file_source *s = state;
     struct stat st;
     size_t n = strnlen(path, sizeof s->path - 1);
     memset(s, 0, sizeof *s);
     memcpy(s->path, path, n);
-    s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (s->fd < 0)
-        return err_set_errno(err, errno, "%s: cannot be opened", path);
+    s->fd = fd;
     int rc = fstat(s->fd, &st) != 0 ? err_set_errno(err, errno, "%s: cannot be read", path)
              : !S_ISREG(st.st_mode)
                  ? err_set(err, ORIEL_EFORMAT,
@@ -383,6 +380,22 @@ static int file_open(void *state, const char *path, struct model_catalog *catalo
     if (rc < 0)
         file_close(s);
     return rc;
+}
+
+static int file_open(void *state, const char *path, struct model_catalog *catalog,
+                     struct oriel_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot be opened", path);
+    return open_fd(state, fd, path, catalog, err);
+}
+
+static int file_open_with(void *state, const void *options, struct model_catalog *catalog,
+                          struct oriel_err *err)
+{
+    const struct file_options *o = options;
+    return open_fd(state, o->fd, o->path, catalog, err);
 }
 
 /* What is left of the current chunk, as far as the batch takes it. */
@@ -464,6 +477,7 @@ const struct source source_file = {
     .recognizes = file_recognizes,
     .state_size = sizeof(struct file_source),
     .open = file_open,
+    .open_with = file_open_with,
     .poll = file_poll,
     .damage = file_damage,
     .close = file_close,

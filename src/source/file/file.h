@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "source/file_options.h"
 #include "source/source.h"
 #include "util/zip.h"
 #include "wire/capture.h"
@@ -130,7 +131,5 @@ struct file_source {
 /* As open of source_file, over bytes that stay where they are. */
 int file_source_open_memory(struct file_source *s, const void *bytes, size_t n,
                             struct model_catalog *catalog, struct oriel_err *err);
-
-extern const struct source source_file;
 
 #endif

@@ -103,8 +103,8 @@ static int add_stack(struct folded_source *s, struct model_str text, uint32_t *s
 static int parse(struct folded_source *s)
 {
     struct import *i = &s->import;
-    const char *begin = i->bytes.size ? i->bytes.data : "";
-    struct import_lines lines = {begin, begin + i->bytes.size};
+    const char *begin = i->text;
+    struct import_lines lines = {begin, begin + i->size};
     struct model_str line, text;
     int rc = 0;
     s->user = import_module(i, MODEL_MODULE_UNKNOWN, MODEL_STR("[unknown]"));
@@ -130,40 +130,17 @@ static int parse(struct folded_source *s)
     return rc;
 }
 
-static int open_bytes(struct folded_source *s, const char *path, struct oriel_err *err)
-{
-    int rc = parse(s);
-    if (rc < 0) {
-        import_done(&s->import);
-        return err_set(err, rc, "%s: %s", path, err_text(rc));
-    }
-    return 0;
-}
-
-static int folded_open(void *state, const char *path, struct model_catalog *catalog,
+static int folded_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
                        struct oriel_err *err)
 {
     struct folded_source *s = state;
-    int rc = import_init(&s->import, catalog);
-    rc = rc < 0 ? err_set(err, rc, "%s: %s", path, err_text(rc))
-                : import_read(&s->import, path, err);
-    if (rc < 0) {
-        import_done(&s->import);
-        return rc;
-    }
-    return open_bytes(s, path, err);
-}
-
-int folded_source_open_memory(struct folded_source *s, const void *bytes, size_t n,
-                              struct model_catalog *catalog, struct oriel_err *err)
-{
-    int rc = import_init(&s->import, catalog);
-    buf_put(&s->import.bytes, bytes, n);
-    if (rc < 0 || s->import.bytes.failed) {
-        import_done(&s->import);
-        return ORIEL_ENOMEM;
-    }
-    return open_bytes(s, "memory", err);
+    int rc = import_init(&s->import, file, catalog);
+    if (rc == 0)
+        rc = parse(s);
+    if (rc == 0)
+        return 0;
+    import_done(&s->import);
+    return err_set(err, rc, "%s: %s", file->path, err_text(rc));
 }
 
 static int folded_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -186,7 +163,7 @@ static void folded_close(void *state)
 const struct source source_folded = {.name = "folded",
                                      .state_size = sizeof(struct folded_source),
                                      .recognizes = folded_recognizes,
-                                     .open = folded_open,
+                                     .open_bytes = folded_open,
                                      .poll = folded_poll,
                                      .damage = folded_damage,
                                      .close = folded_close};

@@ -12,10 +12,6 @@ struct folded_source {
     uint32_t user, kernel, thread;
 };
 
-/* As open of source_folded, over these bytes. */
-int folded_source_open_memory(struct folded_source *s, const void *bytes, size_t n,
-                              struct model_catalog *catalog, struct oriel_err *err);
-
 extern const struct source source_folded;
 
 #endif

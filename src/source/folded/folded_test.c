@@ -9,7 +9,7 @@
 static void read_text(struct imported *m, struct folded_source *s, const char *text)
 {
     imported_init(m);
-    REQUIRE(folded_source_open_memory(s, text, strlen(text), &m->catalog, NULL) == 0);
+    REQUIRE(open_memory(&source_folded, s, text, strlen(text), &m->catalog, NULL) == 0);
     imported_run(m, &source_folded, s);
 }
 
@@ -93,7 +93,7 @@ TEST(without_memory_it_fails_and_leaks_nothing)
         size_t blocks = mem_live_blocks();
         imported_init(&m);
         mem_fail_after(n);
-        rc = folded_source_open_memory(&s, text, sizeof text - 1, &m.catalog, NULL);
+        rc = open_memory(&source_folded, &s, text, sizeof text - 1, &m.catalog, NULL);
         mem_fail_after(0);
         if (rc == 0)
             source_folded.close(&s);

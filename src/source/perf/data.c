@@ -2,8 +2,8 @@
 /*
  * What perf recorded, as samples of the house: `perf record` in all its ways
  * of finding stacks. Copied stacks are walked here, with the files that ran if
- * they are still there. A period is a weight as it is: ns of CPU time for the
- * clocks, else whatever was counted. Runs on one thread.
+ * they are still there and the parent hands them in. A period is a weight as it is: ns of CPU time
+ * for the clocks, else whatever was counted. Runs on one thread.
  */
 #include "source/perf/data.h"
 
@@ -43,12 +43,13 @@ static void set_clock(struct data_source *s)
     s->catalog->start_ns = first + s->unix_offset;
 }
 
-static int prepare(struct data_source *s, struct model_catalog *catalog)
+static int prepare(struct data_source *s, const struct source_bytes *file,
+                   struct model_catalog *catalog)
 {
     s->catalog = catalog;
     s->next_serial = SERIAL_FIRST;
     spaces_init(&s->spaces, catalog);
-    s->spaces.past = true;
+    s->spaces.past = file;
     if (intern_init(&s->texts) < 0) {
         spaces_done(&s->spaces);
         return ORIEL_ENOMEM;
@@ -61,33 +62,20 @@ static int prepare(struct data_source *s, struct model_catalog *catalog)
     return 0;
 }
 
-static int data_open(void *state, const char *path, struct model_catalog *catalog,
+static int data_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
                      struct oriel_err *err)
 {
     struct data_source *s = state;
     memset(s, 0, sizeof *s);
-    int rc = data_file_open(&s->file, path, err);
+    int rc = data_file_open(&s->file, file, err);
     if (rc < 0)
         return rc;
-    rc = prepare(s, catalog);
+    rc = prepare(s, file, catalog);
     if (rc < 0) {
         data_file_close(&s->file);
-        return err_set(err, rc, "%s: %s", path, err_text(rc));
+        return err_set(err, rc, "%s: %s", file->path, err_text(rc));
     }
     return 0;
-}
-
-int data_source_open_memory(struct data_source *s, const void *bytes, size_t n,
-                            struct model_catalog *catalog, struct oriel_err *err)
-{
-    memset(s, 0, sizeof *s);
-    int rc = data_file_open_memory(&s->file, bytes, n, err);
-    if (rc < 0)
-        return rc;
-    rc = prepare(s, catalog);
-    if (rc < 0)
-        data_file_close(&s->file);
-    return rc;
 }
 
 static void data_close(void *state)
@@ -338,7 +326,7 @@ static bool data_recognizes(const uint8_t *head, size_t n)
 const struct source source_perfdata = {.name = "perfdata",
                                        .state_size = sizeof(struct data_source),
                                        .recognizes = data_recognizes,
-                                       .open = data_open,
+                                       .open_bytes = data_open,
                                        .poll = data_poll,
                                        .damage = data_damage,
                                        .close = data_close};

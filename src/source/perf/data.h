@@ -10,7 +10,7 @@
  * Files of a machine of the same byte order, in both forms (with sections, and
  * as a stream), with zstd records too. Nothing in them is trusted: no length,
  * no offset, no count. Memory: 16 bytes for each record, and what compressed
- * records hold (DATA_UNPACKED_MAX at most). Runs on one thread.
+ * records hold (DATA_UNPACKED_MAX at most). Runs in a confined child.
  */
 #ifndef ORIEL_SOURCE_PERF_DATA_H
 #define ORIEL_SOURCE_PERF_DATA_H
@@ -42,8 +42,7 @@ struct data_build_id {
 };
 
 struct data_file {
-    int fd;                /* -1: in memory */
-    const uint8_t *memory; /* only then */
+    const uint8_t *bytes;
     uint64_t size;
     VEC(struct data_event) events;
     struct map event_by_id;
@@ -52,8 +51,6 @@ struct data_file {
     struct intern paths;                 /* that have a build-id */
     VEC(struct data_build_id) build_ids; /* by path */
     void *zstd;
-    struct buf window; /* of the file, from window_at */
-    uint64_t window_at;
     bool other_machine; /* its registers mean nothing here */
     bool truncated;
     uint64_t clock_unix_ns, clock_mono_ns; /* the same moment by both clocks; 0 not told */
@@ -64,10 +61,9 @@ struct data_file {
 
 /* Read everything but the records. Whatever can be read is kept, damage is
  * counted; 0, ORIEL_EFORMAT, ORIEL_EUNSUPPORTED, ORIEL_ENOMEM, with a line. */
-int data_file_open(struct data_file *f, const char *path, struct oriel_err *err);
-int data_file_open_memory(struct data_file *f, const void *bytes, size_t n, struct oriel_err *err);
+int data_file_open(struct data_file *f, const struct source_bytes *file, struct oriel_err *err);
 void data_file_close(struct data_file *f);
-/* The record of an entry; valid until the next call. NULL: it cannot be read. */
+/* The record of an entry. NULL: it cannot be read. */
 const uint8_t *data_file_record(struct data_file *f, const struct data_entry *e, size_t *out_bytes);
 /* The build-id that the file tells for a path; false: none. */
 bool data_file_build_id(const struct data_file *f, const char *path, uint8_t id[20],
@@ -81,11 +77,6 @@ uint64_t data_record_time(const struct data_event *e, const uint8_t *at, size_t 
 /* false: damaged. */
 bool data_record_decode(const struct data_file *f, const struct data_event *e, const uint8_t *at,
                         size_t bytes, struct perf_record *out);
-
-/* For tests: as open of source_perfdata, over bytes that stay where they are. */
-struct data_source;
-int data_source_open_memory(struct data_source *s, const void *bytes, size_t n,
-                            struct model_catalog *catalog, struct oriel_err *err);
 
 struct data_thread {
     struct model_thread *thread;
@@ -104,7 +95,6 @@ struct data_source {
     size_t next; /* entry */
     uint64_t unix_offset, lost, skipped;
     uint32_t next_serial;
-    char path[512];
 };
 
 #endif

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The outside of perf.data: where things are. Every offset and length is
- * checked against what is there; reads with pread, so a file cut under our
- * feet is an end, not a signal. Runs on one thread.
+ * checked against what is there. One that is cut while it is read ends the
+ * confined child that reads it. Runs on one thread.
  */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "base/mem.h"
@@ -36,7 +32,7 @@ enum {
     HEADER_BYTES = 104, /* of the form with sections; a stream's is 16 */
     STREAM_HEADER_BYTES = 16,
     SECTION_BYTES = 16,
-    WINDOW_BYTES = 1 << 20,
+    IDS_BYTES_MAX = 1 << 20,
     FEATURE_BYTES_MAX = 16 << 20,
     UNPACK_STEP = 1 << 17,
     BUILD_ID_HEAD = 36, /* header, pid, 24 bytes */
@@ -49,30 +45,10 @@ struct section {
 
 /* ---- bytes ---- */
 
-/* n bytes at `at`, by way of the window; valid until the next call. NULL: the
- * file ends before, or no memory. */
-static const uint8_t *look(struct data_file *f, uint64_t at, size_t n)
+/* n bytes at `at`; NULL: the file ends before. */
+static const uint8_t *look(const struct data_file *f, uint64_t at, size_t n)
 {
-    if (at > f->size || n > f->size - at)
-        return NULL;
-    if (f->fd < 0)
-        return f->memory + at;
-    if (at >= f->window_at && at - f->window_at <= f->window.size &&
-        n <= f->window.size - (at - f->window_at))
-        return (const uint8_t *)f->window.data + (at - f->window_at);
-    size_t want = n > WINDOW_BYTES ? n : WINDOW_BYTES, got = 0;
-    buf_clear(&f->window);
-    char *p = buf_reserve(&f->window, want);
-    while (p && got < want) {
-        ssize_t one = pread(f->fd, p + got, want - got, (off_t)(at + got));
-        if (one > 0)
-            got += (size_t)one;
-        else if (one == 0 || errno != EINTR)
-            break;
-    }
-    f->window_at = at;
-    f->window.size = got;
-    return p && got >= n ? (const uint8_t *)p : NULL;
+    return at > f->size || n > f->size - at ? NULL : f->bytes + at;
 }
 
 static uint64_t get64(const uint8_t *p)
@@ -162,7 +138,7 @@ static int read_events(struct data_file *f, struct section attrs, uint64_t each)
             return ORIEL_EDAMAGED;
         memcpy(attr, p, each);
         struct section ids = {get64(attr + each - 16), get64(attr + each - 8)};
-        p = ids.bytes <= WINDOW_BYTES ? look(f, ids.at, ids.bytes) : NULL;
+        p = ids.bytes <= IDS_BYTES_MAX ? look(f, ids.at, ids.bytes) : NULL;
         rc = add_event(f, attr, each - SECTION_BYTES, p, p ? ids.bytes : 0);
     }
     return rc;
@@ -452,10 +428,13 @@ static int read_all(struct data_file *f)
     return rc;
 }
 
-static int begin(struct data_file *f, const char *path, struct oriel_err *err)
+int data_file_open(struct data_file *f, const struct source_bytes *file, struct oriel_err *err)
 {
+    memset(f, 0, sizeof *f);
+    f->bytes = file->bytes;
+    f->size = file->size;
+    f->written_unix_ns = file->written_unix_ns;
     f->first_damage = UINT64_MAX;
-    buf_init(&f->window);
     buf_init(&f->unpacked);
     int rc = intern_init(&f->paths);
     if (rc == 0)
@@ -469,43 +448,16 @@ static int begin(struct data_file *f, const char *path, struct oriel_err *err)
         return 0;
     data_file_close(f);
     if (rc == ORIEL_EUNSUPPORTED)
-        return err_set(err, rc, "%s: a perf.data of a machine of the other byte order", path);
+        return err_set(err, rc, "%s: a perf.data of a machine of the other byte order", file->path);
     if (rc == ORIEL_EDAMAGED || rc == ORIEL_EFORMAT)
         return err_set(err, ORIEL_EDAMAGED,
-                       "%s: a perf.data that is cut off or damaged before its first record", path);
-    return err_set(err, rc, "%s: %s", path, err_text(rc));
-}
-
-int data_file_open(struct data_file *f, const char *path, struct oriel_err *err)
-{
-    struct stat st;
-    memset(f, 0, sizeof *f);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (f->fd < 0)
-        return err_set_errno(err, errno, "%s: cannot be opened", path);
-    if (fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        data_file_close(f);
-        return err_set(err, ORIEL_EFORMAT, "%s: not a file", path);
-    }
-    f->size = (uint64_t)st.st_size;
-    f->written_unix_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
-    return begin(f, path, err);
-}
-
-int data_file_open_memory(struct data_file *f, const void *bytes, size_t n, struct oriel_err *err)
-{
-    memset(f, 0, sizeof *f);
-    f->fd = -1;
-    f->memory = bytes;
-    f->size = n;
-    return begin(f, "memory", err);
+                       "%s: a perf.data that is cut off or damaged before its first record",
+                       file->path);
+    return err_set(err, rc, "%s: %s", file->path, err_text(rc));
 }
 
 void data_file_close(struct data_file *f)
 {
-    if (f->fd >= 0)
-        close(f->fd);
-    f->fd = -1;
     ZSTD_freeDStream(f->zstd);
     f->zstd = NULL;
     VEC_DONE(&f->events);
@@ -514,7 +466,6 @@ void data_file_close(struct data_file *f)
     map_done(&f->event_by_id);
     intern_done(&f->paths);
     buf_done(&f->unpacked);
-    buf_done(&f->window);
 }
 
 const uint8_t *data_file_record(struct data_file *f, const struct data_entry *e, size_t *out_bytes)
@@ -532,7 +483,7 @@ const uint8_t *data_file_record(struct data_file *f, const struct data_entry *e,
         return NULL;
     memcpy(&h, p, sizeof h);
     *out_bytes = h.size;
-    /* It was longer when it was found: the file is being rewritten. */
+    /* It may have been longer when it was found: the file is being rewritten. */
     return h.size >= sizeof h ? look(f, e->at, h.size) : NULL;
 }
 

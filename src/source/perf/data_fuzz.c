@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct data_source s;
     struct fuzz_import f;
     fuzz_import_begin(&f, &source_perfdata, data, size);
-    if (data_source_open_memory(&s, data, size, &f.catalog, NULL) == 0)
+    if (open_memory(&source_perfdata, &s, data, size, &f.catalog, NULL) == 0)
         fuzz_import_run(&f, &source_perfdata, &s, false);
     fuzz_import_end(&f);
     return 0;

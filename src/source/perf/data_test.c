@@ -162,7 +162,7 @@ static void read_bytes(struct imported *m, const struct buf *bytes, struct sourc
     struct data_source s;
     struct oriel_err err = {0};
     imported_init(m);
-    if (data_source_open_memory(&s, bytes->data, bytes->size, &m->catalog, &err) != 0)
+    if (open_memory(&source_perfdata, &s, bytes->data, bytes->size, &m->catalog, &err) != 0)
         test_fail(__FILE__, __LINE__, "%s", err.text);
     imported_run(m, &source_perfdata, &s);
     source_perfdata.damage(&s, damage);
@@ -271,8 +271,8 @@ TEST(cut_or_changed_anywhere_it_is_refused_or_counted_but_never_fatal)
         if (n >= file.size)
             copy.data[n - file.size] ^= (char)0xff;
         imported_init(&m);
-        if (data_source_open_memory(&s, copy.size ? copy.data : "", copy.size, &m.catalog, NULL) ==
-            0) {
+        if (open_memory(&source_perfdata, &s, copy.size ? copy.data : "", copy.size, &m.catalog,
+                        NULL) == 0) {
             imported_run(&m, &source_perfdata, &s);
             source_perfdata.close(&s);
         }
@@ -289,7 +289,7 @@ TEST(a_file_of_a_machine_of_the_other_byte_order_is_refused_in_words)
     struct model_catalog c;
     struct oriel_err err = {0};
     model_catalog_init(&c);
-    CHECK_EQ(data_source_open_memory(&s, "2ELIFREP\0\0\0\0\0\0\0\x68", 16, &c, &err),
+    CHECK_EQ(open_memory(&source_perfdata, &s, "2ELIFREP\0\0\0\0\0\0\0\x68", 16, &c, &err),
              ORIEL_EUNSUPPORTED);
     CHECK(strstr(err.text, "byte order") != NULL);
     model_catalog_done(&c);
@@ -309,7 +309,7 @@ TEST(without_memory_it_fails_and_leaks_nothing)
         struct data_source s;
         imported_init(&m);
         mem_fail_after(n);
-        rc = data_source_open_memory(&s, file.data, file.size, &m.catalog, NULL);
+        rc = open_memory(&source_perfdata, &s, file.data, file.size, &m.catalog, NULL);
         mem_fail_after(0);
         if (rc == 0)
             source_perfdata.close(&s);

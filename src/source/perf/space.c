@@ -115,6 +115,32 @@ static void copy_space(struct spaces *s, int32_t from, int32_t to)
 
 /* ---- files ---- */
 
+/* Bytes of an object file that somebody else opened. */
+struct object {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+static bool read_object(void *context, uint64_t offset, void *out, size_t n)
+{
+    const struct object *o = context;
+    if (offset > o->size || n > o->size - offset)
+        return false;
+    memcpy(out, o->bytes + offset, n);
+    return true;
+}
+
+static struct unwind_file *open_past(const struct source_bytes *past, const char *path)
+{
+    struct object o;
+    const void *bytes;
+    struct unwind_file *f = NULL;
+    if (!past->object || !past->object(past->ctx, path, &bytes, &o.size))
+        return NULL;
+    o.bytes = bytes;
+    return unwind_file_read(read_object, &o, &f) == 0 ? f : NULL;
+}
+
 static struct unwind_file *open_file(const struct spaces *s, int32_t pid, const char *path)
 {
     char through[PATH_BYTES];
@@ -122,7 +148,7 @@ static struct unwind_file *open_file(const struct spaces *s, int32_t pid, const 
     if (strcmp(path, "[vdso]") == 0)
         return unwind_file_vdso(&f) == 0 ? f : NULL;
     if (s->past)
-        return unwind_file_open(path, &f) == 0 ? f : NULL;
+        return open_past(s->past, path);
     int n = snprintf(through, sizeof through, "/proc/%d/root%s", pid, path);
     if (n > 0 && (size_t)n < sizeof through && unwind_file_open(through, &f) == 0)
         return f;

@@ -12,6 +12,7 @@
 #include "model/catalog.h"
 #include "source/perf/deeper.h"
 #include "source/perf/perf.h"
+#include "source/source.h"
 #include "unwind/modules.h"
 
 #define SPACE_FRAMES_MAX 512u
@@ -42,7 +43,8 @@ struct spaces {
     struct deep_stacks deep;
     struct space *last;       /* asked for most lately */
     uint32_t kernel, unknown; /* modules; UINT32_MAX not made yet */
-    bool past;                /* of a file: no process that runs now is one of these */
+    /* Of this file: no process that runs now is one of these. NULL: they run. */
+    const struct source_bytes *past;
     struct space_counts counts;
     uint64_t pcs[SPACE_FRAMES_MAX];
 };

@@ -397,13 +397,13 @@ static int read_top(struct pprof_source *s, struct pb_reader r)
         }
     }
     if (r.failed)
-        import_note_damage(&s->import, s->import.bytes.size);
+        import_note_damage(&s->import, s->import.size);
     return rc;
 }
 
 static int parse(struct pprof_source *s)
 {
-    struct pb_reader r = pb_read(s->import.bytes.data, s->import.bytes.size);
+    struct pb_reader r = pb_read(s->import.text, s->import.size);
     s->unknown = import_module(&s->import, MODEL_MODULE_UNKNOWN, MODEL_STR("[unknown]"));
     int rc = s->unknown == UINT32_MAX ? ORIEL_ENOMEM : read_top(s, r);
     if (rc == 0 && s->column_count == 0)
@@ -424,15 +424,13 @@ static int parse(struct pprof_source *s)
 static int unpack(struct pprof_source *s)
 {
     struct import *i = &s->import;
-    struct buf plain;
-    if (!gzip_is(i->bytes.data, i->bytes.size))
+    if (!gzip_is(i->text, i->size))
         return 0;
-    buf_init(&plain);
-    uint64_t limit = (uint64_t)i->bytes.size * GZIP_RATIO_MAX + (1 << 20);
-    int rc = gzip_decompress(i->bytes.data, i->bytes.size,
-                             limit < IMPORT_BYTES_MAX ? limit : IMPORT_BYTES_MAX, &plain);
-    buf_done(&i->bytes);
-    i->bytes = plain;
+    uint64_t limit = (uint64_t)i->size * GZIP_RATIO_MAX + (1 << 20);
+    int rc = gzip_decompress(
+        i->text, i->size, limit < IMPORT_UNPACKED_MAX ? limit : IMPORT_UNPACKED_MAX, &i->unpacked);
+    i->text = i->unpacked.size ? i->unpacked.data : "";
+    i->size = i->unpacked.size;
     return rc;
 }
 
@@ -452,45 +450,22 @@ static void pprof_close(void *state)
     map_done(&s->place_by_id);
 }
 
-static int open_bytes(struct pprof_source *s, const char *path, struct oriel_err *err)
+static int pprof_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
+                      struct oriel_err *err)
 {
-    int rc = unpack(s);
+    struct pprof_source *s = state;
+    memset(s, 0, sizeof *s);
+    int rc = import_init(&s->import, file, catalog);
+    if (rc == 0)
+        rc = unpack(s);
     if (rc == 0)
         rc = parse(s);
     if (rc == 0)
         return 0;
     pprof_close(s);
     if (rc == ORIEL_EDAMAGED || rc == ORIEL_EFORMAT)
-        return err_set(err, rc, "%s: damaged, or packed but not a pprof profile", path);
-    return err_set(err, rc, "%s: %s", path, err_text(rc));
-}
-
-static int pprof_open(void *state, const char *path, struct model_catalog *catalog,
-                      struct oriel_err *err)
-{
-    struct pprof_source *s = state;
-    memset(s, 0, sizeof *s);
-    int rc = import_init(&s->import, catalog);
-    rc = rc < 0 ? err_set(err, rc, "%s: %s", path, err_text(rc))
-                : import_read(&s->import, path, err);
-    if (rc < 0) {
-        pprof_close(s);
-        return rc;
-    }
-    return open_bytes(s, path, err);
-}
-
-int pprof_source_open_memory(struct pprof_source *s, const void *bytes, size_t n,
-                             struct model_catalog *catalog, struct oriel_err *err)
-{
-    memset(s, 0, sizeof *s);
-    int rc = import_init(&s->import, catalog);
-    buf_put(&s->import.bytes, bytes, n);
-    if (rc < 0 || s->import.bytes.failed) {
-        pprof_close(s);
-        return ORIEL_ENOMEM;
-    }
-    return open_bytes(s, "memory", err);
+        return err_set(err, rc, "%s: damaged, or packed but not a pprof profile", file->path);
+    return err_set(err, rc, "%s: %s", file->path, err_text(rc));
 }
 
 static int pprof_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -508,7 +483,7 @@ static void pprof_damage(const void *state, struct source_damage *out)
 const struct source source_pprof = {.name = "pprof",
                                     .state_size = sizeof(struct pprof_source),
                                     .recognizes = pprof_recognizes,
-                                    .open = pprof_open,
+                                    .open_bytes = pprof_open,
                                     .poll = pprof_poll,
                                     .damage = pprof_damage,
                                     .close = pprof_close};

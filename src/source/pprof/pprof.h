@@ -33,10 +33,6 @@ struct pprof_source {
     uint64_t skipped; /* values of columns that are left out */
 };
 
-/* As open of source_pprof, over these bytes. */
-int pprof_source_open_memory(struct pprof_source *s, const void *bytes, size_t n,
-                             struct model_catalog *catalog, struct oriel_err *err);
-
 extern const struct source source_pprof;
 
 #endif

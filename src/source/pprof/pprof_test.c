@@ -92,7 +92,7 @@ static void read_made(struct imported *m, struct maker *made)
     struct pprof_source s;
     struct oriel_err err = {0};
     imported_init(m);
-    int rc = pprof_source_open_memory(&s, made->out.data, made->out.size, &m->catalog, &err);
+    int rc = open_memory(&source_pprof, &s, made->out.data, made->out.size, &m->catalog, &err);
     if (rc != 0)
         test_fail(__FILE__, __LINE__, "%s", err.text);
     imported_run(m, &source_pprof, &s);
@@ -189,7 +189,7 @@ TEST(damage_is_refused_or_counted_but_never_fatal)
         struct pprof_source s;
         struct imported m;
         imported_init(&m);
-        if (pprof_source_open_memory(&s, made.out.data, n, &m.catalog, NULL) == 0) {
+        if (open_memory(&source_pprof, &s, made.out.data, n, &m.catalog, NULL) == 0) {
             imported_run(&m, &source_pprof, &s);
             source_pprof.close(&s);
         }
@@ -210,7 +210,7 @@ TEST(without_memory_it_fails_and_leaks_nothing)
         struct pprof_source s;
         imported_init(&m);
         mem_fail_after(n);
-        rc = pprof_source_open_memory(&s, made.out.data, made.out.size, &m.catalog, NULL);
+        rc = open_memory(&source_pprof, &s, made.out.data, made.out.size, &m.catalog, NULL);
         mem_fail_after(0);
         if (rc == 0)
             source_pprof.close(&s);

@@ -123,8 +123,8 @@ static int take_line(struct script_source *s, struct model_str line, uint64_t at
 static int parse(struct script_source *s)
 {
     struct import *i = &s->import;
-    const char *begin = i->bytes.size ? i->bytes.data : "";
-    struct import_lines lines = {begin, begin + i->bytes.size};
+    const char *begin = i->text;
+    struct import_lines lines = {begin, begin + i->size};
     struct model_str line;
     int rc = 0;
     while (rc == 0 && import_next_line(&lines, &line))
@@ -145,42 +145,18 @@ static void script_close(void *state)
     import_done(&s->import);
 }
 
-static int open_bytes(struct script_source *s, const char *path, struct oriel_err *err)
-{
-    int rc = parse(s);
-    if (rc < 0) {
-        script_close(s);
-        return err_set(err, rc, "%s: %s", path, err_text(rc));
-    }
-    return 0;
-}
-
-static int script_open(void *state, const char *path, struct model_catalog *catalog,
+static int script_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
                        struct oriel_err *err)
 {
     struct script_source *s = state;
     memset(s, 0, sizeof *s);
-    int rc = import_init(&s->import, catalog);
-    rc = rc < 0 ? err_set(err, rc, "%s: %s", path, err_text(rc))
-                : import_read(&s->import, path, err);
-    if (rc < 0) {
-        script_close(s);
-        return rc;
-    }
-    return open_bytes(s, path, err);
-}
-
-int script_source_open_memory(struct script_source *s, const void *bytes, size_t n,
-                              struct model_catalog *catalog, struct oriel_err *err)
-{
-    memset(s, 0, sizeof *s);
-    int rc = import_init(&s->import, catalog);
-    buf_put(&s->import.bytes, bytes, n);
-    if (rc < 0 || s->import.bytes.failed) {
-        script_close(s);
-        return ORIEL_ENOMEM;
-    }
-    return open_bytes(s, "memory", err);
+    int rc = import_init(&s->import, file, catalog);
+    if (rc == 0)
+        rc = parse(s);
+    if (rc == 0)
+        return 0;
+    script_close(s);
+    return err_set(err, rc, "%s: %s", file->path, err_text(rc));
 }
 
 static int script_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -198,7 +174,7 @@ static void script_damage(const void *state, struct source_damage *out)
 const struct source source_script = {.name = "script",
                                      .state_size = sizeof(struct script_source),
                                      .recognizes = script_recognizes,
-                                     .open = script_open,
+                                     .open_bytes = script_open,
                                      .poll = script_poll,
                                      .damage = script_damage,
                                      .close = script_close};

@@ -29,10 +29,6 @@ struct script_source {
 bool script_read_head(struct model_str line, struct script_head *out);
 bool script_read_frame(struct model_str line, struct script_frame *out);
 
-/* As open of source_script, over these bytes. */
-int script_source_open_memory(struct script_source *s, const void *bytes, size_t n,
-                              struct model_catalog *catalog, struct oriel_err *err);
-
 extern const struct source source_script;
 
 #endif

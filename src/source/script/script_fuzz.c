@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script_source s;
     struct fuzz_import f;
     fuzz_import_begin(&f, &source_script, data, size);
-    if (script_source_open_memory(&s, data, size, &f.catalog, NULL) == 0)
+    if (open_memory(&source_script, &s, data, size, &f.catalog, NULL) == 0)
         fuzz_import_run(&f, &source_script, &s, true);
     fuzz_import_end(&f);
     return 0;

@@ -82,7 +82,7 @@ TEST(samples_become_stacks_from_the_root)
     struct script_source s;
     struct source_damage damage;
     imported_init(&m);
-    REQUIRE(script_source_open_memory(&s, text, sizeof text - 1, &m.catalog, NULL) == 0);
+    REQUIRE(open_memory(&source_script, &s, text, sizeof text - 1, &m.catalog, NULL) == 0);
     imported_run(&m, &source_script, &s);
     CHECK_EQ(m.records, 3);
     CHECK(strncmp(buf_cstr(&m.text), "f 1 7 1\n", 8) == 0); /* the earliest */
@@ -106,7 +106,7 @@ TEST(without_memory_it_fails_and_leaks_nothing)
         size_t blocks = mem_live_blocks();
         imported_init(&m);
         mem_fail_after(n);
-        rc = script_source_open_memory(&s, text, sizeof text - 1, &m.catalog, NULL);
+        rc = open_memory(&source_script, &s, text, sizeof text - 1, &m.catalog, NULL);
         mem_fail_after(0);
         if (rc == 0)
             source_script.close(&s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Give up every right that reading a mapped file does not need. */
-#ifndef ORIEL_SYMBOL_CONFINE_H
-#define ORIEL_SYMBOL_CONFINE_H
+#ifndef ORIEL_UTIL_CONFINE_H
+#define ORIEL_UTIL_CONFINE_H
 
 #include <stdbool.h>
 #include <stdint.h>

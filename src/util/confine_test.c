@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "symbol/confine.h"
+#include "util/confine.h"
 
 #include <fcntl.h>
 #include <signal.h>
