@@ -175,11 +175,17 @@ void reading_say_damage(const struct reading *r)
     session_get_counts(r->session, &c);
     const struct source_damage *d = &c.damage;
     char at[NUM_TEXT_MAX], skipped[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX];
-    if (d->first_offset != UINT64_MAX)
+    if (d->first_offset != UINT64_MAX && d->chunks == 0) /* no capture, so none of its chunks */
+        cli_note("%s: damaged at byte %s: %s records and %s skipped", r->path,
+                 num_count(at, d->first_offset), num_count(skipped, d->records),
+                 num_bytes(bytes, d->bytes_skipped));
+    else if (d->first_offset != UINT64_MAX)
         cli_note("%s: damaged at byte %s: %llu of %llu chunks read, %s records and %s skipped",
                  r->path, num_count(at, d->first_offset), (unsigned long long)d->chunks_read,
                  (unsigned long long)d->chunks, num_count(skipped, d->records),
                  num_bytes(bytes, d->bytes_skipped));
+    else if (d->truncated && d->chunks == 0)
+        cli_note("%s: the end is missing (still being written, or cut)", r->path);
     else if (d->truncated)
         cli_note("%s: the end is missing (still being written, or cut); %llu chunks read", r->path,
                  (unsigned long long)d->chunks_read);

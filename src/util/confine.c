@@ -57,6 +57,15 @@ static bool limit(int which, uint64_t value)
     return setrlimit((__rlimit_resource_t)which, &wanted) == 0;
 }
 
+/* First the signal that says why, a second later the one that cannot be ignored. */
+static bool limit_cpu(uint64_t seconds)
+{
+    struct rlimit now, wanted = {seconds, seconds + 1};
+    if (getrlimit(RLIMIT_CPU, &now) == 0 && now.rlim_max < wanted.rlim_max)
+        return limit(RLIMIT_CPU, seconds);
+    return setrlimit(RLIMIT_CPU, &wanted) == 0;
+}
+
 static void default_signals(void)
 {
     sigset_t none;
@@ -94,7 +103,7 @@ bool confine_process(int sock, int file, uint64_t memory_bytes, uint32_t timeout
         return false;
     /* Descriptors come in one at a time and are closed once mapped. */
     bool good = close_others() && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) &&
-                limit(RLIMIT_NOFILE, 8) && limit(RLIMIT_CPU, timeout_ms / 1000 + 2);
+                limit(RLIMIT_NOFILE, 8) && limit_cpu(timeout_ms / 1000 + 2);
     if (good && !SANITIZED && memory_bytes)
         good = limit(RLIMIT_AS, memory_bytes);
     return good && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&

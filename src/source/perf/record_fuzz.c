@@ -38,11 +38,12 @@ static void check(const struct perf_record *r, const uint8_t *at, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const struct source_bytes gone;
     struct model_catalog catalog;
     struct spaces spaces;
     model_catalog_init(&catalog);
     spaces_init(&spaces, &catalog);
-    spaces.past = true; /* touches no process that runs */
+    spaces.past = &gone; /* touches no process that runs, and no file */
     for (size_t at = 0; size - at >= sizeof(struct perf_event_header);) {
         struct perf_event_header h;
         struct perf_record r;
