@@ -46,6 +46,9 @@ int os_map_private(size_t size, void **out);
 int os_map_wiped(size_t size, void **out);
 /* Create `path` (0600, O_EXCL, O_NOFOLLOW), allocate `size` bytes of it, map. */
 int os_create_file(const char *path, size_t size, size_t allocate, int *out_fd, void **out);
+/* Allocate what is not yet there of a file like those os_map_file takes, so that no write
+ * to a mapping of it meets a full file system. -ENOSPC, ... */
+int os_fill_file(const char *path);
 /* Create a sealed memfd of `size` bytes with `allocate` bytes preallocated. */
 int os_create_memfd(const char *name, size_t size, size_t allocate, int *out_fd, void **out);
 /* Per-user runtime directory for rings: $XDG_RUNTIME_DIR/oriel when it is a

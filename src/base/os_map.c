@@ -73,23 +73,35 @@ static int check_region_file(const struct stat *st)
     return 0;
 }
 
-int os_map_file(const char *path, size_t *out_size, void **out)
+/* An open region file and its size, or -errno. */
+static int open_region_file(const char *path, size_t *out_size)
 {
-    int kept = errno;
     struct stat st;
     /* /proc/PID/fd/N, the way to another process's memfd, is a link by nature. */
     int nofollow = strncmp(path, "/proc/", 6) == 0 ? 0 : O_NOFOLLOW;
-    int rc, fd = open_retry(path, O_RDWR | O_NONBLOCK | nofollow, 0);
-    if (fd < 0) {
-        errno = kept;
+    int fd = open_retry(path, O_RDWR | O_NONBLOCK | nofollow, 0);
+    if (fd < 0)
         return fd;
+    int rc = fstat(fd, &st) != 0 ? -errno : check_region_file(&st);
+    if (rc != 0) {
+        close(fd);
+        return rc;
     }
-    rc = fstat(fd, &st) != 0 ? -errno : check_region_file(&st);
+    *out_size = (size_t)st.st_size;
+    return fd;
+}
+
+int os_map_file(const char *path, size_t *out_size, void **out)
+{
+    int kept = errno, rc;
+    size_t size;
+    int fd = rc = open_region_file(path, &size);
+    if (fd >= 0) {
+        rc = map_shared(fd, size, out);
+        close(fd);
+    }
     if (rc == 0)
-        rc = map_shared(fd, (size_t)st.st_size, out);
-    if (rc == 0)
-        *out_size = (size_t)st.st_size;
-    close(fd);
+        *out_size = size;
     errno = kept;
     return rc;
 }
@@ -164,6 +176,19 @@ static int allocate_file(int fd, size_t bytes)
         at += n;
     }
     return 0;
+}
+
+int os_fill_file(const char *path)
+{
+    int kept = errno, rc;
+    size_t size;
+    int fd = rc = open_region_file(path, &size);
+    if (fd >= 0) {
+        rc = allocate_file(fd, size);
+        close(fd);
+    }
+    errno = kept;
+    return rc;
 }
 
 /* Size, pages and permissions of a fresh file. */

@@ -114,6 +114,33 @@ TEST(a_full_disk_is_an_error_and_leaves_nothing_behind)
     CHECK_EQ(later, 0);
 }
 
+TEST(a_file_with_holes_is_filled_as_far_as_there_is_room)
+{
+    char big[256];
+    snprintf(big, sizeof big, "%s", in_tmpdir("small/b"));
+    const char *dir = in_tmpdir("small"), *path = in_tmpdir("small/r");
+    struct stat st = {0};
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CHECK(fd < 0); /* no folder yet */
+    CHECK(os_fill_file(path) < 0);
+    REQUIRE(mkdir(dir, 0700) == 0);
+    if (mount("none", dir, "tmpfs", 0, "size=1m") != 0)
+        test_skip("cannot mount a small tmpfs");
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int more = open(big, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool made = fd >= 0 && more >= 0 && ftruncate(fd, SIZE) == 0 && ftruncate(more, 8 << 20) == 0;
+    int rc = os_fill_file(path), second = os_fill_file(path), full = os_fill_file(big);
+    (void)fstat(fd, &st);
+    close(fd);
+    close(more);
+    umount2(dir, MNT_DETACH);
+    REQUIRE(made);
+    CHECK_EQ(rc, 0);
+    CHECK_EQ(second, 0);
+    CHECK_EQ(full, -ENOSPC);
+    CHECK(st.st_blocks * 512 >= SIZE);
+}
+
 TEST(seals_keep_a_memfd_from_being_resized_by_anyone)
 {
     struct stat st;

@@ -259,15 +259,15 @@ const char *child_signal_name(int number, char *room, size_t n)
     return room;
 }
 
-void child_sleep(struct child *c, uint64_t ns, int fd)
+void child_sleep(struct child *c, uint64_t ns, int fd, int other)
 {
-    struct pollfd wake = {.fd = fd, .events = POLLIN};
+    struct pollfd wake[2] = {{.fd = fd, .events = POLLIN}, {.fd = other, .events = POLLIN}};
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
     sigset_t open = c->mask;
     for (size_t i = 0; i < COUNT(passed_on); i++)
         sigdelset(&open, passed_on[i]);
     sigdelset(&open, SIGCHLD);
-    (void)ppoll(&wake, 1, &t, &open);
+    (void)ppoll(wake, COUNT(wake), &t, &open);
     pass_on(c);
 }
 

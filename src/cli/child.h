@@ -43,9 +43,9 @@ int child_start(struct child *c, const char *path, char *const argv[], char *con
 bool child_poll(struct child *c);
 /* "SIGSEGV"; "signal 42" in `room` for one without a name. */
 const char *child_signal_name(int number, char *room, size_t n);
-/* Sleep at most that long; ends early when the child ends, a signal comes, or `fd`
- * (-1 none) can be read. */
-void child_sleep(struct child *c, uint64_t ns, int fd);
+/* Sleep at most that long; ends early when the child ends, a signal comes, or one of
+ * these descriptors (-1 none) can be read. */
+void child_sleep(struct child *c, uint64_t ns, int fd, int other);
 /* Signals act as usual again, but for SIGPIPE: a reader of our report that went
  * away must not cost the exit status. */
 void child_release(struct child *c);

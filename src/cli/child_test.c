@@ -45,7 +45,7 @@ static void sh(const char *line)
 static void wait_over(void)
 {
     while (!child_poll(&c))
-        child_sleep(&c, 1000000000, -1);
+        child_sleep(&c, 1000000000, -1, -1);
 }
 
 TEST(child_find_looks_where_execvp_looks)
@@ -89,7 +89,7 @@ TEST(child_end_wakes_the_sleeper_at_once)
 {
     sh("exit 3");
     while (!child_poll(&c))
-        child_sleep(&c, UINT64_C(86400000000000), -1); /* a day: this test does not last it */
+        child_sleep(&c, UINT64_C(86400000000000), -1, -1); /* a day: this test does not last it */
     CHECK_EQ(WEXITSTATUS(c.status), 3);
     CHECK(c.alone);
 }
@@ -99,7 +99,8 @@ TEST(sleep_ends_when_the_descriptor_can_be_read)
     int ends[2];
     REQUIRE(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
     sh("exec sleep 86400");
-    child_sleep(&c, UINT64_C(86400000000000), ends[0]);
+    child_sleep(&c, UINT64_C(86400000000000), ends[0], -1);
+    child_sleep(&c, UINT64_C(86400000000000), -1, ends[0]);
     CHECK(!child_poll(&c));
     kill(c.pid, SIGKILL);
     wait_over();
@@ -122,7 +123,7 @@ TEST(child_is_not_alone_while_a_descendant_lives)
     kill(pid, SIGKILL);
     while (!c.alone) {
         child_poll(&c);
-        child_sleep(&c, 1000000, -1);
+        child_sleep(&c, 1000000, -1, -1);
     }
     CHECK_EQ(WEXITSTATUS(c.status), 4);
 }

@@ -4,11 +4,13 @@
  * and exits as the program did. Before the program starts, a failure ends the
  * command; afterwards nothing that happens here may touch the program.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,13 +33,16 @@
 #include "source/slow_span.h"
 #include "util/num.h"
 
-#define GIT_NS UINT64_C(30000000)     /* longest wait for `git status` */
-#define LINGER_NS UINT64_C(100000000) /* for descendants that are about to end */
-#define DUMPS_TOLD 32u                /* in the artifact header */
-#define FLIGHT_NS UINT64_C(10000000)  /* how often a trigger is looked for */
-#define LOOK_NS UINT64_C(5000000)     /* how often they are counted */
-#define EARLY_NS UINT64_C(20000000)   /* of a program, in which the system is asked soon */
-#define EARLY_SLEEP_NS UINT64_C(1000000)
+#define GIT_NS UINT64_C(30000000)        /* longest wait for `git status` */
+#define LINGER_NS UINT64_C(100000000)    /* for descendants that are about to end */
+#define DUMPS_TOLD 32u                   /* in the artifact header */
+#define FLIGHT_NS UINT64_C(10000000)     /* how often a trigger is looked for */
+#define LOOK_NS UINT64_C(5000000)        /* how often they are counted */
+#define EARLY_SLEEP_NS UINT64_C(1000000) /* first sleep; the system is asked soon */
+#define EARLY_PARTS 4u                   /* and then after so large a part of the time so far */
+#define SILENT_NS UINT64_C(100000000)    /* longest sleep while nobody has joined the ring */
+#define INSIDE_NS UINT64_C(50000000)     /* the same while it has nothing but samples to say */
+#define JOIN_NS UINT64_C(100000000)      /* to join it for whoever opened it */
 #define COMMIT_NS UINT64_C(200000000)
 #define CUT_TOLD 50u                 /* one stack of so many that is not whole is worth a line */
 #define PROBING_NS UINT64_C(4000000) /* longest sleep while probes may fire at any rate */
@@ -170,6 +175,8 @@ struct recording {
     unsigned dumps;
     char dump[160]; /* why the last one was */
     struct sampling sampling;
+    int opening; /* tells that somebody opens the ring; -1: a process joined, or may have */
+    uint64_t opened_ns;
     bool inside;      /* perf events are refused */
     char hidden[176]; /* why little or nothing is seen of the program, "" nothing hides it */
     struct probing probing;
@@ -213,6 +220,7 @@ static int make_region(struct recording *r, struct oriel_err *err)
                                           (o->no_crash ? 0 : WIRE_REGION_CRASH) |
                                           WIRE_REGION_OTEL_CTX,
                                  .memfd = o->memfd,
+                                 .late = true,
                                  .directives = filter_of(o),
                                  .capture_path = capture};
     int rc = region_create(&r->region, &how, err);
@@ -398,6 +406,7 @@ static int start(struct recording *r, const struct cli_call *call, struct oriel_
     int rc = set(r, err, "ORIEL_RING", region_path(r->region));
     for (unsigned i = 0; i < r->setting_count; i++)
         settings[i] = r->settings[i];
+    r->opening = region_watch_opening(r->region);
     r->started_ns = clock_mono_ns();
     r->started_unix_ns = clock_unix_ns();
     return rc < 0 ? rc : child_start(&r->child, r->exe, call->args, settings, err);
@@ -453,6 +462,46 @@ static bool enough(struct recording *r, uint64_t now, uint64_t *looked_ns)
            (!r->options->wait && now - r->ended_ns >= LINGER_NS);
 }
 
+/* Before a process has joined the ring nobody fills it, whatever the pace. Others open
+ * it too, to look. */
+static bool unheard(struct recording *r, struct pace *pace, uint64_t now)
+{
+    struct inotify_event events[8];
+    if (r->opening < 0)
+        return false;
+    if (read(r->opening, events, sizeof events) > 0)
+        r->opened_ns = now;
+    if (!region_is_joined(r->region))
+        return now - r->opened_ns > JOIN_NS;
+    close(r->opening);
+    r->opening = -1;
+    pace_init(pace, r->options->ring); /* the beginning, which counts as busy */
+    return false;
+}
+
+/* A short program is looked at, too: memory and threads are gone with it. */
+static uint64_t early(const struct recording *r, uint64_t now)
+{
+    uint64_t part = (now - r->started_ns) / EARLY_PARTS;
+    if (r->options->metrics_interval == 0)
+        return UINT64_MAX;
+    return part > EARLY_SLEEP_NS ? part : EARLY_SLEEP_NS;
+}
+
+/* Has it call sites of its own, from which bursts may come? */
+static bool speaks(const struct model_catalog *c)
+{
+    for (uint32_t i = 0; i < c->site_count; i++)
+        if (c->sites[i]->id < MODEL_SITE_SEEN)
+            return true;
+    return false;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* One round of draining; how long to sleep after it. */
 static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
 {
@@ -460,13 +509,16 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     int result;
     step(r, &result);
     uint64_t bytes = session_step_bytes(r->session, &more);
+    const bool silent = unheard(r, pace, now);
+    pace->idle_ns = r->inside && !speaks(session_catalog(r->session)) ? INSIDE_NS : PACE_IDLE_NS;
     uint64_t ns = pace_next(pace, bytes, more && result >= 0, now);
-    bool watched = r->sampling.can.cpu || r->probing.ability.works;
-    const uint64_t most = r->probing.ability.works ? PROBING_NS : sampling_sleep_ns(&r->sampling);
-    ns = watched && ns > most ? most : ns;
-    /* A short program is looked at, too: memory and threads are gone with it. */
-    bool early = r->options->metrics_interval && now - r->started_ns < EARLY_NS;
-    return early && ns > EARLY_SLEEP_NS ? EARLY_SLEEP_NS : ns;
+    if (silent && ns)
+        ns = SILENT_NS;
+    if (r->probing.ability.works)
+        ns = least(ns, PROBING_NS);
+    else if (r->sampling.can.cpu)
+        ns = least(ns, sampling_sleep_ns(&r->sampling));
+    return least(ns, early(r, now));
 }
 
 /* Every dump is told in the recording, with its reason. */
@@ -539,7 +591,7 @@ static void follow(struct recording *r)
         if (over && ns > LOOK_NS)
             ns = LOOK_NS;
         if (ns)
-            child_sleep(&r->child, ns, sampling_wake_fd(&r->sampling));
+            child_sleep(&r->child, ns, sampling_wake_fd(&r->sampling), r->opening);
     }
 }
 
@@ -554,6 +606,8 @@ static void clean_up(struct recording *r)
     if (r->region && !r->options->memfd)
         (void)region_unlink(region_path(r->region), NULL);
     region_free(r->region);
+    if (r->opening >= 0)
+        close(r->opening);
 }
 
 /* A death by signal is part of what happened: it goes into the recording. */
@@ -591,6 +645,10 @@ static void finish(struct recording *r, struct ending *out)
     if (r->sampling.can.lost)
         cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
                  (unsigned long long)r->sampling.can.lost);
+    if (region_is_refused(r->region))
+        cli_note("record: the program found no room for its ring of %llu KiB: nothing of what it "
+                 "says is recorded; a smaller --ring needs less",
+                 (unsigned long long)(r->options->ring >> 10));
     snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.can.missing);
     out->hidden = r->hidden;
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
@@ -623,7 +681,7 @@ static int exit_code(int rc)
 
 static int run(const struct cli_call *call)
 {
-    struct recording r = {.options = call->options, .call = call};
+    struct recording r = {.options = call->options, .call = call, .opening = -1};
     struct oriel_err err = {0};
     int rc = child_find(call->args[0], r.exe, sizeof r.exe, &err);
     if (rc < 0) {

@@ -46,6 +46,7 @@ enum model_origin {
 };
 /* Streams of sources that look from outside have serials from here on; rings count from 1. */
 #define MODEL_SERIAL_SEEN 0x40000000u
+#define MODEL_SITE_SEEN 65400u /* ids of sites, which count up from 2 in a program, likewise */
 static inline enum model_origin model_record_origin(const struct model_record *r)
 {
     if (r->type == ORIEL_REC_SYNC)

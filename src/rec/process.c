@@ -48,6 +48,22 @@ static void forked(void)
     rec_thread_forked();
 }
 
+/* Most programs that are recorded have no Oriel in them: their recorders leave the
+ * pages of a ring to the first that joins, so that only those who write pay for them. */
+static int make_pages(const char *path, struct wire_region *shared)
+{
+    uint32_t before = __atomic_load_n(&shared->pages, __ATOMIC_ACQUIRE);
+    if (!(rec_runtime.header.flags & WIRE_REGION_LATE) || before == WIRE_PAGES_THERE)
+        return 0;
+    int rc = os_fill_file(path);
+    if (rc == 0)
+        __atomic_store_n(&shared->pages, WIRE_PAGES_THERE, __ATOMIC_RELEASE);
+    else /* unless somebody else found room meanwhile */
+        (void)__atomic_compare_exchange_n(&shared->pages, &before, WIRE_PAGES_REFUSED, false,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    return rc == 0 ? 0 : ORIEL_ENOSPC;
+}
+
 /* Map and check; on failure there is no region. */
 static int map_region(const char *path)
 {
@@ -65,6 +81,8 @@ static int map_region(const char *path)
     rc = wire_region_check(&rt->header, size);
     if (rc == 0 && rt->header.abi_version != ORIEL_ABI_VERSION)
         rc = ORIEL_EVERSION;
+    if (rc == 0)
+        rc = make_pages(path, base);
     rt->gates_bytes = (size_t)rt->header.thread_count * sizeof(struct oriel_gate);
     if (rc == 0 && !rt->own && os_map_wiped(sizeof *rt->own, &own) != 0)
         rc = ORIEL_ENOMEM;

@@ -9,11 +9,13 @@
 #include <assert.h>
 
 #define BEGIN_NS UINT64_C(100000000) /* who has said nothing until then speaks later, or never */
+#define QUIET_NS UINT64_C(1000000000)
+#define SILENT_NS UINT64_C(10000000000)
 
 void pace_init(struct pace *p, uint64_t ring_bytes)
 {
     assert(ring_bytes > 0);
-    *p = (struct pace){.ring_bytes = ring_bytes};
+    *p = (struct pace){.ring_bytes = ring_bytes, .idle_ns = PACE_IDLE_NS};
 }
 
 static uint64_t rate(uint64_t bytes, uint64_t ns)
@@ -38,12 +40,10 @@ uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)
     if (more)
         return 0;
     uint64_t quiet = now_ns - p->data_ns;
-    if (!p->spoke && quiet >= BEGIN_NS)
-        return quiet < UINT64_C(10000000000) ? PACE_QUIET_NS : PACE_SILENT_NS;
-    if (quiet >= UINT64_C(10000000000))
+    uint64_t fill = p->bytes_per_s ? rate(p->ring_bytes / 8, p->bytes_per_s) : p->idle_ns;
+    if (quiet >= SILENT_NS)
         return PACE_SILENT_NS;
-    if (quiet >= UINT64_C(1000000000))
-        return PACE_QUIET_NS;
-    uint64_t fill = p->bytes_per_s ? rate(p->ring_bytes / 8, p->bytes_per_s) : PACE_IDLE_NS;
-    return fill < PACE_BUSY_NS ? PACE_BUSY_NS : fill > PACE_IDLE_NS ? PACE_IDLE_NS : fill;
+    if (quiet >= (p->spoke ? QUIET_NS : BEGIN_NS))
+        return p->idle_ns > PACE_QUIET_NS ? p->idle_ns : PACE_QUIET_NS;
+    return fill < PACE_BUSY_NS ? PACE_BUSY_NS : fill > p->idle_ns ? p->idle_ns : fill;
 }

@@ -19,9 +19,11 @@ struct pace {
     uint64_t bytes_per_s; /* highest of late, decaying */
     uint64_t last_ns;     /* of the last call; 0 none */
     uint64_t data_ns;     /* when data was last seen */
+    uint64_t idle_ns;     /* longest while data comes now and then; PACE_IDLE_NS */
     bool spoke;           /* there was data */
 };
 
+/* `idle_ns` may be set after this, for data that comes evenly. */
 void pace_init(struct pace *p, uint64_t ring_bytes);
 /* After a round that brought `bytes`; `more` says the source has more at hand.
  * Returns how long to sleep, 0: not at all. */

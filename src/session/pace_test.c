@@ -73,6 +73,16 @@ TEST(pace_of_who_has_never_spoken_slows_down_sooner)
     CHECK_EQ(pace_next(&p, 0, false, 1800 * MS), PACE_IDLE_NS);
 }
 
+TEST(pace_of_even_data_may_be_slower)
+{
+    struct pace p = started();
+    p.idle_ns = 50 * MS;
+    CHECK_EQ(pace_next(&p, 4000, false, 1010 * MS), 50 * MS);
+    uint64_t ns = pace_next(&p, 1 << 20, false, 1011 * MS); /* until it is not even any more */
+    CHECK(ns > 1900000 && ns < 2100000);
+    CHECK_EQ(pace_next(&p, 0, false, 3000 * MS), 50 * MS);
+}
+
 TEST(pace_survives_a_clock_that_stands_still)
 {
     struct pace p = started();

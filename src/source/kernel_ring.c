@@ -16,8 +16,7 @@
 #include "base/mem.h"
 
 enum {
-    RING_PAGES_MAX = 1024, /* with CAP_IPC_LOCK; others get what mlock_kb leaves */
-    RING_PAGES_MIN = 8,
+    RING_PAGES_MIN = 8,       /* the most with CAP_IPC_LOCK; others get what mlock_kb leaves */
     RECORD_BYTES_MAX = 65536, /* sizes are 16 bits */
 };
 
@@ -26,11 +25,13 @@ static struct perf_event_mmap_page *page(const struct kernel_ring *r)
     return (struct perf_event_mmap_page *)(void *)r->base;
 }
 
-int kernel_ring_map(struct kernel_ring *r, int fd)
+int kernel_ring_map(struct kernel_ring *r, int fd, size_t pages_max)
 {
     size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
     assert(!r->base);
-    for (size_t pages = RING_PAGES_MAX; pages >= RING_PAGES_MIN; pages /= 2) {
+    size_t most = pages_max ? pages_max : KERNEL_RING_PAGES;
+    assert((most & (most - 1)) == 0);
+    for (size_t pages = most; pages >= RING_PAGES_MIN; pages /= 2) {
         void *p = mmap(NULL, (pages + 1) * bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
             continue;

@@ -22,9 +22,11 @@ struct kernel_ring {
     size_t next_bytes;
 };
 
-/* Map the ring of an event, as large as the limit on locked memory allows. Negative numbers of
- * the kernel. Unmap takes one that is not mapped. */
-int kernel_ring_map(struct kernel_ring *r, int fd);
+/* Map the ring of an event, as large as the limit on locked memory allows, but of `pages_max`
+ * (a power of two; 0: KERNEL_RING_PAGES) pages at most: the kernel makes all of them at once.
+ * Negative numbers of the kernel. Unmap takes one that is not mapped. */
+enum { KERNEL_RING_PAGES = 1024 };
+int kernel_ring_map(struct kernel_ring *r, int fd, size_t pages_max);
 void kernel_ring_unmap(struct kernel_ring *r);
 
 /* Rings of CPUs that are off are not mapped, and passed over. Begin a round: everything the

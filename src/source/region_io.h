@@ -32,6 +32,7 @@ struct region_options {
     uint32_t flags;           /* enum wire_region_flag */
     bool memfd;               /* sealed memory without a name, instead of a file: goes
                                * with its last holder, cannot be truncated */
+    bool late;                /* of a file: pages for records only once somebody joins */
     const char *directory;    /* for the file; NULL: the runtime directory */
     const char *directives;   /* "info,db=debug"; NULL: "" */
     const char *capture_path; /* told to writers and to a recovery; NULL: "" */
@@ -39,9 +40,9 @@ struct region_options {
 
 struct region;
 
-/* All its pages are allocated before it returns, so no writer ever meets a full
- * file system. ORIEL_EINVAL (a size or a text out of range), ORIEL_ENOSPC with
- * a line that names a size that would fit, or what the system answered. */
+/* All its pages are allocated before it returns, or, `late`, by whoever joins before it
+ * writes, so no writer ever meets a full file system. ORIEL_EINVAL (a size or a text out of range),
+ * ORIEL_ENOSPC with a line that names a size that would fit, or what the system answered. */
 int region_create(struct region **out, const struct region_options *options, struct oriel_err *err);
 /* Path under which other processes of this user open it, while we live. */
 const char *region_path(const struct region *r);
@@ -65,6 +66,13 @@ int region_check_directives(const char *text, struct oriel_err *err);
  * asks for one. Both async-signal-safe. */
 uint32_t region_triggers(const struct region *r);
 void region_trigger(struct region *r);
+/* A descriptor that polls readable once somebody opens the ring from now on: until then
+ * nobody can say anything. The caller's to close; -1: this system does not tell. */
+int region_watch_opening(const struct region *r);
+/* Has any process joined, to write into it? */
+bool region_is_joined(const struct region *r);
+/* Made `late`: did one find no room for its pages, so that it says nothing? */
+bool region_is_refused(const struct region *r);
 /* Unmap and close; the file stays until region_unlink. */
 void region_free(struct region *r); /* takes NULL */
 /* Remove a ring's file. 0, ORIEL_ENOTFOUND, ... */

@@ -53,8 +53,12 @@ enum wire_region_flag {
     WIRE_REGION_INCLUDE_ARGS = 1, /* record values marked ORIEL_MARK_ARG */
     WIRE_REGION_OTEL_CTX = 2,     /* publish OTEP 4947 thread contexts */
     WIRE_REGION_FORCE_CLOCK = 4,  /* use CLOCK_MONOTONIC even if the TSC is good */
-    WIRE_REGION_CRASH = 8         /* note the signals that end programs (wire/crash.h) */
+    WIRE_REGION_CRASH = 8,        /* note the signals that end programs (wire/crash.h) */
+    WIRE_REGION_LATE = 16         /* who joins allocates the pages behind the tables first */
 };
+
+/* Of a region with WIRE_REGION_LATE. */
+enum wire_pages { WIRE_PAGES_NOT_YET = 0, WIRE_PAGES_THERE = 1, WIRE_PAGES_REFUSED = 2 };
 
 /* A pair of readings taken together; brackets calibrate ticks to time. */
 struct wire_anchor {
@@ -125,6 +129,7 @@ struct wire_region {
     uint32_t filter_gen;                 /* atomic; bumped when directives change */
     uint32_t trigger;                    /* atomic; flight recorder: dumps asked for */
     uint32_t closed;                     /* atomic; 1: the reader is gone for good */
+    uint32_t pages;                      /* atomic; enum wire_pages */
     uint64_t lost[8];                    /* atomic; losses that no thread could take */
     _Alignas(64) uint32_t reader_pid;
     uint32_t reader_beat;                   /* atomic; bumped on every poll of the reader */

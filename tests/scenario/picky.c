@@ -3,15 +3,20 @@
  * A program that a sampler inside of it could upset: it counts signals of its
  * own profiling timer, its sleeps must not be interrupted, it forks, runs other
  * programs and starts many short threads. "picky" says what went wrong;
- * "picky take" handles the sampler's own signal itself.
+ * "picky take" handles the sampler's own signal itself; "picky naps" sleeps 100,000
+ * times in calls that no kernel restarts after a signal.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -65,8 +70,36 @@ static int child(int program)
                                                                            : -1;
 }
 
+static int was_interrupted(int result)
+{
+    return result < 0 && errno == EINTR;
+}
+
+/* Short, so that the time is the CPU's and its ticks fall into all of it. */
+static int naps(int rounds)
+{
+    int interrupted = 0, epoll = epoll_create1(0);
+    const struct timespec nap = {0, 2000};
+    struct epoll_event event;
+    (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    for (int i = 0; i < rounds; i++) {
+        struct timeval short_time = {0, 2};
+        interrupted += was_interrupted(nanosleep(&nap, NULL));
+        interrupted += was_interrupted(ppoll(NULL, 0, &nap, NULL));
+        interrupted += was_interrupted(select(0, NULL, NULL, NULL, &short_time));
+        interrupted += clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL) == EINTR;
+        if (i % 100 == 0)
+            interrupted += was_interrupted(epoll_wait(epoll, &event, 1, 1));
+    }
+    close(epoll);
+    printf("interrupted %d\n", interrupted);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "naps") == 0)
+        return naps(25000);
     const struct itimerval every = {{0, 10000}, {0, 10000}};
     struct timespec nap = {0, 2000000};
     int interrupted = 0, ours = SIGRTMAX - 2, asked = 0;

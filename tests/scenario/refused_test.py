@@ -66,6 +66,14 @@ class Refused(Scenario):
             else:
                 self.assertLess(burnt, 0.2e9)
 
+    @unittest.skipUnless(INSIDE, "a build without the library")
+    def test_calls_that_no_kernel_restarts_are_not_interrupted(self):
+        run = self.record(PICKY, "naps", options=("--rate", 997, "--no-report"))
+        self.assertEqual((run.returncode, run.stdout), (0, "interrupted 0\n"), run.stderr)
+        # It was sampled all the while: its signal came.
+        samples = [w for _, w in self.weights() if w]
+        self.assertGreater(sum(samples), 0.05e9)
+
     def test_a_program_with_annotations_is_recorded_all_the_same(self):
         run = self.record(EMITTER, "events", 1000, 2, options=("--no-report",))
         self.assertEqual(run.returncode, 0, run.stderr)

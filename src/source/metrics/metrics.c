@@ -21,7 +21,6 @@
 
 enum {
     SERIAL = MODEL_SERIAL_SEEN + 0x10000000, /* of the stream; between those of perf and probe */
-    SITE_FIRST = 65400,                      /* ids of a program count up from 2 */
     FIRST_NS = 1000000,                      /* from the first reading to the second */
     SHARE_NS = 100000000, /* the kernel counts CPU time in 10 ms: a share is of more */
     KEPT = 256            /* readings until the next poll; then the oldest goes */
@@ -165,7 +164,7 @@ static const struct model_site *site_of(struct metrics_source *m, uint32_t proce
     uint8_t types[EVENT_FIELDS];
     for (uint16_t i = 0; i < count; i++)
         types[i] = fields[i].type;
-    const struct model_site like = {.id = SITE_FIRST + n,
+    const struct model_site like = {.id = MODEL_SITE_SEEN + n,
                                     .process = process,
                                     .kind = kind,
                                     .level = ORIEL_LEVEL_INFO,

@@ -25,7 +25,7 @@
 #include "base/vec.h"
 #include "source/kernel_aside.h"
 
-enum { CPUS_MAX = 4096 };
+enum { CPUS_MAX = 4096, LOW_RATE = 200 };
 
 static int event_open(const struct perf_event_attr *a, int32_t pid, int cpu)
 {
@@ -118,6 +118,13 @@ static bool remember(struct perf_events *e, int fd, enum perf_event_kind kind)
     return true;
 }
 
+/* Making a page and giving it back costs 1 us. At low rates half of what there may be lasts
+ * as long: 140 ms of samples with the largest stacks, and of all switches that are shown. */
+static size_t ring_pages(const struct perf_events *e)
+{
+    return e->ability.rate <= LOW_RATE ? KERNEL_RING_PAGES / 2 : KERNEL_RING_PAGES;
+}
+
 /* One event of one thread on one CPU, into that CPU's ring. */
 static int add_event(struct perf_events *e, const struct perf_event_attr *a, int32_t tid,
                      unsigned cpu, enum perf_event_kind kind)
@@ -133,7 +140,7 @@ static int add_event(struct perf_events *e, const struct perf_event_attr *a, int
         return -ENOMEM;
     }
     if (!r->base)
-        rc = kernel_ring_map(r, fd);
+        rc = kernel_ring_map(r, fd, ring_pages(e));
     else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) != 0)
         rc = -errno;
     return rc;

@@ -24,7 +24,8 @@ enum {
     DEEPER_PARTS = 32, /* a stack is deeper than ever by at least one part of so many */
     SERIAL_FIRST = MODEL_SERIAL_SEEN
 };
-#define HURRY_NS UINT64_C(1000000000) /* what was met may be met again so long */
+#define HURRY_NS UINT64_C(1000000000)      /* what was met may be met again so long */
+#define HURRY_FIRST_NS UINT64_C(100000000) /* the program itself is no sign of others */
 
 
 static int perf_open(void *state, const void *options, struct model_catalog *catalog,
@@ -378,12 +379,12 @@ static void tell(const struct perf_source *p)
 static bool in_a_hurry(struct perf_source *p)
 {
     const struct perf_ability *can = &p->events.ability;
+    uint64_t now = clock_mono_ns();
     uint64_t met = p->catalog->process_count + p->spaces.counts.deep + p->counts.looks;
-    if (met != p->met) {
-        p->met = met;
-        p->met_ns = clock_mono_ns();
-    }
-    return clock_mono_ns() - p->met_ns < HURRY_NS || (can->off_cpu && !can->off_cpu_stack) ||
+    if (met != p->met)
+        p->hurry_until_ns = now + (met > 1 ? HURRY_NS : HURRY_FIRST_NS);
+    p->met = met;
+    return now < p->hurry_until_ns || (can->off_cpu && !can->off_cpu_stack) ||
            (can->wakes && !can->wakes_picked);
 }
 

@@ -73,7 +73,7 @@ struct perf_source {
     unsigned next_ended;
     struct perf_counts counts;
     struct perf_ability *ability; /* the caller's; may be NULL */
-    uint64_t met, met_ns;         /* see in_a_hurry() */
+    uint64_t met, hurry_until_ns; /* see in_a_hurry() */
     uint32_t between;             /* the stack that says so: see ran.c; 0 none yet */
     bool over, ended;
 };

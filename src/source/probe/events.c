@@ -107,7 +107,7 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
     if (event != UINT32_MAX && !map_put(&h->by_id, id, event))
         return -ENOMEM;
     if (!r->base)
-        return kernel_ring_map(r, (int)fd);
+        return kernel_ring_map(r, (int)fd, 0);
     return ioctl((int)fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) == 0 ? 0 : -errno;
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -77,7 +78,8 @@ static int plan(struct wire_region *h, const struct region_options *o, struct or
     if (o->policy > WIRE_POLICY_OVERWRITE_OLDEST)
         return err_set(err, ORIEL_EINVAL, "unknown ring policy %u", o->policy);
     h->policy = o->policy;
-    h->flags = o->flags;
+    h->flags = (o->flags & ~(uint32_t)WIRE_REGION_LATE) |
+               (o->late && !o->memfd ? (uint32_t)WIRE_REGION_LATE : 0);
     put_text(h->directives, sizeof h->directives, o->directives);
     put_text(h->capture_path, sizeof h->capture_path, o->capture_path);
     return 0;
@@ -193,6 +195,16 @@ static int explain_no_space(const struct region *r, const struct wire_region *h,
                    (unsigned long long)(fit >> 10));
 }
 
+/* Is there as much, so that who joins later may find it? */
+static bool has_room(const char *path, uint64_t bytes)
+{
+    char dir[PATH_ROOM];
+    struct statvfs fs;
+    if (statvfs(folder_of(path, dir, sizeof dir), &fs) != 0)
+        return true; /* what the system says when we try says it better */
+    return fs.f_blocks == 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= bytes;
+}
+
 static int make_file(struct region *r, const struct region_options *o, const struct wire_region *h,
                      struct oriel_err *err)
 {
@@ -202,10 +214,13 @@ static int make_file(struct region *r, const struct region_options *o, const str
         return rc;
     if (!o->memfd)
         sweep(r->path);
+    size_t now = h->flags & WIRE_REGION_LATE ? (size_t)h->meta_off : (size_t)h->size;
     if (o->memfd)
-        rc = os_create_memfd("oriel-ring", (size_t)h->size, (size_t)h->size, &r->fd, &base);
+        rc = os_create_memfd("oriel-ring", (size_t)h->size, now, &r->fd, &base);
     else
-        rc = os_create_file(r->unborn, (size_t)h->size, (size_t)h->size, &r->fd, &base);
+        rc = has_room(r->path, h->size)
+                 ? os_create_file(r->unborn, (size_t)h->size, now, &r->fd, &base)
+                 : -ENOSPC;
     if (rc == -ENOSPC || rc == -ENOMEM || rc == -EFBIG || rc == -EDQUOT)
         return explain_no_space(r, h, o->memfd, err);
     if (rc != 0)
@@ -275,6 +290,26 @@ const char *region_path(const struct region *r)
 const uint8_t *region_session_id(const struct region *r)
 {
     return r->session_id;
+}
+
+int region_watch_opening(const struct region *r)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd >= 0 && inotify_add_watch(fd, r->path, IN_OPEN) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd < 0 ? -1 : fd;
+}
+
+bool region_is_joined(const struct region *r)
+{
+    return __atomic_load_n(&r->base->process_serial, __ATOMIC_ACQUIRE) != 0;
+}
+
+bool region_is_refused(const struct region *r)
+{
+    return __atomic_load_n(&r->base->pages, __ATOMIC_ACQUIRE) == WIRE_PAGES_REFUSED;
 }
 
 void region_end(struct region *r)
