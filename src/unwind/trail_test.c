@@ -21,7 +21,7 @@ static __thread struct unwind_stack stack;
 static __thread struct unwind_trails trails;
 static __thread unsigned long compared, along, joined;
 static __thread uint32_t seed;
-static __thread volatile int sink;
+static __thread volatile unsigned sink;
 
 /* Elsewhere a hook does not know its caller's registers at no cost: nothing walks along. */
 static void need_trails(void)
@@ -107,14 +107,14 @@ static __attribute__((noinline)) void with_alloca(int depth)
     char *p = alloca(n);
     memset(p, depth, n);
     wander(depth);
-    sink += p[n / 2];
+    sink += (unsigned char)p[n / 2];
 }
 static __attribute__((noinline)) void with_alignment(int depth)
 {
     char wide[128] __attribute__((aligned(128)));
     memset(wide, depth, sizeof wide);
     wander(depth);
-    sink += wide[depth & 63];
+    sink += (unsigned)(wide[depth & 63]);
 }
 static __attribute__((noinline)) void with_both(int depth)
 {
@@ -123,20 +123,21 @@ static __attribute__((noinline)) void with_both(int depth)
     memset(array, depth, sizeof array);
     memset(wide, depth, sizeof wide);
     wander(depth);
-    sink += array[3] + wide[depth & 63];
+    sink += (unsigned)(array[3] + wide[depth & 63]);
 }
 static __attribute__((noinline)) void large(int depth)
 {
     volatile char big[3000];
     big[depth] = 1;
     wander(depth);
-    sink += big[depth];
+    sink += (unsigned)(big[depth]);
 }
 /* Much that outlives the call: registers that are saved on the stack, rbp among them. */
-static __attribute__((noinline)) int keeps_registers(int depth, int a, int b, int c)
+static __attribute__((noinline)) unsigned keeps_registers(int depth, unsigned a, unsigned b,
+                                                          unsigned c)
 {
-    int sum = a;
-    for (int i = 0; i < 2; i++) {
+    unsigned sum = a;
+    for (unsigned i = 0; i < 2; i++) {
         wander(depth);
         sum += a * i + b - c + sink;
     }
@@ -170,7 +171,7 @@ static __attribute__((noinline)) void through_libc(int depth)
     int numbers[] = {3, 1, 2, depth, 5, 4};
     left = 3;
     qsort(numbers, 6, sizeof numbers[0], compare_ints);
-    sink += numbers[2];
+    sink += (unsigned)(numbers[2]);
 }
 
 static void wander(int depth)
@@ -203,7 +204,7 @@ static void wander(int depth)
         large(depth - 1);
         break;
     case 6:
-        sink += keeps_registers(depth - 1, (int)next(9), (int)next(9), (int)next(9));
+        sink += keeps_registers(depth - 1, next(9), next(9), next(9));
         break;
     case 7:
         lands(depth - 1);
@@ -289,10 +290,10 @@ TEST(the_same_place_and_stack_pointer_below_other_callers_is_another_stack)
 
 /* The CFA comes from a frame pointer that differs while place and stack pointer do not; where the
  * return address lay the time before, it still lies, and it was another one. */
-static __attribute__((noinline)) int between(int a, int b, int c)
+static __attribute__((noinline)) unsigned between(unsigned a, unsigned b, unsigned c)
 {
-    int sum = a * b; /* and more than there are registers that calls leave alone but rbp */
-    for (int i = 0; i < 2; i++) {
+    unsigned sum = a * b; /* and more than there are registers that calls leave alone but rbp */
+    for (unsigned i = 0; i < 2; i++) {
         compare_here();
         sum += (a ^ i) * b - c + sink;
         a += c * i;
@@ -303,8 +304,8 @@ static __attribute__((noinline)) void shifted(size_t below)
 {
     volatile char *p = alloca(below);
     p[0] = 1;
-    sink += between((int)below, sink, 3);
-    sink += p[0];
+    sink += between((unsigned)below, sink, 3);
+    sink += (unsigned)(p[0]);
 }
 static __attribute__((noinline)) void shifts(size_t below, bool second)
 {
@@ -317,7 +318,7 @@ static __attribute__((noinline)) void shifts(size_t below, bool second)
         shifted(below);
         sink--;
     }
-    sink += p[0];
+    sink += (unsigned)(p[0]);
 }
 
 TEST(another_frame_pointer_below_the_same_stack_pointer_is_seen)
@@ -352,7 +353,7 @@ TEST(a_stack_of_any_depth_is_cut_where_a_walk_over_the_tables_cuts_it)
 
 static void on_signal(int sig)
 {
-    sink += sig;
+    sink += (unsigned)sig;
     wander(2);
     compare_here();
 }

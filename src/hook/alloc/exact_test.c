@@ -67,7 +67,7 @@ TEST(a_stack_is_the_same_whichever_way_it_was_walked)
 {
     static char blocks[64][16] __attribute__((aligned(16)));
     static struct alloc_thread t = {.inside = 0};
-    struct alloc_block b;
+    uint32_t stack;
     REQUIRE(hook_stacks_open(false) == 0 && alloc_exact_open());
     for (int i = 0; i < 64; i++)
         allocates(&t, blocks[i]);
@@ -77,8 +77,8 @@ TEST(a_stack_is_the_same_whichever_way_it_was_walked)
     CHECK_EQ(s->came.count, 64);
     CHECK_EQ(s->came.bytes, 6400);
     CHECK(s->depth > 2 && s->end == UNWIND_END_COMPLETE);
-    REQUIRE(alloc_exact_take(blocks[5], &b));
-    CHECK_EQ(b.stack, s - stacks);
+    REQUIRE(alloc_blocks_take(blocks[5], &stack, false));
+    CHECK_EQ(stack, s - stacks);
 }
 
 static uint32_t stops; /* atomic */

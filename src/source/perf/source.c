@@ -27,7 +27,6 @@ enum {
 #define HURRY_NS UINT64_C(1000000000)      /* what was met may be met again so long */
 #define HURRY_FIRST_NS UINT64_C(100000000) /* the program itself is no sign of others */
 
-
 static int perf_open(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err)
 {
