@@ -90,7 +90,12 @@ int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *room_of_w
     return rc;
 }
 
-uint32_t calls_find(const void *function)
+/* What happens at every call is all in one function, the two ends of a span included: a few
+ * registers are saved once, not by each of six. The rest stays out of its way. */
+#define EVERY_CALL static inline __attribute__((always_inline))
+#define SELDOM __attribute__((noinline, cold))
+
+EVERY_CALL uint32_t find(const void *function)
 {
     if (__atomic_load_n(&all.ready, __ATOMIC_ACQUIRE) == 0)
         return UINT32_MAX;
@@ -101,12 +106,17 @@ uint32_t calls_find(const void *function)
     return UINT32_MAX;
 }
 
+uint32_t calls_find(const void *function)
+{
+    return find(function);
+}
+
 static const void *address_of(uint32_t function)
 {
     return (const void *)(uintptr_t)(calls_entries(all.image)[function].address + all.bias);
 }
 
-static void end_top(struct calls_thread *t)
+EVERY_CALL void end_top(struct calls_thread *t)
 {
     struct call *c = &t->open[--t->depth];
     if (c->scope.id == 0)
@@ -121,15 +131,26 @@ static bool is_stale(const struct call *c, uintptr_t sp)
     return c->sp < sp && sp - c->sp < REACH;
 }
 
-static void end_stale(struct calls_thread *t, uintptr_t sp)
+EVERY_CALL bool top_is_stale(const struct calls_thread *t, uintptr_t sp)
 {
-    while (t->depth && is_stale(&t->open[t->depth - 1], sp)) {
+    return t->depth && is_stale(&t->open[t->depth - 1], sp);
+}
+
+SELDOM static void end_all_stale(struct calls_thread *t, uintptr_t sp)
+{
+    while (top_is_stale(t, sp)) {
         end_top(t);
         t->beyond = 0;
     }
 }
 
-static bool is_inside(uint32_t function, uintptr_t address)
+EVERY_CALL void end_stale(struct calls_thread *t, uintptr_t sp)
+{
+    if (__builtin_expect(top_is_stale(t, sp), 0))
+        end_all_stale(t, sp);
+}
+
+EVERY_CALL bool is_inside(uint32_t function, uintptr_t address)
 {
     const struct calls_entry *e = &calls_entries(all.image)[function];
     return (uint64_t)address - all.bias - e->address < e->bytes;
@@ -144,7 +165,7 @@ static bool same_frame(const struct call *a, const struct call *b)
 /* What is open above the function that makes this call was jumped out of, wherever its
  * stack pointer was, unless it is inlined there. A caller that is not on the list says
  * nothing. */
-static void end_jumped_over(struct calls_thread *t, uintptr_t caller)
+SELDOM static void end_jumped_over(struct calls_thread *t, uintptr_t caller)
 {
     enum { LOOK = 64 };
     uint32_t stop = t->depth > LOOK ? t->depth - LOOK : 0, at = t->depth;
@@ -157,7 +178,7 @@ static void end_jumped_over(struct calls_thread *t, uintptr_t caller)
 }
 
 /* Switched off, none of these writes a record that would come by new directives: so here. */
-static oriel_word word_of(uint32_t function)
+EVERY_CALL oriel_word word_of(uint32_t function)
 {
     oriel_word word = __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
     if (ORIEL_RECORDED(word) || oriel_tls.thread->clock != ORIEL_CLOCK_MARK)
@@ -166,7 +187,7 @@ static oriel_word word_of(uint32_t function)
     return __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
 }
 
-static void begin_span(struct calls_thread *t, struct call *c, oriel_word word)
+EVERY_CALL void begin_span(struct calls_thread *t, struct call *c, oriel_word word)
 {
     if (ORIEL_RECORDED(word) == 0 || t->recorded >= all.depth)
         return;
@@ -177,7 +198,8 @@ static void begin_span(struct calls_thread *t, struct call *c, oriel_word word)
     t->recorded++;
 }
 
-void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp)
+EVERY_CALL void enter(struct calls_thread *t, uint32_t function, const void *address,
+                      uintptr_t caller, uintptr_t sp)
 {
     end_stale(t, sp);
     const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
@@ -191,13 +213,20 @@ void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, ui
     struct call *c = &t->open[t->depth++];
     c->sp = sp;
     c->caller = caller;
-    c->address = address_of(function);
+    c->address = address;
     c->function = function;
     c->scope.id = 0;
     begin_span(t, c, word_of(function));
 }
 
-bool calls_leave_top(struct calls_thread *t, const void *address, uintptr_t sp)
+void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp)
+{
+    enter(t, function, address_of(function), caller, sp);
+}
+
+/* Most returns are from the call on top. False, and nothing has changed, where that is not
+ * certain. */
+EVERY_CALL bool leave_top(struct calls_thread *t, const void *address, uintptr_t sp)
 {
     const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
     if (!top || t->beyond || top->address != address || is_stale(top, sp))
@@ -221,6 +250,54 @@ void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp)
         return; /* entered before this was here */
     while (t->depth >= at)
         end_top(t);
+}
+
+SELDOM static struct calls_thread *first_call(const void *function)
+{
+    return find(function) == UINT32_MAX ? NULL : calls_thread_new();
+}
+
+/* A signal may come in between: what its handler calls then is not seen, and both of
+ * its hooks pass by. */
+EVERY_CALL void set_inside(struct calls_here *here, uint32_t inside)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&here->inside, inside, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void calls_enter_here(const void *function, uintptr_t caller, uintptr_t sp)
+{
+    struct calls_here *here = &calls_here;
+    if (here->inside)
+        return;
+    set_inside(here, 1);
+    struct calls_thread *t = here->calls;
+    if (__builtin_expect(t != NULL, 1) || (t = first_call(function))) {
+        const uint32_t found = find(function);
+        if (found != UINT32_MAX)
+            enter(t, found, function, caller, sp);
+    }
+    set_inside(here, 0);
+}
+
+SELDOM static void leave_another(struct calls_thread *t, const void *function, uintptr_t sp)
+{
+    const uint32_t found = find(function);
+    if (found != UINT32_MAX)
+        calls_leave(t, found, sp);
+}
+
+void calls_leave_here(const void *function, uintptr_t sp)
+{
+    struct calls_here *here = &calls_here;
+    struct calls_thread *t = here->calls;
+    if (here->inside || !t)
+        return;
+    set_inside(here, 1);
+    if (!leave_top(t, function, sp))
+        leave_another(t, function, sp);
+    set_inside(here, 0);
 }
 
 /* ---- functions whose ways out are certain ---- */

@@ -55,10 +55,10 @@ int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *words);
 /* The number of the function at an address; UINT32_MAX: not on the list. */
 uint32_t calls_find(const void *function);
 void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp);
-/* Most returns are from the call on top: false, and nothing has changed, where that
- * is not certain. */
-bool calls_leave_top(struct calls_thread *t, const void *address, uintptr_t sp);
 void calls_leave(struct calls_thread *t, uint32_t function, uintptr_t sp);
+/* The same for this thread and the function at an address, on the list or not. */
+void calls_enter_here(const void *function, uintptr_t caller, uintptr_t sp);
+void calls_leave_here(const void *function, uintptr_t sp);
 /* The same for functions whose ways in and out are both certain (thunk.c): `slot` is where the
  * return address lies. Whether calls_enter would record it now. */
 bool calls_wanted(const struct calls_thread *t, uint32_t function);

@@ -23,31 +23,15 @@
 EXPORT void __cyg_profile_func_enter(void *function, void *caller);
 EXPORT void __cyg_profile_func_exit(void *function, void *caller);
 
-/* A signal may come in between: what its handler calls then is not seen, and both of
- * its hooks pass by. */
 void __cyg_profile_func_enter(void *function, void *caller)
 {
-    if (calls_here.inside)
-        return;
-    calls_here.inside = 1;
-    uint32_t found = calls_find(function);
-    struct calls_thread *t = calls_here.calls;
-    if (found != UINT32_MAX && (t || (t = calls_thread_new())))
-        calls_enter(t, found, (uintptr_t)caller, (uintptr_t)__builtin_dwarf_cfa());
-    calls_here.inside = 0;
+    calls_enter_here(function, (uintptr_t)caller, (uintptr_t)__builtin_dwarf_cfa());
 }
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
-    struct calls_thread *t = calls_here.calls;
-    if (calls_here.inside || !t)
-        return;
-    calls_here.inside = 1;
-    const uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa();
-    uint32_t found = calls_leave_top(t, function, sp) ? UINT32_MAX : calls_find(function);
-    if (found != UINT32_MAX)
-        calls_leave(t, found, sp);
-    calls_here.inside = 0;
+    (void)caller;
+    calls_leave_here(function, (uintptr_t)__builtin_dwarf_cfa());
 }
 
 static void forked(void)
