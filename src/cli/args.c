@@ -208,11 +208,13 @@ static int parse_words(struct parser *p)
         int rc = 0;
         if (strcmp(word, "--") == 0 && call->command->sides) {
             call->args[call->arg_count++] = word;
+            if (call->command->program)
+                take_rest(p);
         } else if (strcmp(word, "--") == 0) {
             take_rest(p);
         } else if (word[0] != '-' || word[1] == 0) {
             call->args[call->arg_count++] = word;
-            if (call->command->program)
+            if (call->command->program && !call->command->sides)
                 take_rest(p);
         } else if (word[1] == '-') {
             rc = long_option(p, word);

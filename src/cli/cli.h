@@ -43,7 +43,8 @@ struct cli_command {
     size_t options_size;
     int min_args, max_args; /* max < 0: any number */
     bool program;           /* the first positional begins somebody else's command line */
-    bool sides;             /* "--" separates positionals and is one of them */
+    bool sides;             /* "--" separates positionals and is one of them; with `program`,
+                             * it begins somebody else's command line, and nothing before it does */
     bool outlet;            /* has --to NAME; options of that outlet are accepted */
     bool hidden;
     /* Returns the exit status. */

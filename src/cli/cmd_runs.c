@@ -67,14 +67,16 @@ static void take(const struct model_catalog *c, const char *key, char *out, size
 /* "499 Hz, heap sampled, locks": what was looked at beside what the program says. */
 static void take_with(const struct model_catalog *c, char *out, size_t n)
 {
-    char rate[24], heap[16], locks[8], attached[8];
+    char rate[24], heap[16], locks[8], attached[8], coverage[48];
+    take(c, "oriel.coverage", coverage, sizeof coverage);
     take(c, "oriel.sample.rate", rate, sizeof rate);
     take(c, "oriel.heap", heap, sizeof heap);
     take(c, "oriel.locks", locks, sizeof locks);
     take(c, "oriel.attached", attached, sizeof attached);
     snprintf(out, n, "%s%s%s%s%s%s", attached[0] ? ", attached" : "", rate[0] ? ", " : "", rate,
              rate[0] ? " Hz" : "", heap[0] ? ", heap " : "", heap);
-    snprintf(out + strlen(out), n - strlen(out), "%s", locks[0] ? ", locks" : "");
+    snprintf(out + strlen(out), n - strlen(out), "%s%s%s", locks[0] ? ", locks" : "",
+             coverage[0] ? ", coverage " : "", coverage);
     if (out[0])
         memmove(out, out + 2, strlen(out) - 1);
 }

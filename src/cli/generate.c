@@ -253,7 +253,7 @@ void generate_zsh(struct buf *b)
         buf_printf(b, "    %s) _arguments \\\n", c->name);
         each_option(b, c, zsh_option);
         buf_printf(b, "      '--help[tell the options]' %s ;;\n",
-                   c->program ? "'*:::command:_normal'" : "'*:file:_files'");
+                   c->program && !c->sides ? "'*:::command:_normal'" : "'*:file:_files'");
     }
     buf_puts(b, "  esac\n}\n_oriel \"$@\"\n");
 }

@@ -38,7 +38,11 @@ static bool describe(const char *name, struct run *out)
     memcpy(out->path + n, "/" RUNS_FILE, sizeof "/" RUNS_FILE);
     if (stat(out->path, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
-    out->bytes = (uint64_t)st.st_size;
+    char coverage[RUNS_PATH_BYTES + sizeof "/" RUNS_COVERAGE];
+    (void)snprintf(coverage, sizeof coverage, "%s/" RUNS_COVERAGE, out->dir);
+    struct stat beside;
+    out->coverage = stat(coverage, &beside) == 0 && S_ISREG(beside.st_mode);
+    out->bytes = (uint64_t)st.st_size + (out->coverage ? (uint64_t)beside.st_size : 0);
     out->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     return true;
 }
@@ -80,10 +84,15 @@ int runs_newest(char *out, size_t n, struct oriel_err *err)
     int rc = runs_list(&r);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", RUNS_DIR, err_text(rc));
-    if (r.count == 0)
+    size_t first = 0;
+    while (first < r.count && r.items[first].coverage)
+        first++;
+    if (first == r.count) {
+        runs_done(&r);
         return err_set(err, ORIEL_ENOTFOUND,
                        "no run in %s yet; record one with: oriel record -- PROGRAM", RUNS_DIR);
-    bool fits = (size_t)snprintf(out, n, "%s", r.items[0].path) < n;
+    }
+    bool fits = (size_t)snprintf(out, n, "%s", r.items[first].path) < n;
     runs_done(&r);
     return fits ? 0 : err_set(err, ORIEL_ELIMIT, "%s: the path is too long", RUNS_DIR);
 }

@@ -16,6 +16,7 @@
 
 #define RUNS_DIR ".oriel/runs"
 #define RUNS_FILE "capture.oriel"
+#define RUNS_COVERAGE "coverage.info" /* beside a capture that holds nothing but its header */
 #define RUNS_PATH_BYTES 512u
 
 struct run {
@@ -23,6 +24,7 @@ struct run {
     char path[RUNS_PATH_BYTES]; /* its capture */
     uint64_t bytes;
     int64_t changed_ns; /* unix; last write */
+    bool coverage;      /* by `oriel cov`: nothing to report from */
 };
 struct runs {
     struct run *items;
@@ -33,7 +35,7 @@ struct runs {
  * ORIEL_ENOMEM. */
 int runs_list(struct runs *out);
 void runs_done(struct runs *r);
-/* Path of the newest capture. 0, or ORIEL_ENOTFOUND with a line. */
+/* Path of the newest capture that is none of coverage. 0, or ORIEL_ENOTFOUND with a line. */
 int runs_newest(char *out, size_t n, struct oriel_err *err);
 /* Runs that a person means by a word: "@1" is the newest, "@2" the one before; the name of a
  * run's directory; or what the run is of ("codesearch", or as `record --name` called it): all

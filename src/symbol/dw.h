@@ -119,7 +119,7 @@ struct dw_row {
     uint64_t addr;
     uint32_t file, line;
     uint16_t column;
-    bool end;
+    bool end, stmt; /* stmt: a good place for a breakpoint */
 };
 struct dw_sequence {
     uint64_t lo, hi;

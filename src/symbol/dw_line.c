@@ -22,12 +22,12 @@ struct program {
     struct dw_row row;      /* the registers */
     size_t first;           /* row of this sequence */
     uint64_t line;
-    bool no_memory;
+    bool default_stmt, no_memory;
 };
 
 static void reset(struct program *p)
 {
-    p->row = (struct dw_row){.file = 1};
+    p->row = (struct dw_row){.file = 1, .stmt = p->default_stmt};
     p->line = 1;
     p->first = p->l->rows.count;
 }
@@ -115,6 +115,8 @@ static void standard(struct program *p, unsigned opcode)
         p->row.column = (uint16_t)value;
         break;
     case DW_LNS_negate_stmt:
+        p->row.stmt = !p->row.stmt;
+        break;
     case DW_LNS_set_basic_block:
     case DW_LNS_set_prologue_end:
     case DW_LNS_set_epilogue_begin:
@@ -240,7 +242,7 @@ static int read_header(struct program *p)
     p->min_length = rd_u8(&r);
     if (p->l->version >= 4)
         rd_u8(&r); /* operations of an instruction: VLIW only */
-    rd_u8(&r);     /* default_is_stmt */
+    p->default_stmt = rd_u8(&r) != 0;
     p->line_base = (int8_t)rd_u8(&r);
     p->line_range = rd_u8(&r);
     p->opcode_base = rd_u8(&r);

@@ -45,7 +45,7 @@ struct point {
     uint32_t provider;      /* strings: offsets, 0 = "" */
     uint32_t name, linkage; /* readable name with parameters; as the linker knows it */
     uint32_t spec;          /* of a USDT note: its arguments, as they stand there */
-    uint32_t file, line;    /* of a POINT_LINE */
+    uint32_t file, line;    /* of a POINT_LINE; with all_lines, of a POINT_FUNCTION too */
     uint32_t first_arg, first_exit, exit_count;
     uint16_t arg_count;
     uint8_t kind, flags; /* enum point_kind, enum point_flag */
@@ -73,6 +73,9 @@ struct points_query {
     const char *pattern; /* with * and ?: "provider:name", a function's name with or without
                           * parameters, "file.c:123" or "file.c:*"; NULL: all but lines */
     bool details;        /* arguments and exits of functions */
+    bool all_lines;      /* every place at which any line begins, whatever the pattern says: not
+                          * the first one of each function only; several lines may begin at one
+                          * place. Functions with `file` and `line` where they begin */
 };
 enum { POINTS_MAX = 1 << 20 };
 

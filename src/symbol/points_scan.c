@@ -19,7 +19,8 @@ struct scan {
     const struct points_query *query;
     struct module *m;
     struct points_maker p;
-    struct buf name; /* scratch */
+    struct buf name;                 /* scratch */
+    uint64_t walked_from, walked_to; /* an instruction begins there: how far is_reached came */
 };
 
 /* ---- matching ---- */
@@ -365,8 +366,13 @@ static bool is_reached(struct scan *s, uint64_t addr, struct insn *out)
     if (i == SIZE_MAX || !is_text(s, addr))
         return false;
     at = s->m->symbols.items[i].addr;
+    /* Rows come in order: not from the function's beginning for each of them. */
+    if (at == s->walked_from && s->walked_to <= addr)
+        at = s->walked_to;
+    s->walked_from = s->m->symbols.items[i].addr;
     struct bytes code = code_at(s, at, &offset);
     for (uint64_t from = at; at <= addr; at += out->bytes) {
+        s->walked_to = at;
         if (!insn_decode(s->m->main.machine, bytes_part(code, at - from, UINT64_MAX), at, out))
             return false;
         if (at == addr)
@@ -401,6 +407,13 @@ static int add_line(struct scan *s, const struct dw_row *row, const char *path, 
     return 0;
 }
 
+/* A row of no instruction, in front of another of the same line: said twice. */
+static bool is_empty(const struct dw_row *row)
+{
+    return !row->end && !row[1].end && row[1].addr == row->addr && row[1].line == row->line &&
+           row[1].file == row->file && row[1].stmt;
+}
+
 static int scan_unit_lines(struct scan *s, struct dw_unit *u, const struct line_query *q)
 {
     struct dw_line l = {0};
@@ -412,13 +425,15 @@ static int scan_unit_lines(struct scan *s, struct dw_unit *u, const struct line_
         const struct dw_row *row = &l.rows.items[i];
         bool begins =
             i == 0 || row[-1].end || row[-1].line != row->line || row[-1].file != row->file;
-        if (row->end || row->line == 0 || !begins || (q->line && row->line != q->line))
+        bool wanted = s->query->all_lines ? row->stmt && !is_empty(row)
+                                          : begins && (!q->line || row->line == q->line);
+        if (row->end || row->line == 0 || !wanted)
             continue;
         if (row->file != file) {
             file = row->file;
             n = dw_line_path(&l, file, path, sizeof path);
         }
-        if (file_matches(q, path, n))
+        if (s->query->all_lines ? n > 0 : file_matches(q, path, n))
             rc = add_line(s, row, path, n);
     }
     dw_line_done(&l);
@@ -429,7 +444,7 @@ static int scan_lines(struct scan *s)
 {
     struct line_query q;
     int rc = 0;
-    if (!parse_line(s->query->pattern, &q))
+    if (!parse_line(s->query->pattern, &q) && !s->query->all_lines)
         return 0;
     for (size_t i = 0; i < s->m->dw.units.count && rc == 0; i++)
         rc = scan_unit_lines(s, &s->m->dw.units.items[i], &q);
@@ -468,8 +483,41 @@ static int sort_points(struct points_maker *p)
     return rc;
 }
 
-/* One point for each place and name; of a line, the first place in each function. */
-static void unite(struct points_maker *p)
+/* The line at which each function begins: the first that is told of its first instruction, in
+ * front of those that were inlined there. Before they are sorted. */
+static int place_functions(struct points_maker *p)
+{
+    struct map lines = {0};
+    int rc = 0;
+    for (size_t i = 0; i < p->items.count && rc == 0; i++)
+        if (p->items.items[i].kind == POINT_LINE && !map_put(&lines, p->items.items[i].addr, i))
+            rc = ORIEL_ENOMEM;
+    for (size_t i = 0; i < p->items.count && rc == 0; i++) {
+        struct point *function = &p->items.items[i];
+        uint64_t *slot = function->kind == POINT_FUNCTION ? map_get(&lines, function->addr) : NULL;
+        if (!slot)
+            continue;
+        function->file = p->items.items[*slot].file;
+        function->line = p->items.items[*slot].line;
+    }
+    map_done(&lines);
+    return rc;
+}
+
+static bool is_same_file(const struct points_maker *p, const struct point *a, const struct point *b)
+{
+    return a->file == b->file || strcmp(p->strings.data + a->file, p->strings.data + b->file) == 0;
+}
+
+static bool is_same_name(const struct points_maker *p, const struct point *a, const struct point *b)
+{
+    const char *texts = p->strings.data;
+    return strcmp(texts + a->name, texts + b->name) == 0 &&
+           strcmp(texts + a->provider, texts + b->provider) == 0;
+}
+
+/* One point for each place and name; of a line, the first place in each function, or all. */
+static void unite(struct points_maker *p, bool all_lines)
 {
     size_t kept = 0;
     for (size_t i = 0; i < p->items.count; i++) {
@@ -481,10 +529,10 @@ static void unite(struct points_maker *p)
                 break;
             if (now->kind == POINT_LINE && (before->line != now->line || before->size != now->size))
                 break;
-            again =
-                now->kind == POINT_LINE ||
-                (strcmp(p->strings.data + before->name, p->strings.data + now->name) == 0 &&
-                 strcmp(p->strings.data + before->provider, p->strings.data + now->provider) == 0);
+            if (all_lines && now->kind == POINT_LINE && before->addr != now->addr)
+                break;
+            again = now->kind == POINT_LINE ? !all_lines || is_same_file(p, before, now)
+                                            : is_same_name(p, before, now);
         }
         if (!again)
             p->items.items[kept++] = *now;
@@ -504,10 +552,12 @@ static int scan_all(struct scan *s)
         rc = scan_lines(s);
     s->p.has_dwarf = s->m->dw.info.n > 0;
     scan_patchable(s, &s->m->main);
+    if (rc == 0 && s->query->all_lines)
+        rc = place_functions(&s->p);
     if (rc == 0)
         rc = sort_points(&s->p);
     if (rc == 0)
-        unite(&s->p);
+        unite(&s->p, s->query->all_lines);
     if (rc == 0 && s->query->details)
         rc = points_read_args(&s->p, s->m);
     return rc == 0 && s->name.failed ? ORIEL_ENOMEM : rc;
