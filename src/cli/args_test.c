@@ -211,4 +211,26 @@ TEST(the_nearest_command_is_named)
     CHECK(cli_command_nearest("generat") == NULL); /* hidden */
 }
 
+TEST(with_sides_a_program_begins_behind_the_dashes_only)
+{
+    static const struct cli_command both = {.name = "both",
+                                            .args = "[FILE...] | -- PROGRAM",
+                                            .options = options,
+                                            .options_size = sizeof(struct sample),
+                                            .program = true,
+                                            .sides = true,
+                                            .max_args = -1};
+    static const char *const said[] = {"file", "-n", "7", "--", "prog", "-n", "8", "--", "--tree"};
+    char *words[9];
+    memcpy(words, said, sizeof words);
+    REQUIRE(cli_args_parse(&a, &both, 9, words, NULL) == 0);
+    const struct sample *o = a.call.options;
+    CHECK_EQ(o->top, 7);
+    CHECK(!o->tree);
+    CHECK_EQ(a.call.arg_count, 7);
+    CHECK_STR(a.call.args[1], "--");
+    CHECK_STR(a.call.args[6], "--tree");
+    cli_args_done(&a);
+}
+
 TEST_MAIN()

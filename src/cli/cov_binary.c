@@ -121,9 +121,9 @@ static void note_what_was_not_seen(const struct trace *t, const struct binary *b
                            b[i].path);
     if (!out_note[0] && t->left)
         (void)snprintf(out_note, note_bytes,
-                       "%llu processes it left behind go on; what they reach from now on is not "
+                       "%llu process%s it left behind: what is reached there from now on is not "
                        "seen",
-                       (unsigned long long)t->left);
+                       (unsigned long long)t->left, t->left == 1 ? "" : "es");
 }
 
 int cov_binary_run(struct coverage *c, const char *path, char *const argv[],

@@ -81,7 +81,7 @@ static int pair(const struct coverage_file *a, const struct coverage_file *b, ui
         return 0;
     }
     return n > head && m > head
-               ? pair_middle(x + head, n - head, y + head, m - head, (uint32_t)head, pairs)
+               ? pair_middle(x + head, n - head, y + head, m - head, (uint32_t)head, pairs + head)
                : 0;
 }
 
@@ -173,7 +173,8 @@ static void put_changes(const struct coverage_diff *d, const struct coverage_vie
     uint64_t shown = 0;
     if (!count)
         return;
-    buf_printf(out, "\n%llu %s\n", (unsigned long long)count, title);
+    buf_printf(out, "\n%llu %s%s\n", (unsigned long long)count, count == 1 ? "line" : "lines",
+               title);
     table_init(&t, columns, 3);
     for (size_t i = 0; i < d->changes.count && shown < v->top; i++) {
         const struct coverage_changed *l = &d->changes.items[i];
@@ -206,9 +207,9 @@ void coverage_diff_text(const struct coverage_diff *d, const struct coverage_vie
     put_whole("lines", a.lines_hit, a.lines, b.lines_hit, b.lines, out);
     put_whole("functions", a.functions_hit, a.functions, b.functions_hit, b.functions, out);
     put_whole("branches", a.branches_hit, a.branches, b.branches_hit, b.branches, out);
-    put_changes(d, v, COVERAGE_LOST, d->lost, "lines are not executed any more:", out);
-    put_changes(d, v, COVERAGE_NEW_UNCOVERED, d->new_uncovered, "new lines are not executed:", out);
-    put_changes(d, v, COVERAGE_GAINED, d->gained, "lines are executed now:", out);
+    put_changes(d, v, COVERAGE_LOST, d->lost, " not executed any more:", out);
+    put_changes(d, v, COVERAGE_NEW_UNCOVERED, d->new_uncovered, " new and not executed:", out);
+    put_changes(d, v, COVERAGE_GAINED, d->gained, " executed now:", out);
     if (!d->changes.count)
         buf_puts(out, "no line lost or gained its coverage\n");
     if (d->by_number)

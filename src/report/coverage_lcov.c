@@ -59,18 +59,18 @@ static int wrong(const struct lcov *l, const char *what)
                    what);
 }
 
-/* Ours are 16 hex digits; of others' checksums, a hash says as much. */
-static uint64_t read_checksum(struct model_str s)
+/* Ours, a comment to others, who have a checksum of another kind in DA: #DA:line,16 hex digits */
+static int read_text(struct lcov *l, struct model_str rest)
 {
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < s.n; i++) {
+    uint64_t line, text = 0;
+    bool good = is_number(take(&rest), &line) && rest.n == 16;
+    for (uint32_t i = 0; good && i < rest.n; i++) {
         const char *digits = "0123456789abcdef";
-        const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-        if (!digit || s.n != 16)
-            return coverage_text_hash(s.p, s.n);
-        v = v << 4 | (uint64_t)(digit - digits);
+        const char *digit = rest.p[i] ? strchr(digits, rest.p[i]) : NULL;
+        good = digit != NULL;
+        text = text << 4 | (uint64_t)(digit ? digit - digits : 0);
     }
-    return v;
+    return good ? coverage_add_line(l->c, l->file, line, 0, text) : 0;
 }
 
 /* DA:line,count[,checksum] */
@@ -80,7 +80,7 @@ static int read_line(struct lcov *l, struct model_str rest)
     if (!is_number(take(&rest), &line) || !is_count(take(&rest), &count))
         return wrong(l, "DA wants a line and a count");
     if (rest.n)
-        text = read_checksum(rest);
+        text = coverage_text_hash(rest.p, rest.n);
     return coverage_add_line(l->c, l->file, line, count, text);
 }
 
@@ -198,15 +198,11 @@ static const struct lcov_record {
     bool inside; /* between SF and end_of_record only */
     int (*read)(struct lcov *l, struct model_str rest);
 } records[] = {
-    {"TN:", false, read_test_name},
-    {"SF:", false, begin_file},
-    {"DA:", true, read_line},
-    {"BRDA:", true, read_branch},
-    {"FN:", true, read_function},
-    {"FNDA:", true, read_calls},
-    {"#FN:", true, read_readable},
-    {"FNL:", true, read_function_line},
-    {"FNA:", true, read_function_alias},
+    {"TN:", false, read_test_name},     {"SF:", false, begin_file},
+    {"DA:", true, read_line},           {"BRDA:", true, read_branch},
+    {"FN:", true, read_function},       {"FNDA:", true, read_calls},
+    {"#FN:", true, read_readable},      {"#DA:", true, read_text},
+    {"FNL:", true, read_function_line}, {"FNA:", true, read_function_alias},
 };
 
 static int read_record(struct lcov *l, const char *p, size_t n)
@@ -324,9 +320,9 @@ static void put_lines(const struct coverage_file *f, const struct coverage_sum *
         const struct coverage_line *l = &f->lines.items[i];
         buf_puts(out, "DA:");
         put_number(out, l->line, ',');
-        put_number(out, l->count, l->text ? ',' : '\n');
+        put_number(out, l->count, '\n');
         if (l->text)
-            buf_printf(out, "%016llx\n", (unsigned long long)l->text);
+            buf_printf(out, "#DA:%u,%016llx\n", l->line, (unsigned long long)l->text);
     }
     buf_printf(out, "LF:%llu\nLH:%llu\n", (unsigned long long)sum->lines,
                (unsigned long long)sum->lines_hit);

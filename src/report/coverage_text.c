@@ -145,13 +145,15 @@ static void put_files(const struct coverage *c, const struct coverage_view *v, s
     for (size_t i = 0; rows && i < shown; i++)
         put_file(&t, c, v, &c->files.items[rows[i].file]);
     char whole[64];
-    (void)snprintf(whole, sizeof whole, "all %zu files", c->files.count);
+    (void)snprintf(whole, sizeof whole, "all %zu file%s", c->files.count,
+                   c->files.count == 1 ? "" : "s");
     table_cell_n(&t, whole, strlen(whole), TABLE_BOLD);
     put_sum(&t, &all);
     table_cell(&t, "");
     table_put(&t, 0, v->width, v->colour, out);
     if (shown < c->files.count)
-        buf_printf(out, "%zu more files, better than these\n", c->files.count - shown);
+        buf_printf(out, "%zu more, better than these; --top %zu shows all\n",
+                   c->files.count - shown, c->files.count);
     out->failed |= t.failed;
     table_done(&t);
     mem_free(rows);
@@ -159,21 +161,8 @@ static void put_files(const struct coverage *c, const struct coverage_view *v, s
 
 /* ---- functions ---- */
 
-/* Lines from the function's first to before the next one's. */
-static struct coverage_sum sum_function(const struct coverage_file *f, size_t index)
-{
-    struct coverage_sum s = {0};
-    uint32_t from = f->functions.items[index].line, to = UINT32_MAX;
-    for (size_t i = index + 1; i < f->functions.count && to == UINT32_MAX; i++)
-        if (f->functions.items[i].line > from)
-            to = f->functions.items[i].line;
-    for (size_t i = 0; from && i < f->lines.count; i++)
-        if (f->lines.items[i].line >= from && f->lines.items[i].line < to) {
-            s.lines++;
-            s.lines_hit += f->lines.items[i].count > 0;
-        }
-    return s;
-}
+/* Those first that were never called. How many of their lines were executed is not told: tracefiles
+ * do not say where functions end, and those in functions (lambdas) share lines. */
 
 static size_t functions_in_order(const struct coverage *c, struct row **out)
 {
@@ -183,11 +172,7 @@ static size_t functions_in_order(const struct coverage *c, struct row **out)
     struct row *rows = *out = mem_calloc(n + 1, sizeof *rows);
     for (size_t i = 0; rows && i < c->files.count; i++)
         for (size_t k = 0; k < c->files.items[i].functions.count; k++) {
-            struct coverage_sum s = sum_function(&c->files.items[i], k);
-            bool called = c->files.items[i].functions.items[k].count > 0;
-            double part = s.lines ? (double)s.lines_hit / (double)s.lines : 1;
-            rows[used++] = (struct row){.part = called ? part : -1,
-                                        .missing = s.lines - s.lines_hit,
+            rows[used++] = (struct row){.part = (double)c->files.items[i].functions.items[k].count,
                                         .file = (uint32_t)i,
                                         .function = (uint32_t)k};
         }
@@ -203,24 +188,18 @@ static void put_function(struct table *t, const struct coverage *c, const struct
     const struct coverage_function *function = &f->functions.items[row->function];
     struct model_str name = coverage_readable(c, function);
     struct model_str path = coverage_path(v, coverage_string(c, f->name));
-    struct coverage_sum s = sum_function(f, row->function);
     char calls[NUM_TEXT_MAX];
     table_cell_n(t, name.p, name.n, function->count ? TABLE_PLAIN : TABLE_RED);
     table_cell(t, !function->count  ? "never"
                   : c->reached_only ? "yes"
                                     : num_count(calls, function->count));
-    put_part(t, s.lines_hit, s.lines);
-    put_of(t, s.lines_hit, s.lines);
     table_cellf(t, "%.*s:%u", (int)path.n, path.p, function->line);
 }
 
 static void put_functions(const struct coverage *c, const struct coverage_view *v, struct buf *out)
 {
-    static const struct table_column columns[] = {{"function", TABLE_TEXT},
-                                                  {"called", TABLE_NUMBER},
-                                                  {"lines", TABLE_NUMBER},
-                                                  {"", TABLE_NUMBER},
-                                                  {"where", TABLE_TEXT}};
+    static const struct table_column columns[] = {
+        {"function", TABLE_TEXT}, {"called", TABLE_NUMBER}, {"where", TABLE_TEXT}};
     struct table t;
     struct row *rows;
     size_t n = functions_in_order(c, &rows);
@@ -232,7 +211,7 @@ static void put_functions(const struct coverage *c, const struct coverage_view *
     if (shown)
         table_put(&t, 0, v->width, v->colour, out);
     if (shown < n)
-        buf_printf(out, "%zu more functions, better than these\n", n - shown);
+        buf_printf(out, "%zu more, called more often; --top %zu shows all\n", n - shown, n);
     out->failed |= t.failed;
     table_done(&t);
     mem_free(rows);

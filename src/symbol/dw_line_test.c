@@ -134,4 +134,15 @@ TEST(addresses_that_fall_inside_of_a_sequence_drop_it)
     dw_line_done(&line);
 }
 
+TEST(rows_know_whether_they_are_good_for_a_breakpoint)
+{
+    static const uint8_t negated[] = {0, 9, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, /* address */
+                                      1, 2, 1, 6, 1,                      /* the next one is not */
+                                      2, 1, 6, 1, 2,    1, 0, 1, 1};      /* and again */
+    make(negated, sizeof negated);
+    REQUIRE(line.rows.count == 4);
+    CHECK(line.rows.items[0].stmt && !line.rows.items[1].stmt && line.rows.items[2].stmt);
+    dw_line_done(&line);
+}
+
 TEST_MAIN()

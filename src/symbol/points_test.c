@@ -106,6 +106,48 @@ TEST(a_line_is_found_once_for_its_function)
     points_done(&p);
 }
 
+__attribute__((noinline, used)) static int loop_for_all_lines(int n)
+{
+    int sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += i ^ n;
+    return sum;
+}
+
+TEST(all_lines_are_found_with_every_place_and_functions_with_their_line)
+{
+    char path[4096];
+    struct symbols *s;
+    struct points p;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    REQUIRE(n > 0);
+    path[n] = 0;
+    REQUIRE(loop_for_all_lines(3) >= 0 && symbols_open(NULL, &s) == 0);
+    const struct points_query q = {.kinds = 1u << POINT_LINE | 1u << POINT_FUNCTION,
+                                   .all_lines = true};
+    REQUIRE(points_find(s, path, &q, &p, NULL) == 0);
+    uint32_t here = 0, function_line = 0, lines = 0;
+    uint64_t entry = 0;
+    bool at_entry = false;
+    for (uint32_t i = 0; i < p.count; i++) {
+        const struct point *at = &p.items[i];
+        bool mine = strcmp(points_text(&p, at->name), "loop_for_all_lines") == 0;
+        const char *file = points_text(&p, at->file);
+        if (mine && at->kind == POINT_FUNCTION) {
+            entry = at->addr;
+            function_line = at->line;
+            CHECK(strstr(file, "symbol/points_test.c") != NULL);
+        }
+        here += mine && at->kind == POINT_LINE;
+        lines += at->kind == POINT_LINE;
+    }
+    for (uint32_t i = 0; i < p.count; i++)
+        at_entry |= p.items[i].kind == POINT_LINE && p.items[i].addr == entry;
+    CHECK(function_line > 0 && here >= 2 && lines > here && at_entry);
+    points_done(&p);
+    symbols_close(s);
+}
+
 TEST(patterns_stand_for_any_text)
 {
     CHECK(points_match("a*c", "abbc", 4));
