@@ -474,7 +474,7 @@ static int run_counting(struct running *r, struct oriel_err *err)
     if (rc < 0)
         return rc;
     while (!child_poll(&child))
-        child_sleep(&child, WAIT_NS, -1);
+        child_sleep(&child, WAIT_NS, -1, -1);
     child_release(&child);
     r->status = child.status;
     return 0;
