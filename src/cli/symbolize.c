@@ -65,11 +65,30 @@ static struct model_str text_of(const struct symbols_result *r, uint32_t id)
     return (struct model_str){s.p, s.n};
 }
 
+/* "zstd+0x1a2b0": nobody knows what it is called, but functions stay apart. */
+static int put_start(struct model_stacks *s, struct model_place *p, const struct symbols_result *r,
+                     const struct symbols_answer *a)
+{
+    char text[320];
+    const struct model_str path = s->modules[p->module]->path;
+    const struct model_str start = text_of(r, r->lines.items[a->first].name);
+    const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+    const char *base = slash ? slash + 1 : path.p;
+    int n = snprintf(text, sizeof text, "%.*s%.*s", (int)(path.p + path.n - base), base,
+                     (int)start.n, start.p);
+    if (n <= 0 || (size_t)n >= sizeof text)
+        return 0; /* the module's name has to do */
+    const struct model_line line = {.function = {text, (uint32_t)n}};
+    return model_place_set_lines(s, p, &line, 1);
+}
+
 /* The lines of one answer into its place. */
 static int put_lines(struct model_stacks *s, struct model_place *p, const struct symbols_result *r,
                      const struct symbols_answer *a)
 {
     struct model_line lines[UINT8_MAX];
+    if (a->how == SYMBOLS_BY_START)
+        return put_start(s, p, r, a);
     uint32_t n = a->count < UINT8_MAX ? a->count : UINT8_MAX;
     for (uint32_t i = 0; i < n; i++) {
         const struct symbols_line *l = &r->lines.items[a->first + i];

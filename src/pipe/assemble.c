@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/err.h"
+#include "pipe/past.h"
 
 enum { SEARCHES_PER_PUSH = 256, SEARCH_THREADS = 4096, SEARCH_DEPTH = 8 };
 
@@ -535,6 +536,8 @@ void assemble_records(void *user, const struct model_record *r, size_t n)
             fate = take_begin(a, s, r);
         else
             fate = assemble_record(a, s, r);
+        if (__builtin_expect(s->thread->past != NULL, 0))
+            past_note(s->thread->past, s->thread, r->t_ns);
         s->last_ns = r->t_ns;
         s->end = r->position + (uint64_t)r->words * 8;
         a->counts->fates[fate]++;

@@ -9,6 +9,8 @@
 
 #include <assert.h>
 
+#include "pipe/past.h"
+
 static struct model_item *new_item(struct assemble *a, enum model_item_kind kind)
 {
     struct model_item *it = model_batch_add_item(a->out);
@@ -336,12 +338,57 @@ static bool is_heap_sum(const struct model_record *r)
             r->flags == ORIEL_SAMPLE_TEMPORARY || r->flags == ORIEL_SAMPLE_PEAK);
 }
 
+static bool is_wait(const struct model_record *r)
+{
+    return r->flags == ORIEL_SAMPLE_OFF_CPU || r->flags == ORIEL_SAMPLE_PREEMPTED;
+}
+
+/* Waits that were counted together belong to the spans that were innermost meanwhile, by how
+ * long they were: one item for each kind of them. The sums stay. */
+static enum pipe_fate emit_shared(struct assemble *a, struct past *past,
+                                  const struct model_record *r)
+{
+    const uint64_t ns = ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000), whole = r->raw[3];
+    uint64_t sum = 0, weight = 0, count = 0;
+    past_divide(past, r->t_ns - ns, r->t_ns);
+    for (uint32_t i = 0; i < past->part_count; i++) {
+        const struct past_part *part = &past->parts[i];
+        sum += part->ns;
+        uint64_t weight_so_far = (uint64_t)((unsigned __int128)whole * sum / ns);
+        uint64_t count_so_far = (uint64_t)((unsigned __int128)r->raw[4] * sum / ns);
+        if (weight_so_far == weight && count_so_far == count)
+            continue;
+        struct model_item *it = new_item(a, MODEL_ITEM_SAMPLE);
+        if (!it)
+            return PIPE_NO_MEMORY;
+        it->u.sample = (struct model_sample){.t_ns = r->t_ns,
+                                             .weight = weight_so_far - weight,
+                                             .count = count_so_far - count,
+                                             .extra = r->raw[5],
+                                             .span_id = part->span_id,
+                                             .site = part->site,
+                                             .thread = r->thread,
+                                             .stack = (uint32_t)r->raw[2],
+                                             .kind = r->flags};
+        memcpy(it->u.sample.trace_id, part->trace, sizeof part->trace);
+        weight = weight_so_far;
+        count = count_so_far;
+    }
+    assert(sum == ns && weight == whole);
+    return PIPE_ITEM;
+}
+
 /* A sample belongs to the span that was open on its thread at that moment. */
 enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct span_ref in;
     if (r->flags == 0 || r->flags >= ORIEL_SAMPLE_KINDS)
         return PIPE_FOREIGN;
+    if (is_wait(r) && !s->thread->past)
+        s->thread->past = past_new(s->thread); /* without: as the other samples */
+    if (is_wait(r) && s->thread->past && ORIEL_WAIT_SHARED_US(r->raw[5]) > 0 &&
+        (r->raw[3] || r->raw[4]) && r->t_ns > ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000))
+        return emit_shared(a, s->thread->past, r);
     struct model_item *it = new_item(a, MODEL_ITEM_SAMPLE);
     if (!it)
         return PIPE_NO_MEMORY;

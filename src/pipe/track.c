@@ -10,6 +10,8 @@
 
 #include <assert.h>
 
+#include "pipe/past.h"
+
 enum { STACK_MIN = 4, NEAR = 8, LINEAR_BUDGET = 1 << 16 };
 
 static struct stream_state *stream_at(uint64_t value)
@@ -29,6 +31,7 @@ void track_done(struct track *k)
         if (!k->threads[i])
             continue;
         mem_free(k->threads[i]->stack);
+        past_free(k->threads[i]->past);
         mem_free(k->threads[i]);
     }
     mem_free(k->threads);
@@ -76,6 +79,7 @@ static void forget_stream(struct track *k, struct stream_state *s)
     if (--t->streams == 0 && !has_losses(t->lost)) {
         k->threads[t->thread->index] = NULL;
         mem_free(t->stack);
+        past_free(t->past);
         mem_free(t);
     }
     mem_free(s);

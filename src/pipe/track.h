@@ -28,6 +28,8 @@ struct stack_entry {
     uint32_t flags; /* enum stack_flag */
 };
 
+struct past;
+
 struct thread_state {
     const struct model_thread *thread;
     struct stack_entry *stack; /* entries base .. top-1; the bottom may leave early */
@@ -37,6 +39,7 @@ struct thread_state {
     uint64_t lost[ORIEL_LOST_CAUSES]; /* told so far, over its streams */
     struct heap_counts heap;          /* so far */
     bool heap_known;                  /* a HEAP record was seen */
+    struct past *past;                /* of a thread that was seen waiting; else NULL */
 };
 
 /* A SYNC that follows a loss, until the next record shows what it stood for. */

@@ -63,11 +63,57 @@ static struct model_str base_name(struct model_str path)
     return (struct model_str){path.p + at, path.n - at};
 }
 
+static const char lock_hooks[] = "";
+
+/* As one frame, lock_hooks: as the functions it has. NULL: it is none of ours. */
+static const char *own_frame(const struct model_module *m)
+{
+    static const struct {
+        const char *begin, *frame;
+    } ours[] = {{"liboriel-alloc.so", "[Oriel's heap hooks]"},
+                {"liboriel-lock.so", lock_hooks},
+                {"liboriel-calls.so", "[Oriel's call hooks]"},
+                {"liboriel-cpu.so", "[Oriel's sampler]"}};
+    struct model_str name = m ? base_name(m->path) : MODEL_STR("");
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (name.n >= strlen(ours[i].begin) &&
+            memcmp(name.p, ours[i].begin, strlen(ours[i].begin)) == 0)
+            return ours[i].frame;
+    return NULL;
+}
+
+bool frames_is_own(const struct model_module *m)
+{
+    return own_frame(m) != NULL;
+}
+
+static bool is_folded(const struct model_module *m)
+{
+    const char *own = own_frame(m);
+    return own && own != lock_hooks;
+}
+
+bool frames_is_start(const struct model_module *m, const struct model_line *line)
+{
+    struct model_str base = m && m->kind == MODEL_MODULE_FILE ? base_name(m->path) : MODEL_STR("");
+    struct model_str name = line->function;
+    if (base.n == 0 || line->file.n || name.n <= base.n + 3 ||
+        memcmp(name.p, base.p, base.n) != 0 || memcmp(name.p + base.n, "+0x", 3) != 0)
+        return false;
+    for (uint32_t i = base.n + 3; i < name.n; i++)
+        if (!strchr("0123456789abcdef", name.p[i]) || !name.p[i])
+            return false;
+    return true;
+}
+
 /* "[libz.so.1]"; special modules have their brackets already. */
 static uint32_t module_frame(struct frames *f, const struct model_module *m)
 {
     char label[256];
     struct model_str name = base_name(m->path);
+    const char *own = own_frame(m);
+    if (own && own != lock_hooks)
+        return frame_of(f, m, (struct model_str){own, (uint32_t)strlen(own)}, NULL);
     if (name.n == 0)
         return frame_of(f, m, MODEL_STR("[unknown]"), NULL);
     if (name.p[0] == '[')
@@ -115,9 +161,10 @@ static bool look_at(struct frames *f, uint32_t place)
     const struct model_module *m = first_of(f, f->stacks->modules[p->module]);
     size_t first = f->at.count;
     bool done = m != NULL;
-    for (uint32_t i = 0; done && i < p->line_count; i++)
+    const uint32_t lines = is_folded(m) ? 0 : p->line_count; /* not the program's */
+    for (uint32_t i = 0; done && i < lines; i++)
         done = add_at(f, frame_of(f, m, p->lines[i].function, &p->lines[i]), &p->lines[i]);
-    if (done && p->line_count == 0)
+    if (done && lines == 0)
         done = add_at(f, module_frame(f, m), NULL);
     if (!done)
         f->at.count = first;
@@ -164,6 +211,9 @@ int frames_list(struct frames *f, uint32_t stack, struct frame_list *out)
         uint32_t count;
         const struct frame_at *at = frames_of(f, node->place, &count);
         for (uint32_t i = 0; at && i < count; i++) {
+            if (out->items.count && at[i].frame == out->items.items[out->items.count - 1].frame &&
+                is_folded(f->items.items[at[i].frame].module))
+                continue;
             struct frame_at *next = VEC_PUSH(&out->items);
             if (!next)
                 return ORIEL_ENOMEM;

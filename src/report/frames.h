@@ -3,7 +3,9 @@
  * Places of a profile as functions, inlined ones included: small dense numbers
  * that tables, trees and flame graphs are made of. A place nobody could resolve
  * counts as its module; a file that was mapped under two names (libz.so.1 is a
- * link) is one. Pure; one thread.
+ * link) is one; libraries of ours are one frame, whatever went on in them ("[Oriel's
+ * heap hooks]"), but for that of locks, whose functions say what was waited for.
+ * Pure; one thread.
  */
 #ifndef ORIEL_REPORT_FRAMES_H
 #define ORIEL_REPORT_FRAMES_H
@@ -16,6 +18,11 @@
 #include "model/stack.h"
 
 #define FRAMES_NONE UINT32_MAX
+
+/* A library that Oriel puts in front of programs. */
+bool frames_is_own(const struct model_module *m);
+/* Nobody knows what this function is called, only where it begins: "zstd+0x1a2b0". */
+bool frames_is_start(const struct model_module *m, const struct model_line *line);
 
 /* A function of a module. */
 struct frame {

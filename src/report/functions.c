@@ -98,19 +98,13 @@ static bool add_function(struct function_sums *out, struct seen *seen, uint32_t 
     return true;
 }
 
-static bool is_hook(const struct model_module *m)
-{
-    static const char name[] = "/liboriel-lock.so";
-    return m && m->path.n && memmem(m->path.p, m->path.n, name, sizeof name - 1) != NULL;
-}
-
 /* The innermost function that asked for what was sampled; 0: there is none. */
 static size_t first_user(const struct frames *f, const struct frame_list *stack, uint8_t kind)
 {
     const bool locks = kind == ORIEL_SAMPLE_LOCK || kind == ORIEL_SAMPLE_HOLDER;
     for (size_t k = 0; k < stack->items.count; k++) {
         const struct model_module *m = f->items.items[stack->items.items[k].frame].module;
-        if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && is_hook(m)))
+        if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && frames_is_own(m)))
             return k;
     }
     return 0;

@@ -229,6 +229,40 @@ TEST(who_waits_for_a_lock_waits_where_the_program_asked_for_it_not_in_the_hook)
     maker_end(&m);
 }
 
+TEST(what_goes_on_in_a_library_of_ours_is_one_frame_and_what_it_calls_is_not)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    static const char *const inside[] = {"malloc", "alloc_take", "unwind_here"};
+    maker_begin(&m);
+    char path[] = "main;push";
+    uint32_t hook = maker_module(&m, "/usr/lib/liboriel-alloc.so.0.1"),
+             node = maker_stack(&m, path);
+    struct model_sample sample = {
+        .kind = ORIEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 6, .count = 1};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct model_place *p = model_stacks_place(&m.catalog.stacks, hook, 9 + i, i < 2);
+        struct model_line line = maker_line(inside[i]);
+        REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
+        node = model_stacks_node(&m.catalog.stacks, node, p->index);
+    }
+    sample.stack = node;
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    struct model_place *heap = model_stacks_place(&m.catalog.stacks, m.libz, 9, false);
+    struct model_line line = maker_line("_int_malloc");
+    REQUIRE(model_place_set_lines(&m.catalog.stacks, heap, &line, 1) == 0);
+    sample.stack = model_stacks_node(&m.catalog.stacks, node, heap->index);
+    sample.weight = 3;
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
+    CHECK_EQ(s.items.count, 4);
+    CHECK_EQ(find(&m, &s, "[Oriel's heap hooks]")->self, 6);
+    CHECK_EQ(find(&m, &s, "[Oriel's heap hooks]")->total, 9);
+    CHECK_EQ(find(&m, &s, "_int_malloc")->self, 3);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
 TEST(edges_say_who_called_and_who_was_called)
 {
     struct profile_maker m;

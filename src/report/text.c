@@ -370,6 +370,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     put_losses(r, &f, out);
     report_text_unseen(r, out);
     report_text_unnamed(r, out);
+    report_text_own(r, out);
     put_damage(r, &f, out);
     put_doubts(r, &f, out);
     if (settled == 0)

@@ -23,6 +23,8 @@ int report_text_summary(const struct report *r, struct buf *out);
 void report_text_unseen(const struct report *r, struct buf *out);
 /* Which part of the CPU time has no names, when that is much. */
 void report_text_unnamed(const struct report *r, struct buf *out);
+/* Which part of it our hooks in the program took. */
+void report_text_own(const struct report *r, struct buf *out);
 /* spans that are too short or too many to be worth a span each. 0 or ORIEL_ENOMEM. */
 int report_text_dense(const struct report *r, struct buf *out);
 int report_text_spans(const struct report *r, struct buf *out);

@@ -66,6 +66,18 @@ struct elf_symbols {
 int elf_symbols_add(struct elf_symbols *s, struct elf_file *f);
 /* Append the stubs of the procedure linkage table. */
 int elf_symbols_add_plt(struct elf_symbols *s, struct elf_file *f);
+/* Where functions begin, as the index of the unwinding tables tells (.eh_frame_hdr), which
+ * stripped files keep: addresses, ascending. 0, ORIEL_ELIMIT, ORIEL_ENOMEM; nothing
+ * where there is none, or none that is understood. */
+struct elf_starts {
+    uint64_t *items;
+    size_t count, capacity;
+};
+int elf_starts_read(struct elf_starts *s, struct elf_file *f);
+/* Index of the function that addr is in, SIZE_MAX if none; and the range for which that holds. */
+size_t elf_starts_find(const struct elf_starts *s, uint64_t addr, uint64_t *out_lo,
+                       uint64_t *out_hi);
+void elf_starts_done(struct elf_starts *s);
 /* Sort; of several at one address the largest stays, of equals the last. 0 or
  * ORIEL_ENOMEM. */
 int elf_symbols_sort(struct elf_symbols *s);

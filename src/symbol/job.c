@@ -7,6 +7,7 @@
 #include "symbol/job.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "symbol/demangle.h"
 #include "symbol/module.h"
@@ -112,6 +113,19 @@ static uint32_t symbol_node(struct module *m, size_t symbol)
         return NONE;
     node->parent = TABLE_NONE;
     name_by_symbol(m, symbol, node);
+    return (uint32_t)(m->maker.nodes.count - 1);
+}
+
+/* A node for a function that only has a beginning. */
+static uint32_t start_node(struct module *m, uint64_t start)
+{
+    char name[32];
+    struct table_node *node = VEC_PUSH(&m->maker.nodes);
+    if (!node)
+        return NONE;
+    snprintf(name, sizeof name, "+0x%llx", (unsigned long long)start);
+    *node = (struct table_node){
+        .parent = TABLE_NONE, .name = add_string(m, name), .flags = TABLE_NODE_START};
     return (uint32_t)(m->maker.nodes.count - 1);
 }
 
@@ -340,6 +354,11 @@ static int do_plain(struct module *m, uint64_t addr, struct window *in)
     }
     module_find_unit(m, addr, &gap);
     size_t symbol = elf_symbols_find(&m->symbols, addr, &lo, &hi);
+    struct window known = {0, UINT64_MAX};
+    size_t start =
+        symbol == SIZE_MAX ? elf_starts_find(&m->starts, addr, &known.lo, &known.hi) : SIZE_MAX;
+    lo = lo > known.lo ? lo : known.lo;
+    hi = hi < known.hi ? hi : known.hi;
     lo = lo > gap.lo ? lo : gap.lo;
     hi = hi < gap.hi ? hi : gap.hi;
     in->lo = lo > in->lo ? lo : in->lo;
@@ -350,6 +369,8 @@ static int do_plain(struct module *m, uint64_t addr, struct window *in)
         if (s.node == NONE)
             return ORIEL_ENOMEM;
         s.file = add_string(m, m->symbols.items[symbol].file);
+    } else if (start != SIZE_MAX && (s.node = start_node(m, m->starts.items[start])) == NONE) {
+        return ORIEL_ENOMEM;
     }
     return table_maker_add(&m->maker, in->lo, in->hi, &s);
 }

@@ -152,6 +152,8 @@ static int load_symbols(struct module *m)
     }
     if (rc == 0 && m->has_main)
         rc = elf_symbols_add_plt(&m->symbols, &m->main);
+    if (rc == 0 && m->has_main && !(m->result->flags & TABLE_HAS_SYMBOLS))
+        rc = elf_starts_read(&m->starts, &m->main);
     return rc == 0 ? elf_symbols_sort(&m->symbols) : rc;
 }
 
@@ -283,6 +285,7 @@ void module_close(struct module *m)
     dw_done(&m->dw);
     dw_done(&m->alt_dw);
     elf_symbols_done(&m->symbols);
+    elf_starts_done(&m->starts);
     VEC_DONE(&m->ranges);
     VEC_DONE(&m->known_names);
     map_done(&m->name_index);

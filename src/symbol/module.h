@@ -38,6 +38,7 @@ struct module {
     struct dw dw, alt_dw;
     struct split *splits;
     struct elf_symbols symbols;
+    struct elf_starts starts;      /* of functions, where names were taken out of the file */
     VEC(struct unit_range) ranges; /* by lo */
     struct table_maker maker;
     struct map name_index; /* entry to known_names */

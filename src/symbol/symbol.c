@@ -319,7 +319,7 @@ static bool add_lines(struct symbols_result *r, struct words *w, size_t segment,
         to->start_line = from->start_line;
         to->inlined = from->parent != TABLE_NONE;
         if (!(from->flags & TABLE_NODE_DWARF) && line == 0)
-            answer->how = SYMBOLS_BY_SYMBOL;
+            answer->how = from->flags & TABLE_NODE_START ? SYMBOLS_BY_START : SYMBOLS_BY_SYMBOL;
         assert(from->parent == TABLE_NONE || from->parent < node);
         node = from->parent;
         file = from->call_file;
@@ -361,6 +361,7 @@ static void count_answers(struct symbols_stats *stats, const struct symbols_answ
     for (size_t i = 0; i < answers->count; i++)
         switch (answers->items[i].how) {
         case SYMBOLS_UNKNOWN:
+        case SYMBOLS_BY_START:
             stats->unknown++;
             break;
         case SYMBOLS_BY_SYMBOL:

@@ -65,7 +65,9 @@ struct symbols_line {
     bool inlined;        /* into the line that follows in the list */
 };
 
-enum symbols_how { SYMBOLS_UNKNOWN, SYMBOLS_BY_SYMBOL, SYMBOLS_BY_DWARF };
+/* BY_START: nobody knows what it is called, only where it begins: the name is "+0x1a2b0", that
+ * address in the file. */
+enum symbols_how { SYMBOLS_UNKNOWN, SYMBOLS_BY_SYMBOL, SYMBOLS_BY_DWARF, SYMBOLS_BY_START };
 
 /* lines[first] is the innermost inlined call, lines[first + count - 1] the
  * function itself. Addresses that say the same share their lines. */

@@ -19,7 +19,7 @@
 #include "symbol/read.h"
 
 enum {
-    TABLE_VERSION = 1,
+    TABLE_VERSION = 2,
     TABLE_ID_MAX = 64,
     TABLE_NONE = 0xffffffff, /* no node, no parent */
 
@@ -28,7 +28,8 @@ enum {
     TABLE_INCOMPLETE = 4,  /* a file was missing: not for keeping */
 
     TABLE_NODE_DWARF = 1, /* known from debug information, else from a symbol */
-    TABLE_NODE_INLINED = 2
+    TABLE_NODE_INLINED = 2,
+    TABLE_NODE_START = 4 /* only where it begins is known: the name is "+0x1a2b0" */
 };
 
 struct table_header {

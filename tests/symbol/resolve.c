@@ -29,9 +29,10 @@ static void print(const struct symbols_result *r, const uint64_t *addresses, siz
     for (size_t i = 0; i < n; i++) {
         const struct symbols_answer *a = &r->modules[0].items[i];
         printf("0x%" PRIx64 "\n", addresses[i]);
-        for (uint32_t k = 0; k < a->count; k++)
+        const bool named = a->how != SYMBOLS_BY_START; /* which the other tool has no word for */
+        for (uint32_t k = 0; named && k < a->count; k++)
             print_line(r, &r->lines.items[a->first + k]);
-        if (a->count == 0)
+        if (a->count == 0 || !named)
             printf("??\n??:0:0\n");
         printf("\n");
     }

@@ -142,6 +142,10 @@ enum oriel_wait_for {
 #define ORIEL_WAIT_DISK (UINT64_C(1) << 48)
 #define ORIEL_WAIT_WOKEN (UINT64_C(1) << 49)
 #define ORIEL_WAIT_SHARED (UINT64_C(1) << 50)
+/* A share has, in place of the CPUs, the time before its ts in which those many were. 0: it is
+ * not known, or this is no share. */
+#define ORIEL_WAIT_SHARED_US(extra)                                                                \
+    ((extra)&ORIEL_WAIT_SHARED ? (extra) >> 16 & UINT64_C(0xffffffff) : UINT64_C(0))
 /* extra of WAKE: tid of the thread that was woken, flags: by a timer or device;
  * by another program. In both cases the sample is of the thread that waited. */
 #define ORIEL_WAKE_TID(extra) ((int32_t)((extra)&0xffffffffu))

@@ -199,7 +199,7 @@ static uint32_t cpu_of(const struct perfetto_sample *s)
         return s->extra <= UINT16_MAX ? (uint32_t)s->extra : 0;
     case ORIEL_SAMPLE_OFF_CPU:
     case ORIEL_SAMPLE_PREEMPTED:
-        return ORIEL_WAIT_CPU_ON(s->extra);
+        return s->extra & ORIEL_WAIT_SHARED ? 0 : ORIEL_WAIT_CPU_ON(s->extra);
     default:
         return 0;
     }

@@ -5,7 +5,9 @@
  * no more. While a thread is seen every time, each of its waits is a sample of
  * its own. Else they are counted together for a while, exactly, and divided
  * among the places that were seen in that while, by how long those were: the
- * sum is the time that the thread was off its CPU, to the nanosecond.
+ * sum is the time that the thread was off its CPU, to the nanosecond. A while
+ * holds no wait that is told by itself, and is told with its length, so that
+ * spans can be given their parts of it.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@ struct wake_share {
     int32_t waker; /* tid; 0: nobody's */
 };
 struct perf_window {
-    uint64_t begin_ns;
+    uint64_t begin_ns; /* of its first wait; 0: none yet */
     /* Exact sums. `unsplit`: of waits whose end nobody saw. */
     uint64_t wait_ns, ready_ns, unsplit_ns, taken_ns, waits, taken;
     uint32_t share_count, wake_count;
@@ -73,16 +75,24 @@ struct telling {
     struct perf_source *p;
     struct model_batch *batch;
     struct perf_thread *t;
-    uint64_t now_ns;
+    uint64_t end_ns, now_ns; /* of the while; of the record that ends it */
+    uint64_t share;          /* flag and length of the while, as the extra of waits */
 };
+
+/* In microseconds, rounded up: a while is never shorter than the waits in it. */
+static uint64_t share_extra(const struct perf_window *w, uint64_t now_ns)
+{
+    uint64_t us = now_ns > w->begin_ns && w->begin_ns ? (now_ns - w->begin_ns + 999) / 1000 : 0;
+    return ORIEL_WAIT_SHARED | (us > UINT32_MAX ? 0 : us << 16);
+}
 
 static void tell(const struct telling *to, uint8_t kind, uint64_t weight, uint64_t count,
                  uint32_t stack, uint64_t extra)
 {
-    const struct perf_sample s = {.time_ns = to->now_ns,
+    const struct perf_sample s = {.time_ns = to->end_ns,
                                   .weight = weight,
                                   .count = count,
-                                  .extra = extra | ORIEL_WAIT_SHARED,
+                                  .extra = extra | to->share,
                                   .stack = stack,
                                   .kind = kind};
     if (weight || count)
@@ -141,10 +151,10 @@ static void tell_wakes(const struct telling *to, const struct perf_window *w, ui
 }
 
 static void tell_window(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                        uint64_t now_ns)
+                        uint64_t end_ns, uint64_t now_ns)
 {
     struct perf_window *w = t->window;
-    const struct telling to = {p, batch, t, now_ns};
+    const struct telling to = {p, batch, t, end_ns, now_ns, share_extra(w, end_ns)};
     /* Waits whose end nobody saw end like those whose end was seen. */
     uint64_t ready = part(w->unsplit_ns, w->ready_ns, w->wait_ns + w->ready_ns);
     const struct share waited = {.wait_ns = w->wait_ns + w->unsplit_ns - ready,
@@ -170,23 +180,22 @@ static struct share *share_of(struct perf_window *w, const struct perf_wait *wai
     return s;
 }
 
-static struct perf_window *window_of(struct perf_thread *t, uint64_t now_ns)
+static struct perf_window *window_of(struct perf_thread *t)
 {
     if (!t->window)
         t->window = mem_calloc(1, sizeof *t->window);
-    if (t->window && t->window->begin_ns == 0)
-        t->window->begin_ns = now_ns;
     return t->window;
 }
 
 /* False: no memory. */
-static bool count_together(struct perf_thread *t, const struct perf_record *r, uint64_t wait,
-                           uint64_t ready)
+static bool count_together(struct perf_thread *t, uint64_t wait, uint64_t ready)
 {
-    struct perf_window *w = window_of(t, r->time_ns);
+    struct perf_window *w = window_of(t);
     const struct perf_wait *now = &t->wait;
     if (!w)
         return false;
+    if (w->begin_ns == 0)
+        w->begin_ns = now->left_ns;
     if (now->preempted) {
         w->taken_ns += ready;
         w->taken++;
@@ -248,6 +257,30 @@ void waits_out(struct perf_thread *t, const struct perf_record *r)
     t->wait.preempted = r->u.sw.preempted;
 }
 
+/* One that is over: by itself or with others. */
+static void take(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                 const struct perf_record *r, uint64_t wait, uint64_t ready)
+{
+    const struct perf_wait *w = &t->wait;
+    bool unseen = p->events.ability.off_cpu_stack && !w->sampled && !w->look_ns;
+    bool by_itself = w->stack && wait + ready >= LONG_NS;
+    if (!by_itself && (t->window || unseen || w->one_of_many)) {
+        if (!count_together(t, wait, ready))
+            p->counts.no_memory++;
+        return;
+    }
+    if (t->window && t->window->begin_ns)
+        tell_window(p, batch, t, w->left_ns, r->time_ns);
+    tell_one(p, batch, t, r, wait, ready);
+}
+
+/* Or what it can hold is in it. */
+static bool window_is_over(const struct perf_window *w, uint64_t now_ns)
+{
+    return w->begin_ns && (now_ns - w->begin_ns >= WINDOW_NS || w->share_count == SHARES ||
+                           w->wake_count == SHARES);
+}
+
 void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
               const struct perf_record *r)
 {
@@ -261,17 +294,9 @@ void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thre
         /* Clocks of two processors: the wake may seem to lie outside the wait. */
         if (w->woke_ns && w->woke_ns <= r->time_ns)
             ready = w->woke_ns > w->left_ns ? r->time_ns - w->woke_ns : total;
-        bool unseen = p->events.ability.off_cpu_stack && !w->sampled && !w->look_ns;
-        bool by_itself = w->stack && total >= LONG_NS;
-        if (!by_itself && (t->window || unseen || w->one_of_many)) {
-            if (!count_together(t, r, total - ready, ready))
-                p->counts.no_memory++;
-        } else {
-            tell_one(p, batch, t, r, total - ready, ready);
-        }
-        if (t->window && (r->time_ns - t->window->begin_ns >= WINDOW_NS ||
-                          t->window->share_count == SHARES || t->window->wake_count == SHARES))
-            tell_window(p, batch, t, r->time_ns);
+        take(p, batch, t, r, total - ready, ready);
+        if (t->window && window_is_over(t->window, r->time_ns))
+            tell_window(p, batch, t, r->time_ns, r->time_ns);
     }
     *w = (struct perf_wait){.left_ns = 0};
 }
@@ -280,7 +305,7 @@ void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thr
                uint64_t now_ns)
 {
     if (t->window)
-        tell_window(p, batch, t, now_ns);
+        tell_window(p, batch, t, now_ns, now_ns);
 }
 
 /* ---- who woke it ---- */
@@ -355,11 +380,13 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
     t->wait.woke_ns = r->time_ns;
     s.wait_ns = r->time_ns - t->wait.left_ns;
     bool many = t->window || s.count > 1 || r->u.sample.period > 1 || t->wait.one_of_many;
-    struct perf_window *w = many && s.wait_ns < LONG_NS ? window_of(t, r->time_ns) : NULL;
+    struct perf_window *w = many && s.wait_ns < LONG_NS ? window_of(t) : NULL;
     if (w) {
         count_wake(w, &s);
         return;
     }
+    if (t->window && t->window->begin_ns) /* of before: times of a thread do not step back */
+        tell_window(p, batch, t, t->wait.left_ns, r->time_ns);
     struct perf_thread *by = s.waker ? perf_source_thread(p, s.waker) : NULL;
     const struct perf_sample sample = {.time_ns = r->time_ns,
                                        .weight = s.wait_ns,

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A ring of changes per thread that was seen waiting. It grows while there are
+ * that many within KEEP_NS, up to a bound; then the oldest goes.
+ */
+#include "pipe/past.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { FIRST_CHANGES = 64 };
+#define KEEP_NS UINT64_C(200000000) /* twice as long as waits are counted together */
+
+static struct past_change *change_at(const struct past *p, uint32_t i)
+{
+    assert(i < p->count);
+    return &p->items[(p->first + i) % p->capacity];
+}
+
+static bool grow(struct past *p)
+{
+    uint32_t capacity = p->capacity ? p->capacity * 2 : FIRST_CHANGES;
+    struct past_change *more = mem_alloc(capacity * sizeof *more);
+    if (!more)
+        return false;
+    for (uint32_t i = 0; i < p->count; i++)
+        more[i] = *change_at(p, i);
+    mem_free(p->items);
+    p->items = more;
+    p->first = 0;
+    p->capacity = capacity;
+    return true;
+}
+
+static void add(struct past *p, uint64_t t_ns, const struct span_ref *in)
+{
+    const bool young = p->count && change_at(p, 0)->t_ns + KEEP_NS > t_ns;
+    if (p->count == p->capacity && !(p->capacity < PAST_MAX && young && grow(p))) {
+        p->first = (p->first + 1) % p->capacity;
+        p->count--;
+    }
+    p->count++;
+    *change_at(p, p->count - 1) = (struct past_change){.t_ns = t_ns,
+                                                       .trace = {in->trace[0], in->trace[1]},
+                                                       .span_id = in->span_id,
+                                                       .site = in->span ? in->span->site : NULL};
+    p->span_id = in->span_id;
+}
+
+struct past *past_new(const struct thread_state *t)
+{
+    struct span_ref in;
+    struct past *p = mem_calloc(1, sizeof *p);
+    if (!p || !grow(p)) {
+        mem_free(p);
+        return NULL;
+    }
+    resolve_top(t, &in);
+    add(p, in.span ? in.span->start_ns : 0, &in);
+    return p;
+}
+
+void past_free(struct past *p)
+{
+    if (p)
+        mem_free(p->items);
+    mem_free(p);
+}
+
+void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
+{
+    struct span_ref in;
+    resolve_top(t, &in);
+    if (in.span_id == p->span_id)
+        return;
+    add(p, t_ns, &in);
+    p->to_ns = 0; /* what was divided is no longer all there is */
+}
+
+static void give(struct past *p, const struct past_change *to, uint64_t ns)
+{
+    uint32_t i = 0;
+    while (i < p->part_count && p->parts[i].site != to->site)
+        i++;
+    if (i == PAST_PARTS)
+        i = 0;
+    struct past_part *part = &p->parts[i];
+    if (i == p->part_count) {
+        *part = (struct past_part){
+            .site = to->site, .trace = {to->trace[0], to->trace[1]}, .span_id = to->span_id};
+        p->part_count++;
+    }
+    if (part->span_id != to->span_id)
+        part->span_id = part->trace[0] = part->trace[1] = 0;
+    part->ns += ns;
+}
+
+void past_divide(struct past *p, uint64_t from_ns, uint64_t to_ns)
+{
+    static const struct past_change nobody = {0};
+    uint64_t end = to_ns;
+    assert(from_ns < to_ns);
+    if (p->from_ns == from_ns && p->to_ns == to_ns)
+        return; /* all places of a while are told one after the other */
+    p->part_count = 0;
+    give(p, &nobody, 0);
+    for (uint32_t i = p->count; i-- > 0 && end > from_ns;) {
+        const struct past_change *c = change_at(p, i);
+        uint64_t begin = c->t_ns > from_ns ? c->t_ns : from_ns;
+        if (begin >= end)
+            continue;
+        give(p, c, end - begin);
+        end = begin;
+    }
+    p->parts[0].ns += end - from_ns;
+    p->from_ns = from_ns;
+    p->to_ns = to_ns;
+}

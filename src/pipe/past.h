@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Which spans were innermost on a thread, and when, for the last moments of
+ * threads that wait: short waits are told together, for a while that many spans
+ * may have come and gone in. Each gets the part of its own time, so none shows
+ * more waiting than it lasted. Inside the pipe only.
+ */
+#ifndef ORIEL_PIPE_PAST_H
+#define ORIEL_PIPE_PAST_H
+
+#include <stdint.h>
+
+#include "pipe/assemble.h"
+
+#define PAST_MAX 4096u /* changes that are remembered; of what is older no span is known */
+#define PAST_PARTS 32u /* kinds of spans in a while; the time of more is nobody's */
+
+/* Of a while: the time in which spans of this kind were innermost. */
+struct past_part {
+    const struct model_site *site; /* NULL: outside any span, or not known */
+    uint64_t trace[2], span_id;    /* 0: there were several of them */
+    uint64_t ns;
+};
+
+struct past {
+    struct past_change {
+        uint64_t t_ns, trace[2], span_id;
+        const struct model_site *site;
+    } * items; /* a ring */
+    uint32_t first, count, capacity;
+    uint64_t span_id; /* the innermost one now; 0 none */
+    uint64_t from_ns, to_ns;
+    struct past_part parts[PAST_PARTS]; /* of that while; parts[0] has no site */
+    uint32_t part_count;
+};
+
+/* From now on; what is open began when it did. NULL: no memory. */
+struct past *past_new(const struct thread_state *t);
+void past_free(struct past *p); /* takes NULL */
+/* Something happened at t_ns: is another span the innermost one? */
+void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns);
+/* p->parts: whose [from_ns, to_ns) was. Their times add up to it. */
+void past_divide(struct past *p, uint64_t from_ns, uint64_t to_ns);
+
+#endif
