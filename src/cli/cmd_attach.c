@@ -292,6 +292,7 @@ static void finish(struct attaching *a, struct ending *out)
                            .sampled = a->options->rate > 0,
                            .report = !a->options->no_report};
     session_get_counts(a->session, &out->counts);
+    probing_say(&a->probing, "attach");
     snprintf(out->unseen, sizeof out->unseen, "%s", a->sampling.can.missing);
     snprintf(out->trouble, sizeof out->trouble, "%s", a->trouble.text);
     clean_up(a);

@@ -649,6 +649,7 @@ static void finish(struct recording *r, struct ending *out)
         cli_note("record: the program found no room for its ring of %llu KiB: nothing of what it "
                  "says is recorded; a smaller --ring needs less",
                  (unsigned long long)(r->options->ring >> 10));
+    probing_say(&r->probing, "record");
     snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.can.missing);
     out->hidden = r->hidden;
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);

@@ -589,9 +589,24 @@ void probing_start(struct probing *p, struct session *s, int32_t pid, bool runni
                  "(docs/PROBES.md)",
                  who, p->stepped, p->places.count);
     }
+    if (rc == 0 && p->ability.lower_bound) {
+        static const char why[] =
+            "this kernel, before 6.13, may keep hits to itself where threads of "
+            "a process end: their count is a lower bound";
+        cli_note("%s: %s", who, why);
+        (void)artifact_set(session_catalog(s), "oriel.probe.missing", why);
+    }
     if (rc == 0 && p->endless)
         cli_note("%s: the ends of %u functions are not known: they are seen as events", who,
                  p->endless);
+}
+
+void probing_say(const struct probing *p, const char *command)
+{
+    if (p->ability.missing_hits)
+        cli_note("%s: %llu hits of probes were counted by the kernel and not handed over: they are "
+                 "told as lost",
+                 command, (unsigned long long)p->ability.missing_hits);
 }
 
 void probing_done(struct probing *p)

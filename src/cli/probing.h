@@ -45,6 +45,8 @@ int probing_make(struct probing *p, const char *events, const char *program, int
 /* Watch, before the first step of `s`; `p` must outlive it. What the kernel refuses is
  * told in a line and in the recording, which goes on without. */
 void probing_start(struct probing *p, struct session *s, int32_t pid, bool running);
+/* When everything was read: what the kernel counted and did not hand over. */
+void probing_say(const struct probing *p, const char *command);
 void probing_done(struct probing *p);
 
 #endif

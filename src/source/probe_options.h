@@ -40,8 +40,9 @@ struct probe_place {
 };
 struct probe_ability {
     bool works;
-    uint64_t lost;         /* hits that found no room in the kernel's buffer */
-    uint64_t missing_hits; /* of these: counted by the kernel, told neither as hit nor as lost */
+    bool lower_bound;      /* this kernel may keep hits to itself where threads end (before 6.13) */
+    uint64_t lost;         /* hits that found no room in the kernel's buffer, or are missing */
+    uint64_t missing_hits; /* of these: the kernel counted them, and told neither them nor a loss */
     char missing[256];     /* one line: why nothing is seen and what works instead */
 };
 struct probe_options {

@@ -5,7 +5,8 @@ import re
 import shutil
 import sys
 
-from tool import EMITTER, ORIEL, Scenario, json, main, needs_full_speed, os, pathlib, signal, subprocess, unittest
+from tool import (EMITTER, ORIEL, Scenario, json, main, needs_all_hits, needs_full_speed, os, pathlib,
+                  signal, subprocess, unittest)
 
 PROBED, THROWN, HITS = (os.environ[name] for name in ("PROBED", "THROWN", "HITS"))
 TP = pathlib.Path(__file__).parent.parent / "perfetto" / "tp.mjs"
@@ -278,6 +279,7 @@ class Watching(Scenario):
         return (int(re.search(r"^hits (\d+)$", run.stdout, re.M)[1]), [int(n) for n in kernel],
                 sum(n["count"] for n in report["tree"] if n["name"] == "hit"), self.lost(report))
 
+    @needs_all_hits
     def test_no_hit_is_missing_in_any_kind_of_thread_and_process(self):
         # Where threads follow each other on a CPU the kernel exchanges what they inherited.
         self.events = (f"uprobe:{HITS}:hit",)

@@ -9,6 +9,7 @@
  *   format.c   what the kernel writes
  *   frames.c   entries and returns to spans, by the stack pointer
  *   source.c   hits -> records in a batch
+ *   keep.c     what older kernels need so that they tell all
  *   account.c  what the kernel counted against what was told
  *
  * Runs in the recorder only; needs root, or the rights to tracefs and perf events.
@@ -100,6 +101,21 @@ void hooks_end(struct hooks *h);
 void hooks_back(struct hooks *h); /* instead of that: it comes again */
 /* Decode; `at` holds the whole record. */
 void hook_decode(const uint8_t *at, size_t bytes, struct hook_record *out);
+
+/* ---- keep.c ---- */
+
+struct keeper {
+    int fd;
+    int32_t pid;
+};
+struct keepers {
+    VEC(struct keeper) kept;
+    struct map known; /* processes that have theirs */
+};
+/* A process is met, perhaps not for the first time; it is over. */
+void keepers_add(struct keepers *k, const struct hook_events *events, int32_t pid);
+void keepers_remove(struct keepers *k, int32_t pid);
+void keepers_done(struct keepers *k);
 
 /* ---- account.c ---- */
 

@@ -56,6 +56,7 @@ struct probe_source {
     uint32_t *by_tracefs; /* number of an event there -> which one */
     uint32_t event_count;
     struct account account;
+    struct keepers keepers;
     struct arena arena;
     struct model_catalog *catalog;
     struct map threads;        /* tid -> struct hit_thread * */
@@ -186,6 +187,7 @@ static void probe_close(void *state)
     }
     map_done(&p->threads);
     map_done(&p->sites);
+    keepers_done(&p->keepers);
     hooks_close(&p->hooks); /* first: what is open cannot be removed */
     tracefs_close(&p->tracefs);
     arena_done(&p->arena);
@@ -211,6 +213,7 @@ static int probe_open(void *state, const void *options, struct model_catalog *ca
     int rc = open_all(p, &why);
     if (p->ability) {
         *p->ability = (struct probe_ability){.works = rc == 0};
+        p->ability->lower_bound = rc == 0 && p->tracefs.count > 0 && !p->hooks.keeps;
         snprintf(p->ability->missing, sizeof p->ability->missing, "%.250s", why.text);
     }
     if (rc < 0) {
@@ -528,6 +531,18 @@ static void add_lost(struct probe_source *p, uint64_t n)
     p->catalog->lost[ORIEL_LOST_RING_FULL] += n;
 }
 
+/* A process that was started or replaced itself, or one that is over. */
+static void meet(struct probe_source *p, const struct hook_record *r)
+{
+    const struct hook_events events = {p->ids, p->event_count};
+    if (p->hooks.keeps)
+        return;
+    if (r->type == PERF_RECORD_EXIT && r->tid == r->pid)
+        keepers_remove(&p->keepers, r->pid);
+    else if (r->type == PERF_RECORD_COMM ? r->exec : r->pid != r->parent_pid)
+        keepers_add(&p->keepers, &events, r->pid);
+}
+
 static void take(struct probe_source *p, const struct hook_record *r)
 {
     struct hit_thread *t;
@@ -539,7 +554,11 @@ static void take(struct probe_source *p, const struct hook_record *r)
     case PERF_RECORD_SAMPLE:
         hit(p, r);
         break;
+    case PERF_RECORD_FORK:
+        meet(p, r);
+        break;
     case PERF_RECORD_COMM:
+        meet(p, r);
         if (r->exec)
             replaced(p, r);
         t = find_thread(p, r->tid);
@@ -548,6 +567,7 @@ static void take(struct probe_source *p, const struct hook_record *r)
                                         (struct model_str){r->comm, (uint32_t)strlen(r->comm)});
         break;
     case PERF_RECORD_EXIT:
+        meet(p, r);
         forget(p, r);
         break;
     case PERF_RECORD_LOST:
