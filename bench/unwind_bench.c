@@ -19,11 +19,13 @@
 #include "unwind/eh_frame.h"
 #include "unwind/modules.h"
 #include "unwind/table.h"
+#include "unwind/trail.h"
 
 enum { DEPTH = 36, FRAMES = 128, PROBES = 1 << 16, PROBES_WARM = 1 << 12 };
 
 static struct unwind_self self;
 static struct unwind_stack stack;
+static struct unwind_trails trails;
 static ucontext_t context;
 static uint64_t pcs[FRAMES];
 static void *pointers[FRAMES];
@@ -52,6 +54,23 @@ static uint32_t walk_here(uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         frames += unwind_here(&self, &stack, pcs, FRAMES).count;
     return frames;
+}
+/* As malloc's hook does. */
+static uint32_t walk_along(uint32_t n)
+{
+#if defined(__x86_64__)
+    const uint64_t *frame = __builtin_frame_address(0);
+    const struct unwind_caller caller = {frame[1], (uintptr_t)frame + 16, frame[0]};
+    uint32_t frames = 0;
+    (void)unwind_above(&self, &stack, &caller, pcs, FRAMES);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct unwind_trail *t = unwind_trails_walk(&trails, &self, &stack, &caller);
+        frames += t ? UNWIND_TRAIL_MAX - t->first : 0;
+    }
+    return frames;
+#else
+    return walk_here(n); /* there are no trails */
+#endif
 }
 static uint32_t walk_context(uint32_t n)
 {
@@ -144,12 +163,13 @@ static __attribute__((noinline)) void measure_walks(int depth)
     }
     struct row rows[] = {{"unwind_frame", walk_context, 20000, {0}},
                          {"unwind_here_frame", walk_here, 20000, {0}},
+                         {"unwind_along_frame", walk_along, 20000, {0}},
                          {"unwind_careful_frame", walk_with_care, 2000, {0}},
                          {"backtrace_frame", walk_backtrace, 1000, {0}},
                          {"libunwind_frame", walk_libunwind, 20000, {0}}};
     getcontext(&context);
     printf("{\"frames\":%u}\n", walk_context(1));
-    measure(rows, libunwind ? 5 : 4);
+    measure(rows, libunwind ? 6 : 5);
 }
 
 /* Addresses anywhere in the text, in no order. */

@@ -29,6 +29,8 @@ WHAT = {
     "perf_dwarf_999": "perf record --call-graph dwarf, 999 Hz",
     "gperf_99": "gperftools, 99 Hz asked", "gperf_999": "gperftools, 999 Hz asked",
     "inside_250": "sampled inside the program (perf refused), 250 Hz",
+    "loop_counted": "malloc loop, blocks counted for spans",
+    "sql_counted": "sqlite3, blocks counted for spans",
     "loop_sampled": "malloc loop, --heap sampled", "loop_exact": "malloc loop, --heap exact",
     "loop_heaptrack": "malloc loop, heaptrack", "loop_heapprofile": "malloc loop, HEAPPROFILE",
     "loop_tcmalloc": "malloc loop, tcmalloc's sampling",
@@ -43,7 +45,8 @@ WHAT = {
     "switch": "a context switch with its stack, more than alone",
     "switch_bare": "the same alone", "switch_sched": "the same under perf sched record",
     "switch_g": "the same under perf record -g -e sched:sched_switch",
-    "unwind_warm": "unwinding, a frame, warm", "unwind_libunwind": "the same, libunwind",
+    "unwind_warm": "unwinding, a frame, warm",
+    "unwind_along": "unwinding, a frame, along the walk before", "unwind_libunwind": "the same, libunwind",
     "unwind_glibc": "the same, glibc's backtrace",
     "symbols_cold": "10,000 addresses with inlines, no cache",
     "symbols_warm": "the same, cached", "symbols_llvm": "the same, llvm-symbolizer",
@@ -179,6 +182,9 @@ def heap(bench):
     for kind, program in (("loop", [truth, "600000", "keep"]), ("sql", ["sqlite3", ":memory:", SQL])):
         tools = {f"{kind}_{mode}": way(bench.whole(out, "--rate", "0", "--heap", mode, "--", *program))
                  for mode in ("sampled", "exact")}
+        # What carries the counts of spans, alone: no recorder, no samples.
+        tools[f"{kind}_counted"] = way(program, {
+            "LD_PRELOAD": os.path.abspath(os.path.join(bench.build, "liboriel-alloc.so"))})
         tools[f"{kind}_heaptrack"] = way(["heaptrack", "-o", out, *program])
         turns = Turns(bench, program, out)
         turns.go(there(tools), bench.rounds)
@@ -280,7 +286,8 @@ def names(bench):
                           check=False).stdout
     for line in text.splitlines():
         got = json.loads(line) if line.startswith("{") else {}
-        name = {"unwind_here_frame": "unwind_warm", "backtrace_frame": "unwind_glibc",
+        name = {"unwind_here_frame": "unwind_warm", "unwind_along_frame": "unwind_along",
+                "backtrace_frame": "unwind_glibc",
                 "libunwind_frame": "unwind_libunwind"}.get(got.get("name"))
         if name:
             bench.rows[name] = {"ns": got["ns"]}
