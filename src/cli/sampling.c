@@ -55,6 +55,12 @@ static void before_close(void *user, struct model_catalog *c)
              "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
              (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
              (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+    if (can->unknown) {
+        char more[sizeof can->missing + 80];
+        snprintf(more, sizeof more, "%s%s%llu threads: there were too many at one time",
+                 can->missing, can->missing[0] ? "; " : "", (unsigned long long)can->unknown);
+        (void)artifact_set(c, "oriel.sample.missing", more);
+    }
     if (can->cut * CUT_TOLD > can->stacks)
         (void)artifact_set(c, "oriel.sample.cut", text);
 }

@@ -20,7 +20,7 @@ enum perf_clock {
 
 struct perf_ability;
 struct perf_options {
-    int32_t pid;          /* stopped before its exec, or running (attach) */
+    int32_t pid;          /* who will start the program, or the program (running) */
     bool running;         /* it runs already: open each of its threads */
     uint32_t rate;        /* samples per second of CPU time, 1..10000 */
     uint32_t stack_bytes; /* of user stack copied with a sample; multiple of 8 */
@@ -36,6 +36,7 @@ struct perf_options {
 struct perf_ability {
     bool cpu;           /* samples on the CPU */
     bool hardware;      /* by cycles, not by a timer */
+    bool by_cpu;        /* each CPU has a timer of its own: short threads are sampled too */
     bool kernel;        /* kernel frames are seen */
     bool off_cpu;       /* waiting times are seen */
     bool off_cpu_stack; /* and where it waits */
@@ -46,6 +47,7 @@ struct perf_ability {
     uint64_t cut;       /* of these, not up to the thread's start */
     const char *cut_by; /* why most of them; NULL: none */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
+    uint64_t unknown;   /* threads that were not sampled: too many at one time */
     int wake_fd;        /* polls readable once a ring is half full; -1 none */
     bool hurry;         /* of late something was met that had better be looked at soon */
     char missing[384];  /* one line: what is not seen and why; "" nothing */

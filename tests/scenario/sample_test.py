@@ -77,12 +77,15 @@ class Sample(Scenario):
         programs = {p["name"]: p for p in cpu["programs"]}
         mine = programs[os.path.basename(os.path.realpath(TRUE))]
         self.assertEqual(mine["processes"], shorts, programs)
-        self.assertGreater(mine["weight"], 0)
+        self.assertEqual(sum(p["weight"] for p in programs.values()), cpu["weight"])
         # Each ran for less than a sample's 50 ms, and is not a whole sample each.
         self.assertLess(cpu["samples"], shorts)
-        self.assertEqual(sum(p["weight"] for p in programs.values()), cpu["weight"])
         between = sum(f["self"] for f in cpu["functions"] if f["name"] == "[between samples]")
-        self.assertGreater(between, cpu["weight"] / 2)
+        if os.geteuid() == 0:  # by the timers of CPUs, which know no programs
+            self.assertEqual(between, 0)
+        else:
+            self.assertGreater(mine["weight"], 0)
+            self.assertGreater(between, cpu["weight"] / 2)
         text = self.oriel("report", "c.oriel").stdout
         self.assertRegex(text, r"(?m)^ +most of it +program$")
         self.assertRegex(text, r"(?m)^samples by program\n  program +processes ")

@@ -274,6 +274,26 @@ static int fail(struct perf_events *e, int rc, const struct perf_options *o, str
     }
 }
 
+/* By each CPU's timer where we may know whose sample it is; else by one for each thread. What
+ * else happens to the threads their own events tell in both cases. */
+static int add_samples(struct perf_events *e, struct perf_event_attr *a,
+                       const struct perf_options *o)
+{
+    const struct perf_event_attr cpu = *a;
+    if (e->ability.kernel && perf_watch_open(e, o) && perf_watch_cpus(e, a)) {
+        e->ability.by_cpu = true;
+        a->type = PERF_TYPE_SOFTWARE;
+        a->config = PERF_COUNT_SW_DUMMY;
+        a->freq = 0;
+        a->sample_period = 0;
+    }
+    for (unsigned i = 0; i < e->ring_count && !e->ability.by_cpu; i++)
+        kernel_ring_unmap(&e->rings[i]); /* of what was tried in vain */
+    int rc = add_threads(e, a, o, PERF_EVENT_CPU);
+    *a = cpu;
+    return rc;
+}
+
 int perf_events_open(struct perf_events *e, const struct perf_options *o, struct oriel_err *err)
 {
     assert(o->rate > 0 && o->stack_bytes % 8 == 0);
@@ -288,7 +308,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     e->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
     e->rings = mem_calloc(e->ring_count, sizeof *e->rings);
-    rc = e->rings ? add_threads(e, &a, o, PERF_EVENT_CPU) : -ENOMEM;
+    rc = e->rings ? add_samples(e, &a, o) : -ENOMEM;
     if (rc < 0)
         return fail(e, rc, o, err);
     e->ability.off_cpu = o->off_cpu;

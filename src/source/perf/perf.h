@@ -6,7 +6,7 @@
  *   events.c  opens them, by a ladder from the best to what is permitted
  *   attach.c  the threads of a program that runs already
  *   points.c  the scheduler's tracepoints among them
- *   watch.c   wake-ups picked out by programs in the kernel
+ *   watch.c   whose samples and wake-ups they are, known by programs in the kernel
  *   record.c  bytes of the kernel -> struct perf_record
  *   space.c   who has what mapped where: addresses become places
  *   source.c  records -> samples in a batch
@@ -46,11 +46,14 @@ struct perf_fields {
 };
 
 /* Programs in the kernel: see watch.c. */
-enum { PERF_WATCH_FDS = 8 };
+enum { PERF_WATCH_FDS = 12, PERF_WATCH_THREADS = 16384 /* at one time */ };
 struct perf_watch {
+    bool open;
     int fds[PERF_WATCH_FDS], fd_count; /* all of them */
     int tids, events;                  /* maps */
-    struct kernel_field woken, parent, child, ended;
+    unsigned looked_new;               /* threads that the latest look found */
+    int32_t starter;                   /* whose child the program will be; 0: it runs already */
+    struct kernel_field woken, parent, child, ended, before;
 };
 
 /* How many of the wake-ups are shown. */
@@ -83,10 +86,16 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
  * how the CPU is sampled. */
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o);
-/* watch.c: wake-ups of the program's threads alone, with events like `like`. False:
- * not for us, and nothing has changed. */
-bool perf_watch_open(struct perf_events *e, const struct perf_event_attr *like,
-                     const struct perf_options *o);
+/* watch.c: know the program's threads from now on. False: not for us, and nothing has
+ * changed; the same of what follows, for which it must be open. */
+bool perf_watch_open(struct perf_events *e, const struct perf_options *o);
+/* Samples of these threads by each CPU's own timer, described by `cpu`. */
+bool perf_watch_cpus(struct perf_events *e, const struct perf_event_attr *cpu);
+/* Their wake-ups, with events like `like`. */
+bool perf_watch_wakes(struct perf_events *e, const struct perf_event_attr *like,
+                      const struct kernel_point *waking);
+/* Threads that found no room so far. */
+uint64_t perf_watch_unknown(const struct perf_watch *w);
 void perf_watch_close(struct perf_watch *w);
 /* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);

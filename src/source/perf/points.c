@@ -54,7 +54,7 @@ static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
     if (!kernel_point_numbers_are_ours() || !kernel_point_read("sched/sched_waking", &waking))
         return;
     a.inherit = a.enable_on_exec = a.disabled = 0;
-    e->ability.wakes = e->ability.wakes_picked = !o->no_programs && perf_watch_open(e, &a, o);
+    e->ability.wakes = e->ability.wakes_picked = perf_watch_wakes(e, &a, &waking);
     e->pace.rate = e->pace.free_rate = 0;
     if (e->ability.wakes)
         return;

@@ -38,16 +38,17 @@ void ran_end(struct perf_source *p, struct model_batch *batch, struct perf_threa
     ran_out(p, t, now_ns);
     const struct perf_ran r = t->ran;
     memset(&t->ran, 0, sizeof t->ran);
-    /* By cycles a sample stands for more or less time than it took: its threads' sums
-     * are right on average only, and not compared. */
-    if (r.sum_ns <= r.seen_ns + r.sum_ns / MUCH_PARTS ||
-        (p->events.ability.hardware && r.samples > 0))
-        return;
-    if (p->between == 0)
-        p->between = spaces_stack_named(&p->spaces, "[between samples]");
-    const struct perf_sample s = {.time_ns = now_ns,
-                                  .weight = r.sum_ns - r.seen_ns,
-                                  .stack = p->between,
-                                  .kind = ORIEL_SAMPLE_CPU};
-    perf_source_add(p, batch, t, &s);
+    struct perf_sample rest = {.time_ns = now_ns, .kind = ORIEL_SAMPLE_CPU};
+    /* By cycles a sample stands for more or less time than it took, by a CPU's timer for
+     * what ran before it, too: sums are right of all threads together, and not compared. */
+    if (r.sum_ns > r.seen_ns + r.sum_ns / MUCH_PARTS && !p->events.ability.by_cpu &&
+        (!p->events.ability.hardware || r.samples == 0)) {
+        if (p->between == 0)
+            p->between = spaces_stack_named(&p->spaces, "[between samples]");
+        rest.stack = p->between;
+        rest.weight = r.sum_ns - r.seen_ns;
+    }
+    /* One of whom there is nothing else to say has been there. */
+    if (rest.weight || t->position == 0)
+        perf_source_add(p, batch, t, &rest);
 }

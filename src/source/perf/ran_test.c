@@ -34,6 +34,7 @@ static void box_begin(struct box *b)
     REQUIRE(p);
     b->thread.pid = b->thread.tid = PID;
     b->thread.serial = 1;
+    b->thread.position = 8; /* something was said of it */
     b->thread.thread = model_catalog_add_thread(&b->catalog, p->index, PID, 1);
     REQUIRE(map_put(&b->source.threads, PID, (uintptr_t)&b->thread));
 }
@@ -125,6 +126,27 @@ TEST(cycles_are_compared_with_time_only_where_there_are_none)
     CHECK_EQ(told(&b), UINT64_MAX);
     runs(&b, 50 * MS, 3 * MS);
     CHECK_EQ(told(&b), 3 * MS);
+    box_end(&b);
+}
+
+TEST(of_a_cpu_s_timer_nothing_is_left_over)
+{
+    struct box b;
+    box_begin(&b);
+    b.source.events.ability.by_cpu = true;
+    runs(&b, 10 * MS, 3 * MS);
+    CHECK_EQ(told(&b), UINT64_MAX);
+    box_end(&b);
+}
+
+TEST(whoever_was_there_is_told_once)
+{
+    struct box b;
+    box_begin(&b);
+    b.source.events.ability.by_cpu = true;
+    b.thread.position = 0;
+    CHECK_EQ(told(&b), 0);
+    CHECK_EQ(told(&b), UINT64_MAX);
     box_end(&b);
 }
 

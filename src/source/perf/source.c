@@ -38,6 +38,7 @@ static int perf_open(void *state, const void *options, struct model_catalog *cat
     struct clock_anchor now;
     clock_anchor_read(ORIEL_CLOCK_MONOTONIC, &now);
     p->unix_offset = now.unix_ns - now.mono_ns;
+    p->begun = o->running;
     spaces_init(&p->spaces, catalog);
     p->spaces.deep.asked_bytes = o->stack_bytes;
     int rc = perf_events_open(&p->events, o, err);
@@ -235,6 +236,8 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
         waits_woken(p, batch, r);
         return;
     }
+    if (kind == PERF_EVENT_CPU && (!p->begun || r->pid == p->events.watch.starter))
+        return; /* who starts the program is not the program */
     t = r->pid > 0 ? thread_of(p, r) : NULL;
     if (t && kind == PERF_EVENT_CPU)
         on_cpu(p, batch, t, r);
@@ -271,6 +274,7 @@ static void named(struct perf_source *p, struct model_batch *batch, const struct
 {
     if (r->u.comm.exec)
         replaced(p, batch, r);
+    p->begun |= r->u.comm.exec;
     struct perf_thread *t = thread_of(p, r);
     if (t && r->u.comm.exec) {
         ran_in(p, t, r->time_ns); /* it is who replaces itself */
@@ -360,6 +364,8 @@ static void tell(const struct perf_source *p)
     const uint64_t *ends = p->counts.cpu_ends;
     uint64_t most = 0;
     p->ability->lost = p->counts.lost + p->counts.no_memory;
+    if (p->over)
+        p->ability->unknown = perf_watch_unknown(&p->events.watch);
     p->ability->stacks = p->ability->cut = 0;
     for (unsigned i = 0; i < UNWIND_END_COUNT; i++) {
         p->ability->stacks += ends[i];

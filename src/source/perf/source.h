@@ -75,6 +75,7 @@ struct perf_source {
     struct perf_ability *ability; /* the caller's; may be NULL */
     uint64_t met, hurry_until_ns; /* see in_a_hurry() */
     uint32_t between;             /* the stack that says so: see ran.c; 0 none yet */
+    bool begun;                   /* what runs is the program, no more who starts it */
     bool over, ended;
 };
 

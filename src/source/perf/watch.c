@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Wake-ups picked out in the kernel: three small programs on tracepoints of the
- * scheduler know the threads of the observed program and its children, and hand
- * over the wake-ups of those alone, with the stack of who made them, through
- * perf's own rings. A thread that is woken more often than every 200 us is
- * handed over one time in 64. Nobody else's tracing is touched: the programs
- * always say that all others shall see the event too.
+ * Programs of ours in the kernel that know the threads of the observed program
+ * and its children, from the moment they begin. With them whole CPUs can be
+ * looked at and nobody else is: what another program does is left out before
+ * anything of it is copied. Nobody else's tracing is touched: the programs at
+ * tracepoints always say that all others shall see the event too.
  *
  *   sched_process_fork    the parent is known: so is the child
  *   sched_process_exit    forget it
+ *   sched_process_exec    a thread that replaces the program gets the number of the first
  *   sched_waking          it is known: {0, tid, how many this one stands for}
+ *   a CPU's own timer     who runs is known: a sample
+ *
+ * Wake-ups are handed over with the stack of who made them, through perf's own
+ * rings; of a thread that is woken more often than every 200 us one in 64. The timer of
+ * a CPU goes on whoever runs, so that threads are sampled that live shorter than
+ * its period; one for each thread would begin anew with it.
  */
 #include <assert.h>
-#include <dirent.h>
+#include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "source/kernel_program.h"
 #include "source/perf/perf.h"
+#include "source/tasks.h"
 
 enum {
-    TIDS_MAX = 16384,
+    TIDS_MAX = PERF_WATCH_THREADS + 1,
+    NOBODY = -1, /* what found no room is counted under it */
+    LOOKS_MAX = 16,
     OFTEN_NS = 200000,
     ONE_IN = 64,
     /* On the program's stack. */
@@ -93,7 +101,61 @@ static void on_child(struct kernel_program *p, const struct perf_watch *w)
     op_place(p, BPF_REG_3, VALUE);
     op_set(p, BPF_REG_4, BPF_ANY);
     op_call(p, BPF_FUNC_map_update_elem);
+    int done = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_store_number(p, BPF_W, BPF_REG_10, KEY, NOBODY);
+    op_map(p, BPF_REG_1, w->tids);
+    op_place(p, BPF_REG_2, KEY);
+    op_call(p, BPF_FUNC_map_lookup_elem);
+    int nothing = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_set(p, BPF_REG_1, 1);
+    op(p, BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_0, BPF_REG_1, 0, BPF_ADD);
+    op_land(p, nothing);
+    op_land(p, done);
     op_land(p, unknown);
+    op_end(p);
+}
+
+/* The number of who runs, and what the map holds of it in r0. */
+static void find_current(struct kernel_program *p, int map)
+{
+    op_call(p, BPF_FUNC_get_current_pid_tgid);
+    op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_0);
+    op_map(p, BPF_REG_1, map);
+    op_place(p, BPF_REG_2, KEY);
+    op_call(p, BPF_FUNC_map_lookup_elem);
+}
+
+/* By now it has its new number; whoever had that is gone, or was the one. And if it is the
+ * program that begins, whose child it is until then is nobody to be looked at. */
+static void on_exec(struct kernel_program *p, const struct perf_watch *w)
+{
+    find_tid(p, w->tids, w->before);
+    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_call(p, BPF_FUNC_get_current_pid_tgid);
+    op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_0);
+    op_store_number(p, BPF_DW, BPF_REG_10, VALUE, 0);
+    op_map(p, BPF_REG_1, w->tids);
+    op_place(p, BPF_REG_2, KEY);
+    op_place(p, BPF_REG_3, VALUE);
+    op_set(p, BPF_REG_4, BPF_ANY);
+    op_call(p, BPF_FUNC_map_update_elem);
+    if (w->starter) {
+        op_store_number(p, BPF_W, BPF_REG_10, KEY, w->starter);
+        op_map(p, BPF_REG_1, w->tids);
+        op_place(p, BPF_REG_2, KEY);
+        op_call(p, BPF_FUNC_map_delete_elem);
+    }
+    op_land(p, unknown);
+    op_end(p);
+}
+
+/* 0: no sample. */
+static void on_timer(struct kernel_program *p, const struct perf_watch *w)
+{
+    find_current(p, w->tids);
+    int known = op_jump(p, BPF_JNE, BPF_REG_0, 0);
+    op(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+    op_land(p, known);
     op_end(p);
 }
 
@@ -130,49 +192,108 @@ static bool attach(struct perf_watch *w, const struct kernel_program *p, uint64_
     return program >= 0 && keep(w, kernel_program_at_point(program, point)) >= 0;
 }
 
-/* Who is known from the beginning: ourselves, of whom the program will be a child,
- * or all threads that it has. */
-static bool know(const struct perf_watch *w, const struct perf_options *o)
+/* Unless it is known: then it may have been woken already. */
+static int know(void *user, int32_t pid, int32_t tid)
 {
-    const uint64_t never = 0;
-    char path[40];
-    bool any = kernel_map_put(w->tids, &o->pid, &never) == 0;
-    snprintf(path, sizeof path, "/proc/%d/task", o->pid);
-    DIR *tasks = o->running ? opendir(path) : NULL;
-    for (struct dirent *t; tasks && (t = readdir(tasks)) != NULL;) {
-        uint32_t tid = (uint32_t)strtoul(t->d_name, NULL, 10);
-        if (tid)
-            any &= kernel_map_put(w->tids, &tid, &never) == 0;
-    }
-    if (tasks)
-        closedir(tasks);
-    return any;
+    struct perf_watch *w = user;
+    uint64_t woken = 0;
+    (void)pid;
+    if (kernel_map_get(w->tids, &tid, &woken) == 0)
+        return 0;
+    w->looked_new++;
+    return kernel_map_put(w->tids, &tid, &woken);
 }
 
-static bool load_all(struct perf_watch *w)
+/* Who is known from the beginning: who starts the program, until it begins, or all
+ * threads that run. Those that begin while we look are found by looking again. */
+static bool know_all(struct perf_watch *w, const struct perf_options *o)
 {
-    struct kernel_point waking, fork, exit;
-    struct kernel_program p = {.n = 0};
-    if (!kernel_point_read("sched/sched_waking", &waking) ||
-        !kernel_point_read("sched/sched_process_fork", &fork) ||
-        !kernel_point_read("sched/sched_process_exit", &exit))
+    const int32_t nobody = NOBODY;
+    const uint64_t none = 0;
+    if (kernel_map_put(w->tids, &nobody, &none) != 0)
         return false;
-    w->woken = kernel_point_field(&waking, "pid");
+    if (!o->running)
+        return know(w, o->pid, o->pid) == 0;
+    for (unsigned i = 0; i < LOOKS_MAX; i++) {
+        w->looked_new = 0;
+        if (tasks_each(o->pid, know, w) < 0 || w->looked_new == 0)
+            break;
+    }
+    return true;
+}
+
+static bool load(struct perf_watch *w,
+                 void (*write)(struct kernel_program *, const struct perf_watch *), uint64_t point)
+{
+    struct kernel_program p = {.n = 0};
+    write(&p, w);
+    return attach(w, &p, point);
+}
+
+bool perf_watch_open(struct perf_events *e, const struct perf_options *o)
+{
+    struct perf_watch *w = &e->watch;
+    struct kernel_point fork, exit, exec;
+    if (o->no_programs || !kernel_point_numbers_are_ours() ||
+        !kernel_point_read("sched/sched_process_fork", &fork) ||
+        !kernel_point_read("sched/sched_process_exit", &exit) ||
+        !kernel_point_read("sched/sched_process_exec", &exec))
+        return false;
     w->parent = kernel_point_field(&fork, "parent_pid");
     w->child = kernel_point_field(&fork, "child_pid");
     w->ended = kernel_point_field(&exit, "pid");
-    if (w->woken.bytes != 4 || w->parent.bytes != 4 || w->child.bytes != 4 || w->ended.bytes != 4)
+    w->before = kernel_point_field(&exec, "old_pid");
+    if (w->parent.bytes != 4 || w->child.bytes != 4 || w->ended.bytes != 4 || w->before.bytes != 4)
         return false;
-    on_child(&p, w);
-    if (!attach(w, &p, fork.id))
-        return false;
-    p.n = 0;
-    on_end(&p, w);
-    if (!attach(w, &p, exit.id))
-        return false;
-    p.n = 0;
-    on_wake(&p, w);
-    return attach(w, &p, waking.id);
+    w->starter = o->running ? 0 : o->pid;
+    w->tids = make_map(w, BPF_MAP_TYPE_HASH, sizeof(uint64_t), TIDS_MAX);
+    w->open = w->tids >= 0 && load(w, on_child, fork.id) && load(w, on_end, exit.id) &&
+              load(w, on_exec, exec.id) && know_all(w, o);
+    if (!w->open)
+        perf_watch_close(w);
+    return w->open;
+}
+
+uint64_t perf_watch_unknown(const struct perf_watch *w)
+{
+    const int32_t nobody = NOBODY;
+    uint64_t n = 0;
+    return w->open && kernel_map_get(w->tids, &nobody, &n) == 0 ? n : 0;
+}
+
+/* ---- what is done with them ---- */
+
+static void take_back(struct perf_events *e, size_t events, int fds)
+{
+    while (e->fd_count > events)
+        close(e->fds[--e->fd_count]);
+    while (e->watch.fd_count > fds)
+        close(e->watch.fds[--e->watch.fd_count]);
+}
+
+bool perf_watch_cpus(struct perf_events *e, const struct perf_event_attr *cpu)
+{
+    struct perf_watch *w = &e->watch;
+    struct perf_event_attr a = *cpu;
+    struct kernel_program p = {.n = 0};
+    const size_t before = e->fd_count;
+    const int fds = w->fd_count;
+    a.inherit = a.enable_on_exec = 0;
+    a.mmap = a.mmap2 = a.comm = a.comm_exec = a.task = a.context_switch = a.build_id = 0;
+    a.disabled = 1;
+    assert(w->open);
+    on_timer(&p, w);
+    int program = keep(w, kernel_program_load(&p, BPF_PROG_TYPE_PERF_EVENT));
+    bool all = program >= 0;
+    for (unsigned cpu_index = 0; all && cpu_index < e->ring_count; cpu_index++) {
+        int fd = perf_events_add_cpu(e, &a, cpu_index, PERF_EVENT_CPU);
+        if (fd != -ENODEV) /* a CPU that is off */
+            all = fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) == 0 &&
+                  ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
+    }
+    if (!all)
+        take_back(e, before, fds);
+    return all;
 }
 
 static bool add_events(struct perf_events *e, const struct perf_event_attr *like)
@@ -190,26 +311,28 @@ static bool add_events(struct perf_events *e, const struct perf_event_attr *like
     return any;
 }
 
-bool perf_watch_open(struct perf_events *e, const struct perf_event_attr *like,
-                     const struct perf_options *o)
+bool perf_watch_wakes(struct perf_events *e, const struct perf_event_attr *like,
+                      const struct kernel_point *waking)
 {
     struct perf_watch *w = &e->watch;
-    size_t before = e->fd_count;
-    w->tids = make_map(w, BPF_MAP_TYPE_HASH, sizeof(uint64_t), TIDS_MAX);
+    const size_t before = e->fd_count;
+    const int fds = w->fd_count;
+    w->woken = kernel_point_field(waking, "pid");
+    if (!w->open || w->woken.bytes != 4)
+        return false;
     w->events = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
-    if (w->tids >= 0 && w->events >= 0 && know(w, o) && add_events(e, like) && load_all(w)) {
+    if (w->events >= 0 && add_events(e, like) && load(w, on_wake, waking->id)) {
         e->fields.wake_pid = (struct kernel_field){MESSAGE_TID, 4};
         e->fields.wake_count = (struct kernel_field){MESSAGE_COUNT, 4};
         return true;
     }
-    while (e->fd_count > before)
-        close(e->fds[--e->fd_count]);
-    perf_watch_close(w);
+    take_back(e, before, fds);
     return false;
 }
 
 void perf_watch_close(struct perf_watch *w)
 {
+    w->open = false;
     while (w->fd_count > 0)
         close(w->fds[--w->fd_count]);
 }
