@@ -3,6 +3,7 @@
  * Samples by the timers of CPUs: of threads that live shorter than a period, and of
  * nobody else. Skipped where programs in the kernel are not permitted.
  */
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
