@@ -88,8 +88,6 @@ static void put_programs(struct json *j, const struct programs *all, uint8_t kin
     json_array(j);
     for (size_t i = 0; i < all->items.count; i++) {
         const struct program *p = &all->items.items[i];
-        if (p->weight[kind] == 0)
-            continue;
         json_object(j);
         report_json_str(j, "name", p->name);
         report_json_u64(j, "processes", p->processes);
