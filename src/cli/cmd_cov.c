@@ -69,8 +69,7 @@ static const struct option_def options[] = {
      AT(object),
      .arg = "FILE",
      .list = true,
-     .help = "an executable or library that is looked at too, or in place of the program; may be "
-             "given again"},
+     .help = "an executable or library to look at, in place of the program; may be given again"},
     {.name = "include",
      .type = OPTION_STRING,
      AT(include),
@@ -483,9 +482,7 @@ static int run_counting(struct running *r, struct oriel_err *err)
 static int collect_counts(struct running *r, struct oriel_err *err)
 {
     struct cov_inputs *in = &r->w.in;
-    int rc = cov_inputs_object(in, r->exe);
-    if (rc == 0)
-        rc = add_objects(&r->w);
+    int rc = given(r->w.o->object) ? add_objects(&r->w) : cov_inputs_object(in, r->exe);
     if (rc == 0)
         rc = cov_inputs_add_sent(in, r->sent, err);
     if (rc == 0 && in->notes.count + in->profiles.count == 0)

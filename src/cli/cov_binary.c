@@ -119,6 +119,8 @@ static void note_what_was_not_seen(const struct trace *t, const struct binary *b
                            "%s: was not part of the program when it began: nothing of it was "
                            "seen",
                            b[i].path);
+    if (t->incomplete)
+        (void)snprintf(out_note, note_bytes, "out of memory: not all that was reached was seen");
     if (!out_note[0] && t->left)
         (void)snprintf(out_note, note_bytes,
                        "%llu process%s it left behind: what is reached there from now on is not "

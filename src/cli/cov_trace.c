@@ -660,6 +660,7 @@ int trace_run(struct trace *t, const char *path, char *const argv[], int *out_st
         follow(&w);
     if (rc == 0 && !w.over)
         rc = err_set(err, ORIEL_EIO, "%s: its end was not seen", path);
+    t->incomplete = w.no_memory;
     give_back_signals(old);
     close_all(&p);
     *out_status = w.status;

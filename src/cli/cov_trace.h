@@ -34,7 +34,8 @@ struct trace {
     size_t count;
     bool libraries; /* some may be libraries: look again when the loader is done */
     uint64_t hits;
-    uint64_t left; /* processes that go on without us */
+    uint64_t left;   /* processes that go on without us */
+    bool incomplete; /* there was no memory to look at all */
 };
 
 /* Run the program (`path`, argv) until it is over. 0 with its wait status; ORIEL_EPERM (may

@@ -47,7 +47,10 @@ static int find_run(struct reading *r, struct oriel_err *err)
     int rc = runs_match(r->path, &runs);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", r->path, err_text(rc));
-    if (runs.count)
+    if (runs.count && runs.items[0].coverage)
+        rc = err_set(err, ORIEL_EFORMAT, "%s: a run of coverage; told by: oriel cov %s", r->path,
+                     r->path);
+    else if (runs.count)
         snprintf(r->path, sizeof r->path, "%s", runs.items[0].path);
     else if (r->path[0] == '@')
         rc = err_set(err, ORIEL_ENOTFOUND, "%s: there are not so many runs; oriel runs lists them",

@@ -13,7 +13,7 @@ import unittest
 from tool import ORIEL, Scenario, main, needs_full_speed
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "cov"
-WAYS = ("none", "threads", "forks", "signals", "status", "exec", "all")
+WAYS = ("none", "threads", "forks", "signals", "status", "exec", "thread-exec", "all")
 
 
 def first_of(*names):
@@ -156,6 +156,15 @@ class Cov(Scenario):
         self.assertEqual(set(self.lines(self.as_json("."), "covered.c").values()), {0})
         self.run_raw(program)
         self.assertEqual(self.lines(self.as_json("."), "covered.c"), one)
+
+    def test_all_programs_that_a_script_runs_count(self):
+        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        self.cov("--name", "one", "--", program, "none")
+        self.cov("--name", "two", "--", program, "threads")
+        text = f"mkdir away && cd away && ../{program} none && .{program} threads & wait; exit 3"
+        self.cov("--name", "both", "--", "sh", "-c", text, status=3)
+        self.assertEqual(self.lines(self.as_json("both"), "covered.c"),
+                         self.lines(self.as_json("one", "two"), "covered.c"))
 
     @needs_lcov
     def test_lcov_reads_what_is_written_and_the_other_way_round(self):
@@ -376,6 +385,7 @@ class Cov(Scenario):
         self.assertEqual(runs[0]["command"], program)
         # A report is of recordings.
         self.assertIn("no run", self.one_line(self.oriel("report").stderr))
+        self.assertIn("oriel cov @1", self.one_line(self.oriel("report", "@1").stderr))
         self.assertEqual(self.oriel("runs", "prune", "--keep", 0).returncode, 0)
         self.assertEqual(list(self.dir.glob(".oriel/runs/*")), [])
 

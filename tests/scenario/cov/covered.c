@@ -98,6 +98,14 @@ static void threads(void)
     printf("threads %ld\n", sums[0]);
 }
 
+/* What the kernel makes of this: the thread becomes the process, all others end. */
+static void *exec_in_thread(void *p)
+{
+    char **argv = p;
+    execl(argv[0], argv[0], "again", "12", (char *)NULL);
+    exit(5);
+}
+
 static int only_in_child(int n)
 {
     return (int)work(n) & 0x3f;
@@ -186,6 +194,12 @@ int main(int argc, char **argv)
     else if (strcmp(what, "exec") == 0) {
         fflush(stdout);
         execl(argv[0], argv[0], "again", "12", (char *)NULL);
+        return 5;
+    } else if (strcmp(what, "thread-exec") == 0) {
+        pthread_t t;
+        fflush(stdout);
+        if (pthread_create(&t, NULL, exec_in_thread, argv) == 0)
+            pthread_join(t, NULL);
         return 5;
     } else if (strcmp(what, "stop") == 0) {
         fflush(stdout);
