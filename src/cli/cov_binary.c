@@ -110,6 +110,12 @@ static int add_points(struct coverage *c, const struct binary *b, const struct t
     return rc;
 }
 
+static bool is_file(const struct trace_object *o, const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == o->dev && st.st_ino == o->ino;
+}
+
 static void note_what_was_not_seen(const struct trace *t, const struct binary *b, char *out_note,
                                    size_t note_bytes)
 {
@@ -135,13 +141,13 @@ int cov_binary_run(struct coverage *c, const char *path, char *const argv[],
     struct symbols *symbols = NULL;
     struct binary *b = mem_calloc(objects->count + 1, sizeof *b);
     struct trace t = {.objects = mem_calloc(objects->count + 1, sizeof *t.objects),
-                      .count = objects->count,
-                      .libraries = objects->count > 1};
+                      .count = objects->count};
     int rc = b && t.objects ? binary_symbols(&symbols) : ORIEL_ENOMEM;
     if (rc < 0)
         err_set(err, rc, "%s", err_text(rc));
     for (size_t i = 0; i < objects->count && rc == 0; i++)
         rc = open_object(symbols, objects->items[i], &b[i], &t.objects[i], err);
+    t.libraries = t.count > 1 || (rc == 0 && !is_file(&t.objects[0], path));
     if (rc == 0)
         rc = trace_run(&t, path, argv, out_status, err);
     c->reached_only = true;

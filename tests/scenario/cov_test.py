@@ -13,6 +13,7 @@ import unittest
 from tool import ORIEL, Scenario, main, needs_full_speed
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "cov"
+COUNTING = ("--coverage", "-fprofile-update=atomic")  # threads lose counts otherwise
 WAYS = ("none", "threads", "forks", "signals", "status", "exec", "thread-exec", "all")
 
 
@@ -67,7 +68,7 @@ class Cov(Scenario):
     # ---- compiled to count ----
 
     def check_gcov(self, source, *words):
-        program = self.build(source, "counted", "-O0", "--coverage")
+        program = self.build(source, "counted", "-O0", *COUNTING)
         plain = self.run_raw(program, *words, env={**self.env, "GCOV_PREFIX": str(self.dir / "x")})
         run = self.cov("--", program, *words)
         self.assertEqual(run.stdout.encode(), plain.stdout)
@@ -145,7 +146,7 @@ class Cov(Scenario):
         self.assertIn("--object", self.one_line(self.cov("p.profraw", status=1).stderr))
 
     def test_several_runs_add_up_and_a_build_counts_what_never_ran(self):
-        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        program = self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--name", "one", "--", program, "none")
         self.cov("--name", "two", "--", program, "threads")
         one, two = (self.lines(self.as_json(n), "covered.c") for n in ("one", "two"))
@@ -158,7 +159,7 @@ class Cov(Scenario):
         self.assertEqual(self.lines(self.as_json("."), "covered.c"), one)
 
     def test_all_programs_that_a_script_runs_count(self):
-        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        program = self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--name", "one", "--", program, "none")
         self.cov("--name", "two", "--", program, "threads")
         text = f"mkdir away && cd away && ../{program} none && .{program} threads & wait; exit 3"
@@ -168,7 +169,7 @@ class Cov(Scenario):
 
     @needs_lcov
     def test_lcov_reads_what_is_written_and_the_other_way_round(self):
-        program = self.build("covered.cc", "counted", "-O0", "--coverage")
+        program = self.build("covered.cc", "counted", "-O0", *COUNTING)
         self.cov("-o", "ours.info", "--", program)
         told = self.as_json("ours.info")
         rc = ("--rc", "lcov_branch_coverage=1")
@@ -206,7 +207,7 @@ class Cov(Scenario):
                             re.fullmatch(r"(case \d+|default):", code), f"{line}: {code}")
 
     def agree(self, source, *words):
-        counted = self.build(source, "counted", "-O0", "--coverage")
+        counted = self.build(source, "counted", "-O0", *COUNTING)
         plain = self.build(source, "plain", "-O0")
         before = pathlib.Path(self.dir / "plain").read_bytes()
         self.cov("--name", "counts", "--", counted, *words)
@@ -335,6 +336,10 @@ class Cov(Scenario):
             told = self.as_json(name)
             self.assertEqual(self.functions(told, "part.c"), {"half": 1, "twice": 0})
             self.assertEqual(self.functions(told, "user.c"), {"main": 1})
+        self.cov("--binary", "--object", "./libpart.so", "--name", "alone", "--", "./user", status=3)
+        self.assertEqual(self.functions(self.as_json("alone"), "part.c"), {"half": 1, "twice": 0})
+        run = self.cov("--binary", "--object", "./libpart.so", "--", "true")
+        self.assertIn("libpart.so: was not part of the program", run.stderr)
 
     @needs_full_speed
     def test_breakpoints_cost_nothing_once_they_were_reached(self):
@@ -355,7 +360,7 @@ class Cov(Scenario):
     # ---- the rest ----
 
     def test_the_exit_status_and_the_limit_for_ci(self):
-        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        program = self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--", program, "status", status=42)
         self.cov("--fail-under", "5%", "--", program)
         run = self.cov("--fail-under", "80%", "--", program, status=1)
@@ -377,7 +382,7 @@ class Cov(Scenario):
         self.cov("--", program, "status", status=42)
 
     def test_runs_of_coverage_are_listed_and_removed_like_others(self):
-        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        program = self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--", program)
         runs = json.loads(self.oriel("runs", "--json").stdout)["runs"]
         self.assertEqual([r["program"] for r in runs], ["counted"])
@@ -390,14 +395,14 @@ class Cov(Scenario):
         self.assertEqual(list(self.dir.glob(".oriel/runs/*")), [])
 
     def test_lines_that_lost_their_coverage_are_named_though_the_code_moved(self):
-        program = self.build("covered.c", "counted", "-O0", "--coverage")
+        program = self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--name", "before", "--", program, "threads")
         source = self.dir / "covered.c"
         text = source.read_text().replace("static int choose", "static int added(void)\n{\n"
                                           "    return 1;\n}\n\nstatic int choose", 1)
         text = text.replace('printf("work', 'if (argc > 9)\n        added();\n    printf("work', 1)
         source.write_text(text)
-        self.build("covered.c", "counted", "-O0", "--coverage")
+        self.build("covered.c", "counted", "-O0", *COUNTING)
         self.cov("--name", "after", "--", program, "none")
         told = json.loads(self.cov("diff", "--json", "before", "after").stdout)
         lines = text.splitlines()
@@ -416,7 +421,7 @@ class Cov(Scenario):
         self.cov("diff", "--fail-lost", "after", "after")
 
     def test_pages_and_patterns(self):
-        program = self.build("covered.cc", "counted", "-O0", "--coverage")
+        program = self.build("covered.cc", "counted", "-O0", *COUNTING)
         self.cov("-o", "page.html", "--", program)
         page = (self.dir / "page.html").read_text()
         self.assertIn("<u>        return side_ * area();</u>", page)
