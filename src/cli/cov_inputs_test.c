@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is taken for coverage, and from where; the helpers are stand-ins that
+ * say what a test wants, since real ones are in tests/scenario/cov_test.py.
+ */
+#include "cli/cov_inputs.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static struct coverage c;
+static struct cov_inputs in;
+static struct oriel_err err;
+
+static void begin(const char *gcov)
+{
+    err = (struct oriel_err){0};
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    REQUIRE(coverage_init(&c) == 0);
+    cov_inputs_init(&in, &c, gcov);
+}
+
+static void end(void)
+{
+    cov_inputs_done(&in);
+    coverage_done(&c);
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    REQUIRE(f != NULL);
+    CHECK(fputs(text, f) >= 0);
+    CHECK_EQ(fclose(f), 0);
+}
+
+static void put_helper(const char *path, const char *text)
+{
+    put(path, text);
+    CHECK_EQ(chmod(path, 0755), 0);
+}
+
+TEST(a_tracefile_is_known_by_what_is_in_it)
+{
+    begin("gcov");
+    put("any.name", "SF:/a.c\nDA:1,2\nend_of_record\n");
+    put("text", "hello\n");
+    CHECK_EQ(cov_inputs_add(&in, "any.name", &err), 0);
+    CHECK_EQ(cov_inputs_read(&in, &err), 0);
+    CHECK_STR(in.method, "lcov");
+    CHECK_EQ(c.files.count, 1);
+    CHECK_EQ(cov_inputs_add(&in, "text", &err), ORIEL_EFORMAT);
+    CHECK(strstr(err.text, "text: ") == err.text);
+    CHECK_EQ(cov_inputs_add(&in, "missing", &err), ORIEL_ENOTFOUND);
+    CHECK_EQ(cov_inputs_add(&in, "@3", &err), ORIEL_ENOTFOUND);
+    CHECK_EQ(mkfifo("fifo", 0600), 0);
+    CHECK_EQ(cov_inputs_add(&in, "fifo", &err), ORIEL_EFORMAT);
+    end();
+}
+
+TEST(a_directory_is_searched_and_one_with_nothing_is_refused)
+{
+    begin("gcov");
+    CHECK(mkdir("d", 0700) == 0 && mkdir("d/e", 0700) == 0);
+    CHECK_EQ(cov_inputs_add(&in, "d", &err), ORIEL_ENOTFOUND);
+    put("d/e/a.gcno", "");
+    put("d/e/a.gcda", "");
+    put("d/p.profraw", "");
+    put("d/other", "");
+    CHECK_EQ(symlink(".", "d/loop"), 0);
+    CHECK_EQ(cov_inputs_add(&in, "d", &err), 0);
+    REQUIRE(in.notes.count == 1 && in.profiles.count == 1);
+    CHECK_STR(in.notes.items[0], "d/e/a.gcno");
+    end();
+}
+
+TEST(data_that_was_sent_finds_its_notes)
+{
+    char where[1024], text[8192];
+    begin("gcov");
+    REQUIRE(getcwd(where, sizeof where) != NULL);
+    snprintf(text, sizeof text,
+             "mkdir -p sent%s build && : > sent%s/build.gcda && : > build.gcno && "
+             ": > sent%s/gone.gcda",
+             where, where, where);
+    REQUIRE(system(text) == 0);
+    CHECK_EQ(cov_inputs_add_sent(&in, "sent", &err), 0);
+    REQUIRE(in.notes.count == 1);
+    CHECK(strstr(in.notes.items[0], "build.gcda") != NULL);
+    CHECK(strstr(in.note, "gone.gcno") != NULL);
+    snprintf(text, sizeof text, "sent%s/build.gcno", where);
+    CHECK_EQ(access(text, R_OK), 0);
+    end();
+}
+
+TEST(what_gcov_says_is_read_and_its_complaints_are_told)
+{
+    begin("./helper");
+    put("a.gcno", "");
+    put_helper("helper",
+               "#!/bin/sh\necho 'a.gcda:cannot open data file, assuming not executed' >&2\n"
+               "echo 'a.gcno:stamp mismatch' >&2\n"
+               "echo '{\"files\":[{\"file\":\"/a.c\",\"functions\":[],\"lines\":"
+               "[{\"line_number\":3,\"count\":4}]}]}'\necho\necho '{\"files\":[]}'\n");
+    CHECK_EQ(cov_inputs_add(&in, "a.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_read(&in, &err), 0);
+    CHECK_STR(in.note, "a.gcno:stamp mismatch");
+    CHECK_STR(in.method, "gcov");
+    REQUIRE(c.files.count == 1);
+    CHECK_EQ(c.files.items[0].lines.items[0].count, 4);
+    end();
+}
+
+TEST(a_helper_that_fails_talks_nonsense_or_is_not_there_is_told)
+{
+    begin("./helper");
+    put("a.gcno", "");
+    CHECK_EQ(cov_inputs_add(&in, "a.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_ENOTFOUND);
+    CHECK(strstr(err.text, "--gcov") != NULL);
+    put_helper("helper", "#!/bin/sh\necho 'a.gcno: not mine' >&2\nexit 3\n");
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
+    CHECK_STR(err.text, "a.gcno: not mine");
+    put_helper("helper", "#!/bin/sh\necho nonsense\n");
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
+    put_helper("helper", "#!/bin/sh\nkill -9 $$\n");
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
+    CHECK(strstr(err.text, "failed") != NULL);
+    end();
+}
+
+TEST(a_profile_without_its_program_says_nothing)
+{
+    begin("gcov");
+    put("p.profraw", "");
+    CHECK_EQ(cov_inputs_add(&in, "p.profraw", &err), 0);
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EINVAL);
+    CHECK(strstr(err.text, "--object") != NULL);
+    end();
+}
+
+TEST(the_tools_of_llvm_that_can_read_a_profile_are_found)
+{
+    begin("gcov");
+    put("p.profraw", "");
+    CHECK_EQ(mkdir("bin", 0700), 0);
+    /* The first one is too old for the profile. */
+    put_helper("bin/llvm-profdata", "#!/bin/sh\necho too old >&2\nexit 1\n");
+    put_helper("bin/llvm-profdata-19",
+               "#!/bin/sh\n[ \"$1 $2 $3 $5\" = 'merge -sparse -o p.profraw' ]\n");
+    put_helper(
+        "bin/llvm-cov-19",
+        "#!/bin/sh\n[ \"$1 $2 $4 $5 $6\" = 'export -format=lcov prog -object lib.so' ] || exit 1\n"
+        "printf 'SF:/a.c\\nFNDA:1,a.c:f\\nDA:1,5\\nend_of_record\\n'\n");
+    char path[8192];
+    snprintf(path, sizeof path, "bin:%s", "/usr/bin:/bin");
+    setenv("PATH", path, 1);
+    CHECK_EQ(cov_inputs_object(&in, "prog"), 0);
+    CHECK_EQ(cov_inputs_object(&in, "lib.so"), 0);
+    CHECK_EQ(cov_inputs_add(&in, "p.profraw", &err), 0);
+    int rc = cov_inputs_read(&in, &err);
+    if (rc < 0)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    REQUIRE(c.files.count == 1);
+    CHECK_EQ(c.files.items[0].lines.items[0].count, 5);
+    CHECK_STR(in.method, "llvm");
+    end();
+}
+
+TEST_MAIN()
