@@ -21,7 +21,7 @@ enum {
     SWITCH_RATE = 1000, /* of each thread on each CPU */
     WAKE_RATE = 5000,   /* of all CPUs together */
     PACE_NS = 5000000,
-    SWITCH_STACK = 8192, /* the rest is read from the waiting thread */
+    SWITCH_STACK = 16384, /* the rest is read from the waiting thread */
     WAKE_STACK = 2048    /* the same; or of strangers, and never looked at */
 };
 

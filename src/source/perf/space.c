@@ -86,6 +86,7 @@ static void forget(struct spaces *s, int32_t pid)
     (void)map_remove(&s->by_pid, (uint32_t)pid);
     if (s->last == p)
         s->last = NULL;
+    s->before.of = NULL;
     free_space(p);
 }
 
@@ -199,6 +200,7 @@ static uint32_t file_of(struct spaces *s, const struct perf_record *r)
 
 static void mapped(struct spaces *s, const struct perf_record *r)
 {
+    s->before.of = NULL; /* the same addresses may be other places now */
     if (!(r->u.map.prot & PROT_EXEC))
         return;
     struct space *p = find_or_make(s, r->pid);
@@ -422,11 +424,40 @@ static uint32_t add_chain(struct spaces *s, uint32_t parent, struct space *p,
     return parent;
 }
 
+static bool is_caller(uint32_t i, uint32_t interrupted)
+{
+    return i > 0 && i != interrupted;
+}
+
+/* How many frames from the start on are those of the walk before, whose places are
+ * found already. */
+static uint32_t same_as_before(const struct spaces *s, const struct space *p,
+                               const struct unwind_result *w)
+{
+    const struct space_stack *b = &s->before;
+    uint32_t same = 0;
+    while (b->of == p && same < b->count && same < w->count) {
+        uint32_t i = w->count - 1 - same, k = b->count - 1 - same;
+        if (s->pcs[i] != b->pcs[k] || is_caller(i, w->interrupted) != is_caller(k, b->interrupted))
+            break;
+        same++;
+    }
+    return same;
+}
+
 static uint32_t add_walked(struct spaces *s, struct space *p, const struct unwind_result *w)
 {
-    uint32_t node = 0;
-    for (uint32_t i = w->count; i-- > 0;)
-        node = add_user(s, node, p, s->pcs[i], i > 0 && i != w->interrupted);
+    struct space_stack *b = &s->before;
+    uint32_t same = same_as_before(s, p, w), fresh = w->count - same;
+    assert(same <= b->count && w->count <= SPACE_FRAMES_MAX);
+    memmove(b->nodes + fresh, b->nodes + (b->count - same), same * sizeof *b->nodes);
+    memcpy(b->pcs, s->pcs, w->count * sizeof *b->pcs);
+    b->of = p;
+    b->count = w->count;
+    b->interrupted = w->interrupted;
+    uint32_t node = same ? b->nodes[fresh] : 0;
+    for (uint32_t i = fresh; i-- > 0;)
+        b->nodes[i] = node = add_user(s, node, p, s->pcs[i], is_caller(i, w->interrupted));
     return node;
 }
 

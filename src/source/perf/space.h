@@ -27,6 +27,13 @@ struct space {
     bool failed; /* something of its mappings is not known */
     struct unwind_modules modules;
 };
+/* A stack that was walked, innermost first: most of the next one is the same. */
+struct space_stack {
+    const struct space *of;
+    uint32_t count, interrupted;
+    uint64_t pcs[SPACE_FRAMES_MAX];
+    uint32_t nodes[SPACE_FRAMES_MAX]; /* of the catalog, up to there from the start */
+};
 struct space_counts {
     uint64_t walks, frames;
     uint64_t ends[UNWIND_END_COUNT]; /* why walks ended */
@@ -47,6 +54,7 @@ struct spaces {
     const struct source_bytes *past;
     struct space_counts counts;
     uint64_t pcs[SPACE_FRAMES_MAX];
+    struct space_stack before; /* the walk before this one */
 };
 
 void spaces_init(struct spaces *s, struct model_catalog *catalog);
