@@ -14,6 +14,7 @@ import resource
 import shutil
 import statistics
 import subprocess
+import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
@@ -21,6 +22,7 @@ PROFILER, TCMALLOC = LIBRARIES + "libprofiler.so.0", LIBRARIES + "libtcmalloc.so
 SQL = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500000) "
        "SELECT count(DISTINCT 'row '||i) FROM n;")
 LOCKS, SWITCHES, CALLS = 20_000_000, 400_000, 2_000_000
+REDIS_PORT, REQUESTS = "17389", 200_000
 
 WHAT = {
     "cpu_99": "sampled at 99 Hz", "cpu_999": "sampled at 999 Hz",
@@ -40,6 +42,9 @@ WHAT = {
     "heap_error": "30 sampled heaps, how far their mean is from an exact one",
     "call": "a call under --calls", "call_off": "a call under --calls, switched off",
     "call_uftrace": "a call under uftrace",
+    "syscalls": "redis-server under --syscalls, requests per second fewer by",
+    "syscalls_cpu": "its own CPU time",
+    "syscalls_strace": "the same under strace -f -c", "syscalls_perf": "the same under perf trace -s",
     "lock": "an uncontended lock and unlock under --locks", "lock_bare": "the same alone",
     "lock_perf": "the same under perf lock record",
     "switch": "a context switch with its stack, more than alone",
@@ -62,7 +67,7 @@ PEERS = {"cpu_99": "perf_fp_99", "cpu_999": "perf_fp_999", "call": "call_uftrace
          "cpu_99_file": "perf_dwarf_99_file", "cpu_999_file": "perf_dwarf_999_file",
          "loop_exact": "loop_heaptrack", "sql_exact": "sql_heaptrack",
          "loop_sampled": "loop_tcmalloc", "sql_sampled": "sql_tcmalloc",
-         "switch": "switch_g", "unwind_warm": "unwind_glibc", "symbols_cold": "symbols_llvm", "lock": "lock_perf"}
+         "switch": "switch_g", "syscalls": "syscalls_perf", "unwind_warm": "unwind_glibc", "symbols_cold": "symbols_llvm", "lock": "lock_perf"}
 
 
 def load(path, name):
@@ -267,6 +272,53 @@ def pairs(bench):
     bench.rows["switch_bare"] = {"ns": turns.each(SWITCHES, more=True) / SWITCHES * 1e9}
 
 
+def redis(bench, words, requests):
+    """A server under a tool: what it answers per second, and its own CPU time for a request."""
+    ask = ["redis-cli", "-p", REDIS_PORT]
+
+    def say(*more):
+        return subprocess.run([*ask, *more], capture_output=True, text=True, check=False).stdout
+    server = subprocess.Popen([*words, "redis-server", "--port", REDIS_PORT, "--save", "",
+                               "--appendonly", "no"], cwd=bench.work, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    try:
+        while server.poll() is None and "PONG" not in say("ping"):
+            time.sleep(0.02)
+        text = subprocess.run(["redis-benchmark", "-p", REDIS_PORT, "-n", str(requests), "-c", "20", "-t",
+                               "set", "-q"], capture_output=True, text=True, check=False).stdout
+        rate = re.findall(r"([0-9.]+) requests per second", text)
+        cpu = re.findall(r"used_cpu_(?:sys|user):([0-9.]+)", say("info", "cpu"))
+        say("shutdown", "nosave")
+        server.wait()
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+    return (float(rate[-1]), sum(map(float, cpu)) / requests) if rate and cpu else None
+
+
+def syscalls(bench):
+    out, found = bench.path("syscalls"), {}
+    ours = [*bench.whole(out, "--rate", "0", "--syscalls", "--metrics-interval", "0", "--")]
+    tools = {"syscalls": ours, "syscalls_strace": ["strace", "-f", "-c"],
+             "syscalls_perf": ["perf", "trace", "-s"]}
+    if not shutil.which("redis-server") or os.geteuid() != 0:
+        bench.note("system calls: left out, redis-server or the rights are missing")
+        return
+    for _ in range(bench.rounds + 2):
+        for name, words in tools.items():
+            requests = REQUESTS if name == "syscalls" else REQUESTS // 10
+            bare = redis(bench, [], requests)
+            took = redis(bench, words, requests) if shutil.which(words[0]) else None
+            if not bare or not took:
+                continue
+            found.setdefault(name, []).append(bare[0] / took[0])
+            if name == "syscalls":
+                found.setdefault("syscalls_cpu", []).append(took[1] / bare[1])
+    for name, values in found.items():
+        bench.rows[name] = {"times": statistics.median(values)}
+
+
 def names(bench):
     """Symbols, flame graphs, unwinding."""
     symbols = bench.load_tool("bench_symbols")
@@ -313,5 +365,6 @@ def measure(bench):
     estimates(bench)
     calls(bench)
     pairs(bench)
+    syscalls(bench)
     names(bench)
     metrics(bench)

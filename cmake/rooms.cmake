@@ -49,6 +49,14 @@ foreach(line ${layer_lines})
     list(APPEND ORIEL_ROOMS ${room})
   endif()
 endforeach()
+# The names of system calls come from the headers of the machine we build for.
+if(TARGET room_source)
+  set(made ${CMAKE_BINARY_DIR}/made/syscall_names.c)
+  add_custom_command(OUTPUT ${made} DEPENDS ${CMAKE_SOURCE_DIR}/cmake/syscalls.cmake
+    COMMAND ${CMAKE_COMMAND} -DCC=${CMAKE_C_COMPILER} -DTO=${made}
+            -P ${CMAKE_SOURCE_DIR}/cmake/syscalls.cmake VERBATIM)
+  target_sources(room_source PRIVATE ${made})
+endif()
 if(TARGET room_cli AND ORIEL_SCREEN_LIBRARIES)
   target_compile_definitions(room_cli PRIVATE ORIEL_HAVE_NCURSESW)
 endif()

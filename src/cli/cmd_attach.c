@@ -38,7 +38,7 @@ struct attach_options {
     uint64_t duration, max_size, metrics_interval;
     int64_t pid, rate;
     int returns;
-    bool no_report;
+    bool syscalls, no_report;
 };
 
 #define AT(member) .offset = offsetof(struct attach_options, member)
@@ -52,6 +52,7 @@ static const struct option_def options[] = {
      .max = 86400e9,
      .help = "detach after this time; 0 = when the program ends, or at Ctrl-C"},
     SHARED_RATE(AT(rate)),
+    SHARED_SYSCALLS(AT(syscalls)),
     SHARED_EVENT(AT(events)),
     SHARED_RETURNS(AT(returns)),
     {.name = "to",
@@ -226,6 +227,8 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
         probing_start(&a->probing, a->session, a->pid, true);
     if (rc == 0)
         watch_system(a);
+    if (rc == 0 && o->syscalls)
+        sampling_calls(&a->sampling, a->session, a->pid, true);
     if (rc == 0 && outputs_open(&a->outputs, a->session, call->outlet, call->outlet_options,
                                 o->max_size, &a->trouble) < 0)
         rc = err_set(err, a->trouble.code, "%s", a->trouble.text);
@@ -293,10 +296,11 @@ static void finish(struct attaching *a, struct ending *out)
                            .report = !a->options->no_report};
     session_get_counts(a->session, &out->counts);
     probing_say(&a->probing, "attach");
+    out->calls = &a->sampling.calls;
     snprintf(out->unseen, sizeof out->unseen, "%s", a->sampling.can.missing);
     snprintf(out->trouble, sizeof out->trouble, "%s", a->trouble.text);
     clean_up(a);
-    if (out->counts.records == out->counts.system_records)
+    if (out->counts.records == out->counts.system_records && !a->sampling.calls.told)
         outputs_discard(&a->outputs);
 }
 
@@ -311,8 +315,8 @@ static int run(const struct cli_call *call)
         return cli_usage("attach: which process? (-p PID)");
     if (o->pid == getpid())
         return cli_usage("attach: that is this command itself");
-    if (o->rate == 0 && (!o->events || !*o->events))
-        return cli_usage("attach: --rate 0 without -e EVENT watches nothing");
+    if (o->rate == 0 && !o->syscalls && (!o->events || !*o->events))
+        return cli_usage("attach: --rate 0 without -e EVENT or --syscalls watches nothing");
     a.sampling = (struct sampling){.outputs = &a.outputs, .call = call, .rate = o->rate};
     int rc = may_watch(a.pid, &err);
     if (rc < 0)

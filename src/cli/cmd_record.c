@@ -55,7 +55,7 @@ struct record_options {
     uint64_t ring, max_size, slow_span, heap_interval, metrics_interval;
     int policy, heap, returns;
     int64_t rate, calls_depth;
-    bool include_args, memfd, locks, no_crash, no_report, wait;
+    bool include_args, memfd, locks, syscalls, no_crash, no_report, wait;
 };
 
 static const char *const heaps[] = {"off", "sampled", "exact", NULL};
@@ -135,6 +135,7 @@ static const struct option_def options[] = {
      .type = OPTION_BOOL,
      AT(locks),
      .help = "also see which locks the program waits for, and who holds them"},
+    SHARED_SYSCALLS(AT(syscalls)),
     SHARED_EVENT(AT(events)),
     SHARED_RETURNS(AT(returns)),
     {.name = "calls",
@@ -652,11 +653,12 @@ static void finish(struct recording *r, struct ending *out)
     probing_say(&r->probing, "record");
     snprintf(out->unseen, sizeof out->unseen, "%s", r->sampling.can.missing);
     out->hidden = r->hidden;
+    out->calls = &r->sampling.calls;
     crash_line(session_catalog(r->session), out->crash, sizeof out->crash);
     snprintf(out->trouble, sizeof out->trouble, "%s", r->trouble.text);
     snprintf(out->dump, sizeof out->dump, "%s", r->dump);
     clean_up(r);
-    if (out->counts.records == out->counts.system_records)
+    if (out->counts.records == out->counts.system_records && !r->sampling.calls.told)
         outputs_discard(&r->outputs);
     child_release(&r->child);
 }
@@ -706,6 +708,8 @@ static int run(const struct cli_call *call)
     if (rc == 0) {
         watch_cpu(&r);
         probing_start(&r.probing, r.session, getpid(), false);
+        if (r.options->syscalls) /* last: what else is started here is not the program */
+            sampling_calls(&r.sampling, r.session, getpid(), false);
         rc = start(&r, call, &err);
         status = exit_code(rc);
     }

@@ -21,6 +21,7 @@
 #include "base/os.h"
 #include "source/perf_options.h"
 #include "source/region_io.h"
+#include "source/syscall_options.h"
 #include "util/num.h"
 
 #define RING_BYTES (16u << 20)
@@ -213,6 +214,18 @@ static void ask_uprobes(struct doctor_finding *f)
     remedy(f, "run as root, on a kernel with CONFIG_UPROBE_EVENTS");
 }
 
+static void ask_syscalls(struct doctor_finding *f)
+{
+    struct syscall_ability can;
+    syscall_try(&can);
+    if (can.works)
+        say(f, DOCTOR_OK, "counted in the kernel");
+    else
+        say(f, DOCTOR_MISSING, "%s", can.missing);
+    if (!can.works)
+        remedy(f, "run as root, on a kernel with CONFIG_BPF_EVENTS and CONFIG_FTRACE_SYSCALLS");
+}
+
 static void ask_core(struct doctor_finding *f)
 {
     struct rlimit l = {0, 0};
@@ -303,6 +316,7 @@ const struct doctor_probe doctor_probes[] = {
     {"ptrace", "attaching to running programs", ask_ptrace},
     {"tracefs", "scheduler and system call events", ask_tracefs},
     {"uprobes", "probes in unmodified programs", ask_uprobes},
+    {"system calls", "oriel record --syscalls", ask_syscalls},
     {"core files", "post-mortem memory", ask_core},
     {"locked memory", "perf buffers of other users than root", ask_memlock},
     {"open files", "many programs at once", ask_files},

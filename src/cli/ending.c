@@ -92,12 +92,26 @@ static void refusals(struct screen *s, const char *path, uint64_t all, uint64_t 
     buf_puts(&s->text, "; the program was not held up\n");
 }
 
+static void calls_unseen(struct screen *s, const struct syscall_ability *calls)
+{
+    char n[NUM_TEXT_MAX];
+    if (calls && calls->missing[0])
+        buf_printf(&s->text, "not seen: %s\n", calls->missing);
+    if (calls && calls->lost)
+        buf_printf(&s->text, "oriel: %s system calls are not counted: too many threads at a time\n",
+                   num_count(n, calls->lost));
+    if (calls && calls->unwatched)
+        buf_printf(&s->text, "oriel: the system calls of %s threads are not counted: too many\n",
+                   num_count(n, calls->unwatched));
+}
+
 static void troubles(struct screen *s, const struct ending *e)
 {
     const struct session_counts *c = &e->counts;
     char n[NUM_TEXT_MAX];
     if (e->unseen[0])
         buf_printf(&s->text, "not seen: %s\n", e->unseen);
+    calls_unseen(s, e->calls);
     if (e->trouble[0])
         buf_printf(&s->text, "oriel: %s\n", e->trouble);
     for (unsigned i = 0; i < e->outputs->count; i++) {
@@ -138,17 +152,16 @@ static void killed(struct screen *s, const struct ending *e, const struct buf *l
     buf_done(&text);
 }
 
-/* What the system says, if the report has a line of it above its first table. */
+/* What the system says, and its calls, if the report has lines of them above its first table. */
 static void put_system(struct screen *s, const struct buf *report)
 {
     const char *at = report->size ? report->data : "", *end = at + report->size;
     while (at < end && *at != '\n') {
         const char *next = memchr(at, '\n', (size_t)(end - at));
         next = next ? next + 1 : end;
-        if (memmem(at, (size_t)(next - at), "system: ", 8)) {
+        if (memmem(at, (size_t)(next - at), "system: ", 8) ||
+            memmem(at, (size_t)(next - at), "system calls: ", 14))
             buf_put(&s->text, at, (size_t)(next - at));
-            return;
-        }
         at = next;
     }
 }
@@ -264,8 +277,10 @@ void ending_say(const struct ending *e)
     buf_init(&s.text);
     tty_look(&s.tty, STDERR_FILENO, TTY_AUTO);
     s.dot = s.tty.utf8 ? " \xc2\xb7 " : ", ";
-    if (e->counts.records == e->counts.system_records && !e->trouble[0]) {
+    if (e->counts.records == e->counts.system_records && !e->trouble[0] &&
+        !(e->calls && e->calls->told)) {
         nothing(&s, e);
+        calls_unseen(&s, e->calls);
         if (e->unseen[0] && !(e->hidden && e->hidden[0]))
             buf_printf(&s.text, "not seen: %s\n", e->unseen);
         killed(&s, e, NULL);

@@ -28,6 +28,17 @@ static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
     return value;
 }
 
+static void tell_calls(struct model_catalog *c, const struct syscall_ability *calls)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->lost);
+    if (calls->lost)
+        (void)artifact_set(c, "oriel.syscalls.lost", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->unwatched);
+    if (calls->unwatched)
+        (void)artifact_set(c, "oriel.syscalls.unwatched", text);
+}
+
 /* Outlets that write functions get them before they close. What was lost is
  * part of the recording. */
 static void before_close(void *user, struct model_catalog *c)
@@ -40,6 +51,7 @@ static void before_close(void *user, struct model_catalog *c)
         wanted |= wants_symbols(s->outputs->items[i].exporter, s->call);
     if (wanted)
         (void)symbolize(c, false);
+    tell_calls(c, &s->calls);
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
     if (can->lost)
         (void)artifact_set(c, "oriel.sample.lost", text);
@@ -63,6 +75,20 @@ static void before_close(void *user, struct model_catalog *c)
     }
     if (can->cut * CUT_TOLD > can->stacks)
         (void)artifact_set(c, "oriel.sample.cut", text);
+}
+
+void sampling_calls(struct sampling *sampling, struct session *s, int32_t pid, bool running)
+{
+    struct syscall_ability *can = &sampling->calls;
+    const struct syscall_options how = {.pid = pid, .running = running, .ability = can};
+    struct oriel_err err = {0};
+    sampling_names(sampling, s);
+    if (session_add_source(s, &source_syscall, &how, &err) < 0)
+        snprintf(can->missing, sizeof can->missing, "no system calls: %.200s", err.text);
+    else
+        (void)artifact_set(session_catalog(s), "oriel.syscalls", "on");
+    if (can->missing[0])
+        (void)artifact_set(session_catalog(s), "oriel.syscalls.missing", can->missing);
 }
 
 /* What the kernel copies of a stack, at most 65528. Its buffer holds half a MiB for

@@ -10,12 +10,14 @@
 #include "cli/outputs.h"
 #include "session/session.h"
 #include "source/perf_options.h"
+#include "source/syscall_options.h"
 
 struct sampling {
     const struct outputs *outputs;
     const struct cli_call *call;
     int64_t rate;
     struct perf_ability can; /* missing: also when nothing at all is permitted */
+    struct syscall_ability calls;
 };
 
 /* Begin, before the first step of `s`; `sampling` must outlive it. `running`: `pid`
@@ -26,6 +28,9 @@ int sampling_start(struct sampling *sampling, struct session *s, int32_t pid, bo
 /* Outlets that write functions get them before they close: part of sampling_start,
  * for recordings that have stacks without it. */
 void sampling_names(struct sampling *sampling, struct session *s);
+/* Count system calls too; `pid` and `running` as above. Refused, the recording says why, and goes
+ * on without. */
+void sampling_calls(struct sampling *sampling, struct session *s, int32_t pid, bool running);
 /* How long to sleep at most between two looks into the kernel's rings. */
 uint64_t sampling_sleep_ns(const struct sampling *sampling);
 /* Polls readable when they had better be looked at before that; -1 none. */

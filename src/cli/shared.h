@@ -80,6 +80,11 @@ extern const char *const shared_returns[];
         .name = "max_size", .type = OPTION_SIZE, at, .fallback = "0",                              \
         .help = "largest size of each file; 0 = the disk's"                                        \
     }
+#define SHARED_SYSCALLS(at)                                                                        \
+    {                                                                                              \
+        .name = "syscalls", .type = OPTION_BOOL, at,                                               \
+        .help = "also count and time the system calls of each thread, in the kernel; needs root"   \
+    }
 #define SHARED_NO_REPORT(at)                                                                       \
     {                                                                                              \
         .name = "no_report", .type = OPTION_BOOL, at, .help = "end with the summary line alone"    \

@@ -43,6 +43,16 @@ static inline bool hist_add(struct hist *h, uint64_t v)
     h->count++;
     return true;
 }
+/* The same, n times. */
+static inline bool hist_add_times(struct hist *h, uint64_t v, uint64_t n)
+{
+    uint32_t b = hist_bucket(v);
+    if (b - h->first >= h->length && !hist_grow(h, b))
+        return false;
+    h->counts[b - h->first] += n;
+    h->count += n;
+    return true;
+}
 /* False: no memory; then `to` holds nothing of `from`. */
 bool hist_merge(struct hist *to, const struct hist *from);
 /* The value that `per_mille` of all values do not exceed, within the error

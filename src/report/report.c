@@ -119,8 +119,6 @@ static int add_span(struct report *r, const struct model_span *s)
 static int add_event(struct report *r, const struct model_event *e)
 {
     int rc = 0;
-    if (system_is(e->site))
-        return 0;
     seen(r, e->t_ns, e->t_ns);
     if (e->site && (e->site->flags & ORIEL_SITE_SEEN)) { /* not the program's own */
         heap_add_event(&r->heap, e);
@@ -174,13 +172,22 @@ static int add_sample(struct report *r, const struct model_sample *s)
     return rc;
 }
 
+/* Readings are told by plots too: only the sums of system calls say more. */
+static int add_system(struct report *r, const struct model_event *e)
+{
+    if (!syscalls_is(e->site))
+        return 0;
+    seen(r, e->t_ns, e->t_ns);
+    return syscalls_add(&r->syscalls, e);
+}
+
 static int add_item(struct report *r, const struct model_item *i)
 {
     switch (i->kind) {
     case MODEL_ITEM_SPAN:
         return add_span(r, &i->u.span);
     case MODEL_ITEM_EVENT:
-        return add_event(r, &i->u.event);
+        return system_is(i->u.event.site) ? add_system(r, &i->u.event) : add_event(r, &i->u.event);
     case MODEL_ITEM_LOSS:
         return add_loss(r, &i->u.loss);
     case MODEL_ITEM_PLOT:
@@ -339,6 +346,7 @@ void report_free(struct report *r)
     tasks_done(&r->tasks);
     events_done(&r->events);
     series_done(&r->series);
+    syscalls_done(&r->syscalls);
     latency_done(&r->latency);
     traces_done(&r->traces);
     model_profile_done(&r->profile);

@@ -16,6 +16,7 @@
 #include "report/names.h"
 #include "report/report.h"
 #include "report/series.h"
+#include "report/syscalls.h"
 #include "report/system.h"
 #include "report/tasks.h"
 #include "report/threads.h"
@@ -36,6 +37,7 @@ struct report {
     struct events events;
     struct series series;
     struct system_use system;
+    struct syscalls syscalls;
     struct latency latency;
     struct traces traces;
     struct model_profile profile;

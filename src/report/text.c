@@ -367,6 +367,7 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
     put_summary(r, &f, out);
     put_death(r, out);
     put_system(r, out);
+    report_text_syscall_line(r, out);
     put_losses(r, &f, out);
     report_text_unseen(r, out);
     report_text_unnamed(r, out);
@@ -388,6 +389,8 @@ int report_text(struct report *r, const struct report_facts *facts, struct buf *
             rc = put_spans(r, out);
         if (rc == 0)
             rc = report_text_profile(r, out);
+        if (rc == 0)
+            rc = report_text_syscalls(r, out);
         if (rc == 0)
             rc = report_text_activity(r, out);
     }

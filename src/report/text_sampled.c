@@ -25,6 +25,18 @@ void report_text_unseen(const struct report *r, struct buf *out)
         sheet_line(r, out, TABLE_YELLOW,
                    "%.*s samples lost, the kernel had no room for them; a lower --rate helps",
                    (int)lost.n, lost.p);
+    struct model_str calls = model_catalog_resource(r->catalog, "oriel.syscalls.missing"),
+                     uncounted = model_catalog_resource(r->catalog, "oriel.syscalls.lost"),
+                     unwatched = model_catalog_resource(r->catalog, "oriel.syscalls.unwatched");
+    if (calls.n)
+        sheet_line(r, out, TABLE_YELLOW, "not seen: %.*s", (int)calls.n, calls.p);
+    if (uncounted.n)
+        sheet_line(r, out, TABLE_YELLOW,
+                   "%.*s system calls are not counted: too many threads at a time",
+                   (int)uncounted.n, uncounted.p);
+    if (unwatched.n)
+        sheet_line(r, out, TABLE_YELLOW, "the system calls of %.*s threads are not counted",
+                   (int)unwatched.n, unwatched.p);
     if (cut.n)
         sheet_line(r, out, TABLE_YELLOW, "%.*s", (int)cut.n, cut.p);
 }

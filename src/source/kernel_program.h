@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { KERNEL_PROGRAM_MAX = 160 };
+enum { KERNEL_PROGRAM_MAX = 256 };
 
 struct kernel_program {
     struct bpf_insn code[KERNEL_PROGRAM_MAX];
@@ -97,7 +97,7 @@ int kernel_map_make(uint32_t type, uint32_t key_bytes, uint32_t value_bytes, uin
 int kernel_map_put(int map, const void *key, const void *value);
 int kernel_map_get(int map, const void *key, void *out);
 int kernel_map_remove(int map, const void *key);
-/* The key after `key` (NULL: the first); -ENOENT: it was the last. */
+/* The key after `key` (one that is not there: the first); -ENOENT: it was the last. */
 int kernel_map_next(int map, const void *key, void *out);
 /* A file descriptor, or a negative number. `type`: enum bpf_prog_type. */
 int kernel_program_load(const struct kernel_program *p, uint32_t type);

@@ -29,6 +29,11 @@ target_compile_definitions(waiting PRIVATE _GNU_SOURCE)
 target_link_libraries(waiting PRIVATE Threads::Threads)
 set_target_properties(waiting PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+add_executable(calling tests/scenario/calling.c)
+target_compile_definitions(calling PRIVATE _GNU_SOURCE)
+target_link_libraries(calling PRIVATE Threads::Threads)
+set_target_properties(calling PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # Functions to be watched from outside, with spans of its own; and exceptions.
 add_executable(probed tests/scenario/probed.c)
 target_compile_options(probed PRIVATE -O1 -g -fno-optimize-sibling-calls -fno-inline
@@ -95,6 +100,7 @@ set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_F
 set_property(TEST scenario.probes scenario.attach_probes APPEND PROPERTY ENVIRONMENT "HITS=$<TARGET_FILE:hits>")
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
+set_property(TEST scenario.syscalls APPEND PROPERTY ENVIRONMENT "CALLING=$<TARGET_FILE:calling>")
 if(TARGET oriel-lock)
   add_dependencies(oriel-cli oriel-lock)
 endif()
