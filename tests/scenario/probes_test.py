@@ -163,7 +163,7 @@ class Watching(Scenario):
                                                      ("outside", "greet")})
         deep = ("factorial",) * 5
         self.assertIn(deep, self.paths(tree, "factorial"))
-        self.assertTrue(self.nothing_left())
+        self.until("nothing is left, of others on this machine too", self.nothing_left)
 
     def test_functions_are_spans_in_one_tree_with_those_of_the_program(self):
         self.check_all("--returns", "fast")
@@ -322,7 +322,7 @@ class Watching(Scenario):
         child.send_signal(signal.SIGKILL)
         child.wait()
         os.kill(program, signal.SIGKILL)
-        self.assertIn(name, events.read_text(encoding="ascii"))
+        # What is left is removed by whichever recorder comes next: this one, or another test's.
         self.record(PROBED, "uprobe:factorial")
         self.assertNotIn(name, events.read_text(encoding="ascii"))
 
