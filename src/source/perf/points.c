@@ -22,7 +22,7 @@ enum {
     WAKE_RATE = 5000,   /* of all CPUs together */
     PACE_NS = 5000000,
     SWITCH_STACK = 16384, /* the rest is read from the waiting thread */
-    WAKE_STACK = 2048    /* the same; or of strangers, and never looked at */
+    WAKE_STACK = 2048     /* the same; or of strangers, and never looked at */
 };
 
 static struct perf_event_attr describe(const struct perf_event_attr *cpu, uint32_t stack_bytes)
