@@ -157,11 +157,13 @@ TEST(a_place_that_is_reached_is_found_and_another_is_not)
     struct trace_spot spots[2] = {{.offset = a < b ? a : b}, {.offset = a < b ? b : a}};
     struct trace_object object = {.dev = st.st_dev, .ino = st.st_ino, .spots = spots, .count = 2};
     struct trace t = {.objects = &object, .count = 1};
+    /* Who looks for leaks traces the program: there is one tracer already. */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     if (trace_run(&t, path, argv, &status, &err) == ORIEL_EPERM)
         test_skip("%s", err.text);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK_EQ(t.hits, 1);
-    CHECK_EQ(object.placed, 1);
+    CHECK(object.placed >= 1); /* a sanitizer executes its program again */
     CHECK(spots[a < b ? 0 : 1].hit && !spots[a < b ? 1 : 0].hit);
 }
 
