@@ -348,9 +348,12 @@ static bool is_wait(const struct model_record *r)
 static enum pipe_fate emit_shared(struct assemble *a, struct past *past,
                                   const struct model_record *r)
 {
-    const uint64_t ns = ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000), whole = r->raw[3];
+    const uint64_t whole = r->raw[3];
     uint64_t sum = 0, weight = 0, count = 0;
-    past_divide(past, r->t_ns - ns, r->t_ns);
+    past_divide(past, r->t_ns - ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000), r->t_ns);
+    if (past->sum_ns == 0) /* nothing is left of the while: nobody's */
+        past->sum_ns = past->parts[0].ns = 1;
+    const uint64_t ns = past->sum_ns;
     for (uint32_t i = 0; i < past->part_count; i++) {
         const struct past_part *part = &past->parts[i];
         sum += part->ns;
@@ -378,16 +381,26 @@ static enum pipe_fate emit_shared(struct assemble *a, struct past *past,
     return PIPE_ITEM;
 }
 
+/* A wait: is it a share of many, of a while that is known? Else its time is its own. */
+static bool is_of_many(struct thread_state *t, const struct model_record *r)
+{
+    const uint64_t ns = ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000);
+    if (!t->past)
+        t->past = past_new(t);
+    if (!t->past) /* no memory: as the other samples */
+        return false;
+    if (!(r->raw[5] & ORIEL_WAIT_SHARED) && r->raw[3])
+        past_gap(t->past, t, r->t_ns, r->raw[3]);
+    return ns > 0 && r->t_ns > ns && (r->raw[3] || r->raw[4]);
+}
+
 /* A sample belongs to the span that was open on its thread at that moment. */
 enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct span_ref in;
     if (r->flags == 0 || r->flags >= ORIEL_SAMPLE_KINDS)
         return PIPE_FOREIGN;
-    if (is_wait(r) && !s->thread->past)
-        s->thread->past = past_new(s->thread); /* without: as the other samples */
-    if (is_wait(r) && s->thread->past && ORIEL_WAIT_SHARED_US(r->raw[5]) > 0 &&
-        (r->raw[3] || r->raw[4]) && r->t_ns > ORIEL_WAIT_SHARED_US(r->raw[5]) * UINT64_C(1000))
+    if (is_wait(r) && is_of_many(s->thread, r))
         return emit_shared(a, s->thread->past, r);
     struct model_item *it = new_item(a, MODEL_ITEM_SAMPLE);
     if (!it)

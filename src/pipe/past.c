@@ -62,6 +62,31 @@ struct past *past_new(const struct thread_state *t)
     return p;
 }
 
+/* Nothing of the thread's own happens while it waits: only clocks may differ a little. A wait
+ * has two parts of one end: until somebody woke it, and until it ran. */
+void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns)
+{
+    static const struct span_ref none = {.span = NULL};
+    const struct past_change *last = change_at(p, p->count - 1);
+    const bool second = p->count > 2 && last->t_ns == t_ns && change_at(p, p->count - 2)->gap;
+    struct past_change *gap = second ? change_at(p, p->count - 2) : NULL;
+    const struct past_change *before = gap ? change_at(p, p->count - 3) : last;
+    uint64_t end = gap ? gap->t_ns : t_ns, begin = end > ns ? end - ns : 0;
+    struct span_ref in;
+    begin = begin > before->t_ns ? begin : before->t_ns;
+    p->to_ns = 0; /* what was divided is no longer all there is */
+    if (gap) {
+        gap->t_ns = begin;
+        return;
+    }
+    if (begin >= t_ns)
+        return;
+    add(p, begin, &none);
+    change_at(p, p->count - 1)->gap = true;
+    resolve_top(t, &in);
+    add(p, t_ns, &in);
+}
+
 void past_free(struct past *p)
 {
     if (p)
@@ -100,7 +125,7 @@ static void give(struct past *p, const struct past_change *to, uint64_t ns)
 void past_divide(struct past *p, uint64_t from_ns, uint64_t to_ns)
 {
     static const struct past_change nobody = {0};
-    uint64_t end = to_ns;
+    uint64_t end = to_ns, gaps = 0;
     assert(from_ns < to_ns);
     if (p->from_ns == from_ns && p->to_ns == to_ns)
         return; /* all places of a while are told one after the other */
@@ -111,10 +136,14 @@ void past_divide(struct past *p, uint64_t from_ns, uint64_t to_ns)
         uint64_t begin = c->t_ns > from_ns ? c->t_ns : from_ns;
         if (begin >= end)
             continue;
-        give(p, c, end - begin);
+        if (c->gap)
+            gaps += end - begin;
+        else
+            give(p, c, end - begin);
         end = begin;
     }
     p->parts[0].ns += end - from_ns;
+    p->sum_ns = to_ns - from_ns - gaps;
     p->from_ns = from_ns;
     p->to_ns = to_ns;
 }

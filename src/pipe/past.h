@@ -2,8 +2,9 @@
 /*
  * Which spans were innermost on a thread, and when, for the last moments of
  * threads that wait: short waits are told together, for a while that many spans
- * may have come and gone in. Each gets the part of its own time, so none shows
- * more waiting than it lasted. Inside the pipe only.
+ * may have come and gone in. Each gets the part of its own time, but for that of
+ * waits which are told by themselves: so none shows more waiting than it lasted.
+ * Inside the pipe only.
  */
 #ifndef ORIEL_PIPE_PAST_H
 #define ORIEL_PIPE_PAST_H
@@ -26,12 +27,14 @@ struct past {
     struct past_change {
         uint64_t t_ns, trace[2], span_id;
         const struct model_site *site;
-    } * items; /* a ring */
+        bool gap; /* not a span: a wait that is told by itself */
+    } * items;    /* a ring */
     uint32_t first, count, capacity;
     uint64_t span_id; /* the innermost one now; 0 none */
     uint64_t from_ns, to_ns;
     struct past_part parts[PAST_PARTS]; /* of that while; parts[0] has no site */
     uint32_t part_count;
+    uint64_t sum_ns; /* of the parts: the while less the waits that are told by themselves */
 };
 
 /* From now on; what is open began when it did. NULL: no memory. */
@@ -39,7 +42,9 @@ struct past *past_new(const struct thread_state *t);
 void past_free(struct past *p); /* takes NULL */
 /* Something happened at t_ns: is another span the innermost one? */
 void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns);
-/* p->parts: whose [from_ns, to_ns) was. Their times add up to it. */
+/* A wait of so long ended at t_ns and is told by itself. */
+void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns);
+/* p->parts: whose [from_ns, to_ns) was. Their times add up to sum_ns. */
 void past_divide(struct past *p, uint64_t from_ns, uint64_t to_ns);
 
 #endif

@@ -76,6 +76,23 @@ TEST(each_span_gets_the_part_of_its_own_time)
     piped_done(&c);
 }
 
+TEST(a_wait_that_is_told_by_itself_leaves_its_time_to_itself)
+{
+    open_pipe();
+    waits(1);
+    uint64_t one = rec_begin(&c.in, &a, 20000, outer);
+    /* 60,000 until it was woken, then 10,000 until it ran: all of it from 20,000 on. */
+    rec_block(&c.in, &beside, 90000, ORIEL_SAMPLE_OFF_CPU, 6, 60000, ORIEL_WAIT_WOKEN);
+    rec_block(&c.in, &beside, 90000, ORIEL_SAMPLE_PREEMPTED, 6, 10000, ORIEL_WAIT_WOKEN);
+    rec_end(&c.in, &a, 95000, one);
+    shared(110000, 8, 27000, 100); /* from 10,000 on: 30,000 are left, 5,000 of them outer's */
+    CHECK_EQ(piped_last(&c), 0);
+    CHECK_EQ(waited(outer, 8, NULL), 4500);
+    CHECK_EQ(waited(NULL, 8, NULL), 22500);
+    CHECK_EQ(waited(outer, 6, NULL), 70000);
+    piped_done(&c);
+}
+
 TEST(spans_of_one_name_share_an_item_that_names_none_of_them)
 {
     unsigned items;

@@ -11,6 +11,7 @@
 #include "report/weights.h"
 #include "base/err.h"
 #include "util/json.h"
+#include "util/num.h"
 
 extern const unsigned char report_flame_html[];
 extern const size_t report_flame_html_bytes;
@@ -151,7 +152,8 @@ static void put_about(struct json *j, const struct model_profile *p, const struc
     for (int i = 0; i < ORIEL_SAMPLE_KINDS; i++)
         samples += p->samples[i];
     buf_init(&b);
-    buf_printf(&b, "%llu samples", (unsigned long long)samples);
+    char count[NUM_TEXT_MAX];
+    buf_printf(&b, "%s sample%s", num_count(count, samples), samples == 1 ? "" : "s");
     if (p->last_ns > p->first_ns)
         buf_printf(&b, " in %.2f s", (double)(p->last_ns - p->first_ns) / 1e9);
     if (commit.n)

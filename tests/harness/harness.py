@@ -3,6 +3,7 @@
 the one law that must hold afterwards, to the last record."""
 import json
 import os
+import select
 import shutil
 import struct
 import subprocess
@@ -10,6 +11,35 @@ import sys
 import tempfile
 
 PATIENCE = 1800  # seconds: ends what hangs, and nothing here is to be fast
+
+
+def program_of(recorder, name):
+    """The process that a recorder runs: it has other children too, since it asks git where it
+    is. None: it was over before it was seen."""
+    path = f"/proc/{recorder.pid}/task/{recorder.pid}/children"
+    while recorder.poll() is None:
+        try:
+            with open(path, encoding="ascii") as f:
+                children = f.read().split()
+            for child in children:
+                with open(f"/proc/{child}/comm", encoding="utf-8") as f:
+                    if f.read().strip() == name:
+                        return int(child)
+        except OSError:
+            pass
+        os.sched_yield()
+    return None
+
+
+def wait_for_end(pid):
+    """Until a program is over, whoever will ask how: a stopped recorder does not reap it."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended = bool(select.select([fd], [], [], PATIENCE)[0])
+    os.close(fd)
+    return ended
 
 
 class Bench:

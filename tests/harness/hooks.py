@@ -16,7 +16,6 @@ import json
 import os
 import random
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -24,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from harness import PATIENCE, Bench
+from harness import PATIENCE, Bench, program_of, wait_for_end
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
 from refused_filter import refuse_perf  # noqa: E402
@@ -62,22 +61,7 @@ class Target:
                 bench.record_command(argv, capture, *options, "--compression", "none", *extra), stdin=subprocess.PIPE,
                 stdout=out, stderr=err, env=bench.env, preexec_fn=refuse_perf if refused else None,
                 **more)
-        self.pid = self.find(os.path.basename(argv[0])[:15])
-
-    def find(self, name):
-        path = f"/proc/{self.recorder.pid}/task/{self.recorder.pid}/children"
-        while self.recorder.poll() is None:
-            try:
-                with open(path, encoding="ascii") as f:
-                    children = f.read().split()
-                for child in children:
-                    with open(f"/proc/{child}/comm", encoding="utf-8") as f:
-                        if f.read().strip() == name:
-                            return int(child)
-            except OSError:
-                pass
-            os.sched_yield()
-        return None
+        self.pid = program_of(self.recorder, os.path.basename(argv[0])[:15])
 
     def go(self):
         """Once it stands at its gate: what is preloaded has begun."""
@@ -85,13 +69,6 @@ class Target:
             time.sleep(0.0005)
         self.recorder.stdin.write(b"g")
         self.recorder.stdin.close()
-
-    def wait(self):
-        """Until the program is over, whoever will ask how."""
-        fd = os.pidfd_open(self.pid)
-        ended = select.select([fd], [], [], PATIENCE)[0]
-        os.close(fd)
-        return bool(ended)
 
     def said(self):
         """What the program wrote on both streams, and lines of the recorder."""
@@ -221,7 +198,7 @@ def recorder_stopped(bench, mode, bare, total, _):
     target = Target(bench, mode, capture, extra=("--ring", "1M"))
     target.recorder.send_signal(signal.SIGSTOP)
     target.go()  # starting a program needs no recorder either
-    bench.check(target.wait(), f"{what}: the program hangs")
+    bench.check(wait_for_end(target.pid), f"{what}: the program hangs")
     target.recorder.send_signal(signal.SIGCONT)
     status = target.recorder.wait(PATIENCE)
     same(bench, what, target, bare, status)

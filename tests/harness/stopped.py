@@ -8,34 +8,15 @@ afterwards. Run times are told, not judged.
   stopped.py BUILD_DIR [--rounds N]
 """
 import argparse
-import os
 import random
-import select
 import signal
 import statistics
 import subprocess
 import time
 
-from harness import PATIENCE, Bench
+from harness import PATIENCE, Bench, program_of, wait_for_end
 
 COUNT, PAUSE_US = "20000", "50"  # of each of 4 threads; 200 pauses of at least 50 us
-
-
-def wait_for_program(pid, name, deadline=PATIENCE):
-    """The recorder has other children too: it asks git where it is."""
-    end = time.monotonic() + deadline
-    while time.monotonic() < end and os.path.exists(f"/proc/{pid}/exe"):
-        try:
-            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-                children = f.read().split()
-            for child in children:
-                with open(f"/proc/{child}/comm", encoding="ascii") as f:
-                    if f.read().strip() == name:
-                        return int(child)
-        except OSError:
-            pass
-        os.sched_yield()
-    return None
 
 
 def run_alone(bench):
@@ -45,17 +26,6 @@ def run_alone(bench):
     return time.monotonic() - start
 
 
-def wait_for_end(pid, limit):
-    """Until the program is over; a stopped recorder does not reap it."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    ended = bool(select.select([fd], [], [], limit)[0])
-    os.close(fd)
-    return ended
-
-
 def one_round(bench, how, delay):
     capture, out = bench.path("c.oriel"), bench.path("out")
     with open(out, "wb") as f:
@@ -63,13 +33,13 @@ def one_round(bench, how, delay):
         start = time.monotonic()
         recorder = subprocess.Popen(bench.record_command(argv, capture, "--ring", "1M"), stdout=f,
                                     stderr=subprocess.DEVNULL, env=bench.env)
-        program = wait_for_program(recorder.pid, "flood")
+        program = program_of(recorder, "flood")
         if not program:  # over before it was seen
             recorder.wait(PATIENCE)
             return None
         time.sleep(delay)
         recorder.send_signal(how)
-        ended = wait_for_end(program, PATIENCE)
+        ended = wait_for_end(program)
         took = time.monotonic() - start
     bench.check(ended, f"{how.name}: the program hangs")
     if how == signal.SIGSTOP:

@@ -5,9 +5,9 @@
  * no more. While a thread is seen every time, each of its waits is a sample of
  * its own. Else they are counted together for a while, exactly, and divided
  * among the places that were seen in that while, by how long those were: the
- * sum is the time that the thread was off its CPU, to the nanosecond. A while
- * holds no wait that is told by itself, and is told with its length, so that
- * spans can be given their parts of it.
+ * sum is the time that the thread was off its CPU, to the nanosecond. A while is
+ * told with its length, so that spans can be given their parts of it; waits in it
+ * that are told by themselves are none of them.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -75,8 +75,8 @@ struct telling {
     struct perf_source *p;
     struct model_batch *batch;
     struct perf_thread *t;
-    uint64_t end_ns, now_ns; /* of the while; of the record that ends it */
-    uint64_t share;          /* flag and length of the while, as the extra of waits */
+    uint64_t now_ns;
+    uint64_t share; /* flag and length of the while, as the extra of waits */
 };
 
 /* In microseconds, rounded up: a while is never shorter than the waits in it. */
@@ -89,7 +89,7 @@ static uint64_t share_extra(const struct perf_window *w, uint64_t now_ns)
 static void tell(const struct telling *to, uint8_t kind, uint64_t weight, uint64_t count,
                  uint32_t stack, uint64_t extra)
 {
-    const struct perf_sample s = {.time_ns = to->end_ns,
+    const struct perf_sample s = {.time_ns = to->now_ns,
                                   .weight = weight,
                                   .count = count,
                                   .extra = extra | to->share,
@@ -151,10 +151,10 @@ static void tell_wakes(const struct telling *to, const struct perf_window *w, ui
 }
 
 static void tell_window(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                        uint64_t end_ns, uint64_t now_ns)
+                        uint64_t now_ns)
 {
     struct perf_window *w = t->window;
-    const struct telling to = {p, batch, t, end_ns, now_ns, share_extra(w, end_ns)};
+    const struct telling to = {p, batch, t, now_ns, share_extra(w, now_ns)};
     /* Waits whose end nobody saw end like those whose end was seen. */
     uint64_t ready = part(w->unsplit_ns, w->ready_ns, w->wait_ns + w->ready_ns);
     const struct share waited = {.wait_ns = w->wait_ns + w->unsplit_ns - ready,
@@ -269,8 +269,6 @@ static void take(struct perf_source *p, struct model_batch *batch, struct perf_t
             p->counts.no_memory++;
         return;
     }
-    if (t->window && t->window->begin_ns)
-        tell_window(p, batch, t, w->left_ns, r->time_ns);
     tell_one(p, batch, t, r, wait, ready);
 }
 
@@ -296,7 +294,7 @@ void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thre
             ready = w->woke_ns > w->left_ns ? r->time_ns - w->woke_ns : total;
         take(p, batch, t, r, total - ready, ready);
         if (t->window && window_is_over(t->window, r->time_ns))
-            tell_window(p, batch, t, r->time_ns, r->time_ns);
+            tell_window(p, batch, t, r->time_ns);
     }
     *w = (struct perf_wait){.left_ns = 0};
 }
@@ -305,7 +303,7 @@ void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thr
                uint64_t now_ns)
 {
     if (t->window)
-        tell_window(p, batch, t, now_ns, now_ns);
+        tell_window(p, batch, t, now_ns);
 }
 
 /* ---- who woke it ---- */
@@ -385,8 +383,6 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
         count_wake(w, &s);
         return;
     }
-    if (t->window && t->window->begin_ns) /* of before: times of a thread do not step back */
-        tell_window(p, batch, t, t->wait.left_ns, r->time_ns);
     struct perf_thread *by = s.waker ? perf_source_thread(p, s.waker) : NULL;
     const struct perf_sample sample = {.time_ns = r->time_ns,
                                        .weight = s.wait_ns,
