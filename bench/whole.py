@@ -50,6 +50,8 @@ WHAT = {
     "switch": "a context switch with its stack, more than alone",
     "switch_bare": "the same alone", "switch_sched": "the same under perf sched record",
     "switch_g": "the same under perf record -g -e sched:sched_switch",
+    "usdt_hit": "a USDT probe of ours, hit, counted in the kernel",
+    "usdt_hit_classic": "the same, of <sys/sdt.h>", "usdt_idle": "while nobody looks",
     "unwind_warm": "unwinding, a frame, warm",
     "unwind_along": "unwinding, a frame, along the walk before", "unwind_libunwind": "the same, libunwind",
     "unwind_glibc": "the same, glibc's backtrace",
@@ -67,7 +69,7 @@ PEERS = {"cpu_99": "perf_fp_99", "cpu_999": "perf_fp_999", "call": "call_uftrace
          "cpu_99_file": "perf_dwarf_99_file", "cpu_999_file": "perf_dwarf_999_file",
          "loop_exact": "loop_heaptrack", "sql_exact": "sql_heaptrack",
          "loop_sampled": "loop_tcmalloc", "sql_sampled": "sql_tcmalloc",
-         "switch": "switch_g", "syscalls": "syscalls_perf", "unwind_warm": "unwind_glibc", "symbols_cold": "symbols_llvm", "lock": "lock_perf"}
+         "switch": "switch_g", "usdt_hit": "usdt_hit_classic", "syscalls": "syscalls_perf", "unwind_warm": "unwind_glibc", "symbols_cold": "symbols_llvm", "lock": "lock_perf"}
 
 
 def load(path, name):
@@ -319,6 +321,18 @@ def syscalls(bench):
         bench.rows[name] = {"times": statistics.median(values)}
 
 
+def usdt(bench):
+    program = bench.program("usdt_bench")
+    text = subprocess.run([program], capture_output=True, text=True, check=False).stdout \
+        if os.path.exists(program) else ""
+    for line in text.splitlines():
+        got = json.loads(line)
+        if got["name"] in WHAT:
+            bench.rows[got["name"]] = {"ns": got["ns"]}
+    if not text:
+        bench.note("USDT probes: left out, programs in the kernel are refused or not for this machine")
+
+
 def names(bench):
     """Symbols, flame graphs, unwinding."""
     symbols = bench.load_tool("bench_symbols")
@@ -366,5 +380,6 @@ def measure(bench):
     calls(bench)
     pairs(bench)
     syscalls(bench)
+    usdt(bench)
     names(bench)
     metrics(bench)
