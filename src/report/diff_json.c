@@ -11,13 +11,7 @@
 
 #include "base/err.h"
 #include "report/flame.h"
-#include "util/json.h"
-
-static void put_str(struct json *j, const char *key, struct model_str s)
-{
-    json_key(j, key);
-    json_string_n(j, s.p, s.n);
-}
+#include "report/json.h"
 
 /* What is told to more digits than there are does not help anybody. */
 static void put_number(struct json *j, const char *key, double v)
@@ -31,22 +25,20 @@ static void put_side(struct json *j, const char *key, const struct diff *d, enum
     const struct diff_header *h = &d->headers[side];
     json_key(j, key);
     json_object(j);
-    put_str(j, "first", h->first_name);
-    json_key(j, "runs");
-    json_u64(j, h->runs);
-    json_key(j, "samples");
-    json_u64(j, d->samples[side]);
-    put_str(j, "program", h->program);
-    put_str(j, "commit", h->commit);
+    report_json_str(j, "first", h->first_name);
+    report_json_u64(j, "runs", h->runs);
+    report_json_u64(j, "samples", d->samples[side]);
+    report_json_str(j, "program", h->program);
+    report_json_str(j, "commit", h->commit);
     json_key(j, "changed_files");
     json_bool(j, h->dirty);
     json_key(j, "several_commits");
     json_bool(j, h->mixed_commits);
-    put_str(j, "host", h->host);
-    put_str(j, "processor", h->cpu);
-    put_str(j, "kernel", h->kernel);
-    put_str(j, "compiler", h->compiler);
-    put_str(j, "sample_rate", h->rate);
+    report_json_str(j, "host", h->host);
+    report_json_str(j, "processor", h->cpu);
+    report_json_str(j, "kernel", h->kernel);
+    report_json_str(j, "compiler", h->compiler);
+    report_json_str(j, "sample_rate", h->rate);
     json_object_end(j);
 }
 
@@ -65,11 +57,10 @@ static void put_result(struct json *j, const char *key, const struct compare_row
 
 static void put_item(struct json *j, const struct diff_item *item)
 {
-    put_str(j, "name", item->name);
-    put_str(j, "module", item->module);
-    put_str(j, "file", item->file);
-    json_key(j, "line");
-    json_u64(j, item->line);
+    report_json_str(j, "name", item->name);
+    report_json_str(j, "module", item->module);
+    report_json_str(j, "file", item->file);
+    report_json_u64(j, "line", item->line);
 }
 
 static void put_rows(struct json *j, const struct diff *d, uint8_t kind)

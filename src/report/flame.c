@@ -10,19 +10,13 @@
 
 #include "report/weights.h"
 #include "base/err.h"
-#include "util/json.h"
+#include "report/json.h"
 #include "util/num.h"
 
 extern const unsigned char report_flame_html[];
 extern const size_t report_flame_html_bytes;
 
 static const char place_of_data[] = "/*DATA*/";
-
-static void put_str(struct json *j, const char *key, struct model_str s)
-{
-    json_key(j, key);
-    json_string_n(j, s.p, s.n);
-}
 
 static void put_frames(struct json *j, const struct frames *f)
 {
@@ -32,9 +26,9 @@ static void put_frames(struct json *j, const struct frames *f)
         const struct frame *frame = &f->items.items[i];
         struct model_str module = frame->module ? frame->module->path : MODEL_STR("");
         json_object(j);
-        put_str(j, "name", frame->name);
-        put_str(j, "module", module);
-        put_str(j, "file", frame->file);
+        report_json_str(j, "name", frame->name);
+        report_json_str(j, "module", module);
+        report_json_str(j, "file", frame->file);
         json_key(j, "line");
         json_u64(j, frame->line);
         json_key(j, "resolved");
