@@ -123,6 +123,15 @@ static int hear(struct hearing *h)
     }
 }
 
+/* A byte of theirs is no bool before it was looked at. */
+static void take_damage(struct foreign_end *end, struct source_damage *out)
+{
+    unsigned char truncated;
+    memcpy(&truncated, &end->damage.truncated, sizeof truncated);
+    memset(&end->damage.truncated, truncated != 0, sizeof truncated);
+    *out = end->damage;
+}
+
 /* What the reader says of the file, as a line that can be shown to anybody. */
 static int repeat(const char *path, struct foreign_end *end, struct oriel_err *err)
 {
@@ -166,9 +175,9 @@ int foreign_read(int fd, const char *path, const struct source *reader,
     if (h.to < 0)
         return err_set_errno(err, errno, "%s: no memory for what it holds", path);
     int rc = confined_start(&h.child, &how, &why);
-    if (rc == 0)
-        rc = confined_end(&h.child, hear(&h), &why);
     if (rc < 0)
+        err_set(err, rc, "%s: %s", path, why.text);
+    else if ((rc = confined_end(&h.child, hear(&h), &why)) < 0)
         explain(path, &why, err);
     else if (h.end.code != 0)
         rc = repeat(path, &h.end, err);
@@ -176,7 +185,7 @@ int foreign_read(int fd, const char *path, const struct source *reader,
         close(h.to);
         return h.end.unknown ? ORIEL_ENOTFOUND : rc;
     }
-    *damage = h.end.damage;
+    take_damage(&h.end, damage);
     *out_fd = h.to;
     return 0;
 }

@@ -266,6 +266,16 @@ TEST(its_line_is_repeated_without_what_a_terminal_would_obey)
     expect_end(end_so, &limits, ORIEL_EDAMAGED, "given: ?[2Jgone?");
 }
 
+TEST(what_it_tells_of_damage_may_be_any_bytes)
+{
+    struct foreign_limits limits = limits_of_tests();
+    struct oriel_err err = {0};
+    memset(&last_word, 'x', sizeof last_word);
+    last_word.code = 0;
+    act = end_so;
+    CHECK_EQ(read_by(&acting, &limits, &err), 0); /* and an empty capture, which is refused */
+}
+
 static void ask_for_objects(const struct source_bytes *file)
 {
     static const char *const none[] = {"/etc/passwd", "/etc", "given", "/no/such", "/dev/zero", ""};

@@ -136,6 +136,9 @@ static int take_end(struct reading *r, const struct message *m)
     r->outcome->code = m->code;
     r->outcome->unconfined = m->unconfined != 0;
     r->outcome->result = m->result;
+    unsigned char mismatch; /* a byte of theirs is no bool before it was looked at */
+    memcpy(&mismatch, &m->result.mismatch, sizeof mismatch);
+    r->outcome->result.mismatch = mismatch != 0;
     r->outcome->result.note[sizeof m->result.note - 1] = 0;
     char *p = m->image_bytes ? buf_reserve(r->out, m->image_bytes) : NULL;
     if (m->image_bytes && !p)

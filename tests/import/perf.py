@@ -69,11 +69,12 @@ def of_oriel(oriel, path):
 
 def named(sums):
     """A library without symbols has addresses with one, its name with the other; so has the vDSO.
-    Of several names of one place perf takes the one with fewer underscores in front."""
+    Of several names of one place perf takes the one with fewer underscores in front, and not that
+    of the kernel's copy for where it is not mapped yet (__pi_)."""
     out = collections.Counter()
     for name, weight in sums.items():
         unnamed = re.match(r"0x|\[|__vdso_", name)
-        out["?" if unnamed else re.sub("^_+|@.*", "", name)] += weight
+        out["?" if unnamed else re.sub("^_+(pi_+)?|@.*", "", name)] += weight
     return out
 
 
