@@ -43,13 +43,12 @@ static void set_clock(struct data_source *s)
     s->catalog->start_ns = first + s->unix_offset;
 }
 
-static int prepare(struct data_source *s, const struct source_bytes *file,
-                   struct model_catalog *catalog)
+static int prepare(struct data_source *s, struct model_catalog *catalog)
 {
     s->catalog = catalog;
     s->next_serial = SERIAL_FIRST;
     spaces_init(&s->spaces, catalog);
-    s->spaces.past = file;
+    s->spaces.past = &s->given;
     if (intern_init(&s->texts) < 0) {
         spaces_done(&s->spaces);
         return ORIEL_ENOMEM;
@@ -67,10 +66,11 @@ static int data_open(void *state, const struct source_bytes *file, struct model_
 {
     struct data_source *s = state;
     memset(s, 0, sizeof *s);
+    s->given = *file;
     int rc = data_file_open(&s->file, file, err);
     if (rc < 0)
         return rc;
-    rc = prepare(s, file, catalog);
+    rc = prepare(s, catalog);
     if (rc < 0) {
         data_file_close(&s->file);
         return err_set(err, rc, "%s: %s", file->path, err_text(rc));

@@ -84,6 +84,7 @@ struct data_thread {
     uint32_t serial;
 };
 struct data_source {
+    struct source_bytes given; /* for the object files that it names */
     struct data_file file;
     struct spaces spaces;
     struct model_catalog *catalog;
