@@ -62,7 +62,7 @@ struct source {
      * seldom. NULL: nothing passes. */
     void (*look)(void *state);
     /* The same for files that others made, which are read in a confined child only: it
-     * calls nothing of the system but for memory. its bytes stay as long as the source. */
+     * calls nothing of the system but for memory. Its bytes stay as long as the source. */
     int (*open_bytes)(void *state, const struct source_bytes *file, struct model_catalog *catalog,
                       struct oriel_err *err);
     /* Nothing more will happen: the next polls hold nothing back. NULL: it never
