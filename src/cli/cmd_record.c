@@ -40,6 +40,7 @@
 #define LOOK_NS UINT64_C(5000000)        /* how often they are counted */
 #define EARLY_SLEEP_NS UINT64_C(1000000) /* first sleep; the system is asked soon */
 #define EARLY_PARTS 4u                   /* and then after so large a part of the time so far */
+#define COUNTING_NS UINT64_C(20000000)   /* longest sleep while system calls are counted */
 #define SILENT_NS UINT64_C(100000000)    /* longest sleep while nobody has joined the ring */
 #define INSIDE_NS UINT64_C(50000000)     /* the same while it has nothing but samples to say */
 #define JOIN_NS UINT64_C(100000000)      /* to join it for whoever opened it */
@@ -519,6 +520,8 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
         ns = least(ns, PROBING_NS);
     else if (r->sampling.can.cpu)
         ns = least(ns, sampling_sleep_ns(&r->sampling));
+    if (r->sampling.calls.works)
+        ns = least(ns, COUNTING_NS);
     return least(ns, early(r, now));
 }
 

@@ -22,12 +22,15 @@ def counted(text):
 
 
 class Syscalls(Scenario):
+    said = ""
+
     def record(self, *words, options=(), **how):
         run = self.oriel("record", "--rate", "0", "--syscalls", "--no-report", *options, "-o",
                          "c.oriel", "--", *words, **how)
         self.assertEqual(run.returncode, 0, run.stderr)
         if "no system calls:" in run.stderr:
             self.skipTest(run.stderr.strip())
+        self.said = run.stderr
         told = self.report("c.oriel")["system_calls"]
         self.conserved(told)
         return told
@@ -77,6 +80,18 @@ class Syscalls(Scenario):
         self.assertEqual(self.calls(told, "openat")[0]["errors"]["ENOTDIR"], MISSING // 3)
         self.assertGreaterEqual(self.calls(told, "openat")[0]["errors"]["ENOENT"], MISSING * 2 // 3)
         self.assertEqual(self.calls(told, "execve")[0]["count"], 2)
+
+    @root
+    def test_more_processes_than_there_is_room_for_at_a_time_lose_nothing(self):
+        many = 600  # with some 17 calls each that is more than the kernel's table holds
+        told = self.record("sh", "-c", f"i=0; while [ $i -lt {many} ]; do /bin/true; i=$((i+1)); done")
+        rows = self.calls(told, "execve", "threads")
+        self.assertEqual({r["count"] for r in rows if r["pid"]}, {1})
+        if "are not counted" in self.said:  # nobody read for long, and it is told
+            self.assertLessEqual(sum(r["count"] for r in rows), many + 1)
+            return
+        self.assertEqual(sum(r["count"] for r in rows), many + 1)
+        self.assertGreater(len(told["threads"]), 8192)
 
     @root
     def test_a_program_that_runs_already_is_counted_too(self):

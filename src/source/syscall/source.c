@@ -397,8 +397,9 @@ static uint64_t entries_made(struct syscall_source *s)
 }
 
 /* The recorder is over with starting it: what else it starts is not the program. */
-static void begin(struct syscall_source *s)
+static void syscall_look(void *state)
 {
+    struct syscall_source *s = state;
     const uint32_t pid = (uint32_t)s->options.pid;
     if (!s->options.running && !s->begun)
         (void)kernel_map_remove(s->watch.threads, &pid);
@@ -412,7 +413,7 @@ static int syscall_poll(void *state, struct model_batch *batch, size_t max_recor
     const uint64_t now = clock_mono_ns();
     (void)max_records;
     (void)err;
-    begin(s);
+    syscall_look(s);
     batch->watermark_ns = s->over ? UINT64_MAX : now + s->unix_offset;
     if (s->ended)
         return SOURCE_IDLE;
@@ -452,6 +453,7 @@ void syscall_try(struct syscall_ability *out)
 const struct source source_syscall = {.name = "syscall",
                                       .state_size = sizeof(struct syscall_source),
                                       .open_with = syscall_open,
+                                      .look = syscall_look,
                                       .poll = syscall_poll,
                                       .over = syscall_over,
                                       .damage = syscall_damage,
