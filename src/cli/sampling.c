@@ -55,6 +55,9 @@ static void before_close(void *user, struct model_catalog *c)
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
     if (can->lost)
         (void)artifact_set(c, "oriel.sample.lost", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)can->overwritten);
+    if (can->overwritten)
+        (void)artifact_set(c, "oriel.sample.overwritten", text);
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->stacks);
     if (can->stacks)
         (void)artifact_set(c, "oriel.sample.stacks", text);

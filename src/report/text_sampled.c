@@ -18,7 +18,8 @@ void report_text_unseen(const struct report *r, struct buf *out)
 {
     struct model_str missing = model_catalog_resource(r->catalog, "oriel.sample.missing"),
                      lost = model_catalog_resource(r->catalog, "oriel.sample.lost"),
-                     cut = model_catalog_resource(r->catalog, "oriel.sample.cut");
+                     cut = model_catalog_resource(r->catalog, "oriel.sample.cut"),
+                     old = model_catalog_resource(r->catalog, "oriel.sample.overwritten");
     if (missing.n)
         sheet_line(r, out, TABLE_YELLOW, "not seen: %.*s", (int)missing.n, missing.p);
     if (lost.n)
@@ -37,6 +38,9 @@ void report_text_unseen(const struct report *r, struct buf *out)
     if (unwatched.n)
         sheet_line(r, out, TABLE_YELLOW, "the system calls of %.*s threads are not counted",
                    (int)unwatched.n, unwatched.p);
+    if (old.n)
+        sheet_line(r, out, TABLE_PLAIN, "%.*s older samples gave way to newer ones", (int)old.n,
+                   old.p);
     if (cut.n)
         sheet_line(r, out, TABLE_YELLOW, "%.*s", (int)cut.n, cut.p);
 }

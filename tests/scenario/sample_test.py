@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 from tool import ORIEL, TIMEOUT, Scenario, main, os, subprocess
 
@@ -89,6 +90,20 @@ class Sample(Scenario):
         text = self.oriel("report", "c.oriel").stdout
         self.assertRegex(text, r"(?m)^ +most of it +program$")
         self.assertRegex(text, r"(?m)^samples by program\n  program +processes ")
+
+    def test_a_flight_recorder_has_the_last_samples_not_the_first(self):
+        # The first program fills what the kernel's rings hold many times over.
+        late = "import time; e = time.process_time() + 1\nwhile time.process_time() < e: pass"
+        run = self.oriel("record", "--policy", "overwrite-oldest", "--rate", 997, "--no-report",
+                         "-o", "c.oriel", "--", "sh", "-c", f'{SAMPLED} 2000; "$0" -c "$1"',
+                         sys.executable, late)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = json.loads(self.oriel("report", "--json", "c.oriel").stdout)
+        cpu = next(k for k in told["profile"] if k["kind"] == "cpu")
+        programs = {p["name"]: p["weight"] for p in cpu["programs"]}
+        self.assertAlmostEqual(programs["sampled"] / 1e9, 2, delta=0.5, msg=programs)
+        python = programs[os.path.basename(os.path.realpath(sys.executable))]
+        self.assertGreater(python / 1e9, 0.8, programs)
 
     def test_output_and_status_are_those_of_the_program(self):
         run = self.oriel("record", "--rate", 499, "--no-report", "--", "sh", "-c", "echo out; exit 7")

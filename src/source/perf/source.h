@@ -60,6 +60,25 @@ struct perf_counts {
     uint64_t cpu_ends[UNWIND_END_COUNT]; /* how far up stacks on the CPU were walked */
 };
 
+struct perf_sample {
+    uint64_t time_ns, weight, count, extra;
+    uint32_t stack;
+    uint8_t kind; /* enum oriel_sample_kind */
+};
+/* Samples that nobody has asked for yet: the last ones. */
+enum { PERF_HELD_MAX = 32768 };
+struct perf_held {
+    struct perf_sample sample;
+    struct model_thread *thread;
+    uint64_t position;
+    uint32_t stream;
+};
+struct perf_holding {
+    struct perf_held *items; /* NULL none yet */
+    size_t first, count;
+    uint64_t overwritten; /* by later ones */
+};
+
 struct perf_source {
     struct perf_events events;
     struct spaces spaces;
@@ -72,6 +91,7 @@ struct perf_source {
     int32_t ended_tids[PERF_ENDED_KEPT]; /* the latest; 0 none */
     unsigned next_ended;
     struct perf_counts counts;
+    struct perf_holding held;
     struct perf_ability *ability; /* the caller's; may be NULL */
     uint64_t met, hurry_until_ns; /* see in_a_hurry() */
     uint32_t between;             /* the stack that says so: see ran.c; 0 none yet */
@@ -79,13 +99,16 @@ struct perf_source {
     bool over, ended;
 };
 
-struct perf_sample {
-    uint64_t time_ns, weight, count, extra;
-    uint32_t stack;
-    uint8_t kind; /* enum oriel_sample_kind */
-};
+/* ---- held.c ---- */
+
+/* Into the batch; without one it is held. */
 void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                      const struct perf_sample *s);
+/* What is held, in its order. */
+void perf_source_hand_over(struct perf_source *p, struct model_batch *batch, size_t max_records);
+
+/* ---- source.c ---- */
+
 /* NULL: not one of those that are watched. */
 struct perf_thread *perf_source_thread(const struct perf_source *p, int32_t tid);
 
