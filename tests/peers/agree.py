@@ -190,6 +190,8 @@ def by_oriel(oriel, program, work, rate, environment):
         path, weight = line.rsplit(" ", 1)
         frames = [f for f in path.split(";") if not f.endswith("_[i]")]
         leaf = frames[-1] if frames else "[unknown]"
+        # A function without a name is told by where it begins; perf knows the file only.
+        leaf = re.sub(r"^(.+)\+0x[0-9a-f]+$", r"[\1]", leaf)
         name = "[kernel]" if leaf.endswith("_[k]") else leaf
         counts[name] += round(int(weight) * rate / 1e9)
     said = json.loads(subprocess.run([oriel, "report", "--json", capture], check=True,
