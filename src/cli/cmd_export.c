@@ -101,9 +101,8 @@ static void say_done(const struct reading *r, const char *path)
     session_get_counts(r->session, &c);
     if (stat(path, &st) != 0)
         return;
-    if (c.by_type[ORIEL_REC_SAMPLE])
-        snprintf(samples, sizeof samples, "%s samples, ",
-                 num_count(count, c.by_type[ORIEL_REC_SAMPLE]));
+    if (session_samples(&c))
+        snprintf(samples, sizeof samples, "%s samples, ", num_count(count, session_samples(&c)));
     cli_note("%s: %s spans, %s events, %s%s", path, num_count(spans, reading_spans(&c)),
              num_count(events, reading_events(&c)), samples,
              num_bytes(bytes, (uint64_t)st.st_size));

@@ -71,12 +71,12 @@ static void summary(struct screen *s, const struct ending *e)
     if (c->processes > 1)
         fact(s, c->processes, "process", "processes");
     fact(s, c->threads, "thread", "threads");
-    if (reading_spans(c) || reading_events(c) || !c->by_type[ORIEL_REC_SAMPLE]) {
+    if (reading_spans(c) || reading_events(c) || !session_samples(c)) {
         fact(s, reading_spans(c), "span", "spans");
         fact(s, reading_events(c), "event", "events");
     }
-    if (c->by_type[ORIEL_REC_SAMPLE])
-        fact(s, c->by_type[ORIEL_REC_SAMPLE], "sample", "samples");
+    if (session_samples(c))
+        fact(s, session_samples(c), "sample", "samples");
     losses(s, c);
     buf_printf(&s->text, "%s%s\n", s->dot, main_path(e->outputs));
 }
@@ -293,7 +293,7 @@ void ending_say(const struct ending *e)
         } else {
             killed(&s, e, NULL);
         }
-        next_line(&s, e->outputs, e->counts.by_type[ORIEL_REC_SAMPLE] != 0);
+        next_line(&s, e->outputs, session_samples(&e->counts) != 0);
     }
     put(&s.text);
     buf_done(&s.text);

@@ -79,7 +79,7 @@ int model_profile_add(struct model_profile *p, const struct model_sample *s)
     row->weight += s->weight;
     row->count += s->count;
     row->square += (double)s->weight * (double)s->weight;
-    p->samples[s->kind]++;
+    p->samples[s->kind] += s->weight || s->count; /* else it says that the thread was there */
     p->weight[s->kind] += s->weight;
     p->first_ns = s->t_ns < p->first_ns ? s->t_ns : p->first_ns;
     p->last_ns = s->t_ns > p->last_ns ? s->t_ns : p->last_ns;

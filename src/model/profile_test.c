@@ -90,6 +90,21 @@ TEST(sums_hold_over_many_rows)
     model_profile_done(&p);
 }
 
+TEST(a_thread_that_was_only_there_has_a_row_and_is_no_sample)
+{
+    struct model_profile p;
+    struct model_sample s = cpu(0, 0);
+    model_profile_init(&p, false);
+    s.count = 0;
+    CHECK_EQ(model_profile_add(&p, &s), 0);
+    CHECK_EQ(p.row_count, 1);
+    CHECK_EQ(p.samples[ORIEL_SAMPLE_CPU], 0);
+    s.weight = 5; /* time between samples is told as such */
+    CHECK_EQ(model_profile_add(&p, &s), 0);
+    CHECK_EQ(p.samples[ORIEL_SAMPLE_CPU], 1);
+    model_profile_done(&p);
+}
+
 TEST(what_memory_did_not_hold_is_in_no_sum)
 {
     for (uint64_t n = 1; n < 5; n++) {

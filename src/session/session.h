@@ -32,13 +32,14 @@ struct session;
  *   delivered[i] + refused[i] == records        (outlets of records)
  *   delivered[i] + refused[i] == pipe.items_out (outlets of items) */
 struct session_counts {
-    uint64_t records;                            /* read from the source and valid */
-    uint64_t bytes;                              /* of these records on the wire */
-    uint64_t by_type[ORIEL_REC_MAX + 1];         /* of these, by enum oriel_record_type */
-    uint64_t seen_events;                        /* of these, events that are not the program's */
-    uint64_t system_records;                     /* of these, what the system said */
-    uint64_t delivered[SESSION_OUTLETS_MAX];     /* records or items taken by outlet i */
-    uint64_t refused[SESSION_OUTLETS_MAX];       /* records or items it did not take */
+    uint64_t records;                        /* read from the source and valid */
+    uint64_t bytes;                          /* of these records on the wire */
+    uint64_t by_type[ORIEL_REC_MAX + 1];     /* of these, by enum oriel_record_type */
+    uint64_t presences;                      /* of the samples: a thread was there, and no more */
+    uint64_t seen_events;                    /* of these, events that are not the program's */
+    uint64_t system_records;                 /* of these, what the system said */
+    uint64_t delivered[SESSION_OUTLETS_MAX]; /* records or items taken by outlet i */
+    uint64_t refused[SESSION_OUTLETS_MAX];   /* records or items it did not take */
     uint64_t refused_seen[SESSION_OUTLETS_MAX];  /* of these MODEL_SEEN, where that is known */
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
@@ -49,6 +50,11 @@ struct session_counts {
     struct source_damage damage;
     uint64_t start_ns, end_ns; /* unix; of the recording, of the latest record */
 };
+/* Samples that say where. */
+static inline uint64_t session_samples(const struct session_counts *c)
+{
+    return c->by_type[ORIEL_REC_SAMPLE] - c->presences;
+}
 
 /* Open a source. `path` is a region file or a capture. 0, ORIEL_ENOTFOUND (no
  * such source), ORIEL_ENOMEM, or what the source answers. */
