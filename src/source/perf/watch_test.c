@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,11 +41,13 @@ static void short_threads(unsigned count)
     }
 }
 
-/* Until it is killed. */
+/* Until it is killed, or we are gone. */
 static pid_t spinning_child(void)
 {
     pid_t pid = fork();
     REQUIRE(pid >= 0);
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     while (pid == 0)
         continue;
     return pid;
@@ -112,6 +115,8 @@ TEST(threads_that_live_shorter_than_a_period_are_sampled)
 TEST(a_process_that_is_not_ours_is_not_sampled_and_a_child_is)
 {
     struct perf_events e;
+    open_or_skip(&e); /* nobody is left spinning by a test that cannot go on */
+    perf_events_close(&e);
     pid_t before = spinning_child(); /* of us: seen when we look */
     open_or_skip(&e);
     pid_t after = spinning_child();
