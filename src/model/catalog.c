@@ -252,6 +252,16 @@ const struct model_thread *model_catalog_thread(const struct model_catalog *c, u
     return at ? c->threads[*at] : NULL;
 }
 
+uint64_t model_catalog_ticks(const struct model_catalog *c, const struct model_thread *t,
+                             uint64_t unix_ns, uint64_t offset)
+{
+    const struct clock_piece *now = &c->processes[t->process]->clock.now;
+    if (now->mult == 0)
+        return unix_ns - offset;
+    const __int128 ns = (int64_t)(unix_ns - now->base_ns); /* perhaps before it */
+    return now->base_ticks + (uint64_t)(int64_t)(ns * ((__int128)1 << 32) / (__int128)now->mult);
+}
+
 struct model_str model_catalog_resource(const struct model_catalog *c, const char *key)
 {
     struct model_str wanted = {key, (uint32_t)strlen(key)};

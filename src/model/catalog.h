@@ -136,6 +136,10 @@ const struct model_thread *model_catalog_thread(const struct model_catalog *c, u
 struct model_process *model_catalog_find_process(const struct model_catalog *c, int32_t pid);
 struct model_thread *model_catalog_find_thread(const struct model_catalog *c, uint32_t process,
                                                int32_t tid);
+/* A time in ticks of the thread's process, in which a capture says it in few bytes; in
+ * nanoseconds of the monotonic clock (`offset` less) while its clock is not known. */
+uint64_t model_catalog_ticks(const struct model_catalog *c, const struct model_thread *t,
+                             uint64_t unix_ns, uint64_t offset);
 /* Empty string when the key is absent. */
 struct model_str model_catalog_resource(const struct model_catalog *c, const char *key);
 

@@ -179,4 +179,18 @@ TEST(the_latest_of_a_pid_and_of_a_tid_is_found)
     model_catalog_done(&c);
 }
 
+TEST(a_time_is_told_in_the_ticks_of_its_process_also_before_its_clock_was_read)
+{
+    struct model_catalog c;
+    model_catalog_init(&c);
+    struct model_process *p = model_catalog_add_process(&c, 1, MODEL_STR("/bin/a"), MODEL_STR("a"));
+    REQUIRE(p);
+    const struct model_thread *t = model_catalog_add_thread(&c, p->index, 1, 1);
+    CHECK_EQ(model_catalog_ticks(&c, t, 1000, 400), 600);                  /* unknown */
+    p->clock.now = (struct clock_piece){5000, 1000000, UINT64_C(1) << 31}; /* half a ns each */
+    CHECK_EQ(model_catalog_ticks(&c, t, 1000100, 0), 5200);
+    CHECK_EQ(model_catalog_ticks(&c, t, 999900, 0), 4800);
+    model_catalog_done(&c);
+}
+
 TEST_MAIN()

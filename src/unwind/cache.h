@@ -17,10 +17,9 @@ static inline uint64_t unwind_cache_key(uint64_t address, uint64_t generation)
     return (address ^ generation * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
 }
 
-/* False: not there. */
-static inline bool unwind_cache_get(const struct unwind_cache *cache, uint64_t key, unwind_row *out)
+static inline bool unwind_cache_at(const struct unwind_cache *cache, size_t i, uint64_t key,
+                                   unwind_row *out)
 {
-    size_t i = key >> (64 - UNWIND_CACHE_BITS);
     /* No order between the two: the check is what holds them together. */
     uint64_t row = __atomic_load_n(&cache->slots[i].row, __ATOMIC_RELAXED);
     uint64_t check = __atomic_load_n(&cache->slots[i].check, __ATOMIC_RELAXED);
@@ -28,11 +27,30 @@ static inline bool unwind_cache_get(const struct unwind_cache *cache, uint64_t k
     return (row ^ check) == key;
 }
 
+/* False: not there. */
+static inline bool unwind_cache_get(const struct unwind_cache *cache, uint64_t key, unwind_row *out)
+{
+    size_t i = key >> (64 - UNWIND_CACHE_BITS);
+    return unwind_cache_at(cache, i, key, out) || unwind_cache_at(cache, i ^ 1, key, out);
+}
+
+static inline void unwind_cache_set(struct unwind_cache *cache, size_t i, uint64_t row,
+                                    uint64_t check)
+{
+    __atomic_store_n(&cache->slots[i].row, row, __ATOMIC_RELAXED);
+    __atomic_store_n(&cache->slots[i].check, check, __ATOMIC_RELAXED);
+}
+
+/* What stood there goes next door: two frames of one stack that fall on the same slot would drive
+ * each other out at every walk. */
 static inline void unwind_cache_put(struct unwind_cache *cache, uint64_t key, unwind_row row)
 {
     size_t i = key >> (64 - UNWIND_CACHE_BITS);
-    __atomic_store_n(&cache->slots[i].row, row, __ATOMIC_RELAXED);
-    __atomic_store_n(&cache->slots[i].check, key ^ row, __ATOMIC_RELAXED);
+    uint64_t old = __atomic_load_n(&cache->slots[i].row, __ATOMIC_RELAXED);
+    uint64_t check = __atomic_load_n(&cache->slots[i].check, __ATOMIC_RELAXED);
+    if (check && (old ^ check) != key) /* check 0: nothing stands there */
+        unwind_cache_set(cache, i ^ 1, old, check);
+    unwind_cache_set(cache, i, row, key ^ row);
 }
 
 #endif

@@ -222,16 +222,6 @@ static bool introduce(struct metrics_source *m, uint64_t now)
 
 /* ---- records ---- */
 
-/* The time in ticks of the process, in which a capture says it in few bytes. */
-static uint64_t ticks_of(const struct metrics_source *m, uint64_t unix_ns)
-{
-    const struct clock_piece *c = &m->catalog->processes[m->thread->process]->clock.now;
-    if (c->mult == 0)
-        return unix_ns - m->unix_offset;
-    __int128 ticks = ((__int128)(int64_t)(unix_ns - c->base_ns) << 32) / (__int128)c->mult;
-    return c->base_ticks + (uint64_t)(int64_t)ticks;
-}
-
 static void put(struct metrics_source *m, struct model_batch *batch, uint64_t t_mono_ns,
                 const struct model_site *site, uint8_t type, const uint64_t *values, uint16_t count)
 {
@@ -243,7 +233,7 @@ static void put(struct metrics_source *m, struct model_batch *batch, uint64_t t_
     if (!r)
         return; /* the next reading is as good */
     raw[0] = ORIEL_RECORD_HEADER(words, type, flags, site->id);
-    raw[1] = ticks_of(m, unix_ns);
+    raw[1] = model_catalog_ticks(m->catalog, m->thread, unix_ns, m->unix_offset);
     memcpy(raw + 2, values, count * sizeof *raw);
     *r = (struct model_record){.t_ns = unix_ns,
                                .position = m->position,

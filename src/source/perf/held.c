@@ -11,18 +11,6 @@
 
 enum { SAMPLE_WORDS = 6 };
 
-/* The time in ticks of the process, in which a capture says it in few bytes. */
-static uint64_t ticks_of(const struct perf_source *p, const struct model_thread *t,
-                         uint64_t unix_ns)
-{
-    const struct clock_piece *c = &p->catalog->processes[t->process]->clock.now;
-    if (c->mult == 0)
-        return unix_ns - p->unix_offset;
-    int64_t ns = (int64_t)(unix_ns - c->base_ns);
-    __int128 ticks = ((__int128)ns << 32) / (__int128)c->mult;
-    return c->base_ticks + (uint64_t)(int64_t)ticks;
-}
-
 static void put(struct perf_source *p, struct model_batch *batch, const struct perf_held *h)
 {
     const struct perf_sample *s = &h->sample;
@@ -34,7 +22,8 @@ static void put(struct perf_source *p, struct model_batch *batch, const struct p
         return;
     }
     raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, s->kind, 0);
-    raw[1] = ticks_of(p, h->thread, s->time_ns + p->unix_offset);
+    raw[1] =
+        model_catalog_ticks(p->catalog, h->thread, s->time_ns + p->unix_offset, p->unix_offset);
     raw[2] = s->stack;
     raw[3] = s->weight;
     raw[4] = s->count;

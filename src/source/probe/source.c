@@ -278,23 +278,13 @@ static struct hit_thread *find_thread(struct probe_source *p, int32_t tid)
 
 /* ---- records ---- */
 
-static uint64_t ticks_of(const struct probe_source *p, const struct model_thread *t,
-                         uint64_t unix_ns)
-{
-    const struct clock_piece *c = &p->catalog->processes[t->process]->clock.now;
-    if (c->mult == 0)
-        return unix_ns - p->unix_offset;
-    __int128 ticks = ((__int128)(int64_t)(unix_ns - c->base_ns) << 32) / (__int128)c->mult;
-    return c->base_ticks + (uint64_t)(int64_t)ticks;
-}
-
 /* The record in p->words, of n words. Returns the id of the span it begins. */
 static uint64_t add(struct probe_source *p, struct hit_thread *t, uint64_t time_ns, uint32_t n,
                     const struct model_site *site, uint64_t span)
 {
     uint32_t type = ORIEL_RECORD_TYPE(p->words[0]);
     uint64_t own = t->seed + t->position, unix_ns = time_ns + p->unix_offset;
-    p->words[1] = ticks_of(p, t->thread, unix_ns);
+    p->words[1] = model_catalog_ticks(p->catalog, t->thread, unix_ns, p->unix_offset);
     uint64_t *raw = arena_alloc(&p->batch->arena, n * sizeof *raw, sizeof *raw);
     struct model_record *r = raw ? model_batch_add_record(p->batch) : NULL;
     if (!r) {

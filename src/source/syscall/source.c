@@ -206,17 +206,6 @@ static const struct model_site *site_of(struct syscall_source *s, uint32_t proce
     return model_catalog_add_site(s->catalog, &like);
 }
 
-/* The time in ticks of the process, in which a capture says it in few bytes. */
-static uint64_t ticks_of(const struct syscall_source *s, const struct model_thread *t,
-                         uint64_t unix_ns)
-{
-    const struct clock_piece *c = &s->catalog->processes[t->process]->clock.now;
-    if (c->mult == 0)
-        return unix_ns - s->unix_offset;
-    __int128 ticks = ((__int128)(int64_t)(unix_ns - c->base_ns) << 32) / (__int128)c->mult;
-    return c->base_ticks + (uint64_t)(int64_t)ticks;
-}
-
 /* A string of a record, at `words`; how many words it takes. */
 static uint32_t put_text(uint64_t *words, const struct buf *text)
 {
@@ -237,7 +226,7 @@ static bool put_record(struct syscall_source *s, struct model_batch *batch, stru
     if (!r)
         return false;
     raw[0] = ORIEL_RECORD_HEADER(2 + count, ORIEL_REC_EVENT, ORIEL_RECF_HAS_SPAN, site->id);
-    raw[1] = ticks_of(s, c->thread, unix_ns);
+    raw[1] = model_catalog_ticks(s->catalog, c->thread, unix_ns, s->unix_offset);
     memcpy(raw + 2, words, count * sizeof *raw);
     *r = (struct model_record){.t_ns = unix_ns,
                                .position = c->position,
