@@ -89,18 +89,32 @@ static void on_wake(struct kernel_program *p, const struct perf_watch *w)
     op_end(p);
 }
 
-static void on_child(struct kernel_program *p, const struct perf_watch *w)
+/* The number at KEY from now on; r0 is not 0 where there was no room. */
+static void remember(struct kernel_program *p, const struct perf_watch *w)
 {
-    find_tid(p, w->tids, w->parent);
-    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
-    op_load(p, BPF_W, BPF_REG_2, BPF_REG_6, w->child.offset);
-    op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
     op_store_number(p, BPF_DW, BPF_REG_10, VALUE, 0);
     op_map(p, BPF_REG_1, w->tids);
     op_place(p, BPF_REG_2, KEY);
     op_place(p, BPF_REG_3, VALUE);
     op_set(p, BPF_REG_4, BPF_ANY);
     op_call(p, BPF_FUNC_map_update_elem);
+}
+
+/* And no more. */
+static void forget(struct kernel_program *p, const struct perf_watch *w)
+{
+    op_map(p, BPF_REG_1, w->tids);
+    op_place(p, BPF_REG_2, KEY);
+    op_call(p, BPF_FUNC_map_delete_elem);
+}
+
+static void on_child(struct kernel_program *p, const struct perf_watch *w)
+{
+    find_tid(p, w->tids, w->parent);
+    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_load(p, BPF_W, BPF_REG_2, BPF_REG_6, w->child.offset);
+    op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
+    remember(p, w);
     int done = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
     op_store_number(p, BPF_W, BPF_REG_10, KEY, NOBODY);
     op_map(p, BPF_REG_1, w->tids);
@@ -125,25 +139,20 @@ static void find_current(struct kernel_program *p, int map)
     op_call(p, BPF_FUNC_map_lookup_elem);
 }
 
-/* By now it has its new number; whoever had that is gone, or was the one. And if it is the
+/* By now it has its new number; whoever had that is gone, or was the one. The number before is
+ * nobody's any more, and will be a stranger's. And if it is the
  * program that begins, whose child it is until then is nobody to be looked at. */
 static void on_exec(struct kernel_program *p, const struct perf_watch *w)
 {
     find_tid(p, w->tids, w->before);
     int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    forget(p, w);
     op_call(p, BPF_FUNC_get_current_pid_tgid);
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_0);
-    op_store_number(p, BPF_DW, BPF_REG_10, VALUE, 0);
-    op_map(p, BPF_REG_1, w->tids);
-    op_place(p, BPF_REG_2, KEY);
-    op_place(p, BPF_REG_3, VALUE);
-    op_set(p, BPF_REG_4, BPF_ANY);
-    op_call(p, BPF_FUNC_map_update_elem);
+    remember(p, w);
     if (w->starter) {
         op_store_number(p, BPF_W, BPF_REG_10, KEY, w->starter);
-        op_map(p, BPF_REG_1, w->tids);
-        op_place(p, BPF_REG_2, KEY);
-        op_call(p, BPF_FUNC_map_delete_elem);
+        forget(p, w);
     }
     op_land(p, unknown);
     op_end(p);
@@ -163,9 +172,7 @@ static void on_end(struct kernel_program *p, const struct perf_watch *w)
 {
     op_load(p, BPF_W, BPF_REG_2, BPF_REG_1, w->ended.offset);
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
-    op_map(p, BPF_REG_1, w->tids);
-    op_place(p, BPF_REG_2, KEY);
-    op_call(p, BPF_FUNC_map_delete_elem);
+    forget(p, w);
     op_end(p);
 }
 

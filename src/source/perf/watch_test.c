@@ -6,12 +6,15 @@
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/os.h"
+#include "source/kernel_program.h"
 #include "source/perf/perf.h"
 #include "test.h"
 
@@ -145,6 +148,60 @@ TEST(a_process_that_is_not_ours_is_not_sampled_and_a_child_is)
     CHECK_EQ(s.foreign, 0);
     end_child(after);
     end_child(before);
+    perf_events_close(&e);
+}
+
+/* ---- a thread that replaces the program ---- */
+
+static int told[2], feed[2];
+
+static void *exec_cat(void *unused)
+{
+    const int32_t tid = (int32_t)gettid();
+    (void)unused;
+    char go;
+    if (read(feed[0], &go, 1) == 1 && write(told[1], &tid, sizeof tid) == sizeof tid) {
+        dup2(feed[0], 0);
+        close(feed[1]);
+        execl("/bin/cat", "cat", (char *)NULL);
+    }
+    _exit(1);
+}
+
+static pid_t child_with_a_thread(void)
+{
+    REQUIRE(pipe(told) == 0 && pipe(feed) == 0);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        pthread_t t;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (pthread_create(&t, NULL, exec_cat, NULL) == 0)
+            pthread_join(t, NULL);
+        _exit(1);
+    }
+    close(feed[0]);
+    return pid;
+}
+
+TEST(the_number_a_thread_had_before_it_became_the_program_is_nobody_s)
+{
+    struct perf_events e;
+    open_or_skip(&e);
+    pid_t pid = child_with_a_thread(); /* of us: known from its beginning */
+    int32_t tid = 0;
+    uint64_t value;
+    char path[40], name[16] = "";
+    REQUIRE(write(feed[1], "", 1) == 1 && read(told[0], &tid, sizeof tid) == sizeof tid);
+    CHECK(tid != pid);
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    while (strncmp(name, "cat", 3) != 0)
+        REQUIRE(os_read_file(path, name, sizeof name) > 0);
+    /* The name is there a moment before the tracepoint. */
+    while (kernel_map_get(e.watch.tids, &tid, &value) == 0 ||
+           kernel_map_get(e.watch.tids, &pid, &value) != 0)
+        continue; /* one goes before the other comes */
+    end_child(pid);
     perf_events_close(&e);
 }
 
