@@ -27,6 +27,7 @@
 #include "util/tty.h"
 
 #define WAIT_NS UINT64_C(1000000000)
+#define NOTHING_LEFT "no source file is left: see --include, --exclude, --system"
 
 struct cov_options {
     const char *output, *source, *fail_under, *gcov, *name, *object, *include, *exclude;
@@ -110,7 +111,8 @@ struct work {
     struct source_lines lines;
     struct coverage_view view;
     char cwd[PATH_MAX];
-    bool aside; /* standard output is the program's: tell on standard error */
+    bool aside;  /* standard output is the program's: tell on standard error */
+    size_t lost; /* words that could not be read, which was said */
     double least;
 };
 
@@ -287,7 +289,9 @@ static int tell(struct work *w)
         coverage_text(&w->c, &w->view, &b);
     status = b.failed ? cli_fail("cov: out of memory") : print(w, &b);
     buf_done(&b);
-    if (status == CLI_OK && given(w->o->output))
+    if (status == CLI_OK && given(w->o->output) && w->lost)
+        status = cli_fail("%s: not written: it would lack what could not be read", w->o->output);
+    else if (status == CLI_OK && given(w->o->output))
         status = write_file(w, w->o->output);
     return status;
 }
@@ -296,6 +300,8 @@ static int judge(const struct work *w)
 {
     struct coverage_sum s = coverage_sum_all(&w->c);
     double part = s.lines ? 100.0 * (double)s.lines_hit / (double)s.lines : 0;
+    if (w->lost)
+        return CLI_FAILED;
     if (w->least < 0 || part >= w->least)
         return CLI_OK;
     return cli_fail("cov: %.2f %% of the lines were executed, fewer than %g %%", part, w->least);
@@ -305,8 +311,14 @@ static int judge(const struct work *w)
 
 static void finish(struct work *w)
 {
-    if (w->in.note[0])
-        cli_note("%s", w->in.note);
+    const struct cov_trouble *t = &w->in.trouble;
+    if (t->note[0])
+        cli_note("%s", t->note);
+    if (t->lost > 1)
+        cli_fail("%s; %zu more files were lost, too", t->why, t->lost - 1);
+    else if (t->lost)
+        cli_fail("%s", t->why);
+    w->lost += t->lost;
     coverage_finish(&w->c, keep, w);
     w->view.method = w->in.method;
 }
@@ -321,11 +333,15 @@ static int add_objects(struct work *w)
     return rc;
 }
 
+/* A word that cannot be read costs itself, and the exit status. */
 static int read_words(struct work *w, char *const words[], int count, struct oriel_err *err)
 {
     int rc = add_objects(w);
     for (int i = 0; i < count && rc == 0; i++)
-        rc = cov_inputs_add(&w->in, words[i], err);
+        if (cov_inputs_add(&w->in, words[i], err) < 0) {
+            cli_fail("%s", err->text);
+            w->lost++;
+        }
     return rc ? rc : cov_inputs_read(&w->in, err);
 }
 
@@ -380,9 +396,7 @@ static int read_and_tell(const struct cov_options *o, char *const words[], int c
         rc = read_words(&w, count ? words : latest, count ? count : 1, &err);
     if (status == CLI_OK && rc == 0) {
         finish(&w);
-        status = w.c.files.count ? tell(&w)
-                                 : cli_fail("cov: no source file is left: see --include, "
-                                            "--exclude, --system");
+        status = w.c.files.count ? tell(&w) : w.lost ? CLI_FAILED : cli_fail("cov: " NOTHING_LEFT);
         if (status == CLI_OK)
             status = judge(&w);
     } else if (rc < 0) {
@@ -425,6 +439,8 @@ static int run_diff(const struct cov_options *o, char *const words[], int count)
         rc = read_words(&sides[i], words + i, 1, &err);
         if (rc == 0)
             finish(&sides[i]);
+        if (sides[i].lost) /* which was said: half a side would lie */
+            status = CLI_FAILED;
     }
     if (rc == 0 && status == CLI_OK)
         rc = coverage_diff(&sides[0].c, &sides[1].c, &d);
@@ -502,8 +518,8 @@ static int run_binary(struct running *r, struct oriel_err *err)
     for (size_t i = 0; i < r->w.in.objects.count && rc == 0; i++)
         rc = cov_paths_add(&objects, r->w.in.objects.items[i]);
     if (rc == 0)
-        rc = cov_binary_run(&r->w.c, r->exe, r->argv, &objects, &r->status, r->w.in.note,
-                            sizeof r->w.in.note, err);
+        rc = cov_binary_run(&r->w.c, r->exe, r->argv, &objects, &r->status, r->w.in.trouble.note,
+                            sizeof r->w.in.trouble.note, err);
     cov_inputs_method(&r->w.in, "breakpoints");
     VEC_DONE(&objects);
     return rc;
@@ -514,8 +530,7 @@ static int tell_run(struct running *r, struct oriel_err *err)
     struct work *w = &r->w;
     finish(w);
     if (w->c.files.count == 0)
-        return err_set(err, ORIEL_ENOTFOUND,
-                       "cov: no source file is left: see --include, --exclude, --system");
+        return err_set(err, ORIEL_ENOTFOUND, "%s", w->lost ? "" : "cov: " NOTHING_LEFT);
     coverage_hash_texts(&w->c, source_lines_get, &w->lines);
     int rc = cov_store(r->dir, &w->c, w->in.method, r->exe, r->argv, err);
     if (rc < 0)

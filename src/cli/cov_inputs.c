@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/cov_confined.h"
 #include "cli/runs.h"
 
 #define TRACEFILE_MAX (UINT64_C(1) << 30)
@@ -92,12 +93,13 @@ static int read_whole(const char *path, struct buf *out, struct oriel_err *err)
 
 static int add_tracefile(struct cov_inputs *in, const char *path, struct oriel_err *err)
 {
+    const struct cov_confined how = {.read = coverage_read_lcov};
     struct oriel_err why = {0};
     struct buf text;
     buf_init(&text);
     int rc = read_whole(path, &text, err);
     if (rc == 0) {
-        rc = coverage_read_lcov(in->c, text.data ? text.data : "", text.size, &why);
+        rc = cov_confined_read(in->c, &how, text.data ? text.data : "", text.size, &why);
         if (rc < 0)
             err_set(err, rc, "%s: %s", path, why.text);
         cov_inputs_method(in, "lcov");
@@ -159,8 +161,8 @@ static int visit_sent(struct cov_inputs *in, const char *path, size_t root, stru
     (void)snprintf(notes, sizeof notes, "%.*s.gcno", (int)(n - root), path + root);
     (void)snprintf(link, sizeof link, "%.*s.gcno", (int)n, path);
     if (access(notes, R_OK) != 0) {
-        if (!in->note[0])
-            (void)snprintf(in->note, sizeof in->note,
+        if (!in->trouble.note[0])
+            (void)snprintf(in->trouble.note, sizeof in->trouble.note,
                            "%.300s: the compiler's notes are gone; nothing of it is told", notes);
         return 0;
     }
@@ -234,7 +236,7 @@ int cov_inputs_read(struct cov_inputs *in, struct oriel_err *err)
     int rc = 0;
     if (in->notes.count) {
         cov_inputs_method(in, "gcov");
-        rc = cov_gcov(in->c, in->gcov, &in->notes, in->note, sizeof in->note, err);
+        rc = cov_gcov(in->c, in->gcov, &in->notes, &in->trouble, err);
     }
     if (rc == 0 && in->profiles.count) {
         char merged[4096];

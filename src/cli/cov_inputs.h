@@ -17,8 +17,8 @@ struct cov_inputs {
     struct cov_paths profiles; /* of LLVM */
     struct arena arena;
     char method[64];
-    char note[400]; /* one line on what was not as it should be; "" nothing */
-    size_t files;   /* seen in directories */
+    struct cov_trouble trouble;
+    size_t files; /* seen in directories */
 };
 
 void cov_inputs_init(struct cov_inputs *in, struct coverage *c, const char *gcov);

@@ -90,7 +90,7 @@ TEST(data_that_was_sent_finds_its_notes)
     CHECK_EQ(cov_inputs_add_sent(&in, "sent", &err), 0);
     REQUIRE(in.notes.count == 1);
     CHECK(strstr(in.notes.items[0], "build.gcda") != NULL);
-    CHECK(strstr(in.note, "gone.gcno") != NULL);
+    CHECK(strstr(in.trouble.note, "gone.gcno") != NULL);
     snprintf(text, sizeof text, "sent%s/build.gcno", where);
     CHECK_EQ(access(text, R_OK), 0);
     end();
@@ -107,11 +107,20 @@ TEST(what_gcov_says_is_read_and_its_complaints_are_told)
                "[{\"line_number\":3,\"count\":4}]}]}'\necho\necho '{\"files\":[]}'\n");
     CHECK_EQ(cov_inputs_add(&in, "a.gcno", &err), 0);
     CHECK_EQ(cov_inputs_read(&in, &err), 0);
-    CHECK_STR(in.note, "a.gcno:stamp mismatch");
+    CHECK_STR(in.trouble.note, "a.gcno:stamp mismatch");
     CHECK_STR(in.method, "gcov");
     REQUIRE(c.files.count == 1);
     CHECK_EQ(c.files.items[0].lines.items[0].count, 4);
     end();
+}
+
+static void expect_lost(size_t lost, const char *why)
+{
+    in.trouble = (struct cov_trouble){.lost = 0};
+    CHECK_EQ(cov_inputs_read(&in, &err), 0);
+    CHECK_EQ(in.trouble.lost, lost);
+    if (strncmp(in.trouble.why, why, strlen(why)) != 0)
+        test_fail(__FILE__, __LINE__, "not \"%s\": %s", why, in.trouble.why);
 }
 
 TEST(a_helper_that_fails_talks_nonsense_or_is_not_there_is_told)
@@ -121,14 +130,34 @@ TEST(a_helper_that_fails_talks_nonsense_or_is_not_there_is_told)
     CHECK_EQ(cov_inputs_add(&in, "a.gcno", &err), 0);
     CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_ENOTFOUND);
     CHECK(strstr(err.text, "--gcov") != NULL);
-    put_helper("helper", "#!/bin/sh\necho 'a.gcno: not mine' >&2\nexit 3\n");
-    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
-    CHECK_STR(err.text, "a.gcno: not mine");
+    put_helper("helper",
+               "#!/bin/sh\necho 'a.gcda:cannot open data file, assuming not executed' >&2\n"
+               "echo 'a.gcno: not mine' >&2\nexit 3\n");
+    expect_lost(1, "a.gcno: not mine");
     put_helper("helper", "#!/bin/sh\necho nonsense\n");
-    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
+    expect_lost(1, "a.gcno: ");
     put_helper("helper", "#!/bin/sh\nkill -9 $$\n");
-    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
-    CHECK(strstr(err.text, "failed") != NULL);
+    expect_lost(1, "a.gcno: ./helper: failed");
+    CHECK_EQ(c.files.count, 0);
+    end();
+}
+
+TEST(a_file_that_gcov_or_its_reader_cannot_bear_costs_itself)
+{
+    begin("./helper");
+    put("a.gcno", "");
+    put("b.gcno", "");
+    put("d.gcno", "");
+    put_helper("helper",
+               "#!/bin/sh\nfor f in \"$@\"; do case $f in\n"
+               "d.gcno) echo '{\"files\":[{\"file\":\"/d.c\",\"functions\":[],\"lines\":[]}]}';;\n"
+               "b.gcno) echo '{\"files\":[';;\n"
+               "a.gcno) kill -11 $$;;\nesac; done\n");
+    CHECK_EQ(cov_inputs_add(&in, "a.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_add(&in, "b.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_add(&in, "d.gcno", &err), 0);
+    expect_lost(2, "a.gcno: ");
+    REQUIRE(c.files.count == 1);
     end();
 }
 

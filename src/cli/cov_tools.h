@@ -2,7 +2,7 @@
 /*
  * The compilers' own readers of what they count, run as helpers: gcov and LLVM's
  * llvm-profdata and llvm-cov know every version of their formats. What they
- * print is bounded and checked.
+ * print is bounded, and read in a confined child.
  */
 #ifndef ORIEL_CLI_COV_TOOLS_H
 #define ORIEL_CLI_COV_TOOLS_H
@@ -19,15 +19,28 @@ struct cov_paths {
     char **items;
     size_t count, capacity;
 };
-int cov_paths_add(struct cov_paths *p, char *path);
+static inline int cov_paths_add(struct cov_paths *p, char *path)
+{
+    char **slot = VEC_PUSH(p);
+    if (slot)
+        *slot = path;
+    return slot ? 0 : ORIEL_ENOMEM;
+}
 
-/* Data (.gcda) or notes (.gcno) files, whose partners lie beside them. `out_note`: a line on
- * what gcov complained of, "" nothing. 0, ORIEL_ENOTFOUND (no gcov), ORIEL_EFORMAT,
- * ORIEL_EIO, ORIEL_ENOMEM. */
-int cov_gcov(struct coverage *c, const char *gcov, const struct cov_paths *files, char *out_note,
-             size_t note_bytes, struct oriel_err *err);
+/* What was not as it should be, without ending everything. */
+struct cov_trouble {
+    char note[400]; /* a line for people, "" nothing */
+    size_t lost;    /* files that could not be read ... */
+    char why[800];  /* ... and a line on the first of them */
+};
+
+/* Data (.gcda) or notes (.gcno) files, whose partners lie beside them. 0, or ORIEL_ENOTFOUND: no
+ * gcov. */
+int cov_gcov(struct coverage *c, const char *gcov, const struct cov_paths *files,
+             struct cov_trouble *trouble, struct oriel_err *err);
 /* Profiles (.profraw, .profdata) of these executables and libraries. `merged` is a file to put
- * their sum into; it may be removed afterwards. Codes as above. */
+ * their sum into; it may be removed afterwards. 0, ORIEL_ENOTFOUND (no such tools),
+ * ORIEL_EFORMAT, ORIEL_EIO, ORIEL_ENOMEM. */
 int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct cov_paths *objects,
              const char *merged, struct oriel_err *err);
 

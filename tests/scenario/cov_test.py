@@ -65,6 +65,30 @@ class Cov(Scenario):
         self.assertEqual(percent[1], totals["all"])
         self.assertAlmostEqual(percent[0], totals["percent"], delta=0.006)
 
+    # ---- read from files ----
+
+    def test_a_file_that_cannot_be_read_costs_itself_and_the_exit_status(self):
+        good, bad, out = (self.dir / n for n in ("good.info", "bad.info", "all.info"))
+        good.write_text("SF:/a.c\nDA:1,1\nend_of_record\n")
+        bad.write_text("SF:/b.c\nDA:1,1\nDA:nonsense\n")
+        run = self.cov("--json", good, bad, status=1)
+        self.assertEqual([f["file"] for f in json.loads(run.stdout)["files"]], ["/a.c"])
+        self.assertEqual(run.stderr, f"oriel: {bad}: line 3: DA wants a line and a count\n")
+        run = self.cov("-o", out, good, bad, status=1)
+        self.assertIn(f"{out}: not written", run.stderr)
+        self.assertFalse(out.exists())
+        for words in ((bad,), ("diff", good, bad)):
+            run = self.cov(*words, status=1)
+            self.assertEqual((run.stdout, run.stderr.count("\n")), ("", 1))
+
+    def test_an_object_that_gcov_cannot_read_costs_itself(self):
+        self.build("covered.c", "covered", *COUNTING)
+        (self.dir / "bad.gcno").write_text("nothing that gcov knows")
+        run = self.cov("--json", ".", status=1)
+        told = json.loads(run.stdout)
+        self.assertEqual(self.file_of(told, "covered.c")["totals"]["lines"]["hit"], 0)
+        self.assertIn("bad.gcno", run.stderr)
+
     # ---- compiled to count ----
 
     def check_gcov(self, source, *words):
