@@ -502,12 +502,11 @@ static int collect_counts(struct running *r, struct oriel_err *err)
     if (rc == 0)
         rc = cov_inputs_add_sent(in, r->sent, err);
     if (rc == 0 && in->notes.count + in->profiles.count == 0)
-        rc = err_set(
-            err, ORIEL_ENOTFOUND,
-            "%s: left no counts: build it with --coverage (gcc) or -fprofile-instr-generate "
-            "-fcoverage-mapping (clang), or use oriel cov --binary; a program that is "
-            "killed, or ends with _exit, leaves none",
-            r->argv[0]);
+        rc = err_set(err, ORIEL_ENOTFOUND,
+                     "%s: left no counts: build it with --coverage, or -fprofile-instr-generate "
+                     "-fcoverage-mapping (clang), or use oriel cov --binary; a program that is "
+                     "killed, or ends with _exit, leaves none",
+                     r->argv[0]);
     return rc ? rc : cov_inputs_read(in, err);
 }
 
@@ -610,7 +609,7 @@ const struct cli_command cli_command_cov = {
     .summary = "tell which lines, branches and functions of a program were executed",
     .args = "[FILE...] | diff A B | -- PROGRAM [ARGS...]",
     .description =
-        "Runs a program that was built to count (gcc --coverage, clang -fprofile-instr-generate "
+        "Runs a program that was built to count (--coverage, clang -fprofile-instr-generate "
         "-fcoverage-mapping), or, with --binary, any program that has debug information, by a "
         "breakpoint at each line that goes when it is reached. Or reads what is there: "
         "directories of a build, .gcda, .profraw and .profdata files (with --object), tracefiles "

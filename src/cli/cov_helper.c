@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,8 +30,9 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static int spawn(struct running *r, const char *const argv[], int input)
+static int spawn(struct running *r, const struct cov_helper *h, int input)
 {
+    const char *const *words = h->words.items;
     posix_spawn_file_actions_t actions;
     int rc = posix_spawn_file_actions_init(&actions);
     if (rc != 0)
@@ -43,9 +45,11 @@ static int spawn(struct running *r, const char *const argv[], int input)
         rc = posix_spawn_file_actions_adddup2(&actions, r->out[1], STDOUT_FILENO);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&actions, r->complaints[1], STDERR_FILENO);
+    if (rc == 0 && h->dir)
+        rc = posix_spawn_file_actions_addchdir_np(&actions, h->dir);
     if (rc == 0)
-        rc =
-            posix_spawnp(&r->pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+        rc = posix_spawnp(&r->pid, words[0], &actions, NULL, (char *const *)(uintptr_t)words,
+                          environ);
     posix_spawn_file_actions_destroy(&actions);
     return rc;
 }
@@ -118,7 +122,7 @@ int cov_helper_run(struct cov_helper *h, struct oriel_err *err)
     if (rc == 0 && h->input)
         rc = give_input(h->input, &in);
     if (rc == 0)
-        rc = spawn(&r, h->words.items, in);
+        rc = spawn(&r, h, in);
     close_fd(&r.out[1]);
     close_fd(&r.complaints[1]);
     close_fd(&in);
@@ -157,4 +161,34 @@ void cov_helper_done(struct cov_helper *h)
     VEC_DONE(&h->words);
     buf_done(&h->complaints);
     buf_done(&h->out);
+}
+
+int cov_helper_read(const char *path, struct buf *out, struct oriel_err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return err_set_errno(err, why, "%s", path);
+    }
+    int rc = 0;
+    if (!S_ISREG(st.st_mode))
+        rc = err_set(err, ORIEL_EFORMAT, "%s: not a file", path);
+    else if ((uint64_t)st.st_size > COV_FILE_MAX)
+        rc = err_set(err, ORIEL_ELIMIT, "%s: larger than any tracefile", path);
+    while (rc == 0) {
+        char *room = buf_reserve(out, 1 << 16);
+        ssize_t n = room ? read(fd, room, 1 << 16) : -1;
+        if (!room)
+            rc = err_set(err, ORIEL_ENOMEM, "out of memory");
+        else if (n < 0 && errno != EINTR)
+            rc = err_set_errno(err, errno, "%s", path);
+        else if (n == 0 || out->size > COV_FILE_MAX)
+            break;
+        out->size += n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    return rc;
 }

@@ -13,6 +13,7 @@
 struct cov_helper {
     VEC(const char *) words; /* its name, found on the PATH, and arguments; they live elsewhere */
     const struct buf *input; /* on its standard input; NULL: nothing */
+    const char *dir;         /* to run in; NULL: this one */
     struct buf out, complaints;
     bool failed; /* no memory for a word: it is not run */
 };
@@ -22,5 +23,8 @@ void cov_helper_word(struct cov_helper *h, const char *word);
 /* 0, ORIEL_ENOTFOUND (no such program), ORIEL_EFORMAT with its first complaint, ORIEL_ELIMIT,
  * ORIEL_ENOMEM, ... */
 int cov_helper_run(struct cov_helper *h, struct oriel_err *err);
+/* All of a regular file, up to COV_FILE_MAX. 0, or a code with a line. */
+#define COV_FILE_MAX (UINT64_C(1) << 30)
+int cov_helper_read(const char *path, struct buf *out, struct oriel_err *err);
 
 #endif

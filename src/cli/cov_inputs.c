@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "cli/cov_confined.h"
+#include "cli/cov_helper.h"
 #include "cli/runs.h"
 
-#define TRACEFILE_MAX (UINT64_C(1) << 30)
 enum { DEPTH_MAX = 64, FILES_MAX = 1000000 };
 
 void cov_inputs_init(struct cov_inputs *in, struct coverage *c, const char *gcov)
@@ -61,43 +61,13 @@ static bool ends_with(const char *path, const char *suffix)
 
 /* ---- tracefiles ---- */
 
-static int read_whole(const char *path, struct buf *out, struct oriel_err *err)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        int why = errno;
-        if (fd >= 0)
-            close(fd);
-        return err_set_errno(err, why, "%s", path);
-    }
-    int rc = 0;
-    if (!S_ISREG(st.st_mode))
-        rc = err_set(err, ORIEL_EFORMAT, "%s: not a file", path);
-    else if ((uint64_t)st.st_size > TRACEFILE_MAX)
-        rc = err_set(err, ORIEL_ELIMIT, "%s: larger than any tracefile", path);
-    while (rc == 0) {
-        char *room = buf_reserve(out, 1 << 16);
-        ssize_t n = room ? read(fd, room, 1 << 16) : -1;
-        if (!room)
-            rc = err_set(err, ORIEL_ENOMEM, "out of memory");
-        else if (n < 0 && errno != EINTR)
-            rc = err_set_errno(err, errno, "%s", path);
-        else if (n == 0 || out->size > TRACEFILE_MAX)
-            break;
-        out->size += n > 0 ? (size_t)n : 0;
-    }
-    close(fd);
-    return rc;
-}
-
 static int add_tracefile(struct cov_inputs *in, const char *path, struct oriel_err *err)
 {
     const struct cov_confined how = {.read = coverage_read_lcov};
     struct oriel_err why = {0};
     struct buf text;
     buf_init(&text);
-    int rc = read_whole(path, &text, err);
+    int rc = cov_helper_read(path, &text, err);
     if (rc == 0) {
         rc = cov_confined_read(in->c, &how, text.data ? text.data : "", text.size, &why);
         if (rc < 0)

@@ -161,6 +161,34 @@ TEST(a_file_that_gcov_or_its_reader_cannot_bear_costs_itself)
     end();
 }
 
+TEST(notes_of_clang_go_to_llvm_cov)
+{
+    static const char notes[] = "oncg*804 and so on";
+    char path[1024];
+    begin("./none");
+    CHECK(mkdir("bin", 0700) == 0 && mkdir("d", 0700) == 0);
+    put("d/a.gcno", notes);
+    put("d/b.gcno", notes);
+    put("e.gcno", notes);
+    snprintf(path, sizeof path, "%s/bin", test_tmpdir());
+    setenv("PATH", path, 1);
+    CHECK_EQ(cov_inputs_add(&in, "d/a.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_ENOTFOUND);
+    CHECK(strstr(err.text, "llvm-cov: no such program") == err.text);
+    /* It dies of b, but not of the others. */
+    put_helper("bin/llvm-cov",
+               "#!/bin/sh\n[ \"$1 $2 $3\" = 'gcov -i -b' ] || exit 1\nshift 3\n"
+               "for f in \"$@\"; do case $f in */b.gcno) kill -9 $$;; "
+               "/*) printf 'file:x.c\\nlcount:1,2\\n' >${f##*/}.gcov;; esac; done\n");
+    CHECK_EQ(cov_inputs_add(&in, "d/b.gcno", &err), 0);
+    CHECK_EQ(cov_inputs_add(&in, "e.gcno", &err), 0);
+    expect_lost(1, "d/b.gcno: llvm-cov: failed");
+    REQUIRE(c.files.count == 2); /* x.c beside d/a.gcno, and beside e.gcno */
+    CHECK_EQ(c.files.items[0].lines.items[0].count, 2);
+    CHECK(access("a.gcno.gcov", F_OK) != 0);
+    end();
+}
+
 TEST(a_profile_without_its_program_says_nothing)
 {
     begin("gcov");

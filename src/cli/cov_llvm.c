@@ -12,10 +12,9 @@
 #include "cli/cov_helper.h"
 #include "cli/cov_tools.h"
 
-enum { LLVM_NEWEST = 22, LLVM_OLDEST = 11 };
+enum { LLVM_NEWEST = COV_LLVM_FIRST - 1, LLVM_OLDEST = 11 };
 
-/* "llvm-cov", then "llvm-cov-22" and so on downwards: the next one that there is. */
-static bool next_tool(const char *name, int *version, char *out, size_t n)
+bool cov_llvm_tool(const char *name, int *version, char *out, size_t n)
 {
     char path[512];
     for (int v = *version; v >= LLVM_OLDEST; v--) {
@@ -47,8 +46,7 @@ static int merge(const char *tool, const struct cov_paths *profiles, const char 
     return rc;
 }
 
-/* What a person calls the functions: where binutils' c++filt is, else as they are. */
-static void make_readable(struct coverage *c)
+void cov_make_readable(struct coverage *c)
 {
     struct buf names;
     struct oriel_err err;
@@ -103,7 +101,7 @@ static int export_lcov(struct coverage *c, const char *tool, const struct cov_pa
     if (rc == 0)
         rc = cov_confined_read(c, &how, h.out.data ? h.out.data : "", h.out.size, err);
     if (rc == 0)
-        make_readable(c);
+        cov_make_readable(c);
     cov_helper_done(&h);
     return rc;
 }
@@ -112,14 +110,14 @@ int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct 
              const char *merged, struct oriel_err *err)
 {
     char tool[64], reader[64];
-    int rc = ORIEL_ENOTFOUND, version = LLVM_NEWEST + 1;
+    int rc = ORIEL_ENOTFOUND, version = COV_LLVM_FIRST;
     assert(profiles->count);
     if (objects->count == 0)
         return err_set(err, ORIEL_EINVAL,
                        "%s: says nothing without its program: name it with --object",
                        profiles->items[0]);
     /* Formats change with versions: the first that reads the profile is right. */
-    for (; next_tool("llvm-profdata", &version, tool, sizeof tool); version--) {
+    for (; cov_llvm_tool("llvm-profdata", &version, tool, sizeof tool); version--) {
         rc = merge(tool, profiles, merged, err);
         (void)snprintf(reader, sizeof reader, "llvm-cov%s", tool + strlen("llvm-profdata"));
         if (rc == 0)

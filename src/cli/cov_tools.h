@@ -34,8 +34,8 @@ struct cov_trouble {
     char why[800];  /* ... and a line on the first of them */
 };
 
-/* Data (.gcda) or notes (.gcno) files, whose partners lie beside them. 0, or ORIEL_ENOTFOUND: no
- * gcov. */
+/* Data (.gcda) or notes (.gcno) files, whose partners lie beside them; those of clang are read by
+ * llvm-cov. 0, or ORIEL_ENOTFOUND: no such program. */
 int cov_gcov(struct coverage *c, const char *gcov, const struct cov_paths *files,
              struct cov_trouble *trouble, struct oriel_err *err);
 /* Profiles (.profraw, .profdata) of these executables and libraries. `merged` is a file to put
@@ -43,5 +43,11 @@ int cov_gcov(struct coverage *c, const char *gcov, const struct cov_paths *files
  * ORIEL_EFORMAT, ORIEL_EIO, ORIEL_ENOMEM. */
 int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct cov_paths *objects,
              const char *merged, struct oriel_err *err);
+/* "llvm-cov", then "llvm-cov-22" and so on downwards from *version (COV_LLVM_FIRST): the next one
+ * that there is. */
+enum { COV_LLVM_FIRST = 23 };
+bool cov_llvm_tool(const char *name, int *version, char *out, size_t n);
+/* What a person calls the functions: where binutils' c++filt is, else as they are. */
+void cov_make_readable(struct coverage *c);
 
 #endif

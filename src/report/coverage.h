@@ -102,6 +102,9 @@ void coverage_put_lcov(const struct coverage *c, struct buf *out);
 /* coverage_gcov.c: what `gcov -b --json-format --stdout` prints of one data file. Codes as
  * above. */
 int coverage_read_gcov(struct coverage *c, const char *p, size_t n, struct oriel_err *err);
+/* coverage_gcov_text.c: what `llvm-cov gcov -i -b` writes of one notes file; branches that were
+ * taken count 1. Codes as above. */
+int coverage_read_gcov_text(struct coverage *c, const char *p, size_t n, struct oriel_err *err);
 
 /* ---- asking ---- */
 

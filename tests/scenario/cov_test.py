@@ -138,6 +138,55 @@ class Cov(Scenario):
         self.assertGreater(len(self.as_json("--system", ".")["files"]), 1)
 
     @needs_llvm
+    def test_counts_of_clang_in_the_format_of_gcov_are_those_of_llvm_cov(self):
+        for source, compiler, extra in (("covered.c", CLANG, ("threads",)), ("covered.cc", CLANGXX, ())):
+            program = self.build(source, "counted-" + source, "-O0", *COUNTING, compiler=compiler)
+            run = self.cov("--system", "--", program, *extra)
+            self.assertIn("stored", run.stderr)
+            told = self.as_json("--system")
+            self.assertEqual(list(self.dir.glob("*.gcda")), [])  # they went with the run
+            # The same by hand, as llvm-cov annotates the source.
+            self.run_raw(program, *extra)
+            notes = next(n for n in self.dir.glob("*.gcno") if n.with_suffix(".gcda").exists())
+            text = self.run_raw(LLVM_COV, "gcov", "-b", "-c", "--stdout", notes.name, text=True).stdout
+            lines, branches, functions, inside = {}, [], {}, False
+            for line in text.splitlines():
+                found = re.match(r" *([-\d#=]+): *(\d+):(Source:.*)?", line)
+                inside = found[3] == "Source:" + source if found and found[3] else inside
+                if inside and found and found[1] != "-":
+                    lines[int(found[2])] = int(found[1]) if found[1].isdigit() else 0
+                if inside and line.startswith("branch"):
+                    branches.append(" taken 0" not in line and "never" not in line)
+                called = re.match(r"function (\S+) called (\d+) ", line)
+                if inside and called:
+                    functions[called[1]] = int(called[2])
+            self.assertGreater(len(lines), 20)
+            self.assertEqual(self.lines(told, source), lines)
+            self.assertEqual(self.functions(told, source), functions)
+            totals = self.file_of(told, source)["totals"]["branches"]
+            self.assertEqual((totals["all"], totals["hit"]), (len(branches), sum(branches)))
+            if source == "covered.cc":
+                names = {f["name"] for f in self.file_of(told, source)["functions"]}
+                self.assertIn("shapes::box::volume() const", names)
+                self.assertGreater(len(told["files"]), 1)
+            notes.with_suffix(".gcda").unlink()
+
+    @needs_llvm
+    def test_objects_of_gcc_and_clang_add_up_in_one_directory(self):
+        (self.dir / "build").mkdir()
+        for compiler, name in (("gcc", "a"), (CLANG, "b")):
+            (self.dir / f"{name}.c").write_text("int main(void)\n{\n    return 0;\n}\n")
+            self.run_raw(compiler, "--coverage", "-c", f"{name}.c", "-o", f"build/{name}.o")
+            self.run_raw(compiler, "--coverage", f"build/{name}.o", "-o", f"build/{name}")
+        self.run_raw("build/b")
+        (self.dir / "build/z.gcno").write_bytes(next(self.dir.glob("build/b.gcno")).read_bytes()[:60])
+        run = self.cov("--json", "build", status=1)  # a.c was compiled one directory above
+        self.assertRegex(run.stderr, r"\Aoriel: build/z.gcno: llvm-cov cannot read it\n\Z")
+        told = json.loads(run.stdout)
+        self.assertEqual(self.lines(told, "a.c"), {1: 0, 3: 0})
+        self.assertEqual(self.lines(told, "b.c"), {1: 1, 3: 1})
+
+    @needs_llvm
     def test_counts_of_clang_are_those_of_llvm_cov(self):
         flags = ("-fprofile-instr-generate", "-fcoverage-mapping")
         for source, compiler in (("covered.c", CLANG), ("covered.cc", CLANGXX)):
