@@ -573,7 +573,8 @@ static uint64_t drain_on_trigger(struct recording *r, uint32_t *done, uint64_t n
     if (asked != *done || found)
         session_flush(r->session);
     *done = asked;
-    return r->slow ? slow_watch_interval_ns(r->slow) : FLIGHT_NS;
+    const uint64_t ns = r->slow ? slow_watch_interval_ns(r->slow) : FLIGHT_NS;
+    return r->probing.ability.works ? least(ns, PROBING_NS) : ns;
 }
 
 static void follow(struct recording *r)
@@ -713,6 +714,8 @@ static int run(const struct cli_call *call)
         probing_start(&r.probing, r.session, getpid(), false);
         if (r.options->syscalls) /* last: what else is started here is not the program */
             sampling_calls(&r.sampling, r.session, getpid(), false);
+        if (r.options->policy == WIRE_POLICY_OVERWRITE_OLDEST)
+            session_set_held(r.session, r.options->ring);
         rc = start(&r, call, &err);
         status = exit_code(rc);
     }

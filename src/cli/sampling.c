@@ -34,6 +34,9 @@ static void tell_calls(struct model_catalog *c, const struct syscall_ability *ca
     snprintf(text, sizeof text, "%llu", (unsigned long long)calls->lost);
     if (calls->lost)
         (void)artifact_set(c, "oriel.syscalls.lost", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->overwritten);
+    if (calls->overwritten)
+        (void)artifact_set(c, "oriel.syscalls.overwritten", text);
     snprintf(text, sizeof text, "%llu", (unsigned long long)calls->unwatched);
     if (calls->unwatched)
         (void)artifact_set(c, "oriel.syscalls.unwatched", text);
@@ -55,9 +58,6 @@ static void before_close(void *user, struct model_catalog *c)
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
     if (can->lost)
         (void)artifact_set(c, "oriel.sample.lost", text);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)can->overwritten);
-    if (can->overwritten)
-        (void)artifact_set(c, "oriel.sample.overwritten", text);
     snprintf(text, sizeof text, "%llu", (unsigned long long)can->stacks);
     if (can->stacks)
         (void)artifact_set(c, "oriel.sample.stacks", text);

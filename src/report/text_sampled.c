@@ -28,6 +28,7 @@ void report_text_unseen(const struct report *r, struct buf *out)
                    (int)lost.n, lost.p);
     struct model_str calls = model_catalog_resource(r->catalog, "oriel.syscalls.missing"),
                      uncounted = model_catalog_resource(r->catalog, "oriel.syscalls.lost"),
+                     older = model_catalog_resource(r->catalog, "oriel.syscalls.overwritten"),
                      unwatched = model_catalog_resource(r->catalog, "oriel.syscalls.unwatched");
     if (calls.n)
         sheet_line(r, out, TABLE_YELLOW, "not seen: %.*s", (int)calls.n, calls.p);
@@ -38,6 +39,9 @@ void report_text_unseen(const struct report *r, struct buf *out)
     if (unwatched.n)
         sheet_line(r, out, TABLE_YELLOW, "the system calls of %.*s threads are not counted",
                    (int)unwatched.n, unwatched.p);
+    if (older.n)
+        sheet_line(r, out, TABLE_PLAIN, "%.*s older system calls gave way to newer ones",
+                   (int)older.n, older.p);
     if (old.n)
         sheet_line(r, out, TABLE_PLAIN, "%.*s older samples gave way to newer ones", (int)old.n,
                    old.p);

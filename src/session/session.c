@@ -7,14 +7,17 @@
 #include "session/session.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "session/held.h"
 
 #define POLL_RECORDS 16384u
 #define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
 #define FLUSH_NS UINT64_C(1000000000)   /* outlets of items: keep the file readable */
+#define LOOK_ROUNDS 16u                 /* a flood does not keep a look from ending */
 
 struct outlet {
     const struct exporter *exporter;
@@ -31,7 +34,9 @@ struct outlet {
 struct side {
     const struct source *table;
     void *state, *state_block;
+    struct session *session;
     struct model_batch records;
+    struct held held; /* flight recorder: what was seen since the last dump */
     uint64_t watermark_ns;
 };
 enum { SIDES_MAX = 4 };
@@ -60,6 +65,7 @@ struct session {
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
+    uint64_t samples_overwritten;
     bool pending, started, ended, broken, finished;
     bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
@@ -131,7 +137,7 @@ int session_add_source(struct session *s, const struct source *table, const void
         return err_set(err, ORIEL_ELIMIT, "%s: no more than %u sources beside the first",
                        table->name, SIDES_MAX);
     struct side *d = &s->sides[s->side_count];
-    *d = (struct side){.table = table};
+    *d = (struct side){.table = table, .session = s};
     d->state = state_new(table->state_size, &d->state_block);
     if (!d->state)
         return err_set(err, ORIEL_ENOMEM, "%s: out of memory", table->name);
@@ -421,6 +427,25 @@ static void take_batch(struct session *s, struct model_batch *b)
     through_pipe(s, b);
 }
 
+/* A record of those beside was given up before anybody asked for it. */
+static void give_up(void *user, const struct model_record *r)
+{
+    struct side *d = user;
+    if (d->table->overwritten)
+        d->table->overwritten(d->state, r);
+    else if (r->type == ORIEL_REC_SAMPLE)
+        d->session->samples_overwritten++;
+    else
+        d->session->catalog.lost[ORIEL_LOST_OVERWRITTEN]++;
+}
+
+void session_set_held(struct session *s, uint64_t bytes)
+{
+    assert(s && !s->started);
+    for (unsigned i = 0; i < s->side_count; i++)
+        held_init(&s->sides[i].held, bytes, give_up, &s->sides[i]);
+}
+
 /* One round of each. What fails there is told by its damage, and costs nobody
  * else anything. */
 static int poll_sides(struct session *s)
@@ -429,9 +454,15 @@ static int poll_sides(struct session *s)
     for (unsigned i = 0; i < s->side_count; i++) {
         struct side *d = &s->sides[i];
         model_batch_clear(&d->records);
+        /* First what was seen before: until that is told, it promises nothing new. */
+        if (held_give(&d->held, &d->records, POLL_RECORDS) || d->records.record_count) {
+            result = SOURCE_DATA;
+            continue;
+        }
         if (d->table->poll(d->state, &d->records, POLL_RECORDS, NULL) == SOURCE_DATA)
             result = SOURCE_DATA;
         d->watermark_ns = d->records.watermark_ns;
+        held_passed(&d->held, &d->records);
     }
     return result;
 }
@@ -527,12 +558,26 @@ int session_step(struct session *s, struct oriel_err *err)
     return result == SOURCE_IDLE || (result == SOURCE_END && !s->ended) ? beside : result;
 }
 
+/* One round; true: there may be more. */
+static bool look(struct side *d)
+{
+    bool more = false;
+    model_batch_clear(&d->records);
+    if (d->table->look)
+        d->table->look(d->state, &d->records);
+    else if (d->held.blocks_max)
+        more = d->table->poll(d->state, &d->records, POLL_RECORDS, NULL) == SOURCE_DATA;
+    if (d->held.blocks_max)
+        held_take(&d->held, &d->records);
+    return more;
+}
+
 void session_look(struct session *s)
 {
     assert(s && !s->finished);
     for (unsigned i = 0; i < s->side_count; i++)
-        if (s->sides[i].table->look)
-            s->sides[i].table->look(s->sides[i].state);
+        for (unsigned round = 0; round < LOOK_ROUNDS && look(&s->sides[i]); round++)
+            ;
 }
 
 int session_run(struct session *s, struct oriel_err *err)
@@ -584,6 +629,18 @@ static void close_outlets(struct session *s)
     }
 }
 
+/* Samples are no records of the program: how many are gone is said apart. */
+static void note_overwritten(struct session *s)
+{
+    char text[24];
+    const uint64_t n = s->samples_overwritten;
+    const int bytes = snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+    if (n)
+        (void)model_catalog_set_resource(&s->catalog,
+                                         (struct model_str)MODEL_STR("oriel.sample.overwritten"),
+                                         (struct model_str){text, (uint32_t)bytes});
+}
+
 int session_finish(struct session *s, struct oriel_err *err)
 {
     assert(s && !s->finished);
@@ -600,6 +657,7 @@ int session_finish(struct session *s, struct oriel_err *err)
         through_pipe(s, &s->records);
     }
     commit(s, 0);
+    note_overwritten(s);
     if (s->on_close)
         s->on_close(s->on_close_user, &s->catalog);
     close_outlets(s);
@@ -639,6 +697,7 @@ void session_get_counts(const struct session *s, struct session_counts *out)
         out->outlet_failed[i] = s->outlets[i].failed;
     }
     const struct model_catalog *c = &s->catalog;
+    out->samples_overwritten = s->samples_overwritten;
     memcpy(out->lost, c->lost, sizeof out->lost);
     for (uint32_t i = 0; i < c->thread_count; i++)
         for (unsigned k = 0; k < ORIEL_LOST_CAUSES; k++)
@@ -672,6 +731,7 @@ void session_free(struct session *s)
     model_batch_done(&s->records);
     for (unsigned i = 0; i < s->side_count; i++) {
         model_batch_done(&s->sides[i].records);
+        held_done(&s->sides[i].held);
         s->sides[i].table->close(s->sides[i].state);
         mem_free(s->sides[i].state_block);
     }

@@ -44,6 +44,7 @@ struct session_counts {
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];
+    uint64_t samples_overwritten; /* by later ones, in a flight recorder */
     uint64_t processes, threads;
     uint64_t speakers; /* processes with Oriel in them, though they may have said nothing */
     struct pipe_counts pipe;
@@ -89,8 +90,12 @@ void session_set_deadline(struct session *s, uint64_t mono_ns);
 /* One round. enum source_result or a code of the source; outlets that fail are
  * counted and do not show here. */
 int session_step(struct session *s, struct oriel_err *err);
+/* How much session_look may hold of each source beside the first, once these are added; 0:
+ * nothing (the default), then they look at what would pass and no more. */
+void session_set_held(struct session *s, uint64_t bytes);
 /* Instead of a round, where the first source is to be left alone for now (flight
- * recorder): the others note what passes, and the next round tells it. */
+ * recorder): the others are read, the last of it is held, and the next round tells it. What
+ * is given up for that is counted: records as ORIEL_LOST_OVERWRITTEN, samples apart. */
 void session_look(struct session *s);
 /* Rounds until SOURCE_END, or forever-idle for files. */
 int session_run(struct session *s, struct oriel_err *err);

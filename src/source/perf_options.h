@@ -47,7 +47,6 @@ struct perf_ability {
     uint64_t cut;         /* of these, not up to the thread's start */
     const char *cut_by;   /* why most of them; NULL: none */
     uint64_t lost;        /* samples so far that found no room, in the kernel or here */
-    uint64_t overwritten; /* samples of a flight recorder, by later ones */
     uint64_t unknown;     /* threads that were not sampled: too many at one time */
     int wake_fd;          /* polls readable once a ring is half full; -1 none */
     bool hurry;           /* of late something was met that had better be looked at soon */

@@ -58,9 +58,13 @@ struct source {
      * struct of the source's own header. Ways that it has not are NULL. */
     int (*open_with)(void *state, const void *options, struct model_catalog *catalog,
                      struct oriel_err *err);
-    /* Note what can only be had now; the next poll tells it. For those who poll
-     * seldom. NULL: nothing passes. */
-    void (*look)(void *state);
+    /* In place of a poll, in a flight recorder between two dumps: take what would not be
+     * there for the next poll. What is put into the batch is held by the session, the last
+     * of it, and told then. NULL: that is what a poll does. */
+    void (*look)(void *state, struct model_batch *batch);
+    /* A record that it gave while it was looking was given up for newer ones, or for want of
+     * memory: it counts what that stood for. NULL: it counts as one lost record, or sample. */
+    void (*overwritten)(void *state, const struct model_record *r);
     /* The same for files that others made, which are read in a confined child only: it
      * calls nothing of the system but for memory. Its bytes stay as long as the source. */
     int (*open_bytes)(void *state, const struct source_bytes *file, struct model_catalog *catalog,

@@ -14,10 +14,11 @@
 /* What became of it. */
 struct syscall_ability {
     bool works;
-    uint64_t told;      /* calls that were handed out so far */
-    uint64_t lost;      /* calls that were seen and found no room */
-    uint64_t unwatched; /* threads that found no room */
-    char missing[224];  /* one line: why nothing is seen and what gives it; "" all is */
+    uint64_t told;        /* calls that were handed out so far */
+    uint64_t lost;        /* calls that were seen and found no room */
+    uint64_t overwritten; /* of a flight recorder: calls that were held, and are given up */
+    uint64_t unwatched;   /* threads that found no room */
+    char missing[224];    /* one line: why nothing is seen and what gives it; "" all is */
 };
 
 struct syscall_options {

@@ -7,6 +7,7 @@
  *   hits                   all kinds
  *   hits gate              all kinds when a line has come
  *   hits flood N RECORDER  N times while the recorder is stopped
+ *   hits slow N RECORDER   numbered(), N times, never more than the recorder has room for
  */
 #include <pthread.h>
 #include <sched.h>
@@ -27,6 +28,11 @@ static atomic_ulong *count; /* of all processes */
 __attribute__((noinline)) void hit(void)
 {
     __asm__ volatile("" ::: "memory");
+}
+
+__attribute__((noinline)) void numbered(unsigned long number)
+{
+    __asm__ volatile("" : : "r"(number) : "memory");
 }
 
 static void *hitting(void *times)
@@ -142,6 +148,33 @@ static void share(int fd)
     count = at;
 }
 
+/* How often it went to sleep by itself, which it does after each look. */
+static unsigned long rests_of(const char *pid)
+{
+    static const char key[] = "\nvoluntary_ctxt_switches:";
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%s/status", pid);
+    FILE *f = fopen(path, "re");
+    must(!f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    must(fclose(f));
+    const char *at = strstr(text, key);
+    must(!at);
+    return strtoul(at + strlen(key), NULL, 10);
+}
+
+static void hit_slowly(unsigned long times, const char *recorder)
+{
+    enum { PORTION = 5000, LOOKS = 3 };
+    for (unsigned long i = 0; i < times; i++) {
+        numbered(i);
+        const unsigned long before = i % PORTION == PORTION - 1 ? rests_of(recorder) : 0;
+        while (before && rests_of(recorder) < before + LOOKS)
+            (void)usleep(1000);
+    }
+    atomic_store(count, times);
+}
+
 int main(int argc, char **argv)
 {
     cpu_set_t one;
@@ -156,7 +189,9 @@ int main(int argc, char **argv)
     int fd = memfd_create("hits", 0);
     must(fd < 0 || dup2(fd, 3) != 3 || ftruncate(3, sizeof *count) != 0);
     share(3);
-    if (argc == 4) {
+    if (argc == 4 && strcmp(argv[1], "slow") == 0) {
+        hit_slowly(strtoul(argv[2], NULL, 10), argv[3]);
+    } else if (argc == 4) {
         must(kill(atoi(argv[3]), SIGSTOP));
         hit_here(atoi(argv[2]));
         must(kill(atoi(argv[3]), SIGCONT));

@@ -298,6 +298,40 @@ class Watching(Scenario):
         self.assertGreaterEqual(told + lost, own)
         self.assertLessEqual(2 * told + lost, 2 * own + 20)
 
+    def fly(self, event, hits):
+        """A flight recorder that holds few of so many hits, which the kernel's rings would not
+        hold either. The capture's losses, as report and export tell."""
+        run = self.record("sh", event, args=("-c", f"{HITS} slow {hits} $PPID"),
+                          options=("--policy", "overwrite-oldest", "--ring", "256KiB",
+                                   "--returns", "fast", "--metrics-interval", 0))
+        self.assertEqual(run.stdout, f"hits {hits}\n")
+        report = self.report("c.oriel")
+        lost = {row["cause"]: row["count"] for row in report["quality"]["lost_by_cause"]}
+        self.assertEqual(list(lost), ["overwritten by newer records"])
+        self.assertEqual(sum(lost.values()), self.lost(report))
+        told = json.loads(self.oriel("export", "--to", "chrome", "c.oriel", "-o", "-").stdout)
+        return report, told
+
+    def test_a_flight_recorder_has_the_last_hits_and_counts_the_first(self):
+        hits = 150000  # a ring of the kernel holds some 60,000
+        report, told = self.fly(f"uprobe:{HITS}:numbered%u64", hits)
+        seen = [e["args"]["arg1"] for e in told if e.get("name") == "numbered" and "args" in e]
+        self.assertGreater(len(seen), 1000)
+        self.assertEqual(sorted(seen), list(range(hits - len(seen), hits)))
+        # A call and its end are two records; the first may be gone without the second.
+        orphans = report["quality"]["orphan_ends"]
+        self.assertLessEqual(orphans, 1)
+        self.assertEqual(2 * len(seen) + orphans + self.lost(report), 2 * hits)
+
+    def test_a_flight_recorder_tells_each_event_or_counts_it(self):
+        hits = 150000
+        run = self.oriel("probes", HITS, "hits.c:*", "--format", "json")
+        line = next(p["line"] for p in json.loads(run.stdout)["lines"]
+                    if p["function"] == "numbered")
+        report, _ = self.fly(f"line:{HITS}:hits.c:{line}", hits)
+        self.assertGreater(report["counts"]["events"], 1000)
+        self.assertEqual(report["counts"]["events"] + self.lost(report), hits)
+
     @needs_full_speed
     def test_every_hit_is_delivered_or_told_as_lost(self):
         calls = 20000

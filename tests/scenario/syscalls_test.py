@@ -94,6 +94,24 @@ class Syscalls(Scenario):
         self.assertGreater(len(told["threads"]), 8192)
 
     @root
+    def test_a_flight_recorder_has_the_calls_of_those_that_came_last(self):
+        many = 1500  # what ended threads leave would fill the kernel's table twice
+        script = f"i=0; while [ $i -lt {many} ]; do /bin/true; i=$((i+1)); done; exec {CALLING} alone"
+        for ring, held in (("64MiB", True), ("256KiB", False)):
+            told = self.record("sh", "-c", script,
+                               options=("--policy", "overwrite-oldest", "--ring", ring))
+            rows = self.calls(told, "execve", "threads")
+            if "are not counted" in self.said:  # nobody read for long, and it is told
+                continue
+            self.assertEqual(self.calls(told, "openat")[0]["errors"]["ENOTDIR"], MISSING // 3)
+            older = "older system calls gave way" in self.oriel("report", "c.oriel").stdout
+            self.assertEqual(older, not held)
+            if held:  # sh, all of those, and CALLING with its child
+                self.assertEqual(sum(r["count"] for r in rows), 1 + many + 2)
+            else:
+                self.assertLess(sum(r["count"] for r in rows), many)
+
+    @root
     def test_a_program_that_runs_already_is_counted_too(self):
         child = self.start(CALLING, "forever")
         run = self.oriel("attach", "-p", child.pid, "--rate", "0", "--metrics-interval", "0",

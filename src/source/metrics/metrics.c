@@ -413,9 +413,8 @@ static void look_last(struct metrics_source *m, uint64_t now)
         look_back(m, now);
 }
 
-static void metrics_look(void *state)
+static void look_if_due(struct metrics_source *m)
 {
-    struct metrics_source *m = state;
     uint64_t now = clock_mono_ns();
     if (!m->thread && may_introduce(m) && introduce(m, now))
         m->next_ns = now;
@@ -430,13 +429,20 @@ static void metrics_look(void *state)
     }
 }
 
+/* A reading is kept here until it is asked for: it is small, and seldom. */
+static void metrics_look(void *state, struct model_batch *batch)
+{
+    (void)batch;
+    look_if_due(state);
+}
+
 static int metrics_poll(void *state, struct model_batch *batch, size_t max_records,
                         struct oriel_err *err)
 {
     struct metrics_source *m = state;
     (void)max_records;
     (void)err;
-    metrics_look(m);
+    look_if_due(m);
     batch->watermark_ns = m->over ? UINT64_MAX : clock_mono_ns() + m->unix_offset;
     tell_kept(m, batch);
     return batch->record_count ? SOURCE_DATA : SOURCE_IDLE;

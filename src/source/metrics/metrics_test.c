@@ -230,11 +230,11 @@ TEST(what_is_looked_at_between_two_polls_is_told_by_the_second)
     model_batch_init(&b, &c);
     REQUIRE(source_metrics.open_with(state, &o, &c, NULL) == 0);
     uint64_t began = clock_mono_ns();
-    source_metrics.look(state);
+    source_metrics.look(state, &b);
     uint64_t between = clock_mono_ns();
     while (clock_mono_ns() < between + 2000000) /* the second is due 1 ms after the first */
         ;
-    source_metrics.look(state);
+    source_metrics.look(state, &b);
     CHECK_EQ(source_metrics.poll(state, &b, 100, NULL), SOURCE_DATA);
     struct seen seen = look(&b);
     CHECK_EQ(seen.events, 1);    /* at the beginning; then plots */

@@ -21,7 +21,8 @@ enum {
     /* A record becomes visible at most this long after the time it carries. */
     SETTLE_NS = 2000000,
     DEEPER_PARTS = 32, /* a stack is deeper than ever by at least one part of so many */
-    SERIAL_FIRST = MODEL_SERIAL_SEEN
+    SERIAL_FIRST = MODEL_SERIAL_SEEN,
+    SAMPLE_WORDS = 6
 };
 #define HURRY_NS UINT64_C(1000000000)      /* what was met may be met again so long */
 #define HURRY_FIRST_NS UINT64_C(100000000) /* the program itself is no sign of others */
@@ -68,7 +69,6 @@ static void perf_close(void *state)
         mem_free((void *)(uintptr_t)value);
     }
     map_done(&p->threads);
-    mem_free(p->held.items);
     map_done(&p->strangers);
     spaces_done(&p->spaces);
     perf_events_close(&p->events);
@@ -149,6 +149,35 @@ static void forget_thread(struct perf_source *p, int32_t tid)
 }
 
 /* ---- samples ---- */
+
+void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                     const struct perf_sample *s)
+{
+    uint64_t *raw = arena_alloc(&batch->arena, SAMPLE_WORDS * sizeof *raw, sizeof *raw);
+    struct model_record *r = raw ? model_batch_add_record(batch) : NULL;
+    const uint64_t unix_ns = s->time_ns + p->unix_offset;
+    assert(s->kind > 0 && s->kind < ORIEL_SAMPLE_KINDS);
+    if (!r) {
+        p->counts.no_memory++;
+        return;
+    }
+    raw[0] = ORIEL_RECORD_HEADER(SAMPLE_WORDS, ORIEL_REC_SAMPLE, s->kind, 0);
+    raw[1] = model_catalog_ticks(p->catalog, t->thread, unix_ns, p->unix_offset);
+    raw[2] = s->stack;
+    raw[3] = s->weight;
+    raw[4] = s->count;
+    raw[5] = s->extra;
+    *r = (struct model_record){.t_ns = unix_ns,
+                               .position = t->position,
+                               .raw = raw,
+                               .thread = t->thread,
+                               .words = SAMPLE_WORDS,
+                               .type = ORIEL_REC_SAMPLE,
+                               .flags = s->kind,
+                               .stream = t->serial};
+    t->position += SAMPLE_WORDS * sizeof *raw;
+    p->counts.samples++;
+}
 
 /* A new high-water mark of the thread's stack, with the calls that made it. The
  * sum of all is the mark. */
@@ -326,7 +355,6 @@ static void tell(const struct perf_source *p)
     p->ability->lost = p->counts.lost + p->counts.no_memory;
     if (p->over)
         p->ability->unknown = perf_watch_unknown(&p->events.watch);
-    p->ability->overwritten = p->held.overwritten;
     p->ability->stacks = p->ability->cut = 0;
     for (unsigned i = 0; i < UNWIND_END_COUNT; i++) {
         p->ability->stacks += ends[i];
@@ -354,7 +382,7 @@ static bool in_a_hurry(struct perf_source *p)
            (can->wakes && !can->wakes_picked);
 }
 
-/* How many of the kernel's records were read. Without a batch what they say is held. */
+/* How many of the kernel's records were read. */
 static size_t read_rings(struct perf_source *p, struct model_batch *batch, size_t max_records)
 {
     uint64_t horizon = p->over ? UINT64_MAX : clock_mono_ns() - SETTLE_NS;
@@ -362,7 +390,7 @@ static size_t read_rings(struct perf_source *p, struct model_batch *batch, size_
     size_t bytes, taken = 0;
     perf_events_woken(&p->events);
     kernel_rings_begin(p->events.rings, p->events.ring_count);
-    while ((!batch || batch->record_count < max_records) &&
+    while (batch->record_count < max_records &&
            (at = kernel_rings_next(p->events.rings, p->events.ring_count, horizon, perf_record_time,
                                    &bytes)) != NULL) {
         struct perf_record r;
@@ -393,18 +421,10 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
                      struct oriel_err *err)
 {
     struct perf_source *p = state;
-    size_t taken = 0;
-    perf_source_hand_over(p, batch, max_records);
-    if (p->held.count == 0) {
-        taken = read_rings(p, batch, max_records);
-        batch->watermark_ns = p->watermark_ns;
-    }
+    const size_t taken = read_rings(p, batch, max_records);
+    (void)err;
+    batch->watermark_ns = p->watermark_ns;
     return taken > 0 || batch->record_count > 0 ? SOURCE_DATA : SOURCE_IDLE;
-}
-
-static void perf_look(void *state)
-{
-    (void)read_rings(state, NULL, 0);
 }
 
 static void perf_over(void *state)
@@ -423,7 +443,6 @@ const struct source source_perf = {.name = "perf",
                                    .state_size = sizeof(struct perf_source),
                                    .open_with = perf_open,
                                    .poll = perf_poll,
-                                   .look = perf_look,
                                    .over = perf_over,
                                    .damage = perf_damage,
                                    .close = perf_close};

@@ -65,20 +65,6 @@ struct perf_sample {
     uint32_t stack;
     uint8_t kind; /* enum oriel_sample_kind */
 };
-/* Samples that nobody has asked for yet: the last ones. */
-enum { PERF_HELD_MAX = 32768 };
-struct perf_held {
-    struct perf_sample sample;
-    struct model_thread *thread;
-    uint64_t position;
-    uint32_t stream;
-};
-struct perf_holding {
-    struct perf_held *items; /* NULL none yet */
-    size_t first, count;
-    uint64_t overwritten; /* by later ones */
-};
-
 struct perf_source {
     struct perf_events events;
     struct spaces spaces;
@@ -91,7 +77,6 @@ struct perf_source {
     int32_t ended_tids[PERF_ENDED_KEPT]; /* the latest; 0 none */
     unsigned next_ended;
     struct perf_counts counts;
-    struct perf_holding held;
     struct perf_ability *ability; /* the caller's; may be NULL */
     uint64_t met, hurry_until_ns; /* see in_a_hurry() */
     uint32_t between;             /* the stack that says so: see ran.c; 0 none yet */
@@ -99,16 +84,11 @@ struct perf_source {
     bool over, ended;
 };
 
-/* ---- held.c ---- */
-
-/* Into the batch; without one it is held. */
-void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
-                     const struct perf_sample *s);
-/* What is held, in its order. */
-void perf_source_hand_over(struct perf_source *p, struct model_batch *batch, size_t max_records);
-
 /* ---- source.c ---- */
 
+/* A record of `t` into the batch. */
+void perf_source_add(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
+                     const struct perf_sample *s);
 /* NULL: not one of those that are watched. */
 struct perf_thread *perf_source_thread(const struct perf_source *p, int32_t tid);
 

@@ -177,7 +177,7 @@ static void name_thread(struct syscall_source *s, struct caller *c, const struct
 
 /* ---- events ---- */
 
-enum { FIELDS = 7, RECORD_WORDS = 1000 };
+enum { FIELDS = 7, COUNT = 1, RECORD_WORDS = 1000 };
 static const struct model_field_def fields[FIELDS] = {
     {.name = MODEL_STR("call"), .type = ORIEL_TYPE_STR},
     {.name = MODEL_STR("count"), .type = ORIEL_TYPE_U64},
@@ -351,8 +351,10 @@ static void forget(struct syscall_source *s, const struct syscall_key *key)
     (void)map_remove(&s->known, hash_of(key));
 }
 
-/* Every entry. Those of a thread that had ended before they were read are whole, and go. */
-static void look(struct syscall_source *s, struct model_batch *batch, uint64_t unix_ns)
+/* Every entry, or only what threads have left that ended. Those of a thread that had ended
+ * before they were read are whole, and go. */
+static void look(struct syscall_source *s, struct model_batch *batch, uint64_t unix_ns,
+                 bool only_ended)
 {
     struct syscall_key key = {0}, next; /* no entry: the first comes after it */
     struct syscall_sums now;
@@ -363,7 +365,7 @@ static void look(struct syscall_source *s, struct model_batch *batch, uint64_t u
         const bool read = kernel_map_get(s->watch.sums, &key, &now) == 0;
         struct known *k = read ? known_of(s, &key) : NULL;
         more = kernel_map_next(s->watch.sums, &key, &next);
-        if (k)
+        if (k && (ended || !only_ended))
             tell(s, batch, k, &now, unix_ns);
         if (k && ended)
             forget(s, &key);
@@ -386,13 +388,41 @@ static uint64_t entries_made(struct syscall_source *s)
 }
 
 /* The recorder is over with starting it: what else it starts is not the program. */
-static void syscall_look(void *state)
+static void begin(struct syscall_source *s)
 {
-    struct syscall_source *s = state;
     const uint32_t pid = (uint32_t)s->options.pid;
     if (!s->options.running && !s->begun)
         (void)kernel_map_remove(s->watch.threads, &pid);
     s->begun = true;
+}
+
+/* The sums of threads that live go on where they are. Those of threads that have ended would
+ * fill the table, and who comes later would find no room. */
+static void syscall_look(void *state, struct model_batch *batch)
+{
+    struct syscall_source *s = state;
+    begin(s);
+    const uint64_t made = entries_made(s);
+    if (made - s->made < CROWDED)
+        return;
+    look(s, batch, clock_mono_ns() + s->unix_offset, true);
+    s->made = made;
+}
+
+static void syscall_overwritten(void *state, const struct model_record *r)
+{
+    struct syscall_ability *can = ((struct syscall_source *)state)->options.ability;
+    struct model_values values;
+    struct model_value v;
+    uint64_t calls = 0;
+    model_values_begin(&values, r);
+    for (unsigned i = 0; i <= COUNT && model_values_next(&values, &v); i++)
+        calls = i == COUNT ? v.v.u64 : 0;
+    if (!can)
+        return;
+    assert(can->told >= calls);
+    can->told -= calls;
+    can->overwritten += calls;
 }
 
 static int syscall_poll(void *state, struct model_batch *batch, size_t max_records,
@@ -402,13 +432,13 @@ static int syscall_poll(void *state, struct model_batch *batch, size_t max_recor
     const uint64_t now = clock_mono_ns();
     (void)max_records;
     (void)err;
-    syscall_look(s);
+    begin(s);
     batch->watermark_ns = s->over ? UINT64_MAX : now + s->unix_offset;
     if (s->ended)
         return SOURCE_IDLE;
     const uint64_t made = entries_made(s);
     if (s->over || now >= s->next_ns || made - s->made >= CROWDED) {
-        look(s, batch, now + s->unix_offset);
+        look(s, batch, now + s->unix_offset, false);
         s->made = made;
         s->next_ns = now + s->gap_ns;
         s->gap_ns = s->gap_ns * 2 < GAP_MAX_NS ? s->gap_ns * 2 : GAP_MAX_NS;
@@ -443,6 +473,7 @@ const struct source source_syscall = {.name = "syscall",
                                       .state_size = sizeof(struct syscall_source),
                                       .open_with = syscall_open,
                                       .look = syscall_look,
+                                      .overwritten = syscall_overwritten,
                                       .poll = syscall_poll,
                                       .over = syscall_over,
                                       .damage = syscall_damage,

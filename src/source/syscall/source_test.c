@@ -125,6 +125,57 @@ TEST(each_call_of_a_running_program_is_counted_once_and_told_once)
     model_catalog_done(&catalog);
 }
 
+/* Each child leaves some entries; as many as there must be for a look to take them. */
+static void children(int n)
+{
+    for (int i = 0; i < n; i++) {
+        pid_t pid = fork();
+        REQUIRE(pid >= 0);
+        if (pid == 0) {
+            (void)syscall(SYS_getppid);
+            _exit(0);
+        }
+        REQUIRE(waitpid(pid, NULL, 0) == pid);
+    }
+}
+
+TEST(looks_take_what_ended_threads_left_and_what_is_overwritten_of_it_is_counted)
+{
+    enum { CHILDREN = 1200 };
+    struct syscall_ability can = {.works = false};
+    const struct syscall_options how = {.pid = getpid(), .running = true, .ability = &can};
+    struct model_catalog catalog;
+    struct model_batch batch;
+    struct oriel_err err = {0};
+    void *state = mem_calloc(1, source_syscall.state_size);
+    uint64_t seen = 0, given_up = 0;
+    REQUIRE(state);
+    model_catalog_init(&catalog);
+    model_batch_init(&batch, &catalog);
+    if (source_syscall.open_with(state, &how, &catalog, &err) == 0) {
+        source_syscall.look(state, &batch);
+        CHECK_EQ(batch.record_count, 0); /* there is room still */
+        children(CHILDREN);
+        source_syscall.look(state, &batch);
+        CHECK(batch.record_count > CHILDREN);
+        const uint64_t before = can.told;
+        seen = told(&batch, "getppid", 1);
+        for (size_t i = 0; i < batch.record_count; i += 2)
+            source_syscall.overwritten(state, &batch.records[i]);
+        given_up = can.overwritten;
+        CHECK(given_up > 0 && can.told == before - given_up);
+        model_batch_clear(&batch);
+        source_syscall.over(state);
+        CHECK(source_syscall.poll(state, &batch, 1000, &err) >= 0);
+        CHECK_EQ(seen + told(&batch, "getppid", 1), CHILDREN); /* once */
+        CHECK_EQ(can.lost + can.unwatched, 0);
+        source_syscall.close(state);
+    }
+    mem_free(state);
+    model_batch_done(&batch);
+    model_catalog_done(&catalog);
+}
+
 TEST(a_process_that_is_gone_is_an_error_with_a_line)
 {
     struct syscall_watch w;
