@@ -17,15 +17,27 @@ static int bpf(enum bpf_cmd command, union bpf_attr *a)
     return rc < 0 ? -errno : (int)rc;
 }
 
-int kernel_map_make(uint32_t type, uint32_t key_bytes, uint32_t value_bytes, uint32_t entries)
+static int make(uint32_t type, uint32_t flags, uint32_t key_bytes, uint32_t value_bytes,
+                uint32_t entries)
 {
     union bpf_attr a;
     memset(&a, 0, sizeof a);
     a.map_type = type;
+    a.map_flags = flags;
     a.key_size = key_bytes;
     a.value_size = value_bytes;
     a.max_entries = entries;
     return bpf(BPF_MAP_CREATE, &a);
+}
+
+int kernel_map_make(uint32_t type, uint32_t key_bytes, uint32_t value_bytes, uint32_t entries)
+{
+    return make(type, 0, key_bytes, value_bytes, entries);
+}
+
+int kernel_map_make_growing(uint32_t key_bytes, uint32_t value_bytes, uint32_t entries)
+{
+    return make(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, key_bytes, value_bytes, entries);
 }
 
 /* What the calls on one entry have in common. */

@@ -93,6 +93,9 @@ static inline void op_end(struct kernel_program *p)
 
 /* A file descriptor, or a negative number of the kernel. */
 int kernel_map_make(uint32_t type, uint32_t key_bytes, uint32_t value_bytes, uint32_t entries);
+/* A hash whose entries are made as they come: there at once, however many may come. Linux 6.1 and
+ * later let programs of all types have it. */
+int kernel_map_make_growing(uint32_t key_bytes, uint32_t value_bytes, uint32_t entries);
 /* 0 or a negative number of the kernel. */
 int kernel_map_put(int map, const void *key, const void *value);
 int kernel_map_get(int map, const void *key, void *out);

@@ -275,13 +275,15 @@ static int fail(struct perf_events *e, int rc, const struct perf_options *o, str
 }
 
 /* By each CPU's timer where we may know whose sample it is; else by one for each thread. What
- * else happens to the threads their own events tell in both cases. */
+ * else happens to the threads their own events tell in both cases, as `a` says then. */
 static int add_samples(struct perf_events *e, struct perf_event_attr *a,
                        const struct perf_options *o)
 {
-    const struct perf_event_attr cpu = *a;
     if (e->ability.kernel && perf_watch_open(e, o) && perf_watch_cpus(e, a)) {
+        const struct perf_event_attr leaving = perf_points_leaving(a);
         e->ability.by_cpu = true;
+        if (o->off_cpu && perf_watch_switches(e, &leaving))
+            a->context_switch = 0;
         a->type = PERF_TYPE_SOFTWARE;
         a->config = PERF_COUNT_SW_DUMMY;
         a->freq = 0;
@@ -289,9 +291,7 @@ static int add_samples(struct perf_events *e, struct perf_event_attr *a,
     }
     for (unsigned i = 0; i < e->ring_count && !e->ability.by_cpu; i++)
         kernel_ring_unmap(&e->rings[i]); /* of what was tried in vain */
-    int rc = add_threads(e, a, o, PERF_EVENT_CPU);
-    *a = cpu;
-    return rc;
+    return add_threads(e, a, o, PERF_EVENT_CPU);
 }
 
 int perf_events_open(struct perf_events *e, const struct perf_options *o, struct oriel_err *err)

@@ -18,6 +18,7 @@
 enum {
     WAITS_NS = 4000000, /* a wait that lasts */
     LOOKS_MAX = 64,     /* in one round: each is two small files and a walk */
+    ASKS_MAX = 256,     /* the kernel's program: each is a system call */
     LINE_BYTES = 320,
     NUMBERS = 9 /* system call, six arguments, sp, pc */
 };
@@ -104,10 +105,13 @@ void look_at_waiting(struct perf_source *p, uint64_t now_ns)
 {
     size_t at = 0;
     uint64_t key, value;
-    unsigned looks = 0;
+    unsigned looks = 0, asks = 0;
     while (looks < LOOKS_MAX && map_next(&p->threads, &at, &key, &value)) {
         struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
         struct perf_wait *w = &t->wait;
+        if (p->events.watch.counts && (!w->left_ns || w->woke_ns) && !t->ended &&
+            (asks++ >= ASKS_MAX || !counted_waits(p, t)))
+            continue;
         if (!w->left_ns || w->woke_ns || w->preempted || w->sampled || w->look_ns ||
             now_ns < w->left_ns + WAITS_NS)
             continue;

@@ -7,6 +7,8 @@
  *   attach.c  the threads of a program that runs already
  *   points.c  the scheduler's tracepoints among them
  *   watch.c   whose samples and wake-ups they are, known by programs in the kernel
+ *   switches.c  another one of these, which adds up how long threads wait
+ *   counted.c   what it told becomes waits
  *   record.c  bytes of the kernel -> struct perf_record
  *   space.c   who has what mapped where: addresses become places
  *   source.c  records -> samples in a batch
@@ -21,6 +23,7 @@
 #ifndef ORIEL_SOURCE_PERF_PERF_H
 #define ORIEL_SOURCE_PERF_PERF_H
 
+#include <linux/perf_event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,23 +40,50 @@ enum perf_event_kind {
     PERF_EVENT_CPU = 0,
     PERF_EVENT_SWITCH = 1, /* where a thread leaves its CPU */
     PERF_EVENT_WAKE = 2,   /* who wakes whom, on the whole machine */
-    PERF_EVENT_KINDS = 3
+    PERF_EVENT_BACK = 3,   /* a thread is on a CPU again: struct perf_known */
+    PERF_EVENT_KINDS = 4
 };
 
 struct perf_fields {
     struct kernel_field switch_state, wake_pid;
     struct kernel_field wake_count; /* how many this wake-up stands for */
+    struct kernel_field wake_left;  /* when the wait began that it ends */
 };
 
 /* Programs in the kernel: see watch.c. */
-enum { PERF_WATCH_FDS = 12, PERF_WATCH_THREADS = 16384 /* at one time */ };
+enum { PERF_WATCH_FDS = 16, PERF_WATCH_THREADS = 16384 /* at one time */ };
+/* What the kernel's programs know of a thread. They hand it over as it is, up to `flags`. */
+struct perf_known {
+    uint64_t now_ns;   /* when it was handed over; of the entry of nobody: how many had no room */
+    uint64_t left_ns;  /* off its CPU since; 0: it is on one, or nothing was seen */
+    uint64_t woke_ns;  /* this wait was over then; 0: nobody saw it */
+    uint64_t begin_ns; /* of the first wait that is not told yet; 0: all are */
+    uint64_t born_ns;  /* with the sums at 0 */
+    /* All its waits, and all times it was ready and others ran. */
+    uint64_t wait_ns, ready_ns, taken_ns, waits, taken;
+    int32_t tid, pid;
+    uint32_t flags;              /* PERF_KNOWN_...; the CPU it left in the upper half */
+    uint32_t before;             /* what is to run has not begun: nothing counts */
+    uint64_t woken_ns, shown_ns; /* the last that were told */
+    uint32_t period, left_out;   /* one in so many is shown; so many more are not */
+};
+enum {
+    PERF_KNOWN_TOLD = 92,
+    PERF_KNOWN_SHOWN = 1,     /* where it waits was told */
+    PERF_KNOWN_PREEMPTED = 2, /* it does not wait, others run */
+    PERF_KNOWN_DISK = 4,
+    PERF_KNOWN_MANY = 8 /* others before were not shown */
+};
+_Static_assert(offsetof(struct perf_known, before) == PERF_KNOWN_TOLD, "with its size: words");
 struct perf_watch {
     bool open;
     int fds[PERF_WATCH_FDS], fd_count; /* all of them */
-    int tids, events;                  /* maps */
+    int tids, events, shown, back;     /* maps */
+    int timer;                         /* the program that asks whose sample it is */
+    bool counts;                       /* waits are added up there: switches.c */
     unsigned looked_new;               /* threads that the latest look found */
     int32_t starter;                   /* whose child the program will be; 0: it runs already */
-    struct kernel_field woken, parent, child, ended, before;
+    struct kernel_field woken, parent, child, ended, before, leaves, comes, state;
 };
 
 /* How many of the wake-ups are shown. */
@@ -62,7 +92,6 @@ struct perf_pace {
     uint64_t rate, free_rate; /* shown per second and CPU; and when we can take them all */
 };
 
-struct perf_event_attr; /* of the kernel */
 struct perf_events {
     struct kernel_ring *rings; /* one per CPU */
     unsigned ring_count;
@@ -94,6 +123,12 @@ bool perf_watch_cpus(struct perf_events *e, const struct perf_event_attr *cpu);
 /* Their wake-ups, with events like `like`. */
 bool perf_watch_wakes(struct perf_events *e, const struct perf_event_attr *like,
                       const struct kernel_point *waking);
+/* switches.c: their times off the CPU, with events like `like` where they are shown. */
+bool perf_watch_switches(struct perf_events *e, const struct perf_event_attr *like);
+/* What is known of a thread now. False: nothing. */
+bool perf_watch_known(const struct perf_watch *w, int32_t tid, struct perf_known *out);
+/* points.c: how those are described of whom `cpu` describes the samples. */
+struct perf_event_attr perf_points_leaving(const struct perf_event_attr *cpu);
 /* Threads that found no room so far. */
 uint64_t perf_watch_unknown(const struct perf_watch *w);
 void perf_watch_close(struct perf_watch *w);

@@ -64,12 +64,22 @@ static void add_wakes(struct perf_events *e, const struct perf_event_attr *cpu,
     e->ability.wakes = e->fields.wake_pid.bytes && perf_events_add_cpus(e, &a, PERF_EVENT_WAKE);
 }
 
+struct perf_event_attr perf_points_leaving(const struct perf_event_attr *cpu)
+{
+    return describe(cpu, SWITCH_STACK);
+}
+
 void perf_points_add(struct perf_events *e, const struct perf_event_attr *cpu,
                      const struct perf_options *o)
 {
     struct kernel_point leaving;
-    struct perf_event_attr a = describe(cpu, SWITCH_STACK);
+    struct perf_event_attr a = perf_points_leaving(cpu);
     assert(o->off_cpu);
+    if (e->watch.counts) { /* a program of ours tells them */
+        e->ability.off_cpu_stack = true;
+        add_wakes(e, cpu, o);
+        return;
+    }
     if (!e->ability.kernel || !kernel_point_read("sched/sched_switch", &leaving))
         return;
     e->fields.switch_state = kernel_point_field(&leaving, "prev_state");

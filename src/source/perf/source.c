@@ -225,11 +225,17 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
         waits_woken(p, batch, r);
         return;
     }
+    if (kind == PERF_EVENT_BACK) { /* somebody else leaves there */
+        counted_back(p, batch, r);
+        return;
+    }
     if (kind == PERF_EVENT_CPU && (!p->begun || r->pid == p->events.watch.starter))
         return; /* who starts the program is not the program */
     t = r->pid > 0 ? thread_of(p, r) : NULL;
     if (t && kind == PERF_EVENT_CPU)
         on_cpu(p, batch, t, r);
+    else if (t && kind == PERF_EVENT_SWITCH && p->events.watch.counts)
+        counted_shown(p, t, r);
     else if (t && kind == PERF_EVENT_SWITCH)
         waits_shown(p, t, r);
     else if (t)
@@ -253,10 +259,17 @@ static void switched(struct perf_source *p, struct model_batch *batch, const str
 static void replaced(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     struct perf_thread *t = perf_source_thread(p, r->tid);
-    if (t)
+    struct perf_counted counted = {0};
+    if (t) {
+        counted = t->counted; /* what is told next may be of before */
+        waits_end(p, batch, t, r->time_ns);
         ran_end(p, batch, t, r->time_ns);
+    }
     forget_thread(p, r->tid);
     program_replaced(p, r->pid, r->time_ns + p->unix_offset);
+    t = thread_of(p, r);
+    if (t)
+        t->counted = counted;
 }
 
 static void named(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
@@ -296,6 +309,8 @@ static void begun(struct perf_source *p, const struct perf_record *r)
         forget_thread(p, r->tid);
     if (r->pid != r->u.life.parent_pid)
         program_forked(p, r->pid, r->u.life.parent_pid, r->time_ns + p->unix_offset);
+    if (p->events.watch.counts && r->pid > 0)
+        (void)thread_of(p, r); /* it may end before it is told of */
 }
 
 static void take(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
@@ -340,6 +355,7 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
     uint64_t key, value;
     while (!p->ended && map_next(&p->threads, &at, &key, &value)) {
         struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
+        counted_end(p, t);
         waits_end(p, batch, t, p->last_ns);
         if (!t->ended)
             ran_end(p, batch, t, p->last_ns);

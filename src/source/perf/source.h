@@ -24,6 +24,7 @@ struct perf_wait {
     bool preempted;   /* it did not wait, others ran */
     bool sampled;     /* the kernel showed where */
     bool one_of_many; /* the kernel shows only some */
+    bool divided;     /* without `woke_ns` all of it was waiting */
 };
 
 /* Its time on the CPU, as far as the kernel tells of every switch. */
@@ -33,6 +34,13 @@ struct perf_ran {
     uint64_t sum_ns;   /* of times that are over */
     uint64_t seen_ns;  /* what its samples stand for */
     uint64_t samples;
+};
+
+/* Times off the CPU that the kernel's program has added up; what of them was told. */
+struct perf_counted {
+    uint64_t born_ns;  /* which sums they are: those of a number that is used again are others */
+    uint64_t begin_ns; /* of the first */
+    uint64_t wait_ns, ready_ns, taken_ns, waits, taken;
 };
 
 struct perf_thread {
@@ -45,6 +53,7 @@ struct perf_thread {
     struct perf_wait wait;
     struct perf_window *window; /* waits that are counted together; NULL none */
     struct perf_ran ran;
+    struct perf_counted counted;
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
     bool exe_due;  /* what it maps next is the program it has become */
     bool ended;    /* kept for a while: the last thing it does is to wake others */
@@ -103,9 +112,20 @@ void waits_in(struct perf_source *p, struct model_batch *batch, struct perf_thre
               const struct perf_record *r);
 /* Somebody woke somebody. */
 void waits_woken(struct perf_source *p, struct model_batch *batch, const struct perf_record *r);
+/* Many that the kernel has added up. False: no memory. */
+bool waits_counted(struct perf_thread *t, const struct perf_counted *many);
 /* The last of `t`: what was counted together is told. */
 void waits_end(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                uint64_t now_ns);
+
+/* ---- counted.c: the same where a program in the kernel adds them up ---- */
+
+void counted_shown(struct perf_source *p, struct perf_thread *t, const struct perf_record *r);
+void counted_back(struct perf_source *p, struct model_batch *batch, const struct perf_record *r);
+/* Is it waiting, though nobody was told? Then it is known since when. */
+bool counted_waits(struct perf_source *p, struct perf_thread *t);
+/* Before the last of `t`: what was not told yet. */
+void counted_end(struct perf_source *p, struct perf_thread *t);
 
 /* ---- program.c ---- */
 

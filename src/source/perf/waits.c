@@ -200,9 +200,8 @@ static bool count_together(struct perf_thread *t, uint64_t wait, uint64_t ready)
         w->taken_ns += ready;
         w->taken++;
     } else {
-        w->wait_ns += now->woke_ns ? wait : 0;
+        *(now->woke_ns || now->divided ? &w->wait_ns : &w->unsplit_ns) += wait;
         w->ready_ns += ready;
-        w->unsplit_ns += now->woke_ns ? 0 : wait;
         w->waits++;
     }
     struct share *s = now->stack ? share_of(w, now) : NULL;
@@ -211,6 +210,23 @@ static bool count_together(struct perf_thread *t, uint64_t wait, uint64_t ready)
         s->ready_ns += ready;
         s->count++;
     }
+    return true;
+}
+
+bool waits_counted(struct perf_thread *t, const struct perf_counted *many)
+{
+    if (many->waits == 0 && many->taken == 0)
+        return true;
+    struct perf_window *w = window_of(t);
+    if (!w)
+        return false;
+    if (w->begin_ns == 0 || many->begin_ns < w->begin_ns)
+        w->begin_ns = many->begin_ns;
+    w->wait_ns += many->wait_ns;
+    w->ready_ns += many->ready_ns;
+    w->taken_ns += many->taken_ns;
+    w->waits += many->waits;
+    w->taken += many->taken;
     return true;
 }
 
@@ -371,6 +387,10 @@ void waits_woken(struct perf_source *p, struct model_batch *batch, const struct 
     if (!perf_record_field(r, p->events.fields.wake_pid, &tid))
         return;
     struct perf_thread *t = perf_source_thread(p, (int32_t)tid);
+    int64_t left = 0;
+    if (t && perf_record_field(r, p->events.fields.wake_left, &left) &&
+        t->wait.left_ns != (uint64_t)left) /* one that was not shown */
+        t->wait = (struct perf_wait){.left_ns = (uint64_t)left};
     if (!t || t->wait.left_ns == 0 || t->wait.woke_ns || t->wait.preempted ||
         r->time_ns <= t->wait.left_ns)
         return;

@@ -7,10 +7,11 @@
  * tracepoints always say that all others shall see the event too.
  *
  *   sched_process_fork    the parent is known: so is the child
- *   sched_process_exit    forget it
+ *   sched_process_exit    forget it; what was not told of its waits is told before
  *   sched_process_exec    a thread that replaces the program gets the number of the first
  *   sched_waking          it is known: {0, tid, how many this one stands for}
  *   a CPU's own timer     who runs is known: a sample
+ *   sched_switch          see switches.c
  *
  * Wake-ups are handed over with the stack of who made them, through perf's own
  * rings; of a thread that is woken more often than every 200 us one in 64. The timer of
@@ -24,8 +25,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "source/kernel_program.h"
-#include "source/perf/perf.h"
+#include "base/clock.h"
+#include "source/perf/watch.h"
 #include "source/tasks.h"
 
 enum {
@@ -35,36 +36,76 @@ enum {
     OFTEN_NS = 200000,
     ONE_IN = 64,
     /* On the program's stack. */
-    KEY = -4,
-    VALUE = -16,
+    KEY = PERF_WATCH_KEY,
+    VALUE = -128,
     MESSAGE = -40,
+    MESSAGE_LEFT = 0, /* the wait that it ends began then; 0: nobody counts */
     MESSAGE_TID = 8,
     MESSAGE_COUNT = 12,
     MESSAGE_BYTES = 20 /* with its size it fills words */
 };
+_Static_assert(sizeof(struct perf_known) + 8 <= -VALUE, "fits its place");
+
+#define VALUE_OF(member) (VALUE + KNOWN(member))
 
 /* ---- the programs ---- */
 
-/* r0 = what the map holds of the number at `field` of the tracepoint, or NULL. The
- * tracepoint is r6 from here on. */
-static void find_tid(struct kernel_program *p, int map, struct kernel_field field)
+void perf_watch_find(struct kernel_program *p, const struct perf_watch *w,
+                     struct kernel_field field)
 {
-    op_copy(p, BPF_REG_6, BPF_REG_1);
     op_load(p, BPF_W, BPF_REG_2, BPF_REG_6, field.offset);
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
-    op_map(p, BPF_REG_1, map);
+    op_map(p, BPF_REG_1, w->tids);
     op_place(p, BPF_REG_2, KEY);
     op_call(p, BPF_FUNC_map_lookup_elem);
 }
 
+/* At the beginning of a program: the tracepoint is r6 from here on. */
+static void find_tid(struct kernel_program *p, const struct perf_watch *w,
+                     struct kernel_field field)
+{
+    op_copy(p, BPF_REG_6, BPF_REG_1);
+    perf_watch_find(p, w, field);
+}
+
+void perf_watch_tell(struct kernel_program *p, int events)
+{
+    op_copy(p, BPF_REG_1, BPF_REG_6);
+    op_map(p, BPF_REG_2, events);
+    op(p, BPF_ALU | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, -1); /* BPF_F_CURRENT_CPU */
+    op_copy(p, BPF_REG_4, BPF_REG_7);
+    op_set(p, BPF_REG_5, PERF_KNOWN_TOLD);
+    op_call(p, BPF_FUNC_perf_event_output);
+}
+
+/* The wait of r7 is over by now, unless it has been before. The jump to the end if it does not
+ * wait: nobody need be told. */
+static int end_wait(struct kernel_program *p)
+{
+    op_load(p, BPF_DW, BPF_REG_8, BPF_REG_7, KNOWN(left_ns));
+    int runs = op_jump(p, BPF_JEQ, BPF_REG_8, 0);
+    op_load(p, BPF_W, BPF_REG_1, BPF_REG_7, KNOWN(flags));
+    op_by(p, BPF_AND, BPF_REG_1, PERF_KNOWN_PREEMPTED);
+    int pushed = op_jump(p, BPF_JNE, BPF_REG_1, 0);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(woke_ns));
+    int again = op_jump(p, BPF_JNE, BPF_REG_1, 0);
+    op_store(p, BPF_DW, BPF_REG_7, KNOWN(woke_ns), BPF_REG_0);
+    op_land(p, pushed);
+    op_land(p, again);
+    return runs;
+}
+
 static void on_wake(struct kernel_program *p, const struct perf_watch *w)
 {
-    find_tid(p, w->tids, w->woken);
-    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    find_tid(p, w, w->woken);
+    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0), runs = unknown;
     op_copy(p, BPF_REG_7, BPF_REG_0);
     op_call(p, BPF_FUNC_ktime_get_ns);
-    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, 0); /* when it was woken last */
-    op_store(p, BPF_DW, BPF_REG_7, 0, BPF_REG_0);
+    op_set(p, BPF_REG_8, 0);
+    if (w->counts)
+        runs = end_wait(p);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(woken_ns));
+    op_store(p, BPF_DW, BPF_REG_7, KNOWN(woken_ns), BPF_REG_0);
     op_with(p, BPF_SUB, BPF_REG_0, BPF_REG_1);
     op_set(p, BPF_REG_9, 1);
     int seldom = op_jump(p, BPF_JGT, BPF_REG_0, OFTEN_NS);
@@ -78,6 +119,7 @@ static void on_wake(struct kernel_program *p, const struct perf_watch *w)
     op_load(p, BPF_W, BPF_REG_1, BPF_REG_10, KEY);
     op_store(p, BPF_W, BPF_REG_10, MESSAGE + MESSAGE_TID, BPF_REG_1);
     op_store(p, BPF_W, BPF_REG_10, MESSAGE + MESSAGE_COUNT, BPF_REG_9);
+    op_store(p, BPF_DW, BPF_REG_10, MESSAGE + MESSAGE_LEFT, BPF_REG_8);
     op_copy(p, BPF_REG_1, BPF_REG_6);
     op_map(p, BPF_REG_2, w->events);
     op(p, BPF_ALU | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, -1); /* BPF_F_CURRENT_CPU */
@@ -85,19 +127,35 @@ static void on_wake(struct kernel_program *p, const struct perf_watch *w)
     op_set(p, BPF_REG_5, MESSAGE_BYTES);
     op_call(p, BPF_FUNC_perf_event_output);
     op_land(p, unknown);
+    op_land(p, runs);
     op_land(p, another);
     op_end(p);
 }
 
-/* The number at KEY from now on; r0 is not 0 where there was no room. */
-static void remember(struct kernel_program *p, const struct perf_watch *w)
+/* The number at KEY from now on; r0 is not 0 where there was no room. `before`: a register that
+ * says whether the program is still to begin; 0: it has. */
+static void remember(struct kernel_program *p, const struct perf_watch *w, uint8_t before)
 {
-    op_store_number(p, BPF_DW, BPF_REG_10, VALUE, 0);
+    for (int at = 0; at < (int)sizeof(struct perf_known); at += 8)
+        op_store_number(p, BPF_DW, BPF_REG_10, VALUE + at, 0);
+    if (before)
+        op_store(p, BPF_W, BPF_REG_10, VALUE_OF(before), before);
+    op_call(p, BPF_FUNC_ktime_get_ns);
+    op_store(p, BPF_DW, BPF_REG_10, VALUE_OF(born_ns), BPF_REG_0);
     op_map(p, BPF_REG_1, w->tids);
     op_place(p, BPF_REG_2, KEY);
     op_place(p, BPF_REG_3, VALUE);
     op_set(p, BPF_REG_4, BPF_ANY);
     op_call(p, BPF_FUNC_map_update_elem);
+}
+
+/* What was not told of r7 is told. The tracepoint is r6. */
+static void tell_rest(struct kernel_program *p, const struct perf_watch *w)
+{
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(begin_ns));
+    int nothing = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+    perf_watch_tell(p, w->back);
+    op_land(p, nothing);
 }
 
 /* And no more. */
@@ -110,11 +168,12 @@ static void forget(struct kernel_program *p, const struct perf_watch *w)
 
 static void on_child(struct kernel_program *p, const struct perf_watch *w)
 {
-    find_tid(p, w->tids, w->parent);
+    find_tid(p, w, w->parent);
     int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_load(p, BPF_W, BPF_REG_7, BPF_REG_0, KNOWN(before));
     op_load(p, BPF_W, BPF_REG_2, BPF_REG_6, w->child.offset);
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
-    remember(p, w);
+    remember(p, w, BPF_REG_7);
     int done = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
     op_store_number(p, BPF_W, BPF_REG_10, KEY, NOBODY);
     op_map(p, BPF_REG_1, w->tids);
@@ -144,12 +203,15 @@ static void find_current(struct kernel_program *p, int map)
  * program that begins, whose child it is until then is nobody to be looked at. */
 static void on_exec(struct kernel_program *p, const struct perf_watch *w)
 {
-    find_tid(p, w->tids, w->before);
+    find_tid(p, w, w->before);
     int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_copy(p, BPF_REG_7, BPF_REG_0);
+    if (w->back >= 0)
+        tell_rest(p, w);
     forget(p, w);
     op_call(p, BPF_FUNC_get_current_pid_tgid);
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_0);
-    remember(p, w);
+    remember(p, w, 0);
     if (w->starter) {
         op_store_number(p, BPF_W, BPF_REG_10, KEY, w->starter);
         forget(p, w);
@@ -170,9 +232,13 @@ static void on_timer(struct kernel_program *p, const struct perf_watch *w)
 
 static void on_end(struct kernel_program *p, const struct perf_watch *w)
 {
-    op_load(p, BPF_W, BPF_REG_2, BPF_REG_1, w->ended.offset);
-    op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
+    find_tid(p, w, w->ended);
+    int unknown = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_copy(p, BPF_REG_7, BPF_REG_0);
+    if (w->back >= 0)
+        tell_rest(p, w);
     forget(p, w);
+    op_land(p, unknown);
     op_end(p);
 }
 
@@ -203,12 +269,13 @@ static bool attach(struct perf_watch *w, const struct kernel_program *p, uint64_
 static int know(void *user, int32_t pid, int32_t tid)
 {
     struct perf_watch *w = user;
-    uint64_t woken = 0;
+    struct perf_known known;
     (void)pid;
-    if (kernel_map_get(w->tids, &tid, &woken) == 0)
+    if (kernel_map_get(w->tids, &tid, &known) == 0)
         return 0;
+    known = (struct perf_known){.born_ns = clock_mono_ns(), .before = w->starter != 0};
     w->looked_new++;
-    return kernel_map_put(w->tids, &tid, &woken);
+    return kernel_map_put(w->tids, &tid, &known);
 }
 
 /* Who is known from the beginning: who starts the program, until it begins, or all
@@ -216,7 +283,7 @@ static int know(void *user, int32_t pid, int32_t tid)
 static bool know_all(struct perf_watch *w, const struct perf_options *o)
 {
     const int32_t nobody = NOBODY;
-    const uint64_t none = 0;
+    const struct perf_known none = {0};
     if (kernel_map_put(w->tids, &nobody, &none) != 0)
         return false;
     if (!o->running)
@@ -229,12 +296,31 @@ static bool know_all(struct perf_watch *w, const struct perf_options *o)
     return true;
 }
 
-static bool load(struct perf_watch *w,
-                 void (*write)(struct kernel_program *, const struct perf_watch *), uint64_t point)
+bool perf_watch_load(struct perf_watch *w,
+                     void (*write)(struct kernel_program *, const struct perf_watch *),
+                     uint64_t point)
 {
     struct kernel_program p = {.n = 0};
     write(&p, w);
     return attach(w, &p, point);
+}
+
+/* The map of all threads, and the program that older kernels do not let have one that grows. */
+static void make_tids(struct perf_watch *w)
+{
+    const int before = w->fd_count;
+    for (int growing = 1; growing >= 0; growing--) {
+        struct kernel_program p = {.n = 0};
+        w->tids = growing ? keep(w, kernel_map_make_growing(sizeof(uint32_t),
+                                                            sizeof(struct perf_known), TIDS_MAX))
+                          : make_map(w, BPF_MAP_TYPE_HASH, sizeof(struct perf_known), TIDS_MAX);
+        on_timer(&p, w);
+        w->timer = keep(w, kernel_program_load(&p, BPF_PROG_TYPE_PERF_EVENT));
+        if (w->timer >= 0)
+            return;
+        while (w->fd_count > before)
+            close(w->fds[--w->fd_count]);
+    }
 }
 
 bool perf_watch_open(struct perf_events *e, const struct perf_options *o)
@@ -253,9 +339,15 @@ bool perf_watch_open(struct perf_events *e, const struct perf_options *o)
     if (w->parent.bytes != 4 || w->child.bytes != 4 || w->ended.bytes != 4 || w->before.bytes != 4)
         return false;
     w->starter = o->running ? 0 : o->pid;
-    w->tids = make_map(w, BPF_MAP_TYPE_HASH, sizeof(uint64_t), TIDS_MAX);
-    w->open = w->tids >= 0 && load(w, on_child, fork.id) && load(w, on_end, exit.id) &&
-              load(w, on_exec, exec.id) && know_all(w, o);
+    make_tids(w);
+    w->shown = w->back = -1;
+    if (o->off_cpu) {
+        w->shown = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
+        w->back = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
+    }
+    w->open = w->timer >= 0 && perf_watch_load(w, on_child, fork.id) &&
+              perf_watch_load(w, on_end, exit.id) && perf_watch_load(w, on_exec, exec.id) &&
+              know_all(w, o);
     if (!w->open)
         perf_watch_close(w);
     return w->open;
@@ -264,13 +356,13 @@ bool perf_watch_open(struct perf_events *e, const struct perf_options *o)
 uint64_t perf_watch_unknown(const struct perf_watch *w)
 {
     const int32_t nobody = NOBODY;
-    uint64_t n = 0;
-    return w->open && kernel_map_get(w->tids, &nobody, &n) == 0 ? n : 0;
+    struct perf_known n;
+    return w->open && kernel_map_get(w->tids, &nobody, &n) == 0 ? n.now_ns : 0;
 }
 
 /* ---- what is done with them ---- */
 
-static void take_back(struct perf_events *e, size_t events, int fds)
+void perf_watch_take_back(struct perf_events *e, size_t events, int fds)
 {
     while (e->fd_count > events)
         close(e->fds[--e->fd_count]);
@@ -282,28 +374,26 @@ bool perf_watch_cpus(struct perf_events *e, const struct perf_event_attr *cpu)
 {
     struct perf_watch *w = &e->watch;
     struct perf_event_attr a = *cpu;
-    struct kernel_program p = {.n = 0};
     const size_t before = e->fd_count;
     const int fds = w->fd_count;
     a.inherit = a.enable_on_exec = 0;
     a.mmap = a.mmap2 = a.comm = a.comm_exec = a.task = a.context_switch = a.build_id = 0;
     a.disabled = 1;
     assert(w->open);
-    on_timer(&p, w);
-    int program = keep(w, kernel_program_load(&p, BPF_PROG_TYPE_PERF_EVENT));
-    bool all = program >= 0;
+    bool all = true;
     for (unsigned cpu_index = 0; all && cpu_index < e->ring_count; cpu_index++) {
         int fd = perf_events_add_cpu(e, &a, cpu_index, PERF_EVENT_CPU);
         if (fd != -ENODEV) /* a CPU that is off */
-            all = fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) == 0 &&
+            all = fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, w->timer) == 0 &&
                   ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) == 0;
     }
     if (!all)
-        take_back(e, before, fds);
+        perf_watch_take_back(e, before, fds);
     return all;
 }
 
-static bool add_events(struct perf_events *e, const struct perf_event_attr *like)
+bool perf_watch_events(struct perf_events *e, const struct perf_event_attr *like,
+                       enum perf_event_kind kind, int map)
 {
     struct perf_event_attr a = *like;
     bool any = false;
@@ -312,8 +402,8 @@ static bool add_events(struct perf_events *e, const struct perf_event_attr *like
     a.freq = 0;
     a.sample_period = 1;
     for (unsigned cpu = 0; cpu < e->ring_count; cpu++) {
-        int fd = perf_events_add_cpu(e, &a, cpu, PERF_EVENT_WAKE);
-        any |= fd >= 0 && kernel_map_put(e->watch.events, &cpu, &fd) == 0;
+        int fd = perf_events_add_cpu(e, &a, cpu, kind);
+        any |= fd >= 0 && kernel_map_put(map, &cpu, &fd) == 0;
     }
     return any;
 }
@@ -328,12 +418,14 @@ bool perf_watch_wakes(struct perf_events *e, const struct perf_event_attr *like,
     if (!w->open || w->woken.bytes != 4)
         return false;
     w->events = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
-    if (w->events >= 0 && add_events(e, like) && load(w, on_wake, waking->id)) {
+    if (w->events >= 0 && perf_watch_events(e, like, PERF_EVENT_WAKE, w->events) &&
+        perf_watch_load(w, on_wake, waking->id)) {
         e->fields.wake_pid = (struct kernel_field){MESSAGE_TID, 4};
         e->fields.wake_count = (struct kernel_field){MESSAGE_COUNT, 4};
+        e->fields.wake_left = (struct kernel_field){MESSAGE_LEFT, w->counts ? 8 : 0};
         return true;
     }
-    take_back(e, before, fds);
+    perf_watch_take_back(e, before, fds);
     return false;
 }
 

@@ -190,7 +190,7 @@ TEST(the_number_a_thread_had_before_it_became_the_program_is_nobody_s)
     open_or_skip(&e);
     pid_t pid = child_with_a_thread(); /* of us: known from its beginning */
     int32_t tid = 0;
-    uint64_t value;
+    struct perf_known value;
     char path[40], name[16] = "";
     REQUIRE(write(feed[1], "", 1) == 1 && read(told[0], &tid, sizeof tid) == sizeof tid);
     CHECK(tid != pid);
