@@ -281,6 +281,7 @@ static void named(struct perf_source *p, struct model_batch *batch, const struct
     if (t && r->u.comm.exec) {
         ran_in(p, t, r->time_ns); /* it is who replaces itself */
         t->exe_due = true;
+        memset(t->places, 0, sizeof t->places);
     }
     if (t)
         name_thread(p, t, r->u.comm.name);

@@ -27,6 +27,12 @@ struct perf_wait {
     bool divided;     /* without `woke_ns` all of it was waiting */
 };
 
+/* Where the kernel last showed a thread leave its CPU. */
+struct perf_place {
+    uint64_t flags, seen_ns;
+    uint32_t stack; /* 0: nowhere yet */
+};
+
 /* Its time on the CPU, as far as the kernel tells of every switch. */
 struct perf_ran {
     uint64_t since_ns; /* it is on its CPU; 0: it is not, or nothing is known */
@@ -51,7 +57,8 @@ struct perf_thread {
     int32_t pid, tid;
     uint32_t serial; /* of that stream */
     struct perf_wait wait;
-    struct perf_window *window; /* waits that are counted together; NULL none */
+    struct perf_window *window;  /* waits that are counted together; NULL none */
+    struct perf_place places[2]; /* where it waited, and where it was pushed off */
     struct perf_ran ran;
     struct perf_counted counted;
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */

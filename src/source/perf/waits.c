@@ -4,10 +4,10 @@
  * happened, and who ended it, it shows of a thread so many times a second and
  * no more. While a thread is seen every time, each of its waits is a sample of
  * its own. Else they are counted together for a while, exactly, and divided
- * among the places that were seen in that while, by how long those were: the
- * sum is the time that the thread was off its CPU, to the nanosecond. A while is
- * told with its length, so that spans can be given their parts of it; waits in it
- * that are told by themselves are none of them.
+ * among the places that were seen in that while, by how long those were, or go to the
+ * one that was seen last: the sum is the time that the thread was off its CPU, to the nanosecond. A
+ * while is told with its length, so that spans can be given their parts of it; waits in it that are
+ * told by themselves are none of them.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -19,9 +19,10 @@
 
 enum {
     SHARES = 32,
-    WINDOW_NS = 100000000, /* after which they are told */
-    LONG_NS = 1000000,     /* a wait that is told by itself wherever its place is known */
-    STATE_DISK = 2         /* TASK_UNINTERRUPTIBLE */
+    WINDOW_NS = 100000000,  /* after which they are told */
+    LONG_NS = 1000000,      /* a wait that is told by itself wherever its place is known */
+    RECENT_NS = 1000000000, /* so long a place that was seen stands for those that were not */
+    STATE_DISK = 2          /* TASK_UNINTERRUPTIBLE */
 };
 
 /* What a place has of the times that are divided. */
@@ -99,12 +100,23 @@ static void tell(const struct telling *to, uint8_t kind, uint64_t weight, uint64
         perf_source_add(to->p, to->batch, to->t, &s);
 }
 
+/* Where waits most likely were of which none was shown in their while: the kernel holds
+ * a rate that it estimates, far too high for threads that are seldom on a CPU when its
+ * clock ticks, and shows one of hundreds that end after 1 ms and are told by themselves. */
+static const struct perf_place *recent(const struct telling *to, bool preempted)
+{
+    static const struct perf_place nowhere;
+    const struct perf_place *p = &to->t->places[preempted];
+    return p->stack && to->now_ns < p->seen_ns + RECENT_NS ? p : &nowhere;
+}
+
 /* Each place gets its part of wait, ready and count; what rounding leaves goes
- * to the last, everything to an unknown place where none was seen. */
+ * to the last, everything to where it was seen last where none was seen. */
 static void tell_shares(const struct telling *to, const struct perf_window *w, bool preempted,
                         struct share left)
 {
     const struct share sum = sum_of(w, preempted), whole = left;
+    const struct perf_place *last_seen = recent(to, preempted);
     uint32_t after = w->share_count;
     for (uint32_t i = w->share_count; i-- > 0;)
         if (w->shares[i].preempted == preempted && after == w->share_count)
@@ -118,10 +130,12 @@ static void tell_shares(const struct telling *to, const struct perf_window *w, b
         uint64_t wait = last ? left.wait_ns : part(whole.wait_ns, by, of);
         uint64_t ready = last ? left.ready_ns : part(whole.ready_ns, by, of);
         uint64_t count = last ? left.count : part(whole.count, s ? s->count : 0, sum.count);
+        uint32_t stack = s ? s->stack : last_seen->stack;
+        uint64_t flags = s ? s->flags : last_seen->flags;
         if (!preempted)
-            tell(to, ORIEL_SAMPLE_OFF_CPU, wait, count, s ? s->stack : 0, s ? s->flags : 0);
-        tell(to, ORIEL_SAMPLE_PREEMPTED, ready, preempted ? count : 0, s ? s->stack : 0,
-             (s ? s->flags : 0) | (preempted ? 0 : ORIEL_WAIT_WOKEN));
+            tell(to, ORIEL_SAMPLE_OFF_CPU, wait, count, stack, flags);
+        tell(to, ORIEL_SAMPLE_PREEMPTED, ready, preempted ? count : 0, stack,
+             flags | (preempted ? 0 : ORIEL_WAIT_WOKEN));
         left.wait_ns -= wait;
         left.ready_ns -= ready;
         left.count -= count;
@@ -280,6 +294,8 @@ static void take(struct perf_source *p, struct model_batch *batch, struct perf_t
     const struct perf_wait *w = &t->wait;
     bool unseen = p->events.ability.off_cpu_stack && !w->sampled && !w->look_ns;
     bool by_itself = w->stack && wait + ready >= LONG_NS;
+    if (w->sampled && w->stack)
+        t->places[w->preempted] = (struct perf_place){w->flags, r->time_ns, w->stack};
     if (!by_itself && (t->window || unseen || w->one_of_many)) {
         if (!count_together(t, wait, ready))
             p->counts.no_memory++;

@@ -11,7 +11,7 @@
 #include "source/perf/source.h"
 #include "test.h"
 
-enum { THREADS = 3, PID_AT = 8, STATE_AT = 16 };
+enum { THREADS = 3, PID_AT = 8, STATE_AT = 16, SLEEP_NS = 1100000 };
 
 struct box {
     struct perf_source source;
@@ -331,6 +331,37 @@ TEST(what_is_counted_together_sums_to_the_nanosecond)
     CHECK_EQ(by_place[0], 0);
     CHECK(by_place[2] * 10 > wait * 8);
     CHECK(by_place[1] * 100 > wait * 4);
+    box_end(&b);
+}
+
+/* The kernel shows two waits of a thousand, none in most whiles. */
+TEST(waits_of_which_none_was_shown_in_their_while_were_where_it_was_seen_last)
+{
+    struct box b;
+    uint64_t unknown = 0, off = 0;
+    box_begin(&b);
+    for (int i = 0; i < 1000; i++) {
+        if (i % 500 == 0)
+            shown(&b, 0, 0x10, 500);
+        out(&b, 0, false);
+        b.now += SLEEP_NS;
+        off += SLEEP_NS;
+        in(&b, 0);
+        b.now += 10;
+    }
+    for (int i = 0; i < 2000; i++) { /* what was seen that long ago says nothing */
+        out(&b, 0, false);
+        b.now += SLEEP_NS;
+        in(&b, 0);
+    }
+    waits_end(&b.source, &b.batch, b.threads[0], b.now);
+    CHECK_EQ(sum(&b, ORIEL_SAMPLE_OFF_CPU, NULL), off + UINT64_C(2000) * SLEEP_NS);
+    for (size_t i = 0; i < b.batch.record_count; i++) {
+        struct perf_sample s = sample(&b, i, NULL);
+        unknown += s.stack == 0 ? s.weight : 0;
+        CHECK(s.stack || s.time_ns > off);
+    }
+    CHECK(unknown > UINT64_C(800) * SLEEP_NS && unknown < UINT64_C(2000) * SLEEP_NS);
     box_end(&b);
 }
 
