@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "report/glue.h"
 
 bool profile_filter_takes(const struct profile_filter *f, const struct model_catalog *c,
                           const struct model_profile_row *row)
@@ -98,13 +99,22 @@ static bool add_function(struct function_sums *out, struct seen *seen, uint32_t 
     return true;
 }
 
-/* The innermost function that asked for what was sampled; 0: there is none. */
+static bool is_memory(uint8_t kind)
+{
+    return strcmp(model_sample_unit(kind), "bytes") == 0 && kind != ORIEL_SAMPLE_DEPTH;
+}
+
+/* The innermost function that asked for what was sampled; 0: there is none. Containers ask for
+ * memory on behalf of whoever uses them. */
 static size_t first_user(const struct frames *f, const struct frame_list *stack, uint8_t kind)
 {
     const bool locks = kind == ORIEL_SAMPLE_LOCK || kind == ORIEL_SAMPLE_HOLDER;
+    const bool memory = is_memory(kind);
     for (size_t k = 0; k < stack->items.count; k++) {
-        const struct model_module *m = f->items.items[stack->items.items[k].frame].module;
-        if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && frames_is_own(m)))
+        const struct frame *frame = &f->items.items[stack->items.items[k].frame];
+        const struct model_module *m = frame->module;
+        if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && frames_is_own(m)) &&
+            !(memory && name_is_glue(frame->name)))
             return k;
     }
     return 0;

@@ -229,6 +229,32 @@ TEST(who_waits_for_a_lock_waits_where_the_program_asked_for_it_not_in_the_hook)
     maker_end(&m);
 }
 
+TEST(memory_that_a_container_asks_for_is_that_of_the_function_which_uses_it)
+{
+    struct profile_maker m;
+    struct function_sums s;
+    struct profile_filter user = everything;
+    maker_begin(&m);
+    char whole[] = "main;load;std::vector<int>::push_back;operator new",
+         cut[] = "std::vector<int>::push_back;operator new";
+    struct model_sample sample = {
+        .kind = ORIEL_SAMPLE_ALLOC, .thread = m.threads[0], .weight = 7, .count = 1};
+    sample.stack = maker_stack(&m, whole);
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    sample.weight = 2;
+    sample.stack = maker_stack(&m, cut);
+    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    user.kind = ORIEL_SAMPLE_ALLOC;
+    user.user_self = true;
+    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &user, &s), 0);
+    CHECK_EQ(find(&m, &s, "load")->self, 7);
+    CHECK_EQ(find(&m, &s, "operator new")->self, 2); /* nobody else is known */
+    CHECK_EQ(find(&m, &s, "std::vector<int>::push_back")->self, 0);
+    CHECK_EQ(find(&m, &s, "std::vector<int>::push_back")->total, 9);
+    function_sums_done(&s);
+    maker_end(&m);
+}
+
 TEST(what_goes_on_in_a_library_of_ours_is_one_frame_and_what_it_calls_is_not)
 {
     struct profile_maker m;

@@ -31,7 +31,8 @@ struct memory_rows {
 
 static int sum_kind(const struct report *r, struct frames *f, size_t k, struct memory_rows *rows)
 {
-    const struct profile_filter all = {.kind = kinds[k].kind, .thread = -1, .process = -1};
+    const struct profile_filter all = {
+        .kind = kinds[k].kind, .thread = -1, .process = -1, .user_self = true};
     struct function_sums sums;
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
     for (size_t i = 0; rc == 0 && i < sums.items.count; i++) {

@@ -75,7 +75,8 @@ static int put_functions(const struct report *r, struct frames *f, struct buf *o
     char text[NUM_TEXT_MAX];
     int rc = 0;
     for (size_t k = 0; rc == 0 && k < KINDS; k++) {
-        const struct profile_filter all = {.kind = kinds[k], .thread = -1, .process = -1};
+        const struct profile_filter all = {
+            .kind = kinds[k], .thread = -1, .process = -1, .user_self = true};
         rc = functions_sum(f, &r->profile, r->catalog, &all, &sums[k]);
     }
     if (rc == 0 && !weights_are_summed(&r->profile, r->catalog, ORIEL_SAMPLE_ALLOC))
