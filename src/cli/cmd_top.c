@@ -84,6 +84,11 @@ static const struct option_def options[] = {
     OPTION_END,
 };
 
+struct search {
+    char ring[512];
+    int32_t last; /* process that was asked */
+};
+
 struct top {
     const struct top_options *options;
     const struct cli_call *call;
@@ -97,7 +102,8 @@ struct top {
     int64_t shown;
     int pidfd;
     bool full, over, paused;
-    bool spans; /* there is a ring to see them in */
+    bool spans;           /* there is a ring to see them in */
+    struct search search; /* for it */
     char name[64];
 };
 
@@ -127,11 +133,6 @@ static int add_items(void *user, const struct model_batch *items)
     return live_add(t->live, items);
 }
 
-struct search {
-    char ring[512];
-    int32_t last; /* process that was asked */
-};
-
 static int find_ring(void *user, int32_t pid, int32_t tid)
 {
     struct search *s = user;
@@ -146,9 +147,20 @@ static int find_ring(void *user, int32_t pid, int32_t tid)
  * first ring that it or a child of it has. */
 static void watch_spans(struct top *t)
 {
-    struct search s = {.last = 0};
-    (void)tasks_each((int32_t)t->options->pid, find_ring, &s);
-    t->spans = s.ring[0] && session_add_source(t->session, &source_open_spans, s.ring, NULL) == 0;
+    t->search = (struct search){.last = 0};
+    (void)tasks_each((int32_t)t->options->pid, find_ring, &t->search);
+    t->spans = t->search.ring[0] &&
+               session_add_source(t->session, &source_open_spans, t->search.ring, NULL) == 0;
+}
+
+/* Whoever wants to see spans may have been quicker than the program that says them. */
+static bool spans_appeared(const struct top *t)
+{
+    struct search now = {.last = 0};
+    if (t->spans || t->paused || t->view != LIVE_SPANS)
+        return false;
+    (void)tasks_each((int32_t)t->options->pid, find_ring, &now);
+    return now.ring[0] && strcmp(now.ring, t->search.ring) != 0;
 }
 
 static int watch(struct top *t, struct oriel_err *err)
@@ -295,7 +307,7 @@ static int tick(struct top *t, uint64_t now, struct oriel_err *err)
         live_tick(t->live, now - t->ticked_ns);
     t->ticked_ns = now;
     int status = t->paused ? CLI_OK : tell(t);
-    if (c->stacks.node_count > NODES_MAX) {
+    if (c->stacks.node_count > NODES_MAX || spans_appeared(t)) {
         unwatch(t);
         if (watch(t, err) < 0)
             return CLI_FAILED;

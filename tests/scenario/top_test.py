@@ -168,6 +168,25 @@ class Top(Scenario):
         run = self.oriel("top", "-p", recorder.pid, "-n", 1, "--view", "threads")
         self.assertRegex(run.stdout, r"emitter \d+ of \d+")
 
+    def test_spans_of_a_program_that_begins_later_are_seen(self):
+        shell = self.start(ORIEL, "record", "--rate", 0, "--no-report", "-o", "c.oriel", "--", "sh", "-c",
+                           f"read go; exec {EMITTER} busy", stdin=subprocess.PIPE,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pid = self.child_named(shell, "sh")
+        self.addCleanup(self.quit, pid)
+        top = self.start(ORIEL, "top", "-p", pid, "--view", "spans", "-n", 100, stdout=subprocess.PIPE, text=True)
+        seen = ""
+        for line in top.stdout:
+            seen += line
+            if "no spans" in line and shell.stdin:
+                shell.stdin.write(b"\n")
+                shell.stdin.close()
+                shell.stdin = None
+            if line.startswith("  burning "):
+                break
+        top.kill()
+        self.assertRegex(seen, r"(?s)no spans: .*\n  burning ")
+
     def test_without_spans_it_says_why(self):
         run = self.oriel("top", "-p", self.program().pid, "-n", 1, "--view", "spans")
         self.assertIn("no spans: nobody records this program", run.stdout)
