@@ -28,18 +28,28 @@ static bool wants_symbols(const struct exporter *e, const struct cli_call *call)
     return value;
 }
 
-static void tell_calls(struct model_catalog *c, const struct syscall_ability *calls)
+static void tell_count(struct model_catalog *c, const char *key, uint64_t n)
 {
     char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->lost);
-    if (calls->lost)
-        (void)artifact_set(c, "oriel.syscalls.lost", text);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->overwritten);
-    if (calls->overwritten)
-        (void)artifact_set(c, "oriel.syscalls.overwritten", text);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)calls->unwatched);
-    if (calls->unwatched)
-        (void)artifact_set(c, "oriel.syscalls.unwatched", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+    if (n)
+        (void)artifact_set(c, key, text);
+}
+
+/* Stacks that are not whole. */
+static void tell_cut(struct model_catalog *c, const struct perf_ability *can)
+{
+    char text[200];
+    tell_count(c, "oriel.sample.stacks", can->stacks);
+    tell_count(c, "oriel.sample.stacks_cut", can->cut);
+    if (can->cut && can->cut_by)
+        (void)artifact_set(c, "oriel.sample.stacks_cut_by", can->cut_by);
+    snprintf(text, sizeof text,
+             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
+             (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
+             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+    if (can->cut * CUT_TOLD > can->stacks)
+        (void)artifact_set(c, "oriel.sample.cut", text);
 }
 
 /* Outlets that write functions get them before they close. What was lost is
@@ -49,35 +59,21 @@ static void before_close(void *user, struct model_catalog *c)
     const struct sampling *s = user;
     const struct perf_ability *can = &s->can;
     bool wanted = false;
-    char text[200];
     for (unsigned i = 0; i < s->outputs->count; i++)
         wanted |= wants_symbols(s->outputs->items[i].exporter, s->call);
     if (wanted)
         (void)symbolize(c, false);
-    tell_calls(c, &s->calls);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)can->lost);
-    if (can->lost)
-        (void)artifact_set(c, "oriel.sample.lost", text);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)can->stacks);
-    if (can->stacks)
-        (void)artifact_set(c, "oriel.sample.stacks", text);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)can->cut);
-    if (can->cut)
-        (void)artifact_set(c, "oriel.sample.stacks_cut", text);
-    if (can->cut && can->cut_by)
-        (void)artifact_set(c, "oriel.sample.stacks_cut_by", can->cut_by);
-    snprintf(text, sizeof text,
-             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
-             (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
-             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+    tell_count(c, "oriel.syscalls.lost", s->calls.lost);
+    tell_count(c, "oriel.syscalls.overwritten", s->calls.overwritten);
+    tell_count(c, "oriel.syscalls.unwatched", s->calls.unwatched);
+    tell_count(c, "oriel.sample.lost", can->lost);
+    tell_cut(c, can);
     if (can->unknown) {
         char more[sizeof can->missing + 80];
         snprintf(more, sizeof more, "%s%s%llu threads: there were too many at one time",
                  can->missing, can->missing[0] ? "; " : "", (unsigned long long)can->unknown);
         (void)artifact_set(c, "oriel.sample.missing", more);
     }
-    if (can->cut * CUT_TOLD > can->stacks)
-        (void)artifact_set(c, "oriel.sample.cut", text);
 }
 
 void sampling_calls(struct sampling *sampling, struct session *s, int32_t pid, bool running)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "report/frames.h"
 #include "report/weights.h"
 
 enum { KEY_BYTES = 1024 };
@@ -112,14 +113,6 @@ static uint32_t item_of(struct diff *d, const struct diff_item *like)
     return index;
 }
 
-static struct model_str base_name(struct model_str path)
-{
-    uint32_t at = path.n;
-    while (at > 0 && path.p[at - 1] != '/')
-        at--;
-    return (struct model_str){path.p + at, path.n - at};
-}
-
 static struct model_str up_to(struct model_str s, const char *mark, uint32_t keep_bytes)
 {
     const char *at = s.n ? memmem(s.p, s.n, mark, strlen(mark)) : NULL;
@@ -133,9 +126,9 @@ static struct model_str module_of(const struct model_catalog *c, const struct mo
     if (!m)
         return MODEL_STR("");
     for (uint32_t i = 0; m->kind == MODEL_MODULE_FILE && i < c->process_count; i++)
-        if (model_str_equal(base_name(c->processes[i]->exe), base_name(m->path)))
+        if (model_str_equal(frames_base_name(c->processes[i]->exe), frames_base_name(m->path)))
             return MODEL_STR("");
-    return up_to(base_name(m->path), ".so.", 3);
+    return up_to(frames_base_name(m->path), ".so.", 3);
 }
 
 /* What compilers put behind a name, differently in every build. */

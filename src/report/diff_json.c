@@ -100,13 +100,8 @@ static void put_family(struct json *j, const struct diff *d, uint8_t kind)
     put_number(j, "noise", f->noise);
     put_result(j, "whole", &d->whole[kind]);
     uint32_t worst = diff_worst(f, true);
-    json_key(j, "guilty");
-    if (worst == UINT32_MAX) {
-        json_null(j);
-    } else {
-        const struct model_str name = diff_row_item(d, f, worst)->name;
-        json_string_n(j, name.p, name.n);
-    }
+    report_json_maybe(j, "guilty",
+                      worst == UINT32_MAX ? MODEL_STR("") : diff_row_item(d, f, worst)->name);
     put_rows(j, d, kind);
     json_object_end(j);
 }

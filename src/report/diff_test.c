@@ -62,6 +62,17 @@ static struct diff *diff_of(const char *a, const char *b)
     return d;
 }
 
+/* One run on each side, that `add` makes of a number. */
+static struct diff *diff_by(void (*add)(struct diff *d, enum diff_side side, uint64_t n),
+                            uint64_t a, uint64_t b)
+{
+    struct diff *d = begin(1, 1);
+    add(d, DIFF_A, a);
+    add(d, DIFF_B, b);
+    REQUIRE(diff_finish(d) == 0);
+    return d;
+}
+
 static const struct diff_item *guilty(const struct diff *d, bool grew)
 {
     const struct diff_family *f = &d->families[ORIEL_SAMPLE_CPU];
@@ -74,6 +85,25 @@ static bool is(const struct diff_item *item, const char *name)
     return item && item->name.n == strlen(name) && memcmp(item->name.p, name, item->name.n) == 0;
 }
 
+/* What one of the ways to tell it says; to be freed by buf_done. */
+static struct buf told(int (*tell)(const struct diff *d, struct buf *out), const struct diff *d)
+{
+    struct buf b;
+    buf_init(&b);
+    CHECK_EQ(tell(d, &b), 0);
+    (void)buf_cstr(&b);
+    return b;
+}
+
+static void expect_told(int (*tell)(const struct diff *d, struct buf *out), const struct diff *d,
+                        const char *text)
+{
+    struct buf b = told(tell, d);
+    if (!strstr(b.data, text))
+        test_fail(__FILE__, __LINE__, "no \"%s\" in:\n%s", text, b.data);
+    buf_done(&b);
+}
+
 TEST(the_function_that_became_slower_is_named_first)
 {
     struct diff *d = diff_of("main;parse 500,main;emit 700,main;emit;copy 300",
@@ -81,14 +111,10 @@ TEST(the_function_that_became_slower_is_named_first)
     CHECK(is(guilty(d, true), "parse"));
     CHECK(is(guilty(d, false), "copy"));
     CHECK_EQ(d->families[ORIEL_SAMPLE_CPU].sure, 2);
-    struct buf b;
-    buf_init(&b);
-    CHECK_EQ(diff_text(d, &b), 0);
-    CHECK(strstr(buf_cstr(&b), "more  parse"));
-    CHECK(strstr(buf_cstr(&b), "called from main"));
-    CHECK(strstr(buf_cstr(&b), "less  copy"));
-    CHECK(strstr(buf_cstr(&b), "called from emit"));
-    buf_done(&b);
+    expect_told(diff_text, d, "more  parse");
+    expect_told(diff_text, d, "called from main");
+    expect_told(diff_text, d, "less  copy");
+    expect_told(diff_text, d, "called from emit");
     diff_free(d);
 }
 
@@ -102,9 +128,7 @@ TEST(what_did_not_change_is_not_named)
         struct buf b;
         buf_init(&b);
         CHECK(!guilty(d, true) && !guilty(d, false));
-        CHECK_EQ(diff_text(d, &b), 0);
-        CHECK(strstr(buf_cstr(&b), "no function changed by more than noise"));
-        buf_clear(&b);
+        expect_told(diff_text, d, "no function changed by more than noise");
         CHECK(!diff_is_worse(d, 0, &b));
         CHECK_EQ(b.size, 0);
         buf_done(&b);
@@ -139,33 +163,20 @@ TEST(what_the_kernel_does_counts_for_whoever_asked_for_it)
         char path[] = "main;load;read_it";
         struct report *r = NULL;
         maker_begin(&m);
-        const struct model_module like = {
-            .kind = MODEL_MODULE_KERNEL, .process = UINT32_MAX, .path = MODEL_STR("[kernel]")};
-        struct model_stacks *s = &m.catalog.stacks;
-        uint32_t kernel = model_stacks_module(s, &like)->index;
-        struct model_place *place = model_stacks_place(s, kernel, 0xffff0000, false);
-        const struct model_line line = {.function = MODEL_STR("copy_page")};
-        REQUIRE(model_place_set_lines(s, place, &line, 1) == 0);
-        struct model_sample sample = {
-            .kind = ORIEL_SAMPLE_CPU,
-            .thread = m.threads[0],
-            .weight = MS,
-            .count = 1,
-            .stack = model_stacks_node(s, maker_stack(&m, path), place->index)};
+        uint32_t node = maker_stack(&m, path);
+        node = maker_node(&m, node, maker_kernel(&m), 0xffff0000, false, "copy_page");
         REQUIRE(report_new(&r, NULL, &m.catalog) == 0);
         for (int i = 0; i < 300 + side * 300; i++)
-            REQUIRE(model_profile_add(&r->profile, &sample) == 0);
+            maker_sample(&m, &r->profile, ORIEL_SAMPLE_CPU, node, MS);
         REQUIRE(diff_add(d, (enum diff_side)side, r, "x") == 0);
         report_free(r);
         maker_end(&m);
     }
     REQUIRE(diff_finish(d) == 0);
     CHECK(is(guilty(d, true), "read_it"));
-    struct buf b;
-    buf_init(&b);
-    CHECK_EQ(diff_text(d, &b), 0);
-    CHECK(strstr(buf_cstr(&b), "called from load"));
-    CHECK(!strstr(buf_cstr(&b), "copy_page"));
+    struct buf b = told(diff_text, d);
+    CHECK(strstr(b.data, "called from load"));
+    CHECK(!strstr(b.data, "copy_page"));
     buf_done(&b);
     diff_free(d);
 }
@@ -207,17 +218,13 @@ TEST(a_check_fails_on_what_grew_beyond_the_limit_and_says_what)
 TEST(json_and_markdown_tell_the_same)
 {
     struct diff *d = diff_of("main;parse 500,main;a_b|c 500", "main;parse 500,main;a_b|c 900");
-    struct buf b;
+    struct buf b = told(diff_json, d);
     struct arena arena;
     struct json_value *v;
-    buf_init(&b);
     arena_init(&arena);
-    CHECK_EQ(diff_json(d, &b), 0);
     REQUIRE(json_read(&arena, b.data, b.size, NULL, &v, NULL) == 0);
-    CHECK(strstr(buf_cstr(&b), "\"guilty\":\"a_b|c\""));
-    buf_clear(&b);
-    CHECK_EQ(diff_markdown(d, &b), 0);
-    CHECK(strstr(buf_cstr(&b), "| a\\_b\\|c | 500 ms | 900 ms | +400 ms"));
+    CHECK(strstr(b.data, "\"guilty\":\"a_b|c\""));
+    expect_told(diff_markdown, d, "| a\\_b\\|c | 500 ms | 900 ms | +400 ms");
     arena_done(&arena);
     buf_done(&b);
     diff_free(d);
@@ -226,17 +233,13 @@ TEST(json_and_markdown_tell_the_same)
 TEST(the_page_holds_both_sides_of_every_node)
 {
     struct diff *d = diff_of("main;parse 500,main;gone 30", "main;parse 600,main;<new> 40");
-    struct buf b;
-    buf_init(&b);
-    CHECK_EQ(diff_html(d, &b), 0);
-    CHECK(strstr(buf_cstr(&b), "\"other\":["));
-    CHECK(strstr(buf_cstr(&b), "\"gone\""));
-    CHECK(strstr(buf_cstr(&b), "\\u003cnew>"));
+    expect_told(diff_html, d, "\"other\":[");
+    expect_told(diff_html, d, "\"gone\"");
+    expect_told(diff_html, d, "\\u003cnew>");
     const struct diff_tree *t = &d->trees[ORIEL_SAMPLE_CPU];
     CHECK_EQ(t->nodes.count, 5); /* all, main, parse, gone, <new> */
     CHECK(t->nodes.items[0].total[DIFF_A] == 530.0 * MS);
     CHECK(t->nodes.items[0].total[DIFF_B] == 640.0 * MS);
-    buf_done(&b);
     diff_free(d);
 }
 
@@ -271,10 +274,7 @@ static void add_spans(struct diff *d, enum diff_side side, uint64_t ms)
 
 TEST(spans_are_compared_by_own_time_and_percentiles)
 {
-    struct diff *d = begin(1, 1);
-    add_spans(d, DIFF_A, 4);
-    add_spans(d, DIFF_B, 6);
-    REQUIRE(diff_finish(d) == 0);
+    struct diff *d = diff_by(add_spans, 4, 6);
     const struct diff_family *f = &d->families[DIFF_SPANS];
     CHECK_EQ(f->sure, 1);
     CHECK(is(diff_row_item(d, f, f->order[0]), "render"));
@@ -290,12 +290,12 @@ TEST(spans_are_compared_by_own_time_and_percentiles)
 }
 
 /* Spans that allocated `bytes` each, and kept as long. */
-static void add_allocating(struct diff *d, enum diff_side side, int64_t bytes)
+static void add_allocating(struct diff *d, enum diff_side side, uint64_t bytes)
 {
     struct fx f;
     fx_init(&f, NULL);
     for (int i = 0; i < 10; i++) {
-        fx_allocating_span(&f, 0, "load", bytes, 0, 0);
+        fx_allocating_span(&f, 0, "load", (int64_t)bytes, 0, 0);
         fx_allocating_span(&f, 0, "parse", 1000000, 0, 1000000);
     }
     fx_flush(&f);
@@ -305,26 +305,17 @@ static void add_allocating(struct diff *d, enum diff_side side, int64_t bytes)
 
 TEST(what_spans_allocate_is_compared_though_they_take_as_long)
 {
-    struct diff *d = begin(1, 1);
-    add_allocating(d, DIFF_A, 1000000);
-    add_allocating(d, DIFF_B, 1500000);
-    REQUIRE(diff_finish(d) == 0);
+    struct diff *d = diff_by(add_allocating, 1000000, 1500000);
     CHECK_EQ(d->families[DIFF_SPANS].sure, 0);
     const struct diff_family *f = &d->families[DIFF_SPAN_MEMORY];
     CHECK_EQ(f->sure, 1);
     CHECK(is(diff_row_item(d, f, f->order[0]), "load"));
+    expect_told(diff_text, d, "memory allocated in spans +25 %: 20 MB -> 25 MB");
+    expect_told(diff_text, d, "more  load (demo.c:14): 10 MB -> 15 MB, +50 %");
+    expect_told(diff_json, d, "\"kind\":\"span_memory\",\"unit\":\"bytes\"");
+    expect_told(diff_markdown, d, "| load | 10 MB | 15 MB | +5 MB");
     struct buf b;
     buf_init(&b);
-    REQUIRE(diff_text(d, &b) == 0);
-    CHECK(strstr(buf_cstr(&b), "memory allocated in spans +25 %: 20 MB -> 25 MB"));
-    CHECK(strstr(buf_cstr(&b), "more  load (demo.c:14): 10 MB -> 15 MB, +50 %"));
-    buf_clear(&b);
-    REQUIRE(diff_json(d, &b) == 0);
-    CHECK(strstr(buf_cstr(&b), "\"kind\":\"span_memory\",\"unit\":\"bytes\""));
-    buf_clear(&b);
-    REQUIRE(diff_markdown(d, &b) == 0);
-    CHECK(strstr(buf_cstr(&b), "| load | 10 MB | 15 MB | +5 MB"));
-    buf_clear(&b);
     CHECK(diff_is_worse(d, 0.2, &b)); /* the whole by 25 %, load adds as much to it */
     CHECK(strstr(buf_cstr(&b), "load"));
     buf_done(&b);
@@ -347,10 +338,7 @@ static void add_exact(struct diff *d, enum diff_side side, uint64_t parsed)
 
 TEST(what_was_counted_has_no_error_of_sampling)
 {
-    struct diff *d = begin(1, 1);
-    add_exact(d, DIFF_A, 10000000);
-    add_exact(d, DIFF_B, 13000000);
-    REQUIRE(diff_finish(d) == 0);
+    struct diff *d = diff_by(add_exact, 10000000, 13000000);
     const struct diff_family *f = &d->families[ORIEL_SAMPLE_ALLOC];
     CHECK_EQ(f->sure, 1);
     CHECK(is(diff_row_item(d, f, f->order[0]), "parse"));

@@ -55,7 +55,7 @@ static uint32_t frame_of(struct frames *f, const struct model_module *module, st
     return (uint32_t)(f->items.count - 1);
 }
 
-static struct model_str base_name(struct model_str path)
+struct model_str frames_base_name(struct model_str path)
 {
     uint32_t at = path.n;
     while (at > 0 && path.p[at - 1] != '/')
@@ -74,7 +74,7 @@ static const char *own_frame(const struct model_module *m)
                 {"liboriel-lock.so", lock_hooks},
                 {"liboriel-calls.so", "[Oriel's call hooks]"},
                 {"liboriel-cpu.so", "[Oriel's sampler]"}};
-    struct model_str name = m ? base_name(m->path) : MODEL_STR("");
+    struct model_str name = m ? frames_base_name(m->path) : MODEL_STR("");
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (name.n >= strlen(ours[i].begin) &&
             memcmp(name.p, ours[i].begin, strlen(ours[i].begin)) == 0)
@@ -95,7 +95,8 @@ static bool is_folded(const struct model_module *m)
 
 bool frames_is_start(const struct model_module *m, const struct model_line *line)
 {
-    struct model_str base = m && m->kind == MODEL_MODULE_FILE ? base_name(m->path) : MODEL_STR("");
+    struct model_str base =
+        m && m->kind == MODEL_MODULE_FILE ? frames_base_name(m->path) : MODEL_STR("");
     struct model_str name = line->function;
     if (base.n == 0 || line->file.n || name.n <= base.n + 3 ||
         memcmp(name.p, base.p, base.n) != 0 || memcmp(name.p + base.n, "+0x", 3) != 0)
@@ -110,7 +111,7 @@ bool frames_is_start(const struct model_module *m, const struct model_line *line
 static uint32_t module_frame(struct frames *f, const struct model_module *m)
 {
     char label[256];
-    struct model_str name = base_name(m->path);
+    struct model_str name = frames_base_name(m->path);
     const char *own = own_frame(m);
     if (own && own != lock_hooks)
         return frame_of(f, m, (struct model_str){own, (uint32_t)strlen(own)}, NULL);

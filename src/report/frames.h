@@ -24,6 +24,9 @@ bool frames_is_own(const struct model_module *m);
 /* Nobody knows what this function is called, only where it begins: "zstd+0x1a2b0". */
 bool frames_is_start(const struct model_module *m, const struct model_line *line);
 
+/* What follows the last '/'. */
+struct model_str frames_base_name(struct model_str path);
+
 /* A function of a module. */
 struct frame {
     struct model_str name; /* "parse_file", "[libz.so.1]", "[unknown]" */

@@ -22,72 +22,78 @@ static const struct function_sum *find(const struct profile_maker *m, const stru
     return NULL;
 }
 
+/* All the functions there are, with their sums. */
+struct want {
+    const char *name;
+    uint64_t self, total;
+};
+static void expect_sums(struct profile_maker *m, const struct profile_filter *filter,
+                        const struct want *want, size_t count)
+{
+    struct function_sums s;
+    uint64_t weight = 0;
+    CHECK_EQ(functions_sum(&m->frames, &m->profile, &m->catalog, filter, &s), 0);
+    CHECK_EQ(s.items.count, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct function_sum *f = find(m, &s, want[i].name);
+        REQUIRE(f);
+        if (f->self != want[i].self || f->total != want[i].total)
+            test_fail(__FILE__, __LINE__, "%s: self %llu, total %llu", want[i].name,
+                      (unsigned long long)f->self, (unsigned long long)f->total);
+        weight += want[i].self;
+    }
+    for (size_t i = 1; i < s.items.count; i++)
+        CHECK(s.items.items[i - 1].self >= s.items.items[i].self);
+    CHECK_EQ(s.weight, weight);
+    function_sums_done(&s);
+}
+#define EXPECT_SUMS(m, filter, ...)                                                                \
+    expect_sums(m, filter, (const struct want[]){__VA_ARGS__},                                     \
+                sizeof((const struct want[]){__VA_ARGS__}) / sizeof(struct want))
+
 TEST(self_is_where_it_ran_and_total_what_it_caused)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
     maker_add(&m, "main;parse;read 5", 0, NULL);
     maker_add(&m, "main;parse 3", 0, NULL);
     maker_add(&m, "main;write 2", 0, NULL);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(s.weight, 10);
-    CHECK_EQ(find(&m, &s, "main")->self, 0);
-    CHECK_EQ(find(&m, &s, "main")->total, 10);
-    CHECK_EQ(find(&m, &s, "parse")->self, 3);
-    CHECK_EQ(find(&m, &s, "parse")->total, 8);
-    CHECK_EQ(find(&m, &s, "read")->self, 5);
-    CHECK(find(&m, &s, "read") == &s.items.items[0]);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &everything, {"main", 0, 10}, {"parse", 3, 8}, {"read", 5, 5}, {"write", 2, 2});
     maker_end(&m);
 }
 
 TEST(recursion_counts_once)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
     maker_add(&m, "main;walk;walk;walk 7", 0, NULL);
     maker_add(&m, "main;walk;visit;walk 1", 0, NULL);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(find(&m, &s, "walk")->total, 8);
-    CHECK_EQ(find(&m, &s, "walk")->self, 8);
-    CHECK_EQ(find(&m, &s, "visit")->total, 1);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &everything, {"main", 0, 8}, {"walk", 8, 8}, {"visit", 0, 1});
     maker_end(&m);
 }
 
 TEST(inlined_functions_count_as_functions)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
     maker_add(&m, "main;parse;+skip 4", 0, NULL);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(find(&m, &s, "skip")->self, 4);
-    CHECK_EQ(find(&m, &s, "parse")->self, 0);
-    CHECK_EQ(find(&m, &s, "parse")->total, 4);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &everything, {"main", 0, 4}, {"parse", 0, 4}, {"skip", 4, 4});
     maker_end(&m);
 }
 
 TEST(what_nobody_could_resolve_counts_as_its_module)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
     maker_add(&m, "main;!a 4", 0, NULL);
     maker_add(&m, "main;!b 5", 0, NULL);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(find(&m, &s, "[libz.so.1]")->self, 9);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &everything, {"main", 0, 9}, {"[libz.so.1]", 9, 9});
     maker_end(&m);
 }
 
 TEST(a_file_under_two_names_is_one_module)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
     static const char *const paths[] = {"/usr/lib/libq.so.0.8.6", "/lib/libq.so.0", "/lib/libr.so"};
     for (uint8_t i = 0; i < 3; i++) {
@@ -98,32 +104,19 @@ TEST(a_file_under_two_names_is_one_module)
                                     .path = {paths[i], (uint32_t)strlen(paths[i])}};
         uint32_t module = model_stacks_module(&m.catalog.stacks, &like)->index;
         struct model_place *p = model_stacks_place(&m.catalog.stacks, module, 100 + i, false);
-        struct model_sample sample = {.kind = ORIEL_SAMPLE_CPU,
-                                      .thread = m.threads[0],
-                                      .weight = 5,
-                                      .count = 1,
-                                      .stack = model_stacks_node(&m.catalog.stacks, 0, p->index)};
-        REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+        maker_sample(&m, &m.profile, ORIEL_SAMPLE_CPU,
+                     model_stacks_node(&m.catalog.stacks, 0, p->index), 5);
     }
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(s.items.count, 2);
-    CHECK_EQ(find(&m, &s, "[libq.so.0.8.6]")->self, 10);
-    CHECK_EQ(find(&m, &s, "[libr.so]")->self, 5);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &everything, {"[libq.so.0.8.6]", 10, 10}, {"[libr.so]", 5, 5});
     maker_end(&m);
 }
 
 TEST(samples_without_a_stack_are_unknown_not_lost)
 {
     struct profile_maker m;
-    struct function_sums s;
     maker_begin(&m);
-    struct model_sample none = {
-        .kind = ORIEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 3, .count = 1};
-    REQUIRE(model_profile_add(&m.profile, &none) == 0);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(find(&m, &s, "[unknown]")->self, 3);
-    function_sums_done(&s);
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_CPU, 0, 3);
+    EXPECT_SUMS(&m, &everything, {"[unknown]", 3, 3});
     maker_end(&m);
 }
 
@@ -178,54 +171,29 @@ static uint64_t weight_of(const struct profile_maker *m, const struct function_e
 TEST(who_waits_in_the_kernel_waits_where_the_program_asked_for_it)
 {
     struct profile_maker m;
-    struct function_sums s;
     struct profile_filter user = everything;
-    maker_begin(&m);
-    struct model_module like = {
-        .kind = MODEL_MODULE_KERNEL, .process = UINT32_MAX, .path = MODEL_STR("[kernel]")};
-    uint32_t kernel = model_stacks_module(&m.catalog.stacks, &like)->index;
     char path[] = "main;read";
+    maker_begin(&m);
     uint32_t node = maker_stack(&m, path);
-    struct model_place *p = model_stacks_place(&m.catalog.stacks, kernel, 9, false);
-    struct model_line line = maker_line("schedule");
-    REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
-    struct model_sample sample = {.kind = ORIEL_SAMPLE_CPU,
-                                  .thread = m.threads[0],
-                                  .weight = 6,
-                                  .count = 1,
-                                  .stack = model_stacks_node(&m.catalog.stacks, node, p->index)};
-    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    node = maker_node(&m, node, maker_kernel(&m), 9, false, "schedule");
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_CPU, node, 6);
     user.user_self = true;
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &user, &s), 0);
-    CHECK_EQ(find(&m, &s, "read")->self, 6);
-    CHECK_EQ(find(&m, &s, "schedule")->self, 0);
-    CHECK_EQ(find(&m, &s, "schedule")->total, 6);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &user, {"main", 0, 6}, {"read", 6, 6}, {"schedule", 0, 6});
     maker_end(&m);
 }
 
 TEST(who_waits_for_a_lock_waits_where_the_program_asked_for_it_not_in_the_hook)
 {
     struct profile_maker m;
-    struct function_sums s;
     struct profile_filter user = everything;
-    maker_begin(&m);
     char path[] = "main;push";
+    maker_begin(&m);
     uint32_t hook = maker_module(&m, "/usr/lib/liboriel-lock.so.0"), node = maker_stack(&m, path);
-    struct model_place *p = model_stacks_place(&m.catalog.stacks, hook, 9, false);
-    struct model_line line = maker_line("pthread_mutex_lock");
-    REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
-    struct model_sample sample = {.kind = ORIEL_SAMPLE_LOCK,
-                                  .thread = m.threads[0],
-                                  .weight = 6,
-                                  .count = 1,
-                                  .stack = model_stacks_node(&m.catalog.stacks, node, p->index)};
-    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
+    node = maker_node(&m, node, hook, 9, false, "pthread_mutex_lock");
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_LOCK, node, 6);
     user.user_self = true;
     user.kind = ORIEL_SAMPLE_LOCK;
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &user, &s), 0);
-    CHECK_EQ(find(&m, &s, "push")->self, 6);
-    function_sums_done(&s);
+    EXPECT_SUMS(&m, &user, {"main", 0, 6}, {"push", 6, 6}, {"pthread_mutex_lock", 0, 6});
     maker_end(&m);
 }
 
@@ -258,34 +226,18 @@ TEST(memory_that_a_container_asks_for_is_that_of_the_function_which_uses_it)
 TEST(what_goes_on_in_a_library_of_ours_is_one_frame_and_what_it_calls_is_not)
 {
     struct profile_maker m;
-    struct function_sums s;
     static const char *const inside[] = {"malloc", "alloc_take", "unwind_here"};
-    maker_begin(&m);
     char path[] = "main;push";
+    maker_begin(&m);
     uint32_t hook = maker_module(&m, "/usr/lib/liboriel-alloc.so.0.1"),
              node = maker_stack(&m, path);
-    struct model_sample sample = {
-        .kind = ORIEL_SAMPLE_CPU, .thread = m.threads[0], .weight = 6, .count = 1};
-    for (uint32_t i = 0; i < 3; i++) {
-        struct model_place *p = model_stacks_place(&m.catalog.stacks, hook, 9 + i, i < 2);
-        struct model_line line = maker_line(inside[i]);
-        REQUIRE(model_place_set_lines(&m.catalog.stacks, p, &line, 1) == 0);
-        node = model_stacks_node(&m.catalog.stacks, node, p->index);
-    }
-    sample.stack = node;
-    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
-    struct model_place *heap = model_stacks_place(&m.catalog.stacks, m.libz, 9, false);
-    struct model_line line = maker_line("_int_malloc");
-    REQUIRE(model_place_set_lines(&m.catalog.stacks, heap, &line, 1) == 0);
-    sample.stack = model_stacks_node(&m.catalog.stacks, node, heap->index);
-    sample.weight = 3;
-    REQUIRE(model_profile_add(&m.profile, &sample) == 0);
-    CHECK_EQ(functions_sum(&m.frames, &m.profile, &m.catalog, &everything, &s), 0);
-    CHECK_EQ(s.items.count, 4);
-    CHECK_EQ(find(&m, &s, "[Oriel's heap hooks]")->self, 6);
-    CHECK_EQ(find(&m, &s, "[Oriel's heap hooks]")->total, 9);
-    CHECK_EQ(find(&m, &s, "_int_malloc")->self, 3);
-    function_sums_done(&s);
+    for (uint32_t i = 0; i < 3; i++)
+        node = maker_node(&m, node, hook, 9 + i, i < 2, inside[i]);
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_CPU, node, 6);
+    node = maker_node(&m, node, m.libz, 9, false, "_int_malloc");
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_CPU, node, 3);
+    EXPECT_SUMS(&m, &everything, {"main", 0, 9}, {"push", 0, 9}, {"[Oriel's heap hooks]", 6, 9},
+                {"_int_malloc", 3, 3});
     maker_end(&m);
 }
 

@@ -20,6 +20,16 @@ void report_json_str(struct json *j, const char *key, struct model_str s)
     json_string_n(j, s.p, s.n);
 }
 
+void report_json_maybe(struct json *j, const char *key, struct model_str s)
+{
+    if (s.n) {
+        report_json_str(j, key, s);
+        return;
+    }
+    json_key(j, key);
+    json_null(j);
+}
+
 void report_json_u64(struct json *j, const char *key, uint64_t v)
 {
     json_key(j, key);

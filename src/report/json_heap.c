@@ -133,16 +133,11 @@ static void put_totals(struct json *j, const struct heap *h)
 
 int report_json_memory(struct json *j, const struct report *r)
 {
-    struct model_str mode = model_catalog_resource(r->catalog, "oriel.heap");
     struct frames f;
     int rc = frames_init(&f, &r->catalog->stacks);
     json_key(j, "memory");
     json_object(j);
-    json_key(j, "mode");
-    if (mode.n)
-        json_string_n(j, mode.p, mode.n);
-    else
-        json_null(j);
+    report_json_maybe(j, "mode", model_catalog_resource(r->catalog, "oriel.heap"));
     put_totals(j, &r->heap);
     rc = rc < 0 ? rc : put_functions(j, r, &f);
     put_spans(j, r);

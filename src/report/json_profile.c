@@ -49,8 +49,7 @@ static int put_spans(struct json *j, const struct report *r, uint8_t kind)
             report_json_str(j, "file", site->file);
             report_json_u64(j, "line", site->line);
         } else {
-            json_key(j, "name");
-            json_null(j);
+            report_json_maybe(j, "name", MODEL_STR(""));
         }
         report_json_u64(j, "weight", all.items[i].weight);
         json_object_end(j);

@@ -28,11 +28,7 @@ static int put_stack(struct json *j, struct frames *f, const char *in, const cha
     if (rc < 0)
         return rc;
     uint32_t place = stack ? reason_place(f, list) : FRAMES_NONE;
-    json_key(j, in);
-    if (place == FRAMES_NONE)
-        json_null(j);
-    else
-        json_string_n(j, f->items.items[place].name.p, f->items.items[place].name.n);
+    report_json_maybe(j, in, place == FRAMES_NONE ? MODEL_STR("") : f->items.items[place].name);
     json_key(j, key);
     json_array(j);
     for (size_t i = list->items.count; stack && i-- > 0;) {

@@ -103,6 +103,33 @@ static inline uint32_t maker_stack(struct profile_maker *m, char *path)
     return node;
 }
 
+/* A place with this function, called from `node`. */
+static inline uint32_t maker_node(struct profile_maker *m, uint32_t node, uint32_t module,
+                                  uint64_t offset, bool returns, const char *function)
+{
+    struct model_stacks *s = &m->catalog.stacks;
+    struct model_place *place = model_stacks_place(s, module, offset, returns);
+    const struct model_line line = maker_line(function);
+    REQUIRE(place && model_place_set_lines(s, place, &line, 1) == 0);
+    return model_stacks_node(s, node, place->index);
+}
+
+static inline uint32_t maker_kernel(struct profile_maker *m)
+{
+    const struct model_module like = {
+        .kind = MODEL_MODULE_KERNEL, .process = UINT32_MAX, .path = MODEL_STR("[kernel]")};
+    return model_stacks_module(&m->catalog.stacks, &like)->index;
+}
+
+/* One sample of the first thread. */
+static inline void maker_sample(struct profile_maker *m, struct model_profile *to, uint8_t kind,
+                                uint32_t stack, uint64_t weight)
+{
+    const struct model_sample s = {
+        .kind = kind, .thread = m->threads[0], .weight = weight, .count = 1, .stack = stack};
+    REQUIRE(model_profile_add(to, &s) == 0);
+}
+
 static inline void maker_add(struct profile_maker *m, const char *folded, uint32_t thread,
                              const struct model_site *site)
 {
