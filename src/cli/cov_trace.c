@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The tracer. A breakpoint is one byte in front of a stopped or just executed
- * program (x86-64; one word on aarch64): taking it away is one store of that
- * byte, so other threads see the breakpoint or the instruction, never a mixture,
- * and need not be stopped. Whoever ran into it meanwhile is put back, too.
+ * The tracer: follows a program and what it starts from stop to stop. Whoever
+ * runs into a breakpoint (cov_space.h) is put back, also when another thread
+ * had it taken away meanwhile.
  */
 #include "cli/cov_trace.h"
 
@@ -16,39 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/map.h"
-#include "base/mem.h"
 #include "base/vec.h"
+#include "cli/cov_space.h"
 
 #if defined(__x86_64__)
-enum { TRAP_BYTES = 1, TRAP_PASSED = 1 };
-#define TRAP_INSN 0xccu
 #define TRAP_CODE SI_KERNEL
 #define PC(regs) (regs).rip
 #elif defined(__aarch64__)
-enum { TRAP_BYTES = 4, TRAP_PASSED = 0 };
-#define TRAP_INSN 0xd4200000u /* brk #0 */
 #define TRAP_CODE TRAP_BRKPT
 #define PC(regs) (regs).pc
 #endif
-
-/* Where an object lies in an address space. */
-struct range {
-    uint64_t start, end, offset;
-    uint32_t object;
-};
-/* One since its last exec; forks share it, since they lie at the same addresses. */
-struct space {
-    VEC(struct range) ranges;
-    uint64_t entry; /* a breakpoint is there, until the loader is done; 0: none */
-    uint32_t entry_word;
-};
 
 struct tracer {
     struct trace *t;
@@ -62,173 +44,7 @@ struct tracer {
     bool no_memory;
 };
 
-/* ---- memory of the traced ---- */
-
-static uint32_t word_at(const uint8_t *p)
-{
-    uint32_t w = 0;
-    memcpy(&w, p, TRAP_BYTES);
-    return w;
-}
-
-static int open_memory(pid_t tid)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/mem", tid);
-    return open(path, O_RDWR | O_CLOEXEC);
-}
-
-/* Several tries are one store: no page is shared with others after the first. */
-static bool put_word(pid_t tid, uint64_t addr, uint32_t word)
-{
-    errno = 0;
-    long old = ptrace(PTRACE_PEEKTEXT, tid, addr, 0);
-    if (errno)
-        return false;
-    memcpy(&old, &word, TRAP_BYTES);
-    return ptrace(PTRACE_POKETEXT, tid, addr, old) == 0;
-}
-
-static bool get_word(pid_t tid, uint64_t addr, uint32_t *out)
-{
-    errno = 0;
-    long old = ptrace(PTRACE_PEEKTEXT, tid, addr, 0);
-    *out = 0;
-    memcpy(out, &old, TRAP_BYTES);
-    return errno == 0;
-}
-
-/* First spot at or behind an offset. */
-static size_t spot_from(const struct trace_object *o, uint64_t offset)
-{
-    size_t lo = 0, hi = o->count;
-    while (lo < hi) {
-        size_t middle = lo + (hi - lo) / 2;
-        if (o->spots[middle].offset < offset)
-            lo = middle + 1;
-        else
-            hi = middle;
-    }
-    return lo;
-}
-
-/* One spot in a copy of the code: the breakpoint there, or away from there. */
-static void change_spot(struct trace_spot *s, uint8_t *code, bool set)
-{
-    const uint32_t trap = TRAP_INSN;
-    uint32_t now = word_at(code);
-    if (!set) {
-        if (s->known && !s->unusable && now == trap)
-            memcpy(code, &s->original, TRAP_BYTES);
-        return;
-    }
-    if (!s->known) {
-        s->known = true;
-        s->original = now;
-        s->unusable = now == trap; /* the program's own */
-    }
-    /* Text that is not what it was elsewhere is left alone. */
-    if (!s->unusable && !s->hit && now == s->original)
-        memcpy(code, &trap, TRAP_BYTES);
-}
-
-/* All spots of one mapping, a stretch of pages at a time. */
-static void change_range(pid_t tid, struct trace_object *o, const struct range *r, bool set)
-{
-    enum { STRETCH = 1 << 16 };
-    int fd = open_memory(tid);
-    uint8_t *code = fd >= 0 ? mem_alloc(STRETCH) : NULL;
-    size_t i = spot_from(o, r->offset);
-    uint64_t bytes = r->end - r->start;
-    while (code && i < o->count && o->spots[i].offset - r->offset + TRAP_BYTES <= bytes) {
-        uint64_t from = o->spots[i].offset - r->offset;
-        size_t n = bytes - from < STRETCH ? (size_t)(bytes - from) : STRETCH;
-        ssize_t got = pread(fd, code, n, (off_t)(r->start + from));
-        if (got < TRAP_BYTES)
-            break;
-        size_t used = 0;
-        for (; i < o->count; i++) {
-            uint64_t at = o->spots[i].offset - r->offset - from;
-            if (at + TRAP_BYTES > (uint64_t)got)
-                break;
-            change_spot(&o->spots[i], code + at, set);
-            used = (size_t)at + TRAP_BYTES;
-        }
-        if (pwrite(fd, code, used, (off_t)(r->start + from)) != (ssize_t)used)
-            break;
-    }
-    mem_free(code);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* ---- spaces ---- */
-
-/* A line of /proc/PID/maps: executable, and of which file. */
-static bool parse_mapping(char *line, struct range *out, uint64_t *out_ino, const char **out_path)
-{
-    char *p;
-    out->start = strtoull(line, &p, 16);
-    if (*p++ != '-')
-        return false;
-    out->end = strtoull(p, &p, 16);
-    if (strlen(p) < 6 || p[3] != 'x') /* " r-xp " */
-        return false;
-    out->offset = strtoull(p + 6, &p, 16);
-    p += strcspn(p, ":"); /* the device is not what stat says on some file systems */
-    p += *p ? strcspn(p, " ") : 0;
-    *out_ino = strtoull(p, &p, 10);
-    p += strspn(p, " ");
-    p[strcspn(p, "\n")] = 0;
-    *out_path = p;
-    return out->end > out->start && *out_ino;
-}
-
-/* The object that is mapped there; SIZE_MAX none. */
-static size_t object_of(const struct trace *t, uint64_t ino, const char *path)
-{
-    struct stat st;
-    for (size_t i = 0; i < t->count; i++)
-        if (t->objects[i].ino == ino && stat(path, &st) == 0 && st.st_ino == ino &&
-            st.st_dev == t->objects[i].dev)
-            return i;
-    return SIZE_MAX;
-}
-
-static bool knows(const struct space *s, uint64_t start)
-{
-    for (size_t i = 0; i < s->ranges.count; i++)
-        if (s->ranges.items[i].start == start)
-            return true;
-    return false;
-}
-
-/* Set breakpoints in what is mapped of our objects and was not yet seen. */
-static void place(struct tracer *w, pid_t tid, struct space *s)
-{
-    char path[64], line[4352];
-    (void)snprintf(path, sizeof path, "/proc/%d/maps", tid);
-    FILE *f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f)) {
-        struct range r;
-        uint64_t ino;
-        const char *mapped;
-        if (!parse_mapping(line, &r, &ino, &mapped) || knows(s, r.start))
-            continue;
-        size_t object = object_of(w->t, ino, mapped);
-        struct range *slot = object == SIZE_MAX ? NULL : VEC_PUSH(&s->ranges);
-        if (!slot) {
-            w->no_memory |= object != SIZE_MAX;
-            continue;
-        }
-        *slot = r;
-        slot->object = (uint32_t)object;
-        change_range(tid, &w->t->objects[object], slot, true);
-        w->t->objects[object].placed++;
-    }
-    if (f)
-        fclose(f);
-}
 
 static uint64_t entry_of(pid_t tid)
 {
@@ -253,12 +69,12 @@ static void on_exec(struct tracer *w, pid_t tid)
     if (!of)
         return;
     *of = w->spaces.count - 1;
-    place(w, tid, s);
+    w->no_memory |= !space_place(s, w->t, tid);
     if (!w->t->libraries)
         return;
     s->entry = entry_of(tid);
-    if (s->entry && (!get_word(tid, s->entry, &s->entry_word) || s->entry_word == TRAP_INSN ||
-                     !put_word(tid, s->entry, TRAP_INSN)))
+    if (s->entry && (!space_get_word(tid, s->entry, &s->entry_word) || s->entry_word == TRAP_INSN ||
+                     !space_put_word(tid, s->entry, TRAP_INSN)))
         s->entry = 0;
 }
 
@@ -269,22 +85,6 @@ static struct space *space_of(struct tracer *w, pid_t tid)
 }
 
 /* ---- stops ---- */
-
-static struct trace_spot *spot_at(struct tracer *w, const struct space *s, uint64_t pc)
-{
-    for (size_t i = 0; s && i < s->ranges.count; i++) {
-        const struct range *r = &s->ranges.items[i];
-        if (pc < r->start || pc >= r->end)
-            continue;
-        struct trace_object *o = &w->t->objects[r->object];
-        uint64_t offset = pc - r->start + r->offset;
-        size_t k = spot_from(o, offset);
-        if (k < o->count && o->spots[k].offset == offset && o->spots[k].known &&
-            !o->spots[k].unusable)
-            return &o->spots[k];
-    }
-    return NULL;
-}
 
 /* True: the stop was at a breakpoint of ours; the thread may go on as if it had
  * never been there. */
@@ -298,17 +98,18 @@ static bool on_trap(struct tracer *w, pid_t tid)
         ptrace(PTRACE_GETREGSET, tid, (void *)(uintptr_t)NT_PRSTATUS, &io) != 0)
         return false;
     uint64_t pc = PC(regs) - TRAP_PASSED;
-    struct trace_spot *spot = spot_at(w, s, pc);
+    struct trace_spot *spot = space_spot(s, w->t, pc);
     bool entry = s->entry && pc == s->entry;
     if (!spot && !entry)
         return false;
-    if (!put_word(tid, pc, entry ? s->entry_word : spot->original))
+    if (!space_put_word(tid, pc, entry ? s->entry_word : spot->original))
         return false;
     PC(regs) = pc;
     if (ptrace(PTRACE_SETREGSET, tid, (void *)(uintptr_t)NT_PRSTATUS, &io) != 0)
         return false;
     if (entry)
-        place(w, tid, s); /* of a fork before this, the libraries are not seen */
+        w->no_memory |=
+            !space_place(s, w->t, tid); /* of a fork before this, the libraries are not seen */
     if (spot && !spot->hit) {
         spot->hit = true;
         w->t->hits++;
@@ -364,11 +165,7 @@ static void let_go(struct tracer *w, pid_t tid, int signal_number)
     struct space *s = space_of(w, tid);
     pid_t process = process_of(tid);
     if (s && !map_get(&w->restored, (uint64_t)process)) {
-        for (size_t i = 0; i < s->ranges.count; i++)
-            change_range(tid, &w->t->objects[s->ranges.items[i].object], &s->ranges.items[i],
-                         false);
-        if (s->entry)
-            (void)put_word(tid, s->entry, s->entry_word);
+        space_clear(s, w->t, tid);
         (void)map_put(&w->restored, (uint64_t)process, 1);
         w->t->left++;
     }
@@ -628,7 +425,7 @@ static void close_all(struct starting *p)
 static void tracer_done(struct tracer *w)
 {
     for (size_t i = 0; i < w->spaces.count; i++)
-        VEC_DONE(&w->spaces.items[i].ranges);
+        space_done(&w->spaces.items[i]);
     VEC_DONE(&w->spaces);
     map_done(&w->spaces_of);
     map_done(&w->early);

@@ -13,22 +13,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "session/held.h"
+#include "session/outlet.h"
 
 #define POLL_RECORDS 16384u
 #define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
 #define FLUSH_NS UINT64_C(1000000000)   /* outlets of items: keep the file readable */
 #define LOOK_ROUNDS 16u                 /* a flood does not keep a look from ending */
-
-struct outlet {
-    const struct exporter *exporter;
-    struct out *out;
-    void *state, *state_block, *options;
-    struct export_env env;
-    struct oriel_err first; /* first failure */
-    uint64_t delivered, refused, refused_seen, failed;
-    uint64_t unflushed; /* delivered since the last good flush */
-    uint64_t given;
-};
 
 /* A source beside the main one: it needs no acknowledgement and ends with it. */
 struct side {
@@ -72,16 +62,6 @@ struct session {
     bool pressed; /* by the source, in the last round */
 };
 
-/* States may hold cache lines of their own: more than the heap's alignment.
- * *out_block is what to free. */
-static void *state_new(size_t size, void **out_block)
-{
-    enum { LINE = 64 };
-    char *block = mem_calloc(1, size + LINE);
-    *out_block = block;
-    return block ? block + (LINE - (uintptr_t)block % LINE) : NULL;
-}
-
 int session_new(struct session **out, const char *source, const char *path,
                 const struct pipe_options *pipe, struct oriel_err *err)
 {
@@ -107,7 +87,7 @@ int session_new_source(struct session **out, const struct source *table, const c
     s->commit_bytes = SESSION_COMMIT_BYTES;
     s->commit_delay_ns = SESSION_COMMIT_NS;
     int rc = ORIEL_ENOMEM;
-    void *state = state_new(table->state_size, &s->source_block);
+    void *state = outlet_state_new(table->state_size, &s->source_block);
     if (!state)
         err_set(err, rc, "%s: out of memory", path);
     else
@@ -138,7 +118,7 @@ int session_add_source(struct session *s, const struct source *table, const void
                        table->name, SIDES_MAX);
     struct side *d = &s->sides[s->side_count];
     *d = (struct side){.table = table, .session = s};
-    d->state = state_new(table->state_size, &d->state_block);
+    d->state = outlet_state_new(table->state_size, &d->state_block);
     if (!d->state)
         return err_set(err, ORIEL_ENOMEM, "%s: out of memory", table->name);
     int rc = table->open_with(d->state, options, &s->catalog, err);
@@ -153,70 +133,6 @@ int session_add_source(struct session *s, const struct source *table, const void
 
 /* ---- outlets ---- */
 
-static size_t member_size(enum option_type type)
-{
-    switch (type) {
-    case OPTION_BOOL:
-        return sizeof(bool);
-    case OPTION_INT:
-        return sizeof(int64_t);
-    case OPTION_FLOAT:
-        return sizeof(double);
-    case OPTION_STRING:
-        return sizeof(const char *);
-    case OPTION_ENUM:
-        return sizeof(int);
-    case OPTION_SIZE:
-    case OPTION_DURATION:
-        return sizeof(uint64_t);
-    }
-    return 0;
-}
-
-/* A copy that owns its texts. option_text is no way to copy: it hides secrets. */
-static int copy_options(const struct exporter *e, const void *from, void **out)
-{
-    char *copy = mem_calloc(1, e->options_size ? e->options_size : 1);
-    if (!copy)
-        return ORIEL_ENOMEM;
-    int rc = e->options ? option_defaults(e->options, copy) : 0;
-    for (const struct option_def *d = e->options; rc == 0 && from && d && d->name; d++) {
-        const char *member = (const char *)from + d->offset;
-        if (d->type != OPTION_STRING) {
-            memcpy(copy + d->offset, member, member_size(d->type));
-            continue;
-        }
-        const char *text;
-        memcpy(&text, member, sizeof text);
-        if (text)
-            rc = option_set(d, copy, text, NULL);
-    }
-    if (rc < 0) {
-        if (e->options)
-            option_done(e->options, copy);
-        mem_free(copy);
-        return rc;
-    }
-    *out = copy;
-    return 0;
-}
-
-static void outlet_done(struct outlet *o)
-{
-    if (o->options && o->exporter->options)
-        option_done(o->exporter->options, o->options);
-    mem_free(o->options);
-    mem_free(o->state_block);
-    out_close(o->out);
-    memset(o, 0, sizeof *o);
-}
-
-static const char *service_name(const struct model_catalog *c)
-{
-    struct model_str s = model_catalog_resource(c, "service.name");
-    return s.n && s.p[s.n] == 0 ? s.p : "oriel";
-}
-
 int session_add_outlet(struct session *s, const struct exporter *exporter, const void *options,
                        struct out *out, struct oriel_err *err)
 {
@@ -226,86 +142,13 @@ int session_add_outlet(struct session *s, const struct exporter *exporter, const
         return err_set(err, ORIEL_ELIMIT, "%s: no more than %u outlets in one session",
                        exporter->name, SESSION_OUTLETS_MAX);
     }
-    struct outlet *o = &s->outlets[s->outlet_count];
-    *o = (struct outlet){.exporter = exporter, .out = out};
-    o->env = (struct export_env){.catalog = &s->catalog,
-                                 .out = out,
-                                 .service_name = service_name(&s->catalog),
-                                 .version = ORIEL_VERSION_TEXT};
-    int rc = copy_options(exporter, options, &o->options);
-    if (rc == 0) {
-        o->state = state_new(exporter->state_size, &o->state_block);
-        rc = o->state ? 0 : ORIEL_ENOMEM;
-    }
+    int rc = outlet_open(&s->outlets[s->outlet_count], exporter, options, out, &s->catalog, err);
     if (rc < 0)
-        err_set(err, rc, "%s: %s", exporter->name, err_text(rc));
-    else
-        rc = exporter->open(o->state, o->options, &o->env, err);
-    if (rc < 0) {
-        outlet_done(o);
         return rc;
-    }
     s->outlet_count++;
     s->wants_records |= (exporter->wants & EXPORT_RECORDS) != 0;
     s->wants_items |= (exporter->wants & EXPORT_ITEMS) != 0;
     return 0;
-}
-
-static void outlet_failed(struct outlet *o, int rc, const struct oriel_err *why)
-{
-    o->failed++;
-    if (o->first.code)
-        return;
-    if (why->text[0])
-        o->first = *why;
-    else
-        err_set(&o->first, rc, "%s: %s", o->exporter->name, err_text(rc));
-    o->first.code = rc;
-}
-
-/* An outlet that knows what it could not write is believed to the record. */
-static void outlet_ask(struct outlet *o)
-{
-    if (!o->exporter->unwritten)
-        return;
-    uint64_t n = o->exporter->unwritten(o->state);
-    o->refused = n < o->given ? n : o->given;
-    o->refused_seen = o->exporter->unwritten_seen ? o->exporter->unwritten_seen(o->state) : 0;
-    o->delivered = o->given - o->refused;
-    o->unflushed = 0;
-}
-
-static void outlet_write(struct outlet *o, const struct model_batch *batch, uint64_t count)
-{
-    struct oriel_err why = {0};
-    int rc = o->exporter->write(o->state, batch, &why);
-    o->given += count;
-    if (rc < 0) {
-        o->refused += count;
-        outlet_failed(o, rc, &why);
-    } else {
-        o->delivered += count;
-        o->unflushed += count;
-    }
-    outlet_ask(o);
-    o->unflushed += o->exporter->unwritten != NULL;
-}
-
-/* What an outlet took but could not write is refused after all. */
-static void outlet_flush(struct outlet *o, bool always)
-{
-    if (!o->unflushed && !always)
-        return;
-    struct oriel_err why = {0};
-    int rc = o->exporter->flush ? o->exporter->flush(o->state, &why) : 0;
-    if (rc < 0) {
-        assert(o->delivered >= o->unflushed);
-        o->delivered -= o->unflushed;
-        o->refused += o->unflushed;
-        outlet_failed(o, rc, &why);
-    }
-    o->unflushed = 0;
-    outlet_ask(o);
 }
 
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
@@ -618,15 +461,8 @@ static void close_outlets(struct session *s)
 {
     struct export_summary end;
     summarize(s, &end);
-    for (unsigned i = 0; i < s->outlet_count; i++) {
-        struct outlet *o = &s->outlets[i];
-        outlet_flush(o, false);
-        struct oriel_err why = {0};
-        int rc = o->exporter->close(o->state, &end, &why);
-        outlet_ask(o);
-        if (rc < 0)
-            outlet_failed(o, rc, &why);
-    }
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        outlet_close(&s->outlets[i], &end);
 }
 
 /* Samples are no records of the program: how many are gone is said apart. */

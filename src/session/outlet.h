@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * One outlet of a session, and the books on it: what it was given, what it
+ * delivered, what it refused. A failure is counted and stops nobody. Seen by the
+ * session only.
+ */
+#ifndef ORIEL_SESSION_OUTLET_H
+#define ORIEL_SESSION_OUTLET_H
+
+#include "export/exporter.h"
+
+struct outlet {
+    const struct exporter *exporter;
+    struct out *out;
+    void *state, *state_block, *options;
+    struct export_env env;
+    struct oriel_err first; /* first failure */
+    uint64_t delivered, refused, refused_seen, failed;
+    uint64_t unflushed; /* delivered since the last good flush */
+    uint64_t given;
+};
+
+/* Takes `out`, also on failure. The options are copied. 0 or what the exporter says, with a
+ * line; there is nothing to be closed then. */
+int outlet_open(struct outlet *o, const struct exporter *exporter, const void *options,
+                struct out *out, const struct model_catalog *catalog, struct oriel_err *err);
+/* `count` is what the batch counts for in the books. */
+void outlet_write(struct outlet *o, const struct model_batch *batch, uint64_t count);
+/* What an outlet took but could not write is refused after all. Nothing is flushed where
+ * nothing was written, unless `always`. */
+void outlet_flush(struct outlet *o, bool always);
+/* The last words; then outlet_done frees it. */
+void outlet_close(struct outlet *o, const struct export_summary *end);
+void outlet_done(struct outlet *o);
+
+/* Zeroed memory for a state, which may hold cache lines of its own: more than the heap's
+ * alignment. *out_block is what to free. NULL: out of memory. */
+void *outlet_state_new(size_t size, void **out_block);
+
+#endif
