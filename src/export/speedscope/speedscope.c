@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/intern.h"
@@ -273,10 +274,22 @@ static void put_frames(struct speedscope *s)
     }
 }
 
+/* The viewer opens with the first: CPU time, of the thread that has most of it. */
+static int by_interest(const void *a, const void *b)
+{
+    const struct series *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    if (x->sum != y->sum)
+        return x->sum > y->sum ? -1 : 1;
+    return x->thread < y->thread ? -1 : x->thread > y->thread;
+}
+
 static int put_file(struct speedscope *s)
 {
     struct json *j = &s->json;
     uint64_t keep = s->env.out->bytes;
+    qsort(s->series.items, s->series.count, sizeof *s->series.items, by_interest);
     json_object(j);
     json_key(j, "$schema");
     json_string(j, "https://www.speedscope.app/file-format-schema.json");

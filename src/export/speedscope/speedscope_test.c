@@ -56,6 +56,26 @@ TEST(every_thread_and_kind_is_a_profile_and_equal_neighbours_are_one)
     fixture_done(&f);
 }
 
+TEST(the_first_profile_is_the_cpu_time_of_the_thread_that_has_most)
+{
+    struct fixture f;
+    struct arena arena;
+    fixture_init(&f);
+    samples_add(&f, f.worker, ORIEL_SAMPLE_WAKE, 0, 900);
+    samples_add(&f, f.worker, ORIEL_SAMPLE_OFF_CPU, 0, 800);
+    samples_add(&f, f.worker, ORIEL_SAMPLE_CPU, 0, 3);
+    samples_add(&f, f.main, ORIEL_SAMPLE_CPU, 0, 4);
+    struct json_value *root = run_and_read(&f, &arena, &everything);
+    const struct json_value *profiles = json_get(root, "profiles");
+    CHECK_EQ(json_get_i64(root, "activeProfileIndex", -1), 0);
+    REQUIRE(profiles && profiles->count == 4);
+    CHECK_STR(json_get_string(json_at(profiles, 0), "name", ""), "cpu: demo (100)");
+    CHECK_STR(json_get_string(json_at(profiles, 1), "name", ""), "cpu: worker (101)");
+    CHECK_STR(json_get_string(json_at(profiles, 2), "name", ""), "off-cpu: worker (101)");
+    arena_done(&arena);
+    fixture_done(&f);
+}
+
 TEST(stacks_stand_from_the_root_and_what_is_unknown_has_a_name)
 {
     struct fixture f;
