@@ -39,11 +39,14 @@ TEST(what_is_old_is_forgotten)
     struct profile_maker m;
     struct live *l;
     maker_begin(&m);
+    REQUIRE(model_catalog_set_resource(&m.catalog, MODEL_STR("oriel.sample.rate"),
+                                       MODEL_STR("99")) == 0);
     REQUIRE(live_new(&l, &m.catalog, 2) == 0);
     add(l, &m, "main;early", 10);
     CHECK(!shows(l, "early")); /* not over yet */
     live_tick(l, 1000000000);
     CHECK(shows(l, "early"));
+    CHECK(!shows(l, "few samples")); /* advice is for recordings */
     add(l, &m, "main;late", 10);
     live_tick(l, 1000000000);
     CHECK(shows(l, "early") && shows(l, "late"));

@@ -11,6 +11,8 @@
 #include "report/text.h"
 #include "util/num.h"
 
+enum { FEW = 100 };
+
 static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_CPU] = "CPU time",
     [ORIEL_SAMPLE_OFF_CPU] = "waiting",
@@ -70,6 +72,17 @@ struct model_str report_without_parameters(struct model_str name)
     return name;
 }
 
+/* Of ten samples a share of 20 % is two: it may as well be 5 or 40. A live view, which has no end,
+ * is no place for advice. */
+static void put_few(const struct report *r, uint8_t kind, uint64_t samples, struct buf *out)
+{
+    struct model_str rate = model_catalog_resource(r->catalog, "oriel.sample.rate");
+    if (kind != ORIEL_SAMPLE_CPU || rate.n == 0 || samples == 0 || samples >= FEW || !r->last_ns)
+        return;
+    sheet_line(r, out, TABLE_DIM, "  few samples, so shares are rough%s",
+               rate.n < 3 ? ": record --rate 997 takes ten times as many" : "");
+}
+
 int report_text_functions(const struct report *r, struct frames *f, uint8_t kind, struct buf *out)
 {
     static const struct sheet_column columns[] = {
@@ -86,6 +99,7 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
     sheet_title(r, out, "%s by function: %s, %s samples", titles[kind],
                 report_amount(text, kind, sums.weight), num_count(more, sums.count));
+    put_few(r, kind, sums.count, out);
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     size_t shown = 0;
     for (; shown < sums.items.count && shown < r->options.top; shown++) {

@@ -57,6 +57,25 @@ TEST(one_kind_of_sample_needs_no_summary)
     fx_done(&f);
 }
 
+TEST(few_samples_are_said_to_be_few_and_what_would_give_more)
+{
+    struct fx f;
+    struct buf b;
+    for (int many = 0; many < 2; many++) {
+        fx_init(&f, NULL);
+        REQUIRE(model_catalog_set_resource(&f.catalog, MODEL_STR("oriel.sample.rate"),
+                                           MODEL_STR("99")) == 0);
+        for (int i = 0; i < (many ? 100 : 99); i++)
+            fx_sample(&f, ORIEL_SAMPLE_CPU, 1, NULL, "scan", FX_MS);
+        const char *few =
+            strstr(fx_told(&f, &b, false, NULL), "  few samples, so shares are rough: "
+                                                 "record --rate 997");
+        CHECK((few != NULL) == !many);
+        buf_done(&b);
+        fx_done(&f);
+    }
+}
+
 TEST(each_span_has_its_cpu_time_lock_waits_and_exact_allocations)
 {
     struct fx f;
