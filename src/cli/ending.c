@@ -152,6 +152,16 @@ static void killed(struct screen *s, const struct ending *e, const struct buf *l
     buf_done(&text);
 }
 
+/* Colour in front does not count. */
+static bool line_begins(const char *at, const char *end, const char *with)
+{
+    if (at < end && *at == '\033') {
+        const char *m = memchr(at, 'm', (size_t)(end - at));
+        at = m ? m + 1 : at;
+    }
+    return (size_t)(end - at) >= strlen(with) && memcmp(at, with, strlen(with)) == 0;
+}
+
 /* What the system says, and its calls, if the report has lines of them above its first table. */
 static void put_system(struct screen *s, const struct buf *report)
 {
@@ -159,8 +169,7 @@ static void put_system(struct screen *s, const struct buf *report)
     while (at < end && *at != '\n') {
         const char *next = memchr(at, '\n', (size_t)(end - at));
         next = next ? next + 1 : end;
-        if (memmem(at, (size_t)(next - at), "system: ", 8) ||
-            memmem(at, (size_t)(next - at), "system calls: ", 14))
+        if (line_begins(at, next, "system: ") || line_begins(at, next, "system calls: "))
             buf_put(&s->text, at, (size_t)(next - at));
         at = next;
     }

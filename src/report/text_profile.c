@@ -77,7 +77,7 @@ struct model_str report_without_parameters(struct model_str name)
 static void put_few(const struct report *r, uint8_t kind, uint64_t samples, struct buf *out)
 {
     struct model_str rate = model_catalog_resource(r->catalog, "oriel.sample.rate");
-    if (kind != ORIEL_SAMPLE_CPU || rate.n == 0 || samples == 0 || samples >= FEW || !r->last_ns)
+    if (kind != ORIEL_SAMPLE_CPU || rate.n == 0 || samples >= FEW || !r->last_ns)
         return;
     sheet_line(r, out, TABLE_DIM, "  few samples, so shares are rough%s",
                rate.n < 3 ? ": record --rate 997 takes ten times as many" : "");
