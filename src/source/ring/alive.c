@@ -82,7 +82,7 @@ static void check_claims(struct ring *r)
         if (wire_state(word) == 1 && pid && !process_alive(pid, 0))
             __atomic_compare_exchange_n(state, &word, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     }
-    for (uint32_t i = 0; i < r->h.thread_count; i++) {
+    for (uint32_t i = 0; r->met && i < r->h.thread_count; i++) {
         uint32_t *state = &wire_region_thread(&r->h, r->base, i)->state;
         uint32_t word = RING_LOAD_ACQUIRE(state);
         int32_t tid = (int32_t)wire_claimer(word);

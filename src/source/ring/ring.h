@@ -142,6 +142,7 @@ struct ring {
     struct ring_stream *slot_stream[WIRE_THREADS_MAX];
     uint32_t serial_scanned, check_at, orphans;
     bool rescan_threads;
+    bool met; /* a process has been here, or is coming: threads may have */
 
     struct ring_chunk *chunks; /* by index */
     uint32_t *order;           /* open ones by seq */

@@ -5,6 +5,7 @@
  */
 #include "source/ring/ring.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -462,6 +463,40 @@ TEST(while_its_creator_lives_a_ring_without_processes_is_idle)
     CHECK_EQ(reader_poll(&r, 100), SOURCE_END);
     CHECK(r.batch.last);
     CHECK_EQ(reader_poll(&r, 100), SOURCE_END);
+    reader_close(&r);
+    region_free(region);
+}
+
+/* How many pages of the table of threads the reader has before it. */
+static unsigned pages_seen(const struct ring *r)
+{
+    unsigned seen = 0;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), present = UINT64_C(1) << 63;
+    const uint64_t from = ((uintptr_t)r->base + r->h.thread_off) / page;
+    const uint64_t n = r->h.thread_count * sizeof(struct oriel_thread) / page;
+    const int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    REQUIRE(map >= 0 && n > 16);
+    for (uint64_t i = 1; i < n; i++) {
+        uint64_t entry = 0;
+        REQUIRE(pread(map, &entry, sizeof entry, (off_t)((from + i) * sizeof entry)) ==
+                sizeof entry);
+        seen += (entry & present) != 0;
+    }
+    close(map);
+    return seen;
+}
+
+TEST(where_no_process_ever_was_no_pages_are_made_for_threads)
+{
+    struct region *region = reader_region(0, 1024, WIRE_POLICY_DROP_NEWEST);
+    struct reader r;
+    REQUIRE(reader_open(&r, region_path(region)) == 0);
+    CHECK_EQ(pages_seen(r.state), 0);
+    for (int i = 0; i < 10; i++)
+        CHECK_EQ(reader_poll(&r, 100), SOURCE_IDLE);
+    region_end(region);
+    CHECK_EQ(reader_poll(&r, 100), SOURCE_END);
+    CHECK(pages_seen(r.state) < 64); /* what the kernel maps around others */
     reader_close(&r);
     region_free(region);
 }

@@ -95,7 +95,9 @@ static int scan_processes(struct ring *r)
 {
     for (uint32_t i = 0; i < r->h.process_count; i++) {
         struct wire_process *w = wire_region_process(&r->h, r->base, i);
-        if (!r->processes[i] && wire_state(RING_LOAD_ACQUIRE(&w->state)) >= 2) {
+        const uint32_t state = wire_state(RING_LOAD_ACQUIRE(&w->state));
+        r->met |= state != 0;
+        if (!r->processes[i] && state >= 2) {
             int rc = add_process(r, i);
             if (rc != 0)
                 return rc;
@@ -247,7 +249,8 @@ static int know_slot(struct ring *r, uint32_t slot, uint32_t *out_serial)
 static int scan_threads(struct ring *r)
 {
     uint32_t serial = RING_LOAD_ACQUIRE(&r->shared->thread_serial), ignored;
-    if (serial == r->serial_scanned && !r->rescan_threads)
+    /* Where nobody ever came there is nothing: reading it would make a megabyte of pages. */
+    if (!r->met || (serial == r->serial_scanned && !r->rescan_threads))
         return 0;
     r->rescan_threads = false;
     for (uint32_t i = 0; i < r->h.thread_count; i++) {
