@@ -25,9 +25,9 @@ struct reading {
     struct cov_trouble *trouble;
 };
 
-static void lose(struct cov_trouble *t, const char *file, const char *why)
+void cov_lose(struct cov_trouble *t, const char *file, const char *why)
 {
-    bool named = strncmp(why, file, strlen(file)) == 0;
+    bool named = strstr(why, file) != NULL;
     if (t->lost++ == 0)
         (void)snprintf(t->why, sizeof t->why, "%.200s%s%.500s", named ? "" : file,
                        named ? "" : ": ", why);
@@ -171,7 +171,7 @@ static int run_llvm_in(const struct reading *r, const char *tool, const char *wh
     int rc = cov_helper_run(&h, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         if (read_written(r, notes[i], where, &why) < 0)
-            lose(r->trouble, files[i], why.text);
+            cov_lose(r->trouble, files[i], why.text);
     if (rc == 0 && r->trouble->lost == lost_before)
         note_complaint(&h.complaints, r->trouble->note, sizeof r->trouble->note);
     cov_helper_done(&h);
@@ -209,7 +209,7 @@ static int read_some(const struct reading *r, run_fn run, char *const files[], s
     for (size_t i = 0; i < count && rc < 0 && rc != ORIEL_ENOTFOUND; i++) {
         int alone = count > 1 ? run(r, files + i, 1, err) : rc;
         if (alone < 0)
-            lose(r->trouble, files[i], err->text);
+            cov_lose(r->trouble, files[i], err->text);
     }
     return rc == ORIEL_ENOTFOUND ? rc : 0;
 }

@@ -217,7 +217,7 @@ int cov_inputs_read(struct cov_inputs *in, struct oriel_err *err)
             return err_set_errno(err, errno, "%s", merged);
         close(fd);
         cov_inputs_method(in, "llvm");
-        rc = cov_llvm(in->c, &in->profiles, &in->objects, merged, err);
+        rc = cov_llvm(in->c, &in->profiles, &in->objects, merged, &in->trouble, err);
         unlink(merged);
     }
     return rc;

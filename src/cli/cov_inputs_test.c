@@ -227,4 +227,31 @@ TEST(the_tools_of_llvm_that_can_read_a_profile_are_found)
     end();
 }
 
+TEST(a_profile_that_cannot_be_read_costs_itself)
+{
+    char path[1024];
+    begin("gcov");
+    put("a.profraw", "");
+    put("bad.profraw", "");
+    put("d.profraw", "");
+    CHECK_EQ(mkdir("bin", 0700), 0);
+    put_helper("bin/llvm-profdata",
+               "#!/bin/sh\ncase $* in *bad*) echo 'bad.profraw: malformed' >&2; "
+               "exit 1;; *' a.profraw d.profraw') : >merged;; esac\n");
+    put_helper("bin/llvm-cov", "#!/bin/sh\n[ -f merged ] || exit 1\n"
+                               "printf 'SF:/a.c\\nDA:1,5\\nend_of_record\\n'\n");
+    snprintf(path, sizeof path, "%s/bin", test_tmpdir());
+    setenv("PATH", path, 1);
+    CHECK_EQ(cov_inputs_object(&in, "prog"), 0);
+    CHECK_EQ(cov_inputs_add(&in, "a.profraw", &err), 0);
+    CHECK_EQ(cov_inputs_add(&in, "bad.profraw", &err), 0);
+    CHECK_EQ(cov_inputs_add(&in, "d.profraw", &err), 0);
+    expect_lost(1, "bad.profraw: malformed");
+    REQUIRE(c.files.count == 1);
+    put_helper("bin/llvm-profdata", "#!/bin/sh\necho \"$5: malformed\" >&2; exit 1\n");
+    CHECK_EQ(cov_inputs_read(&in, &err), ORIEL_EFORMAT);
+    CHECK(strstr(err.text, "malformed") != NULL);
+    end();
+}
+
 TEST_MAIN()

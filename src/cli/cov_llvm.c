@@ -30,7 +30,7 @@ bool cov_llvm_tool(const char *name, int *version, char *out, size_t n)
     return false;
 }
 
-static int merge(const char *tool, const struct cov_paths *profiles, const char *merged,
+static int merge(const char *tool, char *const profiles[], size_t count, const char *merged,
                  struct oriel_err *err)
 {
     struct cov_helper h;
@@ -39,10 +39,33 @@ static int merge(const char *tool, const struct cov_paths *profiles, const char 
     cov_helper_word(&h, "-sparse");
     cov_helper_word(&h, "-o");
     cov_helper_word(&h, merged);
-    for (size_t i = 0; i < profiles->count; i++)
-        cov_helper_word(&h, profiles->items[i]);
+    for (size_t i = 0; i < count; i++)
+        cov_helper_word(&h, profiles[i]);
     int rc = cov_helper_run(&h, err);
     cov_helper_done(&h);
+    return rc;
+}
+
+/* Those that it can read one by one, where it cannot read all. */
+static int merge_readable(const char *tool, const struct cov_paths *profiles, const char *merged,
+                          struct cov_trouble *trouble, struct oriel_err *err)
+{
+    struct cov_paths readable = {0};
+    struct cov_trouble lost = {.lost = 0};
+    int rc = 0;
+    for (size_t i = 0; i < profiles->count && rc == 0; i++)
+        if (merge(tool, profiles->items + i, 1, merged, err) < 0)
+            cov_lose(&lost, profiles->items[i], err->text);
+        else
+            rc = cov_paths_add(&readable, profiles->items[i]);
+    if (rc < 0)
+        err_set(err, rc, "out of memory");
+    else
+        rc = readable.count ? merge(tool, readable.items, readable.count, merged, err)
+                            : ORIEL_EFORMAT; /* it was said of the last one */
+    for (size_t i = 0; i < lost.lost && rc == 0; i++)
+        cov_lose(trouble, "", lost.why);
+    VEC_DONE(&readable);
     return rc;
 }
 
@@ -107,7 +130,7 @@ static int export_lcov(struct coverage *c, const char *tool, const struct cov_pa
 }
 
 int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct cov_paths *objects,
-             const char *merged, struct oriel_err *err)
+             const char *merged, struct cov_trouble *trouble, struct oriel_err *err)
 {
     char tool[64], reader[64];
     int rc = ORIEL_ENOTFOUND, version = COV_LLVM_FIRST;
@@ -118,7 +141,9 @@ int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct 
                        profiles->items[0]);
     /* Formats change with versions: the first that reads the profile is right. */
     for (; cov_llvm_tool("llvm-profdata", &version, tool, sizeof tool); version--) {
-        rc = merge(tool, profiles, merged, err);
+        rc = merge(tool, profiles->items, profiles->count, merged, err);
+        if (rc < 0 && profiles->count > 1)
+            rc = merge_readable(tool, profiles, merged, trouble, err);
         (void)snprintf(reader, sizeof reader, "llvm-cov%s", tool + strlen("llvm-profdata"));
         if (rc == 0)
             return export_lcov(c, reader, objects, merged, err);

@@ -33,6 +33,8 @@ struct cov_trouble {
     size_t lost;    /* files that could not be read ... */
     char why[800];  /* ... and a line on the first of them */
 };
+/* A file costs itself. */
+void cov_lose(struct cov_trouble *t, const char *file, const char *why);
 
 /* Data (.gcda) or notes (.gcno) files, whose partners lie beside them; those of clang are read by
  * llvm-cov. 0, or ORIEL_ENOTFOUND: no such program. */
@@ -42,7 +44,7 @@ int cov_gcov(struct coverage *c, const char *gcov, const struct cov_paths *files
  * their sum into; it may be removed afterwards. 0, ORIEL_ENOTFOUND (no such tools),
  * ORIEL_EFORMAT, ORIEL_EIO, ORIEL_ENOMEM. */
 int cov_llvm(struct coverage *c, const struct cov_paths *profiles, const struct cov_paths *objects,
-             const char *merged, struct oriel_err *err);
+             const char *merged, struct cov_trouble *trouble, struct oriel_err *err);
 /* "llvm-cov", then "llvm-cov-22" and so on downwards from *version (COV_LLVM_FIRST): the next one
  * that there is. */
 enum { COV_LLVM_FIRST = 23 };

@@ -138,6 +138,21 @@ class Cov(Scenario):
         self.assertGreater(len(self.as_json("--system", ".")["files"]), 1)
 
     @needs_llvm
+    def test_a_profile_that_cannot_be_read_costs_itself(self):
+        program = self.build("covered.c", "profiled", "-O0", "-fprofile-instr-generate",
+                             "-fcoverage-mapping", compiler=CLANG)
+        for name in ("a.profraw", "b.profraw"):
+            self.run_raw(program, env={**self.env, "LLVM_PROFILE_FILE": name})
+        (self.dir / "bad.profraw").write_bytes((self.dir / "a.profraw").read_bytes()[:100])
+        words = ("--json", "--object", program, "a.profraw", "b.profraw")
+        both = self.lines(json.loads(self.cov(*words).stdout), "covered.c")
+        run = self.cov(*words, "bad.profraw", status=1)
+        self.assertEqual(self.lines(json.loads(run.stdout), "covered.c"), both)
+        self.assertEqual((run.stderr.count("\n"), run.stderr.count("bad.profraw")), (1, 1))
+        run = self.cov("--json", "--object", program, "bad.profraw", status=1)
+        self.assertEqual((run.stdout, run.stderr.count("\n")), ("", 1))
+
+    @needs_llvm
     def test_counts_of_clang_in_the_format_of_gcov_are_those_of_llvm_cov(self):
         for source, compiler, extra in (("covered.c", CLANG, ("threads",)), ("covered.cc", CLANGXX, ())):
             program = self.build(source, "counted-" + source, "-O0", *COUNTING, compiler=compiler)
