@@ -219,8 +219,10 @@ static int hear(struct confined *child, const struct foreign_limits *limits, str
     head->text[sizeof head->text - 1] = 0;
     if (head->code > 0 || head->code < -64 || (head->code < 0 && head->bytes))
         return -EPROTO;
+    if (head->bytes == 0)
+        return 0;
     char *room = head->bytes <= limits->told_bytes ? buf_reserve(body, head->bytes) : NULL;
-    if (head->bytes && !room)
+    if (!room)
         return -ENOMEM;
     rc = confined_receive(child, room, head->bytes);
     body->size = rc == 0 ? head->bytes : 0;

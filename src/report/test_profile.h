@@ -70,12 +70,12 @@ static inline uint32_t maker_stack(struct profile_maker *m, char *path)
 {
     struct model_stacks *s = &m->catalog.stacks;
     uint32_t node = 0;
-    char *names[32], *end = path;
+    char *names[32], *end;
     int n = 0;
-    for (char *name = path; end; name = end + 1) {
+    for (char *name = path; name; name = end) {
         end = strchr(name, ';');
         if (end)
-            *end = 0;
+            *end++ = 0;
         names[n++] = name;
     }
     for (int i = 0; i < n; i++) {
