@@ -35,7 +35,7 @@ enum { WORDS_MAX = 256, COMMAND_BYTES = 8192 };
 
 struct attach_options {
     const char *output, *to, *events;
-    uint64_t duration, max_size, metrics_interval;
+    uint64_t duration, probe_ring, max_size, metrics_interval;
     int64_t pid, rate;
     int returns;
     bool syscalls, no_report;
@@ -55,6 +55,7 @@ static const struct option_def options[] = {
     SHARED_SYSCALLS(AT(syscalls)),
     SHARED_EVENT(AT(events)),
     SHARED_RETURNS(AT(returns)),
+    SHARED_PROBE_RING(AT(probe_ring)),
     {.name = "to",
      .type = OPTION_STRING,
      AT(to),
@@ -223,6 +224,7 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
         rc = sampling_start(&a->sampling, a->session, a->pid, true, err);
     else
         sampling_names(&a->sampling, a->session);
+    a->probing.options.ring_bytes = o->probe_ring;
     if (rc == 0)
         probing_start(&a->probing, a->session, a->pid, true);
     if (rc == 0)

@@ -53,7 +53,7 @@ enum { SETTINGS_MAX = 12, SETTING_BYTES = 8192 };
 
 struct record_options {
     const char *output, *name, *filter, *to, *summary, *events, *calls;
-    uint64_t ring, max_size, slow_span, heap_interval, metrics_interval;
+    uint64_t ring, probe_ring, max_size, slow_span, heap_interval, metrics_interval;
     int policy, heap, returns;
     int64_t rate, calls_depth;
     bool include_args, memfd, locks, syscalls, no_crash, no_report, wait;
@@ -139,6 +139,7 @@ static const struct option_def options[] = {
     SHARED_SYSCALLS(AT(syscalls)),
     SHARED_EVENT(AT(events)),
     SHARED_RETURNS(AT(returns)),
+    SHARED_PROBE_RING(AT(probe_ring)),
     {.name = "calls",
      .type = OPTION_STRING,
      AT(calls),
@@ -711,6 +712,7 @@ static int run(const struct cli_call *call)
         rc = watch_calls(&r, &err);
     if (rc == 0) {
         watch_cpu(&r);
+        r.probing.options.ring_bytes = r.options->probe_ring;
         probing_start(&r.probing, r.session, getpid(), false);
         if (r.options->syscalls) /* last: what else is started here is not the program */
             sampling_calls(&r.sampling, r.session, getpid(), false);

@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "session/artifact.h"
 #include "source/probe_args.h"
+#include "util/num.h"
 
 enum { TYPES_MAX = 8 };
 
@@ -603,6 +604,17 @@ void probing_start(struct probing *p, struct session *s, int32_t pid, bool runni
 
 void probing_say(const struct probing *p, const char *command)
 {
+    const struct probe_ability *can = &p->ability;
+    const uint64_t full = can->lost > can->missing_hits ? can->lost - can->missing_hits : 0;
+    const uint64_t larger = can->room_bytes >> 18; /* four times that, in MiB */
+    char hits[NUM_TEXT_MAX], room[NUM_TEXT_MAX];
+    if (full)
+        cli_note("%s: %s hits of probes lost, the kernel's buffer of %s for each CPU had no room "
+                 "for them; --probe-ring %uMiB has, or watch less",
+                 command, num_count(hits, full), num_bytes(room, can->room_bytes),
+                 larger < 1      ? 1
+                 : larger > 1024 ? 1024
+                                 : (unsigned)larger);
     if (p->ability.missing_hits)
         cli_note("%s: %llu hits of probes were counted by the kernel and not handed over: they are "
                  "told as lost",

@@ -29,7 +29,7 @@ struct probing {
     struct arena arena;
     VEC(struct probe_def) defs;
     VEC(struct probe_place) places;
-    struct probe_options options; /* complete but for pid and running */
+    struct probe_options options; /* complete but for pid, running and ring_bytes */
     struct probe_ability ability;
     uint32_t stepped; /* places that are single-stepped */
     uint32_t endless; /* functions whose ways out are not known: events */

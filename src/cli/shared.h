@@ -75,6 +75,13 @@ extern const char *const shared_returns[];
         .help = "how the end of a watched function is seen: fast lets no exception pass, exact "   \
                 "is slow but always right; auto is fast in programs without C++ and Rust"          \
     }
+#define SHARED_PROBE_RING(at)                                                                      \
+    {                                                                                              \
+        .name = "probe_ring", .type = OPTION_SIZE, at, .fallback = "4MiB", .min = 1 << 15,         \
+        .max = 1 << 30,                                                                            \
+        .help = "-e: the kernel's buffer of hits, for each CPU, from which the recorder reads "    \
+                "every 4 ms; a power of two"                                                       \
+    }
 #define SHARED_MAX_SIZE(at)                                                                        \
     {                                                                                              \
         .name = "max_size", .type = OPTION_SIZE, at, .fallback = "0",                              \

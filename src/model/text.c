@@ -32,13 +32,13 @@ void model_span_hex(uint64_t span_id, char out[17])
 static const struct {
     const char *text, *remedy;
 } lost_causes[ORIEL_LOST_CAUSES] = {
-    [ORIEL_LOST_RING_FULL] = {"ring full", "raise ring_kib, or record less"},
+    [ORIEL_LOST_RING_FULL] = {"ring full", "raise --ring, for probes --probe-ring, or record less"},
     [ORIEL_LOST_NESTED] = {"signal handlers nested too deep",
                            "say less in handlers that interrupt handlers"},
     [ORIEL_LOST_NO_THREAD] = {"no free thread slot", "raise the number of threads of the ring"},
     [ORIEL_LOST_TOO_LARGE] = {"record too large", "give fewer or shorter fields"},
     [ORIEL_LOST_OVERWRITTEN] = {"overwritten by newer records",
-                                "raise ring_kib: a flight recorder keeps the last of it"},
+                                "raise --ring: a flight recorder keeps the last of it"},
 };
 
 const char *model_lost_text(uint32_t cause)

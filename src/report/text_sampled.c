@@ -26,6 +26,15 @@ void report_text_unseen(const struct report *r, struct buf *out)
         sheet_line(r, out, TABLE_YELLOW,
                    "%.*s samples lost, the kernel had no room for them; a lower --rate helps",
                    (int)lost.n, lost.p);
+    struct model_str probes = model_catalog_resource(r->catalog, "oriel.probe.missing"),
+                     hits = model_catalog_resource(r->catalog, "oriel.probe.lost");
+    if (probes.n)
+        sheet_line(r, out, TABLE_YELLOW, "not seen: %.*s", (int)probes.n, probes.p);
+    if (hits.n)
+        sheet_line(r, out, TABLE_YELLOW,
+                   "%.*s hits of probes lost, the kernel had no room for them; a larger "
+                   "--probe-ring helps",
+                   (int)hits.n, hits.p);
     struct model_str calls = model_catalog_resource(r->catalog, "oriel.syscalls.missing"),
                      uncounted = model_catalog_resource(r->catalog, "oriel.syscalls.lost"),
                      older = model_catalog_resource(r->catalog, "oriel.syscalls.overwritten"),

@@ -42,6 +42,7 @@ struct probe_ability {
     bool works;
     bool lower_bound;      /* this kernel may keep hits to itself where threads end (before 6.13) */
     uint64_t lost;         /* hits that found no room in the kernel's buffer, or are missing */
+    uint64_t room_bytes;   /* of that buffer, for each CPU */
     uint64_t missing_hits; /* of these: the kernel counted them, and told neither them nor a loss */
     char missing[256];     /* one line: why nothing is seen and what works instead */
 };
@@ -52,6 +53,8 @@ struct probe_options {
     uint32_t def_count;
     const struct probe_place *places;
     uint32_t place_count;
+    uint64_t ring_bytes; /* of the kernel's buffer for each CPU, rounded up to a power of two; 0: 4
+                            MiB */
     struct probe_ability *ability; /* filled in, also on failure; may be NULL */
 };
 enum { PROBE_DEFS_MAX = 2000, PROBE_PLACES_MAX = 16384 };

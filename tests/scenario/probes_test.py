@@ -267,11 +267,12 @@ class Watching(Scenario):
         # Calls and returns, 256 places in one.
         self.assertLessEqual(len({event for event, _ in ours}), 2 + len(ours) // 256)
 
-    def counted(self, *words):
+    def counted(self, *words, options=()):
         """What hits() counted itself, what the kernel did, what was told, and the losses."""
         profile = TRACEFS / "uprobe_profile"
         text = f"echo recorder $PPID; {' '.join(map(str, words))} || exit 9; cat {profile}"
-        run = self.record("sh", *self.events, args=("-c", text))
+        run = self.record("sh", *self.events, args=("-c", text), options=options)
+        self.said = run.stderr
         recorder = re.search(r"^recorder (\d+)$", run.stdout, re.M)[1]
         kernel = re.findall(rf"^ +\S+ e\d+_{recorder}_\d+ +(\d+)$", run.stdout, re.M)
         report = self.report("c.oriel")
@@ -297,6 +298,17 @@ class Watching(Scenario):
         # Of each hit the call or the return may be lost, and some records of who lives.
         self.assertGreaterEqual(told + lost, own)
         self.assertLessEqual(2 * told + lost, 2 * own + 20)
+        self.assertRegex(self.said, r"oriel: record: [0-9,]+ hits of probes lost, .* of 4\.19 MB for "
+                                    r"each CPU .*; --probe-ring 16MiB has")
+        text = self.oriel("report", "c.oriel").stdout
+        self.assertRegex(text, r"(?m)^[0-9]+ hits of probes lost, .*; a larger --probe-ring helps$")
+
+    def test_the_buffer_of_the_kernel_may_be_larger(self):
+        self.events = (f"uprobe:{HITS}:hit",)
+        own, kernel, told, lost = self.counted(HITS, "flood", 200000, "$PPID",
+                                               options=("--probe-ring", "64MiB"))
+        self.assertEqual((own, set(kernel), told, lost), (200000, {own}, own, 0))
+        self.assertNotIn("lost, the kernel's buffer", self.said)
 
     def fly(self, event, hits):
         """A flight recorder that holds few of so many hits, which the kernel's rings would not

@@ -87,6 +87,16 @@ static void find_abilities(struct hooks *h, const struct probe_options *o)
     h->tells = can_tell(&a) ? PERF_FORMAT_LOST : 0;
 }
 
+/* Whole pages, a power of two of them; 0: as many as is usual. */
+static size_t ring_pages(const struct probe_options *o)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    size_t pages = 8; /* fewer are none: see kernel_ring.c */
+    while (pages * page < o->ring_bytes)
+        pages *= 2;
+    return o->ring_bytes ? pages : 0;
+}
+
 static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid, unsigned cpu,
                uint32_t event)
 {
@@ -107,7 +117,7 @@ static int add(struct hooks *h, const struct perf_event_attr *attr, int32_t tid,
     if (event != UINT32_MAX && !map_put(&h->by_id, id, event))
         return -ENOMEM;
     if (!r->base)
-        return kernel_ring_map(r, (int)fd, 0);
+        return kernel_ring_map(r, (int)fd, h->ring_pages);
     return ioctl((int)fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd) == 0 ? 0 : -errno;
 }
 
@@ -175,6 +185,7 @@ int hooks_open(struct hooks *h, const struct probe_options *o, const struct hook
     memset(h, 0, sizeof *h);
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     h->ring_count = cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (unsigned)cpus;
+    h->ring_pages = ring_pages(o);
     find_abilities(h, o);
     h->rings = mem_calloc(h->ring_count, sizeof *h->rings);
     int rc = !h->rings    ? -ENOMEM

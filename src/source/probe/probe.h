@@ -61,6 +61,7 @@ struct hook_fd {
 struct hooks {
     struct kernel_ring *rings;
     unsigned ring_count;
+    size_t ring_pages; /* at most, of each; 0: the usual number */
     VEC(struct hook_fd) fds;
     struct map by_id; /* the kernel's id -> event */
     uint64_t keeps;   /* PERF_SAMPLE_READ where the kernel takes it: see can_keep() */

@@ -213,6 +213,8 @@ static int probe_open(void *state, const void *options, struct model_catalog *ca
     int rc = open_all(p, &why);
     if (p->ability) {
         *p->ability = (struct probe_ability){.works = rc == 0};
+        if (rc == 0 && p->hooks.ring_count)
+            p->ability->room_bytes = p->hooks.rings[0].data_bytes;
         p->ability->lower_bound = rc == 0 && p->tracefs.count > 0 && !p->hooks.keeps;
         snprintf(p->ability->missing, sizeof p->ability->missing, "%.250s", why.text);
     }
@@ -568,6 +570,17 @@ static void take(struct probe_source *p, const struct hook_record *r)
     }
 }
 
+/* Whoever reads the recording is to know what would have made room. */
+static void note_full(struct probe_source *p)
+{
+    char text[24];
+    const int n = snprintf(text, sizeof text, "%llu", (unsigned long long)p->lost);
+    if (p->lost)
+        (void)model_catalog_set_resource(p->catalog,
+                                         (struct model_str)MODEL_STR("oriel.probe.lost"),
+                                         (struct model_str){text, (uint32_t)n});
+}
+
 /* Everything was read. A loss is in the ring only when something came after it, and what the
  * kernel kept to itself is nowhere there. */
 static void conclude(struct probe_source *p)
@@ -585,6 +598,7 @@ static void conclude(struct probe_source *p)
     p->missing = account_missing(&p->account, lost);
     if (!known) /* which of them have been told as lost */
         p->missing -= p->missing < p->lost ? p->missing : p->lost;
+    note_full(p);
     add_lost(p, p->missing);
     mem_free(lost);
 }
