@@ -8,10 +8,11 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util/utf8.h"
 
-enum { GAP = 2, TEXT_MIN = 8, CUT_MARK = 2 };
+enum { GAP = 2, TEXT_MIN = 8, CUT_MARK = 2, OFFSET_MARK = 3, HEAD_MIN = 4 };
 
 void table_init(struct table *t, const struct table_column *columns, unsigned count)
 {
@@ -143,6 +144,19 @@ struct line {
     unsigned gap;
 };
 
+/* Of a place without a name, "libz.so.1.2.13+0x1f40", what tells it from others is the end:
+ * its bytes, ASCII only. 0: there is none, or no room for it and a beginning. */
+static size_t telling_end(const char *p, size_t n, unsigned room)
+{
+    size_t digits = 0;
+    while (digits < n && strchr("0123456789abcdef", p[n - digits - 1]) && p[n - digits - 1])
+        digits++;
+    const size_t end = digits + OFFSET_MARK;
+    if (digits == 0 || end > n || memcmp(p + n - end, "+0x", OFFSET_MARK) != 0)
+        return 0;
+    return end + CUT_MARK + HEAD_MIN <= room ? end : 0;
+}
+
 /* One cell, its text at p, in `room` columns. */
 static void put_cell(struct line *l, const struct table_cell *cell, const char *p, unsigned room,
                      enum table_kind kind)
@@ -154,13 +168,15 @@ static void put_cell(struct line *l, const struct table_cell *cell, const char *
         return;
     }
     put_spaces(l->out, l->gap + (kind == TABLE_NUMBER && width < room ? room - width : 0));
+    size_t end = width > room ? telling_end(p, n, room) : 0;
     if (width > room) {
-        n = utf8_cut_width(p, n, room - CUT_MARK);
-        width = (unsigned)utf8_width(p, n) + CUT_MARK;
+        n = utf8_cut_width(p, n, room - CUT_MARK - end);
+        width = (unsigned)(utf8_width(p, n) + CUT_MARK + end);
     }
     put_styled(l->out, p, n, cell->style, l->colour);
     if (n < cell->n)
         buf_puts(l->out, "..");
+    put_styled(l->out, p + cell->n - end, end, cell->style, l->colour);
     l->gap = GAP + (kind == TABLE_TEXT && width < room ? room - width : 0);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Aligned text tables for people. Columns are as wide as their widest cell;
  * when the lines are wider than the terminal, the widest text column yields
- * first, its cells cut with "..". Cells are made safe for a terminal. No I/O.
+ * first, its cells cut with ".." at the end, or in front of an offset that ends
+ * them ("libsql..+0x1f40"). Cells are made safe for a terminal. No I/O.
  */
 #ifndef ORIEL_UTIL_TABLE_H
 #define ORIEL_UTIL_TABLE_H

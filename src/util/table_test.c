@@ -59,6 +59,35 @@ TEST(the_widest_text_column_yields_first_and_numbers_never)
     CHECK_STR(put(0, 1, false), put(0, 34, false));
 }
 
+TEST(places_without_a_name_are_cut_where_they_are_alike)
+{
+    static const struct table_column one[] = {{"", TABLE_TEXT}};
+    static const struct {
+        const char *text, *cut; /* to 24 columns */
+    } cases[] = {
+        {"46 % in libsqlite3.so.0.8.6+0x12340", "46 % in libsql..+0x12340"},
+        {"libsqlite3.so.0.8.6+0x1234", "libsqlite3.so.0..+0x1234"},
+        {"libz.so.1.2.13+0x1f40", "libz.so.1.2.13+0x1f40"}, /* fits */
+        {"a_function_of_this_name+0x", "a_function_of_this_nam.."},
+        {"a_function_of_this_name 0x12", "a_function_of_this_nam.."},
+        {"a_name+0xTHIS_IS_NO_OFFSET_1", "a_name+0xTHIS_IS_NO_OF.."},
+        {"operator_plus_plus_face_face", "operator_plus_plus_fac.."},
+        {"module+0x0123456789abcdef0123", "module+0x0123456789abc.."}, /* no room for both */
+        {"\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac"
+         "\xe6\x97\xa5\xe6\x9c\xac+0x12345678",
+         "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5..+0x12345678"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[128];
+        table_init(&t, one, 1);
+        table_cell(&t, cases[i].text);
+        snprintf(line, sizeof line, "\n%s\n", cases[i].cut);
+        CHECK_STR(put(0, 24, false), line);
+        table_done(&t);
+    }
+    buf_done(&b);
+}
+
 TEST(no_line_is_wider_than_asked_at_any_width_that_fits)
 {
     fill();
