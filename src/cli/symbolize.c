@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "cli/cli.h"
+#include "cli/complaints.h"
 #include "cli/jit_file.h"
 #include "cli/kernel_symbols.h"
 #include "symbol/symbol.h"
@@ -133,10 +134,8 @@ static bool ask(struct question *q, const struct model_catalog *c, uint32_t modu
 }
 
 static int take_answers(struct model_stacks *s, const struct question *q,
-                        const struct symbols_result *r, const struct symbols_answers *a, bool say)
+                        const struct symbols_result *r, const struct symbols_answers *a)
 {
-    if (say && a->text[0])
-        cli_note("%s", a->text);
     for (size_t i = 0; i < a->count && i < q->wanted.count; i++) {
         const struct model_place *p = q->wanted.items[i].place;
         if (a->items[i].count == 0 && s->modules[p->module]->kind == MODEL_MODULE_JIT)
@@ -146,6 +145,23 @@ static int take_answers(struct model_stacks *s, const struct question *q,
             return rc;
     }
     return 0;
+}
+
+/* What could not be read: a line for each kind of trouble, not for each file. */
+static void complain(const struct symbols_module *modules, const struct symbols_result *r)
+{
+    struct complaints all = {0};
+    char line[sizeof r->modules->text + 64];
+    for (size_t i = 0; i < r->module_count; i++) {
+        const char *text = r->modules[i].text;
+        if (text[0] && !complaints_add(&all, modules[i].path, text))
+            cli_note("%s", text);
+    }
+    for (size_t i = 0; i < all.items.count; i++) {
+        complaints_line(&all.items.items[i], line, sizeof line);
+        cli_note("%s", line);
+    }
+    complaints_done(&all);
 }
 
 /* How long the user lets debuginfod clients wait, as elfutils' own read it; 0: not said. */
@@ -172,7 +188,9 @@ static int resolve(struct model_stacks *s, struct question *q, struct symbols_mo
         rc = symbols_resolve(symbols, modules, n, &result);
     if (rc == 0) {
         for (size_t i = 0; rc == 0 && i < result.module_count; i++)
-            rc = take_answers(s, &q[i], &result, &result.modules[i], say);
+            rc = take_answers(s, &q[i], &result, &result.modules[i]);
+        if (say)
+            complain(modules, &result);
         symbols_result_done(&result);
     }
     symbols_close(symbols);

@@ -12,7 +12,7 @@
 #include "model/catalog.h"
 
 /* Resolve every place that nobody resolved yet. What could not be read is no
- * error; `say`: a line each tells of it on stderr. 0 or ORIEL_ENOMEM. */
+ * error; `say`: a line for each kind of trouble tells of it on stderr. 0 or ORIEL_ENOMEM. */
 int symbolize(struct model_catalog *c, bool say);
 
 #endif
