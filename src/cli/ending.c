@@ -302,7 +302,7 @@ void ending_say(const struct ending *e)
         } else {
             killed(&s, e, NULL);
         }
-        next_line(&s, e->outputs, session_samples(&e->counts) != 0);
+        next_line(&s, e->outputs, session_samples(&e->counts) + e->counts.between != 0);
     }
     put(&s.text);
     buf_done(&s.text);

@@ -80,10 +80,20 @@ int model_profile_add(struct model_profile *p, const struct model_sample *s)
     row->count += s->count;
     row->square += (double)s->weight * (double)s->weight;
     p->samples[s->kind] += s->weight || s->count; /* else it says that the thread was there */
+    p->between += s->kind == ORIEL_SAMPLE_CPU && s->count == 0 && s->weight != 0;
     p->weight[s->kind] += s->weight;
     p->first_ns = s->t_ns < p->first_ns ? s->t_ns : p->first_ns;
     p->last_ns = s->t_ns > p->last_ns ? s->t_ns : p->last_ns;
     return 0;
+}
+
+uint64_t model_profile_samples(const struct model_profile *p)
+{
+    uint64_t samples = 0;
+    for (unsigned kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
+        samples += p->samples[kind];
+    assert(samples >= p->between);
+    return samples - p->between;
 }
 
 static const struct {

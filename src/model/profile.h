@@ -31,6 +31,7 @@ struct model_profile {
     uint32_t row_count, row_capacity;
     bool by_span;
     uint64_t samples[ORIEL_SAMPLE_KINDS]; /* taken in, by kind */
+    uint64_t between;                     /* of those of the CPU: times that none was taken in */
     uint64_t weight[ORIEL_SAMPLE_KINDS];
     uint64_t first_ns, last_ns; /* UINT64_MAX, 0: none */
 };
@@ -39,6 +40,8 @@ void model_profile_init(struct model_profile *p, bool by_span);
 void model_profile_done(struct model_profile *p);
 /* 0 or ORIEL_ENOMEM: the sample is missing from the rows and from the sums. */
 int model_profile_add(struct model_profile *p, const struct model_sample *s);
+/* How many were taken, of all kinds. */
+uint64_t model_profile_samples(const struct model_profile *p);
 
 /* "cpu", "off_cpu", "alloc", ...; and "nanoseconds", "bytes", "count". */
 const char *model_sample_kind_text(uint8_t kind);

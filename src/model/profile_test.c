@@ -102,6 +102,10 @@ TEST(a_thread_that_was_only_there_has_a_row_and_is_no_sample)
     s.weight = 5; /* time between samples is told as such */
     CHECK_EQ(model_profile_add(&p, &s), 0);
     CHECK_EQ(p.samples[ORIEL_SAMPLE_CPU], 1);
+    CHECK_EQ(model_profile_samples(&p), 0);
+    s.kind = ORIEL_SAMPLE_OFF_CPU; /* a share of waits that were counted together */
+    CHECK_EQ(model_profile_add(&p, &s), 0);
+    CHECK_EQ(model_profile_samples(&p), 1);
     model_profile_done(&p);
 }
 

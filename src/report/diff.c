@@ -397,6 +397,7 @@ int diff_add(struct diff *d, enum diff_side side, struct report *r, const char *
         if (!r->profile.samples[kind] || (d->options.kind && d->options.kind != kind))
             continue;
         d->samples[side] += r->profile.samples[kind];
+        d->samples[side] -= kind == ORIEL_SAMPLE_CPU ? r->profile.between : 0;
         rc = add_functions(d, run, r, &f, kind);
         if (rc == 0)
             rc = diff_tree_add(d, side, r, &f, kind);

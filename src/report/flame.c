@@ -142,9 +142,7 @@ static void put_about(struct json *j, const struct model_profile *p, const struc
     struct buf b;
     struct model_str host = model_catalog_resource(c, "host.name");
     struct model_str commit = model_catalog_resource(c, "vcs.ref.head.revision");
-    uint64_t samples = 0;
-    for (int i = 0; i < ORIEL_SAMPLE_KINDS; i++)
-        samples += p->samples[i];
+    const uint64_t samples = model_profile_samples(p);
     buf_init(&b);
     char count[NUM_TEXT_MAX];
     buf_printf(&b, "%s sample%s", num_count(count, samples), samples == 1 ? "" : "s");

@@ -23,15 +23,14 @@ static const char *plural(uint64_t n)
 static void put_summary(const struct report *r, const struct report_facts *f, struct buf *out)
 {
     char duration[NUM_TEXT_MAX], spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], lost[NUM_TEXT_MAX];
-    uint64_t lost_total = report_lost_total(f), samples = 0;
-    for (int kind = 0; kind < ORIEL_SAMPLE_KINDS; kind++)
-        samples += r->profile.samples[kind];
+    const uint64_t lost_total = report_lost_total(f);
+    const uint64_t samples = model_profile_samples(&r->profile);
     unsigned processes = r->catalog->process_count, threads = r->catalog->thread_count;
     num_duration(duration, report_offset(r, r->last_ns));
     num_count(spans, r->spans);
     num_count(events, r->events.count);
     num_count(lost, lost_total);
-    bool only_sampled = samples && r->spans == 0 && r->events.count == 0;
+    bool only_sampled = samples + r->profile.between && r->spans == 0 && r->events.count == 0;
     if (only_sampled)
         sheet_line(r, out, TABLE_BOLD,
                    "oriel  %s \u00b7 %u process%s \u00b7 %u thread%s \u00b7 %s sample%s \u00b7 "

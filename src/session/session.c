@@ -195,8 +195,10 @@ static void count_records(struct session *s, const struct model_batch *b)
             c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
             c->seen_events += event && (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN));
         }
-        c->presences +=
-            r[i].type == ORIEL_REC_SAMPLE && r[i].words > 4 && (r[i].raw[3] | r[i].raw[4]) == 0;
+        if (r[i].type == ORIEL_REC_SAMPLE && r[i].words > 4 && r[i].raw[4] == 0) {
+            c->presences += r[i].raw[3] == 0;
+            c->between += r[i].raw[3] != 0 && r[i].flags == ORIEL_SAMPLE_CPU;
+        }
         words += r[i].words;
         end = r[i].t_ns > end ? r[i].t_ns : end;
     }

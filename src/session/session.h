@@ -36,6 +36,7 @@ struct session_counts {
     uint64_t bytes;                          /* of these records on the wire */
     uint64_t by_type[ORIEL_REC_MAX + 1];     /* of these, by enum oriel_record_type */
     uint64_t presences;                      /* of the samples: a thread was there, and no more */
+    uint64_t between;                        /* of the samples: times in which none was taken */
     uint64_t seen_events;                    /* of these, events that are not the program's */
     uint64_t system_records;                 /* of these, what the system said */
     uint64_t delivered[SESSION_OUTLETS_MAX]; /* records or items taken by outlet i */
@@ -54,7 +55,7 @@ struct session_counts {
 /* Samples that say where. */
 static inline uint64_t session_samples(const struct session_counts *c)
 {
-    return c->by_type[ORIEL_REC_SAMPLE] - c->presences;
+    return c->by_type[ORIEL_REC_SAMPLE] - c->presences - c->between;
 }
 
 /* Open a source. `path` is a region file or a capture. 0, ORIEL_ENOTFOUND (no

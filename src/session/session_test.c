@@ -128,6 +128,7 @@ struct fake_side {
     bool over;
 };
 static int side_most = INT_MAX;
+static uint64_t side_count = 1; /* of each sample */
 enum { SIDE_SAMPLES = 20, SIDE_SERIAL = 90 };
 
 static int side_open(void *state, const void *options, struct model_catalog *c,
@@ -150,8 +151,12 @@ static int side_poll(void *state, struct model_batch *b, size_t max, struct orie
         struct model_record *r = raw ? model_batch_add_record(b) : NULL;
         if (!r)
             return ORIEL_ENOMEM;
-        const uint64_t words[6] = {
-            ORIEL_RECORD_HEADER(6, ORIEL_REC_SAMPLE, ORIEL_SAMPLE_CPU, 0), f->t_ns, 0, 1000, 1, 0};
+        const uint64_t words[6] = {ORIEL_RECORD_HEADER(6, ORIEL_REC_SAMPLE, ORIEL_SAMPLE_CPU, 0),
+                                   f->t_ns,
+                                   0,
+                                   1000,
+                                   side_count,
+                                   0};
         memcpy(raw, words, sizeof words);
         *r = (struct model_record){.t_ns = f->t_ns,
                                    .position = f->t_ns * 48,
@@ -594,6 +599,20 @@ TEST(what_the_second_source_still_holds_comes_at_the_end)
     CHECK_EQ(order.samples, SIDE_SAMPLES);
     CHECK_EQ(order.backwards, 0);
     session_free(s);
+}
+
+TEST(times_between_samples_are_no_samples)
+{
+    for (side_count = 0; side_count < 2; side_count++) {
+        begin(&ring_like, 2, 5);
+        REQUIRE(session_add_source(s, &side, "x", &err) == 0);
+        CHECK_EQ(session_finish(s, &err), 0);
+        const struct session_counts c = counts();
+        CHECK_EQ(session_samples(&c), side_count * SIDE_SAMPLES);
+        CHECK_EQ(c.between, (1 - side_count) * SIDE_SAMPLES);
+        session_free(s);
+    }
+    side_count = 1;
 }
 
 /* With the first one's end before or after those beside it are told of theirs. */
