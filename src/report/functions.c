@@ -105,16 +105,17 @@ static bool is_memory(uint8_t kind)
 }
 
 /* The innermost function that asked for what was sampled; 0: there is none. Containers ask for
- * memory on behalf of whoever uses them. */
+ * memory, and guards for locks, on behalf of whoever uses them. */
 static size_t first_user(const struct frames *f, const struct frame_list *stack, uint8_t kind)
 {
-    const bool locks = kind == ORIEL_SAMPLE_LOCK || kind == ORIEL_SAMPLE_HOLDER;
-    const bool memory = is_memory(kind);
+    const bool locks =
+        kind == ORIEL_SAMPLE_LOCK || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_CONDITION;
+    const bool handed_on = locks || is_memory(kind);
     for (size_t k = 0; k < stack->items.count; k++) {
         const struct frame *frame = &f->items.items[stack->items.items[k].frame];
         const struct model_module *m = frame->module;
         if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && frames_is_own(m)) &&
-            !(memory && name_is_glue(frame->name)))
+            !(handed_on && name_is_glue(frame->name)))
             return k;
     }
     return 0;

@@ -19,7 +19,7 @@ struct profile_filter {
     bool outside_spans;            /* only outside any span */
     bool user_self; /* self goes to the innermost function outside the kernel, if any; of locks
                      * also outside the library of ours that the program called instead, of memory
-                     * also outside the standard library of C++ and Rust */
+                     * and locks also outside the standard library of C++ and Rust */
 };
 bool profile_filter_takes(const struct profile_filter *f, const struct model_catalog *c,
                           const struct model_profile_row *row);

@@ -186,14 +186,19 @@ TEST(who_waits_for_a_lock_waits_where_the_program_asked_for_it_not_in_the_hook)
 {
     struct profile_maker m;
     struct profile_filter user = everything;
-    char path[] = "main;push";
+    char path[] = "main;push;std::mutex::lock()";
     maker_begin(&m);
     uint32_t hook = maker_module(&m, "/usr/lib/liboriel-lock.so.0"), node = maker_stack(&m, path);
     node = maker_node(&m, node, hook, 9, false, "pthread_mutex_lock");
     maker_sample(&m, &m.profile, ORIEL_SAMPLE_LOCK, node, 6);
     user.user_self = true;
     user.kind = ORIEL_SAMPLE_LOCK;
-    EXPECT_SUMS(&m, &user, {"main", 0, 6}, {"push", 6, 6}, {"pthread_mutex_lock", 0, 6});
+    EXPECT_SUMS(&m, &user, {"main", 0, 6}, {"push", 6, 6}, {"std::mutex::lock()", 0, 6},
+                {"pthread_mutex_lock", 0, 6});
+    user.kind = ORIEL_SAMPLE_CONDITION;
+    maker_sample(&m, &m.profile, ORIEL_SAMPLE_CONDITION, node, 4);
+    EXPECT_SUMS(&m, &user, {"main", 0, 4}, {"push", 4, 4}, {"std::mutex::lock()", 0, 4},
+                {"pthread_mutex_lock", 0, 4});
     maker_end(&m);
 }
 

@@ -84,7 +84,8 @@ static bool is_library(struct model_str scope)
 bool name_is_glue(struct model_str name)
 {
     name = report_without_parameters(name);
-    if (begins(name, "operator new") || begins(name, "__rust_") || begins(name, "__rdl_"))
+    if (begins(name, "operator new") || begins(name, "__gthread_") || begins(name, "__rust_") ||
+        begins(name, "__rdl_"))
         return true;
     name = from(name, after_return_type(name));
     bool bracket = begins(name, "<");

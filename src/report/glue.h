@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Functions that only hand an allocation on: those of the standard libraries of
- * C++ and Rust. Told by their readable names. Any thread.
+ * Functions that only hand on what somebody asked for, memory or a lock: those of the standard
+ * libraries of C++ and Rust. Told by their readable names. Any thread.
  */
 #ifndef ORIEL_REPORT_GLUE_H
 #define ORIEL_REPORT_GLUE_H

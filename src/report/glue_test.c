@@ -18,6 +18,8 @@ TEST(what_the_standard_library_of_cpp_calls_itself_with_is_its_own)
     CHECK(is("std::pair<int, bool> std::_Rb_tree<int>::_M_insert_unique<int>(int&&)"));
     CHECK(is("__gnu_cxx::new_allocator<char>::allocate"));
     CHECK(is("operator new(unsigned long)"));
+    CHECK(is("std::unique_lock<std::mutex>::lock()"));
+    CHECK(is("__gthread_mutex_lock(pthread_mutex_t*)"));
 }
 
 TEST(what_a_program_wrote_is_the_programs_whatever_it_returns_or_is_made_with)

@@ -10,6 +10,7 @@
 
 #include "model/batch.h"
 #include "oriel/abi/record.h"
+#include "report/glue.h"
 
 enum {
     USER_FRAMES = 8 /* further out the program waits for what its own functions are called */
@@ -243,7 +244,7 @@ uint32_t reason_place(const struct frames *f, const struct frame_list *stack)
         const struct frame *frame = &f->items.items[at];
         if (in_kernel(frame))
             continue;
-        if (!is_library(frame) && row_of(frame->name) < 0 &&
+        if (!is_library(frame) && row_of(frame->name) < 0 && !name_is_glue(frame->name) &&
             (frame->name.n == 0 || frame->name.p[0] != '_'))
             return at;
         user = user == FRAMES_NONE ? at : user;

@@ -41,8 +41,8 @@ const char *reason_text(enum reason r);
 enum reason reason_of(const struct frames *f, const struct frame_list *stack, uint64_t extra);
 /* The inner end of the stack is an interrupt's: it says nothing of who ran. */
 bool reason_is_interrupt(const struct frames *f, const struct frame_list *stack);
-/* The innermost function that is the program's own: outside the kernel, the C
- * library and the functions that wait. FRAMES_NONE: the stack is empty. */
+/* The innermost function that is the program's own: outside the kernel, the
+ * libraries of C, C++ and Rust and the functions that wait. FRAMES_NONE: the stack is empty. */
 uint32_t reason_place(const struct frames *f, const struct frame_list *stack);
 
 #endif

@@ -322,8 +322,10 @@ TEST(the_place_is_the_programs_own_function)
     struct joined j;
     struct frame_list list = {0};
     joined_begin(&j);
-    uint32_t at =
-        in_kernel(&j, stack(&j, "main;my_wait;pthread_cond_wait;__futex_wait"), "schedule");
+    uint32_t at = in_kernel(
+        &j,
+        stack(&j, "main;my_wait;std::condition_variable::wait(int);pthread_cond_wait;__futex_wait"),
+        "schedule");
     REQUIRE(frames_list(&j.m.frames, at, &list) == 0);
     uint32_t place = reason_place(&j.m.frames, &list);
     REQUIRE(place != FRAMES_NONE);
