@@ -115,7 +115,7 @@ static size_t first_user(const struct frames *f, const struct frame_list *stack,
         const struct frame *frame = &f->items.items[stack->items.items[k].frame];
         const struct model_module *m = frame->module;
         if ((!m || m->kind != MODEL_MODULE_KERNEL) && !(locks && frames_is_own(m)) &&
-            !(handed_on && name_is_glue(frame->name)))
+            !(handed_on && (name_is_glue(frame->name) || file_is_glue(frame->file))))
             return k;
     }
     return 0;

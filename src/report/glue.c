@@ -81,6 +81,15 @@ static bool is_library(struct model_str scope)
     return false;
 }
 
+bool file_is_glue(struct model_str file)
+{
+    static const char *const folders[] = {"/include/c++/", "/rustc/"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (file.n && memmem(file.p, file.n, folders[i], strlen(folders[i])))
+            return true;
+    return false;
+}
+
 bool name_is_glue(struct model_str name)
 {
     name = report_without_parameters(name);

@@ -54,4 +54,12 @@ TEST(a_method_of_rust_is_that_of_its_type_and_else_of_its_trait)
     CHECK(!is("r::main"));
 }
 
+TEST(a_file_of_the_standard_library_tells_what_has_no_scope)
+{
+    CHECK(file_is_glue(MODEL_STR("/usr/include/c++/12/condition_variable")));
+    CHECK(file_is_glue(MODEL_STR("/rustc/0123456789abcdef/library/core/src/slice/mod.rs")));
+    CHECK(!file_is_glue(MODEL_STR("/src/c++/shop.cc")));
+    CHECK(!file_is_glue(MODEL_STR("")));
+}
+
 TEST_MAIN()

@@ -245,7 +245,7 @@ uint32_t reason_place(const struct frames *f, const struct frame_list *stack)
         if (in_kernel(frame))
             continue;
         if (!is_library(frame) && row_of(frame->name) < 0 && !name_is_glue(frame->name) &&
-            (frame->name.n == 0 || frame->name.p[0] != '_'))
+            !file_is_glue(frame->file) && (frame->name.n == 0 || frame->name.p[0] != '_'))
             return at;
         user = user == FRAMES_NONE ? at : user;
     }
