@@ -298,10 +298,18 @@ static bool take_keys(struct top *t)
     return true;
 }
 
+/* The kernel's rings hold some 30 ms of a program that waits often. */
+static void read_on(void *user)
+{
+    const struct top *t = user;
+    (void)session_step(t->session, NULL);
+}
+
 static int tick(struct top *t, uint64_t now, struct oriel_err *err)
 {
     struct model_catalog *c = session_catalog(t->session);
-    (void)symbolize(c, false);
+    const struct kernel_symbols_while meanwhile = {read_on, t};
+    (void)symbolize_while(c, &meanwhile);
     name_it(t); /* an exec gives it another one */
     if (!t->paused)
         live_tick(t->live, now - t->ticked_ns);

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 512 };
+enum {
+    LINE_BYTES = 512,
+    LINES_AT_ONCE = 2048 /* a millisecond or two */
+};
 
 /* The first that is not below it. */
 static size_t first_from(const uint64_t *addresses, size_t n, uint64_t address)
@@ -53,15 +56,19 @@ static void read_line(const char *line, const uint64_t *addresses, size_t n,
 }
 
 void kernel_symbols_read(const char *path, const uint64_t *addresses, size_t n,
-                         struct kernel_symbol *out)
+                         struct kernel_symbol *out, const struct kernel_symbols_while *meanwhile)
 {
     char line[LINE_BYTES];
+    uint64_t lines = 0;
     memset(out, 0, n * sizeof *out);
     FILE *list = n ? fopen(path, "re") : NULL;
     if (!list)
         return;
-    while (fgets(line, sizeof line, list))
+    while (fgets(line, sizeof line, list)) {
         read_line(line, addresses, n, out);
+        if (meanwhile && ++lines % LINES_AT_ONCE == 0)
+            meanwhile->run(meanwhile->user);
+    }
     fclose(list);
     for (size_t i = 1; i < n; i++) {
         assert(addresses[i - 1] <= addresses[i]);

@@ -20,7 +20,7 @@ static void ask(const char *lines, const uint64_t *addresses, size_t n, struct k
     int fd = mkstemp(path);
     CHECK(fd >= 0 && write(fd, lines, strlen(lines)) == (ssize_t)strlen(lines));
     close(fd);
-    kernel_symbols_read(path, addresses, n, out);
+    kernel_symbols_read(path, addresses, n, out, NULL);
     unlink(path);
 }
 
@@ -82,12 +82,36 @@ TEST(without_a_list_nothing_is_named)
 {
     const uint64_t at[] = {0x500, 0x600};
     struct kernel_symbol found[2];
-    kernel_symbols_read("/nonexistent/kallsyms", at, 2, found);
+    kernel_symbols_read("/nonexistent/kallsyms", at, 2, found, NULL);
     CHECK_STR(found[0].name, "");
     CHECK_STR(found[1].name, "");
     ask("", at, 2, found);
     CHECK_STR(found[1].name, "");
-    kernel_symbols_read("/proc/kallsyms", at, 0, found);
+    kernel_symbols_read("/proc/kallsyms", at, 0, found, NULL);
+}
+
+static void count(void *user)
+{
+    ++*(unsigned *)user;
+}
+
+TEST(a_long_list_lets_others_run_meanwhile)
+{
+    enum { LINES = 5000 };
+    const uint64_t at = LINES;
+    struct kernel_symbol found;
+    unsigned runs = 0;
+    const struct kernel_symbols_while meanwhile = {count, &runs};
+    snprintf(path, sizeof path, "/tmp/oriel-kallsyms-XXXXXX");
+    int fd = mkstemp(path);
+    REQUIRE(fd >= 0);
+    for (int i = 1; i <= LINES; i++)
+        CHECK(dprintf(fd, "%016x T f%d\n", (unsigned)i, i) > 0);
+    close(fd);
+    kernel_symbols_read(path, &at, 1, &found, &meanwhile);
+    unlink(path);
+    CHECK_STR(found.name, "f5000");
+    CHECK_EQ(runs, 2);
 }
 
 TEST_MAIN()

@@ -243,7 +243,7 @@ static bool is_this_kernel(const struct model_catalog *c)
            c->start_ns > clock_unix_ns() - up_ns;
 }
 
-static int symbolize_kernel(struct model_catalog *c)
+static int symbolize_kernel(struct model_catalog *c, const struct kernel_symbols_while *meanwhile)
 {
     struct model_stacks *s = &c->stacks;
     wanted_list w = {0};
@@ -257,7 +257,7 @@ static int symbolize_kernel(struct model_catalog *c)
     for (size_t i = 0; rc == 0 && i < w.count; i++)
         addresses[i] = w.items[i].address;
     if (rc == 0)
-        kernel_symbols_read("/proc/kallsyms", addresses, w.count, found);
+        kernel_symbols_read("/proc/kallsyms", addresses, w.count, found, meanwhile);
     for (size_t i = 0; rc == 0 && i < w.count; i++) {
         struct model_line l = {.function = {found[i].name, (uint32_t)strlen(found[i].name)}};
         if (l.function.n)
@@ -273,6 +273,14 @@ int symbolize(struct model_catalog *c, bool say)
 {
     assert(c);
     int rc = symbolize_files(c, say);
-    int kernel = symbolize_kernel(c);
+    int kernel = symbolize_kernel(c, NULL);
+    return rc < 0 ? rc : kernel;
+}
+
+int symbolize_while(struct model_catalog *c, const struct kernel_symbols_while *meanwhile)
+{
+    assert(c && meanwhile);
+    int rc = symbolize_files(c, false);
+    int kernel = symbolize_kernel(c, meanwhile);
     return rc < 0 ? rc : kernel;
 }

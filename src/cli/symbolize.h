@@ -9,10 +9,13 @@
 
 #include <stdbool.h>
 
+#include "cli/kernel_symbols.h"
 #include "model/catalog.h"
 
 /* Resolve every place that nobody resolved yet. What could not be read is no
  * error; `say`: a line for each kind of trouble tells of it on stderr. 0 or ORIEL_ENOMEM. */
 int symbolize(struct model_catalog *c, bool say);
+/* The same for one who goes on recording: `meanwhile` may add to the catalog. Says nothing. */
+int symbolize_while(struct model_catalog *c, const struct kernel_symbols_while *meanwhile);
 
 #endif
