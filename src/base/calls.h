@@ -11,13 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CALLS_MAGIC UINT64_C(0x32736c6c61636f)
+#define CALLS_MAGIC UINT64_C(0x33736c6c61636f)
 enum { CALLS_MAX = 60000, CALLS_DEPTH_MAX = 1024, CALLS_ENTRIES_MAX = 1 << 20 };
 
 struct calls_head {
     uint64_t magic;
     uint32_t count, string_bytes;
-    uint32_t depth;       /* levels of recorded calls inside each other; 1..CALLS_DEPTH_MAX */
+    uint16_t depth;       /* levels of recorded calls inside each other; 1..CALLS_DEPTH_MAX */
+    uint16_t sums;        /* 1: counted, not recorded each */
     uint32_t entry_count; /* of __patchable_function_entries: places with room for a call */
     uint64_t entries;     /* its address as in the ELF file */
 };
@@ -43,7 +44,7 @@ static inline bool calls_check(const void *image, size_t n)
 {
     const struct calls_head *h = (const struct calls_head *)image;
     if (n < sizeof *h || h->magic != CALLS_MAGIC || h->count > CALLS_MAX || h->string_bytes == 0 ||
-        h->depth == 0 || h->depth > CALLS_DEPTH_MAX || h->entry_count > CALLS_ENTRIES_MAX ||
+        h->depth == 0 || h->depth > CALLS_DEPTH_MAX || h->sums > 1 || h->entry_count > CALLS_ENTRIES_MAX ||
         n != sizeof *h + (uint64_t)h->count * sizeof(struct calls_entry) + h->string_bytes ||
         ((const char *)image)[n - 1] != 0)
         return false;

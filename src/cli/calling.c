@@ -101,11 +101,13 @@ static int write_list(struct calling *c, struct list *l, struct oriel_err *err)
     return 0;
 }
 
-static int fill(struct calling *c, struct symbols *s, uint32_t depth, const struct points *points,
-                struct oriel_err *err)
+static int fill(struct calling *c, struct symbols *s, const struct calling_wish *wish,
+                const struct points *points, struct oriel_err *err)
 {
     struct symbols_result lines;
-    struct list l = {.head = {.magic = CALLS_MAGIC, .depth = depth}, .points = points};
+    struct list l = {
+        .head = {.magic = CALLS_MAGIC, .depth = (uint16_t)wish->depth, .sums = wish->sums},
+        .points = points};
     uint64_t entries = points->patchable_bytes / sizeof(uint64_t);
     if (!points->instrumented && entries <= CALLS_ENTRIES_MAX) {
         l.head.entries = points->patchable;
@@ -149,19 +151,19 @@ static bool is_patchable(const struct points *p)
 #endif
 }
 
-int calling_make(struct calling *c, const char *pattern, uint32_t depth, const char *program,
+int calling_make(struct calling *c, const struct calling_wish *wish, const char *program,
                  struct oriel_err *err)
 {
     struct symbols *s = NULL;
     struct points points;
     memset(c, 0, sizeof *c);
-    assert(depth > 0 && depth <= CALLS_DEPTH_MAX);
-    if (!pattern || !*pattern)
+    assert(wish->depth > 0 && wish->depth <= CALLS_DEPTH_MAX);
+    if (!wish->pattern || !*wish->pattern)
         return 0;
     int rc = binary_find(program, NULL, c->program, err);
     if (rc == 0 && binary_symbols(&s) < 0)
         rc = err_set(err, ORIEL_ENOMEM, "calls: out of memory");
-    const struct points_query q = {.kinds = 1u << POINT_FUNCTION, .pattern = pattern};
+    const struct points_query q = {.kinds = 1u << POINT_FUNCTION, .pattern = wish->pattern};
     if (rc == 0)
         rc = points_find(s, c->program, &q, &points, err);
     if (rc == 0) {
@@ -172,9 +174,9 @@ int calling_make(struct calling *c, const char *pattern, uint32_t depth, const c
                          c->program);
         else if (points.count == 0)
             rc = err_set(err, ORIEL_ENOTFOUND, "%.300s: no function matches \"%.100s\"", c->program,
-                         pattern);
+                         wish->pattern);
         else
-            rc = fill(c, s, depth, &points, err);
+            rc = fill(c, s, wish, &points, err);
         points_done(&points);
     }
     symbols_close(s);

@@ -54,11 +54,13 @@ enum { SETTINGS_MAX = 12, SETTING_BYTES = 8192 };
 struct record_options {
     const char *output, *name, *filter, *to, *summary, *events, *calls;
     uint64_t ring, probe_ring, max_size, slow_span, heap_interval, metrics_interval;
-    int policy, heap, returns;
+    int policy, heap, returns, calls_mode;
     int64_t rate, calls_depth;
     bool include_args, memfd, locks, syscalls, no_crash, no_report, wait;
 };
 
+static const char *const calls_modes[] = {"spans", "sums", NULL};
+enum { CALLS_SPANS, CALLS_SUMS };
 static const char *const heaps[] = {"off", "sampled", "exact", NULL};
 static const char *const policies[] = {"drop-newest", "overwrite-oldest", NULL};
 
@@ -146,6 +148,13 @@ static const struct option_def options[] = {
      .arg = "PATTERN",
      .help = "calls of these functions (* and ? allowed) as spans, in programs compiled with "
              "-fpatchable-function-entry=8 or -finstrument-functions"},
+    {.name = "calls_mode",
+     .type = OPTION_ENUM,
+     AT(calls_mode),
+     .fallback = "spans",
+     .choices = calls_modes,
+     .arg = "MODE",
+     .help = "--calls: every call as a span, or sums: number, time and callers of each function"},
     {.name = "calls_depth",
      .type = OPTION_INT,
      AT(calls_depth),
@@ -355,6 +364,8 @@ static int watch_calls(struct recording *r, struct oriel_err *err)
     if (!r->calling.path[0])
         return 0;
     int rc = preload(r, "liboriel-calls.so.0", err);
+    if (r->options->calls_mode == CALLS_SUMS)
+        sampling_names(&r->sampling, r->session);
     if (rc == 0)
         rc = set(r, err, "ORIEL_CALLS", r->calling.path);
     return rc == 0 ? set(r, err, "ORIEL_CALLS_PROGRAM", r->calling.program) : rc;
@@ -691,6 +702,9 @@ static int run(const struct cli_call *call)
 {
     struct recording r = {.options = call->options, .call = call, .opening = -1};
     struct oriel_err err = {0};
+    const struct calling_wish calls = {.pattern = r.options->calls,
+                                       .depth = (uint32_t)r.options->calls_depth,
+                                       .sums = r.options->calls_mode == CALLS_SUMS};
     int rc = child_find(call->args[0], r.exe, sizeof r.exe, &err);
     if (rc < 0) {
         cli_note("%s", err.text);
@@ -699,8 +713,7 @@ static int run(const struct cli_call *call)
     probe_sweep(); /* what one that was killed left behind */
     rc = probing_make(&r.probing, r.options->events, r.exe, 0, r.options->returns, &err);
     if (rc == 0)
-        rc = calling_make(&r.calling, r.options->calls, (uint32_t)r.options->calls_depth, r.exe,
-                          &err);
+        rc = calling_make(&r.calling, &calls, r.exe, &err);
     if (rc == 0)
         rc = prepare(&r, call, &err);
     int status = rc == ORIEL_EINVAL ? CLI_USAGE : CLI_FAILED;

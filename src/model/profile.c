@@ -113,6 +113,7 @@ static const struct {
     [ORIEL_SAMPLE_TEMPORARY] = {"temporary_space", "bytes"},
     [ORIEL_SAMPLE_PEAK] = {"peak_space", "bytes"},
     [ORIEL_SAMPLE_CONDITION] = {"condition", "nanoseconds"},
+    [ORIEL_SAMPLE_CALL] = {"calls", "nanoseconds"},
 };
 
 const char *model_sample_kind_text(uint8_t kind)

@@ -331,6 +331,12 @@ enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struc
     return PIPE_ITEM;
 }
 
+/* Of many calls, whatever spans they were in. */
+static bool is_of_no_span(const struct model_record *r)
+{
+    return r->flags == ORIEL_SAMPLE_CALL;
+}
+
 static bool is_heap_sum(const struct model_record *r)
 {
     return r->raw[5] == ORIEL_HEAP_SUM &&
@@ -406,7 +412,7 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s, const str
     if (!it)
         return PIPE_NO_MEMORY;
     const bool sum = is_heap_sum(r);
-    if (sum)
+    if (sum || is_of_no_span(r))
         in = (struct span_ref){.span = NULL};
     else
         resolve_top(s->thread, &in);

@@ -124,6 +124,38 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
     return g;
 }
 
+static bool gate_has_room(struct oriel_gate *g, size_t bytes)
+{
+    struct oriel_thread *t = g->thread;
+    const size_t heap_bytes = heap_changed(g) ? HEAP_WORDS * 8 : 0;
+    if (!__atomic_load_n(&g->ready, __ATOMIC_RELAXED))
+        return false; /* it interrupts a record */
+    if (t->chunk && t->head + heap_bytes + bytes <= g->room_end)
+        return true;
+    __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
+    ORIEL_SIGNAL_FENCE();
+    bool found = rec_chunk_next(t, g);
+    ORIEL_SIGNAL_FENCE();
+    __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
+    return found;
+}
+
+bool rec_has_room(size_t bytes)
+{
+    assert(bytes <= ORIEL_RECORD_MAX_BYTES);
+    if (!rec_enter())
+        return false;
+    struct oriel_gate *g = oriel_tls.gate;
+    if (g != &rec_null_gate && !g->live) {
+        rec_thread_forked();
+        g = oriel_tls.gate;
+    }
+    bool there = (g != &rec_null_gate && rec_gate_is_current(g)) || rec_thread_setup();
+    bool found = there && gate_has_room(oriel_tls.gate, bytes);
+    rec_leave();
+    return found;
+}
+
 void rec_heap_tell(void)
 {
     struct oriel_gate *g = oriel_tls.gate;

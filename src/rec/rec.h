@@ -124,6 +124,10 @@ static inline void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit)
 /* emit.c: oriel_abi_event that says whether the record is there. */
 bool rec_event(oriel_word word, uint64_t span, const struct oriel_value *values, uint32_t count);
 
+/* emit.c: whether a record of so many bytes would be kept now. Nothing is counted as lost where
+ * it would not: for what can wait. */
+bool rec_has_room(size_t bytes);
+
 /* thread.c: give this thread a block; false when there is none. */
 bool rec_thread_setup(void);
 /* A second block for emits that interrupt an emit of `first`. */

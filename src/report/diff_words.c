@@ -28,6 +28,7 @@ const char *diff_kind_title(uint8_t kind)
         [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
         [ORIEL_SAMPLE_PEAK] = "memory in use at the peak",
         [ORIEL_SAMPLE_CONDITION] = "waiting for conditions",
+        [ORIEL_SAMPLE_CALL] = "time in counted calls",
         [DIFF_SPAN_MEMORY] = "memory allocated in spans"};
     return titles[kind] ? titles[kind] : model_sample_kind_text(kind);
 }

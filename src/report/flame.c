@@ -86,7 +86,8 @@ static const char *kind_title(uint8_t kind)
         [ORIEL_SAMPLE_LIVE] = "Memory in use at the end",
         [ORIEL_SAMPLE_TEMPORARY] = "Memory given back at once",
         [ORIEL_SAMPLE_PEAK] = "Memory when most was in use",
-        [ORIEL_SAMPLE_CONDITION] = "Waiting for conditions"};
+        [ORIEL_SAMPLE_CONDITION] = "Waiting for conditions",
+        [ORIEL_SAMPLE_CALL] = "Time in counted calls"};
     return titles[kind] ? titles[kind] : "Samples";
 }
 

@@ -163,7 +163,7 @@ static int by_weight(const void *a, const void *b)
 }
 
 static bool add_edge(struct function_edges *out, bool callee, struct seen *seen, uint32_t frame,
-                     uint32_t row, uint64_t weight)
+                     uint32_t row, uint64_t weight, uint64_t samples)
 {
     size_t count = callee ? out->callees.count : out->callers.count;
     uint32_t at = seen_at(seen, frame, count);
@@ -178,12 +178,14 @@ static bool add_edge(struct function_edges *out, bool callee, struct seen *seen,
     struct function_edge *e = callee ? &out->callees.items[at] : &out->callers.items[at];
     if (first_in_row(seen, at, row))
         e->weight += weight;
+    e->count += samples;
     return true;
 }
 
 /* The edges of `frame` in one stack. A call of itself is no edge. */
 static bool add_edges(struct function_edges *out, struct seen seen[2],
-                      const struct frame_list *stack, uint32_t frame, uint32_t row, uint64_t weight)
+                      const struct frame_list *stack, uint32_t frame, uint32_t index,
+                      const struct model_profile_row *row)
 {
     const struct frame_at *at = stack->items.items;
     size_t n = stack->items.count;
@@ -191,10 +193,12 @@ static bool add_edges(struct function_edges *out, struct seen seen[2],
         if (at[k].frame != frame)
             continue;
         uint32_t caller = k + 1 < n ? at[k + 1].frame : FRAMES_NONE;
-        if (caller != frame && !add_edge(out, false, &seen[0], caller, row, weight))
+        if (caller != frame && !add_edge(out, false, &seen[0], caller, index, row->weight,
+                                         k == 0 ? row->count : 0))
             return false;
         if (k > 0 && at[k - 1].frame != frame &&
-            !add_edge(out, true, &seen[1], at[k - 1].frame, row, weight))
+            !add_edge(out, true, &seen[1], at[k - 1].frame, index, row->weight,
+                      k == 1 ? row->count : 0))
             return false;
     }
     return true;
@@ -212,7 +216,7 @@ int functions_edges(struct frames *f, const struct model_profile *p, const struc
         if (!profile_filter_takes(filter, c, r))
             continue;
         rc = frames_list(f, r->stack, &stack);
-        if (rc == 0 && !add_edges(out, seen, &stack, frame, i, r->weight))
+        if (rc == 0 && !add_edges(out, seen, &stack, frame, i, r))
             rc = ORIEL_ENOMEM;
     }
     if (out->callers.count)

@@ -42,6 +42,7 @@ void function_sums_done(struct function_sums *s);
 struct function_edge {
     uint32_t frame; /* the other end; FRAMES_NONE: nobody, it was outermost */
     uint64_t weight;
+    uint64_t count; /* samples whose innermost function this edge leads to: of CALL, calls */
 };
 struct function_edges {
     VEC(struct function_edge) callers, callees; /* by weight, descending */

@@ -339,6 +339,8 @@ int report_json(struct report *r, const struct report_facts *facts, struct buf *
     if (rc == 0)
         rc = report_json_waits(&j, r);
     if (rc == 0)
+        rc = report_json_calls(&j, r);
+    if (rc == 0)
         rc = report_json_syscalls(&j, r);
     if (rc == 0)
         rc = report_json_memory(&j, r);

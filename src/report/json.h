@@ -27,6 +27,8 @@ void report_json_frame(struct json *j, const struct frame *f);
 int report_json_memory(struct json *j, const struct report *r);
 /* Waits, who ended them, locks, stack depths. 0 or ORIEL_ENOMEM. */
 int report_json_waits(struct json *j, const struct report *r);
+/* Calls that were counted; nothing where none were. 0 or ORIEL_ENOMEM. */
+int report_json_calls(struct json *j, const struct report *r);
 /* System calls; nothing where none were counted. 0 or ORIEL_ENOMEM. */
 int report_json_syscalls(struct json *j, const struct report *r);
 /* Threads, tasks, events, plots, frames, latency, traces. 0 or ORIEL_ENOMEM. */

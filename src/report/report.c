@@ -122,6 +122,7 @@ static int add_event(struct report *r, const struct model_event *e)
     seen(r, e->t_ns, e->t_ns);
     if (e->site && (e->site->flags & ORIEL_SITE_SEEN)) { /* not the program's own */
         heap_add_event(&r->heap, e);
+        callsums_event(&r->calls, e);
         return 0;
     }
     also(&rc, events_add(&r->events, e));
@@ -169,6 +170,7 @@ static int add_sample(struct report *r, const struct model_sample *s)
 {
     int rc = model_profile_add(&r->profile, s);
     also(&rc, waits_add(&r->waits, s));
+    also(&rc, callsums_sample(&r->calls, s));
     return rc;
 }
 
@@ -352,6 +354,7 @@ void report_free(struct report *r)
     model_profile_done(&r->profile);
     waits_done(&r->waits);
     heap_done(&r->heap);
+    callsums_done(&r->calls);
     crashes_done(&r->crashes);
     mem_free(r->from);
     mem_free(r->to);

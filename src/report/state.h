@@ -7,6 +7,7 @@
 #define ORIEL_REPORT_STATE_H
 
 #include "model/profile.h"
+#include "report/callsums.h"
 #include "report/calltree.h"
 #include "report/crash.h"
 #include "report/events.h"
@@ -43,6 +44,7 @@ struct report {
     struct model_profile profile;
     struct waits waits;
     struct heap heap;
+    struct callsums calls;
     struct crashes crashes;
     uint64_t spans, unfinished, clamped, orphan_ends, errors;
     uint64_t lost[ORIEL_LOST_CAUSES];

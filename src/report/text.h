@@ -38,6 +38,8 @@ int report_text_reason(const struct report *r, struct frames *f, const char **ou
 /* System calls: a line above all, where they took much of the time; and the tables. */
 void report_text_syscall_line(const struct report *r, struct buf *out);
 int report_text_syscalls(const struct report *r, struct buf *out);
+/* Calls that it counted. 0 or ORIEL_ENOMEM. */
+int report_text_calls(const struct report *r, struct frames *f, struct buf *out);
 /* What it allocated. 0 or ORIEL_ENOMEM. */
 int report_text_heap(const struct report *r, struct frames *f, struct buf *out);
 /* "file.c:88", or the name of the object file. */

@@ -72,19 +72,26 @@ static void put_edges(const struct report *r, const struct frames *f, uint8_t ki
                       uint64_t whole, struct buf *out)
 {
     const struct sheet_column columns[] = {
-        {title, TABLE_TEXT, 0, 24}, {"share", TABLE_NUMBER, 0, 0}, {"", TABLE_NUMBER, 0, 0}};
+        {title, TABLE_TEXT, 0, 24},
+        {"share", TABLE_NUMBER, 0, 0},
+        {"", TABLE_NUMBER, 0, 0},
+        {"times", TABLE_NUMBER, 0, 0}};
     struct sheet s;
     char text[NUM_TEXT_MAX];
     if (count == 0)
         return;
     buf_putc(out, '\n');
-    sheet_init(&s, columns, 3);
+    sheet_init(&s, columns, 4);
     for (size_t i = 0; i < count && i < r->options.top; i++) {
         struct model_str name = edges[i].frame == FRAMES_NONE ? MODEL_STR("(nobody: outermost)")
                                                               : f->items.items[edges[i].frame].name;
         sheet_cell(&s, report_without_parameters(name), TABLE_PLAIN);
         sheet_text(&s, num_percent(text, (double)edges[i].weight, (double)whole));
         sheet_text(&s, report_amount(text, kind, edges[i].weight));
+        if (kind == ORIEL_SAMPLE_CALL)
+            sheet_count(&s, edges[i].count);
+        else
+            sheet_none(&s);
         table_end_row(&s.table);
     }
     sheet_put(&s, r, out);
@@ -229,12 +236,14 @@ static int put_kind(struct frames *f, const struct report *r, uint8_t kind, uint
         if (sums.items.items[i].frame == frame)
             found = sums.items.items[i];
     if (rc == 0 && found.total) {
-        sheet_title(r, out, "%s: self %s (%s), total %s (%s of all), %llu samples",
+        const bool calls = kind == ORIEL_SAMPLE_CALL;
+        sheet_title(r, out, "%s: self %s (%s), total %s (%s of all), %llu %s",
                     report_kind_title(kind), report_amount(self, kind, found.self),
                     num_percent(part, (double)found.self, (double)sums.weight),
                     report_amount(total, kind, found.total),
                     num_percent(share, (double)found.total, (double)sums.weight),
-                    (unsigned long long)found.total_count);
+                    (unsigned long long)(calls ? found.self_count : found.total_count),
+                    calls ? "calls" : "samples");
         rc = functions_edges(f, &r->profile, r->catalog, &all, frame, &edges);
         put_edges(r, f, kind, "called by", edges.callers.items, edges.callers.count, found.total,
                   out);

@@ -28,6 +28,7 @@ static const char *const titles[ORIEL_SAMPLE_KINDS] = {
     [ORIEL_SAMPLE_TEMPORARY] = "memory given back at once",
     [ORIEL_SAMPLE_PEAK] = "memory when most was in use",
     [ORIEL_SAMPLE_CONDITION] = "waiting for conditions",
+    [ORIEL_SAMPLE_CALL] = "counted calls",
 };
 
 const char *report_kind_title(uint8_t kind)
@@ -123,7 +124,7 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
 static bool told_elsewhere(uint8_t kind)
 {
     return kind == ORIEL_SAMPLE_WAKE || kind == ORIEL_SAMPLE_HOLDER || kind == ORIEL_SAMPLE_DEPTH ||
-           kind == ORIEL_SAMPLE_ALLOC || kind == ORIEL_SAMPLE_FREE ||
+           kind == ORIEL_SAMPLE_ALLOC || kind == ORIEL_SAMPLE_FREE || kind == ORIEL_SAMPLE_CALL ||
            (kind >= ORIEL_SAMPLE_LIVE && kind <= ORIEL_SAMPLE_PEAK);
 }
 
@@ -134,6 +135,8 @@ int report_text_profile(const struct report *r, struct buf *out)
     for (uint8_t kind = 1; rc == 0 && kind < ORIEL_SAMPLE_KINDS; kind++)
         if (r->profile.samples[kind] && !told_elsewhere(kind))
             rc = report_text_functions(r, &f, kind, out);
+    if (rc == 0)
+        rc = report_text_calls(r, &f, out);
     if (rc == 0)
         rc = report_text_waits(r, &f, out);
     if (rc == 0)

@@ -108,12 +108,29 @@ enum oriel_sample_kind {
     ORIEL_SAMPLE_TEMPORARY = 12, /* bytes given back before anything else was allocated */
     ORIEL_SAMPLE_PEAK = 13,      /* bytes that were there when most was */
     ORIEL_SAMPLE_CONDITION = 14, /* ns waited for a condition or a barrier; extra: its address */
-    ORIEL_SAMPLE_KINDS = 15
+    ORIEL_SAMPLE_CALL = 15,      /* ns in a function itself, of all calls of it along this stack
+                                  * since that was told last; count: the calls that began; extra:
+                                  * ORIEL_CALL_TIMES of those that ended. In no span */
+    ORIEL_SAMPLE_KINDS = 16
 };
 
 /* extra of ALLOC, FREE, TEMPORARY and PEAK: a sum of what a stack did since it was
  * told last, on any thread and in any span; FREE is of what that stack took. */
 #define ORIEL_HEAP_SUM 1u
+
+/* extra of CALL: the shortest and the longest, with all that they called; 26 bits each, and how
+ * many more there were. 0: none has ended. */
+#define ORIEL_CALL_TIMES(least, most)                                                              \
+    ((uint64_t)oriel_call_time(most) << 32 | oriel_call_time(least))
+#define ORIEL_CALL_LEAST(extra) (((extra)&0xffffffffu) >> 6 << ((extra)&63u))
+#define ORIEL_CALL_MOST(extra) ((extra) >> 38 << ((extra) >> 32 & 63u))
+static inline uint32_t oriel_call_time(uint64_t ns)
+{
+    uint32_t more = 0;
+    while (ns >> more > 0x3ffffffu)
+        more++;
+    return (uint32_t)(ns >> more) << 6 | more;
+}
 
 /* What a thread waits for, by the system call it waits in. */
 enum oriel_wait_for {

@@ -58,6 +58,7 @@ static const struct {
     [ORIEL_SAMPLE_TEMPORARY] = {"Temporary_bytes", "bytes given back at once"},
     [ORIEL_SAMPLE_PEAK] = {"Peak_bytes", "bytes when most was in use"},
     [ORIEL_SAMPLE_CONDITION] = {"Condition_ns", "waiting for conditions, ns"},
+    [ORIEL_SAMPLE_CALL] = {"Time_ns", "time in counted calls, ns"},
 };
 _Static_assert(sizeof events / sizeof *events == ORIEL_SAMPLE_KINDS, "an event for each kind");
 
@@ -99,6 +100,7 @@ struct sums {
     VEC(uint32_t) path;                    /* functions of the stack at hand */
     struct export_stack stack;
     struct buf text;
+    bool counted; /* there are counted calls: then of these only */
 };
 
 /* What ends a line would end the name. */
@@ -132,7 +134,15 @@ static uint32_t function_of(struct sums *s, const struct export_frame *at)
     return id;
 }
 
-static bool add_cost(struct sums *s, struct spot spot, const struct model_profile_row *row)
+/* Of counted calls the number is known: those of the function that the stack ends in, by
+ * the edge that leads there. Of samples it is how many have the edge. */
+static uint64_t calls_of(const struct model_profile_row *row, bool last)
+{
+    return row->kind != ORIEL_SAMPLE_CALL || last ? row->count : 0;
+}
+
+static bool add_cost(struct sums *s, struct spot spot, uint64_t weight, uint64_t calls,
+                     uint8_t kind)
 {
     uint32_t id = intern_add(&s->spots, (const char *)&spot, sizeof spot);
     while (id != UINT32_MAX && s->costs.count <= id)
@@ -140,8 +150,8 @@ static bool add_cost(struct sums *s, struct spot spot, const struct model_profil
             return false;
     if (id == UINT32_MAX)
         return false;
-    s->costs.items[id].of[row->kind] += row->weight;
-    s->costs.items[id].samples += row->count;
+    s->costs.items[id].of[kind] += weight;
+    s->costs.items[id].samples += s->counted && kind != ORIEL_SAMPLE_CALL ? 0 : calls;
     return true;
 }
 
@@ -152,6 +162,12 @@ static bool is_innermost(const struct sums *s, size_t at)
         if (s->path.items[i] == s->path.items[at])
             return false;
     return true;
+}
+
+/* A recursive call costs nothing more than what is told of it elsewhere, but it was one. */
+static bool calls_itself(const struct model_profile_row *row, uint64_t calls)
+{
+    return row->kind == ORIEL_SAMPLE_CALL && calls > 0;
 }
 
 static int add_row(struct sums *s, const struct model_profile_row *row)
@@ -167,7 +183,10 @@ static int add_row(struct sums *s, const struct model_profile_row *row)
     for (size_t i = 0; rc == 0 && i < s->path.count; i++) {
         bool leaf = i + 1 == s->path.count;
         struct spot spot = {s->path.items[i], at[i].line, leaf ? 0 : s->path.items[i + 1]};
-        if (is_innermost(s, i) && !add_cost(s, spot, row))
+        const uint64_t calls = calls_of(row, i + 2 >= s->path.count);
+        const bool inner = is_innermost(s, i);
+        if ((inner || calls_itself(row, calls)) &&
+            !add_cost(s, spot, inner ? row->weight : 0, calls, row->kind))
             rc = ORIEL_ENOMEM;
     }
     return rc;
@@ -357,6 +376,7 @@ static int put_file(const struct callgrind *c)
     struct sums sums;
     const struct model_profile *p = &c->samples.profile;
     int rc = sums_init(&sums, &c->env.catalog->stacks);
+    sums.counted = p->samples[ORIEL_SAMPLE_CALL] > 0;
     for (uint32_t i = 0; i < p->row_count && rc == 0; i++)
         rc = add_row(&sums, &p->rows[i]);
     if (rc == 0) {

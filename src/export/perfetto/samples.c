@@ -55,8 +55,11 @@ struct told {
     struct buf inner; /* interned data of the next sample */
 };
 
+/* Sums of calls have no place in time: drawn, they would be a burst of samples that never was. */
 int perfetto_take_sample(struct perfetto *p, const struct model_sample *s, struct oriel_err *err)
 {
+    if (s->kind == ORIEL_SAMPLE_CALL)
+        return 0;
     if (p->samples.count == SAMPLES_MAX) {
         int rc = perfetto_put_samples(p, err);
         if (rc < 0)

@@ -35,6 +35,7 @@ static const struct value_type values[ORIEL_SAMPLE_KINDS][2] = {
     [ORIEL_SAMPLE_TEMPORARY] = {{"temporary_objects", "count"}, {"temporary_space", "bytes"}},
     [ORIEL_SAMPLE_PEAK] = {{"peak_objects", "count"}, {"peak_space", "bytes"}},
     [ORIEL_SAMPLE_CONDITION] = {{"condition_waits", "count"}, {"condition_delay", "nanoseconds"}},
+    [ORIEL_SAMPLE_CALL] = {{"calls", "count"}, {"call_time", "nanoseconds"}},
 };
 
 struct function {

@@ -29,6 +29,7 @@ static struct {
     struct slot *slots;  /* by a hash of the address */
     uint64_t mask, bias; /* slots - 1 */
     uint32_t depth;
+    bool sums;
     uint32_t ready; /* atomic: 1 once the rest may be read */
 } all;
 
@@ -78,6 +79,7 @@ int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *room_of_w
     all.mask = room - 1;
     all.bias = bias;
     all.depth = h->depth;
+    all.sums = h->sums != 0;
     int rc = 0;
     for (uint32_t i = 0; i < h->count && rc == 0; i++) {
         const struct calls_entry *e = &calls_entries(image)[i];
@@ -88,6 +90,11 @@ int calls_open(const void *image, size_t n, uint64_t bias, oriel_word *room_of_w
     /* Pairs with the acquire in calls_find: another thread may run already. */
     __atomic_store_n(&all.ready, 1, __ATOMIC_RELEASE);
     return rc;
+}
+
+bool calls_are_summed(void)
+{
+    return all.sums;
 }
 
 /* What happens at every call is all in one function, the two ends of a span included: a few
@@ -106,6 +113,11 @@ EVERY_CALL uint32_t find(const void *function)
     return UINT32_MAX;
 }
 
+uint32_t calls_bytes(uint32_t function)
+{
+    return calls_entries(all.image)[function].bytes;
+}
+
 uint32_t calls_find(const void *function)
 {
     return find(function);
@@ -116,9 +128,128 @@ static const void *address_of(uint32_t function)
     return (const void *)(uintptr_t)(calls_entries(all.image)[function].address + all.bias);
 }
 
+/* ---- sums ---- */
+
+/* Readers of these are other threads, once the process ends. */
+EVERY_CALL void put(uint64_t *at, uint64_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+/* Some 0.2 s on processors of today, on others up to 0.5: told_ticks is in ticks of the clock,
+ * and what it takes to know their length exactly is not worth it here. */
+#define TELL_TICKS (UINT64_C(1) << 29)
+
+/* Reading the clock twice costs as much as all else here. Of calls that are shorter than this,
+ * one in sixteen is timed, at random, once the first few were; the others count as long
+ * as the mean of the last ones. */
+enum { SHORT_TICKS = 512, TIMED_FIRST = 64, SKIP_MASK = 31, MEAN_SHIFT = 6 };
+
+EVERY_CALL uint32_t guess(const struct calls_sums *s, const void *function)
+{
+    return s->nodes[s->current].callees[(uintptr_t)function >> 4 & 3];
+}
+
+/* `c` is the top; the room in `n` is found. */
+EVERY_CALL void begin_count(struct calls_thread *t, struct call *c, uint32_t at)
+{
+    struct calls_sums *s = t->sums;
+    struct calls_node *n = &s->nodes[at];
+    c->node = (uint16_t)at;
+    c->before = s->current;
+    c->inside = 0;
+    s->current = n->depth < s->cap ? (uint16_t)at : s->current;
+    put(&n->calls, n->calls + 1);
+    put(&s->counted, s->counted + 1);
+    t->recorded++;
+    if (n->skip) {
+        n->skip--;
+        c->began = 0;
+    } else {
+        c->began = oriel_ticks(oriel_tls.thread);
+    }
+}
+
+SELDOM static void count(struct calls_thread *t, struct call *c)
+{
+    struct calls_sums *s = t->sums;
+    uint32_t at = guess(s, c->address);
+    if (s->nodes[at].address != c->address || s->nodes[at].parent != s->current)
+        at = calls_sums_node(s, s->current, c->function, c->address, calls_bytes(c->function));
+    if (at)
+        begin_count(t, c, at);
+    else
+        put(&s->no_room, s->no_room + 1);
+}
+
+EVERY_CALL void note(uint32_t *at, uint32_t value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+/* Means reach what they are of after a few calls; one that took very long counts as less. */
+EVERY_CALL void learn(struct calls_sums *s, struct calls_node *n, uint64_t took, uint64_t self)
+{
+    const uint32_t most = 1u << 24;
+    if (n->timed == 0) {
+        n->took_mean = (uint32_t)(took < most ? took : most) << MEAN_SHIFT;
+        n->self_mean = (uint32_t)(self < most ? self : most) << MEAN_SHIFT;
+    }
+    n->took_mean += (uint32_t)(took < most ? took : most) - (n->took_mean >> MEAN_SHIFT);
+    n->self_mean += (uint32_t)(self < most ? self : most) - (n->self_mean >> MEAN_SHIFT);
+    if (n->timed < TIMED_FIRST) {
+        n->timed++;
+    } else if (n->took_mean >> MEAN_SHIFT < SHORT_TICKS) {
+        s->random = s->random * 1664525u + 1013904223u;
+        n->skip = s->random >> 20 & SKIP_MASK;
+    }
+}
+
+/* Not timed: as its mean, and at least as long as what in it was timed. */
+EVERY_CALL uint64_t end_untimed(struct calls_node *n, const struct call *c)
+{
+    const uint64_t self = n->self_mean >> MEAN_SHIFT, took = n->took_mean >> MEAN_SHIFT;
+    put(&n->self, n->self + self);
+    return took > self + c->inside ? took : self + c->inside;
+}
+
+EVERY_CALL void end_count(struct calls_thread *t, struct call *c)
+{
+    uint64_t nobody = 0, *below = t->depth ? &(c - 1)->inside : &nobody;
+    if (c->node == 0) {
+        *below += c->inside; /* what it called itself */
+        return;
+    }
+    struct calls_sums *s = t->sums;
+    struct calls_node *n = &s->nodes[c->node];
+    t->recorded--;
+    s->current = c->before;
+    if (c->began == 0) {
+        *below += end_untimed(n, c);
+        return;
+    }
+    const uint64_t now = oriel_ticks(oriel_tls.thread), took = now - c->began;
+    const uint32_t time = calls_time(took);
+    uint64_t self = took - c->inside;
+    self = (int64_t)self > 0 ? self : 0; /* means are not exact, nor clocks of two processors */
+    *below += took;
+    put(&n->self, n->self + self);
+    if (time < n->least)
+        note(&n->least, time);
+    if (time > n->most)
+        note(&n->most, time);
+    learn(s, n, took, self);
+    if (__builtin_expect(now - s->told_ticks > TELL_TICKS, 0))
+        s->due = 1;
+}
+
 EVERY_CALL void end_top(struct calls_thread *t)
 {
     struct call *c = &t->open[--t->depth];
+    if (t->sums) {
+        end_count(t, c);
+        return;
+    }
     if (c->scope.id == 0)
         return;
     t->recorded--;
@@ -187,10 +318,17 @@ EVERY_CALL oriel_word word_of(uint32_t function)
     return __atomic_load_n(&all.words[function], __ATOMIC_RELAXED);
 }
 
-EVERY_CALL void begin_span(struct calls_thread *t, struct call *c, oriel_word word)
+EVERY_CALL void begin(struct calls_thread *t, struct call *c, oriel_word word)
 {
+    c->node = 0;
+    c->scope.id = 0;
+    c->inside = 0;
     if (ORIEL_RECORDED(word) == 0 || t->recorded >= all.depth)
         return;
+    if (t->sums) {
+        count(t, c);
+        return;
+    }
     struct oriel_emit e = oriel_begin_start(word, 0);
     if (!e.words)
         return; /* counted as lost */
@@ -208,6 +346,8 @@ EVERY_CALL void enter(struct calls_thread *t, uint32_t function, const void *add
         end_jumped_over(t, caller);
     if (t->depth == CALLS_DEPTH_MAX) {
         t->beyond++;
+        if (t->sums)
+            put(&t->sums->too_deep, t->sums->too_deep + 1);
         return;
     }
     struct call *c = &t->open[t->depth++];
@@ -215,8 +355,9 @@ EVERY_CALL void enter(struct calls_thread *t, uint32_t function, const void *add
     c->caller = caller;
     c->address = address;
     c->function = function;
-    c->scope.id = 0;
-    begin_span(t, c, word_of(function));
+    c->home = inlined ? top->home : address;
+    c->home_bytes = inlined ? top->home_bytes : calls_bytes(function);
+    begin(t, c, word_of(function));
 }
 
 void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, uintptr_t sp)
@@ -224,12 +365,13 @@ void calls_enter(struct calls_thread *t, uint32_t function, uintptr_t caller, ui
     enter(t, function, address_of(function), caller, sp);
 }
 
-/* Most returns are from the call on top. False, and nothing has changed, where that is not
- * certain. */
-EVERY_CALL bool leave_top(struct calls_thread *t, const void *address, uintptr_t sp)
+/* Most returns are from the call on top. That it returns to the same place says so, not the
+ * stack pointer: a compiler may leave the frame before it tells. False, and nothing has
+ * changed, where that is not certain. */
+EVERY_CALL bool leave_top(struct calls_thread *t, const void *address, uintptr_t caller)
 {
     const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
-    if (!top || t->beyond || top->address != address || is_stale(top, sp))
+    if (!top || t->beyond || top->address != address || top->caller != caller)
         return false;
     end_top(t);
     return true;
@@ -266,18 +408,30 @@ EVERY_CALL void set_inside(struct calls_here *here, uint32_t inside)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+SELDOM static void enter_slowly(struct calls_thread *t, const void *function, uintptr_t caller,
+                                uintptr_t sp)
+{
+    if (!t && !(t = first_call(function)))
+        return;
+    if (t->sums && t->sums->due)
+        calls_tell(t, false);
+    const uint32_t found = find(function);
+    if (found != UINT32_MAX)
+        enter(t, found, function, caller, sp);
+}
+
 void calls_enter_here(const void *function, uintptr_t caller, uintptr_t sp)
 {
     struct calls_here *here = &calls_here;
+    struct calls_thread *t = here->calls;
     if (here->inside)
         return;
     set_inside(here, 1);
-    struct calls_thread *t = here->calls;
-    if (__builtin_expect(t != NULL, 1) || (t = first_call(function))) {
-        const uint32_t found = find(function);
-        if (found != UINT32_MAX)
-            enter(t, found, function, caller, sp);
-    }
+    const uint32_t found = t && !t->sums ? find(function) : UINT32_MAX;
+    if (found != UINT32_MAX)
+        enter(t, found, function, caller, sp);
+    else if (!t || t->sums)
+        enter_slowly(t, function, caller, sp);
     set_inside(here, 0);
 }
 
@@ -288,15 +442,89 @@ SELDOM static void leave_another(struct calls_thread *t, const void *function, u
         calls_leave(t, found, sp);
 }
 
-void calls_leave_here(const void *function, uintptr_t sp)
+void calls_leave_here(const void *function, uintptr_t caller, uintptr_t sp)
 {
     struct calls_here *here = &calls_here;
     struct calls_thread *t = here->calls;
     if (here->inside || !t)
         return;
     set_inside(here, 1);
-    if (!leave_top(t, function, sp))
+    if (!leave_top(t, function, caller))
         leave_another(t, function, sp);
+    set_inside(here, 0);
+}
+
+/* Where the path goes on to a function; one that is known, or 0. */
+EVERY_CALL uint32_t known_node(struct calls_sums *s, const void *function)
+{
+    const uint16_t parent = s->current;
+    uint32_t at = guess(s, function);
+    if (s->nodes[at].address == function && s->nodes[at].parent == parent)
+        return at;
+    at = s->index[calls_sums_hash(parent, function)];
+    if (s->nodes[at].address != function || s->nodes[at].parent != parent)
+        return 0;
+    s->nodes[parent].callees[(uintptr_t)function >> 4 & 3] = (uint16_t)at;
+    return at;
+}
+
+/* What nearly every call is: of a function that was called from here before, by the one on top
+ * or inlined into it. False: not certain, nothing has changed. */
+EVERY_CALL bool count_quickly(struct calls_thread *t, const void *function, uintptr_t caller,
+                              uintptr_t sp)
+{
+    struct calls_sums *s = t->sums;
+    if (s->due || t->depth - 1 >= CALLS_DEPTH_MAX - 1 || t->recorded >= all.depth)
+        return false;
+    const uint32_t at = known_node(s, function);
+    const struct calls_node *n = &s->nodes[at];
+    struct call *c = &t->open[t->depth], *top = c - 1;
+    if (at == 0 || ORIEL_RECORDED(__atomic_load_n(&all.words[n->function], __ATOMIC_RELAXED)) == 0)
+        return false;
+    if (sp < top->sp && caller - (uintptr_t)top->home < top->home_bytes) {
+        c->home = function;
+        c->home_bytes = n->bytes;
+    } else if (sp == top->sp && caller == top->caller && function != top->address) {
+        c->home = top->home; /* inlined */
+        c->home_bytes = top->home_bytes;
+    } else {
+        return false;
+    }
+    c->sp = sp;
+    c->caller = caller;
+    c->address = function;
+    c->function = n->function;
+    t->depth++;
+    begin_count(t, c, at);
+    return true;
+}
+
+void calls_count_here(const void *function, uintptr_t caller, uintptr_t sp)
+{
+    struct calls_here *here = &calls_here;
+    if (here->inside)
+        return;
+    set_inside(here, 1);
+    if (!count_quickly(here->calls, function, caller, sp))
+        enter_slowly(here->calls, function, caller, sp);
+    set_inside(here, 0);
+}
+
+/* As leave_top, once more: its way with spans is not wanted here. */
+void calls_uncount_here(const void *function, uintptr_t caller, uintptr_t sp)
+{
+    struct calls_here *here = &calls_here;
+    struct calls_thread *t = here->calls;
+    if (here->inside)
+        return;
+    set_inside(here, 1);
+    struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
+    if (top && !t->beyond && top->address == function && top->caller == caller) {
+        t->depth--;
+        end_count(t, top);
+    } else {
+        leave_another(t, function, sp);
+    }
     set_inside(here, 0);
 }
 
@@ -324,8 +552,11 @@ void calls_enter_at(struct calls_thread *t, uint32_t function, uintptr_t slot)
     if (t->depth == CALLS_DEPTH_MAX)
         return;
     struct call *c = &t->open[t->depth++];
-    *c = (struct call){.sp = slot, .function = function};
-    begin_span(t, c, word_of(function));
+    c->sp = slot;
+    c->caller = 0;
+    c->function = function;
+    c->address = t->sums ? address_of(function) : NULL;
+    begin(t, c, word_of(function));
 }
 
 /* A stack that another thread goes on with finds nothing of it here. */
@@ -341,7 +572,10 @@ bool calls_are_quick(const struct calls_thread *t, uintptr_t slot, bool leaving)
     const struct oriel_thread *block = oriel_tls.thread;
     const struct call *top = t->depth ? &t->open[t->depth - 1] : NULL;
     const struct call *below = t->depth > 1 ? top - 1 : NULL;
-    if (g->ready != ORIEL_GATE_INLINE || block->clock != ORIEL_CLOCK_INLINE ||
+    if (t->sums) {
+        if (block->clock != ORIEL_CLOCK_INLINE || t->sums->due)
+            return false;
+    } else if (g->ready != ORIEL_GATE_INLINE || block->clock != ORIEL_CLOCK_INLINE ||
         block->head + ROOM > ORIEL_GATE_LIMIT(g))
         return false;
     if (!leaving) /* nothing to end first */

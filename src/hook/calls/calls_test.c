@@ -13,7 +13,7 @@ static struct {
     struct calls_head head;
     struct calls_entry entries[3];
     char text[16];
-} image = {{CALLS_MAGIC, 3, 16, 4, 0, 0},
+} image = {{CALLS_MAGIC, 3, 16, 4, 0, 0, 0},
            {{0x1000, 1, 0, 7, 16}, {0x1010, 3, 0, 8, 16}, {0x2000, 5, 0, 9, 16}},
            "\0a\0b\0c"};
 

@@ -25,17 +25,27 @@ EXPORT void __cyg_profile_func_exit(void *function, void *caller);
 
 void __cyg_profile_func_enter(void *function, void *caller)
 {
-    calls_enter_here(function, (uintptr_t)caller, (uintptr_t)__builtin_dwarf_cfa());
+    const struct calls_thread *t = calls_here.calls;
+    const uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa();
+    if (t && t->sums)
+        calls_count_here(function, (uintptr_t)caller, sp);
+    else
+        calls_enter_here(function, (uintptr_t)caller, sp);
 }
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
-    (void)caller;
-    calls_leave_here(function, (uintptr_t)__builtin_dwarf_cfa());
+    const struct calls_thread *t = calls_here.calls;
+    const uintptr_t sp = (uintptr_t)__builtin_dwarf_cfa();
+    if (t && t->sums)
+        calls_uncount_here(function, (uintptr_t)caller, sp);
+    else
+        calls_leave_here(function, (uintptr_t)caller, sp);
 }
 
 static void forked(void)
 {
+    calls_tell_forked(calls_here.calls);
     if (calls_here.calls)
         calls_forget(calls_here.calls);
 }
@@ -96,7 +106,11 @@ static void open_list(const void *image, size_t n)
     bool entries = calls_check(image, n) && h->entry_count > 0;
     if (entries)
         words = calls_patch_room(h->count, p.base, &patched);
-    if (calls_open(image, n, p.bias, words) < 0 || !entries)
+    if (calls_open(image, n, p.bias, words) < 0)
+        return;
+    if (calls_are_summed())
+        (void)calls_tell_open(); /* where it has no event of its own, sums are told without */
+    if (!entries)
         return;
     if (words)
         calls_patch(image, p.bias, &patched);
@@ -122,6 +136,7 @@ __attribute__((constructor)) static void begin(void)
     bool same = program && os_exe_path(exe, sizeof exe) == 0 && strcmp(exe, program) == 0;
     if (same && list && *list && rec_is_on() && os_map_file(list, &n, &image) == 0) {
         calls_threads_open();
+        calls_ending_open();
         open_list(image, n);
         pthread_atfork(NULL, NULL, forked);
     }

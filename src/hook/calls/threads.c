@@ -17,6 +17,34 @@ __thread struct calls_here calls_here __attribute__((tls_model("initial-exec")))
 static pthread_key_t key;
 static bool key_usable; /* setting it allocates nothing */
 
+static void free_thread(struct calls_thread *t)
+{
+    if (t->sums) {
+        calls_tell_done(t);
+        os_unmap(t->sums, sizeof *t->sums);
+    }
+    os_unmap(t, sizeof *t);
+}
+
+/* NULL: there is no memory for it. */
+static struct calls_thread *make_thread(void)
+{
+    void *p, *sums;
+    if (os_map_private(sizeof(struct calls_thread), &p) != 0)
+        return NULL;
+    struct calls_thread *t = p;
+    if (!calls_are_summed())
+        return t;
+    if (os_map_private(sizeof(struct calls_sums), &sums) != 0) {
+        os_unmap(t, sizeof *t);
+        return NULL;
+    }
+    t->sums = sums;
+    calls_sums_init(t->sums);
+    calls_tell_thread(t->sums);
+    return t;
+}
+
 /* Destructors of others may call functions still: until the last round. */
 static void thread_end(void *calls)
 {
@@ -25,7 +53,7 @@ static void thread_end(void *calls)
         pthread_setspecific(key, calls);
     } else {
         calls_here.calls = NULL;
-        os_unmap(calls, sizeof(struct calls_thread));
+        free_thread(calls);
     }
     calls_here.inside--;
 }
@@ -33,11 +61,10 @@ static void thread_end(void *calls)
 struct calls_thread *calls_thread_new(void)
 {
     int kept = errno;
-    void *p;
-    if (!calls_here.calls && calls_here.ends < ROUNDS && key_usable &&
-        os_map_private(sizeof(struct calls_thread), &p) == 0) {
-        calls_here.calls = p;
-        pthread_setspecific(key, p);
+    if (!calls_here.calls && calls_here.ends < ROUNDS && key_usable) {
+        calls_here.calls = make_thread();
+        if (calls_here.calls)
+            pthread_setspecific(key, calls_here.calls);
     }
     errno = kept;
     return calls_here.calls;

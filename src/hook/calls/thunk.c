@@ -111,6 +111,8 @@ void calls_entered_slowly(uint64_t function, uint64_t *slot)
     int kept = errno;
     if (oriel_tls.thread->clock == ORIEL_CLOCK_MARK)
         (void)oriel_abi_ticks_slow();
+    if (t && t->sums && t->sums->due)
+        calls_tell(t, false);
     if (t && function <= UINT32_MAX) {
         calls_leave_at(t, (uintptr_t)slot); /* what is gone makes room */
         enter(t, (uint32_t)function, slot);
@@ -133,8 +135,11 @@ int calls_left(uintptr_t slot)
 
 void calls_left_slowly(uintptr_t slot)
 {
+    struct calls_thread *t = calls_here.calls;
     int kept = errno;
-    calls_leave_at(calls_here.calls, slot);
+    if (t->sums && t->sums->due)
+        calls_tell(t, false);
+    calls_leave_at(t, slot);
     errno = kept;
 }
 

@@ -211,6 +211,8 @@ static const struct known {
     {"held_delay", ORIEL_SAMPLE_HOLDER, false},
     {"condition_waits", ORIEL_SAMPLE_CONDITION, true},
     {"condition_delay", ORIEL_SAMPLE_CONDITION, false},
+    {"calls", ORIEL_SAMPLE_CALL, true},
+    {"call_time", ORIEL_SAMPLE_CALL, false},
 };
 
 static uint64_t scale_of(const struct pprof_source *s, uint64_t unit)
