@@ -6,6 +6,7 @@ that of the whole command, with all processes of the tool; its ratio to the prog
 alone is taken in the same turn; a row is the median. Wall clock says how much of a
 shared machine was left, so it is not used here. tools/bench makes rows of it.
 """
+import glob
 import importlib.util
 import json
 import os
@@ -42,6 +43,12 @@ WHAT = {
     "heap_error": "30 sampled heaps, how far their mean is from an exact one",
     "call": "a call under --calls", "call_off": "a call under --calls, switched off",
     "call_uftrace": "a call under uftrace",
+    "all_calls": "all functions of SQLite, --calls-mode sums, -finstrument-functions",
+    "all_calls_mb": "its file",
+    "all_calls_patched": "the same, -fpatchable-function-entry=8",
+    "all_calls_empty": "the same program with empty hooks, nobody records",
+    "all_calls_uftrace": "the same under uftrace record",
+    "all_calls_uftrace_mb": "its files",
     "syscalls": "redis-server under --syscalls, requests per second fewer by",
     "syscalls_cpu": "its own CPU time",
     "syscalls_strace": "the same under strace -f -c", "syscalls_perf": "the same under perf trace -s",
@@ -66,6 +73,7 @@ SIZES = {f"{name}_file": f"{WHAT[name]}: file for 10 s of CPU"
                       "perf_dwarf_999", "gperf_99", "gperf_999", "inside_250")}
 WHAT.update(SIZES)
 PEERS = {"cpu_99": "perf_fp_99", "cpu_999": "perf_fp_999", "call": "call_uftrace",
+         "all_calls": "all_calls_uftrace", "all_calls_mb": "all_calls_uftrace_mb",
          "cpu_99_file": "perf_dwarf_99_file", "cpu_999_file": "perf_dwarf_999_file",
          "loop_exact": "loop_heaptrack", "sql_exact": "sql_heaptrack",
          "loop_sampled": "loop_tcmalloc", "sql_sampled": "sql_tcmalloc",
@@ -256,6 +264,45 @@ def calls(bench):
         bench.rows[name] = {"ns": statistics.median(values)}
 
 
+def amalgamation():
+    """sqlite3.c: what $ORIEL_SQLITE3_C says, else as cargo keeps it for libsqlite3-sys. None: not here."""
+    home = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))
+    named = os.environ.get("ORIEL_SQLITE3_C")
+    found = [named] if named else sorted(glob.glob(
+        os.path.join(home, "registry/src/*/libsqlite3-sys-*/sqlite3/sqlite3.c")))
+    return found[-1] if found and os.path.exists(found[-1]) else None
+
+
+def all_calls(bench):
+    """Every function of SQLite, counted: CPU of everything over the program compiled without."""
+    source = amalgamation()
+    if not source:
+        bench.note("all functions of SQLite: left out, there is no sqlite3.c; ORIEL_SQLITE3_C names it")
+        return
+    drive = os.path.join(ROOT, "bench/sql_calls.c")
+    ways = {"plain": [], "told": ["-finstrument-functions"], "patched": ["-fpatchable-function-entry=8"]}
+    built = {name: bench.path(f"sql_{name}") for name in ways}
+    for name, flags in ways.items():
+        subprocess.run(["gcc", "-O2", "-g", "-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", *flags,
+                        "-I", os.path.dirname(source), drive, source, "-o", built[name], "-lm"], check=True)
+    empty = bench.path("empty.so")
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-xc", "-o", empty, "-"], check=True, input=(
+        b"void __cyg_profile_func_enter(void *f, void *c) {}\nvoid __cyg_profile_func_exit(void *f, void *c) {}"))
+    out = bench.path("all_calls")
+    ours = ["--rate", "0", "--no-symbols", "--calls", "*", "--calls-mode", "sums"]
+    tools = {"all_calls": way(bench.whole(out, *ours, "--", built["told"])),
+             "all_calls_patched": way(bench.whole(out, *ours, "--", built["patched"])),
+             "all_calls_empty": way([built["told"]], {"LD_PRELOAD": empty})}
+    turns = Turns(bench, [built["plain"]], out)
+    turns.go(tools, bench.rounds)
+    turns.go(there({"all_calls_uftrace": way(["uftrace", "record", "-d", out, "--no-libcall", built["told"]])}), 1)
+    wipe(out)
+    turns.times()
+    for name in ("all_calls", "all_calls_uftrace"):
+        if name in turns.runs:
+            bench.rows[name + "_mb"] = {"mb": statistics.median(n for _, _, n in turns.runs[name]) / 1e6}
+
+
 def pairs(bench):
     program, out = os.path.abspath(bench.program("pairs")), bench.path("pairs.out")
     locks = [program, "locks", str(LOCKS)]
@@ -378,6 +425,7 @@ def measure(bench):
     heap(bench)
     estimates(bench)
     calls(bench)
+    all_calls(bench)
     pairs(bench)
     syscalls(bench)
     usdt(bench)

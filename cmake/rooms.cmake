@@ -28,7 +28,7 @@ foreach(line ${layer_lines})
   string(REGEX REPLACE ":.*" "" room ${line})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.c)
   # What takes the place of somebody's functions is only linked where that is wanted.
-  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.c$|/cli/main\\.c$|/hook/.*/(interpose|ending)\\.c$")
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.c$|/cli/main\\.c$|/hook/.*/interpose\\.c$")
   if(ORIEL_ONLY AND NOT room IN_LIST ORIEL_ONLY)
     continue()
   endif()
@@ -175,7 +175,7 @@ set_source_files_properties(src/hook/calls/calls.c src/hook/calls/sums.c src/hoo
   COMPILE_OPTIONS "-mgeneral-regs-only;-fno-optimize-sibling-calls")
 if(TARGET room_hook AND NOT ORIEL_SANITIZE)
   add_library(oriel-calls SHARED src/hook/calls/interpose.c src/hook/calls/calls.c
-    src/hook/calls/ending.c src/hook/calls/patch.c src/hook/calls/sums.c src/hook/calls/tell.c
+    src/hook/calls/patch.c src/hook/calls/sums.c src/hook/calls/tell.c
     src/hook/calls/threads.c src/hook/calls/thunk.c src/hook/calls/thunk_code.c src/hook/modules.c
     ${core_objects})
   set_target_properties(oriel-calls PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION}

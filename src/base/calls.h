@@ -44,7 +44,8 @@ static inline bool calls_check(const void *image, size_t n)
 {
     const struct calls_head *h = (const struct calls_head *)image;
     if (n < sizeof *h || h->magic != CALLS_MAGIC || h->count > CALLS_MAX || h->string_bytes == 0 ||
-        h->depth == 0 || h->depth > CALLS_DEPTH_MAX || h->sums > 1 || h->entry_count > CALLS_ENTRIES_MAX ||
+        h->depth == 0 || h->depth > CALLS_DEPTH_MAX || h->sums > 1 ||
+        h->entry_count > CALLS_ENTRIES_MAX ||
         n != sizeof *h + (uint64_t)h->count * sizeof(struct calls_entry) + h->string_bytes ||
         ((const char *)image)[n - 1] != 0)
         return false;

@@ -15,8 +15,8 @@
 #include "util/tty.h"
 
 const char *const shared_kinds[] = {
-    "all",  "cpu",   "off-cpu", "alloc", "free",      "lock", "fault",     "preempted",
-    "wake", "depth", "holder",  "live",  "temporary", "peak", "condition", "calls", NULL};
+    "all",   "cpu",    "off-cpu", "alloc",     "free", "lock",      "fault", "preempted", "wake",
+    "depth", "holder", "live",    "temporary", "peak", "condition", "calls", NULL};
 _Static_assert(sizeof shared_kinds / sizeof *shared_kinds == ORIEL_SAMPLE_KINDS + 1,
                "a name for each kind");
 const char *const shared_returns[] = {"auto", "fast", "exact", NULL};

@@ -10,8 +10,8 @@
 #define LABEL_BYTES 256u
 
 const char *const export_sample_kinds[] = {
-    "all",  "cpu",   "off-cpu", "alloc", "free",      "lock", "fault",     "preempted",
-    "wake", "depth", "holder",  "live",  "temporary", "peak", "condition", "calls", NULL};
+    "all",   "cpu",    "off-cpu", "alloc",     "free", "lock",      "fault", "preempted", "wake",
+    "depth", "holder", "live",    "temporary", "peak", "condition", "calls", NULL};
 _Static_assert(sizeof export_sample_kinds / sizeof *export_sample_kinds == ORIEL_SAMPLE_KINDS + 1,
                "a name for each kind");
 

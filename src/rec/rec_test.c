@@ -148,6 +148,28 @@ TEST(long_texts_are_cut_and_say_so)
     recording_end(&r);
 }
 
+TEST(who_asks_for_room_first_loses_nothing_and_nothing_is_counted)
+{
+    struct region_options o = {.ring_bytes = 16 * WIRE_CHUNK_BYTES};
+    struct recording r = {0};
+    uint64_t kept = 0, refused = 0;
+    CHECK(!rec_has_room(64)); /* nobody records */
+    recording_begin(&r, &o);
+    for (int i = 0; i < 50000; i++)
+        if (rec_has_room(64)) {
+            ORIEL_EVENT("tick", "i", i);
+            kept++;
+        } else {
+            refused++;
+        }
+    recording_read(&r, true);
+    CHECK(kept > 1000 && refused > 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], kept);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    CHECK(rec_has_room(64)); /* what was read is free again */
+    recording_end(&r);
+}
+
 TEST(a_full_ring_drops_the_newest_and_counts_each)
 {
     struct region_options o = {.ring_bytes = 16 * WIRE_CHUNK_BYTES};

@@ -193,8 +193,8 @@ static bool add_edges(struct function_edges *out, struct seen seen[2],
         if (at[k].frame != frame)
             continue;
         uint32_t caller = k + 1 < n ? at[k + 1].frame : FRAMES_NONE;
-        if (caller != frame && !add_edge(out, false, &seen[0], caller, index, row->weight,
-                                         k == 0 ? row->count : 0))
+        if (caller != frame &&
+            !add_edge(out, false, &seen[0], caller, index, row->weight, k == 0 ? row->count : 0))
             return false;
         if (k > 0 && at[k - 1].frame != frame &&
             !add_edge(out, true, &seen[1], at[k - 1].frame, index, row->weight,

@@ -71,11 +71,10 @@ static void put_edges(const struct report *r, const struct frames *f, uint8_t ki
                       const char *title, const struct function_edge *edges, size_t count,
                       uint64_t whole, struct buf *out)
 {
-    const struct sheet_column columns[] = {
-        {title, TABLE_TEXT, 0, 24},
-        {"share", TABLE_NUMBER, 0, 0},
-        {"", TABLE_NUMBER, 0, 0},
-        {"times", TABLE_NUMBER, 0, 0}};
+    const struct sheet_column columns[] = {{title, TABLE_TEXT, 0, 24},
+                                           {"share", TABLE_NUMBER, 0, 0},
+                                           {"", TABLE_NUMBER, 0, 0},
+                                           {"times", TABLE_NUMBER, 0, 0}};
     struct sheet s;
     char text[NUM_TEXT_MAX];
     if (count == 0)

@@ -343,10 +343,11 @@ class Firefox:
 
 class Speedscope:
     KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted",
-             "wake", "depth", "holder", "live", "temporary", "peak", "condition"]
+             "wake", "depth", "holder", "live", "temporary", "peak", "condition",
+             "calls"]
     UNITS = ["", "nanoseconds", "nanoseconds", "bytes", "bytes", "nanoseconds", "none",
              "nanoseconds", "nanoseconds", "bytes", "nanoseconds", "bytes", "bytes", "bytes",
-             "nanoseconds"]
+             "nanoseconds", "nanoseconds"]
 
     def __init__(self, truth, directory):
         self.truth = truth

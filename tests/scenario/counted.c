@@ -163,7 +163,9 @@ UNSEEN static uint64_t now_ms(void)
 UNSEEN static int loop(const char *path)
 {
     FILE *f = fopen(path, "w");
-    for (uint64_t next = now_ms(); f;) {
+    if (!f)
+        return 1;
+    for (uint64_t next = now_ms();;) {
         middle(1);
         if (now_ms() < next)
             continue;
@@ -171,7 +173,6 @@ UNSEEN static int loop(const char *path)
         fflush(f);
         next = now_ms() + 10;
     }
-    return 0;
 }
 
 UNSEEN int main(int argc, char **argv)

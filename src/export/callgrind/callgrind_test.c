@@ -59,6 +59,25 @@ TEST(a_recursive_function_counts_once)
     fixture_done(&f);
 }
 
+TEST(counted_calls_are_the_numbers_of_calls_recursive_ones_too)
+{
+    struct fixture f;
+    fixture_init(&f);
+    uint32_t top = samples_node(&f, 0, "/bin/demo", "top", NULL),
+             once = samples_node(&f, top, "/bin/demo", "again", NULL),
+             twice = samples_node(&f, once, "/bin/demo", "again", NULL);
+    samples_add(&f, f.main, ORIEL_SAMPLE_CALL, top, 10)->count = 2;
+    samples_add(&f, f.main, ORIEL_SAMPLE_CALL, once, 20)->count = 300;
+    samples_add(&f, f.main, ORIEL_SAMPLE_CALL, twice, 30)->count = 5;
+    samples_add(&f, f.main, ORIEL_SAMPLE_CPU, once, 1)->count = 1000; /* is no call */
+    const char *text = fixture_run(&f, &export_callgrind, &everything);
+    expect(text, "\nevents: Cpu_ns Time_ns\nsummary: 1 60\n");
+    expect(text, "calls=300 ");
+    expect(text, "calls=5 ");
+    CHECK(!strstr(text, "calls=1"));
+    fixture_done(&f);
+}
+
 TEST(a_recording_without_samples_is_said_to_be_one_and_nothing_is_written)
 {
     samples_none(&export_callgrind, &everything);

@@ -576,7 +576,7 @@ bool calls_are_quick(const struct calls_thread *t, uintptr_t slot, bool leaving)
         if (block->clock != ORIEL_CLOCK_INLINE || t->sums->due)
             return false;
     } else if (g->ready != ORIEL_GATE_INLINE || block->clock != ORIEL_CLOCK_INLINE ||
-        block->head + ROOM > ORIEL_GATE_LIMIT(g))
+               block->head + ROOM > ORIEL_GATE_LIMIT(g))
         return false;
     if (!leaving) /* nothing to end first */
         return !top || top->sp > slot || slot - top->sp >= REACH;

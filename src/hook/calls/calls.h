@@ -76,15 +76,15 @@ struct calls_sums {
     uint32_t count;   /* atomic; nodes in use, the root among them */
     uint32_t due;     /* to be told, or full */
     uint64_t told_ticks;
-    uint64_t counted;              /* atomic; calls, since that was told */
-    uint64_t too_deep, no_room;    /* atomic; calls seen that were not, likewise */
-    uint64_t told, ring_full;      /* calls told since that was told; calls that never will be */
-    uint64_t counted_before;       /* calls when the table was emptied last */
-    uint64_t counted_ever;         /* as of the last tell */
-    uint32_t busy;                 /* atomic; 1: being told */
+    uint64_t counted;           /* atomic; calls, since that was told */
+    uint64_t too_deep, no_room; /* atomic; calls seen that were not, likewise */
+    uint64_t told, ring_full;   /* calls told since that was told; calls that never will be */
+    uint64_t counted_before;    /* calls when the table was emptied last */
+    uint64_t counted_ever;      /* as of the last tell */
+    uint32_t busy;              /* atomic; 1: being told */
     uint32_t random;
-    struct calls_sums *next;       /* of all threads' */
-    uint16_t index[SUMS_INDEX];    /* nodes by a hash of path and function */
+    struct calls_sums *next;    /* of all threads' */
+    uint16_t index[SUMS_INDEX]; /* nodes by a hash of path and function */
     struct calls_node nodes[SUMS_NODES];
 };
 
@@ -169,11 +169,6 @@ void calls_leave_at(struct calls_thread *t, uintptr_t slot);
 bool calls_are_quick(const struct calls_thread *t, uintptr_t slot, bool leaving);
 /* In the child of a fork: what is open there was begun by its parent. */
 void calls_forget(struct calls_thread *t);
-
-/* ---- ending.c ---- */
-
-/* Sums are told before the program leaves by _exit or exec. Once. */
-void calls_ending_open(void);
 
 /* ---- thunk.c: ways into calls.c and back, x86-64 only ---- */
 

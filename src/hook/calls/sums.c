@@ -88,8 +88,7 @@ void calls_sums_empty(struct calls_thread *t)
         if (c->node == 0)
             continue;
         c->before = s->current;
-        c->node = calls_sums_node(s, s->current, c->function, c->address,
-                                  calls_bytes(c->function));
+        c->node = calls_sums_node(s, s->current, c->function, c->address, calls_bytes(c->function));
         if (s->nodes[c->node].depth < s->cap)
             s->current = c->node;
     }

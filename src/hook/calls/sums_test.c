@@ -110,7 +110,8 @@ TEST(recursion_is_a_path_that_goes_on_and_time_counts_once)
     uint64_t self = 0;
     for (uint32_t i = 1; i < sums.count; i++)
         self += sums.nodes[i].self;
-    CHECK(self <= 3 * (calls_ticks(sums.nodes[PATH(A)].most) + 64)); /* all of the three outermost */
+    CHECK(self <=
+          3 * (calls_ticks(sums.nodes[PATH(A)].most) + 64)); /* all of the three outermost */
 }
 
 TEST(a_function_that_leaves_its_frame_before_it_tells_ends_itself_and_not_an_outer_one)

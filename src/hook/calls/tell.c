@@ -188,8 +188,7 @@ static void tell_counts(const struct teller *w)
 static bool begin(struct calls_sums *s)
 {
     uint32_t no = 0;
-    return __atomic_compare_exchange_n(&s->busy, &no, 1, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&s->busy, &no, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* True: nothing is left. */
