@@ -123,6 +123,7 @@ class Twisted(Reading):
         if (pathlib.Path(ORIEL).parent / "liboriel-alloc.so.0").exists():
             self.record(room, "--heap", "exact")
         self.record(room, "--filter", "calls=off,x=debug")
+        self.record(room, "--calls-mode", "sums", "--calls-depth", 500)
 
     def test_it_comes_out_right_when_the_compiler_calls(self):
         self.check("told")
