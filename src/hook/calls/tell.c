@@ -223,14 +223,19 @@ void calls_tell(struct calls_thread *t, bool last)
 
 /* ---- all tables ---- */
 
-static void lock(void)
+/* Who holds it may have been stopped by somebody: the end of a program does not wait for that.
+ * deadline_ns 0: as long as it takes. */
+static bool lock(uint64_t deadline_ns)
 {
     uint32_t no = 0;
     while (!__atomic_compare_exchange_n(&all.busy, &no, 1, false, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
+        if (deadline_ns && clock_mono_ns() >= deadline_ns)
+            return false;
         os_yield();
         no = 0;
     }
+    return true;
 }
 
 static void unlock(void)
@@ -240,7 +245,7 @@ static void unlock(void)
 
 void calls_tell_thread(struct calls_sums *s)
 {
-    lock();
+    (void)lock(0);
     s->next = all.first;
     all.first = s;
     unlock();
@@ -248,7 +253,7 @@ void calls_tell_thread(struct calls_sums *s)
 
 static void forget(struct calls_sums *s)
 {
-    lock();
+    (void)lock(0);
     struct calls_sums **at = &all.first;
     while (*at && *at != s)
         at = &(*at)->next;
@@ -271,8 +276,7 @@ void calls_tell_done(struct calls_thread *t)
     give(&all.ring_full, s->ring_full);
 }
 
-/* Those of other threads count on meanwhile; what they have open is not told. Their tables stay
- * busy: they tell nothing more. */
+/* Those of other threads count on meanwhile; what they have open is not told. */
 void calls_tell_all(void)
 {
     struct calls_thread *mine = calls_here.calls;
@@ -283,13 +287,14 @@ void calls_tell_all(void)
     calls_here.inside = 1;
     if (mine)
         calls_tell(mine, true);
-    lock();
-    for (struct calls_sums *s = all.first; s; s = s->next)
-        if ((!mine || s != mine->sums) && begin(s)) {
-            (void)tell_table(s, deadline);
-            __atomic_store_n(&s->busy, 0u, __ATOMIC_RELEASE);
-        }
-    unlock();
+    if (lock(deadline)) {
+        for (struct calls_sums *s = all.first; s; s = s->next)
+            if ((!mine || s != mine->sums) && begin(s)) {
+                (void)tell_table(s, deadline);
+                __atomic_store_n(&s->busy, 0u, __ATOMIC_RELEASE);
+            }
+        unlock();
+    }
     calls_here.inside = 0;
     errno = kept;
 }
