@@ -27,7 +27,7 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET",
-     .help = "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind or folded"},
+     .help = "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind, folded or perf"},
     SHARED_OUTPUT(AT(output), "where to write; - is standard output (default: beside FILE)"),
     SHARED_FORCE(AT(force), "file"),
     OPTION_END,
@@ -128,6 +128,9 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
     if (rc == 0 && call->outlet->wants & EXPORT_SYMBOLS &&
         symbolize(session_catalog(r->session), false) < 0)
         rc = err_set(&err, ORIEL_ENOMEM, "reading symbols: %s", err_text(ORIEL_ENOMEM));
+    if (rc == 0 && call->outlet->wants & EXPORT_SEGMENTS &&
+        symbolize_segments(session_catalog(r->session)) < 0)
+        rc = err_set(&err, ORIEL_ENOMEM, "reading object files: %s", err_text(ORIEL_ENOMEM));
     if (rc == 0)
         rc = session_finish(r->session, &err);
     if (rc == ORIEL_ENOTFOUND)
@@ -135,6 +138,8 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
     if (rc < 0)
         return cli_fail("%s", err.text);
     reading_say_damage(r);
+    if (session_outlet_note(r->session, 0)[0])
+        cli_note("%s", session_outlet_note(r->session, 0));
     if (strcmp(output, "-") != 0)
         say_done(r, output);
     return CLI_OK;

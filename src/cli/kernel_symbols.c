@@ -76,3 +76,22 @@ void kernel_symbols_read(const char *path, const uint64_t *addresses, size_t n,
             out[i] = out[i - 1];
     }
 }
+
+uint64_t kernel_symbols_address(const char *path, const char *name)
+{
+    char line[LINE_BYTES];
+    uint64_t found = 0;
+    const size_t n = strlen(name);
+    FILE *list = fopen(path, "re");
+    assert(n > 0);
+    while (list && found == 0 && fgets(line, sizeof line, list)) {
+        char *at;
+        uint64_t address = strtoull(line, &at, 16);
+        if (at[0] == ' ' && at[1] && strchr("tT", at[1]) && at[2] == ' ' &&
+            strcspn(at + 3, "\t\n ") == n && memcmp(at + 3, name, n) == 0)
+            found = address;
+    }
+    if (list)
+        fclose(list);
+    return found;
+}

@@ -27,5 +27,7 @@ struct kernel_symbols_while {
  * NULL. */
 void kernel_symbols_read(const char *path, const uint64_t *addresses, size_t n,
                          struct kernel_symbol *out, const struct kernel_symbols_while *meanwhile);
+/* Where the function of exactly this name begins; 0: not told. */
+uint64_t kernel_symbols_address(const char *path, const char *name);
 
 #endif

@@ -114,4 +114,17 @@ TEST(a_long_list_lets_others_run_meanwhile)
     CHECK_EQ(runs, 2);
 }
 
+TEST(a_function_is_found_by_its_whole_name)
+{
+    snprintf(path, sizeof path, "/tmp/oriel-kallsyms-XXXXXX");
+    static const char lines[] = "100 T _text_end\n200 D _text\n300 T _text\n400 t _text\t[mod]\n";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, lines, strlen(lines)) == (ssize_t)strlen(lines));
+    close(fd);
+    CHECK_EQ(kernel_symbols_address(path, "_text"), 0x300);
+    CHECK_EQ(kernel_symbols_address(path, "_tex"), 0);
+    unlink(path);
+    CHECK_EQ(kernel_symbols_address(path, "_text"), 0);
+}
+
 TEST_MAIN()

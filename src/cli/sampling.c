@@ -58,11 +58,15 @@ static void before_close(void *user, struct model_catalog *c)
 {
     const struct sampling *s = user;
     const struct perf_ability *can = &s->can;
-    bool wanted = false;
-    for (unsigned i = 0; i < s->outputs->count; i++)
+    bool wanted = false, segments = false;
+    for (unsigned i = 0; i < s->outputs->count; i++) {
         wanted |= wants_symbols(s->outputs->items[i].exporter, s->call);
+        segments |= (s->outputs->items[i].exporter->wants & EXPORT_SEGMENTS) != 0;
+    }
     if (wanted)
         (void)symbolize(c, false);
+    if (segments)
+        (void)symbolize_segments(c);
     tell_count(c, "oriel.syscalls.lost", s->calls.lost);
     tell_count(c, "oriel.syscalls.overwritten", s->calls.overwritten);
     tell_count(c, "oriel.syscalls.unwatched", s->calls.unwatched);

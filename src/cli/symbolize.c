@@ -20,6 +20,7 @@
 #include "cli/complaints.h"
 #include "cli/jit_file.h"
 #include "cli/kernel_symbols.h"
+#include "symbol/segments.h"
 #include "symbol/symbol.h"
 
 struct wanted {
@@ -283,4 +284,49 @@ int symbolize_while(struct model_catalog *c, const struct kernel_symbols_while *
     int rc = symbolize_files(c, false);
     int kernel = symbolize_kernel(c, meanwhile);
     return rc < 0 ? rc : kernel;
+}
+
+/* ---- segments ---- */
+
+static int set_segments(struct model_catalog *c, struct symbols *symbols, struct model_module *m)
+{
+    struct segment found[SEGMENTS_MAX];
+    struct model_segment segments[SEGMENTS_MAX];
+    uint32_t n = 0;
+    char *path = mem_strndup(m->path.p, m->path.n);
+    if (!path)
+        return ORIEL_ENOMEM;
+    int rc = segments_find(symbols, path, m->build_id_bytes ? m->build_id : NULL, m->build_id_bytes,
+                           found, &n);
+    mem_free(path);
+    if (rc < 0)
+        return rc == ORIEL_ENOMEM ? rc : 0;
+    for (uint32_t i = 0; i < n; i++)
+        segments[i] = (struct model_segment){found[i].address, found[i].offset, found[i].bytes};
+    return model_module_set_segments(&c->stacks, m, segments, n);
+}
+
+/* The kernel is moved as a whole: where its text begins says how far. */
+static int set_kernel(struct model_catalog *c, struct model_module *m)
+{
+    uint64_t text = is_this_kernel(c) ? kernel_symbols_address("/proc/kallsyms", "_text") : 0;
+    const struct model_segment segment = {text, text, 1};
+    return text ? model_module_set_segments(&c->stacks, m, &segment, 1) : 0;
+}
+
+int symbolize_segments(struct model_catalog *c)
+{
+    assert(c);
+    const struct symbols_options o = {.size = sizeof o};
+    struct symbols *symbols = NULL;
+    int rc = symbols_open(&o, &symbols);
+    for (uint32_t i = 0; rc == 0 && i < c->stacks.module_count; i++) {
+        struct model_module *m = c->stacks.modules[i];
+        if (m->kind == MODEL_MODULE_FILE && !m->segment_count)
+            rc = set_segments(c, symbols, m);
+        if (m->kind == MODEL_MODULE_KERNEL && !m->segment_count)
+            rc = set_kernel(c, m);
+    }
+    symbols_close(symbols);
+    return rc;
 }

@@ -21,8 +21,10 @@
 enum export_wants {
     EXPORT_RECORDS = 1, /* batches as the source made them (capture) */
     EXPORT_ITEMS = 2,   /* ordered and assembled by the pipe */
-    EXPORT_SYMBOLS = 4  /* besides: places have their lines by the time of close, if whoever
+    EXPORT_SYMBOLS = 4, /* besides: places have their lines by the time of close, if whoever
                          * runs the session can read them */
+    EXPORT_SEGMENTS = 8 /* likewise modules their segments; one of the two makes an outlet of
+                         * samples */
 };
 
 /* What an outlet may know of its surroundings. Lives until close. */
@@ -68,6 +70,9 @@ struct exporter {
     uint64_t (*unwritten)(const void *state);
     /* Of these, records that the program did not say itself (MODEL_SEEN). NULL: not known. */
     uint64_t (*unwritten_seen)(const void *state);
+    /* After close: one line for a person on what is not in the file because its format has no
+     * place for it; "" nothing. It lives as long as the state. NULL: it never has any. */
+    const char *(*note)(const void *state);
 };
 
 /* The explicit list, in order of exporters.def; NULL-terminated. */

@@ -90,6 +90,8 @@ static struct model_module *new_module(struct model_stacks *s, const struct mode
     *own = *m;
     if (!keep_text(s, m->path, &own->path))
         return NULL;
+    own->segments = NULL; /* they may be another catalog's */
+    own->segment_count = 0;
     own->index = s->module_count;
     s->modules[s->module_count++] = own;
     return own;
@@ -109,6 +111,21 @@ struct model_module *model_stacks_module(struct model_stacks *s, const struct mo
         struct model_module *own = new_module(s, m);
         return own && map_put(&s->module_by_hash, key, own->index) ? own : NULL;
     }
+}
+
+int model_module_set_segments(struct model_stacks *s, struct model_module *m,
+                              const struct model_segment *segments, uint32_t n)
+{
+    assert(m->index < s->module_count && s->modules[m->index] == m);
+    struct model_segment *own =
+        n ? arena_alloc(&s->arena, n * sizeof *own, _Alignof(max_align_t)) : NULL;
+    if (n && !own)
+        return ORIEL_ENOMEM;
+    if (n)
+        memcpy(own, segments, n * sizeof *own);
+    m->segments = own;
+    m->segment_count = n;
+    return 0;
 }
 
 struct model_place *model_stacks_place(struct model_stacks *s, uint32_t module, uint64_t address,

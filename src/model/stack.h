@@ -30,6 +30,11 @@ enum model_module_kind {
 
 #define MODEL_BUILD_ID_MAX 32u
 
+/* Instructions of a file: `bytes` of them from `offset` on are executed at `address`. The kernel
+ * has one, where its text began. */
+struct model_segment {
+    uint64_t address, offset, bytes;
+};
 struct model_module {
     uint32_t index;
     uint32_t process; /* JIT, UNKNOWN: the only one it means something in; else UINT32_MAX */
@@ -37,6 +42,8 @@ struct model_module {
     uint8_t build_id_bytes;
     uint8_t build_id[MODEL_BUILD_ID_MAX];
     struct model_str path; /* as mapped; "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+    const struct model_segment *segments; /* by address; filled in by whoever can read the file */
+    uint32_t segment_count;               /* 0: not known */
 };
 
 /* One source line of a place. A place inside inlined code has several: the
@@ -85,6 +92,9 @@ void model_stacks_done(struct model_stacks *s);
 /* The module of this description, made if new; index is assigned, texts are
  * copied. NULL: no memory. */
 struct model_module *model_stacks_module(struct model_stacks *s, const struct model_module *m);
+/* Copies what its file says of where instructions lie. 0 or ORIEL_ENOMEM. */
+int model_module_set_segments(struct model_stacks *s, struct model_module *m,
+                              const struct model_segment *segments, uint32_t n);
 /* The place, made if new. NULL: no memory. */
 struct model_place *model_stacks_place(struct model_stacks *s, uint32_t module, uint64_t address,
                                        bool caller);

@@ -524,6 +524,13 @@ const char *session_outlet_failure(const struct session *s, unsigned i)
     return i < s->outlet_count && s->outlets[i].first.code ? s->outlets[i].first.text : NULL;
 }
 
+const char *session_outlet_note(const struct session *s, unsigned i)
+{
+    if (!s->finished || i >= s->outlet_count || !s->outlets[i].exporter->note)
+        return "";
+    return s->outlets[i].exporter->note(s->outlets[i].state);
+}
+
 void session_get_counts(const struct session *s, struct session_counts *out)
 {
     assert(s && out);

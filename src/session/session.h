@@ -112,6 +112,9 @@ uint64_t session_step_bytes(const struct session *s, bool *out_more);
 void session_get_counts(const struct session *s, struct session_counts *out);
 /* The first failure of outlet i as one line; NULL if it never failed. */
 const char *session_outlet_failure(const struct session *s, unsigned i);
+/* After session_finish: what is not in the file of outlet i because its format has no place for
+ * it, as one line; "" nothing. */
+const char *session_outlet_note(const struct session *s, unsigned i);
 void session_free(struct session *s); /* takes NULL */
 
 #endif

@@ -26,6 +26,7 @@ enum {
     FEATURE_HOSTNAME = 3,
     FEATURE_OSRELEASE = 4,
     FEATURE_ARCH = 6,
+    FEATURE_EVENT_DESC = 12,
     FEATURE_CLOCK_DATA = 29,
     FEATURES = 256,
 
@@ -191,6 +192,57 @@ static int take_build_ids(struct data_file *f, const uint8_t *p, size_t n)
     return rc;
 }
 
+/* What an event is called where its attributes do not tell what it counts: perf's own times off
+ * the CPU, and what we wrote ourselves. */
+static uint8_t kind_by_name(const char *name, size_t n)
+{
+    static const struct {
+        const char *name;
+        uint8_t kind;
+    } names[] = {{"offcpu-time", ORIEL_SAMPLE_OFF_CPU},
+                 {"oriel:alloc", ORIEL_SAMPLE_ALLOC},
+                 {"oriel:lock", ORIEL_SAMPLE_LOCK},
+                 {"oriel:preempted", ORIEL_SAMPLE_PREEMPTED},
+                 {"oriel:condition", ORIEL_SAMPLE_CONDITION}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i].name) == n && memcmp(names[i].name, name, n) == 0)
+            return names[i].kind;
+    return 0;
+}
+
+static void name_event(struct data_file *f, uint64_t id, uint8_t kind)
+{
+    const uint64_t *index = kind ? map_get(&f->event_by_id, id) : NULL;
+    for (size_t i = 0; i < f->events.count; i++)
+        if (f->events.items[i].kind == kind)
+            return; /* there is one already */
+    if (index && *index < f->events.count && !f->events.items[*index].kind)
+        f->events.items[*index].kind = kind;
+}
+
+/* Count and size of attributes; then of each: attributes, count of ids, name, ids. */
+static void take_names(struct data_file *f, const uint8_t *p, size_t n)
+{
+    if (n < 8 || get32(p + 4) > n)
+        return;
+    uint32_t count = get32(p);
+    const size_t attr_bytes = get32(p + 4);
+    p += 8;
+    n -= 8;
+    while (count-- > 0 && n >= attr_bytes && n - attr_bytes >= 8) {
+        const uint64_t ids = get32(p + attr_bytes), text = get32(p + attr_bytes + 4);
+        const char *name = (const char *)p + attr_bytes + 8;
+        n -= attr_bytes + 8;
+        if (text > n || ids > (n - text) / 8)
+            return;
+        if (ids)
+            name_event(f, get64((const uint8_t *)name + text),
+                       kind_by_name(name, strnlen(name, text)));
+        p += attr_bytes + 8 + text + ids * 8;
+        n -= text + ids * 8;
+    }
+}
+
 static int take_feature(struct data_file *f, uint64_t number, const uint8_t *p, size_t n)
 {
     switch (number) {
@@ -204,6 +256,9 @@ static int take_feature(struct data_file *f, uint64_t number, const uint8_t *p, 
         return 0;
     case FEATURE_ARCH:
         take_text(f->machine, sizeof f->machine, p, n);
+        return 0;
+    case FEATURE_EVENT_DESC:
+        take_names(f, p, n);
         return 0;
     case FEATURE_CLOCK_DATA: /* version, clock, wall clock, that clock */
         if (n >= 24) {
