@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True  # the tree stays as it is
 from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
+from read_perf import Perf
 from read_perfetto import Perfetto
 from read_samples import Callgrind, Firefox, Folded, Pprof, Speedscope
 
@@ -93,16 +94,18 @@ PROMISES = [
       "speedscope": "yes, without lines of calls and spans",
       "firefox": "yes, with every time; spans as markers beside them",
       "callgrind": "yes, summed up by function and line; without threads and spans",
-      "folded": "yes, summed up; names only, one kind a file"}),
+      "folded": "yes, summed up; names only, one kind a file",
+      "perf": "yes, one by one, as addresses: the reader finds functions and lines; without spans"}),
 ]
 COLUMNS = {"capture": Capture, "chrome": Chrome, "perfetto": Perfetto, "log json": LogJson,
            "log text": LogText, "pprof": Pprof,
-           "speedscope": Speedscope, "firefox": Firefox, "callgrind": Callgrind, "folded": Folded}
+           "speedscope": Speedscope, "firefox": Firefox, "callgrind": Callgrind, "folded": Folded,
+           "perf": Perf}
 OUTLETS = {"capture": ["capture"], "chrome": ["chrome"], "perfetto": ["perfetto"],
            "log": ["log json", "log text"], "pprof": ["pprof"],
            "speedscope": ["speedscope"], "firefox": ["firefox"], "callgrind": ["callgrind"],
-           "folded": ["folded"]}
-OF_SAMPLES = {"pprof", "speedscope", "firefox", "callgrind", "folded"}
+           "folded": ["folded"], "perf": ["perf"]}
+OF_SAMPLES = {"pprof", "speedscope", "firefox", "callgrind", "folded", "perf"}
 
 
 def cell(column, exceptions):

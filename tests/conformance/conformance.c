@@ -106,7 +106,7 @@ static void run(const struct fixtures *f, const struct exporter *e, const struct
     if (e->open(state, options, &env, &err) != 0)
         die(e->name, &err);
     write_pieces(e, state, f, &err);
-    if (e->wants & EXPORT_ITEMS && e->wants & EXPORT_SYMBOLS &&
+    if (e->wants & EXPORT_ITEMS && e->wants & (EXPORT_SYMBOLS | EXPORT_SEGMENTS) &&
         e->write(state, &f->samples, &err) != 0)
         die(e->name, &err);
     fill_summary(f, &end);

@@ -40,8 +40,9 @@ static void add_modules(struct fixtures *f)
 /* One to three lines; module 3 has none. */
 static struct model_place *add_place(struct fixtures *f, uint32_t i)
 {
+    uint64_t base = i % 4 == 2 ? UINT64_C(0xffffffff81000000) : 0x1000; /* the kernel's half */
     struct model_place *p =
-        need(model_stacks_place(&f->catalog.stacks, i % 4, 0x1000 + i * 16, i % 3 == 0));
+        need(model_stacks_place(&f->catalog.stacks, i % 4, base + i * 16, i % 3 == 0));
     struct model_line lines[3];
     uint32_t n = 1 + i % 3;
     for (uint32_t k = 0; k < n; k++) {
@@ -113,6 +114,8 @@ static void put_stack(struct json *j, const struct model_stacks *stacks, uint32_
         const struct model_module *m = stacks->modules[p->module];
         json_object(j);
         put_number(j, "address", p->address);
+        json_key(j, "caller");
+        json_bool(j, p->caller);
         put_text(j, "module", m->path);
         json_key(j, "build_id");
         json_hex(j, m->build_id, m->build_id_bytes);

@@ -17,7 +17,7 @@ target_include_directories(conformance PRIVATE ${conformance})
 
 add_test(NAME conformance.write COMMAND conformance ${conformance_out})
 set_tests_properties(conformance.write PROPERTIES FIXTURES_SETUP conformance_files)
-foreach(outlet capture chrome perfetto log pprof speedscope firefox callgrind folded)
+foreach(outlet capture chrome perfetto log pprof speedscope firefox callgrind folded perf)
   add_test(NAME conformance.${outlet}
     COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py ${outlet} ${conformance_out})
   list(APPEND conformance_tests conformance.${outlet})

@@ -151,7 +151,7 @@ class Command(Scenario):
         outlets = json.loads(self.oriel("version", "--json").stdout)["outlets"]
         for name in outlets:
             run = self.oriel("export", "--to", name, "-o", f"x.{name}", "c.oriel")
-            if name in ("pprof", "speedscope", "callgrind", "folded"):  # of samples, and here are none
+            if name in ("pprof", "speedscope", "callgrind", "folded", "perf"):  # no samples here
                 self.assertEqual(run.returncode, 1, name)
                 self.assertIn("--rate", self.one_line(run.stderr))
                 self.assertFalse((self.dir / f"x.{name}").exists(), name)

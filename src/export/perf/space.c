@@ -295,8 +295,9 @@ static void tell_kernel(struct perfdata *p, uint64_t t_ns, const struct model_mo
 
 /* Readers take the first address of a part for where the thread was, and all others for where
  * calls return to, one behind the call. */
-static uint64_t as_read(uint64_t address, const struct model_place *place, bool first)
+static uint64_t as_read(const struct model_place *place, bool first)
 {
+    const uint64_t address = place->address;
     if (first && place->caller && address & UINT32_MAX)
         return address - 1;
     if (!first && !place->caller && (address & UINT32_MAX) != UINT32_MAX)
@@ -308,7 +309,7 @@ bool perfdata_address(struct perfdata *p, const struct model_thread *t, uint64_t
                       const struct model_place *place, bool first, uint64_t *out)
 {
     const struct model_module *m = p->env.catalog->stacks.modules[place->module];
-    uint64_t address = place->address;
+    uint64_t address = as_read(place, first);
     switch (m->kind) {
     case MODEL_MODULE_KERNEL:
         /* The last page's worth of numbers are markers. */
@@ -329,7 +330,7 @@ bool perfdata_address(struct perfdata *p, const struct model_thread *t, uint64_t
         if (!address_in_file(p, t, t_ns, m, address, &address))
             return false;
     }
-    *out = as_read(address, place, first);
+    *out = address;
     return true;
 }
 
