@@ -113,7 +113,7 @@ static const struct option_def options[] = {
      AT(to),
      .arg = "OUTLET[,..]",
      .help = "what to write: capture, chrome, perfetto, log, pprof, speedscope, firefox, "
-             "callgrind, folded (default: capture)"},
+             "callgrind, folded, perf (default: capture)"},
     SHARED_MAX_SIZE(AT(max_size)),
     {.name = "wait",
      .type = OPTION_BOOL,

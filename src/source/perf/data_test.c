@@ -227,6 +227,55 @@ TEST(a_stream_says_its_events_in_records)
     buf_done(&file);
 }
 
+/* The descriptions of two events, of which the first has no id; cut to n bytes. */
+static void put_names(struct buf *out, size_t n)
+{
+    static const char name[16] = "offcpu-time";
+    const uint64_t feature = 12;
+    struct buf b;
+    buf_init(&b);
+    put64(&b, feature);
+    put_two(&b, 2, sizeof(struct perf_event_attr));
+    for (uint32_t ids = 0; ids < 2; ids++) {
+        struct perf_event_attr a = attr_of(3);
+        buf_put(&b, &a, sizeof a);
+        put_two(&b, ids, sizeof name);
+        buf_put(&b, name, sizeof name);
+    }
+    put64(&b, 3);
+    b.size = n < b.size ? n : b.size;
+    put_record(out, 80, 0, &b);
+    buf_done(&b);
+}
+
+TEST(an_event_without_a_kind_of_its_own_is_known_by_its_name)
+{
+    struct buf file, b;
+    struct imported m;
+    struct source_damage damage;
+    for (size_t n = 1000; n > 0; n = n > 400 ? 400 : n - 8) {
+        buf_init(&file);
+        buf_puts(&file, DATA_MAGIC);
+        put64(&file, 16);
+        for (uint64_t id = 1; id <= 3; id++) {
+            struct perf_event_attr a = attr_of(id);
+            buf_init(&b);
+            buf_put(&b, &a, sizeof a);
+            put64(&b, id);
+            put_record(&file, 64, 0, &b);
+            buf_done(&b);
+        }
+        put_names(&file, n);
+        put_records(&file);
+        read_bytes(&m, &file, &damage);
+        CHECK_EQ(m.records, n == 1000 ? 5 : m.records);
+        if (n == 1000)
+            imported_expect(&m, "</no/such/program>;</no/such/program> 2 99 1");
+        imported_done(&m);
+        buf_done(&file);
+    }
+}
+
 TEST(compressed_records_go_on_from_one_to_the_next)
 {
     struct buf records, packed, file, b;
