@@ -27,7 +27,8 @@ static const struct option_def options[] = {
      .type = OPTION_STRING,
      AT(to),
      .arg = "OUTLET",
-     .help = "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind, folded or perf"},
+     .help =
+         "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind, folded or perf"},
     SHARED_OUTPUT(AT(output), "where to write; - is standard output (default: beside FILE)"),
     SHARED_FORCE(AT(force), "file"),
     OPTION_END,
