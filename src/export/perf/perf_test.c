@@ -224,6 +224,27 @@ TEST(names_are_those_of_the_end_and_a_number_that_comes_again_is_another_thread)
     fixture_done(&f);
 }
 
+TEST(a_child_comes_from_its_parent_only_where_somebody_said_so)
+{
+    struct fixture f;
+    struct record more;
+    fixture_init(&f);
+    struct model_process *child =
+        model_catalog_add_process(&f.catalog, 200, MODEL_STR("/bin/child"), MODEL_STR("child"));
+    struct model_thread *t = model_catalog_add_thread(&f.catalog, child->index, 200, 5);
+    f.process->ppid = 1; /* of which nothing is known */
+    child->ppid = 100;
+    samples_add(&f, f.main, ORIEL_SAMPLE_CPU, 0, 1);
+    samples_add(&f, t, ORIEL_SAMPLE_CPU, 0, 1);
+    fixture_run(&f, &export_perf, &plain);
+    struct record fork = need(&f, PERFDATA_FORK, 0), comm = need(&f, PERFDATA_COMM, 1);
+    CHECK_EQ(word(&fork, 0), UINT64_C(100) << 32 | 200);
+    CHECK_EQ(word(&fork, 1), UINT64_C(100) << 32 | 200);
+    CHECK_STR((const char *)comm.body + 8, "child");
+    CHECK(!find(&f, PERFDATA_FORK, 1, &more));
+    fixture_done(&f);
+}
+
 TEST(what_was_lost_is_told)
 {
     struct fixture f;

@@ -101,7 +101,7 @@ struct perfdata {
     uint64_t samples[ORIEL_SAMPLE_KINDS]; /* written, by kind */
     uint64_t missed, frames, nowhere, first_ns, last_ns;
     uint64_t chain[MODEL_STACK_DEPTH_MAX + 2]; /* of the sample being written */
-    bool begun;
+    bool begun, settling;
     uint32_t kernel; /* module */
     int failed;      /* sticky */
     char note[PERFDATA_NOTE_BYTES];

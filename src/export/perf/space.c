@@ -64,6 +64,10 @@ static bool segment_of(const struct perfdata *p, const struct perfdata_window *w
     const struct model_module *m =
         w->module == UINT32_MAX ? NULL : p->env.catalog->stacks.modules[w->module];
     uint32_t found = 0;
+    if (!p->settling) { /* as good as it gets, should the end never come */
+        *out = (struct model_segment){from, from, UINT64_C(1) << PERFDATA_WINDOW_BITS};
+        return nth == 0;
+    }
     for (uint32_t i = 0; m && i < m->segment_count; i++) {
         const struct model_segment *s = &m->segments[i];
         if (s->address < end && s->address + s->bytes > low && found++ == nth) {
@@ -367,6 +371,7 @@ void perfdata_settle(struct perfdata *p)
     struct buf b;
     buf_init(&b);
     assert(p->buf.size == 0); /* all of them are in the file */
+    p->settling = true;
     for (size_t i = 0; i < p->told.count && !p->failed; i++)
         write_again(p, &p->told.items[i], &b);
     if (p->kernel_at) {
