@@ -8,7 +8,7 @@ from common import need, same, utf8
 
 EVENTS = {1: "cpu-clock", 2: "offcpu-time", 6: "page-faults"}
 KINDS = ["", "cpu", "off-cpu", "alloc", "free", "lock", "fault", "preempted", "wake", "depth",
-         "holder", "live", "temporary", "peak", "condition"]
+         "holder", "live", "temporary", "peak", "condition", "calls"]
 IP, TID, TIME, CALLCHAIN, CPU, PERIOD, IDENTIFIER = (1 << b for b in (0, 1, 2, 5, 7, 8, 16))
 SAMPLE_TYPE = IP | TID | TIME | CALLCHAIN | CPU | PERIOD | IDENTIFIER
 USER, KERNEL = (1 << 64) - 512, (1 << 64) - 128
