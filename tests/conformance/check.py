@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True  # the tree stays as it is
 from common import Broken, Missing, Truth, need, same
 from read_chrome import Chrome
 from read_log import LogJson, LogText
+from read_otlp import OtlpJson, OtlpProtobuf
 from read_perf import Perf
 from read_perfetto import Perfetto
 from read_samples import Callgrind, Firefox, Folded, Pprof, Speedscope
@@ -52,42 +53,55 @@ class Capture:
 # ---- promises ----
 
 NO_LOG = "no: not a log"
+NO_TRACE = "no: neither trace nor log"
 RECORDS = "yes, as the records they are made of"
 PROMISES = [
     # what, function, {column: exception}
     ("Spans: name, target, start and end to the nanosecond, thread, process", "spans",
      {"log text": "yes, as end and duration", "firefox": "yes, as markers"}),
     ("Nesting, also of spans that begin or end in the same nanosecond", "nesting",
-     {"log json": "no: by parent_span_id", "log text": "no: by parent_span_id"}),
+     {"log json": "no: by parent_span_id", "log text": "no: by parent_span_id",
+      "otlp json": "no: by parentSpanId", "otlp protobuf": "no: by parentSpanId"}),
     ("Trace, span and parent id", "ids", {}),
     ("Async spans, spans with given times, spans ended on another thread", "async_spans",
-     {"log json": "yes, with busy time", "log text": "no: duration only"}),
+     {"log json": "yes, with busy time", "log text": "no: duration only",
+      "otlp json": "yes, with busy time", "otlp protobuf": "yes, with busy time"}),
     ("Stretches of async spans on their threads", "busy",
-     {"log json": "no: their sum", "log text": "no"}),
+     {"log json": "no: their sum", "log text": "no",
+      "otlp json": "no: their sum", "otlp protobuf": "no: their sum"}),
     ("Status; unfinished, clamped, begin lost, remote parent, external", "marks",
      {"log text": "yes, without remote parent and external"}),
     ("Dropped attributes, events and links; length before truncation", "dropped",
-     {"log text": "no: dropped attributes only"}),
+     {"log text": "no: dropped attributes only",
+      "otlp json": "yes, without the length", "otlp protobuf": "yes, without the length"}),
     ("Links and follows-from", "links", {"log text": "no"}),
     ("Arrows from linked spans, from spawn and wake to resume", "arrows",
-     {"capture": "no: drawn by the reader", "log json": NO_LOG, "log text": NO_LOG}),
+     {"capture": "no: drawn by the reader", "log json": NO_LOG, "log text": NO_LOG,
+      "otlp json": "no: drawn by the reader", "otlp protobuf": "no: drawn by the reader"}),
     ("Events and logs: message, level, target, time, thread", "events",
-     {"log text": "yes, without thread (pretty has it)"}),
+     {"log text": "yes, without thread (pretty has it)",
+      "otlp json": "yes, as log records, and in their spans", "otlp protobuf": "yes, as log records, and in their spans"}),
     ("Values of every type with all their digits; 200 nasty texts; 1 MiB; 10,000 attributes",
      "values",
      {"chrome": "yes; u64 beyond 2^63 as text, NaN and infinities as text, bytes as hex",
       "perfetto": "yes; NaN shown as null, a NUL as U+2400, dots and brackets in names as _",
       "log json": "yes; NaN and infinities as text, bytes as hex", "log text": "yes, escaped",
-      "capture": "yes; up to 4 KiB a text and 8 KiB a record, as the wire has it"}),
+      "capture": "yes; up to 4 KiB a text and 8 KiB a record, as the wire has it",
+      "otlp json": "yes; u64 beyond 2^63 and addresses as text", "otlp protobuf": "yes; u64 beyond 2^63 and addresses as text"}),
     ("Source location", "source", {"log text": "no (pretty has it)"}),
     ("Plots", "plots", {"log json": NO_LOG, "log text": NO_LOG,
-                        "perfetto": "yes, as doubles or int64"}),
-    ("Frame marks", "frames", {"log json": NO_LOG, "log text": NO_LOG}),
-    ("Task life", "tasks", {"log json": NO_LOG, "log text": NO_LOG}),
+                        "perfetto": "yes, as doubles or int64",
+      "otlp json": NO_TRACE, "otlp protobuf": NO_TRACE}),
+    ("Frame marks", "frames", {"log json": NO_LOG, "log text": NO_LOG,
+      "otlp json": NO_TRACE, "otlp protobuf": NO_TRACE}),
+    ("Task life", "tasks", {"log json": NO_LOG, "log text": NO_LOG,
+      "otlp json": NO_TRACE, "otlp protobuf": NO_TRACE}),
     ("Losses by cause, where they happened", "losses", {}),
     ("Reused pids and tids told apart", "threads",
-     {"log json": "no: the kernel's numbers", "log text": "no"}),
-    ("Session, start, resource", "session_", {"log json": "no", "log text": "no"}),
+     {"log json": "no: the kernel's numbers", "log text": "no",
+      "otlp json": "no: the kernel's numbers", "otlp protobuf": "no: the kernel's numbers"}),
+    ("Session, start, resource", "session_", {"log json": "no", "log text": "no",
+      "otlp json": "yes, the resource", "otlp protobuf": "yes, the resource"}),
     ("Samples: functions, lines and inlined calls of each stack; weight, thread, span", "samples",
      {"chrome": "no", "perfetto": "yes, without lines and spans", "log json": NO_LOG, "log text": NO_LOG,
       "pprof": "yes, summed up",
@@ -95,14 +109,17 @@ PROMISES = [
       "firefox": "yes, with every time; spans as markers beside them",
       "callgrind": "yes, summed up by function and line; without threads and spans",
       "folded": "yes, summed up; names only, one kind a file",
-      "perf": "yes, one by one, as addresses: the reader finds functions and lines; without spans"}),
+      "perf": "yes, one by one, as addresses: the reader finds functions and lines; without spans",
+      "otlp json": NO_TRACE, "otlp protobuf": NO_TRACE}),
 ]
 COLUMNS = {"capture": Capture, "chrome": Chrome, "perfetto": Perfetto, "log json": LogJson,
-           "log text": LogText, "pprof": Pprof,
+           "log text": LogText,
+           "otlp json": OtlpJson, "otlp protobuf": OtlpProtobuf, "pprof": Pprof,
            "speedscope": Speedscope, "firefox": Firefox, "callgrind": Callgrind, "folded": Folded,
            "perf": Perf}
 OUTLETS = {"capture": ["capture"], "chrome": ["chrome"], "perfetto": ["perfetto"],
-           "log": ["log json", "log text"], "pprof": ["pprof"],
+           "log": ["log json", "log text"],
+           "otlp": ["otlp json", "otlp protobuf"], "pprof": ["pprof"],
            "speedscope": ["speedscope"], "firefox": ["firefox"], "callgrind": ["callgrind"],
            "folded": ["folded"], "perf": ["perf"]}
 OF_SAMPLES = {"pprof", "speedscope", "firefox", "callgrind", "folded", "perf"}

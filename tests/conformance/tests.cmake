@@ -17,7 +17,7 @@ target_include_directories(conformance PRIVATE ${conformance})
 
 add_test(NAME conformance.write COMMAND conformance ${conformance_out})
 set_tests_properties(conformance.write PROPERTIES FIXTURES_SETUP conformance_files)
-foreach(outlet capture chrome perfetto log pprof speedscope firefox callgrind folded perf)
+foreach(outlet capture chrome perfetto log otlp pprof speedscope firefox callgrind folded perf)
   add_test(NAME conformance.${outlet}
     COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py ${outlet} ${conformance_out})
   list(APPEND conformance_tests conformance.${outlet})
@@ -33,7 +33,7 @@ file(MAKE_DIRECTORY ${texts_out})
 add_test(NAME conformance.write_texts COMMAND conformance ${texts_out} texts)
 set_tests_properties(conformance.write_texts PROPERTIES FIXTURES_SETUP conformance_texts)
 set(text_tests)
-foreach(outlet capture chrome perfetto log)
+foreach(outlet capture chrome perfetto log otlp)
   add_test(NAME conformance.texts_${outlet} COMMAND ${Python3_EXECUTABLE} ${conformance}/check.py
     ${outlet} ${texts_out} spans events values marks)
   list(APPEND text_tests conformance.texts_${outlet})

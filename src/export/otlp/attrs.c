@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Attributes: common/v1 KeyValue and AnyValue. What OTLP has no type for goes as
+ * OpenTelemetry's mapping says (common/attribute-type-mapping.md): integers
+ * beyond int64 as decimal text, addresses as hexadecimal text. Pure.
+ */
+#include <stdio.h>
+
+#include "export/otlp/otlp.h"
+#include "export/values.h"
+#include "util/utf8.h"
+
+enum { KEY = 1, VALUE = 2 };                                      /* of KeyValue */
+enum { KEY_BYTES = 64 };                                          /* of a name of ours, at most */
+enum { TEXT = 1, BOOLEAN = 2, INTEGER = 3, REAL = 4, BYTES = 7 }; /* of AnyValue */
+
+void put_text(struct put *w, uint32_t field, const char *name, struct model_str text)
+{
+    if (w->json) {
+        put_key(w, name);
+        json_put_string(w->out, text.p, text.n);
+    } else if (utf8_valid(text.p, text.n)) {
+        pb_bytes(w->out, field, text.p, text.n);
+    } else { /* each wrong byte becomes three at most */
+        struct pb_mark m = pb_open(w->out, field, put_width((size_t)text.n * 3));
+        utf8_repair(w->out, text.p, text.n);
+        pb_close(w->out, m);
+    }
+}
+
+struct attr {
+    struct pb_mark pair, value;
+};
+
+static struct attr attr_open(struct put *w, uint32_t field, struct model_str key, size_t size)
+{
+    struct attr a;
+    a.pair = put_open(w, field, NULL, put_width(3 * (size_t)key.n + size + 16));
+    put_text(w, KEY, "key", key);
+    a.value = put_open(w, VALUE, "value", put_width(size + 8));
+    return a;
+}
+
+static void attr_close(struct put *w, struct attr a)
+{
+    put_close(w, a.value);
+    put_close(w, a.pair);
+}
+
+static struct model_str str(const char *s)
+{
+    return (struct model_str){s, (uint32_t)strlen(s)};
+}
+
+void otlp_attr_text(struct put *w, uint32_t field, const char *key, struct model_str text)
+{
+    struct attr a = attr_open(w, field, str(key), 3 * (size_t)text.n);
+    put_text(w, TEXT, "stringValue", text);
+    attr_close(w, a);
+}
+
+void otlp_attr_i64(struct put *w, uint32_t field, const char *key, int64_t v)
+{
+    struct attr a = attr_open(w, field, str(key), PB_VARINT_MAX);
+    put_i64(w, INTEGER, "intValue", v);
+    attr_close(w, a);
+}
+
+static void put_bool(struct put *w, bool v)
+{
+    if (w->json) {
+        put_key(w, "boolValue");
+        buf_puts(w->out, v ? "true" : "false");
+    } else {
+        pb_bool(w->out, BOOLEAN, v);
+    }
+}
+
+void otlp_attr_true(struct put *w, uint32_t field, const char *key)
+{
+    struct attr a = attr_open(w, field, str(key), 1);
+    put_bool(w, true);
+    attr_close(w, a);
+}
+
+static void put_real(struct put *w, double v)
+{
+    if (w->json) {
+        put_key(w, "doubleValue");
+        export_put_double(w->out, v);
+    } else {
+        pb_double(w->out, REAL, v);
+    }
+}
+
+static void put_bytes(struct put *w, struct model_str v)
+{
+    if (w->json) {
+        put_key(w, "bytesValue");
+        json_put_base64(w->out, v.p, v.n);
+    } else {
+        pb_bytes(w->out, BYTES, v.p, v.n);
+    }
+}
+
+static void put_number_text(struct put *w, const char *format, uint64_t v)
+{
+    char text[24];
+    snprintf(text, sizeof text, format, (unsigned long long)v);
+    put_text(w, TEXT, "stringValue", str(text));
+}
+
+static void put_value(struct put *w, const struct model_value *v)
+{
+    switch (v->type) {
+    case ORIEL_TYPE_BOOL:
+        put_bool(w, v->v.b);
+        break;
+    case ORIEL_TYPE_I64:
+        put_i64(w, INTEGER, "intValue", v->v.i64);
+        break;
+    case ORIEL_TYPE_U64:
+        if (v->v.u64 <= INT64_MAX)
+            put_i64(w, INTEGER, "intValue", (int64_t)v->v.u64);
+        else
+            put_number_text(w, "%llu", v->v.u64);
+        break;
+    case ORIEL_TYPE_F64:
+        put_real(w, v->v.f64);
+        break;
+    case ORIEL_TYPE_PTR:
+        put_number_text(w, "0x%llx", v->v.u64);
+        break;
+    case ORIEL_TYPE_BYTES:
+        if (!(v->flags & MODEL_VALUE_REDACTED)) {
+            put_bytes(w, v->v.str);
+            break;
+        }
+        __attribute__((fallthrough));
+    case ORIEL_TYPE_STR:
+        put_text(w, TEXT, "stringValue", v->v.str);
+        break;
+    default: /* a type of a newer writer: an AnyValue without a value is null */
+        break;
+    }
+}
+
+static size_t size_of(const struct model_value *v)
+{
+    bool text = v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES;
+    return text ? 3 * (size_t)v->v.str.n : 24;
+}
+
+static bool starts(struct model_str key, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return key.n >= n && memcmp(key.p, prefix, n) == 0;
+}
+
+static bool same(struct model_str key, const char *name)
+{
+    return key.n == strlen(name) && starts(key, name);
+}
+
+/* Keys are unique in OTLP. One of the program's that has the name of one of ours
+ * gets a prefix; most keys are settled by their first letter. */
+static bool is_ours(struct model_str key)
+{
+    if (key.n < 6)
+        return false;
+    switch (key.p[0]) {
+    case 'c':
+        return same(key, "code.function.name") || same(key, "code.file.path") ||
+               same(key, "code.line.number");
+    case 'o':
+        return starts(key, "oriel.") && key.n <= KEY_BYTES;
+    case 't':
+        return same(key, "thread.id") || same(key, "thread.name");
+    default:
+        return false;
+    }
+}
+
+static struct model_str rename_key(char *out, struct model_str key)
+{
+    memcpy(out, EXPORT_KEY_PREFIX, sizeof EXPORT_KEY_PREFIX - 1);
+    memcpy(out + sizeof EXPORT_KEY_PREFIX - 1, key.p, key.n);
+    return (struct model_str){out, (uint32_t)(sizeof EXPORT_KEY_PREFIX - 1 + key.n)};
+}
+
+void otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        char renamed[sizeof EXPORT_KEY_PREFIX + KEY_BYTES];
+        struct model_str key = attrs[i].key;
+        if (is_ours(key))
+            key = rename_key(renamed, key);
+        struct attr a = attr_open(w, field, key, size_of(&attrs[i]));
+        put_value(w, &attrs[i]);
+        attr_close(w, a);
+    }
+}
+
+void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t)
+{
+    if (!t)
+        return;
+    otlp_attr_i64(w, field, "thread.id", t->tid);
+    if (t->name.n)
+        otlp_attr_text(w, field, "thread.name", t->name);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * OTLP: traces and logs as OpenTelemetry's protocol has them. JSON: one request
+ * a line, as OTLP files are (protocol/file-exporter.md). Protobuf: messages one
+ * behind the other, which is one TracesData or LogsData again, so a file holds
+ * one signal. Plots, frame marks, samples and the life of tasks are neither
+ * traces nor logs and are left out. Runs on one thread.
+ */
+#include "export/otlp/otlp.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+enum { RESOURCE_ITEMS = 1, SCOPE_ITEMS = 2, SCOPE = 1, SCOPE_NAME = 1, SCHEMA_URL = 3 };
+enum { FRAME_BYTES = 256 }; /* what stands around the items of a scope */
+
+static const char *const encoding_choices[] = {"json", "protobuf", NULL};
+static const char *const signal_choices[] = {"all", "traces", "logs", NULL};
+
+#define OPTION(name_, type_, member, fallback_)                                                    \
+    .name = name_, .type = type_, .offset = offsetof(struct otlp_options, member),                 \
+    .fallback = fallback_
+
+static const struct option_def otlp_option_defs[] = {
+    {OPTION("encoding", OPTION_ENUM, encoding, "json"), .choices = encoding_choices,
+     .help = "json: one request a line; protobuf: a file of one signal"},
+    {OPTION("signals", OPTION_ENUM, signals, "all"), .choices = signal_choices,
+     .help = "what goes out: spans, events as log records, or both"},
+    {OPTION("span_events", OPTION_BOOL, span_events, "true"),
+     .help = "put events into their spans too, for readers of traces that see no logs"},
+    {OPTION("source", OPTION_BOOL, source, "true"),
+     .help = "function, file and line of the call site as code.* attributes"},
+    {OPTION("batch", OPTION_INT, batch, "512"), .arg = "N", .min = 1, .max = 65536,
+     .help = "items in a request, at most"},
+    {OPTION("max_bytes", OPTION_SIZE, max_bytes, "4MiB"),
+     .help = "size of a request, unless one item alone is larger"},
+    OPTION_END,
+};
+
+static int otlp_open(void *state, const void *options, const struct export_env *env,
+                     struct oriel_err *err)
+{
+    struct otlp *o = state;
+    o->options = *(const struct otlp_options *)options;
+    o->env = *env;
+    o->json = o->options.encoding == OTLP_JSON;
+    if (!o->json && o->options.signals == 0)
+        return err_set(err, ORIEL_EINVAL,
+                       "otlp: a protobuf file holds one signal: choose signals traces or logs");
+    arena_init(&o->arena);
+    buf_init(&o->item);
+    buf_init(&o->request);
+    return 0;
+}
+
+static bool wanted(const struct otlp *o, enum otlp_signal signal)
+{
+    return o->options.signals == 0 || o->options.signals == (int)signal + 1;
+}
+
+/* ---- requests ---- */
+
+/* The items of a group with what stands around them. */
+static void put_scope(struct put *w, const struct otlp_group *g)
+{
+    struct pb_mark m = put_open(w, SCOPE_ITEMS, NULL, 4);
+    struct pb_mark scope = put_open(w, SCOPE, "scope", put_width(3 * (size_t)g->target.n));
+    if (g->target.n)
+        put_text(w, SCOPE_NAME, "name", g->target);
+    put_close(w, scope);
+    put_list(w, g->signal == OTLP_TRACES ? "spans" : "logRecords");
+    buf_put(w->out, g->items.data, g->items.size);
+    put_list_end(w);
+    put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+    put_close(w, m);
+}
+
+static bool waits(const struct otlp_group *g, uint32_t process, enum otlp_signal signal)
+{
+    return g->process == process && g->signal == signal && g->count > 0;
+}
+
+static void put_resource(struct otlp *o, struct put *w, uint32_t process, enum otlp_signal signal)
+{
+    const struct buf *resource = otlp_resource_of(o, process);
+    if (!resource) {
+        w->out->failed = true;
+        return;
+    }
+    struct pb_mark m = put_open(w, RESOURCE_ITEMS, NULL, 4);
+    buf_put(w->out, resource->data, resource->size);
+    put_list(w, signal == OTLP_TRACES ? "scopeSpans" : "scopeLogs");
+    for (size_t i = 0; i < o->groups.count; i++)
+        if (waits(&o->groups.items[i], process, signal))
+            put_scope(w, &o->groups.items[i]);
+    put_list_end(w);
+    put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+    put_close(w, m);
+}
+
+static void put_request(struct otlp *o, enum otlp_signal signal)
+{
+    struct put w = {&o->request, o->json};
+    buf_clear(&o->request);
+    if (o->json)
+        buf_putc(&o->request, '{');
+    put_list(&w, signal == OTLP_TRACES ? "resourceSpans" : "resourceLogs");
+    for (uint32_t p = 0; p < o->env.catalog->process_count; p++) {
+        bool any = false;
+        for (size_t i = 0; i < o->groups.count && !any; i++)
+            any = waits(&o->groups.items[i], p, signal);
+        if (any)
+            put_resource(o, &w, p, signal);
+    }
+    put_list_end(&w);
+    if (o->json)
+        buf_puts(&o->request, "}\n");
+}
+
+static void forget(struct otlp *o, enum otlp_signal signal)
+{
+    for (size_t i = 0; i < o->groups.count; i++)
+        if (o->groups.items[i].signal == signal) {
+            buf_clear(&o->groups.items[i].items);
+            o->groups.items[i].count = 0;
+        }
+    o->waiting[signal] = (struct otlp_waiting){0};
+}
+
+/* What waits of a signal goes out whole, or is counted as unwritten. */
+static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
+{
+    struct out *out = o->env.out;
+    uint64_t keep = out->bytes, items = o->waiting[signal].items;
+    if (items == 0)
+        return 0;
+    put_request(o, signal);
+    forget(o, signal);
+    int rc = out_write_buf(out, &o->request);
+    if (rc == 0)
+        return 0;
+    buf_clear(&o->request);
+    o->unwritten += items;
+    if (out_can_seek(out))
+        out_truncate(out, keep); /* no half request, and another try next time */
+    return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "memory",
+                   err_text(rc));
+}
+
+/* ---- items ---- */
+
+/* o->item joins those of its group; a request that it would make too large goes first. */
+static int join(struct otlp *o, uint32_t group, enum otlp_signal signal, struct oriel_err *err)
+{
+    struct otlp_waiting *wait = &o->waiting[signal];
+    uint64_t bytes = o->item.size + 1;
+    int rc = 0;
+    if (group == UINT32_MAX || o->item.failed) {
+        o->unwritten++;
+        return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
+    }
+    if (wait->items && wait->bytes + bytes > o->options.max_bytes)
+        rc = send(o, signal, err);
+    struct otlp_group *g = &o->groups.items[group];
+    struct put w = {&g->items, o->json};
+    if (o->json)
+        put_comma(&w);
+    if (!g->count) {
+        const struct buf *resource = otlp_resource_of(o, g->process);
+        bytes += FRAME_BYTES + g->target.n + (resource ? resource->size : 0);
+    }
+    size_t before = g->items.size;
+    buf_put(&g->items, o->item.data, o->item.size);
+    if (g->items.failed) { /* those before it are whole */
+        g->items.failed = false;
+        g->items.size = before;
+        o->unwritten++;
+        return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
+    }
+    g->count++;
+    wait->items++;
+    wait->bytes += bytes;
+    int sent = wait->items >= (uint64_t)o->options.batch ? send(o, signal, err) : 0;
+    return rc ? rc : sent;
+}
+
+static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err *err)
+{
+    const struct otlp_site *site = otlp_site_of(o, s->site, OTLP_TRACES);
+    if (site)
+        otlp_put_span(o, s, site);
+    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_TRACES, err);
+}
+
+static int add_event(struct otlp *o, const struct model_event *e, struct oriel_err *err)
+{
+    if (o->options.span_events && e->span_id && wanted(o, OTLP_TRACES))
+        otlp_held_add(o, e);
+    if (!wanted(o, OTLP_LOGS))
+        return 0;
+    const struct otlp_site *site = otlp_site_of(o, e->site, OTLP_LOGS);
+    if (site)
+        otlp_put_log(o, e, site);
+    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_LOGS, err);
+}
+
+static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err *err)
+{
+    uint32_t process = l->thread ? l->thread->process : 0;
+    if (o->env.catalog->process_count == 0)
+        return 0; /* nobody to say it of; the totals have it */
+    otlp_put_loss(o, l);
+    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), OTLP_LOGS), OTLP_LOGS, err);
+}
+
+static int add_item(struct otlp *o, const struct model_item *item, struct oriel_err *err)
+{
+    buf_clear(&o->item);
+    switch (item->kind) {
+    case MODEL_ITEM_SPAN:
+        return wanted(o, OTLP_TRACES) ? add_span(o, &item->u.span, err) : 0;
+    case MODEL_ITEM_EVENT:
+        return add_event(o, &item->u.event, err);
+    case MODEL_ITEM_LOSS:
+        return wanted(o, OTLP_LOGS) ? add_loss(o, &item->u.loss, err) : 0;
+    default:
+        return 0;
+    }
+}
+
+/* What cannot be written is counted one by one: the rest of the batch has its chance. */
+static int otlp_write(void *state, const struct model_batch *batch, struct oriel_err *err)
+{
+    struct otlp *o = state;
+    int rc = 0;
+    for (size_t i = 0; i < batch->item_count; i++) {
+        int one = add_item(o, &batch->items[i], rc ? NULL : err);
+        rc = rc ? rc : one;
+    }
+    return rc;
+}
+
+static int otlp_flush(void *state, struct oriel_err *err)
+{
+    struct otlp *o = state;
+    int traces = send(o, OTLP_TRACES, err);
+    int logs = send(o, OTLP_LOGS, traces ? NULL : err);
+    return traces ? traces : logs;
+}
+
+static int otlp_close(void *state, const struct export_summary *end, struct oriel_err *err)
+{
+    struct otlp *o = state;
+    (void)end; /* losses have been said as they came */
+    int rc = otlp_flush(o, err);
+    for (size_t i = 0; i < o->groups.count; i++)
+        buf_done(&o->groups.items[i].items);
+    for (size_t i = 0; i < o->resources.count; i++)
+        buf_done(&o->resources.items[i].bytes);
+    VEC_DONE(&o->groups);
+    VEC_DONE(&o->resources);
+    VEC_DONE(&o->sites);
+    otlp_held_done(&o->held);
+    arena_done(&o->arena);
+    buf_done(&o->item);
+    buf_done(&o->request);
+    return rc;
+}
+
+static uint64_t otlp_unwritten(const void *state)
+{
+    return ((const struct otlp *)state)->unwritten;
+}
+
+const struct exporter export_otlp = {
+    .name = "otlp",
+    .help = "OpenTelemetry protocol: spans, and events as log records",
+    .suffix = ".jsonl",
+    .wants = EXPORT_ITEMS,
+    .options = otlp_option_defs,
+    .options_size = sizeof(struct otlp_options),
+    .state_size = sizeof(struct otlp),
+    .open = otlp_open,
+    .write = otlp_write,
+    .flush = otlp_flush,
+    .close = otlp_close,
+    .unwritten = otlp_unwritten,
+};

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * OTLP outlet, inside (opentelemetry-proto 1.x: trace/v1, logs/v1, resource/v1).
+ *
+ *   otlp.c      table, requests: what one is made of and when it goes out
+ *   put.h       fields, in both encodings
+ *   attrs.c     attributes and their values
+ *   span.c      spans with their events, links and status
+ *   log.c       events and losses as log records; events of a span
+ *   resource.c  what is said once: resource of a process, scope and place of a site
+ *   held.c      events wait for the span they belong to
+ *
+ * An item is encoded where it comes, into the bytes of its scope; a request puts
+ * what its scopes have together behind their resources. Runs on one thread.
+ */
+#ifndef ORIEL_EXPORT_OTLP_OTLP_H
+#define ORIEL_EXPORT_OTLP_OTLP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "export/exporter.h"
+#include "export/otlp/put.h"
+
+enum otlp_encoding { OTLP_JSON = 0, OTLP_PROTOBUF = 1 };
+enum otlp_signal { OTLP_TRACES = 0, OTLP_LOGS = 1, OTLP_SIGNALS = 2 };
+
+/* The semantic conventions that our own names are from. */
+#define OTLP_SCHEMA_URL "https://opentelemetry.io/schemas/1.34.0"
+
+struct otlp_options {
+    int encoding;       /* enum otlp_encoding */
+    int signals;        /* 0 both, else enum otlp_signal + 1 */
+    bool span_events;   /* events of a span are in it, too */
+    bool source;        /* code.* */
+    int64_t batch;      /* items in a request, at most */
+    uint64_t max_bytes; /* of a request, unless one item alone is larger */
+};
+
+/* Items of one scope that wait for their request. */
+struct otlp_group {
+    uint32_t process;
+    uint8_t signal;
+    struct model_str target; /* in the catalog */
+    struct buf items;
+    uint64_t count;
+};
+
+/* What is the same for everything a site says: where it goes and its first bytes. */
+struct otlp_site {
+    uint32_t group; /* + 1; 0: not made yet */
+    uint32_t n;
+    char *head;
+};
+
+struct otlp_resource {
+    struct buf bytes;
+    uint32_t attributes; /* of the catalog, when it was made */
+    bool made;
+};
+
+/* What waits of one signal. */
+struct otlp_waiting {
+    uint64_t items, bytes;
+};
+
+/* Events of a span that has not ended. */
+struct otlp_held_span {
+    struct buf events;
+    uint32_t count;
+    uint32_t next_vacant; /* index + 1 of another entry that is free; 0 none */
+};
+enum { OTLP_HELD_EVENTS = 128, OTLP_HELD_BYTES = 16 << 20 };
+struct otlp_held {
+    struct map by_span; /* id -> index in spans */
+    VEC(struct otlp_held_span) spans;
+    uint32_t vacant; /* index + 1; 0 none */
+    uint64_t bytes;
+};
+
+struct otlp {
+    struct export_env env;
+    struct otlp_options options;
+    struct arena arena; /* heads of sites */
+    VEC(struct otlp_site) sites;
+    VEC(struct otlp_group) groups;
+    VEC(struct otlp_resource) resources; /* by process */
+    struct otlp_waiting waiting[OTLP_SIGNALS];
+    struct otlp_held held;
+    struct buf item, request;
+    uint64_t unwritten;
+    bool json;
+};
+
+/* Encode into o->item, which is empty. The head of the site is made by now. */
+void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
+void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
+void otlp_put_loss(struct otlp *o, const struct model_loss *l);
+
+/* ---- attrs.c: one attribute each; `field` is its number in the message around it ---- */
+
+void otlp_attr_text(struct put *w, uint32_t field, const char *key, struct model_str text);
+void otlp_attr_i64(struct put *w, uint32_t field, const char *key, int64_t v);
+void otlp_attr_true(struct put *w, uint32_t field, const char *key);
+void otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t n);
+void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t);
+
+/* ---- resource.c ---- */
+
+/* The site's entry with its head; NULL: no memory. */
+const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
+                                     enum otlp_signal signal);
+/* The group of a scope, made if there is none; UINT32_MAX: no memory. */
+uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target,
+                       enum otlp_signal signal);
+/* The member "resource" of a process; NULL: no memory. */
+const struct buf *otlp_resource_of(struct otlp *o, uint32_t process);
+
+/* ---- held.c ---- */
+
+/* Keep an event for its span, unless that has enough of them. */
+void otlp_held_add(struct otlp *o, const struct model_event *e);
+/* What was kept for a span, as a list of its events; it is forgotten. Returns
+ * how many they were. */
+uint32_t otlp_held_take(struct otlp *o, uint64_t span_id, struct put *w);
+void otlp_held_done(struct otlp_held *h);
+
+#endif

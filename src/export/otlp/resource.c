@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is said once for many: the resource of a process, and the head of what a
+ * site says (its name and its place in the source). Made when first needed; a
+ * resource anew when the catalog learns more. Runs on one thread.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "export/otlp/otlp.h"
+
+enum { RESOURCE = 1, RESOURCE_ATTRIBUTES = 1 };
+enum { SPAN_NAME = 5, SPAN_ATTRIBUTES = 9 };
+enum { LOG_EVENT_NAME = 12, LOG_ATTRIBUTES = 6 };
+
+static struct model_str str(const char *s)
+{
+    return (struct model_str){s, (uint32_t)strlen(s)};
+}
+
+static bool same(struct model_str a, const char *text)
+{
+    return a.n == strlen(text) && memcmp(a.p, text, a.n) == 0;
+}
+
+/* ---- the resource of a process ---- */
+
+/* Of the recording, but not of each of its processes; and the command line, which
+ * holds what people type: OpenTelemetry has it as opt-in. */
+static bool is_left_out(struct model_str key)
+{
+    static const char *const keys[] = {
+        "service.name",        "service.instance.id",     "process.pid",
+        "process.parent_pid",  "process.executable.path", "process.executable.name",
+        "process.command_args"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (same(key, keys[i]))
+            return true;
+    return false;
+}
+
+/* An instance is one process of one recording: a UUID of version 8, ours to define. */
+static void instance_id(const struct model_catalog *c, uint32_t process, char out[37])
+{
+    uint8_t id[16];
+    uint64_t half[2];
+    memcpy(id, c->session_id, sizeof id);
+    half[0] = map_hash_bytes(id, sizeof id, process);
+    half[1] = map_hash_bytes(id, sizeof id, half[0]);
+    memcpy(id, half, sizeof id);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    char *o = out;
+    for (unsigned i = 0; i < sizeof id; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *o++ = '-';
+        o += snprintf(o, 3, "%02x", id[i]);
+    }
+}
+
+static void put_process(struct put *w, const struct model_process *p)
+{
+    otlp_attr_i64(w, RESOURCE_ATTRIBUTES, "process.pid", p->pid);
+    if (p->ppid > 0)
+        otlp_attr_i64(w, RESOURCE_ATTRIBUTES, "process.parent_pid", p->ppid);
+    if (p->exe.n)
+        otlp_attr_text(w, RESOURCE_ATTRIBUTES, "process.executable.path", p->exe);
+    if (p->name.n)
+        otlp_attr_text(w, RESOURCE_ATTRIBUTES, "process.executable.name", p->name);
+}
+
+static void put_common(struct put *w, const struct otlp *o, uint32_t process)
+{
+    const struct model_catalog *c = o->env.catalog;
+    char key[128], id[37];
+    instance_id(c, process, id);
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.name", str(o->env.service_name));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", str(id));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.name", MODEL_STR("oriel"));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.language", MODEL_STR("c"));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.version", str(o->env.version));
+    for (uint32_t i = 0; i < c->resource_count; i++) {
+        const struct model_attr_text *a = &c->resource[i];
+        if (is_left_out(a->key) || a->key.n >= sizeof key)
+            continue;
+        memcpy(key, a->key.p, a->key.n);
+        key[a->key.n] = 0;
+        otlp_attr_text(w, RESOURCE_ATTRIBUTES, key, a->value);
+    }
+}
+
+const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
+{
+    const struct model_catalog *c = o->env.catalog;
+    assert(process < c->process_count);
+    while (o->resources.count <= process)
+        if (!VEC_PUSH(&o->resources))
+            return NULL;
+    struct otlp_resource *r = &o->resources.items[process];
+    if (r->made && r->attributes == c->resource_count)
+        return &r->bytes;
+    buf_clear(&r->bytes);
+    struct put w = {&r->bytes, o->json};
+    struct pb_mark m = put_open(&w, RESOURCE, "resource", 2);
+    put_list(&w, "attributes");
+    put_common(&w, o, process);
+    put_process(&w, c->processes[process]);
+    put_list_end(&w);
+    put_close(&w, m);
+    r->attributes = c->resource_count;
+    r->made = !r->bytes.failed;
+    return r->made ? &r->bytes : NULL;
+}
+
+/* ---- sites ---- */
+
+static void put_source(struct put *w, uint32_t field, const struct model_site *s)
+{
+    if (s->function.n)
+        otlp_attr_text(w, field, "code.function.name", s->function);
+    if (s->file.n) {
+        otlp_attr_text(w, field, "code.file.path", s->file);
+        otlp_attr_i64(w, field, "code.line.number", s->line);
+    }
+}
+
+/* The name, and a list of attributes that is still open. */
+static void put_head(struct put *w, const struct otlp *o, const struct model_site *s,
+                     enum otlp_signal signal)
+{
+    if (signal == OTLP_TRACES)
+        put_text(w, SPAN_NAME, "name", s->name);
+    else if (s->flags & ORIEL_SITE_NAMED)
+        put_text(w, LOG_EVENT_NAME, "eventName", s->name);
+    put_list(w, "attributes");
+    if (o->options.source)
+        put_source(w, signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES, s);
+}
+
+uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target,
+                       enum otlp_signal signal)
+{
+    for (size_t i = 0; i < o->groups.count; i++) {
+        const struct otlp_group *g = &o->groups.items[i];
+        if (g->process == process && g->signal == signal && g->target.n == target.n &&
+            (target.n == 0 || memcmp(g->target.p, target.p, target.n) == 0))
+            return (uint32_t)i;
+    }
+    struct otlp_group *g = VEC_PUSH(&o->groups);
+    if (!g)
+        return UINT32_MAX;
+    *g = (struct otlp_group){.process = process, .signal = (uint8_t)signal, .target = target};
+    return (uint32_t)(o->groups.count - 1);
+}
+
+static bool make_site(struct otlp *o, struct otlp_site *out, const struct model_site *s,
+                      enum otlp_signal signal)
+{
+    struct buf head;
+    buf_init(&head);
+    struct put w = {&head, o->json};
+    put_head(&w, o, s, signal);
+    char *kept = head.failed ? NULL : arena_copy(&o->arena, head.data, head.size);
+    uint32_t group = kept ? otlp_group_of(o, s->process, s->target, signal) : UINT32_MAX;
+    if (group != UINT32_MAX)
+        *out = (struct otlp_site){.group = group + 1, .n = (uint32_t)head.size, .head = kept};
+    buf_done(&head);
+    return group != UINT32_MAX;
+}
+
+const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
+                                     enum otlp_signal signal)
+{
+    while (o->sites.count <= s->index)
+        if (!VEC_PUSH(&o->sites))
+            return NULL;
+    struct otlp_site *site = &o->sites.items[s->index];
+    if (!site->group && !make_site(o, site, s, signal))
+        return NULL;
+    return site;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * trace/v1 Span. What the message has no field for is an attribute: time a span
+ * that moves between threads was busy, and what we know against it ("oriel.*").
+ * Pure but for the held events.
+ */
+#include <stddef.h>
+
+#include "export/otlp/otlp.h"
+
+enum { /* of Span */
+       TRACE_ID = 1,
+       SPAN_ID = 2,
+       PARENT_SPAN_ID = 4,
+       KIND = 6,
+       START = 7,
+       END = 8,
+       ATTRIBUTES = 9,
+       DROPPED_ATTRIBUTES = 10,
+       DROPPED_EVENTS = 12,
+       LINKS = 13,
+       DROPPED_LINKS = 14,
+       STATUS = 15,
+       FLAGS = 16
+};
+enum { LINK_ATTRIBUTES = 4, LINK_FLAGS = 6 };
+enum { STATUS_MESSAGE = 2, STATUS_CODE = 3 };
+
+/* W3C flags in the low byte; whether the parent is remote is known (0x100), and so (0x200). */
+enum { SAMPLED = 0x1, REMOTE_KNOWN = 0x100, REMOTE = 0x200 };
+enum { KIND_INTERNAL = 1 };
+
+static bool same(struct model_str a, const char *text)
+{
+    return a.n == strlen(text) && memcmp(a.p, text, a.n) == 0;
+}
+
+/* SpanKind has no word in a call site: the attribute that bridges use for it. */
+static uint32_t kind_of(const struct model_span *s)
+{
+    static const char *const kinds[] = {"internal", "server", "client", "producer", "consumer"};
+    for (uint32_t i = 0; i < s->attr_count; i++) {
+        const struct model_value *v = &s->attrs[i];
+        if (v->type != ORIEL_TYPE_STR || !same(v->key, "otel.kind"))
+            continue;
+        for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (same(v->v.str, kinds[k]))
+                return KIND_INTERNAL + k;
+    }
+    return KIND_INTERNAL;
+}
+
+static void put_marks(struct put *w, const struct model_span *s)
+{
+    static const struct {
+        uint32_t flag;
+        const char *key;
+    } marks[] = {
+        {MODEL_SPAN_UNFINISHED, "oriel.unfinished"},
+        {MODEL_SPAN_CLAMPED, "oriel.clamped"},
+        {MODEL_SPAN_ORPHAN_END, "oriel.begin_lost"},
+        {MODEL_SPAN_EXTERNAL, "oriel.external"},
+    };
+    if (s->flags & MODEL_SPAN_ASYNC)
+        otlp_attr_i64(w, ATTRIBUTES, "oriel.busy_ns", (int64_t)s->busy_ns);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (s->flags & marks[i].flag)
+            otlp_attr_true(w, ATTRIBUTES, marks[i].key);
+}
+
+static void put_links(struct put *w, const struct model_span *s)
+{
+    put_list(w, "links");
+    for (uint32_t i = 0; i < s->link_count; i++) {
+        const struct model_link *l = &s->links[i];
+        struct pb_mark m = put_open(w, LINKS, NULL, 1);
+        put_id(w, TRACE_ID, "traceId", l->trace_id, 16);
+        put_id(w, SPAN_ID, "spanId", &l->span_id, 8);
+        if (l->follows_from) {
+            put_list(w, "attributes");
+            otlp_attr_text(w, LINK_ATTRIBUTES, "opentracing.ref_type", MODEL_STR("follows_from"));
+            put_list_end(w);
+        }
+        put_flags(w, LINK_FLAGS, SAMPLED);
+        put_close(w, m);
+    }
+    put_list_end(w);
+}
+
+static void put_status(struct put *w, const struct model_span *s)
+{
+    if (s->status == ORIEL_STATUS_UNSET)
+        return;
+    struct pb_mark m = put_open(w, STATUS, "status", put_width(3 * (size_t)s->status_message.n));
+    if (s->status_message.n)
+        put_text(w, STATUS_MESSAGE, "message", s->status_message);
+    put_u32(w, STATUS_CODE, "code", s->status);
+    put_close(w, m);
+}
+
+static void put_dropped(struct put *w, uint32_t field, const char *name, uint32_t n)
+{
+    if (n)
+        put_u32(w, field, name, n);
+}
+
+/* The head has the name and opens the attributes. */
+static void put_attributes(struct put *w, const struct model_span *s, const struct otlp_site *site)
+{
+    if (w->json)
+        put_comma(w);
+    buf_put(w->out, site->head, site->n);
+    otlp_attr_thread(w, ATTRIBUTES, s->thread);
+    put_marks(w, s);
+    otlp_attrs(w, ATTRIBUTES, s->attrs, s->attr_count);
+    put_list_end(w);
+    put_dropped(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", s->dropped_attrs);
+}
+
+/* Events of the span that are not in it. */
+static uint32_t missing_events(const struct model_span *s, uint32_t there)
+{
+    uint32_t missing = s->event_count > there ? s->event_count - there : 0;
+    return missing > s->dropped_events ? missing : s->dropped_events;
+}
+
+void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
+{
+    struct put w = {&o->item, o->json};
+    struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeSpans.spans */
+    put_id(&w, TRACE_ID, "traceId", s->trace_id, 16);
+    put_id(&w, SPAN_ID, "spanId", &s->span_id, 8);
+    if (s->parent_id)
+        put_id(&w, PARENT_SPAN_ID, "parentSpanId", &s->parent_id, 8);
+    put_flags(&w, FLAGS,
+              SAMPLED | REMOTE_KNOWN | (s->flags & MODEL_SPAN_REMOTE_PARENT ? REMOTE : 0));
+    put_u32(&w, KIND, "kind", kind_of(s));
+    put_fixed64(&w, START, "startTimeUnixNano", s->start_ns);
+    put_fixed64(&w, END, "endTimeUnixNano", s->end_ns);
+    put_attributes(&w, s, site);
+    if (o->options.span_events)
+        put_dropped(&w, DROPPED_EVENTS, "droppedEventsCount",
+                    missing_events(s, otlp_held_take(o, s->span_id, &w)));
+    if (s->link_count)
+        put_links(&w, s);
+    put_dropped(&w, DROPPED_LINKS, "droppedLinksCount", s->dropped_links);
+    put_status(&w, s);
+    put_close(&w, m);
+}
