@@ -82,26 +82,6 @@ static int32_t hex4(const char *p, const char *end)
     return v;
 }
 
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
-}
-
 /* \uXXXX, and the second half of a pair; p stands behind the 'u'. */
 static int read_unicode(struct reader *r, char **out)
 {
@@ -119,7 +99,7 @@ static int read_unicode(struct reader *r, char **out)
         r->p += 6;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
-    *out = put_utf8(*out, (uint32_t)c);
+    *out = utf8_put(*out, (uint32_t)c);
     return 0;
 }
 

@@ -85,6 +85,27 @@ static size_t ascii_run(const char *p, size_t n)
     return i;
 }
 
+char *utf8_put(char *out, uint32_t c)
+{
+    assert(c <= 0x10ffff && (c < 0xd800 || c > 0xdfff));
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
 bool utf8_valid(const char *p, size_t n)
 {
     size_t i = 0;

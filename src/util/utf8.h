@@ -19,6 +19,9 @@ unsigned utf8_next(const char *p, size_t n, uint32_t *out_char);
  * character there, which counts as one error (Unicode 3.9, table 3-8). */
 unsigned utf8_error_size(const char *p, size_t n);
 
+/* The 1..4 bytes of a character; returns the end. c is no surrogate and at most U+10FFFF. */
+char *utf8_put(char *out, uint32_t c);
+
 bool utf8_valid(const char *p, size_t n);
 /* Appends the bytes with each error as U+FFFD. */
 void utf8_repair(struct buf *out, const char *p, size_t n);

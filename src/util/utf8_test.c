@@ -28,6 +28,9 @@ TEST(every_character_is_recognised_and_every_surrogate_refused)
         size_t n = encode(c, text);
         unsigned got = utf8_next(text, n, &back);
         bool good = c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
+        char put[4];
+        if (good)
+            CHECK_MEM(put, (size_t)(utf8_put(put, c) - put), text, n);
         if (good ? got != n || back != c : got != 0)
             test_fail(__FILE__, __LINE__, "U+%X: length %u, read as U+%X", c, got, back);
         if (good && n > 1 && utf8_next(text, n - 1, &back) != 0)
