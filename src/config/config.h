@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What telemetry is told to do: defaults, then the preset, the file oriel.toml,
+ * the environment, and the program, each above the one before. Out of it come
+ * plain option structs, and where each value came from.
+ *
+ * Nothing here reads the environment by itself or writes it: it is handed over
+ * as a list. Nothing is printed: what there is to say comes as messages. One
+ * thread per config.
+ */
+#ifndef ORIEL_CONFIG_CONFIG_H
+#define ORIEL_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "util/option.h"
+
+#define CONFIG_FILE_NAME "oriel.toml"
+#define CONFIG_FILE_VARIABLE "ORIEL_CONFIG" /* another file, which then has to be there */
+#define CONFIG_FILE_MAX ((size_t)1 << 20)
+/* The release that no longer reads the sections [observability] and [debug.traces]. */
+#define CONFIG_OLD_SECTIONS_END "2.0"
+
+/* ---- [telemetry] ---- */
+
+/* Strings are never NULL; lists are comma separated. */
+struct config_telemetry {
+    bool enabled;
+    const char *backend; /* of "local", "otlp" */
+    const char *trace_dir;
+    bool include_args;
+    const char *otlp_endpoint;
+    const char *otlp_headers_vault_key;
+    bool otlp_headers_required;
+    const char *service_name;
+    int sampler; /* enum config_sampler */
+    double sample_rate;
+    const char *pyroscope_endpoint;
+    int64_t system_metrics_interval_secs; /* 0: never */
+    const char *outlets;                  /* of the local tier */
+    const char *filter;
+    int64_t exit_ms;
+    bool tracy;
+};
+enum config_sampler {
+    CONFIG_SAMPLER_PARENT_ON,
+    CONFIG_SAMPLER_PARENT_OFF,
+    CONFIG_SAMPLER_PARENT_RATIO,
+    CONFIG_SAMPLER_ON,
+    CONFIG_SAMPLER_OFF,
+    CONFIG_SAMPLER_RATIO
+};
+extern const struct option_def config_telemetry_options[];
+
+/* ---- loading ---- */
+
+/* A table below [telemetry]: one per outlet, out of its option table. */
+struct config_section {
+    const char *name; /* "chrome" for [telemetry.chrome] */
+    const struct option_def *defs;
+    size_t size;
+};
+
+enum config_layer { CONFIG_DEFAULT, CONFIG_PRESET, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_CODE };
+struct config_origin {
+    enum config_layer layer;
+    const char *name; /* of the preset, file or variable; NULL */
+    unsigned line;    /* of the file */
+};
+
+/* What the program itself sets: "sample_rate", "chrome.max_bytes". */
+struct config_set {
+    const char *key, *value;
+};
+
+/* A key, or a section, that this build cannot do yet: with another value than
+ * the default in file or program it stops the start, in the environment it is
+ * said and has no effect. */
+struct config_absent {
+    const char *key, *why; /* "sample_rate", "backend=otlp"; "no outlet otlp" */
+    bool refused;          /* stops the start when it comes from the environment too */
+};
+
+struct config_input {
+    size_t size; /* sizeof of this struct */
+    const struct config_section *sections;
+    size_t section_count;
+    const struct config_absent *absent;
+    size_t absent_count;
+    const char *file_name; /* for messages */
+    const char *file_text; /* NULL: there is no file; copied */
+    size_t file_bytes;
+    const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
+    const char *preset;             /* chosen by the program; NULL: file or environment may */
+    const struct config_set *code;
+    size_t code_count;
+};
+
+enum config_severity { CONFIG_WARNING, CONFIG_ERROR };
+struct config_message {
+    enum config_severity severity;
+    const char *text; /* one line, which says where */
+};
+
+struct config;
+/* 0 also where values are wrong: they are messages, and config_can_start is
+ * false. ORIEL_ENOMEM; ORIEL_EINVAL for the input struct. */
+int config_load(struct config **out, const struct config_input *input, struct oriel_err *err);
+void config_free(struct config *c); /* takes NULL */
+
+const struct config_telemetry *config_telemetry(const struct config *c);
+/* The options of a section, by name; NULL if there is none. */
+const void *config_section_options(const struct config *c, const char *name);
+/* Whether the file, the environment or the program set anything in it. */
+bool config_section_is_set(const struct config *c, const char *name);
+/* Of a key as in config_set; false if there is none. */
+bool config_origin(const struct config *c, const char *key, struct config_origin *out);
+size_t config_messages(const struct config *c, const struct config_message **out);
+/* False after an error: telemetry does not start, the program goes on. */
+bool config_can_start(const struct config *c);
+
+/* What follows from the switches together (docs/CONFIGURATION.md has the table). */
+struct config_choice {
+    bool telemetry; /* anything but Tracy */
+    bool local, otlp, tracy;
+};
+struct config_choice config_choose(const struct config *c);
+
+/* ---- the file ---- */
+
+/* At most CONFIG_FILE_MAX bytes of a regular file into `out`. 0; ORIEL_ENOTFOUND;
+ * ORIEL_EPERM where it can be written by others, or belongs neither to us nor
+ * to root (`careful`); ORIEL_ELIMIT; ORIEL_EIO; ORIEL_ENOMEM. With a line. */
+int config_read_file(const char *path, bool careful, struct buf *out, struct oriel_err *err);
+
+/* The text of a file with [observability] and [debug.traces] as [telemetry],
+ * everything else byte for byte. *out_changes: how many lines were changed; 0:
+ * `out` is the text. ORIEL_EFORMAT: the file is not TOML, or a key has no
+ * counterpart, or is there in both; with a line. */
+int config_migrate(const char *name, const char *text, size_t n, struct buf *out,
+                   unsigned *out_changes, struct oriel_err *err);
+
+/* ---- telling ---- */
+
+/* TOML that reads back to the same, with the origin of each value behind it.
+ * `all`: defaults too. Secrets and passwords in URLs are masked. */
+void config_write(const struct config *c, bool all, struct buf *out);
+void config_write_json(const struct config *c, struct buf *out);
+/* JSON Schema (2020-12) of oriel.toml. */
+void config_write_schema(const struct config_section *sections, size_t count, struct buf *out);
+
+/* Text that may be a comma list, and in a file an array: by its placeholder. */
+bool config_takes_list(const struct option_def *d);
+extern const char *const config_presets[]; /* names, NULL-terminated */
+
+#endif
