@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "config/config.h"
 #include "export/exporter.h"
 #include "source/metrics_options.h"
 
@@ -18,12 +19,10 @@ static const struct variable variables[] = {
     {"ORIEL_RING", "", "ring to record into; set by `oriel record` for its children"},
     {"ORIEL_ENABLED", "false", "`1` or `true`: export in this process, with liboriel"},
     {"TELEMETRY_ENABLED", "false", "the same"},
-    {"ORIEL_TO", "chrome", "outlets of in-process export, comma separated"},
-    {"ORIEL_TRACE_DIR", ".local/traces", "where their files go: `{session_id}_{timestamp}`"},
-    {"ORIEL_FILTER", "", "which sites record: `info,db=debug,net=off`"},
+    {CONFIG_FILE_VARIABLE, "./" CONFIG_FILE_NAME, "file to read the table `[telemetry]` from"},
+    {"ORIEL_PRESET", "", "preset below file and environment, e.g. `development`"},
     {"ORIEL_CRASH", "",
      "`1` or `0`: note the signals of a crash, or leave them alone, whatever the recorder says"},
-    {"ORIEL_EXIT_MS", "1000", "longest time in-process export takes at exit"},
     {METRICS_INTERVAL_VARIABLE, METRICS_INTERVAL_DEFAULT,
      "how often the system's numbers are noted (memory, CPU time, threads, descriptors, faults, "
      "I/O); at least 1 s, 0 = never; `oriel record` and `oriel attach` read it too"},
@@ -64,6 +63,36 @@ static void rows(struct buf *b, const struct option_def *defs)
         row(b, defs);
 }
 
+static void key_rows(struct buf *b, const struct option_def *d)
+{
+    buf_puts(b, "| key | variable | default | meaning |\n|---|---|---|---|\n");
+    for (; d->name; d++) {
+        buf_printf(b, "| `%s` | ", d->name);
+        if (d->variable)
+            buf_printf(b, "`%s`", d->variable);
+        else if (strcmp(d->name, "system_metrics_interval_secs") == 0)
+            buf_puts(b, "`" METRICS_INTERVAL_VARIABLE "`");
+        buf_puts(b, " | ");
+        if (d->fallback && d->fallback[0])
+            buf_printf(b, "`%s`", d->fallback);
+        buf_printf(b, " | %s |\n", d->help);
+    }
+}
+
+/* Keys of the file; what the outlets take stands with them below. */
+static void file_keys(struct buf *b)
+{
+    buf_puts(b, "\n## Table [telemetry] of " CONFIG_FILE_NAME
+                "\n\nAn outlet's options stand in a table of its own, e.g. `[telemetry.chrome]`; "
+                "[CONFIGURATION.md](CONFIGURATION.md) tells who wins, and which of these have no "
+                "effect yet.\n\n");
+    key_rows(b, config_telemetry_options);
+    buf_puts(b, "\n### [telemetry.batch]\n\n");
+    key_rows(b, config_batch_options);
+    buf_puts(b, "\n### [telemetry.limits]\n\n");
+    key_rows(b, config_limit_options);
+}
+
 void generate_config(struct buf *b)
 {
     buf_puts(
@@ -74,6 +103,7 @@ void generate_config(struct buf *b)
         buf_printf(b, "| `%s` | %s%s%s | %s |\n", variables[i].name,
                    variables[i].fallback[0] ? "`" : "", variables[i].fallback,
                    variables[i].fallback[0] ? "`" : "", variables[i].meaning);
+    file_keys(b);
     for (size_t i = 0; cli_commands[i]; i++) {
         if (cli_commands[i]->hidden)
             continue;

@@ -45,6 +45,11 @@ struct config_telemetry {
     const char *filter;
     int64_t exit_ms;
     bool tracy;
+    const char *propagators;     /* of "tracecontext", "baggage", ... */
+    const char *traces_exporter; /* of "otlp", "console", "none" */
+    const char *logs_exporter;
+    const char
+        *resource_attributes; /* "key=value,..", percent encoded, as OTEL_RESOURCE_ATTRIBUTES */
 };
 enum config_sampler {
     CONFIG_SAMPLER_PARENT_ON,
@@ -55,6 +60,22 @@ enum config_sampler {
     CONFIG_SAMPLER_RATIO
 };
 extern const struct option_def config_telemetry_options[];
+
+/* ---- [telemetry.batch], [telemetry.limits]: what the standard's processors are told ---- */
+
+struct config_batch {
+    int64_t delay_ms, timeout_ms, queue, size; /* size <= queue */
+};
+struct config_batches {
+    struct config_batch spans, logs;
+};
+struct config_limits { /* -1: none */
+    int64_t attribute_count, attribute_length;
+    int64_t span_attribute_count, span_attribute_length; /* -1: the general one */
+    int64_t log_attribute_count, log_attribute_length;   /* so here */
+    int64_t event_count, link_count, event_attribute_count, link_attribute_count;
+};
+extern const struct option_def config_batch_options[], config_limit_options[];
 
 /* ---- loading ---- */
 
@@ -81,7 +102,7 @@ struct config_set {
  * the default in file or program it stops the start, in the environment it is
  * said and has no effect. */
 struct config_absent {
-    const char *key, *why; /* "sample_rate", "backend=otlp"; "no outlet otlp" */
+    const char *key, *why; /* "sample_rate", "batch.*", "backend=otlp"; "no outlet otlp" */
     bool refused;          /* stops the start when it comes from the environment too */
 };
 
@@ -113,6 +134,9 @@ int config_load(struct config **out, const struct config_input *input, struct or
 void config_free(struct config *c); /* takes NULL */
 
 const struct config_telemetry *config_telemetry(const struct config *c);
+const struct config_batches *config_batches(const struct config *c);
+/* With the general limits where a kind has none of its own. */
+struct config_limits config_limits(const struct config *c);
 /* The options of a section, by name; NULL if there is none. */
 const void *config_section_options(const struct config *c, const char *name);
 /* Whether the file, the environment or the program set anything in it. */

@@ -12,6 +12,9 @@ bool config_takes_list(const struct option_def *d)
     return d->type == OPTION_STRING && d->arg && strstr(d->arg, "[,..]") != NULL;
 }
 
+static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3multi",
+                                          "jaeger",       "none",    NULL};
+static const char *const exporters[] = {"otlp", "console", "none", NULL};
 static const char *const backends[] = {"local", "otlp", NULL};
 /* In the order of enum config_sampler, by the names of OTEL_TRACES_SAMPLER. */
 static const char *const samplers[] = {"parentbased_always_on",
@@ -129,5 +132,92 @@ const struct option_def config_telemetry_options[] = {
      .fallback = "false",
      .variable = "TRACY_ENABLED",
      .help = "speak to a Tracy profiler, with or without the rest"},
+    {.name = "propagators",
+     .type = OPTION_STRING,
+     AT(propagators),
+     .fallback = "tracecontext,baggage",
+     .choices = propagators,
+     .arg = "NAME[,..]",
+     .variable = "OTEL_PROPAGATORS",
+     .help = "how a trace goes on in other processes"},
+    {.name = "traces_exporter",
+     .type = OPTION_STRING,
+     AT(traces_exporter),
+     .fallback = "otlp",
+     .choices = exporters,
+     .arg = "NAME[,..]",
+     .variable = "OTEL_TRACES_EXPORTER",
+     .help = "where backend otlp sends spans"},
+    {.name = "logs_exporter",
+     .type = OPTION_STRING,
+     AT(logs_exporter),
+     .fallback = "otlp",
+     .choices = exporters,
+     .arg = "NAME[,..]",
+     .variable = "OTEL_LOGS_EXPORTER",
+     .help = "where backend otlp sends events"},
+    {.name = "resource_attributes",
+     .type = OPTION_STRING,
+     AT(resource_attributes),
+     .fallback = "",
+     .variable = "OTEL_RESOURCE_ATTRIBUTES",
+     .help = "key=value,... of this process, percent encoded"},
+    OPTION_END,
+};
+#undef AT
+
+/* ---- [telemetry.batch] ---- */
+
+#define BATCH(kind, member, key, value, most, var, text)                                           \
+    {                                                                                              \
+        .name = #kind "_" key, .type = OPTION_INT,                                                 \
+        .offset = offsetof(struct config_batches, kind.member), .fallback = value, .min = 1,       \
+        .max = most, .variable = var, .help = text                                                 \
+    }
+const struct option_def config_batch_options[] = {
+    BATCH(spans, delay_ms, "delay_ms", "5000", 3600000, "OTEL_BSP_SCHEDULE_DELAY",
+          "longest wait of a span for its batch"),
+    BATCH(spans, timeout_ms, "timeout_ms", "30000", 3600000, "OTEL_BSP_EXPORT_TIMEOUT",
+          "longest time one export of spans takes"),
+    BATCH(spans, queue, "queue", "2048", 16777216, "OTEL_BSP_MAX_QUEUE_SIZE",
+          "spans that may wait"),
+    BATCH(spans, size, "size", "512", 16777216, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+          "spans in one export"),
+    BATCH(logs, delay_ms, "delay_ms", "1000", 3600000, "OTEL_BLRP_SCHEDULE_DELAY",
+          "longest wait of an event for its batch"),
+    BATCH(logs, timeout_ms, "timeout_ms", "30000", 3600000, "OTEL_BLRP_EXPORT_TIMEOUT",
+          "longest time one export of events takes"),
+    BATCH(logs, queue, "queue", "2048", 16777216, "OTEL_BLRP_MAX_QUEUE_SIZE",
+          "events that may wait"),
+    BATCH(logs, size, "size", "512", 16777216, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+          "events in one export"),
+    OPTION_END,
+};
+
+/* ---- [telemetry.limits] ---- */
+
+#define LIMIT(member, value, var, text)                                                            \
+    {                                                                                              \
+        .name = #member, .type = OPTION_INT, .offset = offsetof(struct config_limits, member),     \
+        .fallback = value, .min = -1, .max = 16777216, .variable = var, .help = text               \
+    }
+const struct option_def config_limit_options[] = {
+    LIMIT(attribute_count, "128", "OTEL_ATTRIBUTE_COUNT_LIMIT", "attributes of anything"),
+    LIMIT(attribute_length, "-1", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+          "characters of a value; -1 = any number"),
+    LIMIT(span_attribute_count, "-1", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+          "attributes of a span; -1 = as of anything"),
+    LIMIT(span_attribute_length, "-1", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+          "characters of a value of a span; -1 = as of anything"),
+    LIMIT(log_attribute_count, "-1", "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+          "attributes of an event outside spans; -1 = as of anything"),
+    LIMIT(log_attribute_length, "-1", "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+          "characters of a value of such an event; -1 = as of anything"),
+    LIMIT(event_count, "128", "OTEL_SPAN_EVENT_COUNT_LIMIT", "events of a span"),
+    LIMIT(link_count, "128", "OTEL_SPAN_LINK_COUNT_LIMIT", "links of a span"),
+    LIMIT(event_attribute_count, "128", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+          "attributes of an event of a span"),
+    LIMIT(link_attribute_count, "128", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+          "attributes of a link of a span"),
     OPTION_END,
 };

@@ -93,25 +93,51 @@ static const char *clamped(struct config *c, const struct option_def *d, const c
     return text_of(c, "%s", bound);
 }
 
-/* Each of a list of choices; false after saying which is none. */
-static bool are_choices(struct config *c, const struct option_def *d, const char *text,
-                        enum config_severity severity, const char *key, const char *where)
+static bool is_choice(const struct option_def *d, const char *p, size_t n)
 {
+    for (const char *const *choice = d->choices; *choice; choice++)
+        if (strlen(*choice) == n && memcmp(*choice, p, n) == 0)
+            return true;
+    return false;
+}
+
+static void say_no_choice(struct config *c, const struct option_def *d, const char *p, size_t n,
+                          enum config_severity severity, const char *key, const char *where)
+{
+    char list[200] = "";
+    for (const char *const *choice = d->choices; *choice; choice++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *choice);
+    }
+    config_say(c, severity, "%s: %s: \"%.*s\" is not one of %s", where, key, n > 40 ? 40 : (int)n,
+               p, list);
+}
+
+/* The list without what is no choice, which is said, and without blanks around
+ * its items. NULL: nothing is left of it, or one of them is an error. */
+static const char *choose(struct config *c, const struct option_def *d, const char *text,
+                          enum config_severity severity, const char *key, const char *where)
+{
+    char left[256] = "";
+    size_t used = 0;
     if (d->type != OPTION_STRING || !d->choices)
-        return true;
+        return text;
     for (const char *p = text;; p++) {
-        size_t n = strcspn(p, ",");
-        const char *const *choice = d->choices;
-        while (*choice && (strlen(*choice) != n || memcmp(*choice, p, n) != 0))
-            choice++;
-        if (!*choice) {
-            config_say(c, severity, "%s: %s: \"%.*s\" is not one of local, otlp", where, key,
-                       n > 40 ? 40 : (int)n, p);
-            return false;
+        p += strspn(p, " \t");
+        size_t n = strcspn(p, ","), word = n;
+        while (word && (p[word - 1] == ' ' || p[word - 1] == '\t'))
+            word--;
+        if (!is_choice(d, p, word)) {
+            say_no_choice(c, d, p, word, severity, key, where);
+            if (severity == CONFIG_ERROR)
+                return NULL;
+        } else if (used + word + 2 < sizeof left) {
+            used += (size_t)snprintf(left + used, sizeof left - used, "%s%.*s", used ? "," : "",
+                                     (int)word, p);
         }
         p += n;
         if (!*p)
-            return true;
+            return used ? text_of(c, "%s", left) : NULL;
     }
 }
 
@@ -128,9 +154,12 @@ static const struct config_absent *find_absent(const struct config *c, const str
     snprintf(key, sizeof key, "%s%s%s", p->name, p->name[0] ? "." : "", d->name);
     size_t key_n = strlen(key);
     for (size_t i = 0; i < c->absent_count; i++) {
-        const char *absent = c->absent[i].key, *value = strchr(absent, '=');
+        const char *absent = c->absent[i].key, *value = strpbrk(absent, "=*");
         size_t n = value ? (size_t)(value - absent) : strlen(absent);
-        if (n != key_n || memcmp(absent, key, n) != 0)
+        bool whole = value && *value == '*'; /* a section */
+        if (whole)
+            value = NULL;
+        if (n > key_n || memcmp(absent, key, n) != 0 || (!whole && n != key_n))
             continue;
         if (value ? strstr(text, value + 1) != NULL : !same_as_default(d, text))
             return &c->absent[i];
@@ -155,7 +184,8 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
         return;
     }
     text = clamped(c, d, text, key, where);
-    if (!are_choices(c, d, text, severity, key, where))
+    text = choose(c, d, text, severity, key, where);
+    if (!text)
         return;
     int rc = option_set(d, p->values, text, &err);
     if (rc == ORIEL_ENOMEM)
@@ -212,14 +242,19 @@ static int make_part(struct config *c, struct config_part *p, const char *name,
 
 static int make_parts(struct config *c, const struct config_input *in)
 {
-    c->parts = mem_calloc(in->section_count + 1, sizeof *c->parts);
+    static const struct config_section own[] = {
+        {"", config_telemetry_options, sizeof(struct config_telemetry)},
+        {"batch", config_batch_options, sizeof(struct config_batches)},
+        {"limits", config_limit_options, sizeof(struct config_limits)}};
+    const size_t count = sizeof own / sizeof *own;
+    int rc = 0;
+    c->parts = mem_calloc(in->section_count + count, sizeof *c->parts);
     if (!c->parts)
         return ORIEL_ENOMEM;
-    int rc =
-        make_part(c, &c->parts[0], "", config_telemetry_options, sizeof(struct config_telemetry));
-    for (size_t i = 0; rc == 0 && i < in->section_count; i++)
-        rc = make_part(c, &c->parts[i + 1], in->sections[i].name, in->sections[i].defs,
-                       in->sections[i].size);
+    for (size_t i = 0; rc == 0 && i < in->section_count + count; i++) {
+        const struct config_section *s = i < count ? &own[i] : &in->sections[i - count];
+        rc = make_part(c, &c->parts[i], s->name, s->defs, s->size);
+    }
     return rc;
 }
 
@@ -259,6 +294,26 @@ static void choose_preset(struct config *c, const struct config_input *in,
         config_apply_preset(c, v->text, file);
 }
 
+/* OTEL_SDK_ENABLED asks for OTLP without naming the key that would be refused. */
+static void check_sdk(struct config *c)
+{
+    for (size_t i = 0; i < c->absent_count; i++)
+        if (strcmp(c->absent[i].key, "backend=otlp") == 0 && config_choose(c).otlp)
+            config_say(c, CONFIG_ERROR, "$OTEL_SDK_ENABLED cannot take effect: %s",
+                       c->absent[i].why);
+}
+
+/* A batch larger than the queue it comes from would never be full. */
+static void check_batch(struct config *c, struct config_batch *b, const char *kind)
+{
+    if (b->size <= b->queue)
+        return;
+    config_say(c, CONFIG_WARNING,
+               "telemetry.batch.%s_size = %lld is more than the queue holds, and taken as %lld",
+               kind, (long long)b->size, (long long)b->queue);
+    b->size = b->queue;
+}
+
 static void apply(struct config *c, const struct config_input *in)
 {
     bool is_private = in->preset && strcmp(in->preset, "private") == 0;
@@ -273,6 +328,10 @@ static void apply(struct config *c, const struct config_input *in)
                             (struct config_origin){CONFIG_CODE, NULL, 0}))
             config_say(c, CONFIG_ERROR, "the program: there is no key telemetry.%s",
                        in->code[i].key);
+    check_sdk(c);
+    struct config_batches *batches = c->parts[1].values;
+    check_batch(c, &batches->spans, "spans");
+    check_batch(c, &batches->logs, "logs");
 }
 
 int config_load(struct config **out, const struct config_input *in, struct oriel_err *err)
@@ -322,6 +381,24 @@ void config_free(struct config *c)
 const struct config_telemetry *config_telemetry(const struct config *c)
 {
     return c->parts[0].values;
+}
+
+const struct config_batches *config_batches(const struct config *c)
+{
+    return c->parts[1].values;
+}
+
+struct config_limits config_limits(const struct config *c)
+{
+    struct config_limits l = *(const struct config_limits *)c->parts[2].values;
+    int64_t *const own[][2] = {{&l.span_attribute_count, &l.attribute_count},
+                               {&l.span_attribute_length, &l.attribute_length},
+                               {&l.log_attribute_count, &l.attribute_count},
+                               {&l.log_attribute_length, &l.attribute_length}};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (*own[i][0] < 0)
+            *own[i][0] = *own[i][1];
+    return l;
 }
 
 const void *config_section_options(const struct config *c, const char *name)

@@ -235,7 +235,7 @@ TEST(wrong_values_of_the_environment_are_said_and_ignored)
                                "OTEL_SDK_DISABLED=1", "ORIEL_BACKEND=local,cloud"));
     CHECK(!config_telemetry(c)->enabled && config_telemetry(c)->sample_rate == 1);
     CHECK_EQ(config_telemetry(c)->exit_ms, 1000);
-    CHECK_STR(config_telemetry(c)->backend, "local");
+    CHECK_STR(config_telemetry(c)->backend, "local"); /* what is known of the list */
     CHECK_EQ(messages(c), 6);
     CHECK(config_can_start(c));
     config_free(c);
@@ -313,9 +313,10 @@ TEST(what_this_build_cannot_do_stops_the_start_and_is_not_swallowed)
     static const struct config_absent absent[] = {
         {"sample_rate", "traces are not sampled yet", false},
         {"backend=otlp", "there is no outlet otlp", true},
+        {"limits.*", "there are no limits", false},
         {"tracy", "there is no outlet tracy", true}};
     input.absent = absent;
-    input.absent_count = 3;
+    input.absent_count = 4;
     struct config *c = load("[telemetry]\nsample_rate = 0.5\nbackend = ['local', 'otlp']\n", NULL);
     CHECK(!config_can_start(c) && messages(c) == 2);
     CHECK_STR(message(c, 0), "oriel.toml:2: telemetry.sample_rate cannot take effect: traces are "
@@ -326,8 +327,59 @@ TEST(what_this_build_cannot_do_stops_the_start_and_is_not_swallowed)
              ENVIRONMENT("OTEL_TRACES_SAMPLER_ARG=0.5"));
     CHECK(config_can_start(c) && messages(c) == 1);
     config_free(c);
+    c = load("[telemetry.limits]\nevent_count = 1\n[telemetry.batch]\nspans_size = 1\n", NULL);
+    CHECK(!config_can_start(c) && messages(c) == 1 && config_batches(c)->spans.size == 1);
+    config_free(c);
     c = load(NULL, ENVIRONMENT("TRACY_ENABLED=true"));
     CHECK(!config_can_start(c) && !config_choose(c).tracy);
+    config_free(c);
+    c = load(NULL, ENVIRONMENT("TELEMETRY_ENABLED=true", "OTEL_SDK_ENABLED=true"));
+    CHECK(!config_can_start(c) && messages(c) == 1);
+    CHECK_STR(message(c, 0), "$OTEL_SDK_ENABLED cannot take effect: there is no outlet otlp");
+    config_free(c);
+    c = load(NULL, ENVIRONMENT("OTEL_SDK_ENABLED=true"));
+    CHECK(config_can_start(c)); /* telemetry is off: it does nothing */
+    config_free(c);
+}
+
+TEST(batches_and_limits_have_the_defaults_of_the_standard_and_its_variables)
+{
+    struct config *c = load(NULL, NULL);
+    const struct config_batch *spans = &config_batches(c)->spans, *logs = &config_batches(c)->logs;
+    struct config_limits l = config_limits(c);
+    CHECK(spans->delay_ms == 5000 && spans->timeout_ms == 30000);
+    CHECK(spans->queue == 2048 && spans->size == 512);
+    CHECK(logs->delay_ms == 1000 && logs->timeout_ms == 30000);
+    CHECK(logs->queue == 2048 && logs->size == 512);
+    CHECK(l.span_attribute_count == 128 && l.log_attribute_count == 128);
+    CHECK(l.span_attribute_length == -1 && l.event_count == 128 && l.link_count == 128);
+    CHECK(l.event_attribute_count == 128 && l.link_attribute_count == 128);
+    CHECK_STR(config_telemetry(c)->propagators, "tracecontext,baggage");
+    CHECK_STR(config_telemetry(c)->traces_exporter, "otlp");
+    config_free(c);
+    c = load(NULL,
+             ENVIRONMENT("OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BLRP_SCHEDULE_DELAY=x",
+                         "OTEL_ATTRIBUTE_COUNT_LIMIT=7", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=9",
+                         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=30", "OTEL_RESOURCE_ATTRIBUTES=a=b"));
+    l = config_limits(c);
+    CHECK(config_batches(c)->spans.queue == 100 && config_batches(c)->spans.size == 100);
+    CHECK_EQ(config_batches(c)->logs.delay_ms, 1000);
+    CHECK(l.span_attribute_count == 9 && l.log_attribute_count == 7);
+    CHECK(l.span_attribute_length == 30 && l.log_attribute_length == 30);
+    CHECK_EQ(messages(c), 2); /* the bad number, and the batch that is cut to its queue */
+    CHECK_STR(config_telemetry(c)->resource_attributes, "a=b");
+    config_free(c);
+}
+
+TEST(of_a_list_in_the_environment_only_what_is_known_counts)
+{
+    struct config *c = load(NULL, ENVIRONMENT("OTEL_PROPAGATORS= b3 ,xray,\ttracecontext",
+                                              "OTEL_TRACES_EXPORTER=logging"));
+    CHECK_STR(config_telemetry(c)->propagators, "b3,tracecontext");
+    CHECK_STR(config_telemetry(c)->traces_exporter, "otlp");
+    CHECK_EQ(messages(c), 2);
+    CHECK_STR(message(c, 0), "$OTEL_PROPAGATORS: telemetry.propagators: \"xray\" is not one of "
+                             "tracecontext, baggage, b3, b3multi, jaeger, none");
     config_free(c);
 }
 

@@ -237,6 +237,7 @@ static int migrate(struct migration *m, struct buf *out)
 {
     const struct toml_value *now = toml_get(m->doc->root, "telemetry");
     int rc = 0;
+    assert(!m->target && m->changes == 0);
     m->now = now;
     if (now && now->type == TOML_TABLE && now->form == TOML_HEADER) {
         m->target = now;
@@ -245,7 +246,7 @@ static int migrate(struct migration *m, struct buf *out)
     for (unsigned i = 0; rc == 0 && i < CONFIG_OLD_SECTIONS; i++) {
         const char *section;
         const struct toml_value *table = config_old_section(m->doc, i, &section);
-        if (table && now && !m->target)
+        if (table && now && !m->target && now->form != TOML_IMPLICIT)
             return refuse(m, now, "stands not as a section [telemetry]; change it by hand");
         if (table)
             rc = migrate_section(m, table, section);

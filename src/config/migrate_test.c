@@ -55,6 +55,13 @@ TEST(both_old_sections_become_one)
               "[telemetry]\nservice_name = 's'\n");
 }
 
+TEST(a_section_of_an_outlet_is_not_in_the_way)
+{
+    CHECK_STR(migrated("[telemetry.log]\nspans = true\n[observability]\nendpoint = 'e'\n"
+                       "[debug.traces]\nenabled = true\n"),
+              "[telemetry.log]\nspans = true\n[telemetry]\notlp_endpoint = 'e'\nenabled = true\n");
+}
+
 TEST(what_cannot_be_rewritten_is_refused_with_its_line)
 {
     CHECK_STR(migrated("[observability]\nlevel = 3\n"),

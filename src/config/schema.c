@@ -115,6 +115,20 @@ static void properties(struct json *j, const struct option_def *defs)
     }
 }
 
+static void section(struct json *j, const char *name, const struct option_def *defs)
+{
+    json_key(j, name);
+    json_object(j);
+    type(j, "object");
+    json_key(j, "additionalProperties");
+    json_bool(j, false);
+    json_key(j, "properties");
+    json_object(j);
+    properties(j, defs);
+    json_object_end(j);
+    json_object_end(j);
+}
+
 void config_write_schema(const struct config_section *sections, size_t count, struct buf *out)
 {
     struct json j;
@@ -140,18 +154,10 @@ void config_write_schema(const struct config_section *sections, size_t count, st
     strings(&j, "enum", config_presets);
     json_object_end(&j);
     properties(&j, config_telemetry_options);
-    for (size_t i = 0; i < count; i++) {
-        json_key(&j, sections[i].name);
-        json_object(&j);
-        type(&j, "object");
-        json_key(&j, "additionalProperties");
-        json_bool(&j, false);
-        json_key(&j, "properties");
-        json_object(&j);
-        properties(&j, sections[i].defs);
-        json_object_end(&j);
-        json_object_end(&j);
-    }
+    section(&j, "batch", config_batch_options);
+    section(&j, "limits", config_limit_options);
+    for (size_t i = 0; i < count; i++)
+        section(&j, sections[i].name, sections[i].defs);
     json_object_end(&j);
     json_object_end(&j);
     json_object_end(&j);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,11 +24,10 @@
 #include "session/artifact.h"
 #include "session/pace.h"
 #include "session/session.h"
+#include "session/settings.h"
 #include "source/metrics_options.h"
 #include "source/region_io.h"
-#include "util/option.h"
 
-#define EXIT_MS_DEFAULT 1000u
 #define RING_BYTES_DEFAULT (16u << 20)
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 
@@ -45,56 +45,112 @@ static struct {
     bool flight;
     struct region *region;
     struct session *session;
+    struct config *config; /* outlets keep pointers into it */
     uint64_t ring_bytes;
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What is asked for, options before environment before default. */
+/* What is asked for: the program before the environment, the file and the defaults. */
 struct wish {
+    struct config *config; /* owned; the strings are its */
     const char *outlets, *directory, *filter, *service_name;
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
 };
 
-static const char *text_or(const char *given, const char *variable, const char *fallback)
+/* The program's options as keys of the configuration; how many. */
+enum { CODE_MAX = 8, NUMBER_BYTES = 24 };
+static size_t make_code(const struct oriel_options *o, struct config_set code[CODE_MAX],
+                        char numbers[2][NUMBER_BYTES])
 {
-    const char *environment = given && given[0] ? given : getenv(variable);
-    return environment && environment[0] ? environment : fallback;
+    size_t n = 0;
+    const struct config_set texts[] = {{"outlets", o->outlets},
+                                       {"trace_dir", o->directory},
+                                       {"filter", o->filter},
+                                       {"service_name", o->service_name}};
+    code[n++] = (struct config_set){"enabled", "true"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].value && texts[i].value[0])
+            code[n++] = texts[i];
+    if (o->flags & ORIEL_START_INCLUDE_ARGS)
+        code[n++] = (struct config_set){"include_args", "true"};
+    unsigned secs = o->system_metrics_interval_secs;
+    snprintf(numbers[0], NUMBER_BYTES, "%u", o->exit_ms);
+    snprintf(numbers[1], NUMBER_BYTES, "%u", secs == ORIEL_METRICS_NEVER ? 0 : secs);
+    if (o->exit_ms)
+        code[n++] = (struct config_set){"exit_ms", numbers[0]};
+    if (secs)
+        code[n++] = (struct config_set){"system_metrics_interval_secs", numbers[1]};
+    assert(n <= CODE_MAX);
+    return n;
 }
 
-static unsigned exit_ms_or(unsigned given)
+/* The only thing this side ever says, once per start that was asked for and
+ * cannot be: without it nobody would know why there is nothing. */
+static void say_why(const char *text)
 {
-    const char *text = getenv("ORIEL_EXIT_MS");
-    char *end;
-    unsigned long ms = text ? strtoul(text, &end, 10) : 0;
-    if (given)
-        return given;
-    return text && end != text && *end == 0 && ms <= 3600000 ? (unsigned)ms : EXIT_MS_DEFAULT;
+    char line[700];
+    int n = snprintf(line, sizeof line, "oriel: telemetry does not start: %s\n", text);
+    if (n > 0 && write(2, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+        errno = 0; /* nobody listens */
 }
 
-static uint64_t metrics_ns_or(unsigned given)
+static const char *first_error(const struct config *c)
 {
-    uint64_t ns = (uint64_t)given * 1000000000u;
-    const char *text = getenv(METRICS_INTERVAL_VARIABLE);
-    if (given)
-        return given == ORIEL_METRICS_NEVER ? 0 : ns;
-    if (!text || option_parse_duration(text, &ns) < 0)
-        (void)option_parse_duration(METRICS_INTERVAL_DEFAULT, &ns);
-    return ns;
+    const struct config_message *m;
+    size_t n = config_messages(c, &m);
+    for (size_t i = 0; i < n; i++)
+        if (m[i].severity == CONFIG_ERROR)
+            return m[i].text;
+    return NULL;
 }
 
-static struct wish make_wish(const struct oriel_options *given)
+/* A set-uid program takes orders from neither environment nor files. */
+static int load_config(const struct oriel_options *o, struct config **out)
+{
+    struct config_set code[CODE_MAX];
+    char numbers[2][NUMBER_BYTES];
+    struct oriel_err err = {0};
+    bool secure = getauxval(AT_SECURE) != 0;
+    const struct settings_input in = {.size = sizeof in,
+                                      .careful = true,
+                                      .preset = secure ? "private" : NULL,
+                                      .environment = secure ? NULL : (const char *const *)environ,
+                                      .code = code,
+                                      .code_count = make_code(o, code, numbers)};
+    int rc = settings_load(out, &in, &err);
+    if (rc < 0) {
+        say_why(err.text);
+        return rc;
+    }
+    const char *why = first_error(*out);
+    if (!why)
+        return 0;
+    say_why(why);
+    config_free(*out);
+    return ORIEL_EINVAL;
+}
+
+static int make_wish(const struct oriel_options *given, struct wish *out)
 {
     struct oriel_options o = {0};
+    struct config *c;
     if (given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    return (struct wish){.outlets = text_or(o.outlets, "ORIEL_TO", "chrome"),
-                         .directory = text_or(o.directory, "ORIEL_TRACE_DIR", ".local/traces"),
-                         .filter = text_or(o.filter, "ORIEL_FILTER", ""),
-                         .service_name = text_or(o.service_name, "OTEL_SERVICE_NAME", NULL),
-                         .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
-                         .flags = o.flags,
-                         .metrics_ns = metrics_ns_or(o.system_metrics_interval_secs),
-                         .exit_ms = exit_ms_or(o.exit_ms)};
+    int rc = load_config(&o, &c);
+    if (rc < 0)
+        return rc;
+    const struct config_telemetry *t = config_telemetry(c);
+    *out =
+        (struct wish){.config = c,
+                      .outlets = t->outlets,
+                      .directory = t->trace_dir,
+                      .filter = t->filter,
+                      .service_name = t->service_name[0] ? t->service_name : NULL,
+                      .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
+                      .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
+                      .metrics_ns = (uint64_t)t->system_metrics_interval_secs * 1000000000u,
+                      .exit_ms = (unsigned)t->exit_ms};
+    return 0;
 }
 
 /* ---- the drain thread ---- */
@@ -249,7 +305,9 @@ static int add_outlet(const char *name, size_t name_bytes, const char *stem)
         return ORIEL_EINVAL;
     snprintf(path, sizeof path, "%s%s", stem, e->suffix);
     int rc = out_file_open(&out, path, false, NULL);
-    return rc ? rc : session_add_outlet(self.session, e, NULL, out, NULL);
+    return rc ? rc
+              : session_add_outlet(self.session, e, config_section_options(self.config, text), out,
+                                   NULL);
 }
 
 static int add_outlets(const struct wish *w)
@@ -284,13 +342,17 @@ static void release(void)
     if (self.region && !leave)
         (void)region_unlink(region_path(self.region), NULL);
     region_free(self.region);
+    config_free(self.config);
+    self.config = NULL;
     self.session = NULL;
     self.region = NULL;
     self.state = OFF;
 }
 
-static int build(const struct wish *w)
+static int build(struct wish *w)
 {
+    self.config = w->config;
+    w->config = NULL; /* taken: the strings of the wish stay valid with it */
     self.flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
     self.ring_bytes = w->ring_bytes;
     self.exit_ms = w->exit_ms;
@@ -330,6 +392,7 @@ static void forked(void)
     self.pid = 0;
     self.session = NULL;
     self.region = NULL;
+    self.config = NULL;
 }
 
 static int prepare_once(void)
@@ -348,7 +411,7 @@ static int prepare_once(void)
     return 0;
 }
 
-static int start_locked(const struct wish *w, int (*attach)(const char *ring_path))
+static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
 {
     int rc = prepare_once();
     if (rc == 0)
@@ -369,7 +432,7 @@ static int start_locked(const struct wish *w, int (*attach)(const char *ring_pat
 
 /* The lock is held. Running already: another copy of the record path, in a
  * plugin say, takes part. */
-static int start_or_join(const struct wish *w, int (*attach)(const char *ring_path))
+static int start_or_join(struct wish *w, int (*attach)(const char *ring_path))
 {
     if (self.state == DONE) { /* after a stop whose time was up */
         pthread_join(self.thread, NULL);
@@ -391,10 +454,14 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
      * thread may hold it for ever. */
     if (self.pid && self.pid != os_getpid())
         return ORIEL_ESTATE;
-    struct wish w = make_wish(options);
+    struct wish w;
+    int rc = make_wish(options, &w);
+    if (rc < 0)
+        return rc;
     pthread_mutex_lock(&self.lock);
-    int rc = start_or_join(&w, attach);
+    rc = start_or_join(&w, attach);
     pthread_mutex_unlock(&self.lock);
+    config_free(w.config); /* unless the export has taken it */
     return rc;
 }
 

@@ -19,19 +19,19 @@ extern "C" {
 /*
  * Make a region, attach the caller's runtime to it through `attach`, start the
  * drain thread. What `options` leaves open comes from the environment, then
- * from the defaults:
+ * from oriel.toml, then from the defaults (docs/CONFIGURATION.md):
  *   outlets       ORIEL_TO            chrome
  *   directory     ORIEL_TRACE_DIR     .local/traces (gets a .gitignore)
  *   filter        ORIEL_FILTER        everything
  *   service_name  OTEL_SERVICE_NAME   name of the program
  *   exit_ms       ORIEL_EXIT_MS       1000
  *   system_metrics_interval_secs  ORIEL_SYSTEM_METRICS_INTERVAL_SECS  5
- * Each outlet writes DIRECTORY/{session id}_{timestamp}.SUFFIX.
- * When it runs already, `attach` is called for the region there is: 0, also when
- * it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended yet.
- * ORIEL_EINVAL, ORIEL_ENOMEM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ESTATE (a child
- * that was forked behind libc's back), or what `attach` answered. Not from
- * signal handlers.
+ * A configuration that cannot take effect is ORIEL_EINVAL, or what reading the
+ * file answered, with one line on standard error. Each outlet writes DIRECTORY/{session
+ * id}_{timestamp}.SUFFIX. When it runs already, `attach` is called for the region there is: 0, also
+ * when it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended yet. ORIEL_EINVAL,
+ * ORIEL_ENOMEM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ESTATE (a child that was forked behind libc's back),
+ * or what `attach` answered. Not from signal handlers.
  */
 ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));

@@ -185,6 +185,47 @@ TEST(inprocess_takes_wishes_from_the_environment)
     CHECK_EQ(spans_in_capture(), 7);
 }
 
+static void write_config(const char *text)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/own.toml", test_tmpdir());
+    FILE *f = fopen(path, "w");
+    REQUIRE(f);
+    fputs(text, f);
+    fclose(f);
+    CHECK_EQ(chmod(path, 0600), 0);
+    setenv("ORIEL_CONFIG", path, 1);
+}
+
+/* The form "object" of a Chrome trace begins with a brace, the default with a bracket. */
+TEST(inprocess_takes_outlets_and_their_options_from_a_file)
+{
+    struct oriel_options o = options(NULL);
+    write_config("[telemetry]\noutlets = ['capture', 'chrome']\n[telemetry.chrome]\n"
+                 "form = 'object'\n");
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    emit(5);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    CHECK_EQ(spans_in_capture(), 5);
+    FILE *f = fopen(file_with(".json"), "r");
+    REQUIRE(f);
+    CHECK_EQ(fgetc(f), '{');
+    fclose(f);
+}
+
+TEST(inprocess_does_not_start_with_a_configuration_that_cannot_take_effect)
+{
+    struct oriel_options o = options("capture");
+    write_config("[telemetry]\nsample_rate = 0.5\n");
+    CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_EINVAL);
+    CHECK(access(dir, F_OK) != 0);
+    write_config("[telemetry]\nunknown = 1\n");
+    CHECK_EQ(oriel_inprocess_start(&o, keep_path), 0); /* a warning stops nothing */
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    setenv("ORIEL_CONFIG", "/nonexistent/own.toml", 1);
+    CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_ENOTFOUND);
+}
+
 TEST(inprocess_refuses_nonsense_and_leaves_nothing_behind)
 {
     struct oriel_options o = options("capture,telepathy");

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * oriel config: what telemetry in a program started here would be told, and
+ * where each value comes from; files checked, rewritten, and their schema.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "session/settings.h"
+
+struct config_options {
+    bool json, all, in_place;
+};
+
+#define AT(member) .offset = offsetof(struct config_options, member)
+static const struct option_def options[] = {
+    {.name = "all",
+     .type = OPTION_BOOL,
+     AT(all),
+     .letter = 'a',
+     .help = "show: keys that have their default too"},
+    {.name = "json", .type = OPTION_BOOL, AT(json), .letter = 'j', .help = "show: as JSON"},
+    {.name = "in_place",
+     .type = OPTION_BOOL,
+     AT(in_place),
+     .letter = 'i',
+     .help = "migrate: rewrite the file instead of printing it"},
+    OPTION_END,
+};
+
+static struct settings_input input_of(const struct cli_call *call)
+{
+    return (struct settings_input){.size = sizeof(struct settings_input),
+                                   .file = call->arg_count > 1 ? call->args[1] : NULL,
+                                   .environment = (const char *const *)environ};
+}
+
+/* The messages as notes; how many are errors. */
+static size_t say_messages(const struct config *c)
+{
+    const struct config_message *m;
+    size_t n = config_messages(c, &m), errors = 0;
+    for (size_t i = 0; i < n; i++) {
+        cli_note("%s: %s", m[i].severity == CONFIG_ERROR ? "error" : "warning", m[i].text);
+        errors += m[i].severity == CONFIG_ERROR;
+    }
+    return errors;
+}
+
+static int show(const struct cli_call *call)
+{
+    const struct config_options *o = call->options;
+    const struct settings_input in = input_of(call);
+    struct oriel_err err = {0};
+    struct config *c;
+    struct buf b;
+    if (settings_load(&c, &in, &err) < 0)
+        return cli_fail("%s", err.text);
+    buf_init(&b);
+    if (o->json) {
+        config_write_json(c, &b);
+    } else {
+        (void)say_messages(c);
+        config_write(c, o->all, &b);
+        if (b.size == 0)
+            cli_note("everything has its default; oriel config show --all tells them");
+    }
+    int status = cli_print(&b);
+    buf_done(&b);
+    config_free(c);
+    return status;
+}
+
+static int check(const struct cli_call *call)
+{
+    const struct settings_input in = input_of(call);
+    struct oriel_err err = {0};
+    struct config *c;
+    if (settings_load(&c, &in, &err) < 0)
+        return cli_fail("%s", err.text);
+    const char *path = settings_file(&in);
+    size_t errors = say_messages(c);
+    config_free(c);
+    if (errors)
+        return cli_fail("telemetry would not start");
+    cli_note("%s: can start", path ? path : "no file");
+    return CLI_OK;
+}
+
+/* Beside the file and then in its place, with its mode: whole or not at all. */
+static int replace(const char *path, struct buf *b)
+{
+    char beside[4200];
+    struct stat st;
+    struct oriel_err err = {0};
+    struct out *out;
+    if ((size_t)snprintf(beside, sizeof beside, "%s.new", path) >= sizeof beside)
+        return cli_fail("%.100s...: the name is too long", path);
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return cli_fail("%s: is rewritten only where it is a regular file, not a link", path);
+    int rc = out_file_open(&out, beside, false, &err);
+    if (rc < 0)
+        return cli_fail("%s", err.text);
+    rc = out_write_buf(out, b);
+    if (rc == 0)
+        rc = out_sync(out);
+    out_close(out);
+    if (rc < 0 || chmod(beside, st.st_mode & 07777) != 0 || rename(beside, path) != 0) {
+        (void)unlink(beside);
+        return cli_fail("%s: %s; it is as it was", path,
+                        rc < 0 ? err_text(rc) : "cannot be replaced");
+    }
+    return CLI_OK;
+}
+
+static int print_or_replace(const struct cli_call *call, const char *path, struct buf *b,
+                            unsigned changes)
+{
+    const struct config_options *o = call->options;
+    if (!o->in_place)
+        return cli_print(b);
+    if (changes == 0) {
+        cli_note("%s: nothing to rewrite", path);
+        return CLI_OK;
+    }
+    int status = replace(path, b);
+    if (status == CLI_OK)
+        cli_note("%s: %u lines rewritten", path, changes);
+    return status;
+}
+
+static int migrate(const struct cli_call *call)
+{
+    const struct settings_input in = input_of(call);
+    const char *path = settings_file(&in);
+    struct oriel_err err = {0};
+    struct buf text, b;
+    unsigned changes = 0;
+    if (!path)
+        return cli_fail("there is no " CONFIG_FILE_NAME " here; name the file to migrate");
+    buf_init(&text);
+    buf_init(&b);
+    int rc = config_read_file(path, false, &text, &err);
+    if (rc == 0)
+        rc = config_migrate(path, buf_cstr(&text), text.size, &b, &changes, &err);
+    int status = rc < 0 ? cli_fail("%s", err.text) : print_or_replace(call, path, &b, changes);
+    buf_done(&text);
+    buf_done(&b);
+    return status;
+}
+
+static int schema(const struct cli_call *call)
+{
+    struct config_section sections[SETTINGS_SECTIONS_MAX];
+    struct buf b;
+    if (call->arg_count > 1)
+        return cli_usage("config schema takes no file");
+    buf_init(&b);
+    config_write_schema(sections, settings_sections(sections), &b);
+    int status = cli_print(&b);
+    buf_done(&b);
+    return status;
+}
+
+static int run(const struct cli_call *call)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct cli_call *call);
+    } verbs[] = {{"show", show}, {"check", check}, {"migrate", migrate}, {"schema", schema}};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(call->args[0], verbs[i].name) == 0)
+            return verbs[i].run(call);
+    return cli_usage("config \"%s\": there are show, check, migrate and schema", call->args[0]);
+}
+
+const struct cli_command cli_command_config = {
+    .name = "config",
+    .summary = "show, check or rewrite the configuration of telemetry in programs",
+    .args = "show|check|migrate|schema [FILE]",
+    .description =
+        "show tells each effective value and where it came from, with secrets masked: defaults, "
+        "preset, file, environment, each above the one before. check says what is wrong and exits "
+        "1 if telemetry would not start. migrate rewrites the sections [observability] and "
+        "[debug.traces] as [telemetry] and keeps comments, order and layout. schema prints a JSON "
+        "Schema for editors. FILE is $ORIEL_CONFIG or oriel.toml in this directory.",
+    .examples = "oriel config show --all\noriel config check\noriel config migrate --in-place",
+    .options = options,
+    .options_size = sizeof(struct config_options),
+    .min_args = 1,
+    .max_args = 2,
+    .run = run,
+};

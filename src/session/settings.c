@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The configuration of this build, put together from the lists of outlets.
+ * Reads one file; one thread per call.
+ */
+#include "session/settings.h"
+
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "export/exporter.h"
+
+/* What is configured by these keys is not part of this build. A row goes when
+ * its outlet or stage comes. */
+static const struct config_absent absent[] = {
+    {"backend=otlp", "this version has no OTLP outlet yet", true},
+    {"otlp_endpoint", "this version has no OTLP outlet yet", false},
+    {"otlp_headers_vault_key", "this version has no OTLP outlet yet", false},
+    {"otlp_headers_required", "this version has no OTLP outlet yet", false},
+    {"pyroscope_endpoint", "this version has no Pyroscope outlet yet", false},
+    {"sampler", "this version records every trace", false},
+    {"sample_rate", "this version records every trace", false},
+    {"propagators", "this version carries no context into other processes yet", false},
+    {"traces_exporter", "this version has no OTLP outlet yet", false},
+    {"logs_exporter", "this version has no OTLP outlet yet", false},
+    {"resource_attributes", "this version has no OTLP outlet yet", false},
+    {"batch.*", "this version has no OTLP outlet yet", false},
+    {"limits.*", "this version has no OTLP outlet yet", false},
+    {"tracy", "this version has no Tracy outlet yet", true},
+};
+
+size_t settings_sections(struct config_section out[SETTINGS_SECTIONS_MAX])
+{
+    size_t n = 0;
+    for (const struct exporter *e; (e = export_registry[n]); n++) {
+        assert(n < SETTINGS_SECTIONS_MAX);
+        out[n] = (struct config_section){e->name, e->options, e->options_size};
+    }
+    return n;
+}
+
+static const char *named(const struct settings_input *in)
+{
+    static const char variable[] = CONFIG_FILE_VARIABLE "=";
+    if (in->file)
+        return in->file;
+    for (const char *const *e = in->environment; e && *e; e++)
+        if (strncmp(*e, variable, sizeof variable - 1) == 0 && (*e)[sizeof variable - 1])
+            return *e + sizeof variable - 1;
+    return NULL;
+}
+
+const char *settings_file(const struct settings_input *in)
+{
+    const char *name = named(in);
+    if (name)
+        return name;
+    return access(CONFIG_FILE_NAME, F_OK) == 0 ? CONFIG_FILE_NAME : NULL;
+}
+
+int settings_load(struct config **out, const struct settings_input *in, struct oriel_err *err)
+{
+    if (in->size != sizeof *in)
+        return err_set(err, ORIEL_EINVAL, "settings input of another size");
+    bool is_private = in->preset && strcmp(in->preset, "private") == 0;
+    const char *path = is_private ? NULL : settings_file(in);
+    struct config_section sections[SETTINGS_SECTIONS_MAX];
+    struct buf text;
+    buf_init(&text);
+    int rc = path ? config_read_file(path, in->careful, &text, err) : 0;
+    struct config_input input = {.size = sizeof input,
+                                 .sections = sections,
+                                 .section_count = settings_sections(sections),
+                                 .absent = absent,
+                                 .absent_count = sizeof absent / sizeof *absent,
+                                 .file_name = path,
+                                 .file_text = path ? buf_cstr(&text) : NULL,
+                                 .file_bytes = text.size,
+                                 .environment = in->environment,
+                                 .preset = in->preset,
+                                 .code = in->code,
+                                 .code_count = in->code_count};
+    if (rc == 0)
+        rc = config_load(out, &input, err);
+    buf_done(&text);
+    return rc;
+}

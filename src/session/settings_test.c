@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Tests of the configuration of this build: its file, sections, refusals. */
+#include "session/settings.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "export/exporter.h"
+#include "test.h"
+
+static struct oriel_err err;
+static struct settings_input input = {.size = sizeof input};
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    REQUIRE(f);
+    fputs(text, f);
+    fclose(f);
+    CHECK_EQ(chmod(name, 0600), 0);
+}
+
+static struct config *load(void)
+{
+    struct config *c = NULL;
+    if (settings_load(&c, &input, &err) != 0)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    test_stop_if_failed();
+    return c;
+}
+
+TEST(the_file_is_the_one_named_or_the_one_that_is_here)
+{
+    static const char *const environment[] = {"ORIEL_CONFIG=other.toml", NULL};
+    struct config_origin o;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    struct config *c = load();
+    CHECK(settings_file(&input) == NULL && config_can_start(c));
+    config_free(c);
+    write_file("oriel.toml", "[telemetry]\ntrace_dir = 'here'\n");
+    c = load();
+    CHECK_STR(config_telemetry(c)->trace_dir, "here");
+    config_free(c);
+    input.environment = environment;
+    CHECK_EQ(settings_load(&c, &input, &err), ORIEL_ENOTFOUND);
+    CHECK(strstr(err.text, "other.toml") != NULL);
+    write_file("other.toml", "[telemetry]\ntrace_dir = 'other'\n");
+    c = load();
+    CHECK(config_origin(c, "trace_dir", &o));
+    CHECK_STR(o.name, "other.toml");
+    config_free(c);
+    input.file = "oriel.toml";
+    c = load();
+    CHECK_STR(config_telemetry(c)->trace_dir, "here");
+    config_free(c);
+}
+
+TEST(a_file_that_others_could_write_is_not_for_a_program)
+{
+    struct config *c = NULL;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\ntrace_dir = 'bad'\n");
+    CHECK_EQ(chmod("oriel.toml", 0666), 0);
+    input.careful = true;
+    CHECK_EQ(settings_load(&c, &input, &err), ORIEL_EPERM);
+    input.preset = "private"; /* looks at no file at all */
+    c = load();
+    CHECK_STR(config_telemetry(c)->trace_dir, ".local/traces");
+    config_free(c);
+}
+
+TEST(every_outlet_has_a_section_with_its_options)
+{
+    struct config_section sections[SETTINGS_SECTIONS_MAX];
+    size_t n = settings_sections(sections);
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    struct config *c = load();
+    for (size_t i = 0; export_registry[i]; i++) {
+        CHECK_STR(sections[i].name, export_registry[i]->name);
+        CHECK(config_section_options(c, export_registry[i]->name) != NULL);
+    }
+    CHECK(export_registry[n] == NULL);
+    config_free(c);
+}
+
+TEST(presets_that_need_what_is_not_there_say_so)
+{
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    input.preset = "development";
+    struct config *c = load();
+    CHECK(config_can_start(c) && config_choose(c).local);
+    config_free(c);
+    input.preset = "production";
+    c = load();
+    const struct config_message *m;
+    CHECK(!config_can_start(c) && config_messages(c, &m) > 0);
+    CHECK_STR(m[0].text, "preset production: telemetry.backend cannot take effect: this version "
+                         "has no OTLP outlet yet");
+    config_free(c);
+}
+
+TEST_MAIN()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""oriel config: what a person sees; and that a program obeys what it shows."""
+import json
+import os
+import stat
+
+from tool import EMITTER, Scenario, main
+
+OLD = """# my settings
+[debug.traces]  # old
+output_dir = "old-traces" # where
+redact = true
+
+[telemetry.chrome]
+form = "object"
+"""
+
+
+class Config(Scenario):
+    def write(self, text, name="oriel.toml", mode=0o600):
+        path = self.dir / name
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def config(self, *words, status=0):
+        run = self.oriel("config", *words)
+        self.assertEqual(run.returncode, status, run.stderr)
+        return run
+
+    def emit(self, **variables):
+        """The emitter exporting by itself."""
+        run = self.run_raw(EMITTER, "spans", 3, text=True, env={
+            **self.env, "LD_LIBRARY_PATH": str(self.library()), **variables})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run
+
+    @staticmethod
+    def library():
+        return os.path.dirname(os.environ["ORIEL"])
+
+    def test_each_value_is_shown_with_where_it_came_from(self):
+        self.write('[telemetry]\ntrace_dir = "t"\nservice_name = "s"\n')
+        self.env.update(ORIEL_EXIT_MS="77", OTEL_SERVICE_NAME="by-variable")
+        lines = [line.split() for line in self.config("show").stdout.splitlines()]
+        self.assertEqual(lines, [
+            ["[telemetry]"], ["trace_dir", "=", '"t"', "#", "oriel.toml:2"],
+            ["service_name", "=", '"by-variable"', "#", "$OTEL_SERVICE_NAME"],
+            ["exit_ms", "=", "77", "#", "$ORIEL_EXIT_MS"]])
+        told = json.loads(self.config("show", "--json").stdout)
+        self.assertTrue(told["can_start"])
+        keys = {k["key"]: (k["value"], k["origin"]) for k in told["keys"]}
+        self.assertEqual(keys["telemetry.exit_ms"], (77, "$ORIEL_EXIT_MS"))
+        self.assertEqual(keys["telemetry.enabled"], (False, "default"))
+        self.assertIn("telemetry.chrome.form", keys)
+
+    def test_what_is_wrong_is_said_and_fails_the_check(self):
+        self.assertIn("no file: can start", self.config("check").stderr)
+        self.write("[telemetry]\nenable = true\n")
+        run = self.config("check")
+        self.assertIn("oriel.toml:2: there is no key telemetry.enable; did you mean enabled?", run.stderr)
+        self.write("[telemetry]\nbackend = 'otlp'\n")
+        self.assertIn("oriel.toml:2: telemetry.backend cannot take effect",
+                      self.config("check", status=1).stderr)
+        self.write("[telemetry]\nexit_ms = 1 2\n", "other.toml")
+        self.assertIn("other.toml:2:13: the line should end here",
+                      self.config("check", "other.toml", status=1).stderr)
+        self.config("check", "missing.toml", status=1)
+        self.config("polish", status=2)
+
+    def test_old_sections_are_rewritten_and_mean_the_same(self):
+        path = self.write(OLD, mode=0o640)
+        before = self.config("show")
+        self.assertIn("[debug.traces] is now part of [telemetry]", before.stderr)
+        printed = self.config("migrate").stdout
+        self.assertEqual(path.read_text(), OLD)
+        self.config("migrate", "--in-place")
+        self.assertEqual(path.read_text(), printed)
+        self.assertEqual(printed, OLD.replace("[debug.traces]", "[telemetry]")
+                         .replace("output_dir", "trace_dir").replace("redact = true\n", ""))
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
+        after = self.config("show")
+        self.assertEqual(after.stderr, "")
+        self.assertEqual([line.split("#")[0] for line in after.stdout.splitlines()],
+                         [line.split("#")[0] for line in before.stdout.splitlines()])
+        self.assertIn("nothing to rewrite", self.config("migrate", "--in-place").stderr)
+        self.assertEqual([p.name for p in self.dir.iterdir()], ["oriel.toml"])
+
+    def test_a_link_is_not_rewritten(self):
+        self.write(OLD, "real.toml")
+        (self.dir / "link.toml").symlink_to("real.toml")
+        self.config("migrate", "--in-place", "link.toml", status=1)
+        self.assertEqual((self.dir / "real.toml").read_text(), OLD)
+
+    def test_secrets_in_urls_are_masked(self):
+        self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://me:canary@host:4317"
+        self.write("[telemetry]\notlp_headers = 'authorization=canary'\n")
+        for words in (["show", "--all"], ["show", "--json"], ["check"]):
+            run = self.oriel("config", *words)
+            self.assertNotIn("canary", run.stdout + run.stderr)
+
+    def test_the_schema_knows_every_key_that_is_shown(self):
+        keys = json.loads(self.config("schema").stdout)["properties"]["telemetry"]["properties"]
+        for key in json.loads(self.config("show", "--json").stdout)["keys"]:
+            at = keys
+            *above, last = key["key"].split(".")[1:]
+            for name in above:
+                at = at[name]["properties"]
+            self.assertIn("description", at[last])
+
+    def test_a_program_obeys_the_file(self):
+        self.write('[telemetry]\ntrace_dir = "mine"\n[telemetry.chrome]\nform = "object"\n')
+        run = self.emit(TELEMETRY_ENABLED="true")
+        self.assertEqual(run.stderr, "")
+        trace, = (self.dir / "mine").glob("*.json")
+        self.assertIn("traceEvents", json.loads(trace.read_text()))
+
+    def test_a_program_says_one_line_and_goes_on_where_telemetry_cannot_start(self):
+        path = self.write("[telemetry]\nsample_rate = 0.5\n")
+        run = self.emit(TELEMETRY_ENABLED="true")
+        self.assertEqual(run.stderr, "oriel: telemetry does not start: oriel.toml:2: "
+                         "telemetry.sample_rate cannot take effect: this version records every trace\n")
+        path.unlink()
+        run = self.emit(TELEMETRY_ENABLED="true", TRACY_ENABLED="true")
+        self.assertEqual(run.stderr.count("\n"), 1)
+        self.assertIn("$TRACY_ENABLED: telemetry.tracy cannot take effect", run.stderr)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+    def test_switched_off_is_silent_and_leaves_nothing(self):
+        self.write("[telemetry]\nenabled = maybe\n")
+        self.assertEqual(self.emit().stderr, "")
+        self.assertEqual(self.emit(TELEMETRY_ENABLED="false", OTEL_SDK_ENABLED="true").stderr, "")
+        self.assertEqual([p.name for p in self.dir.iterdir()], ["oriel.toml"])
+
+
+if __name__ == "__main__":
+    main()
