@@ -73,7 +73,7 @@ const char *config_key_text(struct config *c, const struct config_part *p,
 
 /* ---- values ---- */
 
-size_t config_index(const struct config_part *p, const struct option_def *d)
+static size_t index_of(const struct config_part *p, const struct option_def *d)
 {
     assert(d >= p->defs && d < p->defs + p->count);
     return (size_t)(d - p->defs);
@@ -193,7 +193,7 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
     else if (rc < 0)
         config_say(c, severity, "%s: %s%s%s", where, p->name, p->name[0] ? "." : "", err.text);
     else
-        p->origins[config_index(p, d)] = origin;
+        p->origins[index_of(p, d)] = origin;
 }
 
 struct config_part *config_part_find(const struct config *c, const char *name, size_t n)
@@ -421,7 +421,7 @@ bool config_origin(const struct config *c, const char *key, struct config_origin
     struct config_part *p;
     const struct option_def *d = find_key(c, key, &p);
     if (d)
-        *out = p->origins[config_index(p, d)];
+        *out = p->origins[index_of(p, d)];
     return d != NULL;
 }
 

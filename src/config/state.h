@@ -49,7 +49,6 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
 /* By key: "sample_rate", "chrome.max_bytes". */
 bool config_put_key(struct config *c, const char *key, const char *text,
                     struct config_origin origin);
-size_t config_index(const struct config_part *p, const struct option_def *d);
 
 /* ---- each layer ---- */
 
@@ -78,8 +77,5 @@ enum { CONFIG_OLD_SECTIONS = 2 };
 /* A plain value as the text option_set takes; lists joined by commas. False for
  * a type that `d` (may be NULL) does not take. */
 bool config_text_of(const struct toml_value *v, const struct option_def *d, struct buf *out);
-
-/* `url` with its password, if it has one, as ***. */
-void config_mask_url(const char *url, struct buf *out);
 
 #endif

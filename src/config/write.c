@@ -11,7 +11,7 @@
 #include "util/json.h"
 
 /* "scheme://user:password@host": from :// to the last @ of that part. */
-void config_mask_url(const char *url, struct buf *out)
+static void mask_url(const char *url, struct buf *out)
 {
     const char *start = strstr(url, "://");
     size_t n = start ? strcspn(start + 3, "/?#") : 0;
@@ -35,7 +35,7 @@ static void value_text(const struct option_def *d, const void *values, struct bu
     char text[128];
     if (d->type == OPTION_STRING && !d->secret) {
         const char *s = *(const char *const *)member;
-        config_mask_url(s ? s : "", out);
+        mask_url(s ? s : "", out);
         return;
     }
     option_text(d, values, text, sizeof text);

@@ -23,7 +23,7 @@ static bool is_bare(const char *key, size_t n)
     return n > 0;
 }
 
-void toml_put_key(struct buf *out, const char *key, size_t n)
+static void put_key(struct buf *out, const char *key, size_t n)
 {
     if (is_bare(key, n))
         buf_put(out, key, n);
@@ -81,7 +81,7 @@ static void put_items(struct buf *out, const struct toml_value *v)
     for (const struct toml_value *item = v->first; item; item = item->next) {
         buf_puts(out, item != v->first ? ", " : table ? " " : "");
         if (table) {
-            toml_put_key(out, item->key, item->key_n);
+            put_key(out, item->key, item->key_n);
             buf_puts(out, " = ");
         }
         toml_put_value(out, item);
@@ -146,7 +146,7 @@ static void put_path(struct buf *out, const struct toml_value *v)
             chain[n++] = v;
     }
     while (n--) {
-        toml_put_key(out, chain[n]->key, chain[n]->key_n);
+        put_key(out, chain[n]->key, chain[n]->key_n);
         if (n)
             buf_putc(out, '.');
     }
@@ -173,7 +173,7 @@ static void put_table(struct buf *out, const struct toml_value *table)
     for (const struct toml_value *v = table->first; v; v = v->next) {
         if (has_header(v))
             continue;
-        toml_put_key(out, v->key, v->key_n);
+        put_key(out, v->key, v->key_n);
         buf_puts(out, " = ");
         toml_put_value(out, v);
         buf_putc(out, '\n');
