@@ -52,7 +52,7 @@ set(memcheck_not
   rec.crash # writes to NULL and runs off its stack on purpose: each is an error to valgrind
   source.ring.stress) # threads at full rate, which valgrind runs one at a time: minutes
 find_program(VALGRIND valgrind)
-set(memcheck_rooms base wire rec util model source pipe export)
+set(memcheck_rooms base wire rec util model source pipe export config)
 if(VALGRIND AND NOT (CMAKE_CROSSCOMPILING OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR ORIEL_FUZZ))
   foreach(target ${unit_targets})
     string(REGEX REPLACE "^test\\." "" name ${target})

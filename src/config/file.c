@@ -231,21 +231,26 @@ static void apply_telemetry(struct config *c, const char *file, const struct tom
     }
 }
 
+/* What [telemetry] says itself stands above, and what follows from a key below
+ * what its own section says. */
 static void apply_old_key(struct config *c, const char *file, const char *section,
                           const struct toml_value *v, const struct toml_value *telemetry)
 {
+    struct config_part *top = &c->parts[0];
+    struct config_origin origin = {CONFIG_FILE, file, v->key_at.line};
     struct buf text;
     buf_init(&text);
     const struct config_old_key *row =
         config_text_of(v, NULL, &text) ? config_old_find(section, v->key, buf_cstr(&text)) : NULL;
-    struct config_origin origin = {CONFIG_FILE, file, v->key_at.line};
+    bool now = row && row->now && !toml_get(telemetry, row->now);
     if (!row)
         config_say(c, CONFIG_ERROR, "%s: [%s] %.60s has no counterpart in [telemetry]",
                    config_where(c, &origin), section, v->key);
-    if (row && row->now && !toml_get(telemetry, row->now))
-        (void)config_put_key(c, row->now, row->now_value ? row->now_value : buf_cstr(&text),
-                             origin);
-    if (row && row->also && !toml_get(telemetry, row->also))
+    if (now && row->now_value)
+        (void)config_put_key(c, row->now, row->now_value, origin);
+    else if (now)
+        put(c, top, option_find(top->defs, row->now, strlen(row->now)), file, v);
+    if (row && row->also && !toml_get(telemetry, row->also) && !toml_get(v->parent, row->also))
         (void)config_put_key(c, row->also, row->also_value, origin);
     c->no_memory = c->no_memory || text.failed;
     buf_done(&text);

@@ -440,6 +440,12 @@ TEST(old_sections_are_read_with_a_warning_and_below_the_new_one)
     c = load("[debug.traces]\nredact = false\n[observability]\nexporter = 'none'\n", NULL);
     CHECK(!config_can_start(c) && !config_telemetry(c)->enabled);
     config_free(c);
+    c = load("[observability]\nenabled = false\nexporter = 'otlp'\n", NULL);
+    CHECK(config_can_start(c) && !config_telemetry(c)->enabled); /* what is said wins */
+    config_free(c);
+    c = load("[observability]\nenabled = 1\n", NULL);
+    CHECK(!config_can_start(c)); /* as in the section of today */
+    config_free(c);
 }
 
 TEST(second_names_of_keys_are_taken)

@@ -55,6 +55,14 @@ TEST(both_old_sections_become_one)
               "[telemetry]\nservice_name = 's'\n");
 }
 
+TEST(sections_around_the_new_one_move_into_it)
+{
+    CHECK_STR(migrated("[debug.traces]\notlp_endpoint = 'e'\n[telemetry]\nservice_name = 'x'\n"
+                       "[observability]\nsampling_rate = 0.5\n[debug]\nlevel = 1"),
+              "[telemetry]\nservice_name = 'x'\nsample_rate = 0.5\notlp_endpoint = 'e'\n[debug]\n"
+              "level = 1");
+}
+
 TEST(a_section_of_an_outlet_is_not_in_the_way)
 {
     CHECK_STR(migrated("[telemetry.log]\nspans = true\n[observability]\nendpoint = 'e'\n"

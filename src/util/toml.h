@@ -130,7 +130,6 @@ bool toml_parse_time(const char *p, size_t n, enum toml_type *out_type, struct t
 
 /* ---- writing; failure is the buf's ---- */
 
-void toml_put_key(struct buf *out, const char *key, size_t n);  /* bare where that can be */
 void toml_put_string(struct buf *out, const char *p, size_t n); /* repaired to UTF-8 */
 void toml_put_time(struct buf *out, enum toml_type type, const struct toml_time *t);
 void toml_put_value(struct buf *out, const struct toml_value *v); /* on one line */
@@ -148,7 +147,8 @@ struct toml_edits {
 void toml_edits_init(struct toml_edits *e, struct arena *arena);
 void toml_edits_done(struct toml_edits *e);
 /* Put `with` in the place of `size` bytes at `offset`; size 0 inserts, and what
- * is inserted at one place stays in the order it came. 0, ORIEL_ENOMEM, or
+ * is inserted at one place stays in the order it came, before what is replaced
+ * there. 0, ORIEL_ENOMEM, or
  * ORIEL_EINVAL where it overlaps an earlier edit. */
 int toml_edits_replace(struct toml_edits *e, size_t offset, size_t size, const char *with,
                        size_t with_n);

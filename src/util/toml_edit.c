@@ -27,11 +27,13 @@ void toml_edits_done(struct toml_edits *e)
     e->count = e->capacity = 0;
 }
 
-/* Behind all edits that end where this one begins, or before. */
-static size_t place_for(const struct toml_edits *e, size_t offset)
+/* Behind all edits that end where this one begins, or before; what is inserted
+ * goes before what is replaced at the same place. */
+static size_t place_for(const struct toml_edits *e, size_t offset, size_t size)
 {
     size_t i = e->count;
-    while (i > 0 && e->items[i - 1].offset > offset)
+    while (i > 0 && (e->items[i - 1].offset > offset ||
+                     (size == 0 && e->items[i - 1].offset == offset && e->items[i - 1].size > 0)))
         i--;
     return i;
 }
@@ -39,7 +41,7 @@ static size_t place_for(const struct toml_edits *e, size_t offset)
 int toml_edits_replace(struct toml_edits *e, size_t offset, size_t size, const char *with,
                        size_t with_n)
 {
-    size_t i = place_for(e, offset);
+    size_t i = place_for(e, offset, size);
     const struct toml_edit *before = i ? &e->items[i - 1] : NULL;
     if (before && before->offset + before->size > offset)
         return ORIEL_EINVAL;

@@ -92,6 +92,21 @@ TEST(edits_leave_everything_else_as_it_was)
     toml_edits_done(&e);
 }
 
+TEST(what_is_inserted_stands_before_what_is_replaced_there)
+{
+    struct toml_doc *doc = read_text("a = 1\n");
+    struct toml_edits e;
+    toml_edits_init(&e, &arena);
+    CHECK_EQ(toml_edits_replace(&e, 0, 1, "b", 1), 0);
+    CHECK_EQ(toml_edits_replace(&e, 0, 0, "x = 2\n", 6), 0);
+    CHECK_EQ(toml_edits_replace(&e, 0, 0, "y = 3\n", 6), 0);
+    CHECK_EQ(toml_edits_replace(&e, 0, 1, "c", 1), ORIEL_EINVAL);
+    buf_clear(&out);
+    toml_edits_apply(&e, doc, &out);
+    CHECK_STR(buf_cstr(&out), "x = 2\ny = 3\nb = 1\n");
+    toml_edits_done(&e);
+}
+
 TEST(edits_that_overlap_are_refused)
 {
     struct toml_doc *doc = read_text(file);
