@@ -3,6 +3,11 @@
 # may use whom stand in tools/layers.txt, which tools/check_layers.py enforces.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED libzstd)
+pkg_check_modules(NGHTTP2 libnghttp2)
+if(NOT NGHTTP2_FOUND)
+  message(FATAL_ERROR "libnghttp2 is missing; install what the build needs with: tools/setup "
+    "(Debian: libnghttp2-dev)")
+endif()
 # What foreign ELF files are packed with, and names are mangled by.
 foreach(library z lzma iberty)
   find_library(ORIEL_LIB_${library} NAMES lib${library}.a ${library})
@@ -78,7 +83,7 @@ foreach(room ${ORIEL_ROOMS})
 endforeach()
 add_library(oriel_all STATIC ${all_objects})
 target_link_libraries(oriel_all PUBLIC Threads::Threads ${ORIEL_SYMBOL_LIBRARIES} ${ZSTD_LIBRARIES}
-  ${ORIEL_SCREEN_LIBRARIES} m dl)
+  ${NGHTTP2_LIBRARIES} ${ORIEL_SCREEN_LIBRARIES} m dl)
 
 # One relocatable object with all but the public names made local, so that the
 # static archive cannot clash with names of the program it is linked into.
@@ -121,7 +126,8 @@ set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSI
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_options(oriel PRIVATE -Wl,-z,nodelete ${complete}
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map)
-target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} ${ORIEL_LIB_z} m dl)
+target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} ${NGHTTP2_LIBRARIES}
+  ${ORIEL_LIB_z} m dl)
 
 # The memory hook: a core of its own behind the functions it takes the place of.
 set(alloc_objects)

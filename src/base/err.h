@@ -23,7 +23,9 @@
     X(ESTATE, -10, "not possible in this state", false)                                            \
     X(EUNSUPPORTED, -11, "not supported here", false)                                              \
     X(EDAMAGED, -12, "damaged", false)                                                             \
-    X(ELIMIT, -13, "a limit was reached", false)
+    X(ELIMIT, -13, "a limit was reached", false)                                                   \
+    X(ETIMEOUT, -14, "not done in time", true)                                                     \
+    X(ECLOSED, -15, "closed by the other side", true)
 
 enum oriel_error {
     ORIEL_OK = 0,
