@@ -147,20 +147,16 @@ int h2_client_call(struct h2_client *c, const struct h2_request *r, uint64_t dea
     unsigned before = c->connections;
     bool kept = c->h2 != NULL;
     int rc = call_once(c, r, deadline_ns, out, err);
-    if (*out) {
-        int result = h2_result(*out, &why);
-        bool lost = result == ORIEL_ECLOSED && rc < 0 && kept && c->connections == before &&
-                    !h2_begun(*out);
-        if (result == 0)
-            return 0;
-        if (result != ORIEL_EBUSY && !lost)
-            return rc; /* done, and what is wrong is the exchange's to tell */
-        h2_exchange_free(*out);
-        rc = call_once(c, r, deadline_ns, out, err);
+    if (*out && h2_result(*out, &why) != 0) {
+        bool lost = rc < 0 && kept && c->connections == before && !h2_begun(*out);
+        if (lost || h2_result(*out, &why) == ORIEL_EBUSY) {
+            h2_exchange_free(*out);
+            rc = call_once(c, r, deadline_ns, out, err);
+        }
     }
-    if (*out && rc < 0 && h2_result(*out, &why) == 0)
-        rc = 0;
     if (rc < 0 && *out) {
+        if (h2_result(*out, &why) == 0)
+            return 0; /* the reply was whole before the connection ended */
         h2_exchange_free(*out);
         *out = NULL;
     }
