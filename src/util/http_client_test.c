@@ -83,10 +83,12 @@ TEST(one_connection_serves_many_requests)
 
 TEST(a_reply_may_come_in_chunks_after_interim_ones_or_until_the_end)
 {
+    static const char interim[] =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n"
+        "Content-Length: 5\r\nConnection: close\r\n\r\nhello";
     static const char *const replies[] = {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n"
-        "Content-Length: 5\r\nConnection: close\r\n\r\nhello",
+        interim,
         "HTTP/1.1 200 OK\r\n\r\nhello",
     };
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {

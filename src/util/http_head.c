@@ -206,21 +206,30 @@ static int start(const char **p, const char *end, struct line *out, struct http_
                : err_set(err, ORIEL_EFORMAT, "a first line that does not end with CR LF");
 }
 
+static int read_status_line(struct line l, struct http_head *out, struct oriel_err *err)
+{
+    int rc = read_version(l.p, l.n < 8 ? l.n : 8, &out->minor, err);
+    if (rc != 0)
+        return rc;
+    bool good = l.n >= 12 && l.p[8] == ' ' && (l.n == 12 || l.p[12] == ' ') && l.p[9] != '0';
+    for (size_t i = 9; good && i < 12; i++) {
+        good = l.p[i] >= '0' && l.p[i] <= '9';
+        out->status = out->status * 10 + (l.p[i] - '0');
+    }
+    if (!good || !http_value_valid(l.p + 12, l.n - 12))
+        return err_set(err, ORIEL_EFORMAT, "a status line without a status");
+    return 0;
+}
+
 int http_response_read(const char *bytes, size_t n, struct http_head *out, struct oriel_err *err)
 {
     const char *p = bytes, *end = bytes + n;
     struct line l;
     int rc = start(&p, end, &l, out, err);
     if (rc == 0)
-        rc = read_version(l.p, l.n < 8 ? l.n : 8, &out->minor, err);
-    if (rc != 0)
-        return rc == ORIEL_EUNSUPPORTED ? ORIEL_EFORMAT : rc;
-    const char *s = l.p + 9;
-    if (l.n < 12 || l.p[8] != ' ' || s[0] < '1' || s[0] > '9' || s[1] < '0' || s[1] > '9' ||
-        s[2] < '0' || s[2] > '9' || (l.n > 12 && s[3] != ' ') || !http_value_valid(s, l.n - 9))
-        return err_set(err, ORIEL_EFORMAT, "a status line without a status");
-    out->status = (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
-    rc = read_headers(p, end, out, err);
+        rc = read_status_line(l, out, err);
+    if (rc == 0)
+        rc = read_headers(p, end, out, err);
     if (rc == 0)
         rc = read_framing(out, err);
     if (rc != 0)

@@ -57,11 +57,11 @@
     X(ERR_clear_error, void, (void))                                                               \
     X(ERR_reason_error_string, const char *, (unsigned long))
 
-struct tls_library {
 #define TLS_FUNCTION_FIELD(name, result, parameters) result(*name) parameters;
+struct tls_library {
     TLS_FUNCTIONS(TLS_FUNCTION_FIELD)
-#undef TLS_FUNCTION_FIELD
 };
+#undef TLS_FUNCTION_FIELD
 
 /* Loaded once for the process and kept for good; any thread. ORIEL_EUNSUPPORTED
  * with a line that says what to install. */
