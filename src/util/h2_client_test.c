@@ -207,4 +207,40 @@ TEST(what_is_no_http2_server_is_said_so)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+TEST(in_steps_many_calls_share_one_connection)
+{
+    enum { MANY = 30 };
+    struct manners m = {0};
+    struct peer *p = peer_start(serve, &m, NULL);
+    struct h2_client *c = client_of(peer_port(p));
+    struct oriel_err err = {0};
+    struct h2_exchange *x[MANY];
+    struct h2_request r = {
+        .size = sizeof r, .method = "POST", .path = "/a/B", .body = "o", .body_n = 1};
+    unsigned done = 0;
+    CHECK_EQ(h2_client_step(c, 0, &err), NET_AGAIN);
+    for (unsigned i = 0; i < MANY; i++)
+        REQUIRE(h2_client_start(c, &r, 0, &x[i], &err) == 0);
+    CHECK_EQ(h2_ping(h2_client_session(c)), 0);
+    while (done < MANY || h2_pongs(h2_client_session(c)) == 0) {
+        struct net_wait w;
+        REQUIRE(h2_client_step(c, clock_mono_ns(), &err) == NET_AGAIN);
+        for (done = 0; done < MANY && h2_done(x[done]); done++)
+            continue;
+        if (done == MANY && h2_pongs(h2_client_session(c)))
+            break;
+        net_wait_init(&w);
+        h2_client_wait(c, &w);
+        CHECK(w.count > 0);
+        net_wait_sleep(&w, UINT64_MAX);
+    }
+    CHECK_EQ(h2_client_connections(c), 1);
+    h2_client_drop(c); /* whole replies stay */
+    for (unsigned i = 0; i < MANY; i++)
+        CHECK_EQ(status_of(x[i]), GRPC_OK);
+    h2_client_free(c);
+    peer_stop(p);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
 TEST_MAIN()

@@ -89,8 +89,9 @@ bool h2_exchange_data(struct h2_exchange *x, const void *bytes, size_t n)
     return !x->body.failed;
 }
 
-ssize_t h2_exchange_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t n,
-                         uint32_t *flags, nghttp2_data_source *source, void *user)
+/* For nghttp2: more of what is to go out. */
+static ssize_t next_bytes(nghttp2_session *session, int32_t id, uint8_t *to, size_t n,
+                          uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     struct h2_exchange *x = nghttp2_session_get_stream_user_data(session, id);
     if (!x)
@@ -162,7 +163,7 @@ int h2_start(struct h2 *h, const struct h2_request *r, struct h2_exchange **out,
     struct h2_exchange *x = h2_exchange_new(h);
     if (!x)
         return err_set(err, ORIEL_ENOMEM, "no memory for a request");
-    nghttp2_data_provider body = {.read_callback = h2_exchange_read};
+    nghttp2_data_provider body = {.read_callback = next_bytes};
     x->owned = true;
     x->out = r->body;
     x->out_n = r->body_n;
@@ -230,7 +231,7 @@ static int respond(struct h2_exchange *x, const struct h2_response *r, struct or
         return err_set(err, ORIEL_ENOMEM, "no memory for a response");
     x->out = x->reply.data;
     x->out_n = r->body_n;
-    nghttp2_data_provider body = {.read_callback = h2_exchange_read};
+    nghttp2_data_provider body = {.read_callback = next_bytes};
     bool has_more = r->body_n || x->trailer_count;
     if (nghttp2_submit_response(x->h->session, x->id, nv, n, has_more ? &body : NULL) != 0)
         return err_set(err, ORIEL_ENOMEM, "no memory for a response");

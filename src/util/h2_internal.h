@@ -57,8 +57,5 @@ void h2_exchange_delete(struct h2_exchange *x);
 int h2_exchange_header(struct h2_exchange *x, const char *name, size_t name_n, const char *value,
                        size_t value_n, bool trailer);
 bool h2_exchange_data(struct h2_exchange *x, const void *bytes, size_t n);
-/* For nghttp2: takes of x->out. */
-ssize_t h2_exchange_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t n,
-                         uint32_t *flags, nghttp2_data_source *source, void *user);
 
 #endif

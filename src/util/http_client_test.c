@@ -417,8 +417,15 @@ TEST(in_steps_nothing_waits)
     CHECK_EQ(http_client_step(c, 0, &reply, &err), ORIEL_ESTATE);
     REQUIRE(http_client_start(c, &r, 0, &err) == 0);
     CHECK_EQ(http_client_start(c, &r, 0, &err), ORIEL_ESTATE);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
+        struct net_wait w;
         CHECK_EQ(http_client_step(c, 0, &reply, &err), NET_AGAIN);
+        net_wait_init(&w);
+        http_client_wait(c, &w);
+        CHECK_EQ(w.count, 1);
+    }
+    http_client_drop(c);
+    CHECK_EQ(http_client_step(c, 0, &reply, &err), ORIEL_ESTATE);
     http_client_free(c);
     peer_stop(p);
 }

@@ -140,6 +140,10 @@ TEST(bytes_do_not_prolong_a_deadline)
             if (i > 0)
                 say(fd, "x");
             rc = http_server_step(c, now, &r, &err);
+            struct net_wait w;
+            net_wait_init(&w);
+            http_server_wait(c, &w);
+            CHECK(w.count == 1 && w.wake_ns == cases[i].limit_s * SECOND);
         }
         CHECK_EQ(rc, ORIEL_ETIMEOUT);
         CHECK_EQ((now - SECOND) / SECOND, cases[i].limit_s);

@@ -152,6 +152,9 @@ TEST(a_response_says_how_its_body_ends)
                      &h) == 0);
     CHECK_EQ(h.framing, HTTP_CHUNKED);
     CHECK(!h.keep_alive);
+    CHECK(http_list_has(http_find(&h, "connection"), "X"));
+    CHECK(!http_list_has(http_find(&h, "connection"), "clos"));
+    CHECK(!http_list_has(NULL, "x"));
     REQUIRE(response("HTTP/1.0 503 Busy\r\n\r\n", &h) == 0);
     CHECK_EQ(h.status, 503);
     CHECK_EQ(h.framing, HTTP_UNTIL_CLOSE);
