@@ -61,10 +61,10 @@ static void serve(int fd, unsigned which, void *arg)
     if (h2_new(&h, &o, &err) == 0) {
         while (h2_pump(h, s, &err) == NET_AGAIN) {
             struct net_wait w;
+            if (here && here == ((struct manners *)arg)->hang_up_after)
+                break; /* the last answer is out; a request that came since is not looked at */
             if (answer(h, arg, &here))
                 continue; /* it is to be sent, and more may have come */
-            if (here && here == ((struct manners *)arg)->hang_up_after)
-                break;
             net_wait_init(&w);
             h2_wait(h, s, &w);
             net_wait_sleep(&w, UINT64_MAX);
