@@ -21,6 +21,22 @@ wait_for() {
   done
 }
 mkfifo "$out/never" "$out/stdin"
+# start_on_port LOG PATTERN COMMAND...: with PORT in it; another port when somebody was faster.
+start_on_port() {
+  local log=$1 pattern=$2 tries child; shift 2
+  for tries in 1 2 3 4 5; do
+    port=$(free_port)
+    "${@//PORT/$port}" <"$out/never" >"$log" 2>&1 &
+    child=$!
+    children+=($child)
+    until grep -qE "$pattern" "$log"; do
+      kill -0 $child 2>/dev/null || continue 2
+      read -rt 0.05 <>"$out/never" || true
+    done
+    return 0
+  done
+  fail "does not start: $(cat "$log")"
+}
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 expect() { # FILE LINE...: exactly these lines
   local file=$1; shift
@@ -70,15 +86,14 @@ nghttpd)
   head -c 1000000 /dev/zero | tr '\0' x >"$out/big"
   echo hello >"$out/page"
   for tls in no yes; do
-    port=$(free_port) url=http options=
+    url=http options=
+    log=$out/server.$tls
     if [ $tls = yes ]; then
-      nghttpd -v -a 127.0.0.1 --htdocs "$out" --verify-client "$port" "$out/server.key" "$out/server.pem" >"$out/server.$tls" 2>&1 &
+      start_on_port "$log" 'listen 127.0.0.1' nghttpd -v -a 127.0.0.1 --htdocs "$out" --verify-client PORT "$out/server.key" "$out/server.pem"
       url=https options="--ca $out/ca.pem --cert $out/client.pem --key $out/client.key"
     else
-      nghttpd -v -a 127.0.0.1 --htdocs "$out" --no-tls "$port" >"$out/server.$tls" 2>&1 &
+      start_on_port "$log" 'listen 127.0.0.1' nghttpd -v -a 127.0.0.1 --htdocs "$out" --no-tls PORT
     fi
-    children+=($!)
-    wait_for "$out/server.$tls" 'listen 127.0.0.1' $!
     "$probe" h2 $url://localhost:$port/page -n 20 $options >"$out/got" || fail "$(cat "$out/got")"
     grep -cx 'ok 200 -1 6 hello' "$out/got" | grep -qx 20 || fail "$(cat "$out/got")"
     grep -qx 'connections 1' "$out/got" || fail "not kept: $(cat "$out/got")"
@@ -110,10 +125,7 @@ tls)
   need openssl
   make_certificates
   for version in -tls1_2 -tls1_3 -tls1_1; do
-    port=$(free_port)
-    (cd "$out" && exec openssl s_server -accept 127.0.0.1:$port -cert server.pem -key server.key -CAfile ca.pem -Verify 1 -verify_return_error -HTTP $version -cipher DEFAULT@SECLEVEL=0 <"$out/never" >"$out/server$version" 2>&1) &
-    children+=($!)
-    wait_for "$out/server$version" '^ACCEPT' $!
+    start_on_port "$out/server$version" '^ACCEPT' env -C "$out" openssl s_server -accept 127.0.0.1:PORT -cert server.pem -key server.key -CAfile ca.pem -Verify 1 -verify_return_error -HTTP $version -cipher DEFAULT@SECLEVEL=0
     printf 'HTTP/1.0 200 OK\r\n\r\nsealed' >"$out/page"
     "$probe" http https://localhost:$port/page --ca "$out/ca.pem" --cert "$out/client.pem" --key "$out/client.key" >"$out/got"
     if [ $version = -tls1_1 ]; then
