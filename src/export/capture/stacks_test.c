@@ -119,6 +119,36 @@ TEST(a_chunk_whose_stacks_are_damaged_costs_only_itself)
     maker_done(&m);
 }
 
+/* 24 MiB and 16 times the file is what a catalog may grow by: told again and again,
+ * these would be more. */
+TEST(stacks_that_every_chunk_tells_again_take_memory_once)
+{
+    enum { STACKS = 2000, ROUNDS = 60 };
+    static uint32_t stacks[STACKS];
+    struct maker m;
+    struct pen pen = {.options = {.chunk_bytes = 4096}};
+    struct eye eye;
+    maker_init(&m, 2);
+    make(&m, 0);
+    for (int i = 0; i < STACKS; i++)
+        stacks[i] = random_stack(&m, 3);
+    for (int i = 0; i < STACKS * ROUNDS; i++)
+        add_sample(&m, &m.streams[0], stacks[i % STACKS]);
+    pen_open(&pen, &m.catalog);
+    CHECK_EQ(export_capture.write(&pen.state, &m.batch, NULL), 0);
+    pen_close(&pen);
+    REQUIRE(eye_open(&eye, pen.bytes.data, pen.bytes.size) == 0);
+    uint64_t samples = 0;
+    while (eye_poll(&eye, 5000) == SOURCE_DATA)
+        samples += eye.batch.record_count;
+    CHECK(samples >= (uint64_t)STACKS * ROUNDS);
+    source_file.damage(&eye.s, &eye.damage);
+    CHECK_EQ(eye.damage.records, 0);
+    eye_close(&eye);
+    pen_done(&pen);
+    maker_done(&m);
+}
+
 TEST(a_stack_costs_little)
 {
     struct maker m;

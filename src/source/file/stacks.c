@@ -17,6 +17,12 @@ static uint64_t get_count(struct wire_cursor *c, uint64_t max)
     return c->failed ? 0 : n;
 }
 
+/* Every chunk tells its stacks again: what the catalog has already costs nothing. */
+static int pay(struct decoder *d, bool is_new, uint64_t more)
+{
+    return !is_new || decoder_pay(d, STACK_COST + more) ? 0 : ORIEL_ELIMIT;
+}
+
 static int get_module(struct decoder *d, struct wire_cursor *c, uint32_t *out)
 {
     struct model_module m = {.process = UINT32_MAX};
@@ -32,13 +38,12 @@ static int get_module(struct decoder *d, struct wire_cursor *c, uint32_t *out)
     memcpy(m.build_id, id, bytes);
     if (process)
         m.process = d->processes.items[process - 1].process->index;
-    if (!decoder_pay(d, STACK_COST + m.path.n))
-        return ORIEL_ELIMIT;
+    const uint32_t known = d->catalog->stacks.module_count;
     const struct model_module *own = model_stacks_module(&d->catalog->stacks, &m);
     if (!own)
         return ORIEL_ENOMEM;
     *out = own->index;
-    return 0;
+    return pay(d, own->index >= known, m.path.n);
 }
 
 static int get_modules(struct decoder *d, struct wire_cursor *c)
@@ -66,13 +71,15 @@ static int get_places(struct decoder *d, struct wire_cursor *c)
             return ORIEL_ENOMEM;
         if (c->failed || module >> 1 >= d->modules.count)
             return ORIEL_EDAMAGED;
-        if (!decoder_pay(d, STACK_COST))
-            return ORIEL_ELIMIT;
+        const uint32_t known = d->catalog->stacks.place_count;
         const struct model_place *p = model_stacks_place(
             &d->catalog->stacks, d->modules.items[module >> 1], address, module & 1);
         if (!p)
             return ORIEL_ENOMEM;
         *slot = p->index;
+        int rc = pay(d, p->index >= known, 0);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -88,15 +95,17 @@ static int get_nodes(struct decoder *d, struct wire_cursor *c)
             return ORIEL_ENOMEM;
         if (c->failed || up > i || place >= d->places.count)
             return ORIEL_EDAMAGED;
-        if (!decoder_pay(d, STACK_COST))
-            return ORIEL_ELIMIT;
         const struct model_stacks *all = &d->catalog->stacks;
+        const uint32_t known = all->node_count;
         uint32_t parent = up ? d->nodes.items[i - up] : 0;
         if (parent && model_stack(all, parent)->depth == MODEL_STACK_DEPTH_MAX)
             return ORIEL_EDAMAGED;
         *slot = model_stacks_node(&d->catalog->stacks, parent, d->places.items[place]);
         if (!*slot)
             return ORIEL_ENOMEM;
+        int rc = pay(d, *slot >= known, 0);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
