@@ -54,7 +54,8 @@ class Perfetto:
             got, at = [], row["callsite_id"]
             while at is not None:
                 f = frames[calls[at]["frame_id"]]
-                got.append((f["name"] or "", f["rel_pc"], f["module"].lstrip("/"), f["build_id"]))
+                address = f["rel_pc"] % (1 << 64)  # told as int64
+                got.append((f["name"] or "", address, f["module"].lstrip("/"), f["build_id"]))
                 at = calls[at]["parent_id"]
             expected = [(self.text(l["function"]), p["address"],
                          utf8(p["module"]).lstrip("/"), p["build_id"])
