@@ -391,7 +391,7 @@ def names(bench):
     agree, out = load("tests/peers/agree.py", "agree"), bench.path("clang.oriel")
     if shutil.which("clang++-14"):
         cpu_of(bench.whole(out, "--no-symbols", "--rate", "997", "--", *agree.source(bench.work)))
-        took = [cpu_of([*bench.here(), "flame", "-o", bench.path("flame.html"), out],
+        took = [cpu_of([*bench.here(), "flame", "-f", "-o", bench.path("flame.html"), out],
                        {"XDG_CACHE_HOME": bench.path(f"cache{i}"), "HOME": bench.path(f"cache{i}")})
                 for i in range(bench.rounds)]
         bench.rows["flame_clang"] = {"ms": 1000 * statistics.median(took)}
