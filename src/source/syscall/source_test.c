@@ -154,7 +154,7 @@ TEST(looks_take_what_ended_threads_left_and_what_is_overwritten_of_it_is_counted
     model_batch_init(&batch, &catalog);
     if (source_syscall.open_with(state, &how, &catalog, &err) == 0) {
         source_syscall.look(state, &batch);
-        CHECK_EQ(batch.record_count, 0); /* there is room still */
+        CHECK_EQ(batch.record_count, 0);  /* there is room still */
         for (int i = 0; i < LOOKS; i++) { /* valgrind has calls of its own in each child */
             children(CHILDREN / LOOKS);
             source_syscall.look(state, &batch);
