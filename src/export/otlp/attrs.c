@@ -47,21 +47,16 @@ static void attr_close(struct put *w, struct attr a)
     put_close(w, a.pair);
 }
 
-static struct model_str str(const char *s)
-{
-    return (struct model_str){s, (uint32_t)strlen(s)};
-}
-
 void otlp_attr_text(struct put *w, uint32_t field, const char *key, struct model_str text)
 {
-    struct attr a = attr_open(w, field, str(key), 3 * (size_t)text.n);
+    struct attr a = attr_open(w, field, put_str(key), 3 * (size_t)text.n);
     put_text(w, TEXT, "stringValue", text);
     attr_close(w, a);
 }
 
 void otlp_attr_i64(struct put *w, uint32_t field, const char *key, int64_t v)
 {
-    struct attr a = attr_open(w, field, str(key), PB_VARINT_MAX);
+    struct attr a = attr_open(w, field, put_str(key), PB_VARINT_MAX);
     put_i64(w, INTEGER, "intValue", v);
     attr_close(w, a);
 }
@@ -78,7 +73,7 @@ static void put_bool(struct put *w, bool v)
 
 void otlp_attr_true(struct put *w, uint32_t field, const char *key)
 {
-    struct attr a = attr_open(w, field, str(key), 1);
+    struct attr a = attr_open(w, field, put_str(key), 1);
     put_bool(w, true);
     attr_close(w, a);
 }
@@ -107,7 +102,7 @@ static void put_number_text(struct put *w, const char *format, uint64_t v)
 {
     char text[24];
     snprintf(text, sizeof text, format, (unsigned long long)v);
-    put_text(w, TEXT, "stringValue", str(text));
+    put_text(w, TEXT, "stringValue", put_str(text));
 }
 
 static void put_value(struct put *w, const struct model_value *v)
@@ -157,11 +152,6 @@ static bool starts(struct model_str key, const char *prefix)
     return key.n >= n && memcmp(key.p, prefix, n) == 0;
 }
 
-static bool same(struct model_str key, const char *name)
-{
-    return key.n == strlen(name) && starts(key, name);
-}
-
 /* Keys are unique in OTLP. One of the program's that has the name of one of ours
  * gets a prefix; most keys are settled by their first letter. */
 static bool is_ours(struct model_str key)
@@ -170,12 +160,14 @@ static bool is_ours(struct model_str key)
         return false;
     switch (key.p[0]) {
     case 'c':
-        return same(key, "code.function.name") || same(key, "code.file.path") ||
-               same(key, "code.line.number");
+        return model_str_equal(key, put_str("code.function.name")) ||
+               model_str_equal(key, put_str("code.file.path")) ||
+               model_str_equal(key, put_str("code.line.number"));
     case 'o':
         return starts(key, "oriel.") && key.n <= KEY_BYTES;
     case 't':
-        return same(key, "thread.id") || same(key, "thread.name");
+        return model_str_equal(key, put_str("thread.id")) ||
+               model_str_equal(key, put_str("thread.name"));
     default:
         return false;
     }

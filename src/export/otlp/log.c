@@ -65,11 +65,6 @@ void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp
     put_close(&w, m);
 }
 
-static struct model_str str(const char *s)
-{
-    return (struct model_str){s, (uint32_t)strlen(s)};
-}
-
 void otlp_put_loss(struct otlp *o, const struct model_loss *l)
 {
     struct put w = {&o->item, o->json};
@@ -80,8 +75,8 @@ void otlp_put_loss(struct otlp *o, const struct model_loss *l)
     put_body(&w, MODEL_STR("records lost"));
     put_list(&w, "attributes");
     otlp_attr_i64(&w, ATTRIBUTES, "count", (int64_t)l->count);
-    otlp_attr_text(&w, ATTRIBUTES, "cause", str(model_lost_text(l->cause)));
-    otlp_attr_text(&w, ATTRIBUTES, "remedy", str(model_lost_remedy(l->cause)));
+    otlp_attr_text(&w, ATTRIBUTES, "cause", put_str(model_lost_text(l->cause)));
+    otlp_attr_text(&w, ATTRIBUTES, "remedy", put_str(model_lost_remedy(l->cause)));
     otlp_attr_thread(&w, ATTRIBUTES, l->thread);
     put_list_end(&w);
     put_close(&w, m);

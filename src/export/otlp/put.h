@@ -22,6 +22,11 @@ struct put {
     bool json;
 };
 
+static inline struct model_str put_str(const char *text)
+{
+    return (struct model_str){text, (uint32_t)strlen(text)};
+}
+
 /* Bytes of a length that holds any message of this size. */
 static inline unsigned put_width(size_t n)
 {

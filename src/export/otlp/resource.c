@@ -14,16 +14,6 @@ enum { RESOURCE = 1, RESOURCE_ATTRIBUTES = 1 };
 enum { SPAN_NAME = 5, SPAN_ATTRIBUTES = 9 };
 enum { LOG_EVENT_NAME = 12, LOG_ATTRIBUTES = 6 };
 
-static struct model_str str(const char *s)
-{
-    return (struct model_str){s, (uint32_t)strlen(s)};
-}
-
-static bool same(struct model_str a, const char *text)
-{
-    return a.n == strlen(text) && memcmp(a.p, text, a.n) == 0;
-}
-
 /* ---- the resource of a process ---- */
 
 /* Of the recording, but not of each of its processes; and the command line, which
@@ -35,7 +25,7 @@ static bool is_left_out(struct model_str key)
         "process.parent_pid",  "process.executable.path", "process.executable.name",
         "process.command_args"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (same(key, keys[i]))
+        if (model_str_equal(key, put_str(keys[i])))
             return true;
     return false;
 }
@@ -75,11 +65,11 @@ static void put_common(struct put *w, const struct otlp *o, uint32_t process)
     const struct model_catalog *c = o->env.catalog;
     char key[128], id[37];
     instance_id(c, process, id);
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.name", str(o->env.service_name));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", str(id));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.name", put_str(o->env.service_name));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", put_str(id));
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.name", MODEL_STR("oriel"));
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.language", MODEL_STR("c"));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.version", str(o->env.version));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.version", put_str(o->env.version));
     for (uint32_t i = 0; i < c->resource_count; i++) {
         const struct model_attr_text *a = &c->resource[i];
         if (is_left_out(a->key) || a->key.n >= sizeof key)

@@ -30,21 +30,16 @@ enum { STATUS_MESSAGE = 2, STATUS_CODE = 3 };
 enum { SAMPLED = 0x1, REMOTE_KNOWN = 0x100, REMOTE = 0x200 };
 enum { KIND_INTERNAL = 1 };
 
-static bool same(struct model_str a, const char *text)
-{
-    return a.n == strlen(text) && memcmp(a.p, text, a.n) == 0;
-}
-
 /* SpanKind has no word in a call site: the attribute that bridges use for it. */
 static uint32_t kind_of(const struct model_span *s)
 {
     static const char *const kinds[] = {"internal", "server", "client", "producer", "consumer"};
     for (uint32_t i = 0; i < s->attr_count; i++) {
         const struct model_value *v = &s->attrs[i];
-        if (v->type != ORIEL_TYPE_STR || !same(v->key, "otel.kind"))
+        if (v->type != ORIEL_TYPE_STR || !model_str_equal(v->key, put_str("otel.kind")))
             continue;
         for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            if (same(v->v.str, kinds[k]))
+            if (model_str_equal(v->v.str, put_str(kinds[k])))
                 return KIND_INTERNAL + k;
     }
     return KIND_INTERNAL;
