@@ -51,6 +51,35 @@ int out_sync(struct out *o)
     return o->failed;
 }
 
+bool out_takes_messages(const struct out *o)
+{
+    return o->ops->message != NULL;
+}
+
+int out_message(struct out *o, const struct out_message *m)
+{
+    assert(m->signal < OUT_SIGNALS);
+    if (!out_takes_messages(o))
+        return out_write(o, m->bytes, m->n);
+    int rc = o->ops->message(o, m);
+    o->bytes += rc == 0 ? m->n : 0;
+    return rc;
+}
+
+int out_finish(struct out *o, uint64_t deadline_ns, bool wait)
+{
+    if (out_takes_messages(o))
+        return o->ops->finish(o, deadline_ns, wait);
+    return wait ? out_sync(o) : 0;
+}
+
+void out_fate(struct out *o, struct out_fate *out)
+{
+    *out = (struct out_fate){0};
+    if (out_takes_messages(o))
+        o->ops->fate(o, out);
+}
+
 bool out_can_seek(const struct out *o)
 {
     return o->ops->write_at != NULL;
@@ -153,8 +182,12 @@ static int memory_truncate(struct out *o, uint64_t size)
 
 int out_buf_open(struct out **out, struct buf *target)
 {
-    static const struct out_ops ops = {memory_write,    memory_sync,    memory_close,
-                                       memory_write_at, memory_read_at, memory_truncate};
+    static const struct out_ops ops = {.write = memory_write,
+                                       .sync = memory_sync,
+                                       .close = memory_close,
+                                       .write_at = memory_write_at,
+                                       .read_at = memory_read_at,
+                                       .truncate = memory_truncate};
     struct out_memory *m = mem_calloc(1, sizeof *m);
     if (!m)
         return ORIEL_ENOMEM;
@@ -397,8 +430,12 @@ int out_fd_make(struct out **out, int fd, bool owned, const char *name)
 
 int out_fd_make_file(struct out **out, int fd, const char *name)
 {
-    static const struct out_ops ops = {out_fd_write,  out_fd_sync,  fd_close,
-                                       file_write_at, file_read_at, file_truncate};
+    static const struct out_ops ops = {.write = out_fd_write,
+                                       .sync = out_fd_sync,
+                                       .close = fd_close,
+                                       .write_at = file_write_at,
+                                       .read_at = file_read_at,
+                                       .truncate = file_truncate};
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return out_fd_make(out, fd, true, name);

@@ -17,6 +17,24 @@
 #include "base/err.h"
 
 struct out;
+
+/* One whole request of a protocol, for where bytes alone are not enough: a receiver
+ * takes or refuses it as one, and knows which signal it is. */
+enum out_signal { OUT_TRACES, OUT_LOGS, OUT_METRICS, OUT_PROFILES, OUT_SIGNALS };
+struct out_message {
+    enum out_signal signal;
+    uint64_t items; /* spans, log records, points in it: what is lost with it */
+    uint64_t seen;  /* of these MODEL_SEEN */
+    const void *bytes;
+    size_t n;
+};
+/* What became of the items of messages after they were taken. */
+struct out_fate {
+    uint64_t lost;      /* refused by the receiver, dropped from the queue or the spool, expired */
+    uint64_t lost_seen; /* of these MODEL_SEEN */
+    uint64_t held;      /* not known yet: in the queue, under way, in the spool */
+};
+
 struct out_ops {
     /* All or nothing up to *out_written bytes; 0 or a negative code. */
     int (*write)(struct out *o, const void *bytes, size_t n, size_t *out_written);
@@ -26,6 +44,10 @@ struct out_ops {
     int (*write_at)(struct out *o, uint64_t offset, const void *bytes, size_t n);
     int (*read_at)(struct out *o, uint64_t offset, void *bytes, size_t n, size_t *out_read);
     int (*truncate)(struct out *o, uint64_t size);
+    /* Where whole messages go; all three NULL where only bytes do. */
+    int (*message)(struct out *o, const struct out_message *m);
+    int (*finish)(struct out *o, uint64_t deadline_ns, bool wait);
+    void (*fate)(struct out *o, struct out_fate *out);
 };
 struct out {
     const struct out_ops *ops;
@@ -60,6 +82,20 @@ int out_write(struct out *o, const void *bytes, size_t n);
 /* Write and clear a buffer; ORIEL_ENOMEM if the buffer had failed. */
 int out_write_buf(struct out *o, struct buf *b);
 int out_sync(struct out *o);
+
+/* Whether messages keep their edges here (a destination), or become bytes (a file). */
+bool out_takes_messages(const struct out *o);
+/* A message, copied; in a file its bytes. 0; as out_write; where messages are taken it
+ * never waits, and what it could not take (ORIEL_ELIMIT: larger than the queue)
+ * is the caller's to count. A queue that is full is not a failure: see out_fate. */
+int out_message(struct out *o, const struct out_message *m);
+/* Nothing more will come: what was taken may be delivered until the deadline
+ * (monotonic ns; 0: no time at all). To be called for all outs before any is waited
+ * for, with wait = false, and then with true. 0, or ORIEL_ETIMEOUT: some was lost
+ * or spooled. Bytes: as out_sync. */
+int out_finish(struct out *o, uint64_t deadline_ns, bool wait);
+/* Exact at all times; zeroes where only bytes are taken. */
+void out_fate(struct out *o, struct out_fate *out);
 
 /* For formats that repair themselves (capture). Files and memory can do this;
  * elsewhere the answer is ORIEL_EUNSUPPORTED. A file is therefore opened for
