@@ -59,8 +59,12 @@ static void limit_close(struct out *o)
     out_close(of(o)->inner);
 }
 
-static const struct out_ops seekable = {limit_write,    limit_sync,    limit_close,
-                                        limit_write_at, limit_read_at, limit_truncate};
+static const struct out_ops seekable = {.write = limit_write,
+                                        .sync = limit_sync,
+                                        .close = limit_close,
+                                        .write_at = limit_write_at,
+                                        .read_at = limit_read_at,
+                                        .truncate = limit_truncate};
 static const struct out_ops plain = {
     .write = limit_write, .sync = limit_sync, .close = limit_close};
 

@@ -63,8 +63,12 @@ static int tight_truncate(struct out *o, uint64_t size)
 
 static void tight_open(struct tight_out *t, uint64_t limit, bool partial, bool seekable)
 {
-    static const struct out_ops disk = {tight_write,    tight_sync,    tight_close,
-                                        tight_write_at, tight_read_at, tight_truncate};
+    static const struct out_ops disk = {.write = tight_write,
+                                        .sync = tight_sync,
+                                        .close = tight_close,
+                                        .write_at = tight_write_at,
+                                        .read_at = tight_read_at,
+                                        .truncate = tight_truncate};
     static const struct out_ops pipe = {
         .write = tight_write, .sync = tight_sync, .close = tight_close};
     memset(t, 0, sizeof *t);
