@@ -45,12 +45,14 @@ int spool_next(struct spool *s, struct out_message *out, struct buf *bytes, bool
 /* The one spool_next gave has its fate; this is remembered across a kill. */
 void spool_done(struct spool *s);
 
-struct spool_counts {                                /* items; own: put by this process */
-    uint64_t put, done;                              /* own */
-    uint64_t held;                                   /* own and not done */
-    uint64_t dropped;                                /* own: the oldest, to make room, or too old */
-    uint64_t dropped_seen;                           /* of these MODEL_SEEN */
-    uint64_t adopted, adopted_done, adopted_dropped; /* of other processes */
+struct spool_part { /* items put by this process: put == done + held + dropped */
+    uint64_t put, done, held;
+    uint64_t dropped;      /* the oldest, to make room, too old, or damaged */
+    uint64_t dropped_seen; /* of these MODEL_SEEN */
+};
+struct spool_counts {
+    struct spool_part own[OUT_SIGNALS];
+    uint64_t adopted, adopted_done, adopted_dropped; /* items of other processes */
     uint64_t messages, bytes;                        /* on disk now */
     uint64_t damaged; /* messages that could not be read back; their items, where known,
                        * are in dropped */
