@@ -32,6 +32,9 @@ struct oriel_options {
     unsigned exit_ms;         /* longest time at exit; default 1000 */
     /* How often memory, CPU time, threads, ... are noted; default 5; ORIEL_METRICS_NEVER. */
     unsigned system_metrics_interval_secs;
+    /* "key=value" of everything else docs/CONFIG.md lists below [telemetry], above file and
+     * environment: "sample_rate=0.1", "otlp_traces.endpoint=http://..."; ends with NULL. */
+    const char *const *settings;
 };
 #define ORIEL_METRICS_NEVER (~0u)
 enum oriel_start_flag {

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "config/config.h"
+#include "config/otlp.h"
 #include "export/exporter.h"
 #include "source/metrics_options.h"
 
@@ -91,6 +92,47 @@ static void file_keys(struct buf *b)
     key_rows(b, config_batch_options);
     buf_puts(b, "\n### [telemetry.limits]\n\n");
     key_rows(b, config_limit_options);
+    buf_puts(b, "\n### [telemetry.otlp_traces]\n\nWhat spans are told else than all signals.\n\n");
+    key_rows(b, config_otlp_traces_options);
+    buf_puts(b, "\n### [telemetry.otlp_logs]\n\nWhat events are told else than all signals.\n\n");
+    key_rows(b, config_otlp_logs_options);
+}
+
+/* ---- OpenTelemetry's variables ---- */
+
+static void variable_row(struct buf *b, const char *variable, const char *section,
+                         const struct option_def *d)
+{
+    buf_printf(b, "| `%s` | `%s%s%s` | %s%s%s |\n", variable, section, section[0] ? "." : "",
+               d->name, d->fallback && d->fallback[0] ? "`" : "", d->fallback ? d->fallback : "",
+               d->fallback && d->fallback[0] ? "`" : "");
+}
+
+static void variable_rows(struct buf *b, const char *section, const struct option_def *d)
+{
+    const char *key;
+    for (; d->name; d++) {
+        if (d->variable && strncmp(d->variable, "OTEL_", 5) == 0)
+            variable_row(b, d->variable, section, d);
+        for (size_t i = 0; !section[0] && config_other_variable(i, &key); i++) {
+            const char *name = config_other_variable(i, &key);
+            if (strcmp(key, d->name) == 0 && strncmp(name, "OTEL_", 5) == 0)
+                variable_row(b, name, section, d);
+        }
+    }
+}
+
+static void standard_variables(struct buf *b)
+{
+    buf_puts(b, "\n## Variables of OpenTelemetry\n\nThe key says the same in the file, below "
+                "`[telemetry]`, and in a program.\n\n| variable | key | default |\n|---|---|---|\n"
+                "| `OTEL_SDK_DISABLED` | `enabled` (the other way round) | `false` |\n"
+                "| `OTEL_SDK_ENABLED` | `backend` | |\n");
+    variable_rows(b, "", config_telemetry_options);
+    variable_rows(b, "batch", config_batch_options);
+    variable_rows(b, "limits", config_limit_options);
+    variable_rows(b, "otlp_traces", config_otlp_traces_options);
+    variable_rows(b, "otlp_logs", config_otlp_logs_options);
 }
 
 void generate_config(struct buf *b)
@@ -103,6 +145,7 @@ void generate_config(struct buf *b)
         buf_printf(b, "| `%s` | %s%s%s | %s |\n", variables[i].name,
                    variables[i].fallback[0] ? "`" : "", variables[i].fallback,
                    variables[i].fallback[0] ? "`" : "", variables[i].meaning);
+    standard_variables(b);
     file_keys(b);
     for (size_t i = 0; cli_commands[i]; i++) {
         if (cli_commands[i]->hidden)

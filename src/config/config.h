@@ -27,6 +27,15 @@
 
 /* ---- [telemetry] ---- */
 
+/* What is said of OTLP: for all signals or for one. Strings are never NULL. */
+struct config_otlp {
+    const char *endpoint;      /* of a signal; for all it is otlp_endpoint */
+    int protocol, compression; /* enum config_protocol, enum config_compression */
+    const char *headers, *certificate, *client_key, *client_certificate;
+    bool insecure;
+    int64_t timeout_ms;
+};
+
 /* Strings are never NULL; lists are comma separated. */
 struct config_telemetry {
     bool enabled;
@@ -36,6 +45,7 @@ struct config_telemetry {
     const char *otlp_endpoint;
     const char *otlp_headers_vault_key;
     bool otlp_headers_required;
+    struct config_otlp otlp; /* config_otlp_target says what comes of it */
     const char *service_name;
     int sampler; /* enum config_sampler */
     double sample_rate;
@@ -50,6 +60,14 @@ struct config_telemetry {
     const char *logs_exporter;
     const char
         *resource_attributes; /* "key=value,..", percent encoded, as OTEL_RESOURCE_ATTRIBUTES */
+    int log_level;            /* enum config_log_level */
+};
+enum config_log_level {
+    CONFIG_LOG_NONE,
+    CONFIG_LOG_ERROR,
+    CONFIG_LOG_WARN,
+    CONFIG_LOG_INFO,
+    CONFIG_LOG_DEBUG
 };
 enum config_sampler {
     CONFIG_SAMPLER_PARENT_ON,
@@ -177,6 +195,9 @@ void config_write_json(const struct config *c, struct buf *out);
 /* JSON Schema (2020-12) of oriel.toml. */
 void config_write_schema(const struct config_section *sections, size_t count, struct buf *out);
 
+/* Variables of others, besides those in the tables: the name of number i and the
+ * key of [telemetry] it sets; NULL behind the last. */
+const char *config_other_variable(size_t i, const char **out_key);
 /* Text that may be a comma list, and in a file an array: by its placeholder. */
 bool config_takes_list(const struct option_def *d);
 extern const char *const config_presets[]; /* names, NULL-terminated */

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "config/state.h"
+#include "util/num.h"
 
 const char *config_variable(const char *const *environment, const char *name)
 {
@@ -47,22 +48,59 @@ static const struct {
     {"OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint", false, false},
     {"OTEL_SERVICE_NAME", "service_name", false, false},
     {"OTEL_TRACES_SAMPLER", "sampler", false, true},
-    {"OTEL_TRACES_SAMPLER_ARG", "sample_rate", false, false},
 };
+
+#define SAMPLER_ARG "OTEL_TRACES_SAMPLER_ARG" /* read apart: it has rules of its own */
+
+const char *config_other_variable(size_t i, const char **out_key)
+{
+    const size_t count = sizeof others / sizeof *others;
+    *out_key = i < count ? others[i].key : "sample_rate";
+    return i < count ? others[i].variable : i == count ? SAMPLER_ARG : NULL;
+}
+
+struct folded {
+    char text[128];
+};
+/* Names of choices are the same in any case; what is longer than all of them stays. */
+static const char *fold(const char *text, struct folded *out)
+{
+    size_t n = strlen(text);
+    if (n >= sizeof out->text)
+        return text;
+    for (size_t i = 0; i <= n; i++)
+        out->text[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
+    return out->text;
+}
 
 static void put_other(struct config *c, const char *text, size_t row)
 {
-    char lower[128];
+    struct folded lower;
     if (others[row].boolean)
         text = parse_bool(c, others[row].variable, text) ? "true" : "false";
-    if (others[row].folded) {
-        size_t n = 0;
-        for (; text[n] && n + 1 < sizeof lower; n++)
-            lower[n] = (char)(text[n] >= 'A' && text[n] <= 'Z' ? text[n] + 32 : text[n]);
-        lower[n] = 0;
-        text = lower;
-    }
+    if (others[row].folded)
+        text = fold(text, &lower);
     put(c, others[row].key, text, others[row].variable);
+}
+
+/* Of a sampler by ratio only, and a number that is out of range is none: unlike
+ * the key sample_rate, whose nearest value is taken. */
+static void put_sampler_arg(struct config *c, const char *const *environment)
+{
+    static const char name[] = SAMPLER_ARG;
+    const char *text = config_variable(environment, name);
+    struct config_origin origin;
+    int sampler = config_telemetry(c)->sampler;
+    double v;
+    if (!text)
+        return;
+    if (!config_origin(c, "sampler", &origin) || origin.layer == CONFIG_DEFAULT ||
+        (sampler != CONFIG_SAMPLER_RATIO && sampler != CONFIG_SAMPLER_PARENT_RATIO))
+        config_say(c, CONFIG_WARNING, "$%s: has no effect without a sampler by ratio", name);
+    else if (num_parse_double(text, strlen(text), &v) != 0 || !(v >= 0 && v <= 1))
+        config_say(c, CONFIG_WARNING, "$%s: \"%.40s\" is no number from 0 to 1", name, text);
+    else
+        put(c, "sample_rate", text, name);
 }
 
 /* Either switches it on; only where neither does, one may switch it off. */
@@ -107,8 +145,11 @@ static void put_interval(struct config *c, const char *const *environment)
 static void put_own(struct config *c, struct config_part *p, const struct option_def *d,
                     const char *text)
 {
+    struct folded lower;
     if (d->type == OPTION_BOOL)
         text = parse_bool(c, d->variable, text) ? "true" : "false";
+    if (d->choices)
+        text = fold(text, &lower);
     config_put(c, p, d, text, (struct config_origin){CONFIG_VARIABLE, d->variable, 0});
 }
 
@@ -128,6 +169,7 @@ void config_apply_environment(struct config *c, const char *const *environment)
         if (text)
             put_other(c, text, i);
     }
+    put_sampler_arg(c, environment);
     put_enabled(c, environment);
     put_interval(c, environment);
     for (size_t i = 0; i < c->part_count; i++) {

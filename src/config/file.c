@@ -168,7 +168,7 @@ static void say_unknown(struct config *c, const char *file, const struct toml_va
 static bool is_header_value(struct config *c, const char *file, const struct toml_value *v,
                             const char *below)
 {
-    bool header = (strcmp(below, "otlp") == 0 && strcmp(v->key, "headers") == 0) ||
+    bool header = (strncmp(below, "otlp", 4) == 0 && strcmp(v->key, "headers") == 0) ||
                   strcmp(v->key, "otlp_headers") == 0;
     if (header)
         config_say(c, CONFIG_ERROR,
@@ -185,8 +185,14 @@ static const char *first_name(const char *below, const char *key)
 {
     if (below[0] == 0 && strcmp(key, "sampling_rate") == 0)
         return "sample_rate";
-    if (strcmp(below, "otlp") == 0 && strcmp(key, "endpoint") == 0)
-        return "otlp_endpoint";
+    static const char *const otlp[][2] = {
+        {"endpoint", "otlp_endpoint"},       {"protocol", "otlp_protocol"},
+        {"compression", "otlp_compression"}, {"certificate", "otlp_certificate"},
+        {"client_key", "otlp_client_key"},   {"client_certificate", "otlp_client_certificate"},
+        {"insecure", "otlp_insecure"},       {"timeout_ms", "otlp_timeout_ms"}};
+    for (size_t i = 0; strcmp(below, "otlp") == 0 && i < sizeof otlp / sizeof *otlp; i++)
+        if (strcmp(key, otlp[i][0]) == 0)
+            return otlp[i][1];
     return NULL;
 }
 
@@ -194,8 +200,8 @@ static void apply_key(struct config *c, struct config_part *p, const char *below
                       const struct toml_value *v)
 {
     struct config_part *top = &c->parts[0];
-    const struct option_def *d = p ? option_find(p->defs, v->key, v->key_n) : NULL;
-    const char *other = d ? NULL : first_name(below, v->key);
+    const char *other = first_name(below, v->key);
+    const struct option_def *d = p && !other ? option_find(p->defs, v->key, v->key_n) : NULL;
     const struct option_def *near = d || !p ? NULL : option_nearest(p->defs, v->key);
     if (is_header_value(c, file, v, below))
         return;

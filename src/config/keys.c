@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "config/otlp.h"
+
 bool config_takes_list(const struct option_def *d)
 {
     return d->type == OPTION_STRING && d->arg && strstr(d->arg, "[,..]") != NULL;
@@ -16,6 +18,10 @@ static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3mu
                                           "jaeger",       "none",    NULL};
 static const char *const exporters[] = {"otlp", "console", "none", NULL};
 static const char *const backends[] = {"local", "otlp", NULL};
+static const char *const log_levels[] = {"none", "error", "warn", "info", "debug", NULL};
+/* In the order of enum config_protocol and enum config_compression. */
+static const char *const protocols[] = {"grpc", "http/protobuf", "http/json", NULL};
+static const char *const compressions[] = {"none", "gzip", "zstd", NULL};
 /* In the order of enum config_sampler, by the names of OTEL_TRACES_SAMPLER. */
 static const char *const samplers[] = {"parentbased_always_on",
                                        "parentbased_always_off",
@@ -24,6 +30,53 @@ static const char *const samplers[] = {"parentbased_always_on",
                                        "always_off",
                                        "traceidratio",
                                        NULL};
+
+/* What is said of OTLP for all signals, and again for each; the endpoint for all
+ * stands by itself, for Oriel has had it longer. */
+#define OTLP_TEXT(key, var, type_, member_, text)                                                  \
+    {                                                                                              \
+        .name = key, .type = OPTION_STRING, .offset = offsetof(type_, member_), .fallback = "",    \
+        .variable = var, .help = text                                                              \
+    }
+#define OTLP_KEYS(prefix, var, type_, at)                                                          \
+    {.name = prefix "protocol",                                                                    \
+     .type = OPTION_ENUM,                                                                          \
+     .offset = offsetof(type_, at protocol),                                                       \
+     .fallback = "grpc",                                                                           \
+     .choices = protocols,                                                                         \
+     .variable = var "PROTOCOL",                                                                   \
+     .help = "how OTLP is spoken; not said: http/protobuf to port 4318 or to a path"},             \
+        {.name = prefix "compression",                                                             \
+         .type = OPTION_ENUM,                                                                      \
+         .offset = offsetof(type_, at compression),                                                \
+         .fallback = "none",                                                                       \
+         .choices = compressions,                                                                  \
+         .variable = var "COMPRESSION",                                                            \
+         .help = "how what is sent is compressed"},                                                \
+        {.name = prefix "headers",                                                                 \
+         .type = OPTION_STRING,                                                                    \
+         .offset = offsetof(type_, at headers),                                                    \
+         .fallback = "",                                                                           \
+         .secret = true,                                                                           \
+         .variable = var "HEADERS",                                                                \
+         .help = "key=value,... to send, values percent encoded; never from a file"},              \
+        OTLP_TEXT(prefix "certificate", var "CERTIFICATE", type_, at certificate,                  \
+                  "file (PEM) of the authorities to trust; default: the system's"),                \
+        OTLP_TEXT(prefix "client_key", var "CLIENT_KEY", type_, at client_key,                     \
+                  "file (PEM) of our private key"),                                                \
+        OTLP_TEXT(prefix "client_certificate", var "CLIENT_CERTIFICATE", type_,                    \
+                  at client_certificate, "file (PEM) of our certificate"),                         \
+        {.name = prefix "insecure",                                                                \
+         .type = OPTION_BOOL,                                                                      \
+         .offset = offsetof(type_, at insecure),                                                   \
+         .fallback = "false",                                                                      \
+         .variable = var "INSECURE",                                                               \
+         .help = "gRPC without TLS, where the endpoint has no scheme"},                            \
+    {                                                                                              \
+        .name = prefix "timeout_ms", .type = OPTION_INT, .offset = offsetof(type_, at timeout_ms), \
+        .fallback = "10000", .min = 0, .max = 3600000, .variable = var "TIMEOUT",                  \
+        .help = "longest time one request takes, in milliseconds; 0 = an hour"                     \
+    }
 
 #define AT(member) .offset = offsetof(struct config_telemetry, member)
 const struct option_def config_telemetry_options[] = {
@@ -71,6 +124,7 @@ const struct option_def config_telemetry_options[] = {
      .fallback = "true",
      .variable = "ORIEL_OTLP_HEADERS_REQUIRED",
      .help = "a vault key that is configured and not found is an error; false: send without"},
+    OTLP_KEYS("otlp_", "OTEL_EXPORTER_OTLP_", struct config_telemetry, otlp.),
     {.name = "service_name",
      .type = OPTION_STRING,
      AT(service_name),
@@ -162,9 +216,25 @@ const struct option_def config_telemetry_options[] = {
      .fallback = "",
      .variable = "OTEL_RESOURCE_ATTRIBUTES",
      .help = "key=value,... of this process, percent encoded"},
+    {.name = "log_level",
+     .type = OPTION_ENUM,
+     AT(log_level),
+     .fallback = "error",
+     .choices = log_levels,
+     .variable = "OTEL_LOG_LEVEL",
+     .help = "what Oriel may say of itself on standard error: error tells why it does not start"},
     OPTION_END,
 };
 #undef AT
+
+/* ---- [telemetry.otlp_traces], [telemetry.otlp_logs] ---- */
+
+#define SIGNAL_KEYS(name)                                                                          \
+    OTLP_TEXT("endpoint", "OTEL_EXPORTER_OTLP_" name "_ENDPOINT", struct config_otlp, endpoint,    \
+              "URL of the receiver, used as it is"),                                               \
+        OTLP_KEYS("", "OTEL_EXPORTER_OTLP_" name "_", struct config_otlp, )
+const struct option_def config_otlp_traces_options[] = {SIGNAL_KEYS("TRACES"), OPTION_END};
+const struct option_def config_otlp_logs_options[] = {SIGNAL_KEYS("LOGS"), OPTION_END};
 
 /* ---- [telemetry.batch] ---- */
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/otlp.h"
 #include "config/state.h"
 #include "util/num.h"
 
@@ -187,7 +188,9 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
     text = choose(c, d, text, severity, key, where);
     if (!text)
         return;
-    int rc = option_set(d, p->values, text, &err);
+    int rc = config_check_value(d, text, &err);
+    if (rc == 0)
+        rc = option_set(d, p->values, text, &err);
     if (rc == ORIEL_ENOMEM)
         c->no_memory = true;
     else if (rc < 0)
@@ -245,7 +248,9 @@ static int make_parts(struct config *c, const struct config_input *in)
     static const struct config_section own[] = {
         {"", config_telemetry_options, sizeof(struct config_telemetry)},
         {"batch", config_batch_options, sizeof(struct config_batches)},
-        {"limits", config_limit_options, sizeof(struct config_limits)}};
+        {"limits", config_limit_options, sizeof(struct config_limits)},
+        {"otlp_traces", config_otlp_traces_options, sizeof(struct config_otlp)},
+        {"otlp_logs", config_otlp_logs_options, sizeof(struct config_otlp)}};
     const size_t count = sizeof own / sizeof *own;
     int rc = 0;
     c->parts = mem_calloc(in->section_count + count, sizeof *c->parts);
@@ -329,6 +334,7 @@ static void apply(struct config *c, const struct config_input *in)
             config_say(c, CONFIG_ERROR, "the program: there is no key telemetry.%s",
                        in->code[i].key);
     check_sdk(c);
+    config_check_otlp(c);
     struct config_batches *batches = c->parts[1].values;
     check_batch(c, &batches->spans, "spans");
     check_batch(c, &batches->logs, "logs");

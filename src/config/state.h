@@ -43,12 +43,23 @@ const char *config_key_text(struct config *c, const struct config_part *p,
                             const struct option_def *d);
 /* Where, in words: "oriel.toml:3", "$ORIEL_TO", "the program", "preset testing". */
 const char *config_where(struct config *c, const struct config_origin *o);
+/* The same without the arena, for a configuration that is done. write.c */
+void config_put_origin(const struct config_origin *o, struct buf *out);
 /* One value; a wrong one is an error, from the environment a warning. */
 void config_put(struct config *c, struct config_part *p, const struct option_def *d,
                 const char *text, struct config_origin origin);
 /* By key: "sample_rate", "chrome.max_bytes". */
 bool config_put_key(struct config *c, const char *key, const char *text,
                     struct config_origin origin);
+
+/* ---- otlp.c ---- */
+
+/* Whether a text that is more than text is right: a list of pairs. 0; ORIEL_EFORMAT with
+ * a line that begins with the key; ORIEL_ENOMEM. */
+int config_check_value(const struct option_def *d, const char *text, struct oriel_err *err);
+/* Once all layers are in: endpoints that are none. One from the environment is
+ * said and counts as unset. */
+void config_check_otlp(struct config *c);
 
 /* ---- each layer ---- */
 

@@ -64,7 +64,7 @@ static void put_toml_value(const struct option_def *d, const void *values, struc
 }
 
 /* Where, without the arena of a loaded configuration, which is const here. */
-static void put_origin(const struct config_origin *o, struct buf *out)
+void config_put_origin(const struct config_origin *o, struct buf *out)
 {
     const char *name = o->name ? o->name : "";
     switch (o->layer) {
@@ -109,7 +109,7 @@ static void write_part(const struct config_part *p, bool all, struct buf *out)
         put_toml_value(&p->defs[i], p->values, out);
         size_t n = out->size - start;
         buf_printf(out, "%*s  # ", n < 44 ? (int)(44 - n) : 0, "");
-        put_origin(&p->origins[i], out);
+        config_put_origin(&p->origins[i], out);
         buf_putc(out, '\n');
     }
 }
@@ -136,7 +136,7 @@ static void write_json_key(struct json *j, const struct config_part *p, size_t i
     else
         json_string_n(j, buf_cstr(&text), text.size);
     buf_clear(&text);
-    put_origin(&p->origins[i], &text);
+    config_put_origin(&p->origins[i], &text);
     json_key(j, "origin");
     json_string(j, buf_cstr(&text));
     json_object_end(j);

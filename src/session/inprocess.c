@@ -57,11 +57,33 @@ struct wish {
     unsigned flags, exit_ms;
 };
 
-/* The program's options as keys of the configuration; how many. */
-enum { CODE_MAX = 8, NUMBER_BYTES = 24 };
-static size_t make_code(const struct oriel_options *o, struct config_set code[CODE_MAX],
-                        char numbers[2][NUMBER_BYTES])
+/* The program's options as keys of the configuration. */
+enum { CODE_MAX = 64, NUMBER_BYTES = 24, KEY_BYTES = 80 };
+struct code {
+    struct config_set sets[CODE_MAX];
+    size_t count;
+    char numbers[2][NUMBER_BYTES], keys[CODE_MAX][KEY_BYTES];
+};
+
+/* "key=value" each; false: one is not such a text, or there are too many. */
+static bool add_settings(struct code *code, const char *const *settings)
 {
+    for (size_t i = 0; settings && settings[i]; i++) {
+        size_t n = strcspn(settings[i], "=");
+        if (code->count == CODE_MAX || n == 0 || n >= KEY_BYTES || !settings[i][n])
+            return false;
+        memcpy(code->keys[code->count], settings[i], n);
+        code->keys[code->count][n] = 0;
+        code->sets[code->count] = (struct config_set){code->keys[code->count], settings[i] + n + 1};
+        code->count++;
+    }
+    return true;
+}
+
+static bool make_code(const struct oriel_options *o, struct code *out)
+{
+    struct config_set *code = out->sets;
+    char(*numbers)[NUMBER_BYTES] = out->numbers;
     size_t n = 0;
     const struct config_set texts[] = {{"outlets", o->outlets},
                                        {"trace_dir", o->directory},
@@ -81,51 +103,67 @@ static size_t make_code(const struct oriel_options *o, struct config_set code[CO
     if (secs)
         code[n++] = (struct config_set){"system_metrics_interval_secs", numbers[1]};
     assert(n <= CODE_MAX);
-    return n;
+    out->count = n;
+    return add_settings(out, o->settings);
 }
 
-/* The only thing this side ever says, once per start that was asked for and
+/* The only thing this side says unasked, once per start that was asked for and
  * cannot be: without it nobody would know why there is nothing. */
-static void say_why(const char *text)
+static void say(const char *what, const char *text)
 {
     char line[700];
-    int n = snprintf(line, sizeof line, "oriel: telemetry does not start: %s\n", text);
+    int n = snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
     if (n > 0 && write(2, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
         errno = 0; /* nobody listens */
 }
 
-static const char *first_error(const struct config *c)
+static void say_why(const char *text)
+{
+    say("telemetry does not start: ", text);
+}
+
+/* The first error, or NULL; told, as OTEL_LOG_LEVEL wants it, with the warnings or
+ * not at all. */
+static const char *tell_messages(const struct config *c)
 {
     const struct config_message *m;
     size_t n = config_messages(c, &m);
-    for (size_t i = 0; i < n; i++)
-        if (m[i].severity == CONFIG_ERROR)
-            return m[i].text;
-    return NULL;
+    int level = config_telemetry(c)->log_level;
+    const char *error = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (m[i].severity == CONFIG_ERROR && !error)
+            error = m[i].text;
+        if (m[i].severity == CONFIG_WARNING && level >= CONFIG_LOG_WARN)
+            say("warning: ", m[i].text);
+    }
+    if (error && level >= CONFIG_LOG_ERROR)
+        say_why(error);
+    return error;
 }
 
 /* A set-uid program takes orders from neither environment nor files. */
 static int load_config(const struct oriel_options *o, struct config **out)
 {
-    struct config_set code[CODE_MAX];
-    char numbers[2][NUMBER_BYTES];
+    struct code code = {.count = 0};
     struct oriel_err err = {0};
+    if (!make_code(o, &code)) {
+        say_why("the program: settings are at most 50 texts like \"sample_rate=0.1\"");
+        return ORIEL_EINVAL;
+    }
     bool secure = getauxval(AT_SECURE) != 0;
     const struct settings_input in = {.size = sizeof in,
                                       .careful = true,
                                       .preset = secure ? "private" : NULL,
                                       .environment = secure ? NULL : (const char *const *)environ,
-                                      .code = code,
-                                      .code_count = make_code(o, code, numbers)};
+                                      .code = code.sets,
+                                      .code_count = code.count};
     int rc = settings_load(out, &in, &err);
     if (rc < 0) {
         say_why(err.text);
         return rc;
     }
-    const char *why = first_error(*out);
-    if (!why)
+    if (!tell_messages(*out))
         return 0;
-    say_why(why);
     config_free(*out);
     return ORIEL_EINVAL;
 }

@@ -226,6 +226,59 @@ TEST(inprocess_does_not_start_with_a_configuration_that_cannot_take_effect)
     CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_ENOTFOUND);
 }
 
+TEST(inprocess_takes_any_key_from_the_program_above_the_file)
+{
+    static const char *const good[] = {"outlets=capture", "exit_ms=5000", NULL};
+    static const char *const bad[] = {"outlets", NULL}, *const unknown[] = {"outlet=a", NULL};
+    struct oriel_options o = options(NULL);
+    write_config("[telemetry]\noutlets = ['chrome']\n");
+    o.settings = good;
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    emit(3);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    CHECK_EQ(spans_in_capture(), 3);
+    o.settings = bad;
+    CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_EINVAL);
+    o.settings = unknown;
+    CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_EINVAL);
+}
+
+/* What a start says on standard error. */
+static const char *said_at_start(struct oriel_options *o, int *out_rc)
+{
+    static char text[2000];
+    int ends[2], before = dup(2);
+    REQUIRE(pipe(ends) == 0 && before >= 0);
+    REQUIRE(dup2(ends[1], 2) == 2);
+    *out_rc = oriel_inprocess_start(o, keep_path);
+    REQUIRE(dup2(before, 2) == 2);
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    close(ends[0]);
+    close(before);
+    return text;
+}
+
+TEST(inprocess_says_as_much_as_the_log_level_wants)
+{
+    struct oriel_options o = options("capture");
+    int rc;
+    write_config("[telemetry]\nnone = 1\n");
+    CHECK_STR(said_at_start(&o, &rc), "");
+    CHECK_EQ(rc, 0);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    setenv("OTEL_LOG_LEVEL", "Warn", 1);
+    CHECK(strstr(said_at_start(&o, &rc), "oriel: warning: ") != NULL);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    write_config("[telemetry]\nexit_ms = 'x'\n");
+    setenv("OTEL_LOG_LEVEL", "none", 1);
+    CHECK_STR(said_at_start(&o, &rc), "");
+    CHECK_EQ(rc, ORIEL_EINVAL);
+    setenv("OTEL_LOG_LEVEL", "", 1);
+    CHECK(strstr(said_at_start(&o, &rc), "oriel: telemetry does not start: ") != NULL);
+}
+
 TEST(inprocess_refuses_nonsense_and_leaves_nothing_behind)
 {
     struct oriel_options o = options("capture,telepathy");

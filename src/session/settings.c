@@ -15,9 +15,7 @@
  * its outlet or stage comes. */
 static const struct config_absent absent[] = {
     {"backend=otlp", "this version has no OTLP outlet yet", true},
-    {"otlp_endpoint", "this version has no OTLP outlet yet", false},
-    {"otlp_headers_vault_key", "this version has no OTLP outlet yet", false},
-    {"otlp_headers_required", "this version has no OTLP outlet yet", false},
+    {"otlp_*", "this version has no OTLP outlet yet", false},
     {"pyroscope_endpoint", "this version has no Pyroscope outlet yet", false},
     {"sampler", "this version records every trace", false},
     {"sample_rate", "this version records every trace", false},

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What OTLP is told for each signal: for every key the place that wins. One
+ * thread per config.
+ */
+#include "config/otlp.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/state.h"
+
+#define TIMEOUT_MOST_MS UINT64_C(3600000)
+
+static const char *const part_names[] = {"otlp_traces", "otlp_logs"};
+
+/* ---- who wins ---- */
+
+struct place {
+    struct config_part *part;
+    const struct option_def *def;
+};
+
+static struct place place_of(const struct config *c, const char *part, const char *key)
+{
+    struct place at = {config_part_find(c, part, strlen(part)), NULL};
+    if (at.part)
+        at.def = option_find(at.part->defs, key, strlen(key));
+    assert(at.def);
+    return at;
+}
+
+static struct config_origin *origin_of(const struct place *at)
+{
+    return &at->part->origins[at->def - at->part->defs];
+}
+
+static const void *member_of(const struct place *at)
+{
+    return (const char *)at->part->values + at->def->offset;
+}
+
+static const char *text_of(const struct place *at)
+{
+    const char *text;
+    memcpy(&text, member_of(at), sizeof text);
+    return text ? text : "";
+}
+
+static struct place base_place(const struct config *c, const char *key)
+{
+    char name[40];
+    snprintf(name, sizeof name, "otlp_%s", key);
+    return place_of(c, "", name);
+}
+
+static bool is_set(const struct place *at)
+{
+    return origin_of(at)->layer != CONFIG_DEFAULT;
+}
+
+/* What is said for a signal, unless all of them are told in a higher layer. */
+static struct place winner(const struct config *c, enum config_signal signal, const char *key)
+{
+    struct place own = place_of(c, part_names[signal], key), base = base_place(c, key);
+    return is_set(&own) && origin_of(&own)->layer >= origin_of(&base)->layer ? own : base;
+}
+
+static int number_of(const struct place *at)
+{
+    int v;
+    assert(at->def->type == OPTION_ENUM);
+    memcpy(&v, member_of(at), sizeof v);
+    return v;
+}
+
+/* ---- the target ---- */
+
+static const char *origin_text(const struct config_origin *o, char *out, size_t n)
+{
+    struct buf b;
+    buf_init(&b);
+    config_put_origin(o, &b);
+    size_t size = b.size < n - 1 ? b.size : n - 1;
+    memcpy(out, buf_cstr(&b), size);
+    out[size] = 0;
+    buf_done(&b);
+    return out;
+}
+
+static enum config_protocol protocol_of(const struct config *c, enum config_signal signal,
+                                        const char *endpoint)
+{
+    struct place at = winner(c, signal, "protocol");
+    return is_set(&at) ? (enum config_protocol)number_of(&at) : config_otlp_guess(endpoint);
+}
+
+static int find_url(const struct config *c, enum config_signal signal,
+                    struct config_otlp_target *out, struct oriel_err *err)
+{
+    struct place at = winner(c, signal, "endpoint"), insecure = winner(c, signal, "insecure");
+    bool own = at.part->name[0] != 0;
+    struct oriel_err why = {0};
+    char where[200];
+    out->protocol = protocol_of(c, signal, text_of(&at));
+    int rc =
+        config_otlp_url(out->protocol, signal, own ? NULL : text_of(&at), own ? text_of(&at) : NULL,
+                        *(const bool *)member_of(&insecure), out->url, sizeof out->url, &why);
+    if (rc < 0)
+        err_set(err, rc, "%s: telemetry.%s%s%s: %s",
+                origin_text(origin_of(&at), where, sizeof where), at.part->name, own ? "." : "",
+                at.def->name, why.text);
+    return rc;
+}
+
+int config_otlp_target(const struct config *c, enum config_signal signal,
+                       struct config_otlp_target *out, struct oriel_err *err)
+{
+    assert(signal < CONFIG_SIGNALS);
+    struct config_otlp_target t;
+    int rc = find_url(c, signal, &t, err);
+    if (rc < 0)
+        return rc;
+    struct place compression = winner(c, signal, "compression");
+    struct place headers = winner(c, signal, "headers");
+    struct place certificate = winner(c, signal, "certificate");
+    struct place key = winner(c, signal, "client_key");
+    struct place client = winner(c, signal, "client_certificate");
+    struct place timeout = winner(c, signal, "timeout_ms");
+    int64_t ms;
+    memcpy(&ms, member_of(&timeout), sizeof ms);
+    t.compression = (enum config_compression)number_of(&compression);
+    t.headers = text_of(&headers);
+    t.certificate = text_of(&certificate);
+    t.client_key = text_of(&key);
+    t.client_certificate = text_of(&client);
+    t.timeout_ms = ms > 0 ? (uint64_t)ms : TIMEOUT_MOST_MS;
+    *out = t;
+    return 0;
+}
+
+/* ---- checks ---- */
+
+int config_check_value(const struct option_def *d, const char *text, struct oriel_err *err)
+{
+    struct oriel_err why = {0};
+    bool attributes = strcmp(d->name, "resource_attributes") == 0;
+    if (!attributes &&
+        !(d->secret && (strcmp(d->name, "headers") == 0 || strcmp(d->name, "otlp_headers") == 0)))
+        return 0;
+    int rc = config_pairs_read(text, attributes ? CONFIG_PAIRS_ATTRIBUTES : CONFIG_PAIRS_HEADERS,
+                               NULL, NULL, &why);
+    return rc < 0 ? err_set(err, rc, "%s: %s", d->name, why.text) : 0;
+}
+
+/* Back to the default; true: somebody else may say it now. */
+static bool forget_variable(struct config *c, struct place *at, const char *why)
+{
+    bool variable = origin_of(at)->layer == CONFIG_VARIABLE;
+    config_say(c, variable ? CONFIG_WARNING : CONFIG_ERROR, "%s%s", why,
+               variable ? "; it counts as unset" : "");
+    if (!variable)
+        return false;
+    *origin_of(at) = (struct config_origin){0};
+    c->no_memory = c->no_memory || option_set(at->def, at->part->values, "", NULL) < 0;
+    return !c->no_memory;
+}
+
+/* Of gRPC's own path nothing can be chosen: whoever says one wanted HTTP, maybe. */
+static void check_path(struct config *c, enum config_signal signal)
+{
+    struct place at = winner(c, signal, "endpoint");
+    struct oriel_err err;
+    const char *text = text_of(&at);
+    struct config_otlp_target t;
+    if (is_set(&at) && config_otlp_guess(text) == CONFIG_HTTP_PROTOBUF && strlen(text) > 8 &&
+        strchr(text + 8, '/') && strchr(text + 8, '/')[1] &&
+        config_otlp_target(c, signal, &t, &err) == 0 && t.protocol == CONFIG_GRPC)
+        config_say(c, CONFIG_WARNING, "%s: gRPC does not use the path of the endpoint",
+                   config_where(c, origin_of(&at)));
+}
+
+void config_check_otlp(struct config *c)
+{
+    for (int signal = 0; signal < CONFIG_SIGNALS; signal++) {
+        struct config_otlp_target t;
+        struct oriel_err err = {0};
+        bool again = true;
+        while (again && config_otlp_target(c, (enum config_signal)signal, &t, &err) < 0) {
+            struct place at = winner(c, (enum config_signal)signal, "endpoint");
+            again = forget_variable(c, &at, err.text);
+        }
+        check_path(c, (enum config_signal)signal);
+    }
+}
