@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "deliver/deliver.h"
 #include "model/batch.h"
 #include "util/option.h"
 #include "util/out.h"
@@ -33,6 +34,14 @@ struct export_env {
     struct out *out;          /* where to write; owned by the session */
     const char *service_name; /* never NULL */
     const char *version;      /* of Oriel */
+};
+
+/* What the options of an outlet say of a receiver; the texts are theirs. */
+struct export_destination {
+    struct deliver_options deliver; /* all but name, headers, spool, say and time */
+    const char *headers;            /* "name=value,..", secret; "" none */
+    const char *spool_dir;          /* "" none */
+    uint64_t spool_bytes;
 };
 
 /* Totals for the last words of an outlet. */
@@ -61,18 +70,23 @@ struct exporter {
     int (*write)(void *state, const struct model_batch *batch, struct oriel_err *err);
     /* Push buffered bytes to `out`, leaving the file valid to read as it is. */
     int (*flush)(void *state, struct oriel_err *err);
+    /* Push what has waited long enough, now and then instead of flush where `out` takes
+     * messages; monotonic. NULL: as flush. */
+    int (*tick)(void *state, uint64_t now_ns, struct oriel_err *err);
     /* Finish the file; frees everything in state. ORIEL_ENOTFOUND: the recording holds
      * nothing of what this outlet is for, and nothing was written. */
     int (*close)(void *state, const struct export_summary *end, struct oriel_err *err);
-    /* Records or items that it was given and could not write so far, exactly; may
-     * be asked after close too. NULL: a call that failed wrote nothing of its
-     * batch, or of what was not flushed. */
+    /* Records or items that it was given and could not write so far, or that were lost
+     * behind `out` (out_fate), exactly; may be asked after close too. NULL: a call that failed
+     * wrote nothing of its batch, or of what was not flushed. */
     uint64_t (*unwritten)(const void *state);
     /* Of these, records that the program did not say itself (MODEL_SEEN). NULL: not known. */
     uint64_t (*unwritten_seen)(const void *state);
     /* After close: one line for a person on what is not in the file because its format has no
      * place for it; "" nothing. It lives as long as the state. NULL: it never has any. */
     const char *(*note)(const void *state);
+    /* How a receiver is spoken to, for which `out` takes messages. NULL: only files. */
+    void (*destination)(const void *options, struct export_destination *out);
 };
 
 /* The explicit list, in order of exporters.def; NULL-terminated. */

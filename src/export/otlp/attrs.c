@@ -105,6 +105,17 @@ static void put_number_text(struct put *w, const char *format, uint64_t v)
     put_text(w, TEXT, "stringValue", put_str(text));
 }
 
+/* As many characters as the limit allows; bytes count one each. */
+static struct model_str shortened(const struct put *w, const struct model_value *v)
+{
+    struct model_str s = v->v.str;
+    if (!w->longest || s.n < w->longest)
+        return s;
+    size_t n =
+        v->type == ORIEL_TYPE_STR ? utf8_cut_chars(s.p, s.n, w->longest - 1) : w->longest - 1;
+    return (struct model_str){s.p, (uint32_t)n};
+}
+
 static void put_value(struct put *w, const struct model_value *v)
 {
     switch (v->type) {
@@ -128,12 +139,12 @@ static void put_value(struct put *w, const struct model_value *v)
         break;
     case ORIEL_TYPE_BYTES:
         if (!(v->flags & MODEL_VALUE_REDACTED)) {
-            put_bytes(w, v->v.str);
+            put_bytes(w, shortened(w, v));
             break;
         }
         __attribute__((fallthrough));
     case ORIEL_TYPE_STR:
-        put_text(w, TEXT, "stringValue", v->v.str);
+        put_text(w, TEXT, "stringValue", shortened(w, v));
         break;
     default: /* a type of a newer writer: an AnyValue without a value is null */
         break;
@@ -180,8 +191,10 @@ static struct model_str rename_key(char *out, struct model_str key)
     return (struct model_str){out, (uint32_t)(sizeof EXPORT_KEY_PREFIX - 1 + key.n)};
 }
 
-void otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t n)
+uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t count,
+                    int64_t limit)
 {
+    uint32_t n = limit >= 0 && limit < (int64_t)count ? (uint32_t)limit : count;
     for (uint32_t i = 0; i < n; i++) {
         char renamed[sizeof EXPORT_KEY_PREFIX + KEY_BYTES];
         struct model_str key = attrs[i].key;
@@ -191,6 +204,7 @@ void otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, 
         put_value(w, &attrs[i]);
         attr_close(w, a);
     }
+    return count - n;
 }
 
 void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t)

@@ -32,29 +32,31 @@ static struct otlp_held_span *span_of(struct otlp_held *h, uint64_t span_id)
     return s;
 }
 
-static void put_event(struct put *w, const struct model_event *e)
+static void put_event(struct put *w, const struct model_event *e, int64_t limit)
 {
     bool named = (e->site->flags & ORIEL_SITE_NAMED) || !e->message.n;
     struct pb_mark m = put_open(w, EVENTS, NULL, 2);
     put_fixed64(w, TIME, "timeUnixNano", e->t_ns);
     put_text(w, NAME, "name", named ? e->site->name : e->message);
     put_list(w, "attributes");
-    otlp_attrs(w, ATTRIBUTES, e->attrs, e->attr_count);
+    uint32_t dropped = e->dropped_attrs + otlp_attrs(w, ATTRIBUTES, e->attrs, e->attr_count, limit);
     put_list_end(w);
-    if (e->dropped_attrs)
-        put_u32(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", e->dropped_attrs);
+    if (dropped)
+        put_u32(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", dropped);
     put_close(w, m);
 }
 
 void otlp_held_add(struct otlp *o, const struct model_event *e)
 {
     struct otlp_held *h = &o->held;
+    const int64_t limit = o->options.event_count;
+    uint32_t most = limit >= 0 && limit < OTLP_HELD_EVENTS ? (uint32_t)limit : OTLP_HELD_EVENTS;
     struct otlp_held_span *s = h->bytes < OTLP_HELD_BYTES ? span_of(h, e->span_id) : NULL;
-    if (!s || s->count == OTLP_HELD_EVENTS)
+    if (!s || s->count >= most)
         return;
-    struct put w = {&s->events, o->json};
+    struct put w = otlp_put_limited(o, &s->events, OTLP_TRACES);
     size_t before = s->events.size;
-    put_event(&w, e);
+    put_event(&w, e, o->options.event_attribute_count);
     if (s->events.failed) { /* what was there before is whole */
         s->events.failed = false;
         s->events.size = before;

@@ -46,7 +46,7 @@ static void put_context(struct put *w, const struct model_event *e)
 
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site)
 {
-    struct put w = {&o->item, o->json};
+    struct put w = otlp_put_limited(o, &o->item, OTLP_LOGS);
     struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeLogs.log_records */
     put_fixed64(&w, TIME, "timeUnixNano", e->t_ns);
     put_fixed64(&w, OBSERVED_TIME, "observedTimeUnixNano", e->t_ns);
@@ -57,17 +57,18 @@ void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp
         put_comma(&w);
     buf_put(w.out, site->head, site->n);
     otlp_attr_thread(&w, ATTRIBUTES, e->thread);
-    otlp_attrs(&w, ATTRIBUTES, e->attrs, e->attr_count);
+    uint32_t dropped = e->dropped_attrs + otlp_attrs(&w, ATTRIBUTES, e->attrs, e->attr_count,
+                                                     o->options.of[OTLP_LOGS].attributes);
     put_list_end(&w);
-    if (e->dropped_attrs)
-        put_u32(&w, DROPPED_ATTRIBUTES, "droppedAttributesCount", e->dropped_attrs);
+    if (dropped)
+        put_u32(&w, DROPPED_ATTRIBUTES, "droppedAttributesCount", dropped);
     put_context(&w, e);
     put_close(&w, m);
 }
 
 void otlp_put_loss(struct otlp *o, const struct model_loss *l)
 {
-    struct put w = {&o->item, o->json};
+    struct put w = {&o->item, o->json, 0};
     struct pb_mark m = put_open(&w, 2, NULL, 2);
     put_fixed64(&w, TIME, "timeUnixNano", l->from_ns);
     put_fixed64(&w, OBSERVED_TIME, "observedTimeUnixNano", l->to_ns);

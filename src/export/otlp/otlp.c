@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * OTLP: traces and logs as OpenTelemetry's protocol has them. JSON: one request
- * a line, as OTLP files are (protocol/file-exporter.md). Protobuf: messages one
- * behind the other, which is one TracesData or LogsData again, so a file holds
- * one signal. Plots, frame marks, samples and the life of tasks are neither
+ * OTLP: traces and logs as OpenTelemetry's protocol has them. To a receiver whole
+ * requests, each when it is full or has waited long enough. In a file JSON: one
+ * request a line, as OTLP files are (protocol/file-exporter.md); or protobuf:
+ * messages one behind the other, which is one TracesData or LogsData again, so a
+ * file holds one signal. Plots, frame marks, samples and the life of tasks are neither
  * traces nor logs and are left out. Runs on one thread.
  */
 #include "export/otlp/otlp.h"
@@ -16,14 +17,27 @@ enum { FRAME_BYTES = 256 }; /* what stands around the items of a scope */
 
 static const char *const encoding_choices[] = {"json", "protobuf", NULL};
 static const char *const signal_choices[] = {"all", "traces", "logs", NULL};
+/* In the order of enum otlp_protocol and of enum deliver_compression. */
+static const char *const protocol_choices[] = {"auto", "grpc", "http/protobuf", "http/json", NULL};
+static const char *const compression_choices[] = {"none", "gzip", "zstd", NULL};
 
 #define OPTION(name_, type_, member, fallback_)                                                    \
     .name = name_, .type = type_, .offset = offsetof(struct otlp_options, member),                 \
     .fallback = fallback_
 
+#define TEXT(name_, member, arg_, help_)                                                           \
+    {                                                                                              \
+        OPTION(name_, OPTION_STRING, member, ""), .arg = arg_, .help = help_                       \
+    }
+#define LIMIT(name_, member, help_)                                                                \
+    {                                                                                              \
+        OPTION(name_, OPTION_INT, member, "-1"), .min = -1, .max = 16777216, .arg = "N",           \
+                                                 .help = help_ "; -1 = any number"                 \
+    }
+
 static const struct option_def otlp_option_defs[] = {
     {OPTION("encoding", OPTION_ENUM, encoding, "json"), .choices = encoding_choices,
-     .help = "json: one request a line; protobuf: a file of one signal"},
+     .help = "of a file; json: one request a line; protobuf: a file of one signal"},
     {OPTION("signals", OPTION_ENUM, signals, "all"), .choices = signal_choices,
      .help = "what goes out: spans, events as log records, or both"},
     {OPTION("span_events", OPTION_BOOL, span_events, "true"),
@@ -34,8 +48,66 @@ static const struct option_def otlp_option_defs[] = {
      .help = "items in a request, at most"},
     {OPTION("max_bytes", OPTION_SIZE, max_bytes, "4MiB"),
      .help = "size of a request, unless one item alone is larger"},
+    TEXT("endpoint", endpoint, "URL",
+         "send to this receiver instead of writing a file: http://HOST:PORT, https://HOST:PORT, "
+         "unix:PATH"),
+    {OPTION("protocol", OPTION_ENUM, protocol, "auto"), .choices = protocol_choices,
+     .help = "how the receiver is spoken to; auto: HTTP with protobuf to port 4318 or to a path, "
+             "else gRPC"},
+    {OPTION("headers", OPTION_STRING, headers, ""), .arg = "NAME=VALUE[,..]", .secret = true,
+     .help = "headers to send, values percent encoded; never from a file, and a command line can "
+             "be seen by others: $OTEL_EXPORTER_OTLP_HEADERS cannot"},
+    {OPTION("compression", OPTION_ENUM, compression, "none"), .choices = compression_choices,
+     .help = "of what is sent"},
+    TEXT("certificate", certificate, "FILE",
+         "authorities to trust (PEM); default: those of the machine"),
+    TEXT("client_certificate", client_certificate, "FILE", "our certificate (PEM)"),
+    TEXT("client_key", client_key, "FILE", "the key of our certificate (PEM)"),
+    {OPTION("insecure", OPTION_BOOL, insecure, "false"),
+     .help = "gRPC without TLS where the endpoint has no scheme"},
+    {OPTION("timeout_ms", OPTION_INT, timeout_ms, "10000"), .max = 3600000,
+     .help = "longest time of one try, in milliseconds; 0 = an hour"},
+    TEXT("proxy", proxy, "URL", "reach the receiver through this HTTP proxy"),
+    TEXT("no_proxy", no_proxy, "HOST[,..]", "hosts that are reached without it"),
+    {OPTION("queue_items", OPTION_INT, queue_items, "0"), .max = 16777216, .arg = "N",
+     .help = "items that may wait for the receiver; 0 = as many as queue_bytes hold"},
+    {OPTION("queue_bytes", OPTION_SIZE, queue_bytes, "16MiB"), .min = 65536, .max = 4e9,
+     .help = "bytes that may wait for the receiver"},
+    {OPTION("retry_first", OPTION_DURATION, retry_first, "1s"), .max = 3600e9,
+     .help = "longest pause before the second try; it doubles from try to try"},
+    {OPTION("retry_most", OPTION_DURATION, retry_most, "30s"), .max = 3600e9,
+     .help = "longest pause, unless the receiver asks for more"},
+    {OPTION("retry_for", OPTION_DURATION, retry_for, "5m"), .max = 86400e9,
+     .help = "a request is tried for so long, then spooled or lost"},
+    TEXT("spool_dir", spool_dir, "DIR",
+         "keep here what the receiver cannot take now, for later and for the next run"),
+    {OPTION("spool_bytes", OPTION_SIZE, spool_bytes, "512MiB"), .max = 1e15,
+     .help = "room in it; the oldest goes first"},
+    {OPTION("spans_delay", OPTION_DURATION, delay[OTLP_TRACES], "5s"), .max = 3600e9,
+     .help = "longest wait of a span for its request to a receiver"},
+    {OPTION("logs_delay", OPTION_DURATION, delay[OTLP_LOGS], "1s"), .max = 3600e9,
+     .help = "the same of an event"},
+    {OPTION("spans_batch", OPTION_INT, batches[OTLP_TRACES], "0"), .max = 65536, .arg = "N",
+     .help = "spans in a request, at most; 0 = as batch"},
+    {OPTION("logs_batch", OPTION_INT, batches[OTLP_LOGS], "0"), .max = 65536, .arg = "N",
+     .help = "the same of events"},
+    LIMIT("span_attribute_count", of[OTLP_TRACES].attributes, "attributes of a span"),
+    LIMIT("span_attribute_length", of[OTLP_TRACES].text, "characters of a value of a span"),
+    LIMIT("log_attribute_count", of[OTLP_LOGS].attributes, "attributes of a log record"),
+    LIMIT("log_attribute_length", of[OTLP_LOGS].text, "characters of a value of a log record"),
+    LIMIT("event_count", event_count, "events of a span, up to 128"),
+    LIMIT("link_count", link_count, "links of a span"),
+    LIMIT("event_attribute_count", event_attribute_count, "attributes of an event of a span"),
+    LIMIT("link_attribute_count", link_attribute_count, "attributes of a link of a span"),
     OPTION_END,
 };
+
+struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal signal)
+{
+    const int64_t text = o->options.of[signal].text;
+    const uint32_t longest = text < 0 || text >= UINT32_MAX - 1 ? 0 : (uint32_t)text + 1;
+    return (struct put){out, o->json, longest};
+}
 
 static int otlp_open(void *state, const void *options, const struct export_env *env,
                      struct oriel_err *err)
@@ -43,8 +115,9 @@ static int otlp_open(void *state, const void *options, const struct export_env *
     struct otlp *o = state;
     o->options = *(const struct otlp_options *)options;
     o->env = *env;
-    o->json = o->options.encoding == OTLP_JSON;
-    if (!o->json && o->options.signals == 0)
+    const bool file = !out_takes_messages(env->out);
+    o->json = file ? o->options.encoding == OTLP_JSON : o->options.protocol == OTLP_HTTP_JSON;
+    if (file && !o->json && o->options.signals == 0)
         return err_set(err, ORIEL_EINVAL,
                        "otlp: a protobuf file holds one signal: choose signals traces or logs");
     arena_init(&o->arena);
@@ -100,7 +173,7 @@ static void put_resource(struct otlp *o, struct put *w, uint32_t process, enum o
 
 static void put_request(struct otlp *o, enum otlp_signal signal)
 {
-    struct put w = {&o->request, o->json};
+    struct put w = {&o->request, o->json, 0};
     buf_clear(&o->request);
     if (o->json)
         buf_putc(&o->request, '{');
@@ -131,16 +204,23 @@ static void forget(struct otlp *o, enum otlp_signal signal)
 static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
 {
     struct out *out = o->env.out;
-    uint64_t keep = out->bytes, items = o->waiting[signal].items;
-    if (items == 0)
+    const struct otlp_waiting was = o->waiting[signal];
+    uint64_t keep = out->bytes;
+    if (was.items == 0)
         return 0;
     put_request(o, signal);
     forget(o, signal);
-    int rc = out_write_buf(out, &o->request);
+    const struct out_message m = {.signal = signal == OTLP_TRACES ? OUT_TRACES : OUT_LOGS,
+                                  .items = was.items,
+                                  .seen = was.seen,
+                                  .bytes = o->request.data,
+                                  .n = o->request.size};
+    int rc = o->request.failed ? ORIEL_ENOMEM : out_message(out, &m);
+    buf_clear(&o->request);
     if (rc == 0)
         return 0;
-    buf_clear(&o->request);
-    o->unwritten += items;
+    o->unwritten += was.items;
+    o->unwritten_seen += was.seen;
     if (out_can_seek(out))
         out_truncate(out, keep); /* no half request, and another try next time */
     return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "memory",
@@ -149,20 +229,31 @@ static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
 
 /* ---- items ---- */
 
+static uint64_t most_items(const struct otlp *o, enum otlp_signal signal)
+{
+    return (uint64_t)(o->options.batches[signal] ? o->options.batches[signal] : o->options.batch);
+}
+
+static int no_memory(struct otlp *o, bool seen, struct oriel_err *err)
+{
+    o->unwritten++;
+    o->unwritten_seen += seen;
+    return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
+}
+
 /* o->item joins those of its group; a request that it would make too large goes first. */
-static int join(struct otlp *o, uint32_t group, enum otlp_signal signal, struct oriel_err *err)
+static int join(struct otlp *o, uint32_t group, enum otlp_signal signal, bool seen,
+                struct oriel_err *err)
 {
     struct otlp_waiting *wait = &o->waiting[signal];
     uint64_t bytes = o->item.size + 1;
     int rc = 0;
-    if (group == UINT32_MAX || o->item.failed) {
-        o->unwritten++;
-        return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
-    }
+    if (group == UINT32_MAX || o->item.failed)
+        return no_memory(o, seen, err);
     if (wait->items && wait->bytes + bytes > o->options.max_bytes)
         rc = send(o, signal, err);
     struct otlp_group *g = &o->groups.items[group];
-    struct put w = {&g->items, o->json};
+    struct put w = {&g->items, o->json, 0};
     if (o->json)
         put_comma(&w);
     if (!g->count) {
@@ -174,14 +265,20 @@ static int join(struct otlp *o, uint32_t group, enum otlp_signal signal, struct 
     if (g->items.failed) { /* those before it are whole */
         g->items.failed = false;
         g->items.size = before;
-        o->unwritten++;
-        return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
+        return no_memory(o, seen, err);
     }
     g->count++;
     wait->items++;
+    wait->seen += seen;
     wait->bytes += bytes;
-    int sent = wait->items >= (uint64_t)o->options.batch ? send(o, signal, err) : 0;
+    int sent = wait->items >= most_items(o, signal) ? send(o, signal, err) : 0;
     return rc ? rc : sent;
+}
+
+/* Of the program, by us. */
+static bool is_seen(const struct model_site *s)
+{
+    return s && (s->flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)) != 0;
 }
 
 static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err *err)
@@ -189,7 +286,7 @@ static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err
     const struct otlp_site *site = otlp_site_of(o, s->site, OTLP_TRACES);
     if (site)
         otlp_put_span(o, s, site);
-    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_TRACES, err);
+    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_TRACES, is_seen(s->site), err);
 }
 
 static int add_event(struct otlp *o, const struct model_event *e, struct oriel_err *err)
@@ -201,7 +298,7 @@ static int add_event(struct otlp *o, const struct model_event *e, struct oriel_e
     const struct otlp_site *site = otlp_site_of(o, e->site, OTLP_LOGS);
     if (site)
         otlp_put_log(o, e, site);
-    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_LOGS, err);
+    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_LOGS, is_seen(e->site), err);
 }
 
 static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err *err)
@@ -210,7 +307,7 @@ static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err
     if (o->env.catalog->process_count == 0)
         return 0; /* nobody to say it of; the totals have it */
     otlp_put_loss(o, l);
-    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), OTLP_LOGS), OTLP_LOGS, err);
+    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), OTLP_LOGS), OTLP_LOGS, false, err);
 }
 
 static int add_item(struct otlp *o, const struct model_item *item, struct oriel_err *err)
@@ -248,6 +345,24 @@ static int otlp_flush(void *state, struct oriel_err *err)
     return traces ? traces : logs;
 }
 
+/* What waits goes out once it has waited for its delay, counted from the first time that
+ * this saw it: rounds of a session are short beside a delay. */
+static int otlp_tick(void *state, uint64_t now_ns, struct oriel_err *err)
+{
+    struct otlp *o = state;
+    int rc = 0;
+    for (int signal = 0; signal < OTLP_SIGNALS; signal++) {
+        struct otlp_waiting *wait = &o->waiting[signal];
+        if (wait->items && !wait->since_ns)
+            wait->since_ns = now_ns;
+        if (!wait->items || now_ns - wait->since_ns < o->options.delay[signal])
+            continue;
+        int one = send(o, (enum otlp_signal)signal, rc ? NULL : err);
+        rc = rc ? rc : one;
+    }
+    return rc;
+}
+
 static int otlp_close(void *state, const struct export_summary *end, struct oriel_err *err)
 {
     struct otlp *o = state;
@@ -269,7 +384,18 @@ static int otlp_close(void *state, const struct export_summary *end, struct orie
 
 static uint64_t otlp_unwritten(const void *state)
 {
-    return ((const struct otlp *)state)->unwritten;
+    const struct otlp *o = state;
+    struct out_fate fate;
+    out_fate(o->env.out, &fate);
+    return o->unwritten + fate.lost;
+}
+
+static uint64_t otlp_unwritten_seen(const void *state)
+{
+    const struct otlp *o = state;
+    struct out_fate fate;
+    out_fate(o->env.out, &fate);
+    return o->unwritten_seen + fate.lost_seen;
 }
 
 const struct exporter export_otlp = {
@@ -283,6 +409,9 @@ const struct exporter export_otlp = {
     .open = otlp_open,
     .write = otlp_write,
     .flush = otlp_flush,
+    .tick = otlp_tick,
     .close = otlp_close,
     .unwritten = otlp_unwritten,
+    .unwritten_seen = otlp_unwritten_seen,
+    .destination = otlp_destination,
 };

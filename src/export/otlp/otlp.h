@@ -9,6 +9,7 @@
  *   log.c       events and losses as log records; events of a span
  *   resource.c  what is said once: resource of a process, scope and place of a site
  *   held.c      events wait for the span they belong to
+ *   receiver.c  how a receiver is spoken to, and what its answers mean
  *
  * An item is encoded where it comes, into the bytes of its scope; a request puts
  * what its scopes have together behind their resources. Runs on one thread.
@@ -25,19 +26,35 @@
 #include "export/exporter.h"
 #include "export/otlp/put.h"
 
+enum otlp_protocol { OTLP_AUTO, OTLP_GRPC, OTLP_HTTP_PROTOBUF, OTLP_HTTP_JSON };
 enum otlp_encoding { OTLP_JSON = 0, OTLP_PROTOBUF = 1 };
 enum otlp_signal { OTLP_TRACES = 0, OTLP_LOGS = 1, OTLP_SIGNALS = 2 };
 
 /* The semantic conventions that our own names are from. */
 #define OTLP_SCHEMA_URL "https://opentelemetry.io/schemas/1.34.0"
 
+/* What the standard's processors limit; -1: nothing. */
+struct otlp_limits {
+    int64_t attributes, text;
+};
 struct otlp_options {
-    int encoding;       /* enum otlp_encoding */
+    int encoding;       /* enum otlp_encoding; of a file */
     int signals;        /* 0 both, else enum otlp_signal + 1 */
     bool span_events;   /* events of a span are in it, too */
     bool source;        /* code.* */
     int64_t batch;      /* items in a request, at most */
     uint64_t max_bytes; /* of a request, unless one item alone is larger */
+    /* To a receiver. */
+    const char *endpoint, *headers, *certificate, *client_certificate, *client_key;
+    const char *proxy, *no_proxy, *spool_dir;
+    int protocol, compression; /* enum otlp_protocol, enum deliver_compression */
+    bool insecure;
+    int64_t timeout_ms, queue_items;
+    uint64_t queue_bytes, retry_first, retry_most, retry_for, spool_bytes;
+    uint64_t delay[2];        /* by enum otlp_signal: longest wait of an item for its request */
+    int64_t batches[2];       /* by enum otlp_signal; 0: as batch */
+    struct otlp_limits of[2]; /* by enum otlp_signal */
+    int64_t event_count, link_count, event_attribute_count, link_attribute_count;
 };
 
 /* Items of one scope that wait for their request. */
@@ -65,6 +82,8 @@ struct otlp_resource {
 /* What waits of one signal. */
 struct otlp_waiting {
     uint64_t items, bytes;
+    uint64_t seen;     /* of the items MODEL_SEEN */
+    uint64_t since_ns; /* when it was first seen to wait; 0: not yet */
 };
 
 /* Events of a span that has not ended. */
@@ -91,10 +110,16 @@ struct otlp {
     struct otlp_waiting waiting[OTLP_SIGNALS];
     struct otlp_held held;
     struct buf item, request;
-    uint64_t unwritten;
+    uint64_t unwritten, unwritten_seen; /* not taken by `out` at all */
     bool json;
 };
 
+/* ---- receiver.c ---- */
+
+void otlp_destination(const void *options, struct export_destination *out);
+
+/* For attributes of a signal, with the limit of their text. */
+struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal signal);
 /* Encode into o->item, which is empty. The head of the site is made by now. */
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
@@ -105,7 +130,9 @@ void otlp_put_loss(struct otlp *o, const struct model_loss *l);
 void otlp_attr_text(struct put *w, uint32_t field, const char *key, struct model_str text);
 void otlp_attr_i64(struct put *w, uint32_t field, const char *key, int64_t v);
 void otlp_attr_true(struct put *w, uint32_t field, const char *key);
-void otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t n);
+/* Of the program's own no more than `limit` (-1: all); returns how many were left out. */
+uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t count,
+                    int64_t limit);
 void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t);
 
 /* ---- resource.c ---- */

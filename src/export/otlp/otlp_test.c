@@ -7,8 +7,15 @@
 
 extern const struct exporter export_otlp;
 
-static const struct otlp_options json = {
-    .span_events = true, .source = true, .batch = 512, .max_bytes = 4 << 20};
+static const struct otlp_options json = {.span_events = true,
+                                         .source = true,
+                                         .batch = 512,
+                                         .max_bytes = 4 << 20,
+                                         .of = {{-1, -1}, {-1, -1}},
+                                         .event_count = -1,
+                                         .link_count = -1,
+                                         .event_attribute_count = -1,
+                                         .link_attribute_count = -1};
 
 static struct otlp_options with(int encoding, int signals)
 {
@@ -242,6 +249,205 @@ TEST(what_cannot_be_written_is_counted_item_by_item)
     const struct export_summary end = {0};
     CHECK_EQ(f.exporter->close(f.state, &end, &err), 0);
     free(f.state);
+    fixture_done(&f);
+}
+
+/* ---- to a receiver ---- */
+
+/* An out that keeps messages as they come, and can be told to lose or to refuse them. */
+struct taken {
+    struct out base;
+    struct out_message first, last;
+    uint64_t messages, items, seen, lost;
+    int refuse;
+    char text[4000]; /* of the last one */
+};
+
+static int take(struct out *o, const struct out_message *m)
+{
+    struct taken *t = (struct taken *)o;
+    if (t->refuse)
+        return t->refuse;
+    t->first = t->messages ? t->first : *m;
+    t->last = *m;
+    t->messages++;
+    t->items += m->items;
+    t->seen += m->seen;
+    snprintf(t->text, sizeof t->text, "%.*s", (int)m->n, (const char *)m->bytes);
+    return 0;
+}
+
+static void tell_fate(struct out *o, struct out_fate *out)
+{
+    out->lost = ((struct taken *)o)->lost;
+    out->lost_seen = out->lost / 2;
+}
+
+static const struct out_ops taking = {.message = take, .fate = tell_fate};
+
+static struct otlp_options to_receiver(int protocol)
+{
+    struct otlp_options o = json;
+    o.protocol = protocol;
+    o.delay[OTLP_TRACES] = 5000;
+    o.delay[OTLP_LOGS] = 1000;
+    return o;
+}
+
+static void end(struct fixture *f)
+{
+    const struct export_summary summary = {0};
+    struct oriel_err err = {0};
+    CHECK_EQ(f->exporter->close(f->state, &summary, &err), 0);
+    free(f->state);
+    fixture_done(f);
+}
+
+TEST(a_receiver_gets_one_message_for_each_signal)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    fixture_init(&f);
+    story_tell(&f);
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(t.messages, 0);
+    CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+    CHECK_EQ(t.messages, 2);
+    CHECK_EQ(t.first.signal, OUT_TRACES);
+    CHECK_EQ(t.first.items, 4);
+    CHECK_EQ(t.last.signal, OUT_LOGS);
+    CHECK_EQ(t.last.items, 2 + 2);
+    CHECK_EQ(t.text[0], 1 << 3 | 2); /* resource_logs: protobuf */
+    end(&f);
+    CHECK_EQ(t.items, 8);
+}
+
+TEST(json_goes_to_receivers_that_want_it)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_HTTP_JSON);
+    fixture_init(&f);
+    story_tell(&f);
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(fixture_write(&f), 0);
+    end(&f);
+    CHECK(strncmp(t.text, "{\"resourceLogs\":[", 17) == 0);
+}
+
+TEST(what_waits_goes_out_after_its_delay)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    fixture_init(&f);
+    story_tell(&f);
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(f.exporter->tick(f.state, 50, &err), 0); /* nothing waits */
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(f.exporter->tick(f.state, 100, &err), 0);
+    CHECK_EQ(f.exporter->tick(f.state, 1099, &err), 0);
+    CHECK_EQ(t.messages, 0);
+    CHECK_EQ(f.exporter->tick(f.state, 1100, &err), 0);
+    CHECK_EQ(t.messages, 1);
+    CHECK_EQ(t.last.signal, OUT_LOGS);
+    CHECK_EQ(f.exporter->tick(f.state, 5099, &err), 0);
+    CHECK_EQ(t.messages, 1);
+    CHECK_EQ(f.exporter->tick(f.state, 5100, &err), 0);
+    CHECK_EQ(t.messages, 2);
+    CHECK_EQ(t.last.signal, OUT_TRACES);
+    end(&f);
+    CHECK_EQ(t.messages, 2);
+}
+
+TEST(each_signal_has_its_own_size_of_a_batch)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    o.batches[OTLP_TRACES] = 3;
+    fixture_init(&f);
+    story_tell(&f);
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(t.messages, 1);
+    CHECK_EQ(t.last.items, 3);
+    end(&f);
+    CHECK_EQ(t.items, 8);
+}
+
+TEST(what_is_lost_behind_a_queue_is_unwritten_and_what_is_ours_is_known_apart)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    fixture_init(&f);
+    struct model_site *said = fixture_site(&f, ORIEL_SITE_SPAN, "said", "demo");
+    struct model_site *seen = fixture_site(&f, ORIEL_SITE_SPAN, "seen", "demo");
+    seen->flags = ORIEL_SITE_SEEN;
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    fixture_span(&f, said, f.main, 1, 0, 0, 5);
+    fixture_span(&f, seen, f.main, 2, 0, 0, 5);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+    CHECK_EQ(t.seen, 1);
+    CHECK_EQ(f.exporter->unwritten(f.state), 0);
+    t.lost = 2;
+    CHECK_EQ(f.exporter->unwritten(f.state), 2);
+    CHECK_EQ(f.exporter->unwritten_seen(f.state), 1);
+    t.refuse = ORIEL_ELIMIT;
+    fixture_span(&f, seen, f.main, 3, 0, 0, 5);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(f.exporter->flush(f.state, &err), ORIEL_ELIMIT);
+    CHECK_EQ(f.exporter->unwritten(f.state), 3);
+    CHECK_EQ(f.exporter->unwritten_seen(f.state), 2);
+    end(&f);
+}
+
+TEST(limits_of_the_standard_are_kept_and_what_they_cost_is_told)
+{
+    struct fixture f;
+    struct otlp_options o = json;
+    fixture_init(&f);
+    struct model_site *span = fixture_site(&f, ORIEL_SITE_SPAN, "work", "demo");
+    struct model_site *event = fixture_site(&f, ORIEL_SITE_EVENT, "again", "demo");
+    const struct model_value attrs[] = {
+        {.key = MODEL_STR("a"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("\xc3\xa4\xc3\xb6xyz")},
+        {.key = MODEL_STR("b"), .type = ORIEL_TYPE_I64, .v.i64 = 12345},
+        {.key = MODEL_STR("c"), .type = ORIEL_TYPE_BOOL, .v.b = true}};
+    const struct model_link links[] = {{.span_id = 7, .follows_from = true}, {.span_id = 8}};
+    for (int i = 0; i < 3; i++) {
+        struct model_event *e = add_event(&f, event, 0x10);
+        e->attrs = attrs;
+        e->attr_count = 3;
+    }
+    struct model_span *s = fixture_span(&f, span, f.main, 0x10, 0, 0, 5);
+    s->attrs = attrs;
+    s->attr_count = 3;
+    s->links = links;
+    s->link_count = 2;
+    s->event_count = 3;
+    o.of[OTLP_TRACES] = (struct otlp_limits){2, 3};
+    o.of[OTLP_LOGS] = (struct otlp_limits){0, -1};
+    o.event_count = 1;
+    o.event_attribute_count = 1;
+    o.link_count = 1;
+    o.link_attribute_count = 0;
+    const char *text = fixture_run(&f, &export_otlp, &o);
+    CHECK_EQ(count(&f, "\"\xc3\xa4\xc3\xb6x\""), 2); /* of the span and of its event */
+    CHECK_EQ(count(&f, "\"12345\""), 1);
+    CHECK_EQ(count(&f, "\"key\":\"c\""), 0);
+    CHECK_EQ(count(&f, "\"droppedEventsCount\":2"), 1);
+    CHECK_EQ(count(&f, "\"droppedLinksCount\":1"), 1);
+    CHECK_EQ(count(&f, "\"droppedAttributesCount\":1"), 2); /* of the span, of the link */
+    CHECK_EQ(count(&f, "\"droppedAttributesCount\":2"), 1); /* of the event in the span */
+    CHECK_EQ(count(&f, "\"droppedAttributesCount\":3"), 3); /* of the log records */
+    CHECK(text != NULL);
     fixture_done(&f);
 }
 

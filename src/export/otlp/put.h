@@ -20,6 +20,7 @@
 struct put {
     struct buf *out;
     bool json;
+    uint32_t longest; /* characters of an attribute's text + 1; 0: any number */
 };
 
 static inline struct model_str put_str(const char *text)

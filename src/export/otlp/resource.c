@@ -91,7 +91,7 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
     if (r->made && r->attributes == c->resource_count)
         return &r->bytes;
     buf_clear(&r->bytes);
-    struct put w = {&r->bytes, o->json};
+    struct put w = {&r->bytes, o->json, 0};
     struct pb_mark m = put_open(&w, RESOURCE, "resource", 2);
     put_list(&w, "attributes");
     put_common(&w, o, process);
@@ -149,7 +149,7 @@ static bool make_site(struct otlp *o, struct otlp_site *out, const struct model_
 {
     struct buf head;
     buf_init(&head);
-    struct put w = {&head, o->json};
+    struct put w = {&head, o->json, 0};
     put_head(&w, o, s, signal);
     char *kept = head.failed ? NULL : arena_copy(&o->arena, head.data, head.size);
     uint32_t group = kept ? otlp_group_of(o, s->process, s->target, signal) : UINT32_MAX;

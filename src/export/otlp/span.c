@@ -23,7 +23,7 @@ enum { /* of Span */
        STATUS = 15,
        FLAGS = 16
 };
-enum { LINK_ATTRIBUTES = 4, LINK_FLAGS = 6 };
+enum { LINK_ATTRIBUTES = 4, LINK_DROPPED_ATTRIBUTES = 5, LINK_FLAGS = 6 };
 enum { STATUS_MESSAGE = 2, STATUS_CODE = 3 };
 
 /* W3C flags in the low byte; whether the parent is remote is known (0x100), and so (0x200). */
@@ -63,15 +63,20 @@ static void put_marks(struct put *w, const struct model_span *s)
             otlp_attr_true(w, ATTRIBUTES, marks[i].key);
 }
 
-static void put_links(struct put *w, const struct model_span *s)
+/* How many are left out. */
+static uint32_t put_links(struct put *w, const struct model_span *s, const struct otlp_options *o)
 {
+    const int64_t limit = o->link_count;
+    uint32_t n = limit >= 0 && limit < (int64_t)s->link_count ? (uint32_t)limit : s->link_count;
     put_list(w, "links");
-    for (uint32_t i = 0; i < s->link_count; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const struct model_link *l = &s->links[i];
         struct pb_mark m = put_open(w, LINKS, NULL, 1);
         put_id(w, TRACE_ID, "traceId", l->trace_id, 16);
         put_id(w, SPAN_ID, "spanId", &l->span_id, 8);
-        if (l->follows_from) {
+        if (l->follows_from && o->link_attribute_count == 0) {
+            put_u32(w, LINK_DROPPED_ATTRIBUTES, "droppedAttributesCount", 1);
+        } else if (l->follows_from) {
             put_list(w, "attributes");
             otlp_attr_text(w, LINK_ATTRIBUTES, "opentracing.ref_type", MODEL_STR("follows_from"));
             put_list_end(w);
@@ -80,6 +85,7 @@ static void put_links(struct put *w, const struct model_span *s)
         put_close(w, m);
     }
     put_list_end(w);
+    return s->link_count - n;
 }
 
 static void put_status(struct put *w, const struct model_span *s)
@@ -100,16 +106,17 @@ static void put_dropped(struct put *w, uint32_t field, const char *name, uint32_
 }
 
 /* The head has the name and opens the attributes. */
-static void put_attributes(struct put *w, const struct model_span *s, const struct otlp_site *site)
+static void put_attributes(struct put *w, const struct model_span *s, const struct otlp_site *site,
+                           int64_t limit)
 {
     if (w->json)
         put_comma(w);
     buf_put(w->out, site->head, site->n);
     otlp_attr_thread(w, ATTRIBUTES, s->thread);
     put_marks(w, s);
-    otlp_attrs(w, ATTRIBUTES, s->attrs, s->attr_count);
+    uint32_t out = otlp_attrs(w, ATTRIBUTES, s->attrs, s->attr_count, limit);
     put_list_end(w);
-    put_dropped(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", s->dropped_attrs);
+    put_dropped(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", s->dropped_attrs + out);
 }
 
 /* Events of the span that are not in it. */
@@ -121,7 +128,7 @@ static uint32_t missing_events(const struct model_span *s, uint32_t there)
 
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
-    struct put w = {&o->item, o->json};
+    struct put w = otlp_put_limited(o, &o->item, OTLP_TRACES);
     struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeSpans.spans */
     put_id(&w, TRACE_ID, "traceId", s->trace_id, 16);
     put_id(&w, SPAN_ID, "spanId", &s->span_id, 8);
@@ -132,13 +139,12 @@ void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp
     put_u32(&w, KIND, "kind", kind_of(s));
     put_fixed64(&w, START, "startTimeUnixNano", s->start_ns);
     put_fixed64(&w, END, "endTimeUnixNano", s->end_ns);
-    put_attributes(&w, s, site);
+    put_attributes(&w, s, site, o->options.of[OTLP_TRACES].attributes);
     if (o->options.span_events)
         put_dropped(&w, DROPPED_EVENTS, "droppedEventsCount",
                     missing_events(s, otlp_held_take(o, s->span_id, &w)));
-    if (s->link_count)
-        put_links(&w, s);
-    put_dropped(&w, DROPPED_LINKS, "droppedLinksCount", s->dropped_links);
+    uint32_t links = s->link_count ? put_links(&w, s, &o->options) : 0;
+    put_dropped(&w, DROPPED_LINKS, "droppedLinksCount", s->dropped_links + links);
     put_status(&w, s);
     put_close(&w, m);
 }
