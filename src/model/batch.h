@@ -102,9 +102,12 @@ enum model_span_flag {
     MODEL_SPAN_ROOT = 16,
     MODEL_SPAN_REMOTE_PARENT = 32,
     MODEL_SPAN_ORPHAN_END = 64, /* the begin was lost; start_ns is unknown */
+    MODEL_SPAN_UNSAMPLED = 256, /* not to be given out; set inside the pipe, and by tail rules */
     MODEL_SPAN_TIED = 128       /* began in the very ns in which what is around it on its thread
                                  * (a scoped span, a stretch of an async one) began */
 };
+
+enum model_trace_flag { MODEL_TRACE_SAMPLED = 1, MODEL_TRACE_RANDOM = 2 };
 
 struct model_link {
     uint8_t trace_id[16];
@@ -127,6 +130,7 @@ struct model_span {
     const struct model_thread *thread;     /* where it began */
     const struct model_thread *end_thread; /* where it ended */
     uint32_t flags;                        /* enum model_span_flag */
+    uint8_t trace_flags;                   /* of W3C; enum model_trace_flag */
     uint16_t depth;                        /* nesting on its thread at begin; 0 outermost */
     uint8_t status;                        /* enum oriel_status */
     struct model_str status_message;
@@ -150,6 +154,8 @@ struct model_event {
     struct model_str message; /* formatted when the site has a format, else its name */
     const struct model_value *attrs;
     uint32_t attr_count, dropped_attrs;
+    uint8_t trace_flags; /* of its span, as of W3C; 0 outside any span */
+    bool span_unwanted;  /* its span was not sampled and will not come */
 };
 
 struct model_plot {
@@ -223,6 +229,10 @@ struct model_batch {
 void model_batch_init(struct model_batch *b, const struct model_catalog *catalog);
 void model_batch_clear(struct model_batch *b); /* keeps memory for reuse */
 void model_batch_done(struct model_batch *b);
+/* A copy that needs nothing but the catalog and the arena; false: no memory. *out_bytes is
+ * what it took. */
+bool model_span_copy(struct model_span *out, const struct model_span *from, struct arena *arena,
+                     size_t *out_bytes);
 /* Room for n more; false: no memory, nothing changed. */
 bool model_batch_reserve_records(struct model_batch *b, size_t n);
 bool model_batch_reserve_items(struct model_batch *b, size_t n);

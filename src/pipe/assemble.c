@@ -26,6 +26,7 @@ void assemble_done(struct assemble *a)
 {
     spans_done(&a->spans);
     track_done(&a->track);
+    sampler_done(&a->sampler);
     map_done(&a->async);
     heap_live_done(&a->live);
 }
@@ -103,12 +104,16 @@ void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, stru
     assert(raw != 0);
     out->span = is_open(span) ? span : NULL;
     out->span_id = oriel_id_mix(raw);
-    if (span && has_trace(span))
+    if (span && has_trace(span)) {
         memcpy(out->trace, span->trace, sizeof out->trace);
-    else if (ended->raw_id == raw)
+        out->trace_flags = span->trace_flags;
+    } else if (ended->raw_id == raw) {
         memcpy(out->trace, ended->trace, sizeof out->trace);
-    else
+        out->trace_flags = ended->trace_flags;
+    } else {
         root_trace(a, s->thread->thread, raw, out->trace);
+        out->trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, out->trace);
+    }
     if (span)
         span->referenced = true;
 }
@@ -121,6 +126,7 @@ void resolve_top(const struct thread_state *t, struct span_ref *out)
         return;
     memcpy(out->trace, top->span->trace, sizeof out->trace);
     out->span_id = top->span->span_id;
+    out->trace_flags = top->span->trace_flags;
     out->span = top->span;
 }
 
@@ -134,6 +140,18 @@ static inline struct open_span *new_span(struct assemble *a)
     return spans_new(&a->spans);
 }
 
+void sample_span(struct assemble *a, struct open_span *span, bool remote)
+{
+    bool sampled = span->trace_flags & MODEL_TRACE_SAMPLED;
+    bool wanted = span->flags & MODEL_SPAN_ROOT
+                      ? sampler_root(&a->sampler, span->site, span->trace, span->start_ns)
+                      : sampler_child(&a->sampler, remote, sampled, span->site, span->trace);
+    span->flags &= ~(uint32_t)MODEL_SPAN_UNSAMPLED;
+    span->flags |= wanted ? 0 : MODEL_SPAN_UNSAMPLED;
+    span->trace_flags &= (uint8_t)~MODEL_TRACE_SAMPLED;
+    span->trace_flags |= wanted ? MODEL_TRACE_SAMPLED : 0;
+}
+
 /* Trace and parent from what the span begins in; NULL: a new trace. */
 static inline void set_parent(struct assemble *a, struct open_span *span,
                               const struct open_span *parent)
@@ -142,12 +160,20 @@ static inline void set_parent(struct assemble *a, struct open_span *span,
         span->trace[0] = parent->trace[0];
         span->trace[1] = parent->trace[1];
         span->parent_id = parent->span_id;
-        if (parent->kind == SPAN_CONTEXT)
+        span->trace_flags = parent->trace_flags;
+        span->flags |= parent->flags & MODEL_SPAN_UNSAMPLED;
+        bool remote = parent->kind == SPAN_CONTEXT;
+        if (remote)
             span->flags |= MODEL_SPAN_REMOTE_PARENT;
+        if (__builtin_expect(a->sampler.active && (remote || !a->sampler.inherits), 0))
+            sample_span(a, span, remote);
         return;
     }
     root_trace(a, span->thread, span->raw_id, span->trace);
+    span->trace_flags = MODEL_TRACE_SAMPLED | MODEL_TRACE_RANDOM;
     span->flags |= MODEL_SPAN_ROOT;
+    if (__builtin_expect(a->sampler.active, 0))
+        sample_span(a, span, false);
 }
 
 static inline uint16_t depth_on(const struct thread_state *t)
@@ -340,6 +366,9 @@ static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
         resolve_span(a, s, r->raw[2], &ref);
         memcpy(span->trace, ref.trace, sizeof span->trace);
         span->parent_id = ref.span_id;
+        span->trace_flags = ref.trace_flags;
+        if (a->sampler.active)
+            sample_span(a, span, false);
     } else {
         const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
         set_parent(a, span, top ? top->span : NULL);
@@ -421,6 +450,7 @@ static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
             return PIPE_NO_MEMORY;
         span->raw_id = r->raw[2];
         span->span_id = ref.span_id;
+        span->trace_flags = ref.trace_flags;
         memcpy(span->trace, ref.trace, sizeof span->trace);
     }
     return PIPE_ORPHAN;
@@ -450,6 +480,7 @@ static enum pipe_fate take_attach(struct assemble *a, struct stream_state *s,
         span->trace[0] = r->raw[2];
         span->trace[1] = r->raw[3];
         span->span_id = r->raw[4];
+        span->trace_flags = r->words > 5 ? (uint8_t)r->raw[5] : MODEL_TRACE_SAMPLED;
     }
     return PIPE_CONTROL;
 }

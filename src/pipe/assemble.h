@@ -17,12 +17,14 @@
 
 #include "model/batch.h"
 #include "pipe/pipe.h"
+#include "pipe/sample.h"
 #include "pipe/span.h"
 #include "pipe/track.h"
 
 /* A span that is over but may still be named: children opened late, events. */
 struct ended_span {
     uint64_t raw_id, trace[2];
+    uint8_t trace_flags;
 };
 #define ENDED_SPANS 1024u /* remembered, by a hash of the id; newer ones replace */
 
@@ -56,6 +58,8 @@ struct assemble {
     const struct pipe_options *limits;
     struct pipe_counts *counts;
     struct model_batch *out; /* of the push that runs */
+    struct sampler sampler;
+    bool tail; /* spans that were not sampled may be given out all the same */
     struct spans spans;
     struct track track;
     struct heap_live live; /* sampled blocks that were not freed yet */
@@ -72,6 +76,7 @@ struct assemble {
 /* A span as others refer to it. */
 struct span_ref {
     uint64_t trace[2], span_id;
+    uint8_t trace_flags;    /* enum model_trace_flag */
     struct open_span *span; /* NULL: not open (any more) */
 };
 
@@ -119,6 +124,8 @@ bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *
                   uint64_t position, uint32_t stack_flags);
 /* Take an entry off the stack and do what its leaving means at t_ns. */
 void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns);
+/* Trace flags of a span that begins, with a parent or without, and whether it is wanted. */
+void sample_span(struct assemble *a, struct open_span *span, bool remote);
 /* Trace id of a root span with this raw id that begins on this thread. */
 void root_trace(const struct assemble *a, const struct model_thread *thread, uint64_t raw,
                 uint64_t trace[2]);

@@ -118,6 +118,7 @@ static void remember_ended(struct assemble *a, const struct open_span *span)
 {
     struct ended_span *e = &a->ended[span->span_id % ENDED_SPANS];
     e->raw_id = span->raw_id;
+    e->trace_flags = span->trace_flags;
     memcpy(e->trace, span->trace, sizeof e->trace);
 }
 
@@ -144,6 +145,7 @@ static inline void fill_plain(struct assemble *a, const struct open_span *span,
     out->busy_ns = span->kind == SPAN_SCOPED ? out->end_ns - span->start_ns : 0;
     out->site = span->site;
     out->thread = span->thread;
+    out->trace_flags = span->trace_flags;
     out->depth = span->depth;
     out->status = ORIEL_STATUS_UNSET;
     out->status_message = (struct model_str){NULL, 0};
@@ -234,6 +236,7 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     if (!parent.span_id) {
         root_trace(a, r->thread, r->raw_id, parent.trace);
         flags |= MODEL_SPAN_ROOT;
+        parent.trace_flags = MODEL_TRACE_SAMPLED | MODEL_TRACE_RANDOM;
     } else if (parent.span && parent.span->kind == SPAN_CONTEXT) {
         flags |= MODEL_SPAN_REMOTE_PARENT;
     }
@@ -245,11 +248,19 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     out->busy_ns = out->end_ns - out->start_ns;
     out->site = r->site;
     out->thread = out->end_thread = r->thread;
-    out->flags = flags;
+    struct open_span over = {.raw_id = r->raw_id,
+                             .span_id = out->span_id,
+                             .site = r->site,
+                             .start_ns = out->start_ns,
+                             .trace_flags = parent.trace_flags,
+                             .flags = flags};
+    memcpy(over.trace, parent.trace, sizeof over.trace);
+    if (a->sampler.active)
+        sample_span(a, &over, flags & MODEL_SPAN_REMOTE_PARENT);
+    out->flags = over.flags;
+    out->trace_flags = over.trace_flags;
     track_id(&a->track, s, r->raw_id, r->position);
     out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
-    struct open_span over = {.raw_id = r->raw_id, .span_id = out->span_id};
-    memcpy(over.trace, parent.trace, sizeof over.trace);
     remember_ended(a, &over);
     a->counts->spans++;
     return PIPE_EXTERNAL;
@@ -280,6 +291,9 @@ enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const stru
     event_span(a, s, r, &ref);
     memcpy(out->trace_id, ref.trace, sizeof out->trace_id);
     out->span_id = ref.span_id;
+    out->trace_flags = ref.trace_flags;
+    out->span_unwanted =
+        ref.span_id && !(ref.trace_flags & MODEL_TRACE_SAMPLED) && !a->tail && a->sampler.active;
     out->t_ns = record_time(r);
     out->site = r->site;
     out->thread = r->thread;

@@ -14,6 +14,7 @@
 #include "pipe/limit.h"
 #include "pipe/order.h"
 #include "pipe/redact.h"
+#include "pipe/tail.h"
 
 enum {
     COUNT_LIMIT_DEFAULT = 128,
@@ -28,6 +29,7 @@ struct pipe {
     struct order order;
     struct assemble assemble;
     struct limit limit;
+    struct tail tail;
     struct buf message;
     void (*on_items)(void *user, const struct model_batch *items);
     void *user;
@@ -73,6 +75,13 @@ int pipe_new(struct pipe **out, const struct pipe_options *options,
     p->options = checked;
     order_init(&p->order);
     assemble_init(&p->assemble, catalog, &p->options, &p->counts);
+    if (!sampler_init(&p->assemble.sampler, checked.sampling)) {
+        mem_free(p);
+        return ORIEL_EINVAL;
+    }
+    p->options.sampling = NULL; /* copied */
+    p->assemble.tail = p->assemble.sampler.active && tail_wanted(&p->assemble.sampler.how);
+    tail_init(&p->tail, &p->assemble.sampler.how, &p->counts);
     limit_init(&p->limit, &p->options);
     buf_init(&p->message);
     *out = p;
@@ -86,6 +95,7 @@ void pipe_free(struct pipe *p)
     order_done(&p->order);
     assemble_done(&p->assemble);
     limit_done(&p->limit);
+    tail_done(&p->tail);
     buf_done(&p->message);
     mem_free(p);
 }
@@ -120,10 +130,30 @@ static bool refine(struct pipe *p, struct model_batch *out, size_t first)
     return ok;
 }
 
+/* Spans that were not sampled go. */
+static void drop_unsampled(struct pipe *p, struct model_batch *out)
+{
+    size_t to = p->first;
+    for (size_t i = p->first; i < out->item_count; i++) {
+        const struct model_item *item = &out->items[i];
+        if (item->kind == MODEL_ITEM_SPAN && item->u.span.flags & MODEL_SPAN_UNSAMPLED)
+            continue;
+        if (to != i)
+            out->items[to] = *item;
+        to++;
+    }
+    p->counts.sampled_out += out->item_count - to;
+    out->item_count = to;
+}
+
 /* The items made since the last call are done. */
 static void complete(struct pipe *p, struct model_batch *out)
 {
+    if (p->assemble.sampler.active && !p->assemble.tail)
+        drop_unsampled(p, out);
     if (p->assemble.rich && !refine(p, out, p->first))
+        p->unrefined = true;
+    if (p->assemble.tail && !tail_take(&p->tail, out, p->first, p->assemble.now))
         p->unrefined = true;
     p->counts.items_out += out->item_count - p->first;
     p->first = out->item_count;
@@ -181,6 +211,8 @@ int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *
     p->counts.held = p->order.held;
     p->counts.fates[PIPE_NO_MEMORY] += p->order.refused_now;
     complete(p, out);
+    if (in->last)
+        tail_finish(&p->tail);
     out->watermark_ns = p->assemble.now;
     out->last = in->last;
     assert(balanced(&p->counts));

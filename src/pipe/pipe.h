@@ -8,16 +8,54 @@
  *           -> redact (marked secrets, in every string place; then messages)
  *           -> limit (OpenTelemetry attribute limits; after redaction, so that
  *                     no half of a secret escapes it)
+ *           -> sample (spans of traces that are not wanted go, or wait for what
+ *                     becomes of their trace)
  *           -> items
  */
 #ifndef ORIEL_PIPE_PIPE_H
 #define ORIEL_PIPE_PIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "model/batch.h"
+
+/* Which traces are given out. Only spans go by it: events, plots and samples stay. */
+enum pipe_sampler { PIPE_SAMPLE_ON = 0, PIPE_SAMPLE_OFF = 1, PIPE_SAMPLE_RATIO = 2 };
+/* What a span with a parent is sampled by. */
+enum pipe_delegate {
+    PIPE_AS_PARENT = 0, /* kept if the parent was */
+    PIPE_DELEGATE_ON = 1,
+    PIPE_DELEGATE_OFF = 2,
+    PIPE_DELEGATE_RATIO = 3
+};
+struct pipe_rate {
+    const char *target; /* and all below it, up to a dot, slash or "::"; "" every target */
+    double share;       /* 0 to 1 */
+};
+struct pipe_sampling {
+    uint32_t size; /* sizeof(struct pipe_sampling) */
+    enum pipe_sampler root;
+    double share; /* of PIPE_SAMPLE_RATIO, 0 to 1 */
+    /* Without it every span is decided like one that begins a trace; with it, by
+     * the four delegates. */
+    bool parent_based;
+    enum pipe_delegate remote_sampled, remote_not_sampled, local_sampled, local_not_sampled;
+    /* Of traces that begin here in such a target, instead of `share`: the longest that fits.
+     * Live as long as the pipe. */
+    const struct pipe_rate *rates;
+    size_t rate_count;
+    uint32_t traces_per_s; /* that begin here, at most; bursts up to one second's; 0: no limit */
+    /* Traces that were not sampled and are given out all the same, whole as far as it
+     * is held: with a span whose status is an error, or that take so long at their
+     * local root. 0, false: none is held. */
+    bool keep_errors;
+    uint64_t keep_slow_ns;
+    uint64_t tail_bytes; /* held for that, at most; 0: 16 MiB */
+    uint64_t tail_ns;    /* a trace without its local root is held so long; 0: 30 s */
+};
 
 /* Zero means the default given here. */
 struct pipe_options {
@@ -27,6 +65,8 @@ struct pipe_options {
     uint32_t event_count_limit;      /* 128 per span */
     uint32_t link_count_limit;       /* 128 per span */
     uint32_t open_span_limit;        /* 1,000,000; beyond it the oldest is closed as unfinished */
+    uint32_t pad;
+    const struct pipe_sampling *sampling; /* copied; NULL: everything */
 };
 
 /* What became of a record. Each has exactly one fate:
@@ -55,6 +95,9 @@ struct pipe_counts {
     uint64_t open;                    /* spans begun and not yet given out */
     uint64_t spans_lost;              /* spans that found no memory when they ended:
                                        * BEGAN + EXTERNAL = spans + open + spans_lost */
+    uint64_t sampled_out;             /* of the spans: not given out, as the sampler says */
+    uint64_t tail_held;               /* of the spans: waiting for the end of their trace */
+    uint64_t tail_kept;               /* of the spans: given out though not sampled */
 };
 
 struct pipe;

@@ -184,12 +184,12 @@ static bool has_failed(uint64_t n)
 
 /* Four rounds, in one of which the n-th allocation fails. False: that round
  * makes fewer allocations. */
-static bool perform_failing(uint64_t failing_round, uint64_t n)
+static bool perform_failing(const struct pipe_options *options, uint64_t failing_round, uint64_t n)
 {
     struct piped c;
     struct cast k = {0};
     bool failed = false;
-    piped_init(&c, NULL);
+    piped_init(&c, options);
     hire(&c, &k);
     for (uint64_t round = 0; round < 4; round++) {
         perform(&c, &k, 100 + 100 * round);
@@ -206,20 +206,40 @@ static bool perform_failing(uint64_t failing_round, uint64_t n)
     }
     CHECK_EQ(piped_counts(&c).open, 0);
     CHECK_EQ(piped_counts(&c).held, 0);
+    CHECK_EQ(piped_counts(&c).tail_held, 0);
+    CHECK_EQ(piped_items(&c, MODEL_ITEM_SPAN),
+             piped_counts(&c).spans - piped_counts(&c).sampled_out);
     CHECK(!shows_secret(&c.out));
     piped_done(&c);
     return failed;
 }
 
-TEST_T(whichever_allocation_fails_nothing_crashes_leaks_or_goes_uncounted, 300)
+static void fail_each(const struct pipe_options *options)
 {
     size_t blocks = mem_live_blocks();
     for (uint64_t round = 0; round < 4; round++) {
         uint64_t n = 1;
-        for (; perform_failing(round, n); n++)
+        for (; perform_failing(options, round, n); n++)
             CHECK_EQ(mem_live_blocks(), blocks);
         CHECK(n > 2); /* some did fail */
     }
+}
+
+TEST_T(whichever_allocation_fails_nothing_crashes_leaks_or_goes_uncounted, 300)
+{
+    fail_each(NULL);
+}
+
+TEST_T(nor_where_spans_wait_for_the_end_of_their_trace, 300)
+{
+    static const struct pipe_rate rates[] = {{"nobody", 1}};
+    static const struct pipe_sampling how = {.size = sizeof how,
+                                             .root = PIPE_SAMPLE_OFF,
+                                             .parent_based = true,
+                                             .keep_errors = true,
+                                             .rates = rates,
+                                             .rate_count = 1};
+    fail_each(&(struct pipe_options){.size = sizeof(struct pipe_options), .sampling = &how});
 }
 
 TEST(a_new_pipe_without_memory_is_refused)

@@ -392,13 +392,29 @@ static void check_laws(void)
         for (uint32_t k = 0; k < s->attr_count; k++)
             CHECK(s->attrs[k].key.n > 0);
     }
-    CHECK_EQ(spans, n.spans);
-    CHECK_EQ(unfinished, n.unfinished);
-    CHECK_EQ(clamped, n.clamped);
+    CHECK_EQ(spans + n.sampled_out, n.spans);
+    CHECK_EQ(n.tail_held, 0);
+    CHECK(n.sampled_out ? unfinished <= n.unfinished : unfinished == n.unfinished);
+    CHECK(n.sampled_out ? clamped <= n.clamped : clamped == n.clamped);
     CHECK_MEM(lost, sizeof lost, n.lost, sizeof n.lost);
     CHECK_EQ(p.c.out.item_count, n.items_out);
     CHECK_EQ(n.open, 0);
     check_order();
+}
+
+static struct pipe_sampling any_sampling(void)
+{
+    return (struct pipe_sampling){.size = sizeof(struct pipe_sampling),
+                                  .root = (enum pipe_sampler)below(3),
+                                  .share = below(5) / 4.0,
+                                  .parent_based = chance(70),
+                                  .remote_sampled = (enum pipe_delegate)below(4),
+                                  .local_not_sampled = (enum pipe_delegate)below(4),
+                                  .traces_per_s = chance(20),
+                                  .keep_errors = chance(50),
+                                  .keep_slow_ns = chance(30) ? 1 + below(40) : 0,
+                                  .tail_bytes = chance(30) ? 2000 : 0,
+                                  .tail_ns = chance(30) ? 10 : 0};
 }
 
 static void run_chaos(uint64_t seed)
@@ -407,6 +423,8 @@ static void run_chaos(uint64_t seed)
     state = seed;
     options.open_span_limit = chance(30) ? 1 + below(6) : 0;
     options.attribute_count_limit = chance(30) ? 1 : 0;
+    const struct pipe_sampling how = any_sampling();
+    options.sampling = chance(40) ? &how : NULL;
     open_program(&options);
     struct records_stream second = records_second(&p.c.w, &p.streams[0]);
     for (uint32_t n = 20 + below(100); n > 0; n--) {

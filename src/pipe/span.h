@@ -78,6 +78,7 @@ struct open_span {
     uint8_t kind;               /* enum span_kind */
     bool owns_raw;              /* raw is a copy on the heap */
     bool closed;                /* given out; only stacks still refer to it */
+    uint8_t trace_flags;        /* enum model_trace_flag */
     bool referenced;            /* somebody named it by its id: remember it a while */
 };
 

@@ -33,6 +33,7 @@ void piped_check_books(const struct piped *c)
         sum += n.fates[i];
     CHECK_EQ(sum, n.records_in);
     CHECK_EQ(n.fates[PIPE_BEGAN] + n.fates[PIPE_EXTERNAL], n.spans + n.open + n.spans_lost);
+    CHECK(n.sampled_out + n.tail_held <= n.spans && n.tail_kept <= n.spans);
 }
 
 int piped_push(struct piped *c, uint64_t watermark_ns)

@@ -326,7 +326,13 @@ void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
 void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t trace_hi,
                 uint64_t trace_lo, uint64_t span_id)
 {
-    uint64_t words[] = {trace_hi, trace_lo, span_id, 1};
+    rec_attach_flags(b, s, t_ns, trace_hi, trace_lo, span_id, 1);
+}
+
+void rec_attach_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint8_t flags)
+{
+    uint64_t words[] = {trace_hi, trace_lo, span_id, flags};
     plain(b, s, t_ns, ORIEL_REC_ATTACH, NULL, 0, 4, words);
 }
 

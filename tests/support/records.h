@@ -79,6 +79,9 @@ void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
                 uint64_t earlier);
 void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t trace_hi,
                 uint64_t trace_lo, uint64_t span_id);
+/* The same with the trace flags of W3C, which are else those of a sampled trace. */
+void rec_attach_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint8_t flags);
 void rec_detach(struct model_batch *b, struct records_stream *s, uint64_t t_ns);
 void rec_plot(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
               const struct model_site *site, ...);

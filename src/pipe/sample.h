@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Which traces are wanted: decided when a span begins a trace here, or comes
+ * into one from elsewhere; what is below goes by it. Inside the pipe only.
+ * Deterministic: time comes with the records, chance with the trace ids.
+ */
+#ifndef ORIEL_PIPE_SAMPLE_H
+#define ORIEL_PIPE_SAMPLE_H
+
+#include "pipe/pipe.h"
+
+struct sampler {
+    struct pipe_sampling how;
+    bool active;        /* else everything is wanted, and nobody asks */
+    bool inherits;      /* what has a parent here goes as that went: nobody asks either */
+    uint64_t threshold; /* of `share`; see base/ratio.h */
+    uint64_t *sites;    /* threshold + 1 of targets by index of the site; 0: not known yet */
+    size_t site_capacity;
+    uint64_t full_ns;   /* time at which the bucket of traces_per_s is full again */
+    uint64_t newest_ns; /* of what was decided */
+};
+
+/* Null: everything. False: an option is out of range. */
+bool sampler_init(struct sampler *s, const struct pipe_sampling *how);
+void sampler_done(struct sampler *s);
+/* A trace that begins here with this span. */
+bool sampler_root(struct sampler *s, const struct model_site *site, const uint64_t trace[2],
+                  uint64_t t_ns);
+/* A span with a parent, of this process or not. */
+bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
+                   const struct model_site *site, const uint64_t trace[2]);
+/* Of a span that is not known any more, what its id says. */
+bool sampler_guess(const struct sampler *s, const uint64_t trace[2]);
+
+#endif
