@@ -92,6 +92,8 @@ static void file_keys(struct buf *b)
     key_rows(b, config_batch_options);
     buf_puts(b, "\n### [telemetry.limits]\n\n");
     key_rows(b, config_limit_options);
+    buf_puts(b, "\n### [telemetry.sampling]\n\n[SAMPLING.md](SAMPLING.md) tells how it works.\n\n");
+    key_rows(b, config_sampling_options);
     buf_puts(b, "\n### [telemetry.otlp_traces]\n\nWhat spans are told else than all signals.\n\n");
     key_rows(b, config_otlp_traces_options);
     buf_puts(b, "\n### [telemetry.otlp_logs]\n\nWhat events are told else than all signals.\n\n");
@@ -131,6 +133,7 @@ static void standard_variables(struct buf *b)
     variable_rows(b, "", config_telemetry_options);
     variable_rows(b, "batch", config_batch_options);
     variable_rows(b, "limits", config_limit_options);
+    variable_rows(b, "sampling", config_sampling_options);
     variable_rows(b, "otlp_traces", config_otlp_traces_options);
     variable_rows(b, "otlp_logs", config_otlp_logs_options);
 }

@@ -95,6 +95,26 @@ struct config_limits { /* -1: none */
 };
 extern const struct option_def config_batch_options[], config_limit_options[];
 
+/* ---- [telemetry.sampling]: besides `sampler` and `sample_rate` ---- */
+
+struct config_sampling {
+    const char *rates; /* see config_rates_read */
+    int64_t traces_per_s;
+    bool keep_errors;
+    int64_t keep_slow_ms;
+    uint64_t hold_bytes;
+    int64_t hold_s;
+};
+extern const struct option_def config_sampling_options[];
+enum { CONFIG_RATES_MAX = 64, CONFIG_TARGET_MAX = 127 };
+struct config_rate {
+    char target[CONFIG_TARGET_MAX + 1];
+    double share;
+};
+/* "db=0.1,net.http=1". 0; ORIEL_EFORMAT, ORIEL_ELIMIT with a line. */
+int config_rates_read(const char *text, struct config_rate out[CONFIG_RATES_MAX], size_t *out_count,
+                      struct oriel_err *err);
+
 /* ---- loading ---- */
 
 /* A table below [telemetry]: one per outlet, out of its option table. */

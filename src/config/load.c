@@ -249,6 +249,7 @@ static int make_parts(struct config *c, const struct config_input *in)
         {"", config_telemetry_options, sizeof(struct config_telemetry)},
         {"batch", config_batch_options, sizeof(struct config_batches)},
         {"limits", config_limit_options, sizeof(struct config_limits)},
+        {"sampling", config_sampling_options, sizeof(struct config_sampling)},
         {"otlp_traces", config_otlp_traces_options, sizeof(struct config_otlp)},
         {"otlp_logs", config_otlp_logs_options, sizeof(struct config_otlp)}};
     const size_t count = sizeof own / sizeof *own;

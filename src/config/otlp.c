@@ -145,6 +145,12 @@ int config_otlp_target(const struct config *c, enum config_signal signal,
 int config_check_value(const struct option_def *d, const char *text, struct oriel_err *err)
 {
     struct oriel_err why = {0};
+    struct config_rate rates[CONFIG_RATES_MAX];
+    size_t count;
+    if (strcmp(d->name, "rates") == 0) {
+        int wrong = config_rates_read(text, rates, &count, &why);
+        return wrong < 0 ? err_set(err, wrong, "%s: %s", d->name, why.text) : 0;
+    }
     bool attributes = strcmp(d->name, "resource_attributes") == 0;
     if (!attributes &&
         !(d->secret && (strcmp(d->name, "headers") == 0 || strcmp(d->name, "otlp_headers") == 0)))

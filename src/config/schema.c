@@ -156,6 +156,7 @@ void config_write_schema(const struct config_section *sections, size_t count, st
     properties(&j, config_telemetry_options);
     section(&j, "batch", config_batch_options);
     section(&j, "limits", config_limit_options);
+    section(&j, "sampling", config_sampling_options);
     section(&j, "otlp_traces", config_otlp_traces_options);
     section(&j, "otlp_logs", config_otlp_logs_options);
     for (size_t i = 0; i < count; i++)

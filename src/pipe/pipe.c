@@ -75,9 +75,10 @@ int pipe_new(struct pipe **out, const struct pipe_options *options,
     p->options = checked;
     order_init(&p->order);
     assemble_init(&p->assemble, catalog, &p->options, &p->counts);
-    if (!sampler_init(&p->assemble.sampler, checked.sampling)) {
+    int rc = sampler_init(&p->assemble.sampler, checked.sampling);
+    if (rc < 0) {
         mem_free(p);
-        return ORIEL_EINVAL;
+        return rc;
     }
     p->options.sampling = NULL; /* copied */
     p->assemble.tail = p->assemble.sampler.active && tail_wanted(&p->assemble.sampler.how);

@@ -44,7 +44,7 @@ struct pipe_sampling {
     bool parent_based;
     enum pipe_delegate remote_sampled, remote_not_sampled, local_sampled, local_not_sampled;
     /* Of traces that begin here in such a target, instead of `share`: the longest that fits.
-     * Live as long as the pipe. */
+     * Copied. */
     const struct pipe_rate *rates;
     size_t rate_count;
     uint32_t traces_per_s; /* that begin here, at most; bursts up to one second's; 0: no limit */

@@ -34,14 +34,35 @@ static bool takes_all(const struct pipe_sampling *how)
     return root && parents && how->rate_count == 0 && how->traces_per_s == 0;
 }
 
-bool sampler_init(struct sampler *s, const struct pipe_sampling *how)
+static bool copy_rates(struct sampler *s, const struct pipe_sampling *how)
+{
+    arena_init(&s->arena);
+    struct pipe_rate *rates =
+        arena_alloc(&s->arena, how->rate_count * sizeof *rates, _Alignof(struct pipe_rate));
+    for (size_t i = 0; rates && i < how->rate_count; i++) {
+        const char *target = how->rates[i].target;
+        rates[i] = how->rates[i];
+        rates[i].target = arena_copy(&s->arena, target, strlen(target));
+        if (!rates[i].target)
+            rates = NULL;
+    }
+    s->how.rates = rates;
+    return rates != NULL;
+}
+
+int sampler_init(struct sampler *s, const struct pipe_sampling *how)
 {
     *s = (struct sampler){.active = false};
     if (!how)
-        return true;
+        return 0;
     if (!valid(how))
-        return false;
+        return ORIEL_EINVAL;
     s->how = *how;
+    s->how.rates = NULL;
+    if (how->rate_count && !copy_rates(s, how)) {
+        sampler_done(s);
+        return ORIEL_ENOMEM;
+    }
     s->active = !takes_all(how);
     s->inherits = how->parent_based ? how->local_sampled == PIPE_AS_PARENT &&
                                           how->local_not_sampled == PIPE_AS_PARENT
@@ -49,11 +70,12 @@ bool sampler_init(struct sampler *s, const struct pipe_sampling *how)
     s->threshold = how->root == PIPE_SAMPLE_OFF  ? RATIO_NONE
                    : how->root == PIPE_SAMPLE_ON ? 0
                                                  : ratio_threshold(how->share);
-    return true;
+    return 0;
 }
 
 void sampler_done(struct sampler *s)
 {
+    arena_done(&s->arena);
     mem_free(s->sites);
     *s = (struct sampler){.active = false};
 }

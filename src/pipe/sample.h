@@ -13,6 +13,7 @@ struct sampler {
     struct pipe_sampling how;
     bool active;        /* else everything is wanted, and nobody asks */
     bool inherits;      /* what has a parent here goes as that went: nobody asks either */
+    struct arena arena; /* of the rates */
     uint64_t threshold; /* of `share`; see base/ratio.h */
     uint64_t *sites;    /* threshold + 1 of targets by index of the site; 0: not known yet */
     size_t site_capacity;
@@ -20,8 +21,8 @@ struct sampler {
     uint64_t newest_ns; /* of what was decided */
 };
 
-/* Null: everything. False: an option is out of range. */
-bool sampler_init(struct sampler *s, const struct pipe_sampling *how);
+/* NULL: everything. 0; ORIEL_EINVAL: an option is out of range; ORIEL_ENOMEM. */
+int sampler_init(struct sampler *s, const struct pipe_sampling *how);
 void sampler_done(struct sampler *s);
 /* A trace that begins here with this span. */
 bool sampler_root(struct sampler *s, const struct model_site *site, const uint64_t trace[2],

@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "session/artifact.h"
 #include "session/pace.h"
+#include "session/sampling.h"
 #include "session/session.h"
 #include "session/settings.h"
 #include "source/metrics_options.h"
@@ -404,8 +405,11 @@ static int build(struct wish *w)
                  (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
         .directives = w->filter};
     int rc = region_create(&self.region, &how, NULL);
+    struct sampling sampling;
+    sampling_of(self.config, &sampling);
+    const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
-        rc = session_new(&self.session, "ring", region_path(self.region), NULL, NULL);
+        rc = session_new(&self.session, "ring", region_path(self.region), &pipe, NULL);
     if (rc == 0) {
         describe(w);
         watch_system(w->metrics_ns);

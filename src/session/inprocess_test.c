@@ -216,7 +216,7 @@ TEST(inprocess_takes_outlets_and_their_options_from_a_file)
 TEST(inprocess_does_not_start_with_a_configuration_that_cannot_take_effect)
 {
     struct oriel_options o = options("capture");
-    write_config("[telemetry]\nsample_rate = 0.5\n");
+    write_config("[telemetry]\npyroscope_endpoint = 'http://p'\n");
     CHECK_EQ(oriel_inprocess_start(&o, keep_path), ORIEL_EINVAL);
     CHECK(access(dir, F_OK) != 0);
     write_config("[telemetry]\nunknown = 1\n");
@@ -258,6 +258,28 @@ static const char *said_at_start(struct oriel_options *o, int *out_rc)
     close(ends[0]);
     close(before);
     return text;
+}
+
+TEST(inprocess_samples_what_the_outlets_of_items_get_and_a_capture_has_all)
+{
+    struct oriel_options o = options("otlp,capture");
+    setenv("ORIEL_SAMPLE_RATE", "0.25", 1);
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    unsetenv("ORIEL_SAMPLE_RATE");
+    emit(4000);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK_EQ(spans_in_capture(), 4000);
+    unsigned spans = 0;
+    char *line = NULL;
+    size_t room = 0;
+    FILE *f = fopen(file_with(".jsonl"), "r");
+    REQUIRE(f != NULL);
+    while (getline(&line, &room, f) > 0)
+        for (const char *p = line; (p = strstr(p, "\"name\":\"inprocess.work\"")); p++)
+            spans++;
+    free(line);
+    fclose(f);
+    CHECK(spans > 700 && spans < 1300); /* 1000 +- 27 */
 }
 
 TEST(inprocess_says_as_much_as_the_log_level_wants)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Keys of the configuration to options of the pipe. Pure.
+ */
+#include "session/sampling.h"
+
+#include <assert.h>
+
+static const struct {
+    bool parent_based;
+    enum pipe_sampler root;
+} samplers[] = {
+    [CONFIG_SAMPLER_PARENT_ON] = {true, PIPE_SAMPLE_ON},
+    [CONFIG_SAMPLER_PARENT_OFF] = {true, PIPE_SAMPLE_OFF},
+    [CONFIG_SAMPLER_PARENT_RATIO] = {true, PIPE_SAMPLE_RATIO},
+    [CONFIG_SAMPLER_ON] = {false, PIPE_SAMPLE_ON},
+    [CONFIG_SAMPLER_OFF] = {false, PIPE_SAMPLE_OFF},
+    [CONFIG_SAMPLER_RATIO] = {false, PIPE_SAMPLE_RATIO},
+};
+
+void sampling_of(const struct config *c, struct sampling *out)
+{
+    const struct config_telemetry *t = config_telemetry(c);
+    const struct config_sampling *s = config_section_options(c, "sampling");
+    size_t count = 0;
+    assert(s && (size_t)t->sampler < sizeof samplers / sizeof *samplers);
+    if (config_rates_read(s->rates, out->names, &count, NULL) < 0)
+        count = 0; /* was said when it was read */
+    for (size_t i = 0; i < count; i++)
+        out->rates[i] = (struct pipe_rate){out->names[i].target, out->names[i].share};
+    out->how = (struct pipe_sampling){.size = sizeof out->how,
+                                      .root = samplers[t->sampler].root,
+                                      .share = t->sample_rate,
+                                      .parent_based = samplers[t->sampler].parent_based,
+                                      .rates = out->rates,
+                                      .rate_count = count,
+                                      .traces_per_s = (uint32_t)s->traces_per_s,
+                                      .keep_errors = s->keep_errors,
+                                      .keep_slow_ns = (uint64_t)s->keep_slow_ms * 1000000u,
+                                      .tail_bytes = s->hold_bytes,
+                                      .tail_ns = (uint64_t)s->hold_s * 1000000000u};
+}
