@@ -119,10 +119,10 @@ class Config(Scenario):
         self.assertIn("traceEvents", json.loads(trace.read_text()))
 
     def test_a_program_says_one_line_and_goes_on_where_telemetry_cannot_start(self):
-        path = self.write("[telemetry]\nsample_rate = 0.5\n")
+        path = self.write("[telemetry]\npyroscope_endpoint = 'http://p'\n")
         run = self.emit(TELEMETRY_ENABLED="true")
         self.assertEqual(run.stderr, "oriel: telemetry does not start: oriel.toml:2: "
-                         "telemetry.sample_rate cannot take effect: this version records every trace\n")
+                         "telemetry.pyroscope_endpoint cannot take effect: this version has no Pyroscope outlet yet\n")
         path.unlink()
         run = self.emit(TELEMETRY_ENABLED="true", TRACY_ENABLED="true")
         self.assertEqual(run.stderr.count("\n"), 1)
