@@ -148,8 +148,18 @@ void sample_span(struct assemble *a, struct open_span *span, bool remote)
                       : sampler_child(&a->sampler, remote, sampled, span->site, span->trace);
     span->flags &= ~(uint32_t)MODEL_SPAN_UNSAMPLED;
     span->flags |= wanted ? 0 : MODEL_SPAN_UNSAMPLED;
+    a->unsampled |= !wanted;
     span->trace_flags &= (uint8_t)~MODEL_TRACE_SAMPLED;
     span->trace_flags |= wanted ? MODEL_TRACE_SAMPLED : 0;
+}
+
+void inherit_sampling(struct assemble *a, struct open_span *span, uint8_t trace_flags)
+{
+    span->trace_flags = trace_flags;
+    if (!a->sampler.active || trace_flags & MODEL_TRACE_SAMPLED)
+        return;
+    span->flags |= MODEL_SPAN_UNSAMPLED;
+    a->unsampled = true;
 }
 
 /* Trace and parent from what the span begins in; NULL: a new trace. */
@@ -450,8 +460,8 @@ static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
             return PIPE_NO_MEMORY;
         span->raw_id = r->raw[2];
         span->span_id = ref.span_id;
-        span->trace_flags = ref.trace_flags;
         memcpy(span->trace, ref.trace, sizeof span->trace);
+        inherit_sampling(a, span, ref.trace_flags);
     }
     return PIPE_ORPHAN;
 }

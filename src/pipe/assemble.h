@@ -59,7 +59,8 @@ struct assemble {
     struct pipe_counts *counts;
     struct model_batch *out; /* of the push that runs */
     struct sampler sampler;
-    bool tail; /* spans that were not sampled may be given out all the same */
+    bool unsampled; /* some span was not wanted so far */
+    bool tail;      /* spans that were not sampled may be given out all the same */
     struct spans spans;
     struct track track;
     struct heap_live live; /* sampled blocks that were not freed yet */
@@ -126,6 +127,8 @@ bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *
 void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns);
 /* Trace flags of a span that begins, with a parent or without, and whether it is wanted. */
 void sample_span(struct assemble *a, struct open_span *span, bool remote);
+/* Of a ghost, as far as is known of the span it stands for. */
+void inherit_sampling(struct assemble *a, struct open_span *span, uint8_t trace_flags);
 /* Trace id of a root span with this raw id that begins on this thread. */
 void root_trace(const struct assemble *a, const struct model_thread *thread, uint64_t raw,
                 uint64_t trace[2]);

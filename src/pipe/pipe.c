@@ -150,11 +150,12 @@ static void drop_unsampled(struct pipe *p, struct model_batch *out)
 /* The items made since the last call are done. */
 static void complete(struct pipe *p, struct model_batch *out)
 {
-    if (p->assemble.sampler.active && !p->assemble.tail)
+    if (p->assemble.unsampled && !p->assemble.tail)
         drop_unsampled(p, out);
     if (p->assemble.rich && !refine(p, out, p->first))
         p->unrefined = true;
-    if (p->assemble.tail && !tail_take(&p->tail, out, p->first, p->assemble.now))
+    if (p->assemble.unsampled && p->assemble.tail &&
+        !tail_take(&p->tail, out, p->first, p->assemble.now))
         p->unrefined = true;
     p->counts.items_out += out->item_count - p->first;
     p->first = out->item_count;

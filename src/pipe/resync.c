@@ -129,10 +129,14 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
         return;
     }
     bool ours = is_ours(a, s, p, id);
-    if (below && has_trace(below->span))
+    uint8_t trace_flags = MODEL_TRACE_SAMPLED;
+    if (below && has_trace(below->span)) {
         memcpy(trace, below->span->trace, sizeof trace);
-    else if (ours)
+        trace_flags = below->span->trace_flags;
+    } else if (ours) {
         root_trace(a, s->thread->thread, id, trace);
+        trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, trace);
+    }
     struct open_span *span =
         push_other(a, s, ours ? SPAN_GHOST : SPAN_CONTEXT, p->position, STACK_BY_SYNC);
     if (!span) {
@@ -142,6 +146,7 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
     memcpy(span->trace, trace, sizeof trace);
     span->raw_id = ours ? id : 0;
     span->span_id = ours ? oriel_id_mix(id) : id;
+    inherit_sampling(a, span, trace_flags);
 }
 
 /* Make the stack what the writer said it is. */

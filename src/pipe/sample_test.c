@@ -203,6 +203,25 @@ TEST(spans_of_a_trace_go_its_way_on_every_thread_and_after_its_end)
     }
 }
 
+TEST(spans_whose_parent_was_lost_go_by_its_id)
+{
+    for (unsigned on = 0; on < 2; on++) {
+        open_pipe((struct pipe_sampling){
+            .root = PIPE_SAMPLE_RATIO, .share = on ? 0.9999999 : 0, .parent_based = true});
+        struct records_stream unseen = a;
+        uint64_t r = rec_begin(&c.in, &unseen, 10, root);
+        model_batch_clear(&c.in); /* its chunk was lost */
+        a = unseen;
+        rec_lose(&a, ORIEL_LOST_RING_FULL, 1);
+        rec_sync(&c.in, &a, 11, 1, &r);
+        uint64_t i = rec_begin(&c.in, &a, 12, child);
+        rec_end(&c.in, &a, 13, i);
+        CHECK_EQ(piped_last(&c), 0);
+        check_counts(on);
+        piped_done(&c);
+    }
+}
+
 /* ---- targets and the limit ---- */
 
 TEST(targets_have_shares_of_their_own_and_the_longest_that_fits_counts)
