@@ -9,11 +9,11 @@ if(NOT NGHTTP2_FOUND)
     "(Debian: libnghttp2-dev)")
 endif()
 # What foreign ELF files are packed with, and names are mangled by.
-foreach(library z lzma iberty)
+foreach(library z lzma iberty yaml)
   find_library(ORIEL_LIB_${library} NAMES lib${library}.a ${library})
   if(NOT ORIEL_LIB_${library})
     message(FATAL_ERROR "lib${library} is missing; install what the build needs with: tools/setup "
-      "(Debian: zlib1g-dev liblzma-dev libiberty-dev)")
+      "(Debian: zlib1g-dev liblzma-dev libiberty-dev libyaml-dev)")
   endif()
   list(APPEND ORIEL_SYMBOL_LIBRARIES ${ORIEL_LIB_${library}})
 endforeach()
@@ -83,7 +83,7 @@ foreach(room ${ORIEL_ROOMS})
 endforeach()
 add_library(oriel_all STATIC ${all_objects})
 target_link_libraries(oriel_all PUBLIC Threads::Threads ${ORIEL_SYMBOL_LIBRARIES} ${ZSTD_LIBRARIES}
-  ${NGHTTP2_LIBRARIES} ${ORIEL_SCREEN_LIBRARIES} m dl)
+  ${NGHTTP2_LIBRARIES} ${ORIEL_LIB_yaml} ${ORIEL_SCREEN_LIBRARIES} m dl)
 
 # One relocatable object with all but the public names made local, so that the
 # static archive cannot clash with names of the program it is linked into.
@@ -127,7 +127,7 @@ set_target_properties(oriel PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSI
 target_link_options(oriel PRIVATE -Wl,-z,nodelete ${complete}
   -Wl,--version-script=${CMAKE_SOURCE_DIR}/src/oriel.map)
 target_link_libraries(oriel PRIVATE Threads::Threads ${ZSTD_LIBRARIES} ${NGHTTP2_LIBRARIES}
-  ${ORIEL_LIB_z} m dl)
+  ${ORIEL_LIB_z} ${ORIEL_LIB_yaml} m dl)
 
 # The memory hook: a core of its own behind the functions it takes the place of.
 set(alloc_objects)

@@ -21,6 +21,8 @@ static const struct variable variables[] = {
     {"ORIEL_ENABLED", "false", "`1` or `true`: export in this process, with liboriel"},
     {"TELEMETRY_ENABLED", "false", "the same"},
     {CONFIG_FILE_VARIABLE, "./" CONFIG_FILE_NAME, "file to read the table `[telemetry]` from"},
+    {CONFIG_DECLARATIVE_VARIABLE, "",
+     "OpenTelemetry's declarative file, read instead of all variables but the switch"},
     {"ORIEL_PRESET", "", "preset below file and environment, e.g. `development`"},
     {"ORIEL_CRASH", "",
      "`1` or `0`: note the signals of a crash, or leave them alone, whatever the recorder says"},

@@ -21,6 +21,7 @@
 
 #define CONFIG_FILE_NAME "oriel.toml"
 #define CONFIG_FILE_VARIABLE "ORIEL_CONFIG" /* another file, which then has to be there */
+#define CONFIG_DECLARATIVE_VARIABLE "OTEL_CONFIG_FILE"
 #define CONFIG_FILE_MAX ((size_t)1 << 20)
 /* The release that no longer reads the sections [observability] and [debug.traces]. */
 #define CONFIG_OLD_SECTIONS_END "2.0"
@@ -153,6 +154,10 @@ struct config_input {
     const char *file_name; /* for messages */
     const char *file_text; /* NULL: there is no file; copied */
     size_t file_bytes;
+    /* OpenTelemetry's own file, $OTEL_CONFIG_FILE: it stands in place of the environment, of which
+     * the switch and what it refers to are left. NULL: there is none; copied. */
+    const char *declarative_name, *declarative_text;
+    size_t declarative_bytes;
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
     const char *preset;             /* chosen by the program; NULL: file or environment may */
     const struct config_set *code;

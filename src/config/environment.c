@@ -162,6 +162,11 @@ static void put_sdk(struct config *c, const char *const *environment)
     c->sdk_disabled = disabled && parse_bool(c, "OTEL_SDK_DISABLED", disabled);
 }
 
+void config_apply_switches(struct config *c, const char *const *environment)
+{
+    put_enabled(c, environment);
+}
+
 void config_apply_environment(struct config *c, const char *const *environment)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {

@@ -327,8 +327,13 @@ static void apply(struct config *c, const struct config_input *in)
     choose_preset(c, in, doc);
     if (doc && !c->is_private)
         config_apply_file(c, in, doc);
-    if (in->environment && !c->is_private)
+    if (in->declarative_text && !c->is_private) {
+        config_apply_switches(c, in->environment);
+        config_apply_declarative(c, in->declarative_name, in->declarative_text,
+                                 in->declarative_bytes, in->environment);
+    } else if (in->environment && !c->is_private) {
         config_apply_environment(c, in->environment);
+    }
     for (size_t i = 0; i < in->code_count; i++)
         if (!config_put_key(c, in->code[i].key, in->code[i].value,
                             (struct config_origin){CONFIG_CODE, NULL, 0}))
@@ -354,7 +359,10 @@ int config_load(struct config **out, const struct config_input *in, struct oriel
     struct config_input own = *in;
     own.file_name = arena_copy(&c->arena, in->file_name ? in->file_name : CONFIG_FILE_NAME,
                                strlen(in->file_name ? in->file_name : CONFIG_FILE_NAME));
-    int rc = own.file_name ? make_parts(c, in) : ORIEL_ENOMEM;
+    const char *declarative =
+        in->declarative_name ? in->declarative_name : CONFIG_DECLARATIVE_VARIABLE;
+    own.declarative_name = arena_copy(&c->arena, declarative, strlen(declarative));
+    int rc = own.file_name && own.declarative_name ? make_parts(c, in) : ORIEL_ENOMEM;
     if (rc == 0)
         apply(c, &own);
     if (rc < 0 || c->no_memory) {

@@ -66,6 +66,11 @@ void config_check_otlp(struct config *c);
 void config_apply_preset(struct config *c, const char *name, struct config_origin origin);
 void config_apply_file(struct config *c, const struct config_input *in, const struct toml_doc *doc);
 void config_apply_environment(struct config *c, const char *const *environment);
+/* TELEMETRY_ENABLED and ORIEL_ENABLED only: whether at all. */
+void config_apply_switches(struct config *c, const char *const *environment);
+/* $OTEL_CONFIG_FILE, in place of the environment. `file` lives as long as the config. */
+void config_apply_declarative(struct config *c, const char *file, const char *text, size_t n,
+                              const char *const *environment);
 /* The value of NAME, NULL if unset or empty. */
 const char *config_variable(const char *const *environment, const char *name);
 

@@ -36,15 +36,23 @@ size_t settings_sections(struct config_section out[SETTINGS_SECTIONS_MAX])
     return n;
 }
 
+static const char *variable_of(const struct settings_input *in, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *const *e = in->environment; e && *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1])
+            return *e + n + 1;
+    return NULL;
+}
+
 static const char *named(const struct settings_input *in)
 {
-    static const char variable[] = CONFIG_FILE_VARIABLE "=";
-    if (in->file)
-        return in->file;
-    for (const char *const *e = in->environment; e && *e; e++)
-        if (strncmp(*e, variable, sizeof variable - 1) == 0 && (*e)[sizeof variable - 1])
-            return *e + sizeof variable - 1;
-    return NULL;
+    return in->file ? in->file : variable_of(in, CONFIG_FILE_VARIABLE);
+}
+
+const char *settings_declarative(const struct settings_input *in)
+{
+    return variable_of(in, CONFIG_DECLARATIVE_VARIABLE);
 }
 
 const char *settings_file(const struct settings_input *in)
@@ -61,10 +69,14 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
         return err_set(err, ORIEL_EINVAL, "settings input of another size");
     bool is_private = in->preset && strcmp(in->preset, "private") == 0;
     const char *path = is_private ? NULL : settings_file(in);
+    const char *other = is_private ? NULL : settings_declarative(in);
     struct config_section sections[SETTINGS_SECTIONS_MAX];
-    struct buf text;
+    struct buf text, declarative;
     buf_init(&text);
+    buf_init(&declarative);
     int rc = path ? config_read_file(path, in->careful, &text, err) : 0;
+    if (rc == 0 && other)
+        rc = config_read_file(other, in->careful, &declarative, err);
     struct config_input input = {.size = sizeof input,
                                  .sections = sections,
                                  .section_count = settings_sections(sections),
@@ -73,6 +85,9 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
                                  .file_name = path,
                                  .file_text = path ? buf_cstr(&text) : NULL,
                                  .file_bytes = text.size,
+                                 .declarative_name = other,
+                                 .declarative_text = other ? buf_cstr(&declarative) : NULL,
+                                 .declarative_bytes = declarative.size,
                                  .environment = in->environment,
                                  .preset = in->preset,
                                  .code = in->code,
@@ -80,5 +95,6 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
     if (rc == 0)
         rc = config_load(out, &input, err);
     buf_done(&text);
+    buf_done(&declarative);
     return rc;
 }

@@ -56,6 +56,33 @@ TEST(the_file_is_the_one_named_or_the_one_that_is_here)
     config_free(c);
 }
 
+TEST(the_standards_own_file_takes_the_place_of_the_environment)
+{
+    static const char *const environment[] = {"OTEL_CONFIG_FILE=o.yaml", "OTEL_LOG_LEVEL=none",
+                                              "WHO=shop", NULL};
+    struct config *c;
+    struct config_origin o;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    input.environment = environment;
+    CHECK_EQ(settings_load(&c, &input, &err), ORIEL_ENOTFOUND);
+    CHECK(strstr(err.text, "o.yaml") != NULL);
+    write_file("o.yaml", "file_format: '1.0'\nlog_level: ${WHO:+x}\n");
+    c = load();
+    CHECK(!config_can_start(c));
+    config_free(c);
+    write_file("o.yaml", "file_format: '1.0'\nattribute_limits: {}\nlog_level: debug\n");
+    c = load();
+    CHECK(config_can_start(c) && config_telemetry(c)->log_level == CONFIG_LOG_DEBUG);
+    CHECK(config_origin(c, "log_level", &o) && o.line == 3);
+    CHECK_STR(o.name, "o.yaml");
+    config_free(c);
+    input.preset = "private"; /* reads nothing */
+    c = load();
+    CHECK_EQ(config_telemetry(c)->log_level, CONFIG_LOG_ERROR);
+    config_free(c);
+    input.preset = NULL;
+}
+
 TEST(a_file_that_others_could_write_is_not_for_a_program)
 {
     struct config *c = NULL;

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Tests of OpenTelemetry's declarative file: what of it becomes keys, and what is said of the rest.
+ */
+#include "config/otlp.h"
+#include "test.h"
+
+static struct config *load(const char *yaml, const char *const *environment)
+{
+    struct config *c = NULL;
+    struct oriel_err err = {0};
+    const struct config_input input = {.size = sizeof input,
+                                       .declarative_name = "o.yaml",
+                                       .declarative_text = yaml,
+                                       .declarative_bytes = strlen(yaml),
+                                       .environment = environment};
+    if (config_load(&c, &input, &err) != 0)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    test_stop_if_failed();
+    return c;
+}
+
+#define ENVIRONMENT(...)                                                                           \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+static const char *message(const struct config *c, size_t i)
+{
+    const struct config_message *m;
+    return i < config_messages(c, &m) ? m[i].text : "";
+}
+
+static struct config_otlp_target target(const struct config *c, enum config_signal signal)
+{
+    struct config_otlp_target t = {0};
+    struct oriel_err err = {0};
+    if (config_otlp_target(c, signal, &t, &err) != 0)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    test_stop_if_failed();
+    return t;
+}
+
+static const char whole[] =
+    "file_format: \"1.0\"\n"
+    "disabled: false\n"
+    "log_level: warn\n"
+    "attribute_limits: {attribute_count_limit: 9, attribute_value_length_limit: 99}\n"
+    "propagator:\n"
+    "  composite: [{tracecontext: }, {b3: }]\n"
+    "resource:\n"
+    "  attributes:\n"
+    "    - {name: service.name, value: shop}\n"
+    "    - {name: a b, value: 'x,y=z%'}\n"
+    "    - {name: list, value: [p, q]}\n"
+    "    - {name: count, value: 3, type: int}\n"
+    "tracer_provider:\n"
+    "  processors:\n"
+    "    - batch:\n"
+    "        schedule_delay: 11\n"
+    "        export_timeout: 12\n"
+    "        max_queue_size: 13\n"
+    "        max_export_batch_size: 7\n"
+    "        exporter:\n"
+    "          otlp_http:\n"
+    "            endpoint: http://t:4318/v1/traces\n"
+    "            compression: gzip\n"
+    "            timeout: 5\n"
+    "            encoding: json\n"
+    "            headers: [{name: api-key, value: \"${KEY}\"}, {name: x, value: '${env:X:-y}'}]\n"
+    "            tls: {ca_file: ca.pem, key_file: k.pem, cert_file: c.pem}\n"
+    "  limits: {attribute_count_limit: 1, attribute_value_length_limit: 2, event_count_limit: 3,\n"
+    "    link_count_limit: 4, event_attribute_count_limit: 5, link_attribute_count_limit: 6}\n"
+    "  sampler:\n"
+    "    parent_based:\n"
+    "      root: {trace_id_ratio_based: {ratio: 0.25}}\n"
+    "      remote_parent_sampled: {always_on: {}}\n"
+    "logger_provider:\n"
+    "  processors: [{simple: {exporter: {otlp_grpc: {endpoint: 'l:1', tls: {insecure: true}}}}}]\n"
+    "  limits: {attribute_count_limit: 21}\n";
+
+TEST(all_that_oriel_has_is_taken_from_the_file)
+{
+    struct config *c = load(whole, ENVIRONMENT("KEY=secret,1", "X=z"));
+    const struct config_telemetry *t = config_telemetry(c);
+    const struct config_batches *b = config_batches(c);
+    struct config_limits l = config_limits(c);
+    struct config_otlp_target traces = target(c, CONFIG_TRACES), logs = target(c, CONFIG_LOGS);
+    CHECK_STR(message(c, 0), "");
+    CHECK(config_can_start(c) && t->log_level == CONFIG_LOG_WARN);
+    CHECK_STR(t->propagators, "tracecontext,b3");
+    CHECK_STR(t->resource_attributes, "service.name=shop,a%20b=x%2Cy%3Dz%25,list=p%2Cq,count=3");
+    CHECK(t->sampler == CONFIG_SAMPLER_PARENT_RATIO && t->sample_rate == 0.25);
+    CHECK_STR(t->backend, "otlp");
+    CHECK_STR(t->traces_exporter, "otlp");
+    CHECK_STR(t->logs_exporter, "otlp");
+    CHECK(b->spans.delay_ms == 11 && b->spans.timeout_ms == 12 && b->spans.queue == 13 &&
+          b->spans.size == 7 && b->logs.delay_ms == 1 && b->logs.queue == 2048);
+    CHECK(l.attribute_count == 9 && l.attribute_length == 99 && l.span_attribute_count == 1 &&
+          l.span_attribute_length == 2 && l.event_count == 3 && l.link_count == 4 &&
+          l.event_attribute_count == 5 && l.link_attribute_count == 6);
+    CHECK(l.log_attribute_count == 21 && l.log_attribute_length == 99);
+    CHECK_STR(traces.url, "http://t:4318/v1/traces");
+    CHECK(traces.protocol == CONFIG_HTTP_JSON && traces.timeout_ms == 5 &&
+          traces.compression == CONFIG_COMPRESSION_GZIP);
+    CHECK_STR(traces.headers, "api-key=secret%2C1,x=z");
+    CHECK_STR(traces.certificate, "ca.pem");
+    CHECK_STR(traces.client_key, "k.pem");
+    CHECK_STR(traces.client_certificate, "c.pem");
+    CHECK_STR(logs.url, "http://l:1");
+    CHECK(logs.protocol == CONFIG_GRPC);
+    config_free(c);
+}
+
+TEST(the_older_form_of_the_exporter_is_read_too)
+{
+    struct config *c = load("file_format: '0.3'\n"
+                            "propagator: {composite: [tracecontext, baggage]}\n"
+                            "tracer_provider:\n  processors:\n    - batch:\n        exporter:\n"
+                            "          otlp:\n            protocol: grpc\n"
+                            "            endpoint: http://c:4317\n"
+                            "            certificate: ca.pem\n"
+                            "            headers_list: ${LIST}\n",
+                            ENVIRONMENT("LIST=a=1,b=2"));
+    struct config_otlp_target t = target(c, CONFIG_TRACES);
+    CHECK_STR(message(c, 0), "");
+    CHECK_STR(t.url, "http://c:4317");
+    CHECK_STR(t.headers, "a=1,b=2");
+    CHECK_STR(t.certificate, "ca.pem");
+    CHECK_STR(config_telemetry(c)->logs_exporter, "none"); /* no provider: goes nowhere */
+    config_free(c);
+}
+
+TEST(all_other_variables_are_ignored_but_the_switch)
+{
+    struct config *c = load("file_format: '1.0'\nlog_level: ${LEVEL:-debug}\n",
+                            ENVIRONMENT("OTEL_SERVICE_NAME=a", "OTEL_TRACES_SAMPLER=always_off",
+                                        "ORIEL_TRACE_DIR=b", "TELEMETRY_ENABLED=true",
+                                        "OTEL_SDK_DISABLED=true", "OTEL_LOG_LEVEL=none"));
+    const struct config_telemetry *t = config_telemetry(c);
+    CHECK(t->enabled && t->log_level == CONFIG_LOG_DEBUG);
+    CHECK_STR(t->service_name, "");
+    CHECK_STR(t->trace_dir, ".local/traces");
+    CHECK_EQ(t->sampler, CONFIG_SAMPLER_PARENT_RATIO);
+    CHECK_STR(message(c, 0), "");
+    config_free(c);
+}
+
+TEST(references_are_replaced_by_the_rules)
+{
+    static const struct {
+        const char *text, *becomes; /* NULL: refused */
+    } cases[] = {{"${A}", "one"},
+                 {"${env:A}", "one"},
+                 {"x-${A}-${B}", "x-one-two"},
+                 {"${NONE}", ""},
+                 {"${NONE:-d}", "d"},
+                 {"${EMPTY:-d}", "d"},
+                 {"${A:-d}", "one"},
+                 {"${NONE:-}", ""},
+                 {"$${A}", "${A}"},
+                 {"$$$${A}", "$${A}"},
+                 {"$$${A}", "$one"},
+                 {"a$b", "a$b"},
+                 {"${NONE:-a:-b}", "a:-b"},
+                 {"${DEEP}", "${A}"},
+                 {"$", "$"},
+                 {"${A", NULL},
+                 {"${}", NULL},
+                 {"${1A}", NULL},
+                 {"${A!}", NULL},
+                 {"${A }", NULL},
+                 {"${env:}", NULL},
+                 {"${file:x}", NULL},
+                 {"${LINES}", "a\nb: c"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[200], want[200];
+        snprintf(yaml, sizeof yaml,
+                 "file_format: '1.0'\nresource: {attributes: [{name: n, value: '%s'}]}\n",
+                 cases[i].text);
+        struct config *c =
+            load(yaml, ENVIRONMENT("A=one", "B=two", "EMPTY=", "DEEP=${A}", "LINES=a\nb: c"));
+        struct buf b;
+        buf_init(&b);
+        for (const char *p = cases[i].becomes; p && *p; p++)
+            buf_printf(&b, *p == '\n' || *p == ' ' ? "%%%02X" : "%c", *p);
+        snprintf(want, sizeof want, "n=%s", buf_cstr(&b));
+        bool right = cases[i].becomes
+                         ? strcmp(config_telemetry(c)->resource_attributes, want) == 0
+                         : !config_can_start(c) && strncmp(message(c, 0), "o.yaml:2: ", 10) == 0;
+        if (!right)
+            test_fail(__FILE__, __LINE__, "%s: %s %s", cases[i].text,
+                      config_telemetry(c)->resource_attributes, message(c, 0));
+        buf_done(&b);
+        config_free(c);
+    }
+}
+
+TEST(what_oriel_has_not_is_said_once_with_its_path)
+{
+    struct config *c = load("file_format: '1.0'\n"
+                            "meter_provider:\n  readers: [{periodic: {interval: 1}}]\n"
+                            "instrumentation/development: {general: {}}\n"
+                            "tracer_provider:\n  processors:\n"
+                            "    - batch: {exporter: {zipkin: {endpoint: x}}}\n"
+                            "    - batch: {exporter: {console: }}\n"
+                            "    - simple: {exporter: {otlp_grpc: }}\n"
+                            "  sampler: {jaeger_remote: {endpoint: x}}\n",
+                            NULL);
+    const struct config_message *m;
+    CHECK_EQ(config_messages(c, &m), 5);
+    CHECK_STR(m[0].text, "o.yaml:3: meter_provider is nothing Oriel has, and left out");
+    CHECK_STR(m[1].text,
+              "o.yaml:4: instrumentation/development is nothing Oriel has, and left out");
+    CHECK_STR(m[2].text, "o.yaml:7: tracer_provider.processors.batch.exporter.zipkin is nothing "
+                         "Oriel has, and left out");
+    CHECK_STR(m[3].text, "o.yaml:9: tracer_provider.processors.simple.exporter.otlp_grpc is left "
+                         "out: Oriel has one exporter for each signal here");
+    CHECK_STR(
+        m[4].text,
+        "o.yaml:10: tracer_provider.sampler.jaeger_remote is nothing Oriel has, and left out");
+    CHECK(config_can_start(c));
+    CHECK_STR(config_telemetry(c)->traces_exporter, "console");
+    CHECK_STR(config_telemetry(c)->backend, "local");
+    config_free(c);
+}
+
+TEST(what_is_known_and_wrong_stops_telemetry_with_a_line)
+{
+    static const struct {
+        const char *yaml, *line;
+    } cases[] = {
+        {"disabled: true\n", "o.yaml:1: file_format has to be 0.3, 0.4, 1.0 or 1.1"},
+        {"file_format: '2.0'\n", "o.yaml:1: file_format has to be 0.3, 0.4, 1.0 or 1.1"},
+        {"file_format: '1.0'\ndisabled: perhaps\n", "o.yaml:2: disabled wants true or false"},
+        {"file_format: '1.0'\ntracer_provider: 5\n", "o.yaml:2: tracer_provider wants a table"},
+        {"file_format: '1.0'\nattribute_limits: {attribute_count_limit: many}\n",
+         "o.yaml:2: limits.attribute_count: "},
+        {"file_format: '1.0'\nattribute_limits: {attribute_count_limit: [1]}\n",
+         "o.yaml:2: attribute_limits.attribute_count_limit wants one value, not a list or a table"},
+        {"file_format: '1.0'\ntracer_provider: {sampler: {trace_id_ratio_based: {ratio: x}}}\n",
+         "o.yaml:2: sample_rate: "},
+        {"file_format: '1.0'\ntracer_provider: {processors: [{batch: {exporter: {otlp_http: "
+         "{headers: [{name: a, value: canary}]}}}}]}\n",
+         "o.yaml:2: tracer_provider.processors.batch.exporter.otlp_http.headers has a value, and "
+         "those of headers never stand in a file: write ${VARIABLE}"},
+        {"file_format: '1.0'\ntracer_provider: {processors: [{batch: {exporter: {otlp_http: "
+         "{headers_list: a=canary}}}}]}\n",
+         "o.yaml:2: tracer_provider.processors.batch.exporter.otlp_http.headers_list has values, "
+         "and those of headers never stand in a file: write ${VARIABLE}"},
+        {"a: [\n", "o.yaml:2: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config *c = load(cases[i].yaml, NULL);
+        if (config_can_start(c) ||
+            strncmp(message(c, 0), cases[i].line, strlen(cases[i].line)) != 0 ||
+            strstr(message(c, 0), "canary"))
+            test_fail(__FILE__, __LINE__, "%zu: %s", i, message(c, 0));
+        config_free(c);
+    }
+}
+
+TEST(disabled_takes_the_network_away)
+{
+    struct config *c = load("file_format: '1.0'\ndisabled: true\ntracer_provider:\n  processors: "
+                            "[{batch: {exporter: {otlp_grpc: }}}]\n",
+                            ENVIRONMENT("TELEMETRY_ENABLED=true"));
+    CHECK(config_can_start(c) && !config_choose(c).otlp);
+    config_free(c);
+}
+
+TEST_MAIN()
