@@ -38,7 +38,8 @@ static void value_text(const struct option_def *d, const void *values, struct bu
         mask_url(s ? s : "", out);
         return;
     }
-    if (d->secret && d->type == OPTION_STRING && !(*(const char *const *)member)[0])
+    const char *const *secret = d->secret && d->type == OPTION_STRING ? member : NULL;
+    if (secret && (!*secret || !**secret))
         return; /* there is nothing to hide */
     option_text(d, values, text, sizeof text);
     buf_puts(out, text);
