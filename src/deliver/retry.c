@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Many clients that lost the same receiver must not come back together, neither
+ * after a pause of their own nor after one the receiver asked for: every pause ends at
+ * a random moment of its span. Pure.
+ */
+#include "deliver/retry.h"
+
+#include <assert.h>
+
+#define FIRST_NS UINT64_C(1000000000)
+#define MOST_NS UINT64_C(30000000000)
+enum { OPEN_AFTER = 3 };
+
+void retry_init(struct retry *r, uint64_t first_ns, uint64_t most_ns, uint64_t seed)
+{
+    *r = (struct retry){.first_ns = first_ns ? first_ns : FIRST_NS,
+                        .most_ns = most_ns ? most_ns : MOST_NS,
+                        .random = seed ? seed : 1,
+                        .open_after = OPEN_AFTER};
+    if (r->most_ns < r->first_ns)
+        r->most_ns = r->first_ns;
+}
+
+unsigned retry_room(const struct retry *r, uint64_t now_ns, unsigned under_way, unsigned most)
+{
+    if (r->failures == 0)
+        return under_way < most ? most - under_way : 0;
+    return now_ns >= r->not_before_ns && under_way == 0 ? 1 : 0;
+}
+
+/* xorshift64*: good enough to spread, and nobody's business but ours. */
+static uint64_t random_below(struct retry *r, uint64_t n)
+{
+    r->random ^= r->random >> 12;
+    r->random ^= r->random << 25;
+    r->random ^= r->random >> 27;
+    assert(r->random != 0 && n > 0);
+    return (uint64_t)((unsigned __int128)(r->random * UINT64_C(0x2545f4914f6cdd1d)) * n >> 64);
+}
+
+/* The span of the pause doubles with each failure. */
+static uint64_t span_of(const struct retry *r)
+{
+    unsigned doublings = r->failures - 1;
+    if (doublings >= 40 || r->first_ns > r->most_ns >> doublings)
+        return r->most_ns;
+    return r->first_ns << doublings;
+}
+
+bool retry_failed(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t asked_ns,
+                  bool plain_fault)
+{
+    bool was_open = r->open;
+    if (epoch == r->epoch) {
+        r->epoch++;
+        if (r->failures < UINT32_MAX)
+            r->failures++;
+        r->not_before_ns = now_ns + random_below(r, span_of(r) + 1);
+    }
+    assert(r->failures > 0);
+    if (asked_ns) {
+        uint64_t until = now_ns + asked_ns + random_below(r, span_of(r) + 1);
+        if (until < now_ns) /* asked for more than there is time */
+            until = UINT64_MAX;
+        if (until > r->not_before_ns)
+            r->not_before_ns = until;
+    }
+    r->open = was_open || plain_fault || r->failures >= r->open_after;
+    return r->open && !was_open;
+}
+
+bool retry_worked(struct retry *r, uint64_t epoch)
+{
+    bool was_open = r->open;
+    if (epoch != r->epoch) /* began before the last failure, which is newer */
+        return false;
+    r->failures = 0;
+    r->not_before_ns = 0;
+    r->open = false;
+    return was_open;
+}

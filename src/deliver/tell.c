@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Lines for the user: one for each change, and never a secret, because hosts are
+ * told without user and path, and what a receiver says has lost its control
+ * characters. The sending thread only.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deliver/inside.h"
+
+#define AGAIN_NS UINT64_C(60000000000)
+
+static void say(const struct deliver *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(const struct deliver *d, const char *format, ...)
+{
+    char line[1024];
+    va_list ap;
+    if (!d->say)
+        return;
+    va_start(ap, format);
+    int n = snprintf(line, sizeof line, "%s: ", d->name);
+    vsnprintf(line + n, sizeof line - (size_t)n, format, ap);
+    va_end(ap);
+    d->say(d->user, line);
+}
+
+static const char *noun(enum out_signal signal)
+{
+    static const char *const nouns[OUT_SIGNALS] = {"spans", "log records", "points", "samples"};
+    return nouns[signal];
+}
+
+void tell_open(struct deliver *d, struct lane *l)
+{
+    uint64_t waiting = queue_waiting(d, l);
+    if (d->spool)
+        say(d, "%s does not take what is sent (%s): %" PRIu64 " items wait, on disk if it lasts",
+            l->endpoint.shown, l->why, waiting);
+    else
+        say(d, "%s does not take what is sent (%s): %" PRIu64 " items wait in memory",
+            l->endpoint.shown, l->why, waiting);
+}
+
+void tell_back(struct deliver *d, struct lane *l)
+{
+    say(d, "%s is back", l->endpoint.shown);
+}
+
+void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept)
+{
+    const char *why = l->why[0] ? l->why : "no time was left";
+    if (lost)
+        say(d, "%s did not take %" PRIu64 " items before the end, they are lost (%s)",
+            l->endpoint.shown, lost, why);
+    if (kept)
+        say(d, "%s did not take %" PRIu64 " items before the end, they wait on disk (%s)",
+            l->endpoint.shown, kept, why);
+}
+
+/* At most one line a minute for a signal that says the same. */
+static bool may_tell(struct route *r, const char *what, int status, uint64_t items, uint64_t now_ns,
+                     uint64_t *out_items)
+{
+    uint64_t hash = UINT64_C(1469598103934665603) ^ (uint64_t)(unsigned)status;
+    for (const char *p = what; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
+    r->untold += items;
+    if (r->told_hash == hash && now_ns - r->told_ns < AGAIN_NS)
+        return false;
+    r->told_hash = hash;
+    r->told_ns = now_ns;
+    *out_items = r->untold;
+    r->untold = 0;
+    return true;
+}
+
+void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v, char *out,
+                 size_t n)
+{
+    if (r->grpc)
+        snprintf(out, n, "%s", v->text[0] ? v->text : grpc_status_name(r->status));
+    else if (strncmp(v->text, "HTTP ", 5) == 0)
+        snprintf(out, n, "%s", v->text);
+    else
+        snprintf(out, n, "HTTP %d%s%s", r->status, v->text[0] ? ": " : "", v->text);
+}
+
+void tell_verdict(struct deliver *d, const struct item *i, const struct deliver_reply *r,
+                  const struct deliver_verdict *v, uint64_t now_ns)
+{
+    struct route *route = &d->routes[i->signal];
+    const char *host = d->lanes[i->lane].endpoint.shown;
+    char reason[300];
+    uint64_t items, rejected = v->rejected < i->items ? v->rejected : i->items;
+    bool taken = v->fate == DELIVER_TAKEN;
+    if (taken && !rejected && !v->text[0])
+        return;
+    if (!may_tell(route, v->text, r->status, taken ? rejected : i->items, now_ns, &items))
+        return;
+    tell_reason(r, v, reason, sizeof reason);
+    if (taken && items)
+        say(d, "%s rejected %" PRIu64 " %s: %s", host, items, noun(i->signal), v->text);
+    else if (taken)
+        say(d, "%s warns: %s", host, v->text);
+    else
+        say(d, "%s refused %" PRIu64 " %s: %s%s", host, items, noun(i->signal), reason,
+            v->fate == DELIVER_TOO_LARGE ? " (smaller requests: max_bytes)" : "");
+}
+
+void tell_refused(struct deliver *d, const struct item *i, const char *why, uint64_t now_ns)
+{
+    uint64_t items;
+    if (may_tell(&d->routes[i->signal], why, 0, i->items, now_ns, &items))
+        say(d, "%s: %" PRIu64 " %s are lost: %s", d->lanes[i->lane].endpoint.shown, items,
+            noun(i->signal), why);
+}
