@@ -629,6 +629,8 @@ void spool_done(struct spool *s)
 void spool_counts(const struct spool *s, struct spool_counts *out)
 {
     *out = s->counts;
+    for (size_t i = 0; i < s->files.count; i++)
+        out->messages += !s->files.items[i]->known && !s->files.items[i]->foreign;
     for (int i = 0; i < OUT_SIGNALS; i++)
         assert(out->own[i].put == out->own[i].done + out->own[i].held + out->own[i].dropped);
 }

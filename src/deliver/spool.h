@@ -67,7 +67,7 @@ struct spool_counts {
     /* Items of other processes. adopted == adopted_done + adopted_dropped + what is left, of the
      * files that were read so far. */
     uint64_t adopted, adopted_done, adopted_dropped;
-    uint64_t messages, bytes; /* on disk now; messages of adopted files once they are read */
+    uint64_t messages, bytes; /* on disk now; an adopted file counts as one until it is read */
     uint64_t damaged;         /* regions and files that could not be read back */
 };
 void spool_counts(const struct spool *s, struct spool_counts *out);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "deliver/spool_dir.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +76,57 @@ TEST(a_living_process_keeps_its_files)
     spool_close(s);
     CHECK_EQ(next(second, NULL), 7);
     spool_close(second);
+}
+
+/* Process 1 of a container, with a /proc that knows nobody else. */
+static void in_container(const char *dir, int up)
+{
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("proc", "/proc", "proc", 0, NULL) != 0)
+        _exit(77);
+    struct spool *s = open_spool(dir, 0, 0);
+    if (put(s, 1, 64) != 0 || write(up, "x", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+TEST(a_process_that_cannot_be_seen_keeps_its_files_by_its_lock)
+{
+    const char *dir = test_tmpdir();
+    int up[2];
+    char c;
+    REQUIRE(pipe(up) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(up[0]);
+        if (unshare(CLONE_NEWPID | CLONE_NEWNS) != 0)
+            _exit(77);
+        pid_t inner = fork();
+        if (inner == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            in_container(dir, up[1]);
+        }
+        close(up[1]);
+        waitpid(inner, NULL, 0);
+        _exit(0);
+    }
+    close(up[1]);
+    if (read(up[0], &c, 1) != 1) {
+        waitpid(pid, NULL, 0);
+        test_skip("cannot make a process namespace here");
+    }
+    struct spool *s = open_spool(dir, 0, 0);
+    CHECK_EQ(next(s, NULL), -1);
+    kill(pid, SIGKILL); /* and with it the one inside, sooner or later: its pipe ends then */
+    waitpid(pid, NULL, 0);
+    CHECK_EQ(read(up[0], &c, 1), 0);
+    for (long long id = -1; id < 0;) { /* its lock goes right after its pipe */
+        test_now += 11 * SECOND;
+        id = next(s, NULL);
+        CHECK(id == -1 || id == 1);
+    }
+    spool_close(s);
 }
 
 TEST(a_child_of_fork_does_not_keep_its_dead_parents_files)

@@ -80,6 +80,7 @@ TEST(what_is_left_is_the_next_ones)
     CHECK_EQ(next(s, NULL), 1);
     spool_close(s); /* 1 has no fate yet */
     s = open_spool(dir, 0, 0);
+    CHECK(counts_of(s).messages > 0); /* there is something to ask for */
     CHECK_EQ(put(s, 5, 64), 0);
     for (long long id = 1; id <= 5; id++) {
         CHECK_EQ(next(s, &own), id);
