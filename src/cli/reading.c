@@ -206,10 +206,11 @@ void reading_close(struct reading *r)
 
 uint64_t reading_spans(const struct session_counts *c)
 {
-    return c->by_type[ORIEL_REC_BEGIN] + c->by_type[ORIEL_REC_OPEN] + c->by_type[ORIEL_REC_SPAN];
+    return c->by_type[ORIEL_REC_BEGIN] + c->by_type[ORIEL_REC_OPEN] + c->by_type[ORIEL_REC_SPAN] +
+           c->by_type[ORIEL_REC_TOLD];
 }
 
 uint64_t reading_events(const struct session_counts *c)
 {
-    return c->by_type[ORIEL_REC_EVENT] - c->seen_events;
+    return c->by_type[ORIEL_REC_EVENT] - c->seen_events + c->by_type[ORIEL_REC_TOLD_LOG];
 }

@@ -57,22 +57,6 @@ static inline enum model_origin model_record_origin(const struct model_record *r
     return seen ? MODEL_SEEN : MODEL_SAID;
 }
 
-struct model_value {
-    struct model_str key;
-    uint8_t type;        /* enum oriel_type */
-    uint8_t flags;       /* enum oriel_field_flag, or MODEL_VALUE_* */
-    uint32_t full_bytes; /* str, bytes: length before truncation */
-    union {
-        bool b;
-        int64_t i64;
-        uint64_t u64; /* u64 and ptr */
-        double f64;
-        struct model_str str; /* str and bytes */
-    } v;
-};
-#define MODEL_VALUE_REDACTED 0x40u /* the pipe replaced the text */
-#define MODEL_VALUE_TRUNCATED 0x80u
-
 /* Reads the field values of a record in order. */
 struct model_values {
     const struct model_site *site;
@@ -103,8 +87,10 @@ enum model_span_flag {
     MODEL_SPAN_REMOTE_PARENT = 32,
     MODEL_SPAN_ORPHAN_END = 64, /* the begin was lost; start_ns is unknown */
     MODEL_SPAN_UNSAMPLED = 256, /* not to be given out; set inside the pipe, and by tail rules */
-    MODEL_SPAN_TIED = 128       /* began in the very ns in which what is around it on its thread
+    MODEL_SPAN_TIED = 128,      /* began in the very ns in which what is around it on its thread
                                  * (a scoped span, a stretch of an async one) began */
+    MODEL_SPAN_TOLD = 512       /* of another program, by its protocol: has told_flags, and fields
+                                 * with ORIEL_FIELD_META say what else was told */
 };
 
 enum model_trace_flag { MODEL_TRACE_SAMPLED = 1, MODEL_TRACE_RANDOM = 2 };
@@ -113,6 +99,9 @@ struct model_link {
     uint8_t trace_id[16];
     uint64_t span_id;  /* W3C */
     bool follows_from; /* else a plain link */
+    bool told;         /* of a span that was told: flags and attrs are as they came */
+    uint32_t flags, attr_count;
+    const struct model_value *attrs;
 };
 
 /* A stretch of an async span on one thread. */
@@ -143,6 +132,7 @@ struct model_span {
      * are beyond the limit: an outlet that nests events in spans leaves those
      * out and says so. */
     uint32_t event_count, dropped_events;
+    uint32_t told_flags; /* MODEL_SPAN_TOLD: of the protocol; the low byte is W3C's */
 };
 
 struct model_event {
@@ -156,6 +146,8 @@ struct model_event {
     uint32_t attr_count, dropped_attrs;
     uint8_t trace_flags; /* of its span, as of W3C; 0 outside any span */
     bool span_unwanted;  /* its span was not sampled and will not come */
+    bool told_log;       /* came as a log record of another program's, with told_flags */
+    uint32_t told_flags; /* of the protocol */
 };
 
 struct model_plot {

@@ -79,6 +79,7 @@ void model_catalog_done(struct model_catalog *c)
     mem_free(c->processes);
     mem_free(c->threads);
     mem_free(c->resource);
+    mem_free(c->scopes);
     arena_done(&c->arena);
     model_stacks_done(&c->stacks);
     memset(c, 0, sizeof *c);
@@ -217,6 +218,79 @@ struct model_site *model_catalog_add_site(struct model_catalog *c, const struct 
         return NULL;
     c->sites[c->site_count++] = s;
     return s;
+}
+
+/* ---- what a protocol told ---- */
+
+static bool is_text(const struct model_value *v)
+{
+    return v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES;
+}
+
+static bool copy_told(struct model_catalog *c, const struct model_told *from, struct model_told *to)
+{
+    struct model_value *attrs = new_zeroed(c, from->attr_count * sizeof *attrs + 1);
+    *to = *from;
+    to->attrs = attrs;
+    if (!attrs || !copy_str(c, from->schema_url, &to->schema_url))
+        return false;
+    for (uint32_t i = 0; i < from->attr_count; i++) {
+        attrs[i] = from->attrs[i];
+        if (!copy_str(c, from->attrs[i].key, &attrs[i].key) ||
+            (is_text(&attrs[i]) && !copy_str(c, from->attrs[i].v.str, &attrs[i].v.str)))
+            return false;
+    }
+    return true;
+}
+
+int model_process_set_told(struct model_catalog *c, struct model_process *p,
+                           const struct model_told *told)
+{
+    struct model_told *copy = new_zeroed(c, sizeof *copy);
+    if (!copy || !copy_told(c, told, copy))
+        return ORIEL_ENOMEM;
+    p->told = copy;
+    return 0;
+}
+
+static bool same_value(const struct model_value *a, const struct model_value *b)
+{
+    if (!same_str(a->key, b->key) || a->type != b->type || a->flags != b->flags)
+        return false;
+    return is_text(a) ? same_str(a->v.str, b->v.str) : a->v.u64 == b->v.u64;
+}
+
+static bool same_scope(const struct model_scope *a, const struct model_scope *b)
+{
+    if (!same_str(a->name, b->name) || !same_str(a->version, b->version) ||
+        !same_str(a->told.schema_url, b->told.schema_url) ||
+        a->told.attr_count != b->told.attr_count || a->told.dropped_attrs != b->told.dropped_attrs)
+        return false;
+    for (uint32_t i = 0; i < a->told.attr_count; i++)
+        if (!same_value(&a->told.attrs[i], &b->told.attrs[i]))
+            return false;
+    return true;
+}
+
+struct model_scope *model_catalog_add_scope(struct model_catalog *c,
+                                            const struct model_scope *scope)
+{
+    for (uint32_t i = c->scope_count; i > 0; i--)
+        if (same_scope(c->scopes[i - 1], scope))
+            return c->scopes[i - 1];
+    struct model_scope *s = GROW(c, scope, scopes) ? new_zeroed(c, sizeof *s) : NULL;
+    if (!s || !copy_str(c, scope->name, &s->name) || !copy_str(c, scope->version, &s->version) ||
+        !copy_told(c, &scope->told, &s->told))
+        return NULL;
+    s->index = c->scope_count;
+    c->scopes[c->scope_count++] = s;
+    return s;
+}
+
+void model_site_set_scope(struct model_catalog *c, uint32_t site, const struct model_scope *scope)
+{
+    assert(site < c->site_count && scope->index < c->scope_count);
+    c->sites[site]->scope = scope->index + 1;
 }
 
 int model_catalog_set_resource(struct model_catalog *c, struct model_str key,

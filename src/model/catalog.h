@@ -21,6 +21,22 @@
 #include "model/stack.h"
 #include "model/str.h"
 
+struct model_value {
+    struct model_str key;
+    uint8_t type;        /* enum oriel_type */
+    uint8_t flags;       /* enum oriel_field_flag, or MODEL_VALUE_* */
+    uint32_t full_bytes; /* str, bytes: length before truncation */
+    union {
+        bool b;
+        int64_t i64;
+        uint64_t u64; /* u64 and ptr */
+        double f64;
+        struct model_str str; /* str and bytes */
+    } v;
+};
+#define MODEL_VALUE_REDACTED 0x40u /* the pipe replaced the text */
+#define MODEL_VALUE_TRUNCATED 0x80u
+
 struct model_field_def {
     struct model_str name;
     uint8_t type;  /* enum oriel_type */
@@ -36,9 +52,22 @@ struct model_site {
     uint8_t level; /* enum oriel_level */
     uint16_t field_count;
     uint32_t flags; /* as in struct oriel_site */
+    uint32_t scope; /* of a program that was told: index + 1 of the catalog's scopes; 0 none */
     struct model_str name, target, file, function, format;
     const struct model_field_def *fields;
     const uint8_t *types; /* field_count types, for wire_record_check */
+};
+
+/* What a program's protocol said of a whole: a resource, an instrumentation scope. */
+struct model_told {
+    struct model_str schema_url;
+    const struct model_value *attrs;
+    uint32_t attr_count, dropped_attrs;
+};
+struct model_scope {
+    uint32_t index; /* dense */
+    struct model_str name, version;
+    struct model_told told;
 };
 
 struct model_attr_text { /* a resource attribute */
@@ -60,6 +89,7 @@ struct model_process {
     struct model_clock clock;
     struct model_str exe, cmdline; /* cmdline: NUL between arguments */
     struct model_str name;         /* last component of exe */
+    const struct model_told *told; /* its resource as it said it itself; NULL: one of ours */
 };
 
 /* One thread of one process. Several wire streams (signal handlers, copies of
@@ -92,6 +122,8 @@ struct model_catalog {
     uint32_t process_count, process_capacity;
     uint32_t thread_count, thread_capacity;
     uint32_t resource_count, resource_capacity;
+    struct model_scope **scopes;
+    uint32_t scope_count, scope_capacity;
     uint8_t session_id[16];
     uint64_t start_ns;                /* unix; when the recording began */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
@@ -125,6 +157,13 @@ int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struc
 /* Copies `site` with its texts and fields; index is assigned. A site of the
  * same process and id that exists already is returned unchanged. */
 struct model_site *model_catalog_add_site(struct model_catalog *c, const struct model_site *site);
+/* What a process said of itself; copied. 0 or ORIEL_ENOMEM. */
+int model_process_set_told(struct model_catalog *c, struct model_process *p,
+                           const struct model_told *told);
+/* A scope, copied; the one that is equal if there is one. NULL: no memory. */
+struct model_scope *model_catalog_add_scope(struct model_catalog *c,
+                                            const struct model_scope *scope);
+void model_site_set_scope(struct model_catalog *c, uint32_t site, const struct model_scope *scope);
 int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
                                struct model_str value);
 

@@ -13,8 +13,9 @@
 static uint32_t prefix_words(const struct model_record *r)
 {
     static const uint8_t words[ORIEL_REC_MAX + 1] = {
-        [ORIEL_REC_BEGIN] = 2, [ORIEL_REC_SET] = 3,  [ORIEL_REC_EVENT] = 2,
-        [ORIEL_REC_OPEN] = 3,  [ORIEL_REC_SPAN] = 4, [ORIEL_REC_PLOT] = 2,
+        [ORIEL_REC_BEGIN] = 2, [ORIEL_REC_SET] = 3,      [ORIEL_REC_EVENT] = 2,
+        [ORIEL_REC_OPEN] = 3,  [ORIEL_REC_SPAN] = 4,     [ORIEL_REC_PLOT] = 2,
+        [ORIEL_REC_TOLD] = 7,  [ORIEL_REC_TOLD_LOG] = 6, [ORIEL_REC_TOLD_LINK] = 7,
     };
     uint32_t n = r->type <= ORIEL_REC_MAX ? words[r->type] : 0;
     if (r->type == ORIEL_REC_EVENT && (r->flags & ORIEL_RECF_HAS_SPAN))

@@ -350,25 +350,34 @@ static inline enum pipe_fate take_end(struct assemble *a, struct stream_state *s
 
 /* ---- spans that no scope holds ---- */
 
-static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
-                                const struct model_record *r)
+/* An open span that is found by its id; NULL: no memory. */
+static struct open_span *new_async(struct assemble *a, const struct model_record *r, uint32_t flags)
 {
-    struct thread_state *t = s->thread;
     const uint64_t *known = map_get(&a->async, r->raw_id);
     if (known) /* an id twice: only damaged input has that */
         finish_span(a, (struct open_span *)(uintptr_t)*known, record_time(r), r->thread,
                     MODEL_SPAN_UNFINISHED);
     struct open_span *span = new_span(a);
     if (!span)
-        return PIPE_NO_MEMORY;
+        return NULL;
     span->kind = SPAN_ASYNC;
-    span->flags = MODEL_SPAN_ASYNC;
+    span->flags = flags;
     uint64_t *slot = map_put(&a->async, r->raw_id, 0);
     if (!slot) {
         spans_close(&a->spans, span);
-        return PIPE_NO_MEMORY;
+        return NULL;
     }
     *slot = (uint64_t)(uintptr_t)span;
+    return span;
+}
+
+static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
+                                const struct model_record *r)
+{
+    struct thread_state *t = s->thread;
+    struct open_span *span = new_async(a, r, MODEL_SPAN_ASYNC);
+    if (!span)
+        return PIPE_NO_MEMORY;
     fill_span(span, r, t, 3);
     track_id(&a->track, s, r->raw_id, r->position);
     if (r->raw[2]) {
@@ -383,6 +392,32 @@ static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
         const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
         set_parent(a, span, top ? top->span : NULL);
     }
+    return PIPE_BEGAN;
+}
+
+/* A span of another program, with all its ids. */
+static enum pipe_fate take_told(struct assemble *a, struct stream_state *s,
+                                const struct model_record *r)
+{
+    enum { REMOTE = 0x200 }; /* of the protocol: the parent is in another process */
+    uint32_t flags = MODEL_SPAN_TOLD | MODEL_SPAN_EXTERNAL;
+    if (!r->raw_id || r->raw_id != r->raw[2])
+        return PIPE_FOREIGN;
+    flags |= r->raw[6] & REMOTE ? MODEL_SPAN_REMOTE_PARENT : 0;
+    flags |= r->raw[3] ? 0 : MODEL_SPAN_ROOT;
+    struct open_span *span = new_async(a, r, flags);
+    struct span_extra *e = span ? spans_extra(&a->spans, span) : NULL;
+    if (!span)
+        return PIPE_NO_MEMORY;
+    fill_span(span, r, s->thread, 7);
+    span->depth = 0;
+    span->parent_id = r->raw[3];
+    memcpy(span->trace, r->raw + 4, sizeof span->trace);
+    /* It was sampled where it began, or would not be here. */
+    span->trace_flags = MODEL_TRACE_SAMPLED | (uint8_t)(r->raw[6] & MODEL_TRACE_RANDOM);
+    if (e)
+        e->told_flags = (uint32_t)r->raw[6];
+    a->no_memory |= !e;
     return PIPE_BEGAN;
 }
 
@@ -545,6 +580,9 @@ static const struct {
     [ORIEL_REC_FOLLOW] = {take_follow, 4, false},
     [ORIEL_REC_SAMPLE] = {emit_sample, 6, false},
     [ORIEL_REC_HEAP] = {take_heap, 6, false},
+    [ORIEL_REC_TOLD] = {take_told, 7, true},
+    [ORIEL_REC_TOLD_LOG] = {emit_told_log, 6, true},
+    [ORIEL_REC_TOLD_LINK] = {take_told_link, 7, true},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

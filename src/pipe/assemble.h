@@ -146,6 +146,8 @@ enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct
 enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);
 enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate take_told_link(struct assemble *a, struct stream_state *s,
+                              const struct model_record *r);
 enum pipe_fate take_follow(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);
 /* Start a stretch of busy time; false: no memory. */
@@ -164,6 +166,8 @@ void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
 enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              const struct model_record *r);
 enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate emit_told_log(struct assemble *a, struct stream_state *s,
+                             const struct model_record *r);
 enum pipe_fate emit_plot(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_frame(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s,

@@ -132,6 +132,43 @@ enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struc
     return span ? add_link(a, span, &link) : PIPE_ORPHAN;
 }
 
+/* The values of a link in a block of their own; NULL: it has none, or no memory. */
+static const struct model_value *link_values(struct assemble *a, const struct model_record *r,
+                                             uint32_t *out_count)
+{
+    size_t n = r->site->field_count, raw_bytes = (size_t)r->words * sizeof *r->raw;
+    size_t bytes = sizeof(struct link_block) + n * sizeof(struct model_value) + raw_bytes;
+    struct link_block *block = n ? mem_alloc(bytes) : NULL;
+    if (!block) {
+        a->no_memory |= n > 0;
+        return NULL;
+    }
+    struct model_record copy = *r;
+    struct model_values it;
+    block->bytes = bytes;
+    copy.raw = memcpy(block->values + n, r->raw, raw_bytes);
+    model_values_begin(&it, &copy);
+    while (*out_count < n && model_values_next(&it, &block->values[*out_count]))
+        ++*out_count;
+    return block->values;
+}
+
+enum pipe_fate take_told_link(struct assemble *a, struct stream_state *s,
+                              const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    struct model_link link = {.span_id = r->raw[5], .told = true, .flags = (uint32_t)r->raw[6]};
+    if (!span)
+        return PIPE_ORPHAN;
+    memcpy(link.trace_id, &r->raw[3], sizeof link.trace_id);
+    link.attrs = link_values(a, r, &link.attr_count);
+    size_t before = span->extra ? span->extra->link_count : 0;
+    enum pipe_fate fate = add_link(a, span, &link);
+    if (link.attrs && (!span->extra || span->extra->link_count == before))
+        mem_free((char *)link.attrs - offsetof(struct link_block, values));
+    return fate;
+}
+
 enum pipe_fate take_follow(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = find_span(a, s, r->raw[2]);

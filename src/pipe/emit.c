@@ -83,6 +83,30 @@ static const void *copy_list(struct assemble *a, const void *list, size_t count,
     return copy ? memcpy(copy, list, count * size) : NULL;
 }
 
+/* What links of told spans have besides goes into the batch, too. */
+static void copy_link_values(struct assemble *a, struct model_span *out)
+{
+    struct model_link *links = (struct model_link *)out->links; /* our copy */
+    for (uint32_t i = 0; i < out->link_count; i++) {
+        const struct model_value *from = links[i].attrs;
+        if (!from)
+            continue;
+        const struct link_block *block =
+            (const void *)((const char *)from - offsetof(struct link_block, values));
+        struct link_block *copy = arena_alloc(&a->out->arena, block->bytes, _Alignof(max_align_t));
+        if (copy)
+            memcpy(copy, block, block->bytes);
+        links[i].attrs = copy ? copy->values : NULL;
+        links[i].attr_count = copy ? links[i].attr_count : 0;
+        a->no_memory |= !copy;
+        for (uint32_t k = 0; k < links[i].attr_count; k++)
+            if (attrs_has_text(&copy->values[k]))
+                copy->values[k].v.str.p =
+                    (const char *)copy + (from[k].v.str.p - (const char *)block);
+        a->rich = true;
+    }
+}
+
 static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_span *span,
                                                 struct model_span *out)
 {
@@ -100,6 +124,12 @@ static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_
     out->links = copy_list(a, e->links, e->link_count, sizeof *e->links, &out->link_count);
     out->dropped_links = e->dropped_links + (uint32_t)e->link_count - out->link_count;
     a->counts->dropped_links += out->dropped_links;
+    out->told_flags = e->told_flags;
+    if (out->flags & MODEL_SPAN_TOLD) {
+        copy_link_values(a, out);
+        out->busy_ns = out->end_ns - out->start_ns;
+        return;
+    }
     if (span->kind != SPAN_ASYNC) {
         if (e->heap.known)
             heap_attributes(a, span, out);
@@ -155,6 +185,7 @@ static inline void fill_plain(struct assemble *a, const struct open_span *span,
     out->attr_count = out->link_count = out->busy_count = 0;
     out->dropped_attrs = out->dropped_links = out->dropped_events = 0;
     out->event_count = span->event_count;
+    out->told_flags = 0;
     if (__builtin_expect(span->event_count > a->limits->event_count_limit, 0)) {
         out->dropped_events = span->event_count - a->limits->event_count_limit;
         a->counts->dropped_events += out->dropped_events;
@@ -294,6 +325,30 @@ enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const stru
     out->trace_flags = ref.trace_flags;
     out->span_unwanted =
         ref.span_id && !(ref.trace_flags & MODEL_TRACE_SAMPLED) && !a->tail && a->sampler.active;
+    out->t_ns = record_time(r);
+    out->site = r->site;
+    out->thread = r->thread;
+    out->message = r->site->name;
+    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    a->rich |= r->site->format.n || out->dropped_attrs;
+    a->counts->events++;
+    return PIPE_ITEM;
+}
+
+/* A log record of another program, with its trace if it has one. */
+enum pipe_fate emit_told_log(struct assemble *a, struct stream_state *s,
+                             const struct model_record *r)
+{
+    struct model_item *it = new_item(a, MODEL_ITEM_EVENT);
+    (void)s;
+    if (!it)
+        return PIPE_NO_MEMORY;
+    struct model_event *out = &it->u.event;
+    memcpy(out->trace_id, r->raw + 2, sizeof out->trace_id);
+    out->span_id = r->raw[4];
+    out->told_flags = (uint32_t)r->raw[5];
+    out->told_log = true;
+    out->trace_flags = (uint8_t)r->raw[5];
     out->t_ns = record_time(r);
     out->site = r->site;
     out->thread = r->thread;

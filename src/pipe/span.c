@@ -32,8 +32,17 @@ bool spans_grow(struct spans *s)
     return true;
 }
 
+static void free_blocks(struct span_extra *e)
+{
+    for (size_t i = 0; i < e->link_count; i++)
+        if (e->links[i].attrs)
+            mem_free((char *)e->links[i].attrs - offsetof(struct link_block, values));
+    e->link_count = 0;
+}
+
 static void extra_done(struct span_extra *e)
 {
+    free_blocks(e);
     attrs_done(&e->attrs);
     mem_free(e->links);
     mem_free(e->busy);
@@ -62,6 +71,7 @@ struct span_extra *spans_extra(struct spans *s, struct open_span *span)
 static void extra_clear(struct span_extra *e)
 {
     struct span_extra kept = {.attrs = e->attrs};
+    free_blocks(e);
     attrs_clear(&kept.attrs);
     mem_free(e->message);
     if (e->link_capacity <= KEEP_LISTS) {

@@ -24,6 +24,12 @@ enum span_kind {
     SPAN_KINDS = 4
 };
 
+/* What a link of a told span has besides: its values with their texts, in one block. */
+struct link_block {
+    size_t bytes; /* of the whole */
+    struct model_value values[];
+};
+
 /* Stretches kept per async span; later ones only add to its busy time. */
 #define SPAN_BUSY_LIMIT 1024u
 
@@ -54,6 +60,7 @@ struct span_extra {
     uint64_t busy_ns;
     size_t link_count, link_capacity, busy_count, busy_capacity, active_count, active_capacity;
     uint32_t message_bytes, dropped_attrs, dropped_links;
+    uint32_t told_flags;
     uint8_t status; /* enum oriel_status */
     struct span_heap heap;
     bool merged; /* the fields of the begin are in attrs */

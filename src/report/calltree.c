@@ -314,10 +314,12 @@ static void credit(struct calltree_frame *f, uint32_t thread, uint64_t ns)
 }
 
 /* Tell the parent what of its time this span took. A span of another process
- * or with given times runs beside its parent, not in its time. */
+ * or with given times runs beside its parent, not in its time; those of a program
+ * that told all of its spans are as good as ours. */
 static void credit_span(struct calltree_frame *f, const struct model_span *s)
 {
-    if (s->flags & (MODEL_SPAN_EXTERNAL | MODEL_SPAN_REMOTE_PARENT))
+    const bool beside = s->flags & MODEL_SPAN_EXTERNAL && !(s->flags & MODEL_SPAN_TOLD);
+    if (beside || s->flags & MODEL_SPAN_REMOTE_PARENT)
         return;
     if (!(s->flags & MODEL_SPAN_ASYNC)) {
         credit(f, s->thread ? s->thread->index : 0, s->end_ns - s->start_ns);

@@ -201,7 +201,7 @@ static void span_line(struct tree *t, const struct tree_item *item, struct buf *
         buf_puts(b, " (unfinished)");
     if (s->flags & MODEL_SPAN_ASYNC)
         buf_printf(b, " (async, busy %s)", num_duration(text, s->busy_ns));
-    if (s->flags & MODEL_SPAN_EXTERNAL)
+    if (s->flags & MODEL_SPAN_EXTERNAL && !(s->flags & MODEL_SPAN_TOLD))
         buf_puts(b, " (times given)");
     if (error) {
         buf_puts(b, s->status_message.n ? " (error: " : " (error");

@@ -174,6 +174,9 @@ const char *wire_capture_shape(uint32_t type, uint32_t flags)
         [ORIEL_REC_FOLLOW] = "ii",
         [ORIEL_REC_SAMPLE] = "knnn",
         [ORIEL_REC_HEAP] = "nnnn",
+        [ORIEL_REC_TOLD] = "iwwwnf",
+        [ORIEL_REC_TOLD_LOG] = "wwwnf",
+        [ORIEL_REC_TOLD_LINK] = "iwwwnf",
         /* These stay in the ring: streams of a capture have owners, samples stacks. */
         [ORIEL_REC_OWNER] = "ns",
         [ORIEL_REC_STACK] = "nnnn",

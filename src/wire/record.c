@@ -42,8 +42,11 @@ const struct wire_shape wire_shapes[256] = {
     [ORIEL_REC_SAMPLE] = {6, ORIEL_SAMPLE_KINDS - 1, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
     [ORIEL_REC_STACK] = {6, ORIEL_SAMPLE_KINDS - 1, WIRE_LOW_ZERO, WIRE_TAIL_ADDRESSES},
     [ORIEL_REC_HEAP] = {6, 0, WIRE_LOW_ZERO, WIRE_TAIL_NONE},
+    [ORIEL_REC_TOLD] = {7, FLAGS_ANY, WIRE_LOW_SITE, WIRE_TAIL_FIELDS},
+    [ORIEL_REC_TOLD_LOG] = {6, FLAGS_ANY, WIRE_LOW_SITE, WIRE_TAIL_FIELDS},
+    [ORIEL_REC_TOLD_LINK] = {7, FLAGS_ANY, WIRE_LOW_SITE, WIRE_TAIL_FIELDS},
 };
-_Static_assert(ORIEL_REC_MAX == ORIEL_REC_HEAP, "a new type needs its row above");
+_Static_assert(ORIEL_REC_MAX == ORIEL_REC_TOLD_LINK, "a new type needs its row above");
 
 uint32_t wire_record_prefix_words(uint32_t type, uint32_t flags)
 {

@@ -58,6 +58,9 @@ static const struct sample samples[] = {
      {100, ORIEL_STACK_WALK(2, 0, 1, 0), 4096, 1, 0, 0x401000, 0x402000}},
     {ORIEL_REC_STACK, ORIEL_SAMPLE_FREE, 0, 6, {100, 0, 4096, 1, 0}},
     {ORIEL_REC_HEAP, 0, 0, 6, {100, 3, 3000, 2, 2000}},
+    {ORIEL_REC_TOLD, ORIEL_RECF_HAS_TIME, 3, 7, {100, RAW, 5, 1, 2, 0x101}},
+    {ORIEL_REC_TOLD_LOG, ORIEL_RECF_HAS_TIME, 3, 6, {100, 1, 2, 5, 1}},
+    {ORIEL_REC_TOLD_LINK, ORIEL_RECF_HAS_TIME, 3, 7, {100, RAW, 1, 2, 5, 0}},
     {ORIEL_REC_OWNER, 0, 4711, 5, {100, 7, 2 | UINT64_C(2) << 32, 0x6261}},
 };
 enum { SAMPLES = sizeof samples / sizeof samples[0] };

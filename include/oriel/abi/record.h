@@ -61,7 +61,14 @@ enum oriel_record_type {
     /* low 0: ts, allocations, their bytes, frees, their bytes: of the thread, since
      * it began. What came since the last one happened in the span that is current. */
     ORIEL_REC_HEAP = 24,
-    ORIEL_REC_MAX = 24
+    /* Said by programs that are not ours and came by their protocol, with ids of their own.
+     * TOLD: a span, open until the CLOSE of its raw id; words: ts = start, raw id (oriel_id_mix
+     * makes the W3C id of it), parent span id (W3C, 0 root), trace hi, trace lo, flags of the
+     * protocol [f]. TOLD_LOG: a log record; ts, trace hi, trace lo, span id (W3C), flags [f]. */
+    ORIEL_REC_TOLD = 25,
+    ORIEL_REC_TOLD_LOG = 26,
+    ORIEL_REC_TOLD_LINK = 27, /* site: ts, raw id, trace hi, trace lo, span id (W3C), flags [f] */
+    ORIEL_REC_MAX = 27
 };
 
 /* Header flags. */
@@ -210,6 +217,11 @@ static inline uint64_t oriel_id_mix(uint64_t raw)
 {
     raw *= UINT64_C(0xd6e8feb86659fd93);
     return raw ^ raw >> 32;
+}
+/* The raw id of a W3C span id. */
+static inline uint64_t oriel_id_unmix(uint64_t id)
+{
+    return (id ^ id >> 32) * UINT64_C(0xcfee444d8b59a89b);
 }
 
 #ifdef __cplusplus

@@ -58,7 +58,9 @@ enum oriel_type {
 enum oriel_field_flag {
     ORIEL_FIELD_SECRET = 1, /* value replaced where it was said */
     ORIEL_FIELD_ARG = 2,    /* a function argument */
-    ORIEL_FIELD_HIDDEN = 4  /* not recorded: the value is empty */
+    ORIEL_FIELD_HIDDEN = 4, /* not recorded: the value is empty */
+    ORIEL_FIELD_NESTED = 8, /* a str that is the JSON of an array, an object or null */
+    ORIEL_FIELD_META = 16   /* no attribute: what else a protocol said ("otel.kind") */
 };
 
 struct oriel_field {
@@ -87,6 +89,8 @@ typedef uint32_t oriel_word;
 #define ORIEL_SITE_SYSTEM 2u
 /* site.flags: of a library in front of the program, of what it saw there; the same */
 #define ORIEL_SITE_SEEN 4u
+/* site.flags: of another program, as its protocol told it (oriel collect) */
+#define ORIEL_SITE_TOLD 8u
 
 struct oriel_site {
     uint16_t abi_version; /* ORIEL_ABI_VERSION */

@@ -112,6 +112,9 @@ struct encoder {
     uint64_t duplicates;                        /* records left out because of it */
 };
 
+/* What processes and scopes of the chunk told of themselves, where any did: the end of
+ * its tables. told.c; failure is the buf's. */
+void encoder_put_told(struct encoder *e, struct intern *texts, struct buf *b);
 /* 0 or ORIEL_ENOMEM; done takes a half-made one. */
 int encoder_init(struct encoder *e, size_t chunk_bytes, const struct model_catalog *catalog);
 void encoder_done(struct encoder *e);

@@ -226,6 +226,7 @@ int encoder_tables(struct encoder *e, const struct encode_mark *cut, bool all_th
     put_sites(e, &texts, &e->scratch);
     put_codes(e, &e->scratch);
     encoder_put_stacks(e, &texts, &e->scratch);
+    encoder_put_told(e, &texts, &e->scratch);
 
     put_streams(e, cut, out);
     for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)

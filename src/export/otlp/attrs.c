@@ -144,7 +144,8 @@ static void put_value(struct put *w, const struct model_value *v)
         }
         __attribute__((fallthrough));
     case ORIEL_TYPE_STR:
-        put_text(w, TEXT, "stringValue", shortened(w, v));
+        if (!(v->flags & ORIEL_FIELD_NESTED) || !otlp_put_nested(w, v->v.str))
+            put_text(w, TEXT, "stringValue", shortened(w, v));
         break;
     default: /* a type of a newer writer: an AnyValue without a value is null */
         break;
@@ -205,6 +206,20 @@ uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *att
         attr_close(w, a);
     }
     return count - n;
+}
+
+void otlp_attr(struct put *w, uint32_t field, const struct model_value *v)
+{
+    struct attr a = attr_open(w, field, v->key, size_of(v));
+    put_value(w, v);
+    attr_close(w, a);
+}
+
+void otlp_any(struct put *w, uint32_t field, const char *name, const struct model_value *v)
+{
+    struct pb_mark m = put_open(w, field, name, put_width(size_of(v) + 8));
+    put_value(w, v);
+    put_close(w, m);
 }
 
 void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t)

@@ -56,7 +56,10 @@ void otlp_held_add(struct otlp *o, const struct model_event *e)
         return;
     struct put w = otlp_put_limited(o, &s->events, OTLP_TRACES);
     size_t before = s->events.size;
-    put_event(&w, e, o->options.event_attribute_count);
+    if (e->site->flags & ORIEL_SITE_TOLD)
+        otlp_put_told_event(&w, e);
+    else
+        put_event(&w, e, o->options.event_attribute_count);
     if (s->events.failed) { /* what was there before is whole */
         s->events.failed = false;
         s->events.size = before;

@@ -47,6 +47,10 @@ static void put_context(struct put *w, const struct model_event *e)
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site)
 {
     struct put w = otlp_put_limited(o, &o->item, OTLP_LOGS);
+    if (e->told_log) {
+        otlp_put_told_log(o, e, site);
+        return;
+    }
     struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeLogs.log_records */
     put_fixed64(&w, TIME, "timeUnixNano", e->t_ns);
     put_fixed64(&w, OBSERVED_TIME, "observedTimeUnixNano", e->t_ns);

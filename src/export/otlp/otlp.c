@@ -12,7 +12,16 @@
 #include <assert.h>
 #include <stddef.h>
 
-enum { RESOURCE_ITEMS = 1, SCOPE_ITEMS = 2, SCOPE = 1, SCOPE_NAME = 1, SCHEMA_URL = 3 };
+enum {
+    RESOURCE_ITEMS = 1,
+    SCOPE_ITEMS = 2,
+    SCOPE = 1,
+    SCOPE_NAME = 1,
+    SCOPE_VERSION = 2,
+    SCOPE_ATTRIBUTES = 3,
+    SCOPE_DROPPED = 4,
+    SCHEMA_URL = 3
+};
 enum { FRAME_BYTES = 256 }; /* what stands around the items of a scope */
 
 static const char *const encoding_choices[] = {"json", "protobuf", NULL};
@@ -133,18 +142,32 @@ static bool wanted(const struct otlp *o, enum otlp_signal signal)
 
 /* ---- requests ---- */
 
-/* The items of a group with what stands around them. */
-static void put_scope(struct put *w, const struct otlp_group *g)
+/* What names are from: ours, or what was told with those of another program. */
+static void put_schema(struct put *w, const struct model_told *told)
 {
+    if (!told)
+        put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+    else if (told->schema_url.n)
+        put_text(w, SCHEMA_URL, "schemaUrl", told->schema_url);
+}
+
+/* The items of a group with what stands around them. */
+static void put_scope(struct otlp *o, struct put *w, const struct otlp_group *g)
+{
+    const struct model_scope *told = g->scope ? o->env.catalog->scopes[g->scope - 1] : NULL;
     struct pb_mark m = put_open(w, SCOPE_ITEMS, NULL, 4);
     struct pb_mark scope = put_open(w, SCOPE, "scope", put_width(3 * (size_t)g->target.n));
     if (g->target.n)
         put_text(w, SCOPE_NAME, "name", g->target);
+    if (told && told->version.n)
+        put_text(w, SCOPE_VERSION, "version", told->version);
+    if (told)
+        otlp_put_told(w, &told->told, SCOPE_ATTRIBUTES, SCOPE_DROPPED);
     put_close(w, scope);
     put_list(w, g->signal == OTLP_TRACES ? "spans" : "logRecords");
     buf_put(w->out, g->items.data, g->items.size);
     put_list_end(w);
-    put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+    put_schema(w, told ? &told->told : NULL);
     put_close(w, m);
 }
 
@@ -165,9 +188,10 @@ static void put_resource(struct otlp *o, struct put *w, uint32_t process, enum o
     put_list(w, signal == OTLP_TRACES ? "scopeSpans" : "scopeLogs");
     for (size_t i = 0; i < o->groups.count; i++)
         if (waits(&o->groups.items[i], process, signal))
-            put_scope(w, &o->groups.items[i]);
+            put_scope(o, w, &o->groups.items[i]);
     put_list_end(w);
-    put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+    const struct model_told *told = o->env.catalog->processes[process]->told;
+    put_schema(w, told);
     put_close(w, m);
 }
 
@@ -291,9 +315,10 @@ static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err
 
 static int add_event(struct otlp *o, const struct model_event *e, struct oriel_err *err)
 {
-    if (o->options.span_events && e->span_id && wanted(o, OTLP_TRACES))
+    const bool of_span = e->span_id && !e->told_log; /* other programs told which it is */
+    if (o->options.span_events && of_span && wanted(o, OTLP_TRACES))
         otlp_held_add(o, e);
-    if (!wanted(o, OTLP_LOGS))
+    if (!wanted(o, OTLP_LOGS) || (of_span && e->site->flags & ORIEL_SITE_TOLD))
         return 0;
     const struct otlp_site *site = otlp_site_of(o, e->site, OTLP_LOGS);
     if (site)
@@ -307,7 +332,8 @@ static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err
     if (o->env.catalog->process_count == 0)
         return 0; /* nobody to say it of; the totals have it */
     otlp_put_loss(o, l);
-    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), OTLP_LOGS), OTLP_LOGS, false, err);
+    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), 0, OTLP_LOGS), OTLP_LOGS, false,
+                err);
 }
 
 static int add_item(struct otlp *o, const struct model_item *item, struct oriel_err *err)

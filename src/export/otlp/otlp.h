@@ -8,6 +8,8 @@
  *   span.c      spans with their events, links and status
  *   log.c       events and losses as log records; events of a span
  *   resource.c  what is said once: resource of a process, scope and place of a site
+ *   told.c      what came from other programs, given back as it came
+ *   nested.c    arrays and lists of pairs in values
  *   held.c      events wait for the span they belong to
  *   receiver.c  how a receiver is spoken to, and what its answers mean
  *
@@ -60,6 +62,7 @@ struct otlp_options {
 /* Items of one scope that wait for their request. */
 struct otlp_group {
     uint32_t process;
+    uint32_t scope; /* index + 1 of one that was told; 0: the target alone */
     uint8_t signal;
     struct model_str target; /* in the catalog */
     struct buf items;
@@ -133,6 +136,9 @@ void otlp_attr_true(struct put *w, uint32_t field, const char *key);
 /* Of the program's own no more than `limit` (-1: all); returns how many were left out. */
 uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t count,
                     int64_t limit);
+/* A value as an AnyValue under this name. */
+void otlp_any(struct put *w, uint32_t field, const char *name, const struct model_value *v);
+void otlp_attr(struct put *w, uint32_t field, const struct model_value *v);
 void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t);
 
 /* ---- resource.c ---- */
@@ -141,10 +147,23 @@ void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *
 const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
                                      enum otlp_signal signal);
 /* The group of a scope, made if there is none; UINT32_MAX: no memory. */
-uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target,
+uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target, uint32_t scope,
                        enum otlp_signal signal);
 /* The member "resource" of a process; NULL: no memory. */
 const struct buf *otlp_resource_of(struct otlp *o, uint32_t process);
+
+/* ---- told.c: as otlp_put_span, otlp_put_log and the rest, for other programs ---- */
+
+void otlp_put_told_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
+void otlp_put_told_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
+void otlp_put_told_event(struct put *w, const struct model_event *e);
+/* The attributes of a resource or scope; `field` and `dropped` are numbers of its message. */
+void otlp_put_told(struct put *w, const struct model_told *told, uint32_t field, uint32_t dropped);
+
+/* ---- nested.c ---- */
+
+/* False: it is no JSON of an array or the like, and nothing was written. */
+bool otlp_put_nested(struct put *w, struct model_str text);
 
 /* ---- held.c ---- */
 

@@ -10,7 +10,7 @@
 
 #include "export/otlp/otlp.h"
 
-enum { RESOURCE = 1, RESOURCE_ATTRIBUTES = 1 };
+enum { RESOURCE = 1, RESOURCE_ATTRIBUTES = 1, RESOURCE_DROPPED = 2 };
 enum { SPAN_NAME = 5, SPAN_ATTRIBUTES = 9 };
 enum { LOG_EVENT_NAME = 12, LOG_ATTRIBUTES = 6 };
 
@@ -93,10 +93,14 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
     buf_clear(&r->bytes);
     struct put w = {&r->bytes, o->json, 0};
     struct pb_mark m = put_open(&w, RESOURCE, "resource", 2);
-    put_list(&w, "attributes");
-    put_common(&w, o, process);
-    put_process(&w, c->processes[process]);
-    put_list_end(&w);
+    if (c->processes[process]->told) {
+        otlp_put_told(&w, c->processes[process]->told, RESOURCE_ATTRIBUTES, RESOURCE_DROPPED);
+    } else {
+        put_list(&w, "attributes");
+        put_common(&w, o, process);
+        put_process(&w, c->processes[process]);
+        put_list_end(&w);
+    }
     put_close(&w, m);
     r->attributes = c->resource_count;
     r->made = !r->bytes.failed;
@@ -128,19 +132,21 @@ static void put_head(struct put *w, const struct otlp *o, const struct model_sit
         put_source(w, signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES, s);
 }
 
-uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target,
+uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target, uint32_t scope,
                        enum otlp_signal signal)
 {
     for (size_t i = 0; i < o->groups.count; i++) {
         const struct otlp_group *g = &o->groups.items[i];
-        if (g->process == process && g->signal == signal && g->target.n == target.n &&
+        if (g->process == process && g->signal == signal && g->scope == scope &&
+            g->target.n == target.n &&
             (target.n == 0 || memcmp(g->target.p, target.p, target.n) == 0))
             return (uint32_t)i;
     }
     struct otlp_group *g = VEC_PUSH(&o->groups);
     if (!g)
         return UINT32_MAX;
-    *g = (struct otlp_group){.process = process, .signal = (uint8_t)signal, .target = target};
+    *g = (struct otlp_group){
+        .process = process, .scope = scope, .signal = (uint8_t)signal, .target = target};
     return (uint32_t)(o->groups.count - 1);
 }
 
@@ -152,7 +158,7 @@ static bool make_site(struct otlp *o, struct otlp_site *out, const struct model_
     struct put w = {&head, o->json, 0};
     put_head(&w, o, s, signal);
     char *kept = head.failed ? NULL : arena_copy(&o->arena, head.data, head.size);
-    uint32_t group = kept ? otlp_group_of(o, s->process, s->target, signal) : UINT32_MAX;
+    uint32_t group = kept ? otlp_group_of(o, s->process, s->target, s->scope, signal) : UINT32_MAX;
     if (group != UINT32_MAX)
         *out = (struct otlp_site){.group = group + 1, .n = (uint32_t)head.size, .head = kept};
     buf_done(&head);

@@ -129,6 +129,10 @@ static uint32_t missing_events(const struct model_span *s, uint32_t there)
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
     struct put w = otlp_put_limited(o, &o->item, OTLP_TRACES);
+    if (s->flags & MODEL_SPAN_TOLD) {
+        otlp_put_told_span(o, s, site);
+        return;
+    }
     struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeSpans.spans */
     put_id(&w, TRACE_ID, "traceId", s->trace_id, 16);
     put_id(&w, SPAN_ID, "spanId", &s->span_id, 8);

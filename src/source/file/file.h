@@ -83,6 +83,9 @@ int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n);
 /* The stacks of a chunk, from the end of its tables; a file from before there
  * were any has none. stacks.c; as above. */
 int decoder_stacks(struct decoder *d, struct wire_cursor *c);
+/* What processes and scopes told of themselves, behind the stacks, where any did.
+ * told.c; as above. */
+int decoder_told(struct decoder *d, struct wire_cursor *c);
 /* Catalog growth of `bytes` is paid for; false: the budget is spent. */
 bool decoder_pay(struct decoder *d, uint64_t bytes);
 /* A chunk of functions and lines, into the places of the catalog; of too many, as

@@ -423,8 +423,8 @@ static int get_losses(struct decoder *d, struct wire_cursor *c)
 int decoder_tables(struct decoder *d, const uint8_t *bytes, size_t n)
 {
     static int (*const parts[])(struct decoder * d, struct wire_cursor * c) = {
-        get_streams, get_losses, get_texts, get_processes,
-        get_threads, get_sites,  get_codes, decoder_stacks,
+        get_streams, get_losses, get_texts,      get_processes, get_threads,
+        get_sites,   get_codes,  decoder_stacks, decoder_told,
     };
     struct wire_cursor c = {bytes, bytes + n, false};
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
