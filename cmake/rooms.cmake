@@ -115,7 +115,7 @@ target_link_libraries(oriel-core-shared PRIVATE Threads::Threads)
 
 # In-process export: loaded only when telemetry is switched on.
 set(export_objects)
-foreach(room base wire util deliver model unwind source pipe export config session)
+foreach(room base wire secret util vault deliver model unwind source pipe export config session)
   if(TARGET room_${room})
     list(APPEND export_objects $<TARGET_OBJECTS:room_${room}>)
   endif()

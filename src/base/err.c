@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,22 @@ static const struct {
 };
 
 enum { TABLE_ROWS = sizeof table / sizeof *table };
+
+/* Told once at most to be another than NULL; whoever sees it may call it. */
+static _Atomic(err_scrubber *) scrubber;
+
+void err_set_scrubber(err_scrubber *fn)
+{
+    atomic_store_explicit(&scrubber, fn,
+                          memory_order_release); /* pairs with the acquire in scrub */
+}
+
+static void scrub(struct oriel_err *err)
+{
+    err_scrubber *fn = atomic_load_explicit(&scrubber, memory_order_acquire);
+    if (fn)
+        fn(err->text);
+}
 
 /* Formats into err->text; a text that does not fit is cut, never overrun. */
 static void format_text(struct oriel_err *err, const char *format, va_list ap)
@@ -41,6 +58,7 @@ int err_set(struct oriel_err *err, int code, const char *format, ...)
         va_start(ap, format);
         format_text(err, format, ap);
         va_end(ap);
+        scrub(err);
     }
     errno = kept;
     return code;
@@ -88,6 +106,7 @@ int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ..
             memcpy(err->text + n + 2, why, len);
             err->text[n + 2 + len] = 0;
         }
+        scrub(err);
     }
     errno = kept;
     return code;

@@ -49,6 +49,11 @@ int err_set(struct oriel_err *err, int code, const char *format, ...)
 int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* From now on every line that is made is handed to `fn`, which may make it shorter:
+ * secrets that are known by then leave it. NULL: no more. */
+typedef void err_scrubber(char *text);
+void err_set_scrubber(err_scrubber *fn);
+
 /* Static text of a code; "unknown error" for anything else. */
 const char *err_text(int code);
 bool err_retry_helps(int code);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "export/exporter.h"
+#include "vault/vault.h"
 
 /* What is configured by these keys is not part of this build. A row goes when
  * its outlet or stage comes. */
@@ -33,6 +34,8 @@ size_t settings_sections(struct config_section out[SETTINGS_SECTIONS_MAX])
         assert(n < SETTINGS_SECTIONS_MAX);
         out[n] = (struct config_section){e->name, e->options, e->options_size};
     }
+    assert(n < SETTINGS_SECTIONS_MAX);
+    out[n++] = (struct config_section){"vault", vault_option_table(), vault_options_size()};
     return n;
 }
 

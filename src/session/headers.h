@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The headers that an OTLP export is sent with, as the configuration says:
+ * out of the vault, by otlp_headers_vault_key. Asks files, network or a helper
+ * process, until the deadline; one thread per call.
+ */
+#ifndef ORIEL_SESSION_HEADERS_H
+#define ORIEL_SESSION_HEADERS_H
+
+#include "config/config.h"
+#include "vault/vault.h"
+
+/* Whether the vault has to be asked: a provider is configured, or a key named. */
+bool session_wants_headers(const struct config *c);
+/* The key that is asked for. */
+const char *session_headers_key(const struct config *c);
+/* 0, with headers (free them with vault_headers_done) or without any. `err` with code 0
+ * and a line then says that the key is missing and was declared optional
+ * (otlp_headers_required = false); once per process. A failure as vault_read: telemetry
+ * does not start. */
+int session_headers(const struct config *c, const char *const *environment, uint64_t deadline_ns,
+                    struct vault_headers *out, struct oriel_err *err);
+
+#endif
