@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "secret/scrub.h"
 #include "session/settings.h"
 
 struct config_options {
@@ -69,6 +70,8 @@ static int show(const struct cli_call *call)
         if (b.size == 0)
             cli_note("everything has its default; oriel config show --all tells them");
     }
+    if (!b.failed) /* attributes of the resource, names with a token in them */
+        b.size = scrub_in_place(b.data, b.size, SCRUB_TEXTS);
     int status = cli_print(&b);
     buf_done(&b);
     config_free(c);

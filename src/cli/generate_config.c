@@ -10,6 +10,7 @@
 #include "config/otlp.h"
 #include "export/exporter.h"
 #include "source/metrics_options.h"
+#include "vault/vault.h"
 
 struct variable {
     const char *name, *fallback, *meaning;
@@ -100,6 +101,9 @@ static void file_keys(struct buf *b)
     key_rows(b, config_otlp_traces_options);
     buf_puts(b, "\n### [telemetry.otlp_logs]\n\nWhat events are told else than all signals.\n\n");
     key_rows(b, config_otlp_logs_options);
+    buf_puts(b, "\n### [telemetry.vault]\n\nWho knows the headers that authorise an export: "
+                "[VAULT.md](VAULT.md).\n\n");
+    key_rows(b, vault_option_table());
 }
 
 /* ---- OpenTelemetry's variables ---- */

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "secret/scrub.h"
+
 /* One write per line, so that lines of several writers do not mix. Texts may
  * quote a foreign file: control characters never reach the terminal. */
 static void line(const char *format, va_list args)
@@ -19,6 +21,8 @@ static void line(const char *format, va_list args)
     char text[1200] = "oriel: ";
     int n = vsnprintf(text + 7, sizeof text - 8, format, args);
     size_t size = 7 + (n < 0 ? 0 : (size_t)n > sizeof text - 9 ? sizeof text - 9 : (size_t)n);
+    /* What is quoted may be an argument, or a URL with credentials. */
+    size = scrub_in_place(text, size, SCRUB_TEXTS);
     assert(size + 1 <= sizeof text);
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "secret/scrub.h"
 
 static uint64_t tid_key(uint32_t process, int32_t tid)
 {
@@ -22,19 +23,30 @@ static uint64_t site_key(uint32_t process, uint32_t id)
     return (uint64_t)process << 32 | id;
 }
 
-/* A copy in the catalog; *out is untouched when out of memory. */
-static bool copy_str(struct model_catalog *c, struct model_str s, struct model_str *out)
+/* What is written by people in source text: a format has password=%s, which is none. */
+enum { NAMES = SCRUB_KNOWN | SCRUB_SHAPES };
+
+/* A copy in the catalog, scrubbed; *out is untouched when out of memory. */
+static bool copy_text(struct model_catalog *c, struct model_str s, unsigned what,
+                      struct model_str *out)
 {
     assert(s.p || s.n == 0);
     if (s.n == 0) {
         *out = MODEL_STR("");
         return true;
     }
-    const char *p = arena_copy(&c->arena, s.p, s.n);
+    char *p = arena_copy(&c->arena, s.p, s.n);
     if (!p)
         return false;
-    *out = (struct model_str){p, s.n};
+    size_t n = scrub_in_place(p, s.n, what);
+    p[n] = 0;
+    *out = (struct model_str){p, (uint32_t)n};
     return true;
+}
+
+static bool copy_str(struct model_catalog *c, struct model_str s, struct model_str *out)
+{
+    return copy_text(c, s, NAMES, out);
 }
 
 static bool same_str(struct model_str a, struct model_str b)
@@ -98,7 +110,7 @@ struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t
 {
     struct model_process *p = GROW(c, process, processes) ? new_zeroed(c, sizeof *p) : NULL;
     uint64_t *at = p ? map_put(&c->process_by_pid, (uint32_t)pid, c->process_count) : NULL;
-    if (!at || !copy_str(c, exe, &p->exe) || !copy_str(c, cmdline, &p->cmdline))
+    if (!at || !copy_str(c, exe, &p->exe) || !copy_text(c, cmdline, SCRUB_ALL, &p->cmdline))
         return NULL;
     *at = c->process_count;
     p->index = c->process_count;
@@ -114,7 +126,8 @@ struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32
     struct model_process *p = model_catalog_find_process(c, pid);
     if (!p || p->trace_hi || p->trace_salt)
         return model_catalog_add_process(c, pid, exe, cmdline);
-    if ((exe.n && !copy_str(c, exe, &p->exe)) || (cmdline.n && !copy_str(c, cmdline, &p->cmdline)))
+    if ((exe.n && !copy_str(c, exe, &p->exe)) ||
+        (cmdline.n && !copy_text(c, cmdline, SCRUB_ALL, &p->cmdline)))
         return NULL;
     p->name = last_component(p->exe);
     return p;
@@ -192,6 +205,11 @@ static bool copy_fields(struct model_catalog *c, const struct model_site *from,
         types[i] = from->fields[i].type;
         if (!copy_str(c, from->fields[i].name, &fields[i].name))
             return false;
+        bool text = types[i] == ORIEL_TYPE_STR || types[i] == ORIEL_TYPE_BYTES;
+        to->has_texts |= text;
+        fields[i].flags &= (uint8_t)~MODEL_FIELD_KEYED;
+        if (text && scrub_key(fields[i].name.p, fields[i].name.n))
+            fields[i].flags |= MODEL_FIELD_KEYED;
     }
     to->fields = fields;
     to->types = types;
@@ -209,6 +227,7 @@ struct model_site *model_catalog_add_site(struct model_catalog *c, const struct 
     if (!s)
         return NULL;
     *s = *site;
+    s->has_texts = false;
     if (!copy_str(c, site->name, &s->name) || !copy_str(c, site->target, &s->target) ||
         !copy_str(c, site->file, &s->file) || !copy_str(c, site->function, &s->function) ||
         !copy_str(c, site->format, &s->format) || !copy_fields(c, site, s))
@@ -303,7 +322,9 @@ int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
     if (at == c->resource_count &&
         !grow((void **)&c->resource, &c->resource_capacity, c->resource_count, sizeof *c->resource))
         return ORIEL_ENOMEM;
-    if (!copy_str(c, key, &next.key) || !copy_str(c, value, &next.value))
+    if (scrub_key(key.p, key.n) && value.n)
+        value = MODEL_STR(SCRUB_TEXT);
+    if (!copy_str(c, key, &next.key) || !copy_text(c, value, SCRUB_ALL, &next.value))
         return ORIEL_ENOMEM;
     c->resource[at] = next;
     if (at == c->resource_count)

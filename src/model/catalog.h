@@ -40,8 +40,10 @@ struct model_value {
 struct model_field_def {
     struct model_str name;
     uint8_t type;  /* enum oriel_type */
-    uint8_t flags; /* enum oriel_field_flag */
+    uint8_t flags; /* enum oriel_field_flag, MODEL_FIELD_KEYED */
 };
+/* The name says that the value is a secret: a text that it has never leaves. */
+#define MODEL_FIELD_KEYED 0x08u
 
 struct model_site {
     uint32_t index; /* dense, in this catalog; starts at 0 */
@@ -53,6 +55,7 @@ struct model_site {
     uint16_t field_count;
     uint32_t flags; /* as in struct oriel_site */
     uint32_t scope; /* of a program that was told: index + 1 of the catalog's scopes; 0 none */
+    bool has_texts; /* fields of type str or bytes: set by the catalog */
     struct model_str name, target, file, function, format;
     const struct model_field_def *fields;
     const uint8_t *types; /* field_count types, for wire_record_check */
@@ -132,7 +135,8 @@ struct model_catalog {
     struct model_stacks stacks;       /* what samples refer to */
 };
 
-/* All return NULL (or ORIEL_ENOMEM) when out of memory; texts are copied. */
+/* All return NULL (or ORIEL_ENOMEM) when out of memory; texts are copied, without what
+ * is a secret in them: whatever an outlet writes of the catalog has none. */
 void model_catalog_init(struct model_catalog *c);
 void model_catalog_done(struct model_catalog *c);
 struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t pid,

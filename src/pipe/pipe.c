@@ -113,7 +113,7 @@ static bool describe(struct pipe *p, struct model_event *e, struct arena *arena)
         e->message = e->site->format;
         return false;
     }
-    e->message = (struct model_str){text, (uint32_t)p->message.size};
+    e->message = (struct model_str){text, redact_made(text, (uint32_t)p->message.size)};
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "pipe/attrs.h"
+#include "secret/scrub.h"
 
 enum { SECRETS_MAX = 32 }; /* texts looked for per item; beyond it: whole texts go */
 
@@ -17,8 +18,15 @@ static bool is_marked(const struct model_value *value)
     return value->flags & ORIEL_FIELD_SECRET;
 }
 
+/* The catalog has looked at the names, once per site. */
+static bool is_keyed(const struct model_value *value)
+{
+    return value->flags & MODEL_FIELD_KEYED;
+}
+
 static const struct redact_rule rules[] = {
     {"marked at the call site", is_marked},
+    {"named as secrets are", is_keyed},
 };
 
 static bool is_secret(const struct model_value *value)
@@ -92,6 +100,37 @@ static void scrub(const struct secrets *s, struct model_str *text, struct arena 
             *text = without(*text, s->texts[i], arena);
 }
 
+/* The text without what looks like a secret. It is copied only where there is one. */
+static bool guess(struct model_str *text, struct arena *arena)
+{
+    struct scrub_hit hit;
+    if (!scrub_find(text->p, text->n, 0, SCRUB_TEXTS, &hit))
+        return false;
+    char *copy = arena_copy(arena, text->p, text->n);
+    if (copy)
+        *text = (struct model_str){copy, (uint32_t)scrub_in_place(copy, text->n, SCRUB_TEXTS)};
+    else
+        *text = MODEL_STR(REDACT_TEXT);
+    return true;
+}
+
+static void guess_values(struct secrets *s, struct model_value *values, uint32_t n,
+                         struct arena *arena)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct model_value *v = &values[i];
+        if (!attrs_has_text(v) || (v->flags & MODEL_VALUE_REDACTED) || !guess(&v->v.str, arena))
+            continue;
+        v->full_bytes = v->v.str.n;
+        s->redacted++;
+    }
+}
+
+uint32_t redact_made(char *text, uint32_t n)
+{
+    return (uint32_t)scrub_in_place(text, n, SCRUB_TEXTS);
+}
+
 static void redact_values(struct secrets *s, struct model_value *values, uint32_t n,
                           struct arena *arena)
 {
@@ -99,6 +138,7 @@ static void redact_values(struct secrets *s, struct model_value *values, uint32_
     for (uint32_t i = 0; i < n; i++)
         if (is_secret(&values[i]))
             replace(s, &values[i]);
+    guess_values(s, values, n, arena);
     if (s->redacted == before)
         return;
     for (uint32_t i = 0; i < n; i++) {
@@ -123,6 +163,7 @@ uint64_t redact_item(struct model_item *item, struct arena *arena)
     case MODEL_ITEM_SPAN:
         redact_values(&s, (struct model_value *)item->u.span.attrs, item->u.span.attr_count, arena);
         scrub(&s, &item->u.span.status_message, arena);
+        s.redacted += guess(&item->u.span.status_message, arena);
         break;
     case MODEL_ITEM_EVENT:
         redact_values(&s, (struct model_value *)item->u.event.attrs, item->u.event.attr_count,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the files of this room share.
+ * What the files of this room share: the scanner (scrub.c) finds where something
+ * may begin, the finders below say whether it is a secret and how long it is.
+ * Pure, but for the table of beginnings that known secrets add to.
  */
 #ifndef ORIEL_SECRET_INSIDE_H
 #define ORIEL_SECRET_INSIDE_H

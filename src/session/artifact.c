@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/os.h"
+#include "secret/scrub.h"
 
 int artifact_set(struct model_catalog *c, const char *key, const char *value)
 {
@@ -125,13 +126,36 @@ static void args_text(char *const argv[], char *out, size_t n)
     out[at] = 0;
 }
 
+enum { ARGS_BYTES = 4096, ARGS_MAX = 1024 };
+
+/* A copy of the arguments, as far as they are told. */
+static void without_secrets(char *const argv[], char joined[ARGS_BYTES], char *out[ARGS_MAX + 1])
+{
+    size_t n = 0, count = 0, at = 0;
+    for (; argv[count] && count < ARGS_MAX; count++) {
+        size_t size = strlen(argv[count]) + 1;
+        if (n + size > ARGS_BYTES)
+            break;
+        memcpy(joined + n, argv[count], size);
+        n += size;
+    }
+    (void)scrub_mask(joined, n, SCRUB_ALL);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = joined + at;
+        at += strlen(joined + at) + 1;
+    }
+    out[count] = NULL;
+}
+
 int artifact_command(struct model_catalog *c, const char *exe, char *const argv[])
 {
     assert(argv && argv[0]);
     char text[4096], path[VCS_PATH_BYTES];
     const char *slash = strrchr(argv[0], '/');
     int rc = artifact_set(c, "service.name", slash && slash[1] ? slash + 1 : argv[0]);
-    args_text(argv, text, sizeof text);
+    char joined[ARGS_BYTES], *args[ARGS_MAX + 1];
+    without_secrets(argv, joined, args);
+    args_text(args, text, sizeof text);
     if (rc == 0)
         rc = artifact_set(c, "process.command_args", text);
     if (rc == 0 && exe)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pipe/redact.h"
 #include "session/held.h"
 #include "session/outlet.h"
 
@@ -268,8 +269,11 @@ static void take_batch(struct session *s, struct model_batch *b)
 {
     b->watermark_ns = common_watermark(s);
     count_records(s, b);
-    to_outlets(s, EXPORT_RECORDS, b, b->record_count);
+    /* Items first: for them a secret can be taken out, in records only covered. */
     through_pipe(s, b);
+    if (s->wants_records)
+        s->counts.covered += redact_records(b);
+    to_outlets(s, EXPORT_RECORDS, b, b->record_count);
 }
 
 /* A record of those beside was given up before anybody asked for it. */

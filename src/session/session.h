@@ -45,6 +45,7 @@ struct session_counts {
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];
+    uint64_t covered; /* values of records that were secrets, where records are written */
     uint64_t samples_overwritten; /* by later ones, in a flight recorder */
     uint64_t processes, threads;
     uint64_t speakers; /* processes with Oriel in them, though they may have said nothing */

@@ -107,7 +107,9 @@ TEST(every_outlet_has_a_section_with_its_options)
         CHECK_STR(sections[i].name, export_registry[i]->name);
         CHECK(config_section_options(c, export_registry[i]->name) != NULL);
     }
-    CHECK(export_registry[n] == NULL);
+    CHECK(export_registry[n - 1] == NULL);
+    CHECK_STR(sections[n - 1].name, "vault");
+    CHECK(config_section_options(c, "vault") != NULL);
     config_free(c);
 }
 

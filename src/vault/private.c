@@ -47,7 +47,7 @@ int vault_open_private(const char *path, bool lent, int *out_fd, struct oriel_er
     return rc;
 }
 
-int vault_read_fd(int fd, const char *path, bool trim, struct secret *out, struct oriel_err *err)
+static int read_fd(int fd, const char *path, bool trim, struct secret *out, struct oriel_err *err)
 {
     struct secret s;
     int rc = secret_open(&s, SECRET_MAX);
@@ -79,7 +79,7 @@ int vault_read_private(const char *path, bool lent, bool trim, struct secret *ou
     int fd, rc = vault_open_private(path, lent, &fd, err);
     if (rc != 0)
         return rc;
-    rc = vault_read_fd(fd, path, trim, out, err);
+    rc = read_fd(fd, path, trim, out, err);
     close(fd);
     return rc;
 }

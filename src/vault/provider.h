@@ -36,7 +36,6 @@ const char *vault_variable(const struct vault_ask *ask, const char *name);
  * ORIEL_EPERM, ORIEL_EIO, with a line. */
 int vault_open_private(const char *path, bool lent, int *out_fd, struct oriel_err *err);
 /* All of it, at most SECRET_MAX bytes; line breaks at its end are left out if `trim`. */
-int vault_read_fd(int fd, const char *path, bool trim, struct secret *out, struct oriel_err *err);
 int vault_read_private(const char *path, bool lent, bool trim, struct secret *out,
                        struct oriel_err *err);
 

@@ -164,23 +164,24 @@ static int listen_to(struct shared *s, int out, int said, uint64_t deadline_ns)
     return 0;
 }
 
-/* The helper is done by itself before the deadline, or is ended. */
+/* The helper is done by itself before the deadline, or is ended; what it left behind
+ * is ended in any case. Its number stays its own until all are gone. */
 static int see_off(struct shared *s, pid_t pid, int rc, uint64_t deadline_ns)
 {
-    while (rc == 0) {
-        pid_t got = waitpid(pid, &s->status, WNOHANG);
-        if (got == pid)
-            return 0;
-        if (got < 0 && errno != EINTR)
-            return ORIEL_EIO;
-        if (left_ms(deadline_ns) == 0)
+    siginfo_t info = {0};
+    while (rc == 0 && info.si_pid != pid) {
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno != EINTR)
+            rc = ORIEL_EIO;
+        else if (info.si_pid != pid && left_ms(deadline_ns) == 0)
             rc = ORIEL_ETIMEOUT;
-        else
+        else if (info.si_pid != pid)
             (void)poll(NULL, 0, 1);
     }
     (void)kill(-pid, SIGKILL);
     (void)kill(pid, SIGKILL);
     while (waitpid(pid, &s->status, 0) < 0 && errno == EINTR) {
+    }
+    while (waitpid(-pid, NULL, 0) >= 0 || errno == EINTR) {
     }
     return rc;
 }
@@ -192,6 +193,7 @@ static int warden(void *arg)
     struct sigaction usual = {.sa_handler = SIG_DFL};
     int out[2], said[2];
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what its helper leaves behind is not the program's */
     /* A program that ignores SIGCHLD would have the kernel reap our helper. */
     (void)sigaction(SIGCHLD, &usual, NULL);
     s->rc = ORIEL_EIO;

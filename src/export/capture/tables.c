@@ -183,7 +183,7 @@ static void put_sites(struct encoder *e, struct intern *texts, struct buf *b)
         for (uint32_t f = 0; f < s->field_count; f++) {
             put_text(b, texts, s->fields[f].name);
             buf_putc(b, (char)s->fields[f].type);
-            buf_putc(b, (char)s->fields[f].flags);
+            buf_putc(b, (char)(s->fields[f].flags & ~MODEL_FIELD_KEYED));
         }
     }
 }

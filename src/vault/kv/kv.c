@@ -16,7 +16,7 @@
 #include "vault/provider.h"
 
 struct kv_options {
-    const char *address, *mount, *path, *field, *name_space, *token_file, *token_credential;
+    const char *address, *mount, *path, *field, *name_space, *token_file, *credential_name;
     const char *ca_file, *cert_file, *key_file;
     uint64_t timeout_ns;
     bool insecure;
@@ -61,9 +61,9 @@ static const struct option_def options[] = {
      .fallback = "",
      .arg = "FILE",
      .help = "file with the token, ours and 0600 (default: the credential, else $VAULT_TOKEN)"},
-    {.name = "kv_token_credential",
+    {.name = "kv_credential_name",
      .type = OPTION_STRING,
-     AT(token_credential),
+     AT(credential_name),
      .fallback = "",
      .arg = "NAME",
      .help = "systemd credential with the token"},
@@ -134,16 +134,16 @@ static int find_token(const struct kv_options *o, const struct vault_ask *ask, s
     char path[1024];
     if (o->token_file[0])
         return token_from_file(o->token_file, false, out, err);
-    if (o->token_credential[0]) {
-        if (!folder || strchr(o->token_credential, '/'))
+    if (o->credential_name[0]) {
+        if (!folder || strchr(o->credential_name, '/'))
             return err_set(err, ORIEL_EINVAL, "vault (kv): there is no credential %.80s",
-                           o->token_credential);
-        snprintf(path, sizeof path, "%s/%s", folder, o->token_credential);
+                           o->credential_name);
+        snprintf(path, sizeof path, "%s/%s", folder, o->credential_name);
         return token_from_file(path, true, out, err);
     }
     if (!value)
         return err_set(err, ORIEL_EINVAL,
-                       "vault (kv): no token; say kv_token_file or kv_token_credential, or set "
+                       "vault (kv): no token; say kv_token_file or kv_credential_name, or set "
                        "$VAULT_TOKEN");
     return secret_copy(out, value, strlen(value));
 }

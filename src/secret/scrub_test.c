@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Secrets in texts: what is found, how much of it goes, and what people write
+ * that is none. No token here was ever one.
+ */
+#include "secret/scrub.h"
+
+#include <pthread.h>
+
+#include "secret/secret.h"
+#include "test.h"
+
+static const char *scrubbed(const char *text, unsigned what)
+{
+    static char out[1024];
+    size_t n = strlen(text);
+    REQUIRE(n < sizeof out);
+    memcpy(out, text, n + 1);
+    out[scrub_in_place(out, n, what)] = 0;
+    return out;
+}
+
+TEST(tokens_of_well_known_services_go_by_their_shape)
+{
+    static const char *const tokens[] = {
+        "sk-proj-abcdef0123456789ABCDEF",
+        "sk_live_0123456789abcdef",
+        "sk_test_0123456789abcdef",
+        "AKIA0123456789ABCDEF",
+        "ghp_0123456789abcdefghijklmnop",
+        "gho_0123456789abcdefghijklmnop",
+        "github_pat_11ABCDEFG0123456789_abcdef",
+        "xoxb-123456789012-abcdefghij",
+        "xoxp-123456789012-abcdefghij",
+        "AIzaSyA0123456789abcdefghijklmnopqrstuv",
+        "ya29.a0AfH6SMB-0123456789_abc.def",
+        "glpat-0123456789abcdefghij",
+        "hf_abcdefghijklmnop0123456789",
+        "npm_abcdefghijklmnop0123456789abcdefghij",
+        "dckr_pat_0123456789abcdefghijklmnopq",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
+    };
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        char text[400], want[400];
+        CHECK_STR(scrubbed(tokens[i], SCRUB_SHAPES), SCRUB_TEXT);
+        snprintf(text, sizeof text, "got \"%s\", and %s.", tokens[i], tokens[i]);
+        bool dotted = strncmp(tokens[i], "ya29.", 5) == 0 || strncmp(tokens[i], "eyJ", 3) == 0;
+        snprintf(want, sizeof want, "got \"" SCRUB_TEXT "\", and " SCRUB_TEXT "%s",
+                 dotted ? "" : ".");
+        CHECK_STR(scrubbed(text, SCRUB_SHAPES), want);
+        /* One byte less than the shape wants, or in the middle of a word. */
+        snprintf(text, sizeof text, "x%s", tokens[i]);
+        if (tokens[i][0] != '-' && tokens[i][0] != 'e')
+            CHECK_STR(scrubbed(text, SCRUB_SHAPES), text);
+    }
+    CHECK_STR(scrubbed("-----BEGIN RSA PRIVATE KEY-----\nMIIE", SCRUB_SHAPES), SCRUB_TEXT);
+}
+
+TEST(credentials_go_and_what_is_around_them_stays)
+{
+    static const char *const rows[][2] = {
+        {"Authorization: Bearer abc.DEF-123_456", "Authorization: Bearer [redacted]"},
+        {"bearer abcdefghijklmnopqrstuvwxyz", "bearer [redacted]"},
+        {"basic aHVudGVyOmh1bnRlcjI=", "basic [redacted]"},
+        {"postgres://user:hunter2@db:5432/x?a=b", "postgres://[redacted]@db:5432/x?a=b"},
+        {"https://ghtoken12@github.com/x", "https://***@github.com/x"},
+        {"see http://a/b@c and redis://:p@ss@h", "see http://a/b@c and redis://***@h"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_STR(scrubbed(rows[i][0], SCRUB_SHAPES), rows[i][1]);
+}
+
+TEST(values_go_by_their_names)
+{
+    static const char *const rows[][2] = {
+        {"GET /x?token=abc12&a=b&api_key=k1", "GET /x?token=***&a=b&api_key=**"},
+        {"password=hunter2hunter2 user=x", "password=[redacted] user=x"},
+        {"{\"user\": \"x\", \"password\": \"hun\\\"ter2\"}",
+         "{\"user\": \"x\", \"password\": \"***\"}"},
+        {"Authorization: Digest username=\"x\"", "Authorization: [redacted]\"x\""},
+        {"set-cookie: a=1; b=2; secure\r\nx: y", "set-cookie: [redacted]\r\nx: y"},
+        {"DB_PASSWORD='p q'", "DB_PASSWORD='***'"},
+        {"client_secret=abcdefghijkl;x", "client_secret=[redacted];x"},
+        {"--api-key=abcdefghijkl", "--api-key=[redacted]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_STR(scrubbed(rows[i][0], SCRUB_PAIRS), rows[i][1]);
+    char args[] = "prog\0--password\0hunter2hunter2\0-x\0--token\0--y";
+    size_t n = scrub_in_place(args, sizeof args, SCRUB_ALL);
+    CHECK_EQ(memcmp(args, "prog\0--password\0[redacted]\0-x\0--token\0--y", n), 0);
+    CHECK_STR(scrubbed("prog --secret abcdefghijkl x", SCRUB_ALL), "prog --secret [redacted] x");
+    CHECK_STR(scrubbed("prog --secret abcdefghijkl x", SCRUB_TEXTS),
+              "prog --secret abcdefghijkl x");
+}
+
+TEST(what_people_write_is_left_alone)
+{
+    static const char *const texts[] = {
+        "",
+        "a",
+        "task-list-with-many-words-in-it",
+        "sk-fading-circle-of-something-nice",
+        "the bearer of bad news is here",
+        "basic understanding of things",
+        "unexpected token: foo",
+        "max_tokens=4096",
+        "token_count=12, password_length=8",
+        "password=",
+        "password=%s and token=%d",
+        "password=null",
+        "https://example.com:8080/a:b@c",
+        "mail a@b.example",
+        "/usr/include/sys/types.h:12:34",
+        "std::vector<int>::push_back",
+        "eyJ is how they begin",
+        "-- BEGIN --",
+        "key=value",
+        "AKIA and ASIA",
+        "secret",
+        "Secret: ",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        CHECK_STR(scrubbed(texts[i], SCRUB_ALL), texts[i]);
+}
+
+TEST(names_of_secrets_are_told_from_names_about_them)
+{
+    static const char *const yes[] = {"password",      "db.password",
+                                      "userPassword",  "x-api-key",
+                                      "apiKey",        "authToken",
+                                      "access_token",  "token",
+                                      "Authorization", "http.request.header.cookie",
+                                      "client_secret", "AWS_SECRET_ACCESS_KEY",
+                                      "private_key",   "auth",
+                                      "id.jwt"};
+    static const char *const no[] = {"",          "user",         "token_count", "max_tokens",
+                                     "tokenizer", "password_len", "secret.name", "key",
+                                     "cache.key", "monkey",       "author",      "secretary",
+                                     "keyboard",  "cookie_count", "token_type",  "a.b.c"};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        if (!scrub_key(yes[i], strlen(yes[i])))
+            test_fail(__FILE__, __LINE__, "%s", yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        if (scrub_key(no[i], strlen(no[i])))
+            test_fail(__FILE__, __LINE__, "%s", no[i]);
+}
+
+TEST(known_secrets_go_from_everywhere_and_so_do_their_parts)
+{
+    CHECK_EQ(secret_known_add("s3cr", 4), 0);
+    CHECK_EQ(secret_known_add("abc", 3), 0); /* too short: everywhere */
+    CHECK_EQ(secret_known_add("s3cr3t-longer", 13), 0);
+    CHECK_EQ(secret_known_add("Basic dTpodW50ZXIy", 18), 0);
+    CHECK_EQ(secret_known_add("Bearer opaque1", 14), 0);
+    CHECK_STR(scrubbed("xs3crx s3cr3t-longer abc", SCRUB_KNOWN), "x***x [redacted] abc");
+    CHECK_STR(scrubbed("hunter2 dTpodW50ZXIy opaque1", SCRUB_KNOWN), "*** [redacted] ***");
+    CHECK_STR(scrubbed("s3c", SCRUB_KNOWN), "s3c");
+    scrub_set_guessing(false);
+    CHECK_STR(scrubbed("password=s3cr sk_live_0123456789abcdef", SCRUB_ALL),
+              "password=*** sk_live_0123456789abcdef");
+    CHECK(!scrub_key("password", 8));
+    scrub_set_guessing(true);
+    secret_known_forget();
+    CHECK_STR(scrubbed("s3cr3t-longer", SCRUB_KNOWN), "s3cr3t-longer");
+}
+
+TEST(lines_of_errors_lose_what_is_known)
+{
+    struct oriel_err err;
+    CHECK_EQ(secret_known_add("hunter2-canary", 14), 0);
+    CHECK_EQ(err_set(&err, ORIEL_EIO, "%s: hunter2-canary!", "x"), ORIEL_EIO);
+    CHECK_STR(err.text, "x: [redacted]!");
+    CHECK_EQ(err_set_errno(&err, 2, "hunter2-canary"), ORIEL_ENOTFOUND);
+    CHECK_STR(err.text, "[redacted]: No such file or directory");
+    secret_known_forget();
+}
+
+TEST(there_is_an_end_to_what_can_be_known)
+{
+    char text[32];
+    for (int i = 0; i < SECRET_KNOWN_MAX; i++) {
+        snprintf(text, sizeof text, "secret-%d", i);
+        CHECK_EQ(secret_known_add(text, strlen(text)), 0);
+        CHECK_EQ(secret_known_add(text, strlen(text)), 0);
+    }
+    CHECK_EQ(secret_known_add("one-more", 8), ORIEL_ELIMIT);
+    CHECK_STR(scrubbed("secret-127", SCRUB_KNOWN), SCRUB_TEXT);
+    secret_known_forget();
+}
+
+TEST(masking_keeps_the_size)
+{
+    char text[] = "a=1&password=hunter2hunter2&b=AKIA0123456789ABCDEF&token=ab";
+    size_t n = strlen(text);
+    CHECK(scrub_mask(text, n, SCRUB_TEXTS));
+    CHECK_STR(text, "a=1&password=[redacted]****&b=[redacted]**********&token=**");
+    CHECK(!scrub_mask(text, n, SCRUB_TEXTS)); /* and is done with */
+    char one[] = "x";
+    scrub_mask_whole(one, 1);
+    CHECK_STR(one, "*");
+    scrub_mask_whole(one, 0);
+}
+
+/* Whatever the bytes: within bounds, never longer, and a second pass finds nothing more. */
+TEST(any_bytes_can_be_scrubbed)
+{
+    static const char alphabet[] =
+        "sk-_AKIAghpxoeyJ.:/@=\" \n\0Bearer0123456789tokenpassword--BEGIN";
+    uint64_t state = 88172645463325252u;
+    unsigned long times = test_times(20000);
+    for (unsigned long round = 0; round < times; round++) {
+        char text[96];
+        size_t n = round % sizeof text;
+        for (size_t i = 0; i < n; i++) {
+            state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+            text[i] = alphabet[state % sizeof alphabet];
+        }
+        size_t m = scrub_in_place(text, n, SCRUB_ALL);
+        CHECK(m <= n);
+    }
+}
+
+static void *scrub_always(void *arg)
+{
+    for (int i = 0; i < 2000; i++) {
+        char text[] = "secret-1 secret-2 secret-3";
+        size_t n = scrub_in_place(text, sizeof text - 1, SCRUB_KNOWN);
+        CHECK(n <= sizeof text - 1);
+    }
+    return NULL;
+}
+
+TEST(secrets_become_known_while_others_scrub)
+{
+    pthread_t thread;
+    char text[16];
+    CHECK_EQ(pthread_create(&thread, NULL, scrub_always, NULL), 0);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "secret-%d", i);
+        CHECK_EQ(secret_known_add(text, strlen(text)), 0);
+    }
+    pthread_join(thread, NULL);
+    secret_known_forget();
+}
+
+TEST(memory_of_secrets_is_wiped_and_not_dumped)
+{
+    struct secret s;
+    char line[256], vmflags[256] = "";
+    CHECK_EQ(secret_copy(&s, "hunter2", 7), 0);
+    CHECK_STR(s.p, "hunter2");
+    FILE *f = fopen("/proc/self/smaps", "r");
+    REQUIRE(f);
+    unsigned long from, to;
+    bool mine = false;
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2 && strchr(line, '-') < line + 17)
+            mine = from <= (unsigned long)s.p && (unsigned long)s.p < to;
+        if (mine && strncmp(line, "VmFlags:", 8) == 0)
+            snprintf(vmflags, sizeof vmflags, "%s", line);
+    }
+    fclose(f);
+    CHECK(strstr(vmflags, " dd") != NULL);
+    secret_close(&s);
+    secret_close(&s);
+    CHECK(s.p == NULL);
+    CHECK_EQ(secret_open(&s, SECRET_MAX + 1), ORIEL_ELIMIT);
+}
+
+TEST_MAIN()
