@@ -130,12 +130,8 @@ def deployed(name, folder, ports, places, *changes):
     return folder / name
 
 
-def plain(span):
-    return span
-
-
 def without_schema(span):
-    """Tempo keeps no schema URLs."""
+    """Neither of them gives schema URLs back."""
     return dict(span, resource=dict(span["resource"], schema=""),
                 scope=dict(span["scope"], schema=""))
 
@@ -190,7 +186,7 @@ def jaeger_store():
         numbers(found)
         return list(items([found["result"]]))
     return {"server": Server("jaeger", start, ["http", "grpc", "query", "query_grpc"]),
-            "query": query, "shape": plain,
+            "query": query, "shape": without_schema,
             "paths": {"json": "/v1/traces", "protobuf": "/v1/traces"},
             "oriel": [("http", "", "http/protobuf"), ("http", "", "http/json"), ("grpc", "", "grpc")]}
 
@@ -243,9 +239,11 @@ def ways(store, what):
             "--signals", "traces")
     for encoding, path in store["paths"].items():
         yield "file, HTTP/" + encoding, file(encoding, path)
-    if what.capture and source.can_send():
+    if what.capture and source.can_send(what):
         for port, base, protocol in store["oriel"]:
             yield "oriel export, " + protocol, ours(port, base, protocol)
+    elif what.capture:
+        print("skipped oriel export --endpoint: this build does not send")
 
 
 def one(store, what, name, way):
@@ -276,8 +274,6 @@ def check(name):
         what = source.codesearch(pathlib.Path(folder) / "cs")
         for way_name, way in ways(store, what):
             good = one(store, what, way_name, way) and good
-    if not source.can_send():
-        print("skipped oriel export --endpoint: this build has none")
     return good
 
 
