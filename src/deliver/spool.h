@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Requests on disk, oldest first, for the time a receiver is away. Bounded: the
+ * Requests on disk, compressed, oldest first, for the time a receiver is away. Bounded: the
  * oldest go and are counted. A process that is killed loses nothing that
  * spool_put took and repeats at most what was under way; a machine that loses
  * power may lose what the system had not written.

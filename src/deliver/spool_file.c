@@ -255,7 +255,7 @@ int spool_file_append(struct spool_file *f, struct spool_record *r, const void *
     r->magic = RECORD_MAGIC;
     r->length = length;
     r->body_crc = crc32c(0, bytes, length);
-    r->zero = 0;
+    assert(r->plain >= length);
     r->head_crc = head_crc(f, r);
     struct iovec parts[3] = {{r, sizeof *r},
                              {(void *)(uintptr_t)bytes, length},
@@ -276,7 +276,7 @@ enum head { HEAD_GOOD, HEAD_BAD, HEAD_END };
 static bool head_is_whole(const struct spool_file *f, const struct spool_record *r)
 {
     return r->magic == RECORD_MAGIC && r->head_crc == head_crc(f, r) && r->items <= UINT32_MAX &&
-           r->seen <= r->items;
+           r->seen <= r->items && r->plain >= r->length;
 }
 
 static enum head head_at(const struct spool_file *f, uint64_t at, struct spool_record *out)

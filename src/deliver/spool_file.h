@@ -58,7 +58,7 @@ struct spool_record {
     uint32_t signal;
     uint32_t body_crc;
     uint32_t head_crc; /* of the nonce and this with 0 here */
-    uint32_t zero;
+    uint32_t plain;    /* length of the message; more than `length`: these are zstd's */
 };
 _Static_assert(sizeof(struct spool_record) == SPOOL_RECORD_BYTES, "as drawn");
 
@@ -88,9 +88,9 @@ void spool_file_close(struct spool_file *f);
 /* Whether the descriptor is still the file it was. */
 bool spool_file_ours(const struct spool_file *f);
 
-/* Adds a record; its magic, length and checksums are set here. 0; ORIEL_ENOSPC, ORIEL_EIO: the
- * file is as before. ORIEL_ESTATE: it could not be brought back to that, or is gone: nothing
- * more must be appended to it. */
+/* Adds a record; its magic, length and checksums are set here, `plain` is the caller's. 0;
+ * ORIEL_ENOSPC, ORIEL_EIO: the file is as before. ORIEL_ESTATE: it could not be brought back to
+ * that, or is gone: nothing more must be appended to it. */
 int spool_file_append(struct spool_file *f, struct spool_record *r, const void *bytes,
                       uint32_t length, struct oriel_err *err);
 /* The first whole record at or after *at, which is set to its place. True; false: there is

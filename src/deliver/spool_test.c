@@ -54,6 +54,28 @@ TEST(each_signal_has_its_own_balance)
     spool_close(s);
 }
 
+TEST(what_repeats_takes_little_room)
+{
+    struct spool *s = open_spool(test_tmpdir(), 0, 0);
+    struct out_message m = {.signal = OUT_LOGS, .items = 1, .n = 100000}, got;
+    struct buf b;
+    bool own;
+    buf_init(&b);
+    for (size_t i = 0; i < m.n; i++)
+        scratch[i] = (char)('a' + i % 13);
+    m.bytes = scratch;
+    for (int i = 0; i < 10; i++)
+        CHECK_EQ(spool_put(s, &m, test_now, NULL), 0);
+    CHECK(counts_of(s).bytes < 10000);
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(spool_next(s, &got, &b, &own, NULL), 0);
+        CHECK_MEM(got.bytes, got.n, m.bytes, m.n);
+        spool_done(s);
+    }
+    buf_done(&b);
+    spool_close(s);
+}
+
 TEST(an_empty_spool_leaves_nothing_behind)
 {
     const char *dir = test_tmpdir();
