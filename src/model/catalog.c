@@ -27,15 +27,14 @@ static uint64_t site_key(uint32_t process, uint32_t id)
 enum { NAMES = SCRUB_KNOWN | SCRUB_SHAPES };
 
 /* A copy in the catalog, scrubbed; *out is untouched when out of memory. */
-static bool copy_text(struct model_catalog *c, struct model_str s, unsigned what,
-                      struct model_str *out)
+static bool copy_text(struct arena *arena, struct model_str s, unsigned what, struct model_str *out)
 {
     assert(s.p || s.n == 0);
     if (s.n == 0) {
         *out = MODEL_STR("");
         return true;
     }
-    char *p = arena_copy(&c->arena, s.p, s.n);
+    char *p = arena_copy(arena, s.p, s.n);
     if (!p)
         return false;
     size_t n = scrub_in_place(p, s.n, what);
@@ -46,7 +45,7 @@ static bool copy_text(struct model_catalog *c, struct model_str s, unsigned what
 
 static bool copy_str(struct model_catalog *c, struct model_str s, struct model_str *out)
 {
-    return copy_text(c, s, NAMES, out);
+    return copy_text(&c->arena, s, NAMES, out);
 }
 
 static bool same_str(struct model_str a, struct model_str b)
@@ -110,7 +109,7 @@ struct model_process *model_catalog_add_process(struct model_catalog *c, int32_t
 {
     struct model_process *p = GROW(c, process, processes) ? new_zeroed(c, sizeof *p) : NULL;
     uint64_t *at = p ? map_put(&c->process_by_pid, (uint32_t)pid, c->process_count) : NULL;
-    if (!at || !copy_str(c, exe, &p->exe) || !copy_text(c, cmdline, SCRUB_ALL, &p->cmdline))
+    if (!at || !copy_str(c, exe, &p->exe) || !copy_text(&c->arena, cmdline, SCRUB_ALL, &p->cmdline))
         return NULL;
     *at = c->process_count;
     p->index = c->process_count;
@@ -127,7 +126,7 @@ struct model_process *model_catalog_adopt_process(struct model_catalog *c, int32
     if (!p || p->trace_hi || p->trace_salt)
         return model_catalog_add_process(c, pid, exe, cmdline);
     if ((exe.n && !copy_str(c, exe, &p->exe)) ||
-        (cmdline.n && !copy_text(c, cmdline, SCRUB_ALL, &p->cmdline)))
+        (cmdline.n && !copy_text(&c->arena, cmdline, SCRUB_ALL, &p->cmdline)))
         return NULL;
     p->name = last_component(p->exe);
     return p;
@@ -246,19 +245,33 @@ static bool is_text(const struct model_value *v)
     return v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES;
 }
 
-static bool copy_told(struct model_catalog *c, const struct model_told *from, struct model_told *to)
+/* An attribute; one with the name of a secret keeps no text. */
+static bool copy_attr(struct arena *arena, const struct model_value *from, struct model_value *to)
 {
-    struct model_value *attrs = new_zeroed(c, from->attr_count * sizeof *attrs + 1);
+    *to = *from;
+    if (!copy_text(arena, from->key, NAMES, &to->key))
+        return false;
+    if (!is_text(from))
+        return true;
+    struct model_str text = from->v.str;
+    if (text.n && scrub_key(from->key.p, from->key.n)) {
+        text = MODEL_STR(SCRUB_TEXT);
+        to->flags = (uint8_t)((to->flags & ~ORIEL_FIELD_NESTED) | MODEL_VALUE_REDACTED);
+    }
+    return copy_text(arena, text, SCRUB_TEXTS, &to->v.str);
+}
+
+static bool copy_told(struct arena *arena, const struct model_told *from, struct model_told *to)
+{
+    size_t size = from->attr_count * sizeof(struct model_value) + 1;
+    struct model_value *attrs = arena_alloc(arena, size, _Alignof(max_align_t));
     *to = *from;
     to->attrs = attrs;
-    if (!attrs || !copy_str(c, from->schema_url, &to->schema_url))
+    if (!attrs || !copy_text(arena, from->schema_url, NAMES, &to->schema_url))
         return false;
-    for (uint32_t i = 0; i < from->attr_count; i++) {
-        attrs[i] = from->attrs[i];
-        if (!copy_str(c, from->attrs[i].key, &attrs[i].key) ||
-            (is_text(&attrs[i]) && !copy_str(c, from->attrs[i].v.str, &attrs[i].v.str)))
+    for (uint32_t i = 0; i < from->attr_count; i++)
+        if (!copy_attr(arena, &from->attrs[i], &attrs[i]))
             return false;
-    }
     return true;
 }
 
@@ -266,7 +279,7 @@ int model_process_set_told(struct model_catalog *c, struct model_process *p,
                            const struct model_told *told)
 {
     struct model_told *copy = new_zeroed(c, sizeof *copy);
-    if (!copy || !copy_told(c, told, copy))
+    if (!copy || !copy_told(&c->arena, told, copy))
         return ORIEL_ENOMEM;
     p->told = copy;
     return 0;
@@ -291,18 +304,46 @@ static bool same_scope(const struct model_scope *a, const struct model_scope *b)
     return true;
 }
 
-struct model_scope *model_catalog_add_scope(struct model_catalog *c,
-                                            const struct model_scope *scope)
+static bool copy_scope(struct arena *arena, const struct model_scope *from, struct model_scope *to)
+{
+    return copy_text(arena, from->name, NAMES, &to->name) &&
+           copy_text(arena, from->version, NAMES, &to->version) &&
+           copy_told(arena, &from->told, &to->told);
+}
+
+static struct model_scope *find_scope(const struct model_catalog *c,
+                                      const struct model_scope *scope)
 {
     for (uint32_t i = c->scope_count; i > 0; i--)
         if (same_scope(c->scopes[i - 1], scope))
             return c->scopes[i - 1];
+    return NULL;
+}
+
+static struct model_scope *put_scope(struct model_catalog *c, const struct model_scope *scope)
+{
     struct model_scope *s = GROW(c, scope, scopes) ? new_zeroed(c, sizeof *s) : NULL;
-    if (!s || !copy_str(c, scope->name, &s->name) || !copy_str(c, scope->version, &s->version) ||
-        !copy_told(c, &scope->told, &s->told))
+    if (!s || !copy_scope(&c->arena, scope, s))
         return NULL;
     s->index = c->scope_count;
     c->scopes[c->scope_count++] = s;
+    return s;
+}
+
+struct model_scope *model_catalog_add_scope(struct model_catalog *c,
+                                            const struct model_scope *scope)
+{
+    struct model_scope clean = {0}, *s = find_scope(c, scope);
+    struct arena arena;
+    if (s)
+        return s;
+    /* One with a secret in it is kept without: it is known again only by what is left. */
+    arena_init(&arena);
+    if (copy_scope(&arena, scope, &clean)) {
+        s = find_scope(c, &clean);
+        s = s ? s : put_scope(c, &clean);
+    }
+    arena_done(&arena);
     return s;
 }
 
@@ -324,7 +365,7 @@ int model_catalog_set_resource(struct model_catalog *c, struct model_str key,
         return ORIEL_ENOMEM;
     if (scrub_key(key.p, key.n) && value.n)
         value = MODEL_STR(SCRUB_TEXT);
-    if (!copy_str(c, key, &next.key) || !copy_text(c, value, SCRUB_ALL, &next.value))
+    if (!copy_str(c, key, &next.key) || !copy_text(&c->arena, value, SCRUB_ALL, &next.value))
         return ORIEL_ENOMEM;
     c->resource[at] = next;
     if (at == c->resource_count)

@@ -43,7 +43,7 @@ struct model_field_def {
     uint8_t flags; /* enum oriel_field_flag, MODEL_FIELD_KEYED */
 };
 /* The name says that the value is a secret: a text that it has never leaves. */
-#define MODEL_FIELD_KEYED 0x08u
+#define MODEL_FIELD_KEYED 0x20u
 
 struct model_site {
     uint32_t index; /* dense, in this catalog; starts at 0 */

@@ -60,7 +60,7 @@ static void replace(struct secrets *s, struct model_value *v)
         remember(s, v->v.str);
     v->type = ORIEL_TYPE_STR;
     v->flags |= MODEL_VALUE_REDACTED;
-    v->flags &= (uint8_t)~MODEL_VALUE_TRUNCATED;
+    v->flags &= (uint8_t) ~(MODEL_VALUE_TRUNCATED | ORIEL_FIELD_NESTED);
     v->v.str = MODEL_STR(REDACT_TEXT);
     v->full_bytes = v->v.str.n;
     s->redacted++;

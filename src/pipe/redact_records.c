@@ -42,6 +42,19 @@ static uint64_t redact_tail(const struct model_record *r, unsigned words)
     return scrub_mask(writable(text), text.n, SCRUB_TEXTS);
 }
 
+/* All of a value. What is JSON stays JSON: a text of stars, or a number. */
+static void cover(const struct model_value *v)
+{
+    char *p = writable(v->v.str);
+    uint32_t n = v->v.str.n;
+    scrub_mask_whole(p, n);
+    if (!(v->flags & ORIEL_FIELD_NESTED))
+        return;
+    memset(p, n > 1 ? '*' : '0', n);
+    if (n > 1)
+        p[0] = p[n - 1] = '"';
+}
+
 static uint64_t redact_fields(const struct model_record *r)
 {
     struct model_values it;
@@ -52,7 +65,7 @@ static uint64_t redact_fields(const struct model_record *r)
             continue;
         bool whole = v.flags & (MODEL_FIELD_KEYED | ORIEL_FIELD_SECRET);
         if (whole)
-            scrub_mask_whole(writable(v.v.str), v.v.str.n);
+            cover(&v);
         redacted += whole || scrub_mask(writable(v.v.str), v.v.str.n, SCRUB_TEXTS);
     }
     return redacted;

@@ -86,18 +86,20 @@ static bool jwt_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
     return true;
 }
 
-/* To its end line, or to the end of the text if that was cut away. */
+/* To its end line; if that was cut away to the end of the text, or of the quotes it
+ * stands in. */
 static bool pem_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
 {
     static const char begin[] = "-----BEGIN ", end[] = "-----END ";
     if (n - at < sizeof begin - 1 || memcmp(p + at, begin, sizeof begin - 1) != 0)
         return false;
     const char *last = memmem(p + at, n - at, end, sizeof end - 1);
-    size_t stop = n;
+    const char *quote = memchr(p + at, '"', n - at);
+    size_t stop = quote ? (size_t)(quote - p) : n;
     if (last) {
         const char *dashes =
             memmem(last + sizeof end - 1, n - (size_t)(last + sizeof end - 1 - p), "-----", 5);
-        stop = dashes ? (size_t)(dashes - p) + 5 : n;
+        stop = dashes ? (size_t)(dashes - p) + 5 : stop;
     }
     *out = (struct scrub_hit){at, stop - at};
     return true;
