@@ -60,8 +60,8 @@ bool retry_failed(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t ask
     }
     assert(r->failures > 0);
     if (asked_ns) {
-        uint64_t until = now_ns + asked_ns + random_below(r, span_of(r) + 1);
-        if (until < now_ns) /* asked for more than there is time */
+        uint64_t until, later = now_ns + random_below(r, span_of(r) + 1);
+        if (__builtin_add_overflow(later, asked_ns, &until))
             until = UINT64_MAX;
         if (until > r->not_before_ns)
             r->not_before_ns = until;

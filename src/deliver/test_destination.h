@@ -7,7 +7,10 @@
 #define ORIEL_DELIVER_TEST_DESTINATION_H
 
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "deliver/deliver.h"
@@ -54,6 +57,49 @@ static inline struct deliver_options destination_options(const char *url, bool g
                                     .grpc = grpc,
                                     .endpoint = url,
                                     .timeout_ns = UINT64_C(60000000000)};
+}
+
+/* ---- what is said, and a time that only tests move ---- */
+
+struct watch {
+    pthread_mutex_t lock;
+    unsigned lines;
+    char text[4096]; /* all lines */
+    _Atomic uint64_t now_ns;
+};
+
+static inline void watch_say(void *user, const char *line)
+{
+    struct watch *w = user;
+    pthread_mutex_lock(&w->lock);
+    size_t n = strlen(w->text);
+    snprintf(w->text + n, sizeof w->text - n, "%s\n", line);
+    w->lines++;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static inline uint64_t watch_now(void *user)
+{
+    return ((struct watch *)user)->now_ns;
+}
+
+/* Lines come; time stands still unless it is moved. */
+static inline void watch_use(struct watch *w, struct deliver_options *o, bool time_too)
+{
+    *w = (struct watch){.now_ns = UINT64_C(1000000000000)};
+    pthread_mutex_init(&w->lock, NULL);
+    o->say = watch_say;
+    o->user = w;
+    o->now = time_too ? watch_now : NULL;
+}
+
+static inline unsigned watch_lines(struct watch *w, char *out, size_t n)
+{
+    pthread_mutex_lock(&w->lock);
+    snprintf(out, n, "%s", w->text);
+    unsigned lines = w->lines;
+    pthread_mutex_unlock(&w->lock);
+    return lines;
 }
 
 static inline struct deliver *destination_open(const struct deliver_options *o)
@@ -117,6 +163,15 @@ static inline void destination_total(struct deliver *d, struct deliver_counts *o
     deliver_total(d, out);
     destination_check(out);
 }
+
+/* Waits for a state, for as long as it takes; the test's own deadline ends what never comes. */
+#define DESTINATION_UNTIL(d, counts, condition)                                                    \
+    do {                                                                                           \
+        destination_total(d, counts);                                                              \
+        if (condition)                                                                             \
+            break;                                                                                 \
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);                                    \
+    } while (1)
 
 static inline unsigned destination_threads(void)
 {

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "deliver/retry.h"
+
+#include "test.h"
+
+#define SECOND UINT64_C(1000000000)
+
+TEST(a_receiver_that_works_is_asked_as_often_as_there_is_room)
+{
+    struct retry r;
+    retry_init(&r, 0, 0, 7);
+    CHECK_EQ(retry_room(&r, 0, 0, 8), 8);
+    CHECK_EQ(retry_room(&r, 0, 5, 8), 3);
+    CHECK_EQ(retry_room(&r, 0, 9, 8), 0);
+}
+
+TEST(pauses_lie_anywhere_in_a_span_that_doubles_up_to_a_limit)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct retry r;
+        uint64_t now = 100 * SECOND, span = SECOND;
+        retry_init(&r, SECOND, 8 * SECOND, seed * UINT64_C(0x9e3779b97f4a7c15));
+        for (unsigned i = 0; i < 100; i++) {
+            retry_failed(&r, r.epoch, now, 0, false);
+            CHECK(r.not_before_ns >= now && r.not_before_ns <= now + span);
+            CHECK(r.not_before_ns == now || retry_room(&r, r.not_before_ns - 1, 0, 8) == 0);
+            now = r.not_before_ns;
+            CHECK_EQ(retry_room(&r, now, 0, 8), 1); /* one alone tries it out */
+            CHECK_EQ(retry_room(&r, now, 1, 8), 0);
+            span = span < 8 * SECOND ? span * 2 : span;
+        }
+    }
+}
+
+TEST(full_jitter_spreads_over_the_whole_span)
+{
+    unsigned tenths[10] = {0};
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        struct retry r;
+        retry_init(&r, SECOND, 30 * SECOND, seed * UINT64_C(0x9e3779b97f4a7c15));
+        retry_failed(&r, 0, 0, 0, false);
+        tenths[r.not_before_ns / (SECOND / 10 + 1)]++;
+    }
+    for (unsigned i = 0; i < 10; i++)
+        CHECK(tenths[i] > 130 && tenths[i] < 270);
+}
+
+TEST(what_the_receiver_asks_for_is_never_undercut)
+{
+    for (uint64_t seed = 1; seed < 500; seed++) {
+        struct retry r;
+        retry_init(&r, SECOND, 2 * SECOND, seed);
+        retry_failed(&r, 0, 5 * SECOND, 3600 * SECOND, false);
+        CHECK(r.not_before_ns >= 3605 * SECOND);
+        CHECK(r.not_before_ns <= 3606 * SECOND); /* and they do not all come at once */
+    }
+    struct retry r;
+    retry_init(&r, 0, 0, 1);
+    retry_failed(&r, 0, 1, UINT64_MAX - 5, false);
+    CHECK_EQ(r.not_before_ns, UINT64_MAX);
+}
+
+TEST(requests_that_fail_together_are_one_failure)
+{
+    struct retry r;
+    retry_init(&r, SECOND, 30 * SECOND, 3);
+    for (unsigned i = 0; i < 8; i++) /* all began before the first of them failed */
+        CHECK(!retry_failed(&r, 0, SECOND, 0, false));
+    CHECK_EQ(r.failures, 1);
+    retry_failed(&r, 0, SECOND, 60 * SECOND, false); /* but each may ask for time */
+    CHECK(r.not_before_ns >= 61 * SECOND);
+    CHECK(!retry_worked(&r, 0)); /* it began when things were good */
+    CHECK_EQ(r.failures, 1);
+}
+
+TEST(it_opens_once_and_closes_once)
+{
+    struct retry r;
+    retry_init(&r, 0, 0, 3);
+    CHECK(!retry_failed(&r, 0, 0, 0, false));
+    CHECK(!retry_failed(&r, 1, 0, 0, false));
+    CHECK(retry_failed(&r, 2, 0, 0, false));
+    CHECK(!retry_failed(&r, 3, 0, 0, false));
+    CHECK(r.open);
+    CHECK(retry_worked(&r, 4));
+    CHECK(!r.open);
+    CHECK(!retry_worked(&r, 4));
+    CHECK_EQ(retry_room(&r, 0, 0, 8), 8);
+    CHECK(retry_failed(&r, 4, 0, 0, true)); /* what will not pass by itself: at once */
+}
+
+TEST_MAIN()
