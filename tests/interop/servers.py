@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -44,8 +45,9 @@ def go_version(least):
 
 def built(name, inputs, make, least=(1, 23)):
     """The folder of the cache that make(folder) filled; made again only when the files
-    it is made from, or Go, are others. Two at once wait for each other."""
-    text = go_version(least).encode() + b"".join(p.read_bytes() for p in inputs)
+    it is made from, or Go (least; None: Python), are others. Two at once wait for each other."""
+    tool = go_version(least) if least else sys.version
+    text = tool.encode() + b"".join(p.read_bytes() for p in inputs)
     key = hashlib.sha256(text).hexdigest()[:16]
     folder = cache() / ("%s-%s" % (name, key))
     with open(cache() / (name + ".lock"), "w", encoding="ascii") as lock:
