@@ -61,7 +61,9 @@ struct config_telemetry {
     const char *logs_exporter;
     const char
         *resource_attributes; /* "key=value,..", percent encoded, as OTEL_RESOURCE_ATTRIBUTES */
-    int log_level;            /* enum config_log_level */
+    const char *detectors;    /* of "process", "host", ... */
+    const char *cloud_endpoint;
+    int log_level; /* enum config_log_level */
 };
 enum config_log_level {
     CONFIG_LOG_NONE,

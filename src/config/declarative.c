@@ -45,6 +45,7 @@ static const struct row {
     {"propagator.composite_list", "propagators", TAKE, NULL},
     {"resource.attributes", "resource_attributes", RESOURCE, NULL},
     {"resource.attributes_list", "resource_attributes", TAKE, NULL},
+    {"resource.detection/development.detectors", "detectors", NAMES, NULL},
     {"resource.schema_url", NULL, SKIP, NULL}, /* ours is sent: our attributes are of it */
     {"$P.processors.batch.schedule_delay", "batch.$B_delay_ms", TAKE, NULL},
     {"$P.processors.batch.export_timeout", "batch.$B_timeout_ms", TAKE, NULL},

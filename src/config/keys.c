@@ -18,6 +18,9 @@ static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3mu
                                           "jaeger",       "none",    NULL};
 static const char *const exporters[] = {"otlp", "console", "none", NULL};
 static const char *const backends[] = {"local", "otlp", NULL};
+/* "service": its instance id, which is told in every case. */
+static const char *const detectors[] = {"process", "host",  "os",      "container", "k8s", "aws",
+                                        "gcp",     "azure", "service", "none",      NULL};
 static const char *const log_levels[] = {"none", "error", "warn", "info", "debug", NULL};
 /* In the order of enum config_protocol and enum config_compression. */
 static const char *const protocols[] = {"grpc", "http/protobuf", "http/json", NULL};
@@ -216,6 +219,21 @@ const struct option_def config_telemetry_options[] = {
      .fallback = "",
      .variable = "OTEL_RESOURCE_ATTRIBUTES",
      .help = "key=value,... of this process, percent encoded"},
+    {.name = "detectors",
+     .type = OPTION_STRING,
+     AT(detectors),
+     .fallback = "process,host,os,container,k8s",
+     .choices = detectors,
+     .arg = "NAME[,..]",
+     .variable = "ORIEL_DETECTORS",
+     .help = "who finds out what the resource says of this process; aws, gcp and azure ask the "
+             "cloud's metadata service"},
+    {.name = "cloud_endpoint",
+     .type = OPTION_STRING,
+     AT(cloud_endpoint),
+     .fallback = "http://169.254.169.254",
+     .variable = "ORIEL_CLOUD_ENDPOINT",
+     .help = "URL of that service"},
     {.name = "log_level",
      .type = OPTION_ENUM,
      AT(log_level),

@@ -26,8 +26,7 @@ int artifact_set(struct model_catalog *c, const char *key, const char *value)
                                       (struct model_str){value, (uint32_t)strlen(value)});
 }
 
-/* Value after "KEY<any of seps>" at the start of a line, without quotes. */
-static bool line_value(const char *text, const char *key, const char *seps, char *out, size_t n)
+bool artifact_line_value(const char *text, const char *key, const char *seps, char *out, size_t n)
 {
     size_t len = strlen(key);
     for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
@@ -55,7 +54,7 @@ static int set_os(struct model_catalog *c)
     static const char *const keys[][2] = {
         {"PRETTY_NAME", "os.description"}, {"NAME", "os.name"}, {"VERSION_ID", "os.version"}};
     for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof keys[0]; i++)
-        if (line_value(text, keys[i][0], "=", value, sizeof value))
+        if (artifact_line_value(text, keys[i][0], "=", value, sizeof value))
             rc = artifact_set(c, keys[i][1], value);
     return rc;
 }
@@ -66,15 +65,15 @@ static int set_cpu(struct model_catalog *c)
     if (os_read_file("/proc/cpuinfo", text, sizeof text) < 0)
         text[0] = 0;
     int rc = 0;
-    if (line_value(text, "model name", "\t :", value, sizeof value))
+    if (artifact_line_value(text, "model name", "\t :", value, sizeof value))
         rc = artifact_set(c, "host.cpu.model.name", value);
-    if (rc == 0 && line_value(text, "vendor_id", "\t :", value, sizeof value))
+    if (rc == 0 && artifact_line_value(text, "vendor_id", "\t :", value, sizeof value))
         rc = artifact_set(c, "host.cpu.vendor.id", value);
     snprintf(value, sizeof value, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
     return rc ? rc : artifact_set(c, "oriel.host.cpu.count", value);
 }
 
-static const char *arch_name(const char *machine)
+const char *artifact_arch(const char *machine)
 {
     return strcmp(machine, "x86_64") == 0    ? "amd64"
            : strcmp(machine, "aarch64") == 0 ? "arm64"
@@ -90,7 +89,7 @@ int artifact_host(struct model_catalog *c)
     if (rc == 0 && uname(&u) == 0) {
         rc = artifact_set(c, "host.name", u.nodename);
         if (rc == 0)
-            rc = artifact_set(c, "host.arch", arch_name(u.machine));
+            rc = artifact_set(c, "host.arch", artifact_arch(u.machine));
         if (rc == 0)
             rc = artifact_set(c, "oriel.kernel.release", u.release);
         if (rc == 0)

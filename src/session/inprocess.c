@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "session/artifact.h"
 #include "session/pace.h"
+#include "session/resource.h"
 #include "session/sampling.h"
 #include "session/session.h"
 #include "session/settings.h"
@@ -53,7 +54,7 @@ static struct {
 /* What is asked for: the program before the environment, the file and the defaults. */
 struct wish {
     struct config *config; /* owned; the strings are its */
-    const char *outlets, *directory, *filter, *service_name;
+    const char *outlets, *directory, *filter;
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
 };
@@ -184,7 +185,6 @@ static int make_wish(const struct oriel_options *given, struct wish *out)
                       .outlets = t->outlets,
                       .directory = t->trace_dir,
                       .filter = t->filter,
-                      .service_name = t->service_name[0] ? t->service_name : NULL,
                       .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
                       .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
                       .metrics_ns = (uint64_t)t->system_metrics_interval_secs * 1000000000u,
@@ -261,11 +261,42 @@ static void finish(bool tell)
     (void)session_finish(self.session, NULL);
 }
 
+static struct resource_input resource_wish(const struct config_telemetry *t)
+{
+    const bool secure = getauxval(AT_SECURE) != 0;
+    return (struct resource_input){.root = "",
+                                   .environment = secure ? NULL : (const char *const *)environ,
+                                   .detectors = resource_detectors(t->detectors),
+                                   .attributes = t->resource_attributes,
+                                   .service_name = t->service_name,
+                                   .pid = (int32_t)getpid()};
+}
+
+/* Waits for the network, so not on a thread of the program. Outlets that say the resource with
+ * each request say more from then on; what a person says stands above what is found. */
+static void describe_cloud(void)
+{
+    const struct config_telemetry *t = config_telemetry(self.config);
+    struct resource found = {.schema_url = ""}, said = {.schema_url = ""};
+    struct resource_input in = resource_wish(t);
+    if (in.detectors & RESOURCE_CLOUD) {
+        resource_find_cloud(&found, in.detectors, t->cloud_endpoint,
+                            clock_mono_ns() + RESOURCE_CLOUD_MS * UINT64_C(1000000));
+        in.detectors = 0;
+        resource_find(&said, &in);
+        resource_merge(&found, &said);
+        (void)resource_apply(&found, session_catalog(self.session));
+    }
+    resource_done(&found);
+    resource_done(&said);
+}
+
 static void *drain_thread(void *unused)
 {
     (void)unused;
     (void)pthread_setname_np(pthread_self(), "oriel-drain");
     bool tell = true;
+    describe_cloud();
     if (self.flight)
         tell = wait_for_triggers();
     else
@@ -291,20 +322,22 @@ static int start_thread(void)
 
 /* ---- start ---- */
 
-static void describe(const struct wish *w)
+static void describe(void)
 {
     struct model_catalog *c = session_catalog(self.session);
-    char exe[512] = "", text[1024];
+    struct resource found = {.schema_url = ""};
+    const struct resource_input in = resource_wish(config_telemetry(self.config));
+    char exe[512] = "";
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[n > 0 ? n : 0] = 0;
     char *argv[] = {exe, NULL};
-    (void)artifact_host(c);
+    if (in.detectors & RESOURCE_HOST)
+        (void)artifact_host(c);
     if (exe[0])
         (void)artifact_command(c, exe, argv);
-    if (w->service_name)
-        (void)artifact_set(c, "service.name", w->service_name);
-    snprintf(text, sizeof text, "%d", (int)getpid());
-    (void)artifact_set(c, "process.pid", text);
+    resource_find(&found, &in);
+    (void)resource_apply(&found, c);
+    resource_done(&found);
     (void)artifact_set(c, "oriel.inprocess", "true");
 }
 
@@ -411,7 +444,7 @@ static int build(struct wish *w)
     if (rc == 0)
         rc = session_new(&self.session, "ring", region_path(self.region), &pipe, NULL);
     if (rc == 0) {
-        describe(w);
+        describe();
         watch_system(w->metrics_ns);
         rc = add_outlets(w);
     }

@@ -21,7 +21,6 @@ static const struct config_absent absent[] = {
     {"propagators", "this version carries no context into other processes yet", false},
     {"traces_exporter", "this version has no OTLP outlet yet", false},
     {"logs_exporter", "this version has no OTLP outlet yet", false},
-    {"resource_attributes", "this version has no OTLP outlet yet", false},
     {"batch.*", "this version has no OTLP outlet yet", false},
     {"limits.*", "this version has no OTLP outlet yet", false},
     {"tracy", "this version has no Tracy outlet yet", true},

@@ -64,9 +64,12 @@ static void put_common(struct put *w, const struct otlp *o, uint32_t process)
 {
     const struct model_catalog *c = o->env.catalog;
     char key[128], id[37];
+    struct model_str own = model_catalog_resource(c, "service.instance.id");
     instance_id(c, process, id);
+    if (process > 0 || own.n == 0) /* a child is another instance than it is told to be */
+        own = put_str(id);
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.name", put_str(o->env.service_name));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", put_str(id));
+    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", own);
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.name", MODEL_STR("oriel"));
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.language", MODEL_STR("c"));
     otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.version", put_str(o->env.version));
