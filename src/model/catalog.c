@@ -207,7 +207,9 @@ static bool copy_fields(struct model_catalog *c, const struct model_site *from,
         bool text = types[i] == ORIEL_TYPE_STR || types[i] == ORIEL_TYPE_BYTES;
         to->has_texts |= text;
         fields[i].flags &= (uint8_t)~MODEL_FIELD_KEYED;
-        if (text && scrub_key(fields[i].name.p, fields[i].name.n))
+        if (text &&
+            (scrub_key(fields[i].name.p, fields[i].name.n) ||
+             (from->format.n && scrub_argument(from->format.p, from->format.n, (unsigned)i))))
             fields[i].flags |= MODEL_FIELD_KEYED;
     }
     to->fields = fields;

@@ -122,3 +122,48 @@ bool args_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
     *out = (struct scrub_hit){begin, end - begin};
     return true;
 }
+
+/* ---- formats ---- */
+
+/* Where the conversion begins that takes argument `index`; n: there is none. */
+static size_t conversion_of(const char *p, size_t n, unsigned index)
+{
+    unsigned taken = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (p[i] != '%')
+            continue;
+        size_t begin = i++;
+        if (p[i] == '%')
+            continue;
+        /* Each star is an argument of its own, before the value. */
+        for (; i < n && strchr("-+ #0123456789.*'hlLqjzt", p[i]); i++)
+            taken += p[i] == '*';
+        if (taken >= index)
+            return taken == index ? begin : n;
+        taken++;
+    }
+    return n;
+}
+
+static bool ends_with_scheme(const char *p, size_t n)
+{
+    return (n >= 7 && strncasecmp(p + n - 7, "bearer ", 7) == 0) ||
+           (n >= 6 && strncasecmp(p + n - 6, "basic ", 6) == 0);
+}
+
+bool scrub_argument(const char *format, size_t n, unsigned index)
+{
+    size_t at = conversion_of(format, n, index), from;
+    bool quoted, strong;
+    if (!scrub_guesses() || at >= n)
+        return false;
+    if (ends_with_scheme(format, at))
+        return true;
+    while (at > 0 && strchr(" \"'", format[at - 1]))
+        at--;
+    if (at == 0 || (format[at - 1] != '=' && format[at - 1] != ':'))
+        return false;
+    size_t name_n = name_before(format, at - 1, &from, &quoted);
+    return scrub_names_secret(format + from, name_n, &strong) &&
+           (strong || quoted || format[at - 1] == '=');
+}

@@ -31,6 +31,10 @@ bool scrub_guesses(void);
  * "authToken", but not "token_count" or "passwordLength". False without guessing. */
 bool scrub_key(const char *name, size_t n);
 
+/* The same of the argument `index` of a printf format, by what stands before it:
+ * "password=%s", "Authorization: Bearer %s". */
+bool scrub_argument(const char *format, size_t n, unsigned index);
+
 struct scrub_hit {
     size_t at, n; /* what is to go; n > 0 */
 };

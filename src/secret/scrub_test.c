@@ -146,6 +146,32 @@ TEST(names_of_secrets_are_told_from_names_about_them)
             test_fail(__FILE__, __LINE__, "%s", no[i]);
 }
 
+TEST(arguments_of_formats_go_by_what_stands_before_them)
+{
+    static const struct {
+        const char *format;
+        unsigned index;
+        bool secret;
+    } rows[] = {
+        {"login with password=%s", 0, true},
+        {"%d%% of %-*s token=%.*s.", 3, false}, /* the precision is an argument too */
+        {"%d%% of %-*s token=%.*s.", 4, true},
+        {"user %s password: '%s'", 0, false},
+        {"user %s password: '%s'", 1, true},
+        {"{\"token\": \"%s\"}", 0, true},
+        {"unexpected token: %s", 0, false},
+        {"Authorization: Bearer %s", 0, true},
+        {"a=%s", 0, false},
+        {"a=%", 0, false},
+        {"none", 0, false},
+        {"password=%s", 1, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (scrub_argument(rows[i].format, strlen(rows[i].format), rows[i].index) != rows[i].secret)
+            test_fail(__FILE__, __LINE__, "row %zu", i);
+    CHECK(scrub_argument("%*s secret=%s", 13, 2));
+}
+
 TEST(known_secrets_go_from_everywhere_and_so_do_their_parts)
 {
     CHECK_EQ(secret_known_add("s3cr", 4), 0);

@@ -55,6 +55,11 @@ target_compile_options(hits PRIVATE -O1 -g -fpatchable-function-entry=8 -Wno-mis
 target_link_libraries(hits PRIVATE Threads::Threads)
 set_target_properties(hits PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# One that says secrets wherever a text can stand.
+add_executable(leaky tests/scenario/leaky.c)
+target_link_libraries(leaky PRIVATE oriel-core Threads::Threads)
+set_target_properties(leaky PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # One that would notice a sampler inside of it.
 add_executable(picky tests/scenario/picky.c)
 target_link_libraries(picky PRIVATE Threads::Threads)
@@ -103,6 +108,7 @@ foreach(script ${scenarios})
 endforeach()
 set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_FILE:joined>")
 set_property(TEST scenario.probes scenario.attach_probes APPEND PROPERTY ENVIRONMENT "HITS=$<TARGET_FILE:hits>")
+set_property(TEST scenario.leak APPEND PROPERTY ENVIRONMENT "LEAKY=$<TARGET_FILE:leaky>")
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.sums APPEND PROPERTY ENVIRONMENT "COUNTED=${CMAKE_BINARY_DIR}/scenario/counted")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
