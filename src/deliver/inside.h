@@ -143,6 +143,7 @@ struct item *queue_next(struct deliver *d, struct lane *l);
 struct item *queue_oldest(struct deliver *d, struct lane *l);
 bool queue_is_over_half(struct deliver *d);
 uint64_t queue_waiting(struct deliver *d, const struct lane *l); /* items */
+uint64_t queue_messages(struct deliver *d, const struct lane *l);
 void queue_mark(struct deliver *d, struct item *i, bool sending);
 /* Room for a compressed copy: true and taken, or false. */
 bool queue_take_bytes(struct deliver *d, size_t n);

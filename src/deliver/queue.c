@@ -137,6 +137,16 @@ uint64_t queue_waiting(struct deliver *d, const struct lane *l)
     return items;
 }
 
+uint64_t queue_messages(struct deliver *d, const struct lane *l)
+{
+    uint64_t n = 0;
+    pthread_mutex_lock(&d->lock);
+    for (struct item *i = l->first; i; i = i->next)
+        n++;
+    pthread_mutex_unlock(&d->lock);
+    return n;
+}
+
 bool queue_is_over_half(struct deliver *d)
 {
     pthread_mutex_lock(&d->lock);

@@ -10,7 +10,8 @@
 
 #define FIRST_NS UINT64_C(1000000000)
 #define MOST_NS UINT64_C(30000000000)
-enum { OPEN_AFTER = 3 };
+enum { OPEN_AFTER = 3, CATCH_UP = 6 };
+#define PACE_LEAST_NS UINT64_C(1000000) /* finer than anybody wakes */
 
 void retry_init(struct retry *r, uint64_t first_ns, uint64_t most_ns, uint64_t seed)
 {
@@ -24,8 +25,10 @@ void retry_init(struct retry *r, uint64_t first_ns, uint64_t most_ns, uint64_t s
 
 unsigned retry_room(const struct retry *r, uint64_t now_ns, unsigned under_way, unsigned most)
 {
-    if (r->failures == 0)
+    if (r->failures == 0 && now_ns >= r->paced_until_ns)
         return under_way < most ? most - under_way : 0;
+    if (r->failures == 0)
+        return now_ns >= r->next_ns && under_way < most ? 1 : 0;
     return now_ns >= r->not_before_ns && under_way == 0 ? 1 : 0;
 }
 
@@ -54,13 +57,18 @@ bool retry_failed(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t ask
     bool was_open = r->open;
     if (epoch == r->epoch) {
         r->epoch++;
+        if (r->failures == 0)
+            r->since_ns = now_ns;
         if (r->failures < UINT32_MAX)
             r->failures++;
         r->not_before_ns = now_ns + random_below(r, span_of(r) + 1);
+        r->paced_until_ns = 0;
     }
     assert(r->failures > 0);
     if (asked_ns) {
-        uint64_t until, later = now_ns + random_below(r, span_of(r) + 1);
+        uint64_t span = span_of(r), half = asked_ns / 2 < r->most_ns ? asked_ns / 2 : r->most_ns;
+        uint64_t spread = half > span ? half : span;
+        uint64_t until, later = now_ns + random_below(r, spread + 1);
         if (__builtin_add_overflow(later, asked_ns, &until))
             until = UINT64_MAX;
         if (until > r->not_before_ns)
@@ -70,11 +78,37 @@ bool retry_failed(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t ask
     return r->open && !was_open;
 }
 
-bool retry_worked(struct retry *r, uint64_t epoch)
+static void set_pace(struct retry *r, uint64_t now_ns, uint64_t waiting)
+{
+    uint64_t span = (now_ns - r->since_ns) / CATCH_UP;
+    uint64_t pace = waiting ? span / waiting : 0;
+    if (pace < PACE_LEAST_NS)
+        return;
+    r->pace_ns = pace;
+    r->next_ns = now_ns + pace;
+    r->paced_until_ns = now_ns + span;
+}
+
+void retry_began(struct retry *r, uint64_t now_ns)
+{
+    if (now_ns < r->paced_until_ns)
+        r->next_ns = now_ns + r->pace_ns;
+}
+
+uint64_t retry_next(const struct retry *r)
+{
+    if (r->failures)
+        return r->not_before_ns;
+    return r->paced_until_ns && r->next_ns < r->paced_until_ns ? r->next_ns : r->paced_until_ns;
+}
+
+bool retry_worked(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t waiting)
 {
     bool was_open = r->open;
     if (epoch != r->epoch) /* began before the last failure, which is newer */
         return false;
+    if (r->failures)
+        set_pace(r, now_ns, waiting);
     r->failures = 0;
     r->not_before_ns = 0;
     r->open = false;

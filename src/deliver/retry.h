@@ -18,6 +18,9 @@ struct retry {
     uint64_t not_before_ns; /* no request until then */
     unsigned open_after;    /* failures in a row that make it open */
     bool open;
+    uint64_t since_ns;                /* of the first failure */
+    uint64_t pace_ns;                 /* between two requests, while what piled up goes out */
+    uint64_t next_ns, paced_until_ns; /* 0: no pace */
 };
 
 /* 0: 1 s and 30 s. `seed` may be anything. */
@@ -30,7 +33,12 @@ unsigned retry_room(const struct retry *r, uint64_t now_ns, unsigned under_way, 
  * True: it is open since now. */
 bool retry_failed(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t asked_ns,
                   bool plain_fault);
-/* True: it was open until now. */
-bool retry_worked(struct retry *r, uint64_t epoch);
+/* True: it was open until now. `waiting` messages have piled up, and go out six times as fast
+ * as they came: many clients that come back must not run over who has just got up. */
+bool retry_worked(struct retry *r, uint64_t epoch, uint64_t now_ns, uint64_t waiting);
+/* A request begins. */
+void retry_began(struct retry *r, uint64_t now_ns);
+/* When retry_room may be more than 0 with nothing under way; 0: at any time. */
+uint64_t retry_next(const struct retry *r);
 
 #endif

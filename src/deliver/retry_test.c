@@ -52,7 +52,7 @@ TEST(what_the_receiver_asks_for_is_never_undercut)
         retry_init(&r, SECOND, 2 * SECOND, seed);
         retry_failed(&r, 0, 5 * SECOND, 3600 * SECOND, false);
         CHECK(r.not_before_ns >= 3605 * SECOND);
-        CHECK(r.not_before_ns <= 3606 * SECOND); /* and they do not all come at once */
+        CHECK(r.not_before_ns <= 3607 * SECOND); /* and they do not all come at once */
     }
     struct retry r;
     retry_init(&r, 0, 0, 1);
@@ -69,7 +69,7 @@ TEST(requests_that_fail_together_are_one_failure)
     CHECK_EQ(r.failures, 1);
     retry_failed(&r, 0, SECOND, 60 * SECOND, false); /* but each may ask for time */
     CHECK(r.not_before_ns >= 61 * SECOND);
-    CHECK(!retry_worked(&r, 0)); /* it began when things were good */
+    CHECK(!retry_worked(&r, 0, SECOND, 0)); /* it began when things were good */
     CHECK_EQ(r.failures, 1);
 }
 
@@ -82,11 +82,33 @@ TEST(it_opens_once_and_closes_once)
     CHECK(retry_failed(&r, 2, 0, 0, false));
     CHECK(!retry_failed(&r, 3, 0, 0, false));
     CHECK(r.open);
-    CHECK(retry_worked(&r, 4));
+    CHECK(retry_worked(&r, 4, 0, 0));
     CHECK(!r.open);
-    CHECK(!retry_worked(&r, 4));
+    CHECK(!retry_worked(&r, 4, 0, 0));
     CHECK_EQ(retry_room(&r, 0, 0, 8), 8);
     CHECK(retry_failed(&r, 4, 0, 0, true)); /* what will not pass by itself: at once */
+}
+
+TEST(what_piled_up_goes_out_six_times_as_fast_as_it_came)
+{
+    struct retry r;
+    unsigned sent = 0;
+    retry_init(&r, 0, 0, 3);
+    retry_failed(&r, 0, 100 * SECOND, 0, false);
+    retry_worked(&r, 1, 160 * SECOND, 100); /* 100 messages of one minute: in ten seconds */
+    for (uint64_t now = 160 * SECOND; now < 170 * SECOND; now += SECOND / 100)
+        if (retry_room(&r, now, 0, 8)) {
+            CHECK_EQ(retry_room(&r, now, 0, 8), 1);
+            CHECK(retry_next(&r) <= now);
+            retry_began(&r, now);
+            CHECK(retry_next(&r) > now);
+            sent++;
+        }
+    CHECK(sent >= 95 && sent <= 100);
+    CHECK_EQ(retry_room(&r, 170 * SECOND, 0, 8), 8);
+    retry_failed(&r, 1, 200 * SECOND, 0, false);
+    retry_worked(&r, 2, 201 * SECOND, 1000000); /* too many to space them out */
+    CHECK_EQ(retry_room(&r, 201 * SECOND, 0, 8), 8);
 }
 
 TEST_MAIN()

@@ -62,10 +62,13 @@ static void failed(struct deliver *d, struct item *i, uint64_t now_ns, uint64_t 
     put_back(d, i, now_ns);
 }
 
-static void worked(struct deliver *d, const struct item *i)
+static void worked(struct deliver *d, const struct item *i, uint64_t now_ns)
 {
     struct lane *l = &d->lanes[i->lane];
-    if (retry_worked(&l->retry, i->epoch))
+    uint64_t waiting = 0;
+    if (l->retry.failures)
+        waiting = queue_messages(d, l) + (d->spool ? d->spool_counts.messages : 0);
+    if (retry_worked(&l->retry, i->epoch, now_ns, waiting))
         tell_back(d, l);
 }
 
@@ -104,7 +107,7 @@ static void judge(struct deliver *d, struct item *i, const struct deliver_reply 
         return;
     }
     tell_verdict(d, i, r, &v, now_ns);
-    worked(d, i); /* it answers, whatever it says */
+    worked(d, i, now_ns); /* it answers, whatever it says */
     settle(d, i, v.fate == DELIVER_TAKEN ? FATE_DELIVERED : FATE_REFUSED,
            v.rejected < i->items ? v.rejected : i->items);
 }
@@ -189,6 +192,7 @@ static int start_try(struct deliver *d, struct lane *l, struct item *i, uint64_t
         i->first_ns = now_ns;
     i->epoch = l->retry.epoch;
     i->started_ns = now_ns;
+    retry_began(&l->retry, now_ns);
     pthread_mutex_lock(&d->lock);
     d->counts[i->signal].tries++;
     d->counts[i->signal].bytes_out += j->body_n;
@@ -314,8 +318,9 @@ static void wait_for(struct lane *l, bool more, struct transport_wait *w)
     for (unsigned k = 0; k < l->sending; k++)
         if (l->under_way[k]->job.deadline_ns < w->wake_ns)
             w->wake_ns = l->under_way[k]->job.deadline_ns;
-    if (more && l->retry.failures && l->sending == 0 && l->retry.not_before_ns < w->wake_ns)
-        w->wake_ns = l->retry.not_before_ns;
+    uint64_t next_ns = retry_next(&l->retry);
+    if (more && next_ns && (l->sending == 0 || !l->retry.failures) && next_ns < w->wake_ns)
+        w->wake_ns = next_ns;
     if (l->transport)
         l->transport->ops->wait(l->transport, w);
 }
