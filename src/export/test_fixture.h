@@ -92,6 +92,7 @@ static inline struct model_span *fixture_span(struct fixture *f, const struct mo
     struct model_span *s = &item->u.span;
     s->trace_id[0] = 0xab;
     s->trace_id[15] = 0xcd;
+    s->trace_flags = 1;
     s->span_id = id;
     s->parent_id = parent;
     s->start_ns = FIXTURE_START + start;

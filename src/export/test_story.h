@@ -58,6 +58,7 @@ static inline void story_spans(struct fixture *f)
     link.span_id = 0x11;
     link.trace_id[0] = 0xab;
     link.follows_from = true;
+    link.flags = 1;
     s->links = &link;
     s->link_count = 1;
     s->flags = MODEL_SPAN_UNFINISHED | MODEL_SPAN_ROOT;
@@ -79,6 +80,7 @@ static inline void story_others(struct fixture *f)
                                          .attrs = &attr,
                                          .attr_count = 1,
                                          .trace_id = {0xab},
+                                         .trace_flags = 1,
                                          .span_id = 0x10};
     item = fixture_item(f, MODEL_ITEM_EVENT, FIXTURE_START + 13001);
     item->u.event = (struct model_event){.t_ns = item->t_ns,

@@ -99,9 +99,11 @@ struct model_link {
     uint8_t trace_id[16];
     uint64_t span_id;  /* W3C */
     bool follows_from; /* else a plain link */
-    bool told;         /* of a span that was told: flags and attrs are as they came */
-    uint32_t flags, attr_count;
+    bool told;         /* of a span that was told: attrs are as they came */
+    uint32_t flags;    /* as the protocol has them: of W3C, and ORIEL_CONTEXT_* */
+    uint32_t attr_count;
     const struct model_value *attrs;
+    struct model_str trace_state;
 };
 
 /* A stretch of an async span on one thread. */
@@ -123,6 +125,7 @@ struct model_span {
     uint16_t depth;                        /* nesting on its thread at begin; 0 outermost */
     uint8_t status;                        /* enum oriel_status */
     struct model_str status_message;
+    struct model_str trace_state; /* W3C, as it came with the trace; empty: none */
     const struct model_value *attrs;
     const struct model_link *links;
     const struct model_busy *busy; /* async spans only */

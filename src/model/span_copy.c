@@ -41,8 +41,12 @@ bool model_span_copy(struct model_span *out, const struct model_span *from, stru
     assert(out != from);
     *out = *from;
     out->status_message = copy_text(&c, from->status_message);
-    out->links =
+    out->trace_state = copy_text(&c, from->trace_state);
+    struct model_link *links =
         copy(&c, from->links, from->link_count * sizeof *from->links, _Alignof(struct model_link));
+    for (uint32_t i = 0; links && i < from->link_count; i++)
+        links[i].trace_state = copy_text(&c, links[i].trace_state);
+    out->links = links;
     out->busy =
         copy(&c, from->busy, from->busy_count * sizeof *from->busy, _Alignof(struct model_busy));
     struct model_value *values =

@@ -24,6 +24,8 @@ void assemble_init(struct assemble *a, const struct model_catalog *catalog,
 
 void assemble_done(struct assemble *a)
 {
+    for (size_t i = 0; i < ENDED_SPANS; i++)
+        spans_state_unref(&a->spans, a->ended[i].state);
     spans_done(&a->spans);
     track_done(&a->track);
     sampler_done(&a->sampler);
@@ -104,18 +106,29 @@ void resolve_span(struct assemble *a, struct stream_state *s, uint64_t raw, stru
     assert(raw != 0);
     out->span = is_open(span) ? span : NULL;
     out->span_id = oriel_id_mix(raw);
+    out->state = 0;
     if (span && has_trace(span)) {
         memcpy(out->trace, span->trace, sizeof out->trace);
         out->trace_flags = span->trace_flags;
+        out->state = span->state;
     } else if (ended->raw_id == raw) {
         memcpy(out->trace, ended->trace, sizeof out->trace);
         out->trace_flags = ended->trace_flags;
+        out->state = ended->state;
     } else {
         root_trace(a, s->thread->thread, raw, out->trace);
         out->trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, out->trace);
     }
     if (span)
         span->referenced = true;
+}
+
+void join_trace(struct assemble *a, struct open_span *span, const struct span_ref *ref)
+{
+    memcpy(span->trace, ref->trace, sizeof span->trace);
+    span->trace_flags = ref->trace_flags;
+    spans_state_unref(&a->spans, span->state);
+    span->state = spans_state_ref(&a->spans, ref->state);
 }
 
 void resolve_top(const struct thread_state *t, struct span_ref *out)
@@ -128,6 +141,7 @@ void resolve_top(const struct thread_state *t, struct span_ref *out)
     out->span_id = top->span->span_id;
     out->trace_flags = top->span->trace_flags;
     out->span = top->span;
+    out->state = top->span->state;
 }
 
 /* ---- making ---- */
@@ -172,7 +186,9 @@ static inline void set_parent(struct assemble *a, struct open_span *span,
         span->parent_id = parent->span_id;
         span->trace_flags = parent->trace_flags;
         span->flags |= parent->flags & MODEL_SPAN_UNSAMPLED;
-        bool remote = parent->kind == SPAN_CONTEXT;
+        if (__builtin_expect(parent->state != 0, 0))
+            span->state = spans_state_ref(&a->spans, parent->state);
+        bool remote = parent->kind == SPAN_CONTEXT && parent->flags & MODEL_SPAN_REMOTE_PARENT;
         if (remote)
             span->flags |= MODEL_SPAN_REMOTE_PARENT;
         if (__builtin_expect(a->sampler.active && (remote || !a->sampler.inherits), 0))
@@ -383,9 +399,8 @@ static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
     if (r->raw[2]) {
         struct span_ref ref;
         resolve_span(a, s, r->raw[2], &ref);
-        memcpy(span->trace, ref.trace, sizeof span->trace);
+        join_trace(a, span, &ref);
         span->parent_id = ref.span_id;
-        span->trace_flags = ref.trace_flags;
         if (a->sampler.active)
             sample_span(a, span, false);
     } else {
@@ -495,7 +510,7 @@ static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
             return PIPE_NO_MEMORY;
         span->raw_id = r->raw[2];
         span->span_id = ref.span_id;
-        memcpy(span->trace, ref.trace, sizeof span->trace);
+        join_trace(a, span, &ref);
         inherit_sampling(a, span, ref.trace_flags);
     }
     return PIPE_ORPHAN;
@@ -515,6 +530,27 @@ static enum pipe_fate take_exit(struct assemble *a, struct stream_state *s,
 
 /* ---- contexts from outside ---- */
 
+/* The raw id that oriel_id_mix makes such a W3C id of. */
+static uint64_t unmix(uint64_t w3c)
+{
+    return (w3c ^ w3c >> 32) * UINT64_C(0xcfee444d8b59a89b);
+}
+
+/* A span of this recording, on another thread: what became of it is known better here than
+ * where its context was copied. */
+static void find_local(struct assemble *a, struct stream_state *s, struct open_span *context)
+{
+    struct span_ref ref;
+    const uint64_t raw = unmix(context->span_id);
+    if (!find_any(a, s, raw) && a->ended[context->span_id % ENDED_SPANS].raw_id != raw)
+        return;
+    resolve_span(a, s, raw, &ref);
+    if (memcmp(ref.trace, context->trace, sizeof ref.trace) != 0)
+        return;
+    join_trace(a, context, &ref);
+    inherit_sampling(a, context, ref.trace_flags);
+}
+
 static enum pipe_fate take_attach(struct assemble *a, struct stream_state *s,
                                   const struct model_record *r)
 {
@@ -525,7 +561,12 @@ static enum pipe_fate take_attach(struct assemble *a, struct stream_state *s,
         span->trace[0] = r->raw[2];
         span->trace[1] = r->raw[3];
         span->span_id = r->raw[4];
-        span->trace_flags = r->words > 5 ? (uint8_t)r->raw[5] : MODEL_TRACE_SAMPLED;
+        uint64_t origin = r->words > 5 ? r->raw[5] : MODEL_TRACE_SAMPLED;
+        span->trace_flags = (uint8_t)origin;
+        if (!(origin & ORIEL_CONTEXT_ORIGIN_KNOWN) || (origin & ORIEL_CONTEXT_IS_REMOTE))
+            span->flags = MODEL_SPAN_REMOTE_PARENT; /* of what begins in it */
+        else
+            find_local(a, s, span);
     }
     return PIPE_CONTROL;
 }
@@ -583,6 +624,7 @@ static const struct {
     [ORIEL_REC_TOLD] = {take_told, 7, true},
     [ORIEL_REC_TOLD_LOG] = {emit_told_log, 6, true},
     [ORIEL_REC_TOLD_LINK] = {take_told_link, 7, true},
+    [ORIEL_REC_STATE] = {take_state, 4, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

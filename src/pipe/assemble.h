@@ -24,6 +24,7 @@
 /* A span that is over but may still be named: children opened late, events. */
 struct ended_span {
     uint64_t raw_id, trace[2];
+    uint32_t state; /* a reference */
     uint8_t trace_flags;
 };
 #define ENDED_SPANS 1024u /* remembered, by a hash of the id; newer ones replace */
@@ -77,8 +78,9 @@ struct assemble {
 /* A span as others refer to it. */
 struct span_ref {
     uint64_t trace[2], span_id;
-    uint8_t trace_flags;    /* enum model_trace_flag */
     struct open_span *span; /* NULL: not open (any more) */
+    uint32_t state;         /* tracestate, borrowed */
+    uint8_t trace_flags;    /* enum model_trace_flag */
 };
 
 void assemble_init(struct assemble *a, const struct model_catalog *catalog,
@@ -141,7 +143,11 @@ void close_other(struct assemble *a, struct open_span *span);
 /* State of a thread that has begun something. */
 struct thread_state *assemble_thread(const struct assemble *a, const struct model_thread *thread);
 
+/* The span goes on in the trace of the reference. */
+void join_trace(struct assemble *a, struct open_span *span, const struct span_ref *ref);
+
 /* detail.c */
+enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);

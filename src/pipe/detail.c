@@ -127,8 +127,11 @@ static enum pipe_fate add_link(struct assemble *a, struct open_span *span,
 enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = find_span(a, s, r->raw[2]);
-    struct model_link link = {.span_id = r->raw[5]};
+    struct model_link link = {.span_id = r->raw[5], .flags = MODEL_TRACE_SAMPLED};
+    const uint64_t origin = r->words > 6 ? r->raw[6] : 0;
     memcpy(link.trace_id, &r->raw[3], sizeof link.trace_id); /* two words, memory order */
+    if (origin) /* else by its ids only: it is taken for one that was recorded */
+        link.flags = origin & (0xffu | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
     return span ? add_link(a, span, &link) : PIPE_ORPHAN;
 }
 
@@ -169,6 +172,41 @@ enum pipe_fate take_told_link(struct assemble *a, struct stream_state *s,
     return fate;
 }
 
+/* The text of a STATE; false: it is none. */
+static bool state_text(const struct model_record *r, struct model_str *out)
+{
+    out->n = (uint32_t)r->raw[3];
+    out->p = (const char *)&r->raw[4];
+    return out->n > 0 && out->n <= (r->words - 4u) * 8;
+}
+
+static enum pipe_fate set_link_state(struct assemble *a, struct open_span *span,
+                                     struct model_str text)
+{
+    struct span_extra *e = span->extra;
+    struct model_link *link = e && e->link_count ? &e->links[e->link_count - 1] : NULL;
+    if (!link || link->trace_state.n || e->dropped_links)
+        return PIPE_ORPHAN; /* the link it is of was lost */
+    link->trace_state.p = mem_strndup(text.p, text.n);
+    link->trace_state.n = link->trace_state.p ? text.n : 0;
+    return link->trace_state.p ? PIPE_INTO_SPAN : PIPE_NO_MEMORY;
+}
+
+enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct open_span *span = r->raw[2] ? find_span(a, s, r->raw[2]) : NULL;
+    struct stack_entry *top = stack_top(s->thread);
+    struct model_str text;
+    if (!state_text(r, &text))
+        return PIPE_FOREIGN;
+    if (r->raw[2])
+        return span ? set_link_state(a, span, text) : PIPE_ORPHAN;
+    if (!top || top->span->kind != SPAN_CONTEXT || top->span->closed || top->span->state)
+        return PIPE_ORPHAN;
+    top->span->state = spans_state_new(&a->spans, text.p, text.n);
+    return top->span->state ? PIPE_CONTROL : PIPE_NO_MEMORY;
+}
+
 enum pipe_fate take_follow(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = find_span(a, s, r->raw[2]);
@@ -179,6 +217,7 @@ enum pipe_fate take_follow(struct assemble *a, struct stream_state *s, const str
     resolve_span(a, s, r->raw[3], &earlier);
     memcpy(link.trace_id, earlier.trace, sizeof link.trace_id);
     link.span_id = earlier.span_id;
+    link.flags = earlier.trace_flags | ORIEL_CONTEXT_ORIGIN_KNOWN; /* of this recording */
     return add_link(a, span, &link);
 }
 

@@ -107,11 +107,30 @@ static void copy_link_values(struct assemble *a, struct model_span *out)
     }
 }
 
+static struct model_str copy_text(struct assemble *a, struct model_str text)
+{
+    struct model_str copy = {NULL, 0};
+    if (text.n)
+        copy.p = copy_list(a, text.p, text.n, 1, &copy.n);
+    return copy;
+}
+
+static const struct model_link *copy_links(struct assemble *a, const struct span_extra *e,
+                                           uint32_t *out_count)
+{
+    struct model_link *links =
+        (struct model_link *)copy_list(a, e->links, e->link_count, sizeof *links, out_count);
+    for (uint32_t i = 0; i < *out_count; i++)
+        links[i].trace_state = copy_text(a, links[i].trace_state);
+    return links;
+}
+
 static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_span *span,
                                                 struct model_span *out)
 {
     struct span_extra *e = span->extra;
     emit_fields(a, span, out);
+    out->trace_state = copy_text(a, spans_state(&a->spans, span->state));
     if (!e)
         return;
     out->status = e->status;
@@ -121,7 +140,7 @@ static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_
         out->status_message.n = n;
         a->rich = true;
     }
-    out->links = copy_list(a, e->links, e->link_count, sizeof *e->links, &out->link_count);
+    out->links = copy_links(a, e, &out->link_count);
     out->dropped_links = e->dropped_links + (uint32_t)e->link_count - out->link_count;
     a->counts->dropped_links += out->dropped_links;
     out->told_flags = e->told_flags;
@@ -147,6 +166,8 @@ static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_
 static void remember_ended(struct assemble *a, const struct open_span *span)
 {
     struct ended_span *e = &a->ended[span->span_id % ENDED_SPANS];
+    spans_state_unref(&a->spans, e->state);
+    e->state = spans_state_ref(&a->spans, span->state);
     e->raw_id = span->raw_id;
     e->trace_flags = span->trace_flags;
     memcpy(e->trace, span->trace, sizeof e->trace);
@@ -178,7 +199,7 @@ static inline void fill_plain(struct assemble *a, const struct open_span *span,
     out->trace_flags = span->trace_flags;
     out->depth = span->depth;
     out->status = ORIEL_STATUS_UNSET;
-    out->status_message = (struct model_str){NULL, 0};
+    out->status_message = out->trace_state = (struct model_str){NULL, 0};
     out->attrs = NULL;
     out->links = NULL;
     out->busy = NULL;
@@ -214,7 +235,7 @@ void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
         it->u.span.end_thread = end_thread;
         it->u.span.flags = flags;
         fill_plain(a, span, &it->u.span);
-        if (__builtin_expect(span->raw || span->extra, 0))
+        if (__builtin_expect(span->raw || span->extra || span->state, 0))
             emit_rich(a, span, &it->u.span);
         a->counts->spans++;
         a->counts->unfinished += (flags & MODEL_SPAN_UNFINISHED) != 0;
@@ -269,8 +290,9 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
         flags |= MODEL_SPAN_ROOT;
         parent.trace_flags = MODEL_TRACE_SAMPLED | MODEL_TRACE_RANDOM;
     } else if (parent.span && parent.span->kind == SPAN_CONTEXT) {
-        flags |= MODEL_SPAN_REMOTE_PARENT;
+        flags |= parent.span->flags & MODEL_SPAN_REMOTE_PARENT;
     }
+    out->trace_state = copy_text(a, spans_state(&a->spans, parent.state));
     memcpy(out->trace_id, parent.trace, sizeof out->trace_id);
     out->parent_id = parent.span_id;
     out->span_id = oriel_id_mix(r->raw_id);
@@ -283,6 +305,7 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              .span_id = out->span_id,
                              .site = r->site,
                              .start_ns = out->start_ns,
+                             .state = parent.state,
                              .trace_flags = parent.trace_flags,
                              .flags = flags};
     memcpy(over.trace, parent.trace, sizeof over.trace);

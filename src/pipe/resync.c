@@ -121,7 +121,7 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
 {
     const struct stack_entry *below = stack_top(s->thread);
     const uint64_t *slot = map_get(&a->async, id);
-    uint64_t trace[2] = {0, 0};
+    struct span_ref around = {.trace_flags = MODEL_TRACE_SAMPLED};
     if (slot) { /* its ENTER was lost */
         struct open_span *span = (struct open_span *)(uintptr_t)*slot;
         a->no_memory |=
@@ -129,13 +129,11 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
         return;
     }
     bool ours = is_ours(a, s, p, id);
-    uint8_t trace_flags = MODEL_TRACE_SAMPLED;
     if (below && has_trace(below->span)) {
-        memcpy(trace, below->span->trace, sizeof trace);
-        trace_flags = below->span->trace_flags;
+        resolve_top(s->thread, &around);
     } else if (ours) {
-        root_trace(a, s->thread->thread, id, trace);
-        trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, trace);
+        root_trace(a, s->thread->thread, id, around.trace);
+        around.trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, around.trace);
     }
     struct open_span *span =
         push_other(a, s, ours ? SPAN_GHOST : SPAN_CONTEXT, p->position, STACK_BY_SYNC);
@@ -143,10 +141,11 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
         a->no_memory = true;
         return;
     }
-    memcpy(span->trace, trace, sizeof trace);
+    join_trace(a, span, &around);
+    span->flags = ours ? 0 : MODEL_SPAN_REMOTE_PARENT;
     span->raw_id = ours ? id : 0;
     span->span_id = ours ? oriel_id_mix(id) : id;
-    inherit_sampling(a, span, trace_flags);
+    inherit_sampling(a, span, around.trace_flags);
 }
 
 /* Make the stack what the writer said it is. */

@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "base/vec.h"
+
 enum { SLAB_SPANS = 256, EXTRAS_KEPT = 1024, KEEP_LISTS = 16 };
 
 _Static_assert(sizeof(struct open_span) <= 128, "a plain span is two cache lines");
@@ -32,17 +34,73 @@ bool spans_grow(struct spans *s)
     return true;
 }
 
-static void free_blocks(struct span_extra *e)
+/* ---- tracestates ---- */
+
+uint32_t spans_state_new(struct spans *s, const char *text, uint32_t bytes)
 {
-    for (size_t i = 0; i < e->link_count; i++)
+    char *copy = mem_strndup(text, bytes);
+    if (!copy)
+        return 0;
+    if (!s->free_state) {
+        if (s->state_count == s->state_capacity &&
+            !vec_grow((void **)&s->states, &s->state_capacity, s->state_count, sizeof *s->states)) {
+            mem_free(copy);
+            return 0;
+        }
+        s->free_state = (uint32_t)++s->state_count;
+        s->states[s->free_state - 1].next_free = 0;
+    }
+    uint32_t state = s->free_state;
+    struct span_state *e = &s->states[state - 1];
+    s->free_state = e->next_free;
+    *e = (struct span_state){copy, bytes, 1, 0};
+    return state;
+}
+
+uint32_t spans_state_ref(struct spans *s, uint32_t state)
+{
+    assert(state <= s->state_count);
+    if (state)
+        s->states[state - 1].refs++;
+    return state;
+}
+
+void spans_state_unref(struct spans *s, uint32_t state)
+{
+    if (!state)
+        return;
+    struct span_state *e = &s->states[state - 1];
+    assert(state <= s->state_count && e->refs > 0);
+    if (--e->refs)
+        return;
+    mem_free(e->text);
+    *e = (struct span_state){.next_free = s->free_state};
+    s->free_state = state;
+}
+
+struct model_str spans_state(const struct spans *s, uint32_t state)
+{
+    if (!state)
+        return (struct model_str){NULL, 0};
+    assert(state <= s->state_count && s->states[state - 1].refs > 0);
+    return (struct model_str){s->states[state - 1].text, s->states[state - 1].bytes};
+}
+
+/* ---- what only some spans have ---- */
+
+static void free_links(struct span_extra *e)
+{
+    for (size_t i = 0; i < e->link_count; i++) {
+        mem_free((char *)e->links[i].trace_state.p);
         if (e->links[i].attrs)
             mem_free((char *)e->links[i].attrs - offsetof(struct link_block, values));
+    }
     e->link_count = 0;
 }
 
 static void extra_done(struct span_extra *e)
 {
-    free_blocks(e);
+    free_links(e);
     attrs_done(&e->attrs);
     mem_free(e->links);
     mem_free(e->busy);
@@ -71,7 +129,7 @@ struct span_extra *spans_extra(struct spans *s, struct open_span *span)
 static void extra_clear(struct span_extra *e)
 {
     struct span_extra kept = {.attrs = e->attrs};
-    free_blocks(e);
+    free_links(e);
     attrs_clear(&kept.attrs);
     mem_free(e->message);
     if (e->link_capacity <= KEEP_LISTS) {
@@ -101,6 +159,8 @@ void spans_free_parts(struct spans *s, struct open_span *span)
     assert(span->closed);
     if (span->owns_raw)
         mem_free((void *)span->raw);
+    spans_state_unref(s, span->state);
+    span->state = 0;
     span->owns_raw = false;
     span->raw = NULL;
     span->extra = NULL;
@@ -147,5 +207,8 @@ void spans_done(struct spans *s)
     for (size_t i = 0; i < s->slab_count; i++)
         mem_free(s->slabs[i]);
     mem_free(s->slabs);
+    for (size_t i = 0; i < s->state_count; i++)
+        mem_free(s->states[i].text);
+    mem_free(s->states);
     memset(s, 0, sizeof *s);
 }

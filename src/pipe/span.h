@@ -87,14 +87,23 @@ struct open_span {
     bool closed;                /* given out; only stacks still refer to it */
     uint8_t trace_flags;        /* enum model_trace_flag */
     bool referenced;            /* somebody named it by its id: remember it a while */
+    uint32_t state;             /* tracestate of its trace, a reference; 0: none */
+};
+
+/* Tracestates of the traces that go on here, each once for all its spans. */
+struct span_state {
+    char *text;
+    uint32_t bytes, refs, next_free; /* next_free: index + 1, 0 none */
 };
 
 struct spans {
     struct open_span *free, *oldest, *newest;
     struct open_span **slabs;
     struct span_extra *free_extra;
-    size_t slab_count, slab_capacity, free_extras;
-    uint64_t count; /* in the list by age */
+    struct span_state *states;
+    size_t slab_count, slab_capacity, free_extras, state_count, state_capacity;
+    uint32_t free_state; /* index + 1; 0 none */
+    uint64_t count;      /* in the list by age */
     uint32_t push;
 };
 
@@ -108,6 +117,13 @@ struct span_extra *spans_extra(struct spans *s, struct open_span *span);
 uint64_t spans_keep_fields(struct spans *s);
 /* Back to the pool: out of the list by age, nothing refers to it any more. */
 void spans_free_parts(struct spans *s, struct open_span *span);
+
+/* A tracestate with one reference; 0: no memory. */
+uint32_t spans_state_new(struct spans *s, const char *text, uint32_t bytes);
+/* One reference more (also to 0, none), or less. */
+uint32_t spans_state_ref(struct spans *s, uint32_t state);
+void spans_state_unref(struct spans *s, uint32_t state);
+struct model_str spans_state(const struct spans *s, uint32_t state);
 
 /* A span, the youngest of the list; NULL: no memory. Zeroed but for ids, start,
  * site and thread, which every kind of span sets (zeroing all of it would be a
@@ -136,7 +152,7 @@ static inline void spans_close(struct spans *s, struct open_span *span)
     *(span->newer ? &span->newer->older : &s->newest) = span->older;
     s->count--;
     span->closed = true;
-    if (__builtin_expect(span->extra || span->owns_raw, 0))
+    if (__builtin_expect(span->extra || span->owns_raw || span->state, 0))
         spans_free_parts(s, span);
     if (span->stack_refs == 0) {
         span->newer = s->free;

@@ -79,6 +79,7 @@ static void follow_context(struct oriel_thread *second, const struct oriel_threa
         return;
     second->stack_bytes = 0;
     second->ctx.valid = 0; /* as it is wherever no span is current */
+    second->ctx.flags = first->ctx.flags;
     if (depth && depth <= ORIEL_STACK_DEPTH) {
         second->stack[0] = first->stack[depth - 1];
         memcpy(second->ctx.trace_id, first->ctx.trace_id, 16);
@@ -101,6 +102,7 @@ static struct oriel_gate *find_gate(size_t bytes)
                                    __ATOMIC_RELAXED);
             return NULL;
         }
+        rec_current_tell();
         return make_room(oriel_tls.gate, bytes);
     }
     if (__atomic_load_n(&g->ready, __ATOMIC_RELAXED))
@@ -286,6 +288,7 @@ void oriel_abi_set(oriel_word word, uint64_t span, const struct oriel_value *val
 static void trace_of(const struct oriel_thread *t, uint64_t id, const struct oriel_span *parent,
                      struct oriel_span *out)
 {
+    out->flags = REC_GUARD(parent ? rec_span_flags(parent) : t->ctx.flags);
     if (parent && parent->id) {
         out->trace_hi = parent->trace_hi;
         out->trace_lo = parent->trace_lo;

@@ -6,6 +6,8 @@
  */
 #include "rec/rec.h"
 
+#include <oriel/propagation.h>
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -271,6 +273,8 @@ __attribute__((constructor)) static void read_environment(void)
     if (getauxval(AT_SECURE))
         return;
     rec_crash_ask(getenv("ORIEL_CRASH"));
+    if (is_true(getenv("ORIEL_JOIN")))
+        (void)oriel_context_join();
     const char *ring = getenv("ORIEL_RING");
     if (ring && *ring)
         oriel_attach(ring);

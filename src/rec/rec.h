@@ -169,6 +169,21 @@ void rec_crash_thread(void);
 void rec_crash_ask(const char *asked);
 void rec_crash_thread_exit(void);
 
+/* current.c: W3C flags of a trace that begins here. The one place that decides whether it is
+ * sampled; a trace that came from outside keeps what came with it. */
+uint8_t rec_root_flags(void);
+/* What is current on this thread, as its first record. */
+void rec_current_tell(void);
+/* span.c: ATTACH, with tracestate; what oriel_context_detach takes back. */
+struct oriel_context;
+struct oriel_guard rec_attach(const struct oriel_context *context);
+/* W3C flags of the trace of a span. */
+uint8_t rec_span_flags(const struct oriel_span *span);
+/* `flags` of struct oriel_guard: there is something to take back, and the W3C flags before.
+ * Those of struct oriel_span are the same. */
+#define REC_GUARD(w3c_flags) (1u | (uint32_t)(w3c_flags) << 8)
+#define REC_GUARD_FLAGS(flags) ((uint8_t)((flags) >> 8))
+
 /* context.c: what profilers outside may know of this process (OTEP 4719). */
 void rec_context_publish(void);
 

@@ -3,7 +3,7 @@
  * Spans that are not bound to a scope, contexts from outside, links, status,
  * thread names. Same rules as the rest of the record path.
  */
-#include <oriel/handle.h>
+#include <oriel/propagation.h>
 
 #include "rec/rec.h"
 
@@ -26,21 +26,28 @@ static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t co
     oriel_emit_commit(e, e.words + 3 + count);
 }
 
+/* What becomes current: a span, or (site 0) a context with its W3C id. */
+struct entering {
+    uint64_t id, trace_hi, trace_lo;
+    uint32_t site;
+    uint8_t flags;
+};
+
 /* Push an entry and make its trace current; *g remembers what was. */
-static void push_context(struct oriel_thread *t, struct oriel_guard *g, uint64_t id, uint32_t site,
-                         uint64_t trace_hi, uint64_t trace_lo)
+static void push_context(struct oriel_thread *t, struct oriel_guard *g, struct entering n)
 {
     memcpy(&g->trace_hi, t->ctx.trace_id, 8);
     memcpy(&g->trace_lo, t->ctx.trace_id + 8, 8);
-    g->id = id;
-    g->flags = 1;
-    g->stack_bytes = oriel_stack_push(t, id, site);
+    g->id = n.id;
+    g->flags = REC_GUARD(t->ctx.flags);
+    g->stack_bytes = oriel_stack_push(t, n.id, n.site);
     ORIEL_SIGNAL_FENCE();
     t->ctx.valid = 0;
     ORIEL_SIGNAL_FENCE();
-    oriel_ctx_trace(t, trace_hi, trace_lo);
-    if (!site)
-        memcpy(t->ctx.span_id, &id, 8);
+    oriel_ctx_trace(t, n.trace_hi, n.trace_lo);
+    t->ctx.flags = n.flags;
+    if (!n.site)
+        memcpy(t->ctx.span_id, &n.id, 8);
     ORIEL_SIGNAL_FENCE();
     t->ctx.valid = 1;
 }
@@ -52,8 +59,14 @@ static void pop_context(struct oriel_thread *t, const struct oriel_guard *g)
     t->ctx.valid = 0;
     ORIEL_SIGNAL_FENCE();
     oriel_ctx_trace(t, g->trace_hi, g->trace_lo);
+    t->ctx.flags = REC_GUARD_FLAGS(g->flags);
     ORIEL_SIGNAL_FENCE();
     oriel_stack_pop(t, g->stack_bytes);
+}
+
+uint8_t rec_span_flags(const struct oriel_span *span)
+{
+    return span->flags ? REC_GUARD_FLAGS(span->flags) : rec_root_flags();
 }
 
 struct oriel_guard oriel_span_enter(const struct oriel_span *span)
@@ -67,7 +80,9 @@ struct oriel_guard oriel_span_enter(const struct oriel_span *span)
     e.words[0] = ORIEL_RECORD_HEADER(3, ORIEL_REC_ENTER, 0, (uint32_t)span->id);
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = span->id;
-    push_context(e.thread, &g, span->id, span->site, span->trace_hi, span->trace_lo);
+    push_context(e.thread, &g,
+                 (struct entering){span->id, span->trace_hi, span->trace_lo, span->site,
+                                   rec_span_flags(span)});
     oriel_emit_commit(e, e.words + 3);
     return g;
 }
@@ -98,6 +113,7 @@ struct oriel_span oriel_span_current(void)
         s.site = t->stack[oriel_stack_depth(t) - 1].site;
         memcpy(&s.trace_hi, t->ctx.trace_id, 8);
         memcpy(&s.trace_lo, t->ctx.trace_id + 8, 8);
+        s.flags = REC_GUARD(t->ctx.flags);
     }
     return s;
 }
@@ -134,6 +150,40 @@ void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
         about(ORIEL_REC_LINK, id, words, 4);
 }
 
+/* Of a context that was attached, or of the link said last. */
+static void tell_state(uint64_t id, const struct oriel_context *context)
+{
+    if (!context->state_bytes || context->state_bytes > ORIEL_TRACESTATE_BYTES)
+        return;
+    struct oriel_val_str text = oriel_val_bytes(context->state, context->state_bytes);
+    size_t bytes = 24 + oriel_size_str(text);
+    struct oriel_emit e = oriel_emit_start(bytes);
+    if (!e.words)
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_STATE, 0, (uint32_t)id);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = id;
+    oriel_emit_commit(e, oriel_put_str(e.words + 3, text));
+}
+
+static uint64_t flags_word(const struct oriel_context *context)
+{
+    return context->flags | ORIEL_CONTEXT_ORIGIN_KNOWN |
+           (context->marks & ORIEL_CONTEXT_REMOTE ? ORIEL_CONTEXT_IS_REMOTE : 0u);
+}
+
+void oriel_span_link_to(const struct oriel_span *span, const struct oriel_context *context)
+{
+    uint64_t words[4] = {0, 0, 0, 0}, id = span_id_of(span);
+    if (!id || !context || !oriel_context_valid(context))
+        return;
+    memcpy(words, context->trace_id, 16);
+    memcpy(words + 2, context->span_id, 8);
+    words[3] = flags_word(context);
+    about(ORIEL_REC_LINK, id, words, 4);
+    tell_state(id, context);
+}
+
 void oriel_span_follows(const struct oriel_span *span, const struct oriel_span *earlier)
 {
     uint64_t id = span_id_of(span);
@@ -153,22 +203,36 @@ bool oriel_span_ids(const struct oriel_span *span, uint8_t trace_id[16], uint8_t
     return true;
 }
 
-struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_t span_id[8],
-                                        uint8_t flags)
+/* flags: those of W3C, and where it came from. */
+static struct oriel_guard attach(const uint8_t trace_id[16], const uint8_t span_id[8],
+                                 uint64_t flags)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
-    uint64_t words[3];
-    memcpy(words, trace_id, 16);
-    memcpy(words + 2, span_id, 8);
     struct oriel_emit e = oriel_emit_start(48);
     if (!e.words)
         return g;
     e.words[0] = ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0);
     e.words[1] = oriel_ticks(e.thread);
-    memcpy(e.words + 2, words, 24);
+    memcpy(e.words + 2, trace_id, 16);
+    memcpy(e.words + 4, span_id, 8);
     e.words[5] = flags;
-    push_context(e.thread, &g, words[2], 0, words[0], words[1]);
+    push_context(e.thread, &g,
+                 (struct entering){e.words[4], e.words[2], e.words[3], 0, (uint8_t)flags});
     oriel_emit_commit(e, e.words + 6);
+    return g;
+}
+
+struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_t span_id[8],
+                                        uint8_t flags)
+{
+    return attach(trace_id, span_id, flags | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
+}
+
+struct oriel_guard rec_attach(const struct oriel_context *context)
+{
+    struct oriel_guard g = attach(context->trace_id, context->span_id, flags_word(context));
+    if (g.flags)
+        tell_state(0, context);
     return g;
 }
 

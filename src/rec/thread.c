@@ -26,7 +26,6 @@ extern ORIEL_EXPORT __thread struct oriel_otel_ctx *otel_thread_ctx_v1;
 __thread struct oriel_otel_ctx *otel_thread_ctx_v1 __attribute__((tls_model("initial-exec")));
 
 enum {
-    TRACE_FLAGS = 3, /* W3C: sampled, random trace id */
     /* A chunk is kept for the next thread if it has this much room; one in so
      * many may lie and wait for one. */
     KEEP_BYTES_MIN = 1024,
@@ -179,7 +178,7 @@ static void own_block(struct oriel_gate *g, uint32_t primary, bool fresh)
     t->tid = tid;
     t->stack_bytes = 0;
     memset(&t->ctx, 0, sizeof t->ctx);
-    t->ctx.flags = TRACE_FLAGS;
+    t->ctx.flags = rec_root_flags();
     memset(t->name, 0, sizeof t->name);
     os_thread_name(t->name, sizeof t->name);
     g->heap = rec_runtime.heap ? rec_runtime.heap() : NULL;

@@ -92,6 +92,8 @@ static void put_span(struct json *j, const struct model_span *s)
     put_u64(j, "end", s->end_ns);
     put_u64(j, "busy_ns", s->busy_ns);
     put_u64(j, "flags", s->flags);
+    put_u64(j, "trace_flags", s->trace_flags);
+    put_text(j, "trace_state", s->trace_state);
     put_u64(j, "depth", s->depth);
     put_u64(j, "status", s->status);
     put_text(j, "status_message", s->status_message);
@@ -107,6 +109,8 @@ static void put_span(struct json *j, const struct model_span *s)
         json_object(j);
         put_hex(j, "trace_id", s->links[i].trace_id, 16);
         put_hex(j, "span_id", &s->links[i].span_id, 8);
+        put_u64(j, "flags", s->links[i].flags);
+        put_text(j, "trace_state", s->links[i].trace_state);
         json_key(j, "follows_from");
         json_bool(j, s->links[i].follows_from);
         json_object_end(j);
@@ -128,6 +132,7 @@ static void put_event(struct json *j, const struct model_event *e)
 {
     put_site(j, e->site);
     put_hex(j, "trace_id", e->trace_id, 16);
+    put_u64(j, "trace_flags", e->trace_flags);
     put_hex(j, "span_id", &e->span_id, 8);
     put_u64(j, "t", e->t_ns);
     put_thread(j, "thread", e->thread);

@@ -315,14 +315,25 @@ static void add_links(struct fixtures *f)
 {
     struct model_span *a = span(f, "linked to");
     uint64_t target = a->span_id;
-    struct model_link links[2] = {{.span_id = target, .follows_from = true},
-                                  {.span_id = 0x1234567890abcdef}};
+    struct model_link links[2] = {
+        {.span_id = target, .follows_from = true, .flags = 1 | ORIEL_CONTEXT_ORIGIN_KNOWN},
+        {.span_id = 0x1234567890abcdef,
+         .flags = 2 | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE,
+         .trace_state = text("linked=1")},
+    };
     memset(links[0].trace_id, 0x11, 16);
     memset(links[1].trace_id, 0x22, 16);
     struct model_span *b = span(f, "links");
     b->thread = b->end_thread = f->worker;
     b->links = KEEP(f, links);
     b->link_count = 2;
+    /* Of traces that came from elsewhere. */
+    for (unsigned i = 0; i < 4; i++) {
+        struct model_span *s = span(f, "continued");
+        s->trace_flags = (uint8_t)i;
+        s->trace_state = text(i % 2 ? "vendor=a b,ot=th:8" : "k=\"v\\\"");
+        s->flags |= i < 2 ? MODEL_SPAN_REMOTE_PARENT : 0;
+    }
 }
 
 static void add_threads(struct fixtures *f)
@@ -353,6 +364,7 @@ static void add_events(struct fixtures *f)
                                            .attrs = KEEP(f, values),
                                            .attr_count = 1,
                                            .dropped_attrs = i == 0 ? 3 : 0};
+        it->u.event.trace_flags = i % 4;
         memset(it->u.event.trace_id, 0x77, 16);
     }
 }

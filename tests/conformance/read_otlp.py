@@ -119,7 +119,8 @@ class Otlp:
                 same(a.get(name), ("boolValue", True) if s["flags"] & flag else None, name)
             if self.has_flags:
                 same(bool(got["flags"] & 0x200), bool(s["flags"] & REMOTE), "remote parent")
-                same(got["flags"] & 0x101, 0x101, "flags")
+                same(got["flags"] & 0x1ff, 0x100 | s["trace_flags"], "flags")
+            same(got.get("traceState", ""), utf8(s["trace_state"]), "tracestate")
             same(got.get("status", {}).get("code", 0), s["status"], "status")
             if s["status"]:
                 same(got["status"].get("message", ""), utf8(s["status_message"]), "status text")
@@ -138,6 +139,9 @@ class Otlp:
             for link, expected in zip(got, s["links"]):
                 same(self.id(link["traceId"], 16), expected["trace_id"], "trace of a link")
                 same(self.id(link["spanId"], 8), expected["span_id"], "span of a link")
+                same(link.get("traceState", ""), utf8(expected["trace_state"]), "state of a link")
+                if self.has_flags:
+                    same(link.get("flags", 0), expected["flags"], "flags of a link")
                 kind = attributes(link).get("opentracing.ref_type", (None, "child_of"))[1]
                 same(kind == "follows_from", bool(expected["follows_from"]), "kind of a link")
 
@@ -146,6 +150,7 @@ class Otlp:
             same(int(got["timeUnixNano"]), e["t"], "time")
             same(int(got["observedTimeUnixNano"]), e["t"], "observed time")
             same(got["severityText"], LEVELS[e["level"]], "level")
+            same(got.get("flags", 0), e["trace_flags"], "flags of an event")
             same(got["severityNumber"], SEVERITY[e["level"]], "severity")
             same(got["scope"], utf8(e["target"]), "target")
             same(got["body"]["stringValue"], utf8(e["message"] or e["name"]), "message")

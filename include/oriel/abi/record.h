@@ -39,14 +39,14 @@ enum oriel_record_type {
     ORIEL_REC_CLOSE = 7,    /* low:  ts, raw id */
     ORIEL_REC_ENTER = 8,    /* low:  ts, raw id */
     ORIEL_REC_EXIT = 9,     /* low:  ts, raw id */
-    ORIEL_REC_LINK = 10,    /* low:  ts, raw id, trace hi, trace lo, span id (W3C), 0 */
+    ORIEL_REC_LINK = 10,    /* low:  ts, raw id, trace hi, trace lo, span id (W3C), origin */
     ORIEL_REC_STATUS = 11,  /* low:  ts, raw id, code, message str */
     ORIEL_REC_SPAN = 12,    /* site: ts = start, end, parent raw id [f]; position */
     ORIEL_REC_PLOT = 13,    /* site: ts, value word (type from the site's field 0) */
     ORIEL_REC_FRAME = 14,   /* site: ts */
     ORIEL_REC_TASK = 15,    /* site: ts, task id, other task id; flags = op */
     ORIEL_REC_THREAD = 16,  /* low 0: ts, name str */
-    ORIEL_REC_ATTACH = 17,  /* low 0: ts, trace hi, trace lo, parent span id (W3C), flags */
+    ORIEL_REC_ATTACH = 17,  /* low 0: ts, trace hi, trace lo, parent span id (W3C), origin */
     ORIEL_REC_DETACH = 18,  /* low 0: ts */
     ORIEL_REC_TRIGGER = 19, /* low 0: ts, reason str: a flight-recorder trigger */
     ORIEL_REC_FOLLOW = 20,  /* low:  ts, raw id, raw id it follows from (same region) */
@@ -68,7 +68,10 @@ enum oriel_record_type {
     ORIEL_REC_TOLD = 25,
     ORIEL_REC_TOLD_LOG = 26,
     ORIEL_REC_TOLD_LINK = 27, /* site: ts, raw id, trace hi, trace lo, span id (W3C), flags [f] */
-    ORIEL_REC_MAX = 27
+    /* low:  ts, raw id, tracestate str: of the link that was said last of that span;
+     * raw id 0: of the context that the ATTACH before it made current. */
+    ORIEL_REC_STATE = 28,
+    ORIEL_REC_MAX = 28
 };
 
 /* Header flags. */
@@ -81,6 +84,11 @@ enum oriel_record_flag {
      * the end of one around it. CLOSE: it was left without an end, so it is unfinished. */
     ORIEL_RECF_WATCHED = 16
 };
+
+/* origin of ATTACH and LINK: W3C trace flags in the low byte, and where that span is. 0 in a
+ * LINK, and a low byte alone in an ATTACH of before: nothing else is known. */
+#define ORIEL_CONTEXT_ORIGIN_KNOWN 0x100u
+#define ORIEL_CONTEXT_IS_REMOTE 0x200u
 
 /* ORIEL_REC_TASK: operation in the header's flags. */
 enum oriel_task_op {

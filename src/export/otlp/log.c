@@ -17,7 +17,7 @@ enum { /* of LogRecord */
        SPAN_ID = 10,
        OBSERVED_TIME = 11
 };
-enum { BODY_TEXT = 1, SAMPLED = 1 };
+enum { BODY_TEXT = 1 };
 
 static void put_severity(struct put *w, uint8_t level)
 {
@@ -41,7 +41,7 @@ static void put_context(struct put *w, const struct model_event *e)
     put_id(w, TRACE_ID, "traceId", e->trace_id, 16);
     if (e->span_id)
         put_id(w, SPAN_ID, "spanId", &e->span_id, 8);
-    put_flags(w, FLAGS, SAMPLED);
+    put_flags(w, FLAGS, e->trace_flags);
 }
 
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site)

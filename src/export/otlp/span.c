@@ -11,6 +11,7 @@
 enum { /* of Span */
        TRACE_ID = 1,
        SPAN_ID = 2,
+       TRACE_STATE = 3,
        PARENT_SPAN_ID = 4,
        KIND = 6,
        START = 7,
@@ -23,11 +24,14 @@ enum { /* of Span */
        STATUS = 15,
        FLAGS = 16
 };
-enum { LINK_ATTRIBUTES = 4, LINK_DROPPED_ATTRIBUTES = 5, LINK_FLAGS = 6 };
+enum { LINK_TRACE_STATE = 3, LINK_ATTRIBUTES = 4, LINK_DROPPED_ATTRIBUTES = 5, LINK_FLAGS = 6 };
 enum { STATUS_MESSAGE = 2, STATUS_CODE = 3 };
 
 /* W3C flags in the low byte; whether the parent is remote is known (0x100), and so (0x200). */
-enum { SAMPLED = 0x1, REMOTE_KNOWN = 0x100, REMOTE = 0x200 };
+enum { REMOTE_KNOWN = 0x100, REMOTE = 0x200 };
+_Static_assert((int)REMOTE_KNOWN == ORIEL_CONTEXT_ORIGIN_KNOWN &&
+                   (int)REMOTE == ORIEL_CONTEXT_IS_REMOTE,
+               "an origin is written as it is");
 enum { KIND_INTERNAL = 1 };
 
 /* SpanKind has no word in a call site: the attribute that bridges use for it. */
@@ -71,9 +75,11 @@ static uint32_t put_links(struct put *w, const struct model_span *s, const struc
     put_list(w, "links");
     for (uint32_t i = 0; i < n; i++) {
         const struct model_link *l = &s->links[i];
-        struct pb_mark m = put_open(w, LINKS, NULL, 1);
+        struct pb_mark m = put_open(w, LINKS, NULL, l->trace_state.n ? 2 : 1);
         put_id(w, TRACE_ID, "traceId", l->trace_id, 16);
         put_id(w, SPAN_ID, "spanId", &l->span_id, 8);
+        if (l->trace_state.n)
+            put_text(w, LINK_TRACE_STATE, "traceState", l->trace_state);
         if (l->follows_from && o->link_attribute_count == 0) {
             put_u32(w, LINK_DROPPED_ATTRIBUTES, "droppedAttributesCount", 1);
         } else if (l->follows_from) {
@@ -81,7 +87,7 @@ static uint32_t put_links(struct put *w, const struct model_span *s, const struc
             otlp_attr_text(w, LINK_ATTRIBUTES, "opentracing.ref_type", MODEL_STR("follows_from"));
             put_list_end(w);
         }
-        put_flags(w, LINK_FLAGS, SAMPLED);
+        put_flags(w, LINK_FLAGS, l->flags);
         put_close(w, m);
     }
     put_list_end(w);
@@ -138,8 +144,10 @@ void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp
     put_id(&w, SPAN_ID, "spanId", &s->span_id, 8);
     if (s->parent_id)
         put_id(&w, PARENT_SPAN_ID, "parentSpanId", &s->parent_id, 8);
+    if (s->trace_state.n)
+        put_text(&w, TRACE_STATE, "traceState", s->trace_state);
     put_flags(&w, FLAGS,
-              SAMPLED | REMOTE_KNOWN | (s->flags & MODEL_SPAN_REMOTE_PARENT ? REMOTE : 0));
+              s->trace_flags | REMOTE_KNOWN | (s->flags & MODEL_SPAN_REMOTE_PARENT ? REMOTE : 0));
     put_u32(&w, KIND, "kind", kind_of(s));
     put_fixed64(&w, START, "startTimeUnixNano", s->start_ns);
     put_fixed64(&w, END, "endTimeUnixNano", s->end_ns);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is current on a thread besides its spans: the context it entered, and
+ * the baggage. Two borrowed pointers for each thread, so that they are there
+ * whether something is recorded or not; while it is, an entered context stands
+ * on the span stack, too (ATTACH). Any thread, signal-safe.
+ */
+#include "rec/propagate.h"
+
+#include "rec/rec.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* One store each: a signal handler sees the one before or the one after. */
+struct current {
+    const struct oriel_context *span; /* has ids */
+    const struct oriel_baggage *baggage;
+    const struct oriel_context *told; /* told when the thread's first record came */
+};
+static __thread struct current current __attribute__((tls_model("initial-exec")));
+
+static const struct oriel_context *of_process; /* atomic */
+
+uint8_t rec_root_flags(void)
+{
+    return ORIEL_TRACE_SAMPLED | ORIEL_TRACE_RANDOM;
+}
+
+static const struct oriel_context *current_span(void)
+{
+    return current.span ? current.span : __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+}
+
+/* What was entered before this thread recorded: now it can be told. Spans that are
+ * open since the recording before have it below them. */
+void rec_current_tell(void)
+{
+    struct oriel_thread *t = oriel_tls.thread;
+    const struct oriel_context *c = current_span();
+    if (!c || oriel_stack_depth(t) > 1 || (t->stack_bytes && t->stack[0].site))
+        return;
+    t->stack_bytes = 0;
+    t->ctx.valid = 0;
+    current.told = rec_attach(c).flags ? c : NULL;
+}
+
+struct oriel_entered oriel_context_enter(const struct oriel_context *context)
+{
+    struct oriel_entered e = {{0, 0, 0, 0}, NULL, NULL, NULL};
+    _Static_assert(sizeof e.guard == sizeof(struct oriel_guard), "a guard fits");
+    if (!context)
+        return e;
+    e.context = context;
+    e.span_before = current.span;
+    e.baggage_before = current.baggage;
+    if (oriel_context_valid(context)) {
+        struct oriel_guard g = rec_attach(context);
+        memcpy(e.guard, &g, sizeof g);
+        current.span = context;
+    }
+    current.baggage = context->baggage;
+    return e;
+}
+
+void oriel_context_exit(struct oriel_entered *entered)
+{
+    struct oriel_guard g;
+    if (!entered || !entered->context)
+        return;
+    memcpy(&g, entered->guard, sizeof g);
+    const bool told = !g.flags && current.told == entered->context;
+    current.span = entered->span_before;
+    current.baggage = entered->baggage_before;
+    if (told) { /* by rec_current_tell, at the bottom of the stack */
+        g = (struct oriel_guard){.flags = REC_GUARD(rec_root_flags())};
+        current.told = NULL;
+    }
+    oriel_context_detach(&g);
+    if (told)
+        rec_current_tell(); /* the one around it */
+    entered->context = NULL;
+}
+
+static void take_state(struct oriel_context *out, const struct oriel_context *from)
+{
+    out->state_bytes =
+        from->state_bytes <= ORIEL_TRACESTATE_BYTES ? from->state_bytes : (uint16_t)0;
+    memcpy(out->state, from->state, out->state_bytes);
+    out->marks = from->marks & ORIEL_CONTEXT_DEBUG;
+}
+
+/* What the context that was entered says of the whole trace. */
+static void take_trace(struct oriel_context *out, const struct oriel_context *entered)
+{
+    if (!entered || memcmp(out->trace_id, entered->trace_id, sizeof out->trace_id) != 0)
+        return;
+    take_state(out, entered);
+    if (memcmp(out->span_id, entered->span_id, sizeof out->span_id) == 0)
+        out->marks = entered->marks;
+}
+
+bool oriel_context_current(struct oriel_context *out)
+{
+    const struct oriel_thread *t = oriel_tls.thread;
+    const struct oriel_context *entered = current_span();
+    const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+    memset(out, 0, sizeof *out);
+    out->baggage = current.baggage ? current.baggage : process ? process->baggage : NULL;
+    if (t->ctx.valid) {
+        memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
+        memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
+        out->flags = t->ctx.flags;
+    } else if (entered) {
+        memcpy(out->trace_id, entered->trace_id, sizeof out->trace_id);
+        memcpy(out->span_id, entered->span_id, sizeof out->span_id);
+        out->flags = entered->flags;
+    }
+    take_trace(out, entered);
+    return out->baggage || oriel_context_valid(out);
+}
+
+bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
+{
+    const struct oriel_span of = span ? *span : oriel_span_current();
+    memset(out, 0, sizeof *out);
+    if (!oriel_span_ids(&of, out->trace_id, out->span_id))
+        return false;
+    out->flags = rec_span_flags(&of);
+    out->baggage = current.baggage;
+    take_trace(out, current_span());
+    return true;
+}
+
+void oriel_context_process(const struct oriel_context *context)
+{
+    bool usable = context && oriel_context_valid(context);
+    assert(!context || context->state_bytes <= ORIEL_TRACESTATE_BYTES);
+    __atomic_store_n(&of_process, usable ? context : NULL, __ATOMIC_RELEASE);
+}
+
+bool oriel_context_join(void)
+{
+    static struct oriel_context context;
+    static struct oriel_baggage baggage;
+    static uint32_t once;
+    extern char **environ;
+    if (__atomic_exchange_n(&once, 1u, __ATOMIC_ACQ_REL))
+        return false;
+    unsigned found = oriel_extract(NULL, &oriel_environment_getter, environ, &context, &baggage);
+    if (found & ORIEL_EXTRACTED_SPAN)
+        oriel_context_process(&context);
+    return (found & ORIEL_EXTRACTED_SPAN) != 0;
+}
