@@ -26,7 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "span.h"
+#ifdef ORIEL_OFF
+#include "off.h"
+#else
+#include "handle.h"
+#endif
 
 #ifndef ORIEL_EXPORT
 #define ORIEL_EXPORT __attribute__((visibility("default")))
@@ -312,7 +316,7 @@ ORIEL_EXPORT int oriel_context_unpack(const void *packed, size_t bytes, struct o
         oriel_context_enter(context)
 
 /* (name, context, fields...): ORIEL_OPEN with the span of a context as parent, whatever is
- * current here. The context is borrowed for this call only. */
+ * current here. The context is borrowed for this call only. Needs <oriel/oriel.h>. */
 #ifndef ORIEL_OFF
 #define ORIEL_OPEN_IN(name, ...)                                                                   \
     ORIEL_OPEN_IN_(__COUNTER__, name, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)

@@ -125,20 +125,30 @@ static bool is_properties(struct slice s)
     return true;
 }
 
+/* What is in use of it; NULL is empty. */
+static void copy_baggage(struct oriel_baggage *to, const struct oriel_baggage *from)
+{
+    bool usable = from && from->bytes <= sizeof from->room;
+    to->count = usable ? from->count : 0;
+    to->bytes = usable ? from->bytes : 0;
+    if (to->bytes)
+        memcpy(to->room, from->room, to->bytes);
+}
+
 int oriel_baggage_set(const struct oriel_baggage *from, const char *name, const char *value,
                       const char *properties, struct oriel_baggage *out)
 {
-    static const struct oriel_baggage empty;
     struct slice key = {name, name ? strlen(name) : 0}, text = {value, value ? strlen(value) : 0};
     struct slice more = {properties, properties ? strlen(properties) : 0};
     if (!key.n || !value || !is_utf8(key) || !is_utf8(text) || !is_properties(more))
         return ORIEL_EINVAL;
     if (out == from)
         return baggage_put(out, key, text, slice_trim(more));
-    struct oriel_baggage made = from ? *from : empty;
+    struct oriel_baggage made;
+    copy_baggage(&made, from);
     int rc = baggage_put(&made, key, text, slice_trim(more));
     if (rc == 0)
-        *out = made;
+        copy_baggage(out, &made);
     return rc;
 }
 
@@ -147,10 +157,8 @@ void oriel_baggage_remove(const struct oriel_baggage *from, const char *name,
 {
     struct oriel_baggage_member m;
     size_t at;
-    if (!from)
-        oriel_baggage_clear(out);
-    else if (from != out)
-        *out = *from;
+    if (from != out)
+        copy_baggage(out, from);
     if (name && find(out, (struct slice){name, strlen(name)}, &at, &m))
         take_out(out, at, &m);
 }

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/ratio.h"
+
 /* One store each: a signal handler sees the one before or the one after. */
 struct current {
     const struct oriel_context *span; /* has ids */
@@ -21,10 +23,29 @@ struct current {
 static __thread struct current current __attribute__((tls_model("initial-exec")));
 
 static const struct oriel_context *of_process; /* atomic */
+static uint64_t threshold;                     /* atomic; of traces that begin here */
 
 uint8_t rec_root_flags(void)
 {
     return ORIEL_TRACE_SAMPLED | ORIEL_TRACE_RANDOM;
+}
+
+void rec_threshold_told(uint64_t told)
+{
+    __atomic_store_n(&threshold, told, __ATOMIC_RELAXED);
+}
+
+/* What is told of a trace elsewhere. That of one that began here goes by its id, as whoever
+ * exports it decides; its upper half is that of this process. */
+static uint8_t told_flags(const uint8_t trace_id[16], uint8_t flags)
+{
+    uint64_t hi, lo;
+    memcpy(&hi, trace_id, sizeof hi);
+    memcpy(&lo, trace_id + 8, sizeof lo);
+    if (hi != oriel_tls.thread->trace_hi ||
+        ratio_keeps(lo, __atomic_load_n(&threshold, __ATOMIC_RELAXED)))
+        return flags;
+    return flags & (uint8_t)~ORIEL_TRACE_SAMPLED;
 }
 
 static const struct oriel_context *current_span(void)
@@ -110,7 +131,7 @@ bool oriel_context_current(struct oriel_context *out)
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
         memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
-        out->flags = t->ctx.flags;
+        out->flags = told_flags(out->trace_id, t->ctx.flags);
     } else if (entered) {
         memcpy(out->trace_id, entered->trace_id, sizeof out->trace_id);
         memcpy(out->span_id, entered->span_id, sizeof out->span_id);
@@ -126,7 +147,7 @@ bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
     memset(out, 0, sizeof *out);
     if (!oriel_span_ids(&of, out->trace_id, out->span_id))
         return false;
-    out->flags = rec_span_flags(&of);
+    out->flags = told_flags(out->trace_id, rec_span_flags(&of));
     out->baggage = current.baggage;
     take_trace(out, current_span());
     return true;

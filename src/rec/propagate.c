@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "rec/rec.h"
 
 enum { BITS = 4, LIST_MAX = 32 / BITS, UNSET = 0xffffffff };
 
@@ -71,25 +72,47 @@ unsigned oriel_propagators_parse(const char *list, struct oriel_propagators *out
     return unknown + (none && (count || unknown));
 }
 
-static uint32_t in_use = UNSET; /* atomic */
+/* Who said which, whoever counts most first; atomic. */
+enum by { BY_PROGRAM, BY_CONFIGURATION, BY_ENVIRONMENT, BY_COUNT };
+static uint32_t said[BY_COUNT] = {UNSET, UNSET, UNSET};
+
+static void say(enum by by, struct oriel_propagators p)
+{
+    __atomic_store_n(&said[by], p.order, __ATOMIC_RELAXED);
+}
 
 void oriel_propagators_set(struct oriel_propagators p)
 {
-    __atomic_store_n(&in_use, p.order, __ATOMIC_RELAXED);
+    say(BY_PROGRAM, p);
+}
+
+void rec_propagators_told(const char *list)
+{
+    struct oriel_propagators p;
+    oriel_propagators_parse(list, &p);
+    say(BY_CONFIGURATION, p);
 }
 
 /* Empty is unset, and so is a list that has no name we know. */
-struct oriel_propagators oriel_propagators_get(void)
+static __attribute__((noinline)) struct oriel_propagators from_environment(void)
 {
-    struct oriel_propagators p = {__atomic_load_n(&in_use, __ATOMIC_RELAXED)};
-    if (p.order != UNSET)
-        return p;
+    struct oriel_propagators p;
     const char *list = getenv("OTEL_PROPAGATORS");
     unsigned unknown = oriel_propagators_parse(list, &p);
     if (!list || !list[0] || (unknown && !p.order))
         oriel_propagators_parse("tracecontext,baggage", &p);
-    oriel_propagators_set(p);
+    say(BY_ENVIRONMENT, p);
     return p;
+}
+
+struct oriel_propagators oriel_propagators_get(void)
+{
+    for (int by = 0; by < BY_COUNT; by++) {
+        struct oriel_propagators p = {__atomic_load_n(&said[by], __ATOMIC_RELAXED)};
+        if (p.order != UNSET)
+            return p;
+    }
+    return from_environment();
 }
 
 size_t oriel_propagators_fields(const struct oriel_propagators *p,

@@ -172,6 +172,9 @@ void rec_crash_thread_exit(void);
 /* current.c: W3C flags of a trace that begins here. The one place that decides whether it is
  * sampled; a trace that came from outside keeps what came with it. */
 uint8_t rec_root_flags(void);
+/* The configuration of an export that starts: threshold of base/ratio.h, list of propagators. */
+void rec_threshold_told(uint64_t threshold);
+void rec_propagators_told(const char *list);
 /* What is current on this thread, as its first record. */
 void rec_current_tell(void);
 /* span.c: ATTACH, with tracestate; what oriel_context_detach takes back. */

@@ -13,6 +13,7 @@
 
 typedef int start_fn(const struct oriel_options *options, int (*attach)(const char *ring_path));
 typedef int stop_fn(unsigned timeout_ms);
+typedef void context_fn(const char **out_propagators, uint64_t *out_threshold);
 
 /* Longest wait for calls that are at work on a region; they take microseconds. */
 enum { LEAVE_MS = 100 };
@@ -23,6 +24,20 @@ static void *library(void)
     if (!handle)
         handle = dlopen("liboriel.so.0", RTLD_NOW | RTLD_LOCAL);
     return handle;
+}
+
+/* What the record path has to know of the configuration, which liboriel has read. */
+static void take_configuration(void)
+{
+    context_fn *context = (context_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_context");
+    const char *propagators = NULL;
+    uint64_t threshold = 0;
+    if (!context)
+        return; /* an older one */
+    context(&propagators, &threshold);
+    rec_threshold_told(threshold);
+    if (propagators)
+        rec_propagators_told(propagators);
 }
 
 /* Starting and stopping take turns. */
@@ -76,9 +91,11 @@ static int start_locked(const struct oriel_options *options)
     if (!start)
         return ORIEL_ENOTFOUND;
     int rc = start(options ? options : &none, oriel_attach);
-    if (rc == 0)
-        started_by = os_getpid();
-    return rc;
+    if (rc)
+        return rc;
+    started_by = os_getpid();
+    take_configuration();
+    return 0;
 }
 
 int oriel_start(const struct oriel_options *options)

@@ -5,6 +5,7 @@
  */
 #define ORIEL_TARGET "start.test"
 #include <oriel/oriel.h>
+#include <oriel/propagation.h>
 
 #include <dirent.h>
 #include <link.h>
@@ -211,6 +212,41 @@ TEST(a_child_that_was_forked_in_the_middle_of_a_call_can_leave)
     CHECK_EQ(status, 0);
     rec_leave();
     recording_end(&r);
+}
+
+/* ---- what the record path takes from the configuration ---- */
+
+TEST(propagators_and_the_share_of_traces_are_those_of_the_configuration)
+{
+    static const char *const settings[] = {"propagators=b3", "sampler=parentbased_always_off",
+                                           NULL};
+    static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct oriel_options o = wish();
+    struct oriel_context c, from;
+    const char *fields[ORIEL_FIELDS_MAX];
+    o.settings = settings;
+    if (!starts(&o))
+        test_skip("liboriel is not where the loader looks");
+    REQUIRE(oriel_propagators_fields(NULL, fields) == 1);
+    CHECK_STR(fields[0], "b3");
+    {
+        ORIEL_SPAN("root");
+        REQUIRE(oriel_context_current(&c));
+        CHECK_EQ(c.flags, ORIEL_TRACE_RANDOM); /* others are told that it is not sampled */
+    }
+    REQUIRE(oriel_traceparent_parse(parent, sizeof parent - 1, &from) == 0);
+    {
+        ORIEL_CONTEXT(&from);
+        ORIEL_SPAN("child");
+        REQUIRE(oriel_context_current(&c));
+        CHECK_EQ(c.flags, ORIEL_TRACE_SAMPLED); /* as its parent */
+    }
+    struct oriel_propagators own;
+    oriel_propagators_parse("jaeger", &own);
+    oriel_propagators_set(own); /* the program before the configuration */
+    CHECK_EQ(oriel_propagators_fields(NULL, fields), 1);
+    CHECK_STR(fields[0], "uber-trace-id");
+    CHECK_EQ(oriel_stop(60000), 0);
 }
 
 TEST_MAIN()

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "base/ratio.h"
 #include "session/artifact.h"
 #include "session/pace.h"
 #include "session/resource.h"
@@ -564,4 +565,21 @@ int oriel_inprocess_stop(unsigned timeout_ms)
     }
     pthread_mutex_unlock(&self.lock);
     return rc;
+}
+
+void oriel_inprocess_context(const char **out_propagators, uint64_t *out_threshold)
+{
+    struct sampling sampling;
+    *out_propagators = NULL;
+    *out_threshold = 0;
+    pthread_mutex_lock(&self.lock);
+    if (self.config) {
+        sampling_of(self.config, &sampling);
+        *out_propagators = config_telemetry(self.config)->propagators;
+        *out_threshold = sampling.how.root == PIPE_SAMPLE_OFF ? RATIO_NONE
+                         : sampling.how.root == PIPE_SAMPLE_ON
+                             ? 0
+                             : ratio_threshold(sampling.how.share);
+    }
+    pthread_mutex_unlock(&self.lock);
 }

@@ -18,7 +18,6 @@ static const struct config_absent absent[] = {
     {"backend=otlp", "this version has no OTLP outlet yet", true},
     {"otlp_*", "this version has no OTLP outlet yet", false},
     {"pyroscope_endpoint", "this version has no Pyroscope outlet yet", false},
-    {"propagators", "this version carries no context into other processes yet", false},
     {"traces_exporter", "this version has no OTLP outlet yet", false},
     {"logs_exporter", "this version has no OTLP outlet yet", false},
     {"batch.*", "this version has no OTLP outlet yet", false},
