@@ -504,10 +504,10 @@ static enum pipe_fate take_enter(struct assemble *a, struct stream_state *s,
      * to it. */
     struct span_ref ref = {.span = NULL};
     if (!span && r->raw[2]) {
-        resolve_span(a, s, r->raw[2], &ref);
         span = push_other(a, s, SPAN_GHOST, r->position, 0);
         if (!span)
             return PIPE_NO_MEMORY;
+        resolve_span(a, s, r->raw[2], &ref); /* the push may have closed the oldest span */
         span->raw_id = r->raw[2];
         span->span_id = ref.span_id;
         join_trace(a, span, &ref);

@@ -135,13 +135,16 @@ static void push_unknown(struct assemble *a, struct stream_state *s, const struc
         root_trace(a, s->thread->thread, id, around.trace);
         around.trace_flags = MODEL_TRACE_RANDOM | sampler_guess(&a->sampler, around.trace);
     }
+    spans_state_ref(&a->spans, around.state); /* the push may close the oldest span */
     struct open_span *span =
         push_other(a, s, ours ? SPAN_GHOST : SPAN_CONTEXT, p->position, STACK_BY_SYNC);
     if (!span) {
+        spans_state_unref(&a->spans, around.state);
         a->no_memory = true;
         return;
     }
     join_trace(a, span, &around);
+    spans_state_unref(&a->spans, around.state);
     span->flags = ours ? 0 : MODEL_SPAN_REMOTE_PARENT;
     span->raw_id = ours ? id : 0;
     span->span_id = ours ? oriel_id_mix(id) : id;

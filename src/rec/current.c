@@ -63,7 +63,7 @@ void rec_current_tell(void)
         return;
     t->stack_bytes = 0;
     t->ctx.valid = 0;
-    current.told = rec_attach(c).flags ? c : NULL;
+    current.told = rec_context_attach(c).flags ? c : NULL;
 }
 
 struct oriel_entered oriel_context_enter(const struct oriel_context *context)
@@ -76,7 +76,7 @@ struct oriel_entered oriel_context_enter(const struct oriel_context *context)
     e.span_before = current.span;
     e.baggage_before = current.baggage;
     if (oriel_context_valid(context)) {
-        struct oriel_guard g = rec_attach(context);
+        struct oriel_guard g = rec_context_attach(context);
         memcpy(e.guard, &g, sizeof g);
         current.span = context;
     }

@@ -179,7 +179,7 @@ void rec_propagators_told(const char *list);
 void rec_current_tell(void);
 /* span.c: ATTACH, with tracestate; what oriel_context_detach takes back. */
 struct oriel_context;
-struct oriel_guard rec_attach(const struct oriel_context *context);
+struct oriel_guard rec_context_attach(const struct oriel_context *context);
 /* W3C flags of the trace of a span. */
 uint8_t rec_span_flags(const struct oriel_span *span);
 /* `flags` of struct oriel_guard: there is something to take back, and the W3C flags before.

@@ -228,7 +228,7 @@ struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_
     return attach(trace_id, span_id, flags | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
 }
 
-struct oriel_guard rec_attach(const struct oriel_context *context)
+struct oriel_guard rec_context_attach(const struct oriel_context *context)
 {
     struct oriel_guard g = attach(context->trace_id, context->span_id, flags_word(context));
     if (g.flags)

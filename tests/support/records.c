@@ -312,8 +312,25 @@ void rec_exit(struct model_batch *b, struct records_stream *s, uint64_t t_ns, ui
 void rec_link(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
               uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id)
 {
-    uint64_t words[] = {id, trace_hi, trace_lo, span_id, 0};
+    rec_link_flags(b, s, t_ns, id, trace_hi, trace_lo, span_id, 0);
+}
+
+void rec_link_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+                    uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint64_t flags)
+{
+    uint64_t words[] = {id, trace_hi, trace_lo, span_id, flags};
     plain(b, s, t_ns, ORIEL_REC_LINK, NULL, id, 5, words);
+}
+
+void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+               const char *text)
+{
+    uint64_t words[2 + 64] = {id};
+    size_t n = strlen(text);
+    n = n < 512 ? n : 512;
+    words[1] = n | (uint64_t)n << 32;
+    memcpy(words + 2, text, n);
+    plain(b, s, t_ns, ORIEL_REC_STATE, NULL, id, 2 + (uint32_t)(n + 7) / 8, words);
 }
 
 void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
@@ -330,7 +347,7 @@ void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
 }
 
 void rec_attach_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
-                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint8_t flags)
+                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint64_t flags)
 {
     uint64_t words[] = {trace_hi, trace_lo, span_id, flags};
     plain(b, s, t_ns, ORIEL_REC_ATTACH, NULL, 0, 4, words);

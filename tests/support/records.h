@@ -75,13 +75,20 @@ void rec_status(struct model_batch *b, struct records_stream *s, uint64_t t_ns, 
                 uint64_t code, const char *message);
 void rec_link(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
               uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
+/* The same with flags as rec_attach_flags has them. */
+void rec_link_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+                    uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint64_t flags);
+/* The tracestate of the last link of a span, or (id 0) of the context attached last. */
+void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+               const char *text);
 void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                 uint64_t earlier);
 void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t trace_hi,
                 uint64_t trace_lo, uint64_t span_id);
-/* The same with the trace flags of W3C, which are else those of a sampled trace. */
+/* The same with the trace flags of W3C, which are else those of a sampled trace, and
+ * ORIEL_CONTEXT_* where it came from. */
 void rec_attach_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
-                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint8_t flags);
+                      uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint64_t flags);
 void rec_detach(struct model_batch *b, struct records_stream *s, uint64_t t_ns);
 void rec_plot(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
               const struct model_site *site, ...);
