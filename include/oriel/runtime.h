@@ -63,6 +63,12 @@ ORIEL_EXPORT int oriel_start(const struct oriel_options *options);
  * address space, and a page for every thread that recorded before. */
 ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
 
+/* What was said before this call goes out now: into the files, and to receivers, whose
+ * answers are waited for, timeout_ms at most. 0; ORIEL_ETIMEOUT; ORIEL_EIO (some of what
+ * was under way was refused or lost). Does nothing when oriel_start did not start the export,
+ * and in fork children. Any thread; not from signal handlers. */
+ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
+
 /* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,
  * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ESTATE (attached). */
 ORIEL_EXPORT int oriel_attach(const char *ring_path);

@@ -210,9 +210,14 @@ static int prepare(struct attaching *a, const struct cli_call *call, struct orie
         return errno == EINVAL
                    ? err_set(err, ORIEL_EINVAL, "%d is a thread: name its process", a->pid)
                    : err_set(err, ORIEL_ENOTFOUND, "process %d does not exist", a->pid);
+    const struct outputs_wish wish = {.to = o->to,
+                                      .file = o->output,
+                                      .program = a->exe,
+                                      .outlet = call->outlet,
+                                      .options = call->outlet_options};
     int rc = probing_make(&a->probing, o->events, NULL, a->pid, o->returns, err);
     if (rc == 0)
-        rc = outputs_choose(&a->outputs, o->to, o->output, a->exe, err);
+        rc = outputs_choose(&a->outputs, &wish, err);
     if (rc == 0)
         rc = find_ring(a, err);
     if (rc == 0)
@@ -297,6 +302,7 @@ static void finish(struct attaching *a, struct ending *out)
                            .sampled = a->options->rate > 0,
                            .report = !a->options->no_report};
     session_get_counts(a->session, &out->counts);
+    outputs_tell(&a->outputs, a->session);
     probing_say(&a->probing, "attach");
     out->calls = &a->sampling.calls;
     snprintf(out->unseen, sizeof out->unseen, "%s", a->sampling.can.missing);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * oriel export: a capture into any outlet. Never writes over what it reads,
- * nor over another file unless told to.
+ * oriel export: a capture into any outlet, or to a receiver. Never writes over what
+ * it reads, nor over another file unless told to.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include "cli/reading.h"
 #include "cli/shared.h"
 #include "cli/symbolize.h"
+#include "session/sending.h"
 #include "util/num.h"
 
 struct export_command {
@@ -117,15 +118,11 @@ static void remove_empty(const char *path)
         unlink(path);
 }
 
-static int export_file(const struct cli_call *call, struct reading *r, const char *output)
+/* Everything is read, named and brought to an end. */
+static int run_all(const struct cli_call *call, struct reading *r, struct oriel_err *out_err)
 {
     struct oriel_err err = {0};
-    struct out *out;
-    int rc = open_output(output, &out, &err);
-    if (rc == 0)
-        rc = session_add_outlet(r->session, call->outlet, call->outlet_options, out, &err);
-    if (rc == 0)
-        rc = reading_run(r, &err);
+    int rc = reading_run(r, &err);
     if (rc == 0 && call->outlet->wants & EXPORT_SYMBOLS &&
         symbolize(session_catalog(r->session), false) < 0)
         rc = err_set(&err, ORIEL_ENOMEM, "reading symbols: %s", err_text(ORIEL_ENOMEM));
@@ -134,6 +131,19 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
         rc = err_set(&err, ORIEL_ENOMEM, "reading object files: %s", err_text(ORIEL_ENOMEM));
     if (rc == 0)
         rc = session_finish(r->session, &err);
+    *out_err = err;
+    return rc;
+}
+
+static int export_file(const struct cli_call *call, struct reading *r, const char *output)
+{
+    struct oriel_err err = {0};
+    struct out *out;
+    int rc = open_output(output, &out, &err);
+    if (rc == 0)
+        rc = session_add_outlet(r->session, call->outlet, call->outlet_options, out, &err);
+    if (rc == 0)
+        rc = run_all(call, r, &err);
     if (rc == ORIEL_ENOTFOUND)
         remove_empty(output);
     if (rc < 0)
@@ -146,21 +156,88 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
     return CLI_OK;
 }
 
+/* ---- to a receiver ---- */
+
+static void say_delivery(void *unused, const char *line)
+{
+    (void)unused;
+    cli_note("%s", line);
+}
+
+static int send_all(const struct cli_call *call, struct reading *r, const struct config *c)
+{
+    struct oriel_err err = {0};
+    char where[512], words[400];
+    unsigned count = 0;
+    bool all = true;
+    const struct sending how = {.size = sizeof how,
+                                .exporter = call->outlet,
+                                .options = call->outlet_options,
+                                .config = c,
+                                .patient = true,
+                                .say = say_delivery};
+    int rc = sending_add(r->session, &how, &count, &err);
+    if (rc == ORIEL_EINVAL || rc == ORIEL_EFORMAT)
+        return cli_usage("export: %s", err.text);
+    if (rc == 0)
+        rc = run_all(call, r, &err);
+    if (rc < 0)
+        return cli_fail("%s", err.text);
+    reading_say_damage(r);
+    sending_where(c, where, sizeof where);
+    for (unsigned i = 0; i < count; i++) {
+        all &= sending_words(r->session, i, words, sizeof words);
+        cli_note("%s: %s", where, words);
+    }
+    return all ? CLI_OK : CLI_FAILED;
+}
+
+/* *out: what is said of the receiver; NULL: a file is to be written. */
+static int choose_receiver(const struct cli_call *call, struct config **out)
+{
+    const struct export_command *o = call->options;
+    struct oriel_err err = {0};
+    const bool file = o->output && o->output[0];
+    const bool given = sending_is_given(call->outlet, call->outlet_options);
+    *out = NULL;
+    if (given && file)
+        return cli_usage("export: -o writes a file and --endpoint sends to a receiver: choose one");
+    if (file || !call->outlet->destination)
+        return CLI_OK;
+    if (sending_configure(call->outlet, call->outlet_options, (const char *const *)environ, out,
+                          &err) < 0)
+        return cli_usage("export: %s", err.text);
+    if (!given && !sending_is_asked(*out)) {
+        config_free(*out);
+        *out = NULL;
+    }
+    return CLI_OK;
+}
+
 static int run(const struct cli_call *call)
 {
     const struct export_command *o = call->options;
     struct oriel_err err = {0};
     struct reading r;
     char output[512];
+    struct config *receiver;
     if (!call->outlet)
         return unknown_outlet(o->to);
-    if (reading_open(&r, call->arg_count ? call->args[0] : NULL, &err) < 0)
+    int status = choose_receiver(call, &receiver);
+    if (status != CLI_OK)
+        return status;
+    if (reading_open(&r, call->arg_count ? call->args[0] : NULL, &err) < 0) {
+        config_free(receiver);
         return cli_fail("%s", err.text);
-    r.verb = "exporting";
-    int status = choose_output(call, r.path, output, sizeof output);
-    if (status == CLI_OK)
+    }
+    r.verb = receiver ? "sending" : "exporting";
+    status = receiver ? CLI_OK : choose_output(call, r.path, output, sizeof output);
+    if (receiver)
+        status = send_all(call, &r, receiver);
+    else if (status == CLI_OK)
         status = export_file(call, &r, output);
     reading_close(&r);
+    config_free(receiver);
     return status;
 }
 
@@ -168,10 +245,13 @@ const struct cli_command cli_command_export = {
     .name = "export",
     .summary = "turn a recording into another format",
     .args = "[FILE]",
-    .description = "Reads a capture and writes it through an outlet. FILE is a capture or the "
+    .description = "Reads a capture and writes it through an outlet; --to otlp also sends it to a "
+                   "receiver, which --endpoint or $OTEL_EXPORTER_OTLP_ENDPOINT names, and fails "
+                   "where that does not take all of it. FILE is a capture or the "
                    "directory of a run; without it, the newest run in .oriel/runs.",
     .examples = "oriel export --to perfetto c.oriel           # for ui.perfetto.dev\n"
-                "oriel export --to log -o - c.oriel | less    # what was logged",
+                "oriel export --to log -o - c.oriel | less    # what was logged\n"
+                "oriel export --to otlp --endpoint http://localhost:4317 c.oriel # to a receiver",
     .options = options,
     .options_size = sizeof(struct export_command),
     .max_args = 1,

@@ -45,6 +45,7 @@
 #define INSIDE_NS UINT64_C(50000000)     /* the same while it has nothing but samples to say */
 #define JOIN_NS UINT64_C(100000000)      /* to join it for whoever opened it */
 #define COMMIT_NS UINT64_C(200000000)
+#define DELIVERY_NS UINT64_C(10000000000) /* longest wait for a receiver when all is over */
 #define CUT_TOLD 50u                 /* one stack of so many that is not whole is worth a line */
 #define PROBING_NS UINT64_C(4000000) /* longest sleep while probes may fire at any rate */
 #define COMMIT_BYTES_MAX (1u << 20)
@@ -267,10 +268,14 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
         return err_set(err, ORIEL_EINVAL,
                        "--slow-span is a trigger of the flight recorder: add --policy "
                        "overwrite-oldest");
+    const struct outputs_wish wish = {.to = o->to,
+                                      .file = o->output,
+                                      .program = o->name && o->name[0] ? o->name : call->args[0],
+                                      .outlet = call->outlet,
+                                      .options = call->outlet_options};
     int rc = region_check_directives(filter_of(o), err);
     if (rc == 0)
-        rc = outputs_choose(&r->outputs, o->to, o->output,
-                            o->name && o->name[0] ? o->name : call->args[0], err);
+        rc = outputs_choose(&r->outputs, &wish, err);
     if (rc == 0)
         rc = make_region(r, err);
     if (rc == 0 && o->slow_span)
@@ -281,6 +286,7 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
         return rc;
     uint64_t bytes = o->ring / 8 < COMMIT_BYTES_MAX ? o->ring / 8 : COMMIT_BYTES_MAX;
     session_set_commit(r->session, bytes, COMMIT_NS);
+    session_set_delivery(r->session, DELIVERY_NS);
     describe(r, call->args);
     return outputs_open(&r->outputs, r->session, call->outlet, call->outlet_options, o->max_size,
                         &r->trouble) < 0
@@ -659,6 +665,7 @@ static void finish(struct recording *r, struct ending *out)
                            .sampled = r->sampling.can.cpu || r->inside,
                            .report = !r->options->no_report};
     session_get_counts(r->session, &out->counts);
+    outputs_tell(&r->outputs, r->session);
     if (r->sampling.can.lost)
         cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
                  (unsigned long long)r->sampling.can.lost);

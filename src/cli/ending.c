@@ -116,10 +116,15 @@ static void troubles(struct screen *s, const struct ending *e)
         buf_printf(&s->text, "oriel: %s\n", e->trouble);
     for (unsigned i = 0; i < e->outputs->count; i++) {
         const struct output *o = &e->outputs->items[i];
+        uint64_t seen, refused = outputs_refused(o, c, &seen);
         if (o->index < 0)
             buf_printf(&s->text, "oriel: %s: not written\n", o->path);
-        else if (c->refused[o->index])
-            refusals(s, o->path, c->refused[o->index], c->refused_seen[o->index]);
+        else if (o->sends && (!o->all || e->outputs->capture >= 0))
+            buf_printf(&s->text, "oriel: %s: %s\n", o->path, o->words);
+        else if (o->sends && o->all)
+            buf_printf(&s->text, "%s: %s\n", o->exporter->name, o->words);
+        else if (refused)
+            refusals(s, o->path, refused, seen);
     }
     if (e->dumps)
         buf_printf(&s->text, "oriel: written out %u %s before the end; the last time for: %s\n",

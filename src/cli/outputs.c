@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/limit.h"
 #include "cli/runs.h"
 #include "wire/capture.h"
@@ -82,8 +83,12 @@ static int name_files(struct outputs *o, const char *file, struct oriel_err *err
     const char *dot = strrchr(slash ? slash : file, '.');
     size_t stem = dot && dot > file && dot[-1] != '/' ? (size_t)(dot - file) : strlen(file);
     unsigned main_output = o->capture >= 0 ? (unsigned)o->capture : 0;
+    while (o->items[main_output].sends && main_output + 1 < o->count)
+        main_output++;
     for (unsigned i = 0; i < o->count; i++) {
         struct output *out = &o->items[i];
+        if (out->sends)
+            continue;
         int n = i == main_output ? snprintf(out->path, sizeof out->path, "%s", file)
                                  : snprintf(out->path, sizeof out->path, "%.*s%s", (int)stem, file,
                                             out->exporter->suffix);
@@ -96,30 +101,93 @@ static int name_files(struct outputs *o, const char *file, struct oriel_err *err
     return 0;
 }
 
-int outputs_choose(struct outputs *o, const char *to, const char *file, const char *program,
-                   struct oriel_err *err)
+/* Those that go to a receiver, and where that is; how many there are. */
+static int choose_receivers(struct outputs *o, const struct outputs_wish *w, unsigned *out_count,
+                            struct oriel_err *err)
 {
-    *o = (struct outputs){.capture = -1};
-    int rc = parse_list(o, to, err);
-    if (rc < 0)
-        return rc;
-    if (file && file[0]) {
-        rc = check_target(file, o->capture >= 0, err);
-        return rc ? rc : name_files(o, file, err);
+    for (unsigned i = 0; i < o->count; i++) {
+        struct output *out = &o->items[i];
+        const void *options = out->exporter == w->outlet ? w->options : NULL;
+        const bool given = sending_is_given(out->exporter, options);
+        if (!out->exporter->destination)
+            continue;
+        if (given && w->file && w->file[0] && o->count == 1)
+            return err_set(err, ORIEL_EINVAL,
+                           "-o writes a file and --endpoint sends to a receiver: choose one");
+        if (!given && w->file && w->file[0])
+            continue;
+        int rc = sending_configure(out->exporter, options, (const char *const *)environ,
+                                   &out->config, err);
+        if (rc < 0)
+            return rc;
+        out->sends = given || sending_is_asked(out->config);
+        if (out->sends) {
+            sending_where(out->config, out->path, sizeof out->path);
+            ++*out_count;
+            continue;
+        }
+        config_free(out->config);
+        out->config = NULL;
     }
-    rc = runs_make(program, time(NULL), o->dir, sizeof o->dir, err);
+    return 0;
+}
+
+int outputs_choose(struct outputs *o, const struct outputs_wish *w, struct oriel_err *err)
+{
+    unsigned receivers = 0;
+    *o = (struct outputs){.capture = -1};
+    int rc = parse_list(o, w->to, err);
+    if (rc == 0)
+        rc = choose_receivers(o, w, &receivers, err);
+    if (rc < 0 || receivers == o->count)
+        return rc;
+    if (w->file && w->file[0]) {
+        rc = check_target(w->file, o->capture >= 0, err);
+        return rc ? rc : name_files(o, w->file, err);
+    }
+    rc = runs_make(w->program, time(NULL), o->dir, sizeof o->dir, err);
     if (rc < 0)
         return rc;
     char path[sizeof o->dir + 32];
-    snprintf(path, sizeof path, "%s/capture%s", o->dir,
-             o->items[o->capture >= 0 ? o->capture : 0].exporter->suffix);
+    unsigned first = o->capture >= 0 ? (unsigned)o->capture : 0;
+    while (o->items[first].sends)
+        first++;
+    snprintf(path, sizeof path, "%s/capture%s", o->dir, o->items[first].exporter->suffix);
     return name_files(o, path, err);
+}
+
+static void forget_configs(struct outputs *o)
+{
+    for (unsigned i = 0; i < o->count; i++) {
+        config_free(o->items[i].config);
+        o->items[i].config = NULL;
+    }
+}
+
+static void say_delivery(void *unused, const char *line)
+{
+    (void)unused;
+    cli_note("%s", line);
+}
+
+static int open_receiver(struct output *o, struct session *s, const void *options,
+                         struct oriel_err *err)
+{
+    const struct sending how = {.size = sizeof how,
+                                .exporter = o->exporter,
+                                .options = options,
+                                .config = o->config,
+                                .say = say_delivery};
+    return sending_add(s, &how, &o->outlets, err);
 }
 
 static int open_one(struct output *o, struct session *s, const void *options, uint64_t max_bytes,
                     struct oriel_err *err)
 {
     struct out *out = NULL;
+    if (o->sends)
+        return open_receiver(o, s, options, err);
+    o->outlets = 1;
     int rc = out_file_open(&out, o->path, false, err);
     if (rc == 0 && max_bytes) {
         rc = limit_open(&out, out, max_bytes);
@@ -129,29 +197,68 @@ static int open_one(struct output *o, struct session *s, const void *options, ui
     return rc ? rc : session_add_outlet(s, o->exporter, options, out, err);
 }
 
-int outputs_open(struct outputs *o, struct session *s, const struct exporter *outlet,
-                 const void *options, uint64_t max_bytes, struct oriel_err *err)
+static int open_all(struct outputs *o, struct session *s, const struct exporter *outlet,
+                    const void *options, uint64_t max_bytes, struct oriel_err *err)
 {
     int opened = 0;
     for (unsigned i = 0; i < o->count; i++) {
         struct oriel_err why = {0};
         const void *given = o->items[i].exporter == outlet ? options : NULL;
         int rc = open_one(&o->items[i], s, given, max_bytes, &why);
-        if (rc == 0)
-            o->items[i].index = opened++;
-        else if (rc == ORIEL_ENOSPC)
+        if (rc == 0) {
+            o->items[i].index = opened;
+            opened += (int)o->items[i].outlets;
+        } else if (rc == ORIEL_ENOSPC) {
             *err = why;
-        else
+        } else {
             return err_set(err, rc, "%s", why.text);
+        }
     }
     return 0;
 }
 
-void outputs_discard(const struct outputs *o)
+int outputs_open(struct outputs *o, struct session *s, const struct exporter *outlet,
+                 const void *options, uint64_t max_bytes, struct oriel_err *err)
 {
+    int rc = open_all(o, s, outlet, options, max_bytes, err);
+    forget_configs(o);
+    return rc;
+}
+
+uint64_t outputs_refused(const struct output *o, const struct session_counts *c, uint64_t *out_seen)
+{
+    uint64_t all = 0;
+    *out_seen = 0;
+    for (unsigned i = 0; o->index >= 0 && i < o->outlets; i++) {
+        all += c->refused[(unsigned)o->index + i];
+        *out_seen += c->refused_seen[(unsigned)o->index + i];
+    }
+    return all;
+}
+
+void outputs_tell(struct outputs *o, const struct session *s)
+{
+    for (unsigned i = 0; i < o->count; i++) {
+        struct output *out = &o->items[i];
+        out->all = true;
+        for (unsigned k = 0; out->sends && out->index >= 0 && k < out->outlets; k++) {
+            const size_t at = strlen(out->words);
+            if (at && at + 3 < sizeof out->words)
+                memcpy(out->words + at, "; ", 3);
+            const size_t from = strlen(out->words);
+            out->all &= sending_words(s, (unsigned)out->index + k, out->words + from,
+                                      sizeof out->words - from);
+        }
+    }
+}
+
+void outputs_discard(struct outputs *o)
+{
+    forget_configs(o);
     if (!o->dir[0])
         return;
     for (unsigned i = 0; i < o->count; i++)
-        unlink(o->items[i].path);
+        if (!o->items[i].sends)
+            unlink(o->items[i].path);
     rmdir(o->dir);
 }

@@ -23,7 +23,8 @@ static void begin(void)
 static int choose(const char *to, const char *file)
 {
     err = (struct oriel_err){0};
-    return outputs_choose(&o, to, file, "/usr/bin/prog", &err);
+    const struct outputs_wish w = {.to = to, .file = file, .program = "/usr/bin/prog"};
+    return outputs_choose(&o, &w, &err);
 }
 
 static void put(const char *path, const char *text)

@@ -94,18 +94,21 @@ static void put_files(struct json *j, const struct ending *e)
     for (unsigned i = 0; i < e->outputs->count; i++) {
         const struct output *o = &e->outputs->items[i];
         struct stat st;
-        bool there = o->index >= 0 && stat(o->path, &st) == 0;
+        bool file = o->index >= 0 && !o->sends && stat(o->path, &st) == 0;
+        uint64_t seen, refused = outputs_refused(o, &e->counts, &seen), delivered = 0;
+        for (unsigned k = 0; o->index >= 0 && k < o->outlets; k++)
+            delivered += e->counts.delivered[(unsigned)o->index + k];
         json_object(j);
         json_key(j, "outlet");
         json_string(j, o->exporter->name);
         json_key(j, "path");
         json_string(j, o->path);
         json_key(j, "written");
-        json_bool(j, there);
-        number(j, "bytes", there ? (uint64_t)st.st_size : 0);
-        number(j, "delivered", o->index >= 0 ? e->counts.delivered[o->index] : 0);
-        number(j, "refused", o->index >= 0 ? e->counts.refused[o->index] : 0);
-        number(j, "refused_seen", o->index >= 0 ? e->counts.refused_seen[o->index] : 0);
+        json_bool(j, file || (o->sends && o->index >= 0));
+        number(j, "bytes", file ? (uint64_t)st.st_size : 0);
+        number(j, "delivered", delivered);
+        number(j, "refused", refused);
+        number(j, "refused_seen", seen);
         json_object_end(j);
     }
     json_array_end(j);

@@ -127,3 +127,14 @@ int oriel_stop(unsigned timeout_ms)
     pthread_mutex_unlock(&start_lock);
     return rc;
 }
+
+int oriel_flush(unsigned timeout_ms)
+{
+    typedef int flush_fn(unsigned ms);
+    pthread_mutex_lock(&start_lock);
+    flush_fn *flush = started_by == os_getpid()
+                          ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush")
+                          : NULL;
+    pthread_mutex_unlock(&start_lock);
+    return flush ? flush(timeout_ms) : 0;
+}

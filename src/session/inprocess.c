@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "base/ratio.h"
 #include "session/artifact.h"
+#include "session/outlets.h"
 #include "session/pace.h"
 #include "session/resource.h"
 #include "session/sampling.h"
@@ -32,6 +33,7 @@
 #include "source/region_io.h"
 
 #define RING_BYTES_DEFAULT (16u << 20)
+#define CLOSE_NS UINT64_C(100000000)      /* of the time of a stop, at most, for closing */
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
@@ -43,7 +45,9 @@ static struct {
     enum state state;
     int32_t pid; /* who started: not a fork child */
     pthread_t thread;
-    uint64_t deadline_ns; /* set by stop */
+    uint64_t deadline_ns;             /* set by stop: when the session is to be over */
+    unsigned flush_asked, flush_done; /* how often, so far */
+    unsigned flushers;                /* who wait for receivers: the session has to live */
     unsigned exit_ms;
     bool flight;
     struct region *region;
@@ -55,7 +59,7 @@ static struct {
 /* What is asked for: the program before the environment, the file and the defaults. */
 struct wish {
     struct config *config; /* owned; the strings are its */
-    const char *outlets, *directory, *filter;
+    const char *filter;
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
 };
@@ -183,8 +187,6 @@ static int make_wish(const struct oriel_options *given, struct wish *out)
     const struct config_telemetry *t = config_telemetry(c);
     *out =
         (struct wish){.config = c,
-                      .outlets = t->outlets,
-                      .directory = t->trace_dir,
                       .filter = t->filter,
                       .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
                       .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
@@ -202,7 +204,29 @@ static void drain_until_idle(void)
     session_flush(self.session);
 }
 
-/* Sleep, or return early because a stop was asked for. True: stop. */
+/* What the ring held when it was asked for, and no more: a program that says on and on does
+ * not keep its flush from ending. A flight recorder is emptied by triggers only. */
+static void serve_flush(void)
+{
+    uint64_t bytes = 0;
+    bool more;
+    pthread_mutex_lock(&self.lock);
+    const unsigned asked = self.flush_asked;
+    const bool wanted = asked != self.flush_done;
+    pthread_mutex_unlock(&self.lock);
+    if (!wanted)
+        return;
+    while (!self.flight && bytes < self.ring_bytes &&
+           session_step(self.session, NULL) == SOURCE_DATA)
+        bytes += session_step_bytes(self.session, &more);
+    session_flush(self.session);
+    pthread_mutex_lock(&self.lock);
+    self.flush_done = asked;
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.lock);
+}
+
+/* Sleep, or return early because a stop or a flush was asked for. True: stop. */
 static bool sleep_or_stop(uint64_t ns)
 {
     struct timespec until;
@@ -210,7 +234,7 @@ static bool sleep_or_stop(uint64_t ns)
     until.tv_sec = (time_t)(end / 1000000000u);
     until.tv_nsec = (long)(end % 1000000000u);
     pthread_mutex_lock(&self.lock);
-    while (self.state == RUNNING &&
+    while (self.state == RUNNING && self.flush_asked == self.flush_done &&
            pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
         ;
     bool stop = self.state != RUNNING;
@@ -225,6 +249,7 @@ static void follow(void)
     pace_init(&pace, self.ring_bytes);
     do {
         bool more;
+        serve_flush();
         int result = session_step(self.session, NULL);
         uint64_t bytes = session_step_bytes(self.session, &more);
         ns = pace_next(&pace, bytes, more && result >= 0, clock_mono_ns());
@@ -246,6 +271,7 @@ static bool wait_for_triggers(void)
             drain_until_idle();
         else
             session_look(self.session);
+        serve_flush();
         done = asked;
     } while (!stop);
     return news;
@@ -256,8 +282,10 @@ static void finish(bool tell)
     pthread_mutex_lock(&self.lock);
     uint64_t deadline = self.deadline_ns;
     pthread_mutex_unlock(&self.lock);
+    session_set_deadline(self.session, deadline);
     /* A flight recorder that nobody triggered has nothing to say. */
-    session_set_deadline(self.session, tell ? deadline : 1);
+    if (!tell)
+        session_skip_rest(self.session);
     region_end(self.region);
     (void)session_finish(self.session, NULL);
 }
@@ -305,6 +333,7 @@ static void *drain_thread(void *unused)
     finish(tell);
     pthread_mutex_lock(&self.lock);
     self.state = DONE;
+    self.flush_done = self.flush_asked;
     pthread_cond_broadcast(&self.changed);
     pthread_mutex_unlock(&self.lock);
     return NULL;
@@ -351,51 +380,24 @@ static void watch_system(uint64_t interval_ns)
         (void)session_add_source(self.session, &source_metrics, &how, NULL);
 }
 
-/* DIRECTORY/{session id}_{timestamp} */
-static int make_stem(const struct wish *w, char *out, size_t n)
+/* What destinations have to say goes where the rest of this side does, for whoever asks. */
+static void say_delivery(void *unused, const char *line)
 {
-    const uint8_t *id = region_session_id(self.region);
-    char hex[33], stamp[32] = "0";
-    time_t now = time(NULL);
-    struct tm tm;
-    model_trace_hex(id, hex);
-    if (gmtime_r(&now, &tm))
-        strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-    int size = snprintf(out, n, "%s/%s_%s", w->directory, hex, stamp);
-    return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
+    (void)unused;
+    say("", line);
 }
 
-static int add_outlet(const char *name, size_t name_bytes, const char *stem)
+static int add_outlets(void)
 {
-    char text[32], path[512];
-    struct out *out;
-    if (name_bytes == 0 || name_bytes >= sizeof text)
-        return ORIEL_EINVAL;
-    memcpy(text, name, name_bytes);
-    text[name_bytes] = 0;
-    const struct exporter *e = export_find(text);
-    if (!e)
-        return ORIEL_EINVAL;
-    snprintf(path, sizeof path, "%s%s", stem, e->suffix);
-    int rc = out_file_open(&out, path, false, NULL);
-    return rc ? rc
-              : session_add_outlet(self.session, e, config_section_options(self.config, text), out,
-                                   NULL);
-}
-
-static int add_outlets(const struct wish *w)
-{
-    char stem[480];
-    int rc = out_make_dir(w->directory, true, NULL);
-    if (rc == 0)
-        rc = make_stem(w, stem, sizeof stem);
-    for (const char *p = w->outlets; rc == 0;) {
-        size_t n = strcspn(p, ",");
-        rc = add_outlet(p, n, stem);
-        if (!p[n])
-            break;
-        p += n + 1;
-    }
+    struct oriel_err err = {0};
+    const bool tells = config_telemetry(self.config)->log_level >= CONFIG_LOG_WARN;
+    const struct outlets_wish how = {.session = self.session,
+                                     .config = self.config,
+                                     .session_id = region_session_id(self.region),
+                                     .say = tells ? say_delivery : NULL};
+    int rc = outlets_add(&how, &err);
+    if (rc < 0 && err.text[0] && config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
+        say_why(err.text);
     return rc;
 }
 
@@ -447,7 +449,7 @@ static int build(struct wish *w)
     if (rc == 0) {
         describe();
         watch_system(w->metrics_ns);
-        rc = add_outlets(w);
+        rc = add_outlets();
     }
     return rc;
 }
@@ -465,6 +467,7 @@ static void forked(void)
     self.lock = unlocked;
     self.cond_ready = false;
     self.state = OFF;
+    self.flushers = self.flush_asked = self.flush_done = 0;
     self.pid = 0;
     self.session = NULL;
     self.region = NULL;
@@ -510,11 +513,11 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
  * plugin say, takes part. */
 static int start_or_join(struct wish *w, int (*attach)(const char *ring_path))
 {
-    if (self.state == DONE) { /* after a stop whose time was up */
+    if (self.state == DONE && !self.flushers) { /* after a stop whose time was up */
         pthread_join(self.thread, NULL);
         release();
     }
-    if (self.state == STOPPING)
+    if (self.state == STOPPING || self.state == DONE)
         return ORIEL_EBUSY;
     if (self.state == OFF)
         return start_locked(w, attach);
@@ -534,6 +537,10 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
     int rc = make_wish(options, &w);
     if (rc < 0)
         return rc;
+    if (!outlets_any(w.config)) { /* switched on, and every way out is switched off */
+        config_free(w.config);
+        return 0;
+    }
     pthread_mutex_lock(&self.lock);
     rc = start_or_join(&w, attach);
     pthread_mutex_unlock(&self.lock);
@@ -551,15 +558,18 @@ int oriel_inprocess_stop(unsigned timeout_ms)
     struct timespec until = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
     pthread_mutex_lock(&self.lock);
     if (self.state == RUNNING) {
-        self.deadline_ns = deadline;
+        const uint64_t tenth = (uint64_t)timeout_ms * 100000u;
+        self.deadline_ns = deadline - (tenth < CLOSE_NS ? tenth : CLOSE_NS);
         self.state = STOPPING;
         pthread_cond_broadcast(&self.changed);
     }
     int rc = 0;
     while (self.state == STOPPING && rc == 0)
         rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
-    rc = self.state == STOPPING ? ORIEL_EBUSY : 0;
-    if (self.state == DONE) {
+    while (self.state == DONE && self.flushers && rc == 0)
+        rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
+    rc = self.state == STOPPING || self.flushers ? ORIEL_EBUSY : 0;
+    if (self.state == DONE && !self.flushers) {
         pthread_join(self.thread, NULL); /* it has said DONE: nothing left to wait for */
         release();
     }
@@ -582,4 +592,43 @@ void oriel_inprocess_context(const char **out_propagators, uint64_t *out_thresho
                              : ratio_threshold(sampling.how.share);
     }
     pthread_mutex_unlock(&self.lock);
+}
+
+/* ---- flush ---- */
+
+/* The lock is held. Until the drain thread has seen to it, or the time is up. */
+static int wait_for_flush(const struct timespec *until)
+{
+    const unsigned mine = ++self.flush_asked;
+    int rc = 0;
+    pthread_cond_broadcast(&self.changed);
+    while ((int)(self.flush_done - mine) < 0 && self.state != OFF && rc == 0)
+        rc = pthread_cond_timedwait(&self.changed, &self.lock, until);
+    return (int)(self.flush_done - mine) < 0 ? ORIEL_ETIMEOUT : 0;
+}
+
+int oriel_inprocess_flush(unsigned timeout_ms)
+{
+    if (self.pid != os_getpid()) /* a fork child, as in start */
+        return 0;
+    const uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+    const struct timespec until = {(time_t)(deadline / 1000000000u),
+                                   (long)(deadline % 1000000000u)};
+    int rc = 0;
+    pthread_mutex_lock(&self.lock);
+    if (self.state == RUNNING) {
+        self.flushers++;
+        const uint64_t before = session_undelivered(self.session);
+        rc = wait_for_flush(&until);
+        pthread_mutex_unlock(&self.lock);
+        if (rc == 0)
+            rc = session_wait_delivered(self.session, deadline);
+        if (rc == 0 && session_undelivered(self.session) != before)
+            rc = ORIEL_EIO;
+        pthread_mutex_lock(&self.lock);
+        self.flushers--;
+        pthread_cond_broadcast(&self.changed);
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
 }

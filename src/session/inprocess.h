@@ -20,6 +20,7 @@ extern "C" {
  * Make a region, attach the caller's runtime to it through `attach`, start the
  * drain thread. What `options` leaves open comes from the environment, then
  * from oriel.toml, then from the defaults (docs/CONFIGURATION.md):
+ *   backend       ORIEL_BACKEND       local: files; otlp: a receiver
  *   outlets       ORIEL_TO            chrome
  *   directory     ORIEL_TRACE_DIR     .local/traces (gets a .gitignore)
  *   filter        ORIEL_FILTER        everything
@@ -27,11 +28,12 @@ extern "C" {
  *   exit_ms       ORIEL_EXIT_MS       1000
  *   system_metrics_interval_secs  ORIEL_SYSTEM_METRICS_INTERVAL_SECS  5
  * A configuration that cannot take effect is ORIEL_EINVAL, or what reading the
- * file answered, with one line on standard error. Each outlet writes DIRECTORY/{session
- * id}_{timestamp}.SUFFIX. When it runs already, `attach` is called for the region there is: 0, also
- * when it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended yet. ORIEL_EINVAL,
- * ORIEL_ENOMEM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ESTATE (a child that was forked behind libc's back),
- * or what `attach` answered. Not from signal handlers.
+ * file answered, with one line on standard error. Where every way out
+ * is switched off, nothing runs, and the answer is 0. Each outlet of the local tier writes
+ * DIRECTORY/{session id}_{timestamp}.SUFFIX. When it runs already, `attach` is called for the
+ * region there is: 0, also when it answers ORIEL_ESTATE. ORIEL_EBUSY: the one before has not ended
+ * yet. ORIEL_EINVAL, ORIEL_ENOMEM, ORIEL_ENOSPC, ORIEL_EIO, ORIEL_ESTATE (a child that was forked
+ * behind libc's back), or what `attach` answered. Not from signal handlers.
  */
 ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));
@@ -43,6 +45,10 @@ ORIEL_EXPORT void oriel_inprocess_context(const char **out_propagators, uint64_t
  * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
  * recover`. Called at exit with exit_ms. */
 ORIEL_EXPORT int oriel_inprocess_stop(unsigned timeout_ms);
+/* Everything that was said before goes out: into the files, and to receivers until they have
+ * answered. 0, also where nothing runs; ORIEL_ETIMEOUT; ORIEL_EIO: some of what was under way was
+ * not taken. Any thread, also several. */
+ORIEL_EXPORT int oriel_inprocess_flush(unsigned timeout_ms);
 
 #ifdef __cplusplus
 }

@@ -38,8 +38,8 @@ static size_t member_size(enum option_type type)
     return 0;
 }
 
-/* A copy that owns its texts. option_text is no way to copy: it hides secrets. */
-static int copy_options(const struct exporter *e, const void *from, void **out)
+/* option_text is no way to copy: it hides secrets. */
+int outlet_options_copy(const struct exporter *e, const void *from, void **out)
 {
     char *copy = mem_calloc(1, e->options_size ? e->options_size : 1);
     if (!copy)
@@ -57,20 +57,35 @@ static int copy_options(const struct exporter *e, const void *from, void **out)
             rc = option_set(d, copy, text, NULL);
     }
     if (rc < 0) {
-        if (e->options)
-            option_done(e->options, copy);
-        mem_free(copy);
+        outlet_options_free(e, copy);
         return rc;
     }
     *out = copy;
     return 0;
 }
 
+void outlet_options_free(const struct exporter *e, void *options)
+{
+    if (options && e->options)
+        option_done(e->options, options);
+    mem_free(options);
+}
+
+bool outlet_option_same(const struct option_def *d, const void *a, const void *b)
+{
+    const char *x = (const char *)a + d->offset, *y = (const char *)b + d->offset;
+    if (d->type != OPTION_STRING)
+        return memcmp(x, y, member_size(d->type)) == 0;
+    const char *one, *other;
+    memcpy(&one, x, sizeof one);
+    memcpy(&other, y, sizeof other);
+    return strcmp(one ? one : "", other ? other : "") == 0;
+}
+
 void outlet_done(struct outlet *o)
 {
-    if (o->options && o->exporter->options)
-        option_done(o->exporter->options, o->options);
-    mem_free(o->options);
+    if (o->exporter)
+        outlet_options_free(o->exporter, o->options);
     mem_free(o->state_block);
     out_close(o->out);
     memset(o, 0, sizeof *o);
@@ -91,7 +106,7 @@ int outlet_open(struct outlet *o, const struct exporter *exporter, const void *o
                                  .out = out,
                                  .service_name = service_name(catalog),
                                  .version = ORIEL_VERSION_TEXT};
-    int rc = copy_options(exporter, options, &o->options);
+    int rc = outlet_options_copy(exporter, options, &o->options);
     if (rc == 0) {
         o->state = outlet_state_new(exporter->state_size, &o->state_block);
         rc = o->state ? 0 : ORIEL_ENOMEM;
@@ -158,6 +173,28 @@ void outlet_flush(struct outlet *o, bool always)
         outlet_failed(o, rc, &why);
     }
     o->unflushed = 0;
+    outlet_ask(o);
+}
+
+bool outlet_tick(struct outlet *o, uint64_t now_ns)
+{
+    struct oriel_err why = {0};
+    if (!o->out || !out_takes_messages(o->out) || !o->exporter->tick)
+        return false;
+    int rc = o->exporter->tick(o->state, now_ns, &why);
+    if (rc < 0)
+        outlet_failed(o, rc, &why);
+    outlet_ask(o);
+    return true;
+}
+
+/* What a receiver did not take in time is no failure of the outlet: the books tell it, and
+ * the destination itself says why. */
+void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait)
+{
+    if (!o->out || !out_takes_messages(o->out))
+        return;
+    (void)out_finish(o->out, deadline_ns, wait);
     outlet_ask(o);
 }
 

@@ -18,7 +18,14 @@ struct outlet {
     uint64_t delivered, refused, refused_seen, failed;
     uint64_t unflushed; /* delivered since the last good flush */
     uint64_t given;
+    struct deliver *destination; /* behind `out`, and closed with it; NULL: a file */
 };
+
+/* Options of an exporter's table: a copy that owns its texts (`from` NULL: the defaults), its
+ * end, and whether one of them is the same in two. */
+int outlet_options_copy(const struct exporter *e, const void *from, void **out);
+void outlet_options_free(const struct exporter *e, void *options);
+bool outlet_option_same(const struct option_def *d, const void *a, const void *b);
 
 /* Takes `out`, also on failure. The options are copied. 0 or what the exporter says, with a
  * line; there is nothing to be closed then. */
@@ -29,6 +36,11 @@ void outlet_write(struct outlet *o, const struct model_batch *batch, uint64_t co
 /* What an outlet took but could not write is refused after all. Nothing is flushed where
  * nothing was written, unless `always`. */
 void outlet_flush(struct outlet *o, bool always);
+/* A round of a live session has passed: what waited long enough goes to a receiver. Not for
+ * files, which are flushed. */
+bool outlet_tick(struct outlet *o, uint64_t now_ns);
+/* Receivers: begin to end, or wait for that; then the books are as they stay. */
+void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait);
 /* The last words; then outlet_done frees it. */
 void outlet_close(struct outlet *o, const struct export_summary *end);
 void outlet_done(struct outlet *o);

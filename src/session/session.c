@@ -51,6 +51,7 @@ struct session {
     struct oriel_err internal; /* first failure of pipe or callback */
     uint64_t watermark_ns;     /* last one pushed into the pipe */
     uint64_t commit_bytes, commit_delay_ns, deadline_ns;
+    uint64_t delivery_ns;                     /* without a deadline; 0: no end */
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
     uint64_t committed_ns;
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
@@ -60,6 +61,7 @@ struct session {
     bool pending, started, ended, broken, finished;
     bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
+    bool skips_rest;
     bool pressed; /* by the source, in the last round */
 };
 
@@ -152,6 +154,48 @@ int session_add_outlet(struct session *s, const struct exporter *exporter, const
     return 0;
 }
 
+int session_add_destination(struct session *s, const struct exporter *exporter, const void *options,
+                            struct deliver *d, struct out *out, struct oriel_err *err)
+{
+    assert(d);
+    int rc = session_add_outlet(s, exporter, options, out, err);
+    if (rc == 0)
+        s->outlets[s->outlet_count - 1].destination = d;
+    return rc;
+}
+
+struct deliver *session_destination(const struct session *s, unsigned i)
+{
+    return i < s->outlet_count ? s->outlets[i].destination : NULL;
+}
+
+void session_set_delivery(struct session *s, uint64_t ns)
+{
+    s->delivery_ns = ns;
+}
+
+int session_wait_delivered(struct session *s, uint64_t deadline_ns)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if (s->outlets[i].destination && deliver_flush(s->outlets[i].destination, deadline_ns) < 0)
+            rc = ORIEL_ETIMEOUT;
+    return rc;
+}
+
+uint64_t session_undelivered(const struct session *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < s->outlet_count; i++) {
+        struct deliver_counts c;
+        if (!s->outlets[i].destination)
+            continue;
+        deliver_total(s->outlets[i].destination, &c);
+        n += c.rejected + c.refused + c.full + c.expired + c.spool_lost;
+    }
+    return n;
+}
+
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
                       void *user)
 {
@@ -178,6 +222,11 @@ void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns)
 void session_set_deadline(struct session *s, uint64_t mono_ns)
 {
     s->deadline_ns = mono_ns;
+}
+
+void session_skip_rest(struct session *s)
+{
+    s->skips_rest = true;
 }
 
 /* ---- a round ---- */
@@ -340,6 +389,18 @@ static void flush_items(struct session *s, uint64_t now)
     s->items_flushed_ns = now;
 }
 
+/* Receivers have delays of their own; files are to be readable now and then. */
+static void tick_items(struct session *s, uint64_t now)
+{
+    bool flush = now - s->items_flushed_ns >= FLUSH_NS;
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        if ((s->outlets[i].exporter->wants & EXPORT_ITEMS) && !outlet_tick(&s->outlets[i], now) &&
+            flush)
+            outlet_flush(&s->outlets[i], false);
+    if (flush)
+        s->items_flushed_ns = now;
+}
+
 void session_flush(struct session *s)
 {
     assert(s && !s->finished);
@@ -365,8 +426,8 @@ static void settle(struct session *s)
     if (waited >= s->commit_delay_ns || pressed ||
         (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes)))
         commit(s, now);
-    if (s->wants_items && now - s->items_flushed_ns >= FLUSH_NS)
-        flush_items(s, now);
+    if (s->wants_items)
+        tick_items(s, now);
 }
 
 static int poll_source(struct session *s, struct oriel_err *err)
@@ -442,7 +503,7 @@ int session_run(struct session *s, struct oriel_err *err)
 
 static void drain(struct session *s)
 {
-    while (!s->ended && !s->broken) {
+    while (!s->ended && !s->broken && !s->skips_rest) {
         if (s->deadline_ns && clock_mono_ns() >= s->deadline_ns)
             return;
         if (session_step(s, NULL) != SOURCE_DATA)
@@ -469,6 +530,17 @@ static void close_outlets(struct session *s)
     summarize(s, &end);
     for (unsigned i = 0; i < s->outlet_count; i++)
         outlet_close(&s->outlets[i], &end);
+}
+
+/* All of them begin to end before one is waited for: one deadline holds for all. */
+static void finish_outlets(struct session *s)
+{
+    uint64_t deadline = s->deadline_ns;
+    if (!deadline)
+        deadline = s->delivery_ns ? clock_mono_ns() + s->delivery_ns : UINT64_MAX;
+    for (unsigned wait = 0; wait < 2; wait++)
+        for (unsigned i = 0; i < s->outlet_count; i++)
+            outlet_finish(&s->outlets[i], deadline, wait == 1);
 }
 
 /* Samples are no records of the program: how many are gone is said apart. */
@@ -503,6 +575,7 @@ int session_finish(struct session *s, struct oriel_err *err)
     if (s->on_close)
         s->on_close(s->on_close_user, &s->catalog);
     close_outlets(s);
+    finish_outlets(s);
     s->finished = true;
     for (unsigned i = 0; i < s->outlet_count; i++)
         if (s->outlets[i].first.code)

@@ -77,6 +77,20 @@ int session_add_source(struct session *s, const struct source *table, const void
  * 0, ORIEL_ELIMIT, ORIEL_ENOMEM, or what the exporter answers. */
 int session_add_outlet(struct session *s, const struct exporter *exporter, const void *options,
                        struct out *out, struct oriel_err *err);
+/* The same for a receiver; `out` is deliver_out(d), or leads there and closes it. Its outlet gets
+ * time by each step of a live source, and goes on until session_finish ends. */
+int session_add_destination(struct session *s, const struct exporter *exporter, const void *options,
+                            struct deliver *d, struct out *out, struct oriel_err *err);
+/* Of outlet i, until session_free; NULL: it writes a file. */
+struct deliver *session_destination(const struct session *s, unsigned i);
+/* How long session_finish waits for receivers where there is no deadline; 0 (the default): as
+ * long as they have patience. */
+void session_set_delivery(struct session *s, uint64_t ns);
+/* After session_flush, from any thread, while the session lives: waits for what receivers were
+ * given so far. 0; ORIEL_ETIMEOUT. */
+int session_wait_delivered(struct session *s, uint64_t deadline_ns);
+/* Items that receivers did not take, or that were lost on the way to them, so far. */
+uint64_t session_undelivered(const struct session *s);
 /* A function that sees every batch of items (reports); called before outlets. */
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
                       void *user);
@@ -87,8 +101,10 @@ void session_on_close(struct session *s, void (*fn)(void *user, struct model_cat
 /* How long data may stay unacknowledged in a live source, so that outlets get
  * chunks worth compressing. bytes 0: acknowledge every round. */
 void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns);
-/* CLOCK_MONOTONIC time at which session_finish stops draining; 0: none. */
+/* CLOCK_MONOTONIC time at which session_finish stops draining and delivering; 0: none. */
 void session_set_deadline(struct session *s, uint64_t mono_ns);
+/* session_finish reads nothing more: what is still in the source is nobody's. */
+void session_skip_rest(struct session *s);
 /* One round. enum source_result or a code of the source; outlets that fail are
  * counted and do not show here. */
 int session_step(struct session *s, struct oriel_err *err);
@@ -103,7 +119,7 @@ void session_look(struct session *s);
 int session_run(struct session *s, struct oriel_err *err);
 /* Flush every outlet and acknowledge to the source what they hold. */
 void session_flush(struct session *s);
-/* Drain what is left, finish the outlets. Call once; then only free. 0, or the
+/* Drain what is left, finish the outlets, wait for receivers. Call once; then only free. 0, or the
  * code and line of the first outlet that failed since the session began. */
 int session_finish(struct session *s, struct oriel_err *err);
 struct model_catalog *session_catalog(struct session *s);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The outlets of a program that exports by itself: files of the local tier, and
+ * receivers of OTLP, as its configuration chooses. One thread.
+ */
+#ifndef ORIEL_SESSION_OUTLETS_H
+#define ORIEL_SESSION_OUTLETS_H
+
+#include "config/config.h"
+#include "session/session.h"
+
+struct outlets_wish {
+    struct session *session;
+    const struct config *config;               /* outlives the session */
+    const uint8_t *session_id;                 /* 16 bytes, for names of files */
+    void (*say)(void *user, const char *line); /* from threads that send; NULL */
+    void *user;
+};
+/* Whether there is anything to be written or sent at all. */
+bool outlets_any(const struct config *c);
+/* 0 or a negative code, perhaps with a line. */
+int outlets_add(const struct outlets_wish *w, struct oriel_err *err);
+
+#endif

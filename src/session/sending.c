@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Destinations out of configuration. The exporter's table says how its options
+ * describe a receiver; what the standard's variables and keys say takes the place
+ * of what nobody said in the options. One thread.
+ */
+#include "session/sending.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "deliver/spool.h"
+#include "session/outlet.h"
+#include "session/patient.h"
+#include "util/http.h"
+
+#define QUEUE_BYTES_DEFAULT ((size_t)16 << 20)
+#define USER_AGENT "OTel-OTLP-Exporter-C/" ORIEL_VERSION_TEXT
+
+enum { BOTH = 1 << CONFIG_TRACES | 1 << CONFIG_LOGS };
+static const enum out_signal out_signals[] = {
+    [CONFIG_TRACES] = OUT_TRACES, [CONFIG_LOGS] = OUT_LOGS};
+
+/* ---- options ---- */
+
+/* What an option is to be, unless it was said. Names that an outlet has not are none of its. */
+static int put_option(const struct exporter *e, void *options, const void *fresh, const char *name,
+                      const char *text)
+{
+    const struct option_def *d = option_find(e->options, name, strlen(name));
+    if (!d || !outlet_option_same(d, options, fresh))
+        return 0;
+    return option_set(d, options, text, NULL);
+}
+
+static int put_number(const struct exporter *e, void *options, const void *fresh, const char *name,
+                      int64_t v, const char *unit)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld%s", (long long)v, unit);
+    return put_option(e, options, fresh, name, text);
+}
+
+/* The standard's batch processors and limits, by the names that the outlet has for them. */
+static int put_standard(const struct exporter *e, void *options, const void *fresh,
+                        const struct config *c)
+{
+    const struct config_batches *b = config_batches(c);
+    const struct config_limits l = config_limits(c);
+    const struct {
+        const char *name;
+        int64_t v;
+        const char *unit;
+    } rows[] = {{"spans_delay", b->spans.delay_ms, "ms"},
+                {"logs_delay", b->logs.delay_ms, "ms"},
+                {"spans_batch", b->spans.size, ""},
+                {"logs_batch", b->logs.size, ""},
+                {"span_attribute_count", l.span_attribute_count, ""},
+                {"span_attribute_length", l.span_attribute_length, ""},
+                {"log_attribute_count", l.log_attribute_count, ""},
+                {"log_attribute_length", l.log_attribute_length, ""},
+                {"event_count", l.event_count, ""},
+                {"link_count", l.link_count, ""},
+                {"event_attribute_count", l.event_attribute_count, ""},
+                {"link_attribute_count", l.link_attribute_count, ""}};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof *rows; i++)
+        rc = put_number(e, options, fresh, rows[i].name, rows[i].v, rows[i].unit);
+    return rc;
+}
+
+static bool is_said(const struct config *c, const char *key)
+{
+    struct config_origin o;
+    return config_origin(c, key, &o) && o.layer != CONFIG_DEFAULT;
+}
+
+/* The ring is the queue of the standard's processors; its size in items holds only where
+ * somebody said one, and so does the time of an export. */
+static int put_queue(const struct exporter *e, void *options, const void *fresh,
+                     const struct config *c)
+{
+    const struct config_batches *b = config_batches(c);
+    int rc = 0;
+    if (is_said(c, "batch.spans_queue") || is_said(c, "batch.logs_queue"))
+        rc = put_number(e, options, fresh, "queue_items", b->spans.queue + b->logs.queue, "");
+    if (rc == 0 && (is_said(c, "batch.spans_timeout_ms") || is_said(c, "batch.logs_timeout_ms")))
+        rc = put_number(e, options, fresh, "retry_for",
+                        b->spans.timeout_ms > b->logs.timeout_ms ? b->spans.timeout_ms
+                                                                 : b->logs.timeout_ms,
+                        "ms");
+    return rc;
+}
+
+static int put_target(const struct exporter *e, void *options, const void *fresh,
+                      const struct config_otlp_target *t, unsigned signals)
+{
+    static const char *const protocols[] = {"grpc", "http/protobuf", "http/json"};
+    static const char *const compressions[] = {"none", "gzip", "zstd"};
+    /* The target is where all that was said has come together: nothing stands above it. */
+    const struct {
+        const char *name, *text;
+    } rows[] = {{"protocol", protocols[t->protocol]},
+                {"compression", compressions[t->compression]},
+                {"certificate", t->certificate},
+                {"client_certificate", t->client_certificate},
+                {"client_key", t->client_key}};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof *rows; i++) {
+        const struct option_def *d = option_find(e->options, rows[i].name, strlen(rows[i].name));
+        rc = d ? option_set(d, options, rows[i].text, NULL) : 0;
+    }
+    if (rc == 0 && signals != BOTH)
+        rc = put_option(e, options, fresh, "signals",
+                        signals == 1 << CONFIG_TRACES ? "traces" : "logs");
+    return rc;
+}
+
+/* The options of the outlet with everything in them that is said elsewhere. */
+static int make_options(const struct sending *how, const struct config_otlp_target *t,
+                        unsigned signals, void **out)
+{
+    const struct exporter *e = how->exporter;
+    void *options = NULL, *fresh = NULL;
+    int rc = outlet_options_copy(e, how->options, &options);
+    if (rc == 0)
+        rc = outlet_options_copy(e, NULL, &fresh);
+    if (rc == 0)
+        rc = put_standard(e, options, fresh, how->config);
+    if (rc == 0)
+        rc = put_queue(e, options, fresh, how->config);
+    if (rc == 0)
+        rc = put_target(e, options, fresh, t, signals);
+    outlet_options_free(e, fresh);
+    if (rc < 0)
+        outlet_options_free(e, options);
+    else
+        *out = options;
+    return rc;
+}
+
+/* ---- headers ---- */
+
+struct headers {
+    struct http_header items[HTTP_HEADERS_MAX];
+    size_t count;
+    struct arena arena;
+};
+
+static int add_header(void *user, const char *name, const char *value)
+{
+    struct headers *h = user;
+    const size_t name_n = strlen(name), value_n = strlen(value);
+    if (h->count == HTTP_HEADERS_MAX)
+        return ORIEL_ELIMIT;
+    struct http_header *item = &h->items[h->count];
+    item->name = arena_copy(&h->arena, name, name_n);
+    item->value = arena_copy(&h->arena, value, value_n);
+    if (!item->name || !item->value)
+        return ORIEL_ENOMEM;
+    item->name_n = name_n;
+    item->value_n = value_n;
+    h->count++;
+    return 0;
+}
+
+static int make_headers(const struct sending *how, const struct config_otlp_target *t,
+                        struct headers *h, struct oriel_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < how->header_count; i++) {
+        if (h->count == HTTP_HEADERS_MAX)
+            rc = ORIEL_ELIMIT;
+        else
+            h->items[h->count++] = how->headers[i];
+    }
+    if (rc == 0 && t->headers[0])
+        rc = config_pairs_read(t->headers, CONFIG_PAIRS_HEADERS, add_header, h, err);
+    if (rc == ORIEL_ELIMIT)
+        err_set(err, rc, "more than %u headers for the receiver", (unsigned)HTTP_HEADERS_MAX);
+    return rc;
+}
+
+/* ---- destinations ---- */
+
+static int open_spool(const struct export_destination *d, const struct config_otlp_target targets[],
+                      unsigned signals, struct spool **out, struct oriel_err *err)
+{
+    char name[3200];
+    int at = snprintf(name, sizeof name, "%s %d", d->deliver.dialect->name, d->deliver.grpc);
+    for (int s = 0; s < CONFIG_SIGNALS; s++)
+        if (signals & 1u << s && at > 0 && (size_t)at < sizeof name)
+            at += snprintf(name + at, sizeof name - (size_t)at, " %s", targets[s].url);
+    const struct spool_options how = {.size = sizeof how,
+                                      .directory = d->spool_dir,
+                                      .destination = name,
+                                      .max_bytes = d->spool_bytes};
+    return spool_open(out, &how, err);
+}
+
+/* One receiver, for the signals whose bits are set. */
+static int add_one(struct session *s, const struct sending *how,
+                   const struct config_otlp_target targets[], unsigned signals,
+                   struct oriel_err *err)
+{
+    const struct exporter *e = how->exporter;
+    const struct config_otlp_target *t =
+        &targets[signals & 1 << CONFIG_TRACES ? CONFIG_TRACES : CONFIG_LOGS];
+    struct headers *headers = mem_calloc(1, sizeof *headers);
+    struct export_destination to;
+    struct deliver *d = NULL;
+    struct out *out;
+    void *options = NULL;
+    int rc = headers ? make_options(how, t, signals, &options) : ORIEL_ENOMEM;
+    if (rc < 0) {
+        mem_free(headers);
+        return err_set(err, rc, "%s: %s", e->name, err_text(rc));
+    }
+    arena_init(&headers->arena);
+    e->destination(options, &to);
+    to.deliver.name = e->name;
+    to.deliver.endpoint = t->url;
+    /* A socket's path is not the receiver's, which is appended; URLs are whole. */
+    for (int i = 0; i < CONFIG_SIGNALS; i++)
+        if (!to.deliver.grpc && signals & 1u << i && strncmp(targets[i].url, "unix:", 5) != 0)
+            to.deliver.endpoints[out_signals[i]] = targets[i].url;
+    to.deliver.timeout_ns = t->timeout_ms * 1000000u;
+    to.deliver.user_agent = USER_AGENT;
+    to.deliver.say = how->say;
+    to.deliver.user = how->user;
+    rc = make_headers(how, t, headers, err);
+    to.deliver.headers = headers->items;
+    to.deliver.header_count = headers->count;
+    if (rc == 0 && to.spool_dir[0])
+        rc = open_spool(&to, targets, signals, &to.deliver.spool, err);
+    if (rc == 0)
+        rc = deliver_open(&d, &to.deliver, err);
+    if (rc == 0 && how->patient) {
+        const size_t bytes = to.deliver.queue_bytes ? to.deliver.queue_bytes : QUEUE_BYTES_DEFAULT;
+        rc = patient_open(&out, d, bytes / 2, to.deliver.queue_items / 2);
+        if (rc < 0) {
+            out_close(deliver_out(d));
+            err_set(err, rc, "%s: %s", e->name, err_text(rc));
+        }
+    } else if (rc == 0) {
+        out = deliver_out(d);
+    }
+    if (rc == 0)
+        rc = session_add_destination(s, e, options, d, out, err);
+    arena_done(&headers->arena);
+    mem_free(headers);
+    outlet_options_free(e, options);
+    return rc;
+}
+
+/* Scheme, host and port. */
+static size_t authority(const char *url)
+{
+    const char *p = strstr(url, "://");
+    return p && strncmp(url, "unix:", 5) != 0 ? (size_t)(p - url) + 3 + strcspn(p + 3, "/?#")
+                                              : strlen(url);
+}
+
+static bool same_receiver(const struct config_otlp_target *a, const struct config_otlp_target *b)
+{
+    const size_t n = authority(a->url);
+    return a->protocol == b->protocol && a->compression == b->compression &&
+           a->timeout_ms == b->timeout_ms && n == authority(b->url) &&
+           memcmp(a->url, b->url, n) == 0 && strcmp(a->headers, b->headers) == 0 &&
+           strcmp(a->certificate, b->certificate) == 0 &&
+           strcmp(a->client_key, b->client_key) == 0 &&
+           strcmp(a->client_certificate, b->client_certificate) == 0;
+}
+
+int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
+                struct oriel_err *err)
+{
+    assert(how->size == sizeof *how && how->exporter->destination && how->config);
+    struct config_otlp_target targets[CONFIG_SIGNALS];
+    const unsigned signals = how->signals ? how->signals : BOTH;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
+        rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);
+    if (rc < 0)
+        return rc;
+    const bool one = signals != BOTH || same_receiver(&targets[0], &targets[1]);
+    rc = add_one(s, how, targets, one ? signals : 1 << CONFIG_TRACES, err);
+    if (rc == 0 && !one)
+        rc = add_one(s, how, targets, 1 << CONFIG_LOGS, err);
+    if (out_count)
+        *out_count = one ? 1 : 2;
+    return rc;
+}
+
+/* ---- commands ---- */
+
+/* Options of an outlet and the keys of the configuration that say the same. */
+static const char *const same_keys[][2] = {
+    {"endpoint", "otlp_endpoint"},       {"protocol", "otlp_protocol"},
+    {"headers", "otlp_headers"},         {"compression", "otlp_compression"},
+    {"certificate", "otlp_certificate"}, {"client_certificate", "otlp_client_certificate"},
+    {"client_key", "otlp_client_key"},   {"insecure", "otlp_insecure"},
+    {"timeout_ms", "otlp_timeout_ms"}};
+enum { SAME_KEYS = sizeof same_keys / sizeof *same_keys, NUMBER_BYTES = 32 };
+
+static size_t given_keys(const struct exporter *e, const void *options, const void *fresh,
+                         struct config_set out[SAME_KEYS], char rooms[SAME_KEYS][NUMBER_BYTES])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < SAME_KEYS; i++) {
+        const struct option_def *d =
+            option_find(e->options, same_keys[i][0], strlen(same_keys[i][0]));
+        if (!options || !d || outlet_option_same(d, options, fresh))
+            continue;
+        const char *text = rooms[i];
+        if (d->type == OPTION_STRING)
+            memcpy(&text, (const char *)options + d->offset, sizeof text);
+        else
+            option_text(d, options, rooms[i], NUMBER_BYTES);
+        out[n++] = (struct config_set){same_keys[i][1], text};
+    }
+    return n;
+}
+
+int sending_configure(const struct exporter *exporter, const void *options,
+                      const char *const *environment, struct config **out, struct oriel_err *err)
+{
+    struct config_set code[SAME_KEYS];
+    char rooms[SAME_KEYS][NUMBER_BYTES];
+    void *fresh = NULL;
+    int rc = outlet_options_copy(exporter, NULL, &fresh);
+    struct config_input in = {.size = sizeof in, .environment = environment, .code = code};
+    if (rc == 0) {
+        in.code_count = given_keys(exporter, options, fresh, code, rooms);
+        rc = config_load(out, &in, err);
+    } else {
+        err_set(err, rc, "%s", err_text(rc));
+    }
+    outlet_options_free(exporter, fresh);
+    if (rc < 0 || config_can_start(*out))
+        return rc;
+    const struct config_message *m;
+    size_t n = config_messages(*out, &m);
+    for (size_t i = 0; i < n; i++)
+        if (m[i].severity == CONFIG_ERROR) {
+            err_set(err, ORIEL_EINVAL, "%s", m[i].text);
+            break;
+        }
+    config_free(*out);
+    *out = NULL;
+    return ORIEL_EINVAL;
+}
+
+bool sending_is_asked(const struct config *c)
+{
+    return is_said(c, "otlp_endpoint") || is_said(c, "otlp_traces.endpoint") ||
+           is_said(c, "otlp_logs.endpoint");
+}
+
+bool sending_is_given(const struct exporter *exporter, const void *options)
+{
+    const struct option_def *d = option_find(exporter->options, "endpoint", 8);
+    const char *text = NULL;
+    if (d && options)
+        memcpy(&text, (const char *)options + d->offset, sizeof text);
+    return exporter->destination && text && text[0];
+}
+
+void sending_where(const struct config *c, char *out, size_t n)
+{
+    struct config_otlp_target traces, logs;
+    struct oriel_err err;
+    out[0] = 0;
+    if (config_otlp_target(c, CONFIG_TRACES, &traces, &err) < 0 ||
+        config_otlp_target(c, CONFIG_LOGS, &logs, &err) < 0)
+        return;
+    if (same_receiver(&traces, &logs))
+        snprintf(out, n, "%.*s", (int)authority(traces.url), traces.url);
+    else
+        snprintf(out, n, "%.*s, %.*s", (int)strcspn(traces.url, "?#"), traces.url,
+                 (int)strcspn(logs.url, "?#"), logs.url);
+}

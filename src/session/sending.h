@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Outlets that send to a receiver: what the configuration says of it becomes
+ * destinations of a session, one where both signals go to the same receiver in
+ * the same way, else one for each. And what became of it, in words. One thread.
+ */
+#ifndef ORIEL_SESSION_SENDING_H
+#define ORIEL_SESSION_SENDING_H
+
+#include "config/config.h"
+#include "config/otlp.h"
+#include "session/session.h"
+
+struct sending {
+    size_t size; /* sizeof of this struct */
+    const struct exporter *exporter;
+    const void *options;               /* of its table; NULL: defaults */
+    const struct config *config;       /* where to, how, batches, limits */
+    unsigned signals;                  /* 1 << enum config_signal each; 0: all */
+    const struct http_header *headers; /* besides those of the configuration; secret */
+    size_t header_count;
+    bool patient; /* wait for room in the queue: for a source that waits, such as a file */
+    void (*say)(void *user, const char *line); /* from the sending thread; NULL */
+    void *user;
+};
+/* *out_count (NULL: not asked for): so many outlets of the session. 0; ORIEL_EINVAL,
+ * ORIEL_EFORMAT and others with a line that holds no secret. */
+int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
+                struct oriel_err *err);
+
+/* For commands: environment and the options of an outlet that were given, as a configuration.
+ * As config_load; what is wrong in it is a line, too. */
+int sending_configure(const struct exporter *exporter, const void *options,
+                      const char *const *environment, struct config **out, struct oriel_err *err);
+/* Whether it names a receiver, for one signal at least. */
+bool sending_is_asked(const struct config *c);
+/* Whether these options themselves do. */
+bool sending_is_given(const struct exporter *exporter, const void *options);
+/* Where it goes: one URL, without a query, or two. */
+void sending_where(const struct config *c, char *out, size_t n);
+
+/* "1,204 spans and 30 log records delivered, 2 refused by the receiver" of outlet i; false: not
+ * all of them were delivered. `out` gets "" where it sends nothing anywhere. */
+bool sending_words(const struct session *s, unsigned i, char *out, size_t n);
+
+#endif
