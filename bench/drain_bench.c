@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "export/exporter.h"
 #include "report/report.h"
 #include "session/session.h"
 
 enum { ROUNDS = 5 };
 
-enum way { DECODE, PIPE, CAPTURE, CHROME, PERFETTO, REPORT, WAYS };
+enum way { DECODE, PIPE, CAPTURE, CHROME, PERFETTO, OTLP, REPORT, WAYS };
 
 static const struct {
     const char *whole, *stage, *outlet;
@@ -29,6 +30,7 @@ static const struct {
     [CAPTURE] = {"drain_capture", "stage_capture", "capture", DECODE},
     [CHROME] = {"drain_chrome", "stage_chrome", "chrome", PIPE},
     [PERFETTO] = {"drain_perfetto", "stage_perfetto", "perfetto", PIPE},
+    [OTLP] = {"drain_otlp", "stage_otlp", "otlp", PIPE},
     [REPORT] = {"drain_report", "stage_report", NULL, PIPE},
 };
 
@@ -37,6 +39,46 @@ static double cpu_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Where messages go and nothing is done with them. */
+static int forget_message(struct out *o, const struct out_message *m)
+{
+    (void)o;
+    (void)m;
+    return 0;
+}
+static int finish_nothing(struct out *o, uint64_t deadline_ns, bool wait)
+{
+    (void)o;
+    (void)deadline_ns;
+    (void)wait;
+    return 0;
+}
+static void tell_nothing(struct out *o, struct out_fate *out)
+{
+    (void)o;
+    (void)out;
+}
+static void close_nothing(struct out *o)
+{
+    (void)o;
+}
+
+/* A receiver of OTLP, in protobuf; anything else writes to nowhere. */
+static int open_out(struct out **out, enum way way)
+{
+    static const struct out_ops ops = {.message = forget_message,
+                                       .finish = finish_nothing,
+                                       .fate = tell_nothing,
+                                       .close = close_nothing};
+    if (way != OTLP)
+        return out_fd_open(out, open("/dev/null", O_WRONLY | O_CLOEXEC), "null");
+    *out = mem_calloc(1, sizeof **out);
+    if (!*out)
+        return ORIEL_ENOMEM;
+    (*out)->ops = &ops;
+    return 0;
 }
 
 static int count_items(void *user, const struct model_batch *items)
@@ -76,8 +118,7 @@ static double drain(const char *path, enum way way, uint64_t *out_spans)
     }
     if (ways[way].outlet) {
         struct out *out;
-        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        must(out_fd_open(&out, null, "null"), &err);
+        must(open_out(&out, way), &err);
         must(session_add_outlet(s, export_find(ways[way].outlet), NULL, out, &err), &err);
     }
     must(session_run(s, &err), &err);

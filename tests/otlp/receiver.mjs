@@ -9,11 +9,24 @@
 // {"signal", "over", "headers", "compressed", "message"}. The first N requests are answered
 // by an HTTP status and the gRPC status UNAVAILABLE (fail), or N items of each are rejected.
 // Ends when its input ends.
+import { writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
+
+// Not lost at the exit, as what is on its way to a pipe would be.
+function say(what) {
+  const bytes = Buffer.from(JSON.stringify(what) + '\n');
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (e) {
+      if (e.code !== 'EAGAIN') throw e;
+    }
+  }
+}
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -43,7 +56,7 @@ function take(signal, over, headers, bytes, json) {
   const { request } = signals[signal];
   const message = json ? JSON.parse(bytes)
     : request.toObject(request.decode(bytes), { longs: String, bytes: String });
-  console.log(JSON.stringify({ signal, over, headers, message }));
+  say({ signal, over, headers, message });
   const n = Number(options.reject ?? 0);
   const told = n ? { partialSuccess: { [signals[signal].rejected]: n, errorMessage: 'too old' } } : {};
   return json ? JSON.stringify(told)
@@ -90,6 +103,6 @@ server.bindAsync(`127.0.0.1:${options.grpc ?? 0}`, grpc.ServerCredentials.create
       process.exit(3);
     }
     web.listen(Number(options.http ?? 0), '127.0.0.1', () =>
-      console.log(JSON.stringify({ grpc: bound, http: web.address().port })));
+      say({ grpc: bound, http: web.address().port }));
   });
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Spans and logs at a receiver of OTLP that is not ours (tests/otlp/receiver.mjs), sent by a
+program itself, by oriel record and by oriel export; and what a program does without any."""
+import json
+import os
+import pathlib
+import queue
+import shutil
+import socket
+import subprocess
+import threading
+import unittest
+
+from tool import EMITTER, TIMEOUT, Scenario, main
+
+RECEIVER = pathlib.Path(__file__).parents[1] / "otlp" / "receiver.mjs"
+NODE = shutil.which("node")
+LIBRARY = os.path.dirname(os.environ["ORIEL"])
+
+
+def missing():
+    if not NODE:
+        return "node is missing (tools/setup check)"
+    probe = subprocess.run([NODE, RECEIVER, "--probe"], capture_output=True, text=True, check=False)
+    return probe.stderr.strip() if probe.returncode == 77 else None
+
+
+class Receiver:
+    """Requests as they come, in a queue; None at its end."""
+
+    def __init__(self, test, *words):
+        self.child = test.start(NODE, RECEIVER, *words, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        first = self.child.stdout.readline()
+        if not first:
+            raise unittest.SkipTest(self.child.stderr.read().strip())
+        self.ports = json.loads(first)
+        self.requests = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            for line in self.child.stdout:
+                self.requests.put(json.loads(line))
+        finally:
+            self.requests.put(None)
+
+    def url(self, over="grpc"):
+        return f"http://127.0.0.1:{self.ports[over]}"
+
+    def next(self):
+        return self.requests.get(timeout=TIMEOUT)
+
+    def all(self):
+        """Everything that came; the receiver has ended then."""
+        self.child.stdin.close()
+        got = list(iter(self.next, None))
+        self.child.wait()
+        return got
+
+
+def items(requests, signal):
+    """(resource, scope, item) of each."""
+    names = {"traces": ("resourceSpans", "scopeSpans", "spans"),
+             "logs": ("resourceLogs", "scopeLogs", "logRecords")}[signal]
+    for request in requests:
+        if request["signal"] != signal:
+            continue
+        for of_resource in request["message"].get(names[0], []):
+            for of_scope in of_resource.get(names[1], []):
+                for item in of_scope.get(names[2], []):
+                    yield of_resource["resource"], of_scope["scope"], item
+
+
+def attributes(owner):
+    return {a["key"]: next(iter(a["value"].values()), None) for a in owner.get("attributes", [])}
+
+
+@unittest.skipIf(missing(), missing())
+class Otlp(Scenario):
+    def setUp(self):
+        super().setUp()
+        self.env = {k: v for k, v in self.env.items()
+                    if not k.startswith(("OTEL_", "TELEMETRY_", "TRACY_"))}
+        self.env["LD_LIBRARY_PATH"] = LIBRARY
+
+    def emit(self, *words, status=0, **variables):
+        run = self.run_raw(EMITTER, *words, text=True, env={**self.env, **variables})
+        self.assertEqual((run.returncode, run.stderr), (status, ""))
+        return run
+
+    def check_story(self, requests, count, service=None):
+        """`emitter spans N`: N spans with one event each."""
+        spans, logs = list(items(requests, "traces")), list(items(requests, "logs"))
+        outer = [s for _, _, s in spans if s["name"] == "outer"]
+        self.assertEqual(len(outer), count)
+        self.assertEqual(sorted(int(attributes(s)["i"]) for s in outer), list(range(count)))
+        said = [r for _, _, r in logs if r.get("body", {}).get("stringValue") == "inside"]
+        self.assertEqual(len(said), count)
+        self.assertEqual({r["spanId"] for r in said}, {s["spanId"] for s in outer})
+        self.assertEqual({r["traceId"] for r in said}, {s["traceId"] for s in outer})
+        for span in outer:
+            self.assertEqual([e["name"] for e in span["events"]], ["inside"])
+            self.assertLessEqual(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"]))
+        resource = attributes(spans[0][0])
+        self.assertEqual(resource["telemetry.sdk.name"], "oriel")
+        if service:
+            self.assertEqual(resource["service.name"], service)
+        self.assertEqual({json.dumps(r, sort_keys=True) for r, _, _ in spans},
+                         {json.dumps(r, sort_keys=True) for r, _, _ in logs
+                          if r == spans[0][0]})
+
+    def test_two_variables_send_a_program_to_the_usual_port(self):
+        receiver = Receiver(self, "grpc=4317")
+        self.emit("spans", 700, TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true",
+                  OTEL_SERVICE_NAME="shop")
+        self.check_story(receiver.all(), 700, "shop")
+
+    def test_a_backend_and_an_endpoint_do_without_files(self):
+        for over in ("grpc", "http"):
+            with self.subTest(over):
+                receiver = Receiver(self)
+                self.emit("spans", 30, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                          OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url(over),
+                          OTEL_EXPORTER_OTLP_PROTOCOL="grpc" if over == "grpc" else "http/protobuf")
+                got = receiver.all()
+                self.check_story(got, 30)
+                self.assertEqual({r["over"] for r in got}, {over})
+                self.assertEqual(list(self.dir.iterdir()), [])
+
+    def test_both_tiers_at_once(self):
+        receiver = Receiver(self)
+        self.emit("spans", 5, TELEMETRY_ENABLED="true", ORIEL_BACKEND="local,otlp",
+                  ORIEL_TO="capture", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        self.check_story(receiver.all(), 5)
+        capture, = self.dir.glob(".local/traces/*.oriel")
+        self.assertEqual(self.report(capture)["counts"]["spans"], 5)
+
+    def test_json_and_compression_and_headers_go_over_http(self):
+        receiver = Receiver(self)
+        self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url("http"),
+                  OTEL_EXPORTER_OTLP_PROTOCOL="http/json",
+                  OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+                  OTEL_EXPORTER_OTLP_HEADERS="x-tenant=a%20b")
+        got = receiver.all()
+        self.check_story(got, 3)
+        for request in got:
+            self.assertEqual(request["headers"]["x-tenant"], "a b")
+            self.assertEqual(request["headers"]["content-encoding"], "gzip")
+            self.assertEqual(request["headers"]["content-type"], "application/json")
+
+    def test_signals_that_nobody_wants_stay(self):
+        receiver = Receiver(self)
+        self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url(), OTEL_LOGS_EXPORTER="none")
+        self.assertEqual({r["signal"] for r in receiver.all()}, {"traces"})
+
+    def test_signals_may_have_receivers_of_their_own(self):
+        traces, logs = Receiver(self), Receiver(self)
+        self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=traces.url(),
+                  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=logs.url("http") + "/v1/logs",
+                  OTEL_EXPORTER_OTLP_LOGS_PROTOCOL="http/protobuf")
+        self.assertEqual({(r["signal"], r["over"]) for r in traces.all()}, {("traces", "grpc")})
+        self.assertEqual({(r["signal"], r["over"]) for r in logs.all()}, {("logs", "http")})
+
+    def test_limits_and_batches_of_the_standard_hold(self):
+        receiver = Receiver(self)
+        self.emit("spans", 25, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url(), OTEL_BSP_MAX_EXPORT_BATCH_SIZE="10",
+                  OTEL_SPAN_EVENT_COUNT_LIMIT="0")
+        got = [r for r in receiver.all() if r["signal"] == "traces"]
+        sizes = [len(list(items([r], "traces"))) for r in got]
+        self.assertLessEqual(max(sizes), 10)
+        self.assertEqual(sum(sizes), 25)
+        self.assertEqual([s["droppedEventsCount"] for _, _, s in items(got, "traces")], [1] * 25)
+
+    def test_what_waits_is_sent_while_the_program_runs(self):
+        receiver = Receiver(self)
+        program = self.start(EMITTER, "steps", 3, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             env={**self.env, "TELEMETRY_ENABLED": "true", "ORIEL_BACKEND": "otlp",
+                                  "OTEL_BLRP_SCHEDULE_DELAY": "10",
+                                  "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url()})
+        program.stdin.write(b"\n")
+        program.stdin.flush()
+        said = 0
+        while said < 3:
+            said += sum("said" in json.dumps(r) for _, _, r in items([receiver.next()], "logs"))
+        self.assertEqual(said, 3)
+
+    def test_a_dead_receiver_costs_the_program_nothing_but_its_exit_budget(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            port = nobody.getsockname()[1]
+            run = self.emit("spans", 50, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                            ORIEL_EXIT_MS="200", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
+        self.assertEqual(run.stdout, "emitted 50\n")
+
+    def test_switches_of_the_standard_keep_everything_in(self):
+        with socket.socket() as door:
+            door.bind(("127.0.0.1", 0))
+            door.listen()
+            door.setblocking(False)
+            url = "http://127.0.0.1:%d" % door.getsockname()[1]
+            for variables in ({}, {"OTEL_SDK_ENABLED": "true"},
+                              {"TELEMETRY_ENABLED": "true", "OTEL_SDK_ENABLED": "true",
+                               "OTEL_SDK_DISABLED": "true"},
+                              {"TELEMETRY_ENABLED": "true", "OTEL_SDK_ENABLED": "false",
+                               "ORIEL_BACKEND": "otlp"}):
+                self.emit("spans", 3, OTEL_EXPORTER_OTLP_ENDPOINT=url, **variables)
+                with self.assertRaises(BlockingIOError):
+                    door.accept()
+
+    def test_without_telemetry_there_is_no_thread_file_socket_or_line(self):
+        def look(**variables):
+            program = self.start(EMITTER, "steps", 3, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 env={**self.env, **variables})
+            program.stdin.write(b"\n")
+            program.stdin.flush()
+            self.assertEqual(program.stdout.readline(), b"step\n")
+            proc = pathlib.Path("/proc") / str(program.pid)
+            seen = {"threads": len(list((proc / "task").iterdir())),
+                    "descriptors": sorted(int(f.name) for f in (proc / "fd").iterdir()),
+                    "libraries": "liboriel.so" in (proc / "maps").read_text(),
+                    "files": sorted(str(p) for d in (self.dir, self.runtime)
+                                    for p in d.rglob("*"))}
+            _, err = program.communicate()
+            seen["stderr"] = err
+            return seen
+
+        none = {"threads": 1, "descriptors": [0, 1, 2], "libraries": False, "files": [],
+                "stderr": b""}
+        self.assertEqual(look(), none)
+        self.assertEqual(look(OTEL_SDK_ENABLED="true",
+                              OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9"), none)
+        on = look(TELEMETRY_ENABLED="true", ORIEL_BACKEND="local")  # the test can see it
+        self.assertGreater(on["threads"], 1)
+        self.assertTrue(on["libraries"] and on["files"])
+        self.assertEqual(on["stderr"], b"")
+
+    # ---- commands ----
+
+    def record(self, *words):
+        return self.oriel("record", "--rate", 0, *words)
+
+    def capture(self, count=20):
+        self.assertEqual(self.record("-o", "c.oriel", "--", EMITTER, "spans", count).returncode, 0)
+        return "c.oriel"
+
+    def test_a_recording_is_sent_afterwards(self):
+        for protocol, over in (("grpc", "grpc"), ("http/protobuf", "http"), ("http/json", "http")):
+            with self.subTest(protocol):
+                receiver = Receiver(self)
+                run = self.oriel("export", "--to", "otlp", "--endpoint", receiver.url(over),
+                                 "--protocol", protocol, self.capture())
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertIn("20 spans and 20 log records delivered", run.stderr)
+                self.check_story(receiver.all(), 20)
+
+    def test_a_recording_larger_than_the_queue_is_sent_whole(self):
+        receiver = Receiver(self)
+        run = self.oriel("export", "--to", "otlp", "--endpoint", receiver.url(), "--batch", 100,
+                         "--queue-bytes", "64KiB", self.capture(5000))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(sum(1 for _ in items(receiver.all(), "traces")), 5000)
+
+    def test_a_recording_that_is_not_taken_fails_and_says_why(self):
+        receiver = Receiver(self, "reject=1")
+        run = self.oriel("export", "--to", "otlp", "--endpoint", receiver.url(), self.capture())
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("19 spans and", run.stderr)
+        self.assertIn("refused by the receiver", run.stderr)
+        receiver.all()
+
+    def test_a_receiver_that_is_busy_is_asked_again(self):
+        for over in ("grpc", "http"):
+            with self.subTest(over):
+                receiver = Receiver(self, "fail=2:503")
+                run = self.oriel("export", "--to", "otlp", "--endpoint", receiver.url(over),
+                                 "--protocol", "grpc" if over == "grpc" else "http/protobuf",
+                                 "--retry-first", "10ms", self.capture())
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.check_story(receiver.all(), 20)
+
+    def test_a_program_is_sent_while_it_is_recorded(self):
+        receiver = Receiver(self)
+        run = self.record("--to", "otlp", "--endpoint", receiver.url(), "--", EMITTER, "spans", 40)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("40 spans and", run.stderr)
+        self.check_story(receiver.all(), 40)
+        self.assertEqual(list(self.dir.iterdir()), [])
+
+    def test_the_environment_names_a_receiver_to_commands_unless_a_file_is_named(self):
+        receiver = Receiver(self)
+        capture = self.capture()
+        self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.url()
+        self.assertEqual(self.oriel("export", "--to", "otlp", "-o", "f.jsonl", capture).returncode, 0)
+        self.assertTrue((self.dir / "f.jsonl").stat().st_size)
+        run = self.oriel("export", "--to", "otlp", capture)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.check_story(receiver.all(), 20)
+
+    def test_what_cannot_be_is_one_line(self):
+        capture = self.capture()
+        for words, says in ((("-o", "x", "--endpoint", "http://h:1"), "choose one"),
+                            (("--endpoint", "ftp://h"), "URL"),
+                            (("--endpoint", "http://u:secret@h:1"), "")):
+            run = self.oriel("export", "--to", "otlp", *words, capture)
+            self.assertEqual(run.returncode, 2, run.stderr)
+            self.assertEqual(run.stderr.count("\n"), 1)
+            self.assertIn(says, run.stderr)
+            self.assertNotIn("secret", run.stderr)
+
+
+main()
