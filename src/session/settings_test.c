@@ -113,20 +113,29 @@ TEST(every_outlet_has_a_section_with_its_options)
     config_free(c);
 }
 
-TEST(presets_that_need_what_is_not_there_say_so)
+TEST(presets_choose_between_files_and_a_receiver)
 {
     REQUIRE(chdir(test_tmpdir()) == 0);
     input.preset = "development";
     struct config *c = load();
-    CHECK(config_can_start(c) && config_choose(c).local);
+    CHECK(config_can_start(c) && config_choose(c).local && !config_choose(c).otlp);
     config_free(c);
     input.preset = "production";
     c = load();
+    CHECK(config_can_start(c) && !config_choose(c).local && config_choose(c).otlp);
+    config_free(c);
+}
+
+TEST(what_is_not_there_stops_the_start)
+{
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\ntraces_exporter = 'console'\n");
+    struct config *c = load();
     const struct config_message *m;
     REQUIRE(config_messages(c, &m) > 0);
     CHECK(!config_can_start(c));
-    CHECK_STR(m[0].text, "preset production: telemetry.backend cannot take effect: this version "
-                         "has no OTLP outlet yet");
+    CHECK_STR(m[0].text, "oriel.toml:2: telemetry.traces_exporter cannot take effect: a program's "
+                         "output is its own; outlets = \"log\" writes a file");
     config_free(c);
 }
 

@@ -129,6 +129,9 @@ static int otlp_open(void *state, const void *options, const struct export_env *
     if (file && !o->json && o->options.signals == 0)
         return err_set(err, ORIEL_EINVAL,
                        "otlp: a protobuf file holds one signal: choose signals traces or logs");
+    /* A request that the queue has no room for would never go out. */
+    if (!file && o->options.queue_bytes && o->options.max_bytes > o->options.queue_bytes / 2)
+        o->options.max_bytes = o->options.queue_bytes / 2;
     arena_init(&o->arena);
     buf_init(&o->item);
     buf_init(&o->request);
@@ -247,7 +250,10 @@ static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
     o->unwritten_seen += was.seen;
     if (out_can_seek(out))
         out_truncate(out, keep); /* no half request, and another try next time */
-    return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "memory",
+    if (rc == ORIEL_ELIMIT)
+        return err_set(err, rc,
+                       "otlp: a request of %zu bytes is more than the queue holds (queue_bytes)", m.n);
+    return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "otlp",
                    err_text(rc));
 }
 
