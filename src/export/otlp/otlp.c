@@ -252,9 +252,9 @@ static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
         out_truncate(out, keep); /* no half request, and another try next time */
     if (rc == ORIEL_ELIMIT)
         return err_set(err, rc,
-                       "otlp: a request of %zu bytes is more than the queue holds (queue_bytes)", m.n);
-    return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "otlp",
-                   err_text(rc));
+                       "otlp: a request of %zu bytes is more than the queue holds (queue_bytes)",
+                       m.n);
+    return err_set(err, rc, "%s: writing OTLP: %s", *out->path ? out->path : "otlp", err_text(rc));
 }
 
 /* ---- items ---- */
