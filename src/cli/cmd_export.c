@@ -251,7 +251,7 @@ const struct cli_command cli_command_export = {
                    "directory of a run; without it, the newest run in .oriel/runs.",
     .examples = "oriel export --to perfetto c.oriel           # for ui.perfetto.dev\n"
                 "oriel export --to log -o - c.oriel | less    # what was logged\n"
-                "oriel export --to otlp --endpoint http://localhost:4317 c.oriel # to a receiver",
+                "oriel export --to otlp --endpoint http://box:4317 c.oriel   # to a receiver",
     .options = options,
     .options_size = sizeof(struct export_command),
     .max_args = 1,
