@@ -64,6 +64,31 @@ int deliver_flush(struct deliver *d, uint64_t deadline_ns)
     return gone ? 0 : ORIEL_ETIMEOUT;
 }
 
+/* Whether the disk holds something to send. The lock is held. */
+static bool holds_spooled(const struct deliver *d)
+{
+    return d->spool_counts.messages > 0;
+}
+
+int deliver_drain(struct deliver *d, uint64_t deadline_ns)
+{
+    if (!is_ours(d))
+        return 0;
+    pthread_mutex_lock(&d->lock);
+    bool any = holds_spooled(d);
+    pthread_mutex_unlock(&d->lock);
+    int rc = any ? sender_start(d) : 0;
+    if (rc != 0)
+        return rc;
+    int flushed = deliver_flush(d, deadline_ns);
+    pthread_mutex_lock(&d->lock);
+    for (bool in_time = true; d->running && holds_spooled(d) && in_time;)
+        in_time = wait_change(d, deadline_ns);
+    bool left = holds_spooled(d);
+    pthread_mutex_unlock(&d->lock);
+    return left ? ORIEL_ETIMEOUT : flushed;
+}
+
 /* ---- figures ---- */
 
 /* The lock is held. */

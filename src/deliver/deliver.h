@@ -106,6 +106,10 @@ struct out *deliver_out(struct deliver *d);
  * thread, also beside the others. */
 int deliver_flush(struct deliver *d, uint64_t deadline_ns);
 
+/* The same, and until the spool is empty: what earlier runs left goes out without a message of
+ * this one. 0; ORIEL_ETIMEOUT: some is still on disk; ORIEL_ENOMEM. */
+int deliver_drain(struct deliver *d, uint64_t deadline_ns);
+
 /* Items, exact at all times:
  *   given == delivered + rejected + refused + full + expired + spool_lost + queued + spooled */
 struct deliver_counts {
