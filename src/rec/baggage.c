@@ -41,8 +41,8 @@ static bool is_named(const struct oriel_baggage_member *m, struct slice name)
 }
 
 /* Where the member of that name begins; false: there is none. */
-static bool find(const struct oriel_baggage *b, struct slice name, size_t *out_at,
-                 struct oriel_baggage_member *out)
+static bool find_member(const struct oriel_baggage *b, struct slice name, size_t *out_at,
+                        struct oriel_baggage_member *out)
 {
     size_t at = 0;
     do
@@ -51,7 +51,7 @@ static bool find(const struct oriel_baggage *b, struct slice name, size_t *out_a
     return at > *out_at;
 }
 
-static void take_out(struct oriel_baggage *b, size_t at, const struct oriel_baggage_member *m)
+static void cut_member(struct oriel_baggage *b, size_t at, const struct oriel_baggage_member *m)
 {
     size_t n = LENGTHS + m->name_bytes + m->value_bytes + m->properties_bytes;
     assert(at + n <= b->bytes && b->count > 0);
@@ -65,14 +65,14 @@ int baggage_put(struct oriel_baggage *b, struct slice name, struct slice value,
 {
     struct oriel_baggage_member old;
     size_t at, wanted = LENGTHS + name.n + value.n + properties.n, freed = 0;
-    bool there = find(b, name, &at, &old);
+    bool there = find_member(b, name, &at, &old);
     if (there)
         freed = LENGTHS + old.name_bytes + old.value_bytes + old.properties_bytes;
     if (wanted > sizeof b->room || b->bytes - freed + wanted > sizeof b->room ||
         (!there && b->count >= ORIEL_BAGGAGE_MEMBERS))
         return ORIEL_ELIMIT;
     if (there)
-        take_out(b, at, &old);
+        cut_member(b, at, &old);
     uint16_t n[3] = {(uint16_t)name.n, (uint16_t)value.n, (uint16_t)properties.n};
     char *to = (char *)b->room + b->bytes;
     memcpy(to, n, sizeof n);
@@ -159,8 +159,8 @@ void oriel_baggage_remove(const struct oriel_baggage *from, const char *name,
     size_t at;
     if (from != out)
         copy_baggage(out, from);
-    if (name && find(out, (struct slice){name, strlen(name)}, &at, &m))
-        take_out(out, at, &m);
+    if (name && find_member(out, (struct slice){name, strlen(name)}, &at, &m))
+        cut_member(out, at, &m);
 }
 
 void oriel_baggage_clear(struct oriel_baggage *b)
@@ -173,7 +173,7 @@ bool oriel_baggage_get(const struct oriel_baggage *b, const char *name,
 {
     struct oriel_baggage_member m;
     size_t at;
-    if (!b || !name || !find(b, (struct slice){name, strlen(name)}, &at, &m))
+    if (!b || !name || !find_member(b, (struct slice){name, strlen(name)}, &at, &m))
         return false;
     *out = m;
     return true;
@@ -270,7 +270,7 @@ static bool is_name(struct slice s)
 }
 
 /* W3C Baggage, baggage-octet. */
-static bool is_value(struct slice s)
+static bool is_octets(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= 0x20 || s.p[i] > 0x7e || strchr("\",;\\", s.p[i]))
@@ -291,7 +291,7 @@ static bool take_member(struct oriel_baggage *b, struct slice member)
     struct slice key = slice_trim((struct slice){pair.p, (size_t)(equals - pair.p)});
     struct slice text =
         slice_trim((struct slice){equals + 1, pair.n - (size_t)(equals + 1 - pair.p)});
-    if (!is_name(key) || !is_value(text) || !is_properties(properties))
+    if (!is_name(key) || !is_octets(text) || !is_properties(properties))
         return false;
     size_t name = percent_decode(key, decoded, sizeof decoded);
     size_t value =
@@ -319,7 +319,7 @@ struct piece_writer {
     bool full;
 };
 
-static void put(struct piece_writer *w, const char *p, size_t n)
+static void put_piece(struct piece_writer *w, const char *p, size_t n)
 {
     w->full |= n > w->limit - w->n;
     if (w->full)
@@ -338,7 +338,7 @@ static void put_encoded(struct piece_writer *w, struct slice s, bool name)
         bool kept = name ? is_token_char(s.p[i]) && !is_escape(s, i) : is_plain(s.p[i]);
         if (!kept)
             put_escape(escape, s.p[i]);
-        put(w, kept ? &s.p[i] : escape, kept ? 1 : sizeof escape);
+        put_piece(w, kept ? &s.p[i] : escape, kept ? 1 : sizeof escape);
     }
 }
 
@@ -352,12 +352,12 @@ size_t oriel_baggage_format(const struct oriel_baggage *b, char *out, size_t roo
         out, 0, room - 1 < ORIEL_BAGGAGE_BYTES ? room - 1 : ORIEL_BAGGAGE_BYTES, false};
     while (b && next_member(b, &at, &m)) {
         size_t before = w.n;
-        put(&w, ",", w.n > 0);
+        put_piece(&w, ",", w.n > 0);
         put_encoded(&w, (struct slice){m.name, m.name_bytes}, true);
-        put(&w, "=", 1);
+        put_piece(&w, "=", 1);
         put_encoded(&w, (struct slice){m.value, m.value_bytes}, false);
-        put(&w, ";", m.properties_bytes > 0);
-        put(&w, m.properties, m.properties_bytes);
+        put_piece(&w, ";", m.properties_bytes > 0);
+        put_piece(&w, m.properties, m.properties_bytes);
         if (w.full)
             w.n = before;
         w.full = false;

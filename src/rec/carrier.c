@@ -37,7 +37,7 @@ static const char *header_name(void *carrier, size_t index, size_t *out_bytes)
 
 const struct oriel_getter oriel_header_getter = {header_get, header_name};
 
-static char *keep(struct oriel_headers *h, const char *text, size_t n)
+static char *keep_text(struct oriel_headers *h, const char *text, size_t n)
 {
     char *to = h->text + h->text_bytes;
     memcpy(to, text, n);
@@ -55,8 +55,8 @@ static int header_set(void *carrier, const char *name, const char *value, size_t
         i++;
     if (i == h->capacity || name_bytes + bytes + 2 > h->text_capacity - h->text_bytes)
         return ORIEL_ELIMIT;
-    h->headers[i].name = keep(h, name, name_bytes);
-    h->headers[i].value = keep(h, value, bytes);
+    h->headers[i].name = keep_text(h, name, name_bytes);
+    h->headers[i].value = keep_text(h, value, bytes);
     h->count += i == h->count;
     return 0;
 }
@@ -74,7 +74,7 @@ static char variable_char(char c)
 }
 
 /* Where the value of the variable of that header begins in "NAME=value"; NULL: it is not. */
-static const char *value_of(const char *entry, const char *header)
+static const char *variable_value(const char *entry, const char *header)
 {
     size_t i = 0;
     while (header[i] && entry[i] == variable_char(header[i]))
@@ -86,7 +86,7 @@ static const char *environment_get(void *carrier, const char *name, size_t index
 {
     char *const *environment = carrier;
     for (; environment && *environment && index == 0; environment++) {
-        const char *value = value_of(*environment, name);
+        const char *value = variable_value(*environment, name);
         if (!value)
             continue;
         *out_bytes = strlen(value);
@@ -130,7 +130,7 @@ static bool is_ours(const char *entry)
     oriel_propagators_parse("tracecontext,baggage,b3,b3multi,jaeger", &all);
     size_t n = oriel_propagators_fields(&all, fields);
     for (size_t i = 0; i < n; i++)
-        if (value_of(entry, fields[i]))
+        if (variable_value(entry, fields[i]))
             return true;
     return false;
 }

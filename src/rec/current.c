@@ -15,12 +15,12 @@
 #include "base/ratio.h"
 
 /* One store each: a signal handler sees the one before or the one after. */
-struct current {
+struct rec_here {
     const struct oriel_context *span; /* has ids */
     const struct oriel_baggage *baggage;
     const struct oriel_context *told; /* told when the thread's first record came */
 };
-static __thread struct current current __attribute__((tls_model("initial-exec")));
+static __thread struct rec_here here __attribute__((tls_model("initial-exec")));
 
 static const struct oriel_context *of_process; /* atomic */
 static uint64_t threshold;                     /* atomic; of traces that begin here */
@@ -50,7 +50,7 @@ static uint8_t told_flags(const uint8_t trace_id[16], uint8_t flags)
 
 static const struct oriel_context *current_span(void)
 {
-    return current.span ? current.span : __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+    return here.span ? here.span : __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
 }
 
 /* What was entered before this thread recorded: now it can be told. Spans that are
@@ -63,7 +63,7 @@ void rec_current_tell(void)
         return;
     t->stack_bytes = 0;
     t->ctx.valid = 0;
-    current.told = rec_context_attach(c).flags ? c : NULL;
+    here.told = rec_context_attach(c).flags ? c : NULL;
 }
 
 struct oriel_entered oriel_context_enter(const struct oriel_context *context)
@@ -73,14 +73,14 @@ struct oriel_entered oriel_context_enter(const struct oriel_context *context)
     if (!context)
         return e;
     e.context = context;
-    e.span_before = current.span;
-    e.baggage_before = current.baggage;
+    e.span_before = here.span;
+    e.baggage_before = here.baggage;
     if (oriel_context_valid(context)) {
         struct oriel_guard g = rec_context_attach(context);
         memcpy(e.guard, &g, sizeof g);
-        current.span = context;
+        here.span = context;
     }
-    current.baggage = context->baggage;
+    here.baggage = context->baggage;
     return e;
 }
 
@@ -90,12 +90,12 @@ void oriel_context_exit(struct oriel_entered *entered)
     if (!entered || !entered->context)
         return;
     memcpy(&g, entered->guard, sizeof g);
-    const bool told = !g.flags && current.told == entered->context;
-    current.span = entered->span_before;
-    current.baggage = entered->baggage_before;
+    const bool told = !g.flags && here.told == entered->context;
+    here.span = entered->span_before;
+    here.baggage = entered->baggage_before;
     if (told) { /* by rec_current_tell, at the bottom of the stack */
         g = (struct oriel_guard){.flags = REC_GUARD(rec_root_flags())};
-        current.told = NULL;
+        here.told = NULL;
     }
     oriel_context_detach(&g);
     if (told)
@@ -127,7 +127,7 @@ bool oriel_context_current(struct oriel_context *out)
     const struct oriel_context *entered = current_span();
     const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
     memset(out, 0, sizeof *out);
-    out->baggage = current.baggage ? current.baggage : process ? process->baggage : NULL;
+    out->baggage = here.baggage ? here.baggage : process ? process->baggage : NULL;
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
         memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
@@ -148,7 +148,7 @@ bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
     if (!oriel_span_ids(&of, out->trace_id, out->span_id))
         return false;
     out->flags = told_flags(out->trace_id, rec_span_flags(&of));
-    out->baggage = current.baggage;
+    out->baggage = here.baggage;
     take_trace(out, current_span());
     return true;
 }

@@ -38,16 +38,16 @@ static uint32_t kind_named(struct slice name)
     return kind;
 }
 
-static unsigned at(struct oriel_propagators p, unsigned i)
+static unsigned kind_at(struct oriel_propagators p, unsigned i)
 {
     unsigned kind = i < LIST_MAX ? p.order >> (i * BITS) & 15u : 0;
     return kind < KINDS ? kind : 0;
 }
 
-static bool has(struct oriel_propagators p, unsigned kind)
+static bool has_kind(struct oriel_propagators p, unsigned kind)
 {
-    for (unsigned i = 0; at(p, i); i++)
-        if (at(p, i) == kind)
+    for (unsigned i = 0; kind_at(p, i); i++)
+        if (kind_at(p, i) == kind)
             return true;
     return false;
 }
@@ -62,7 +62,7 @@ unsigned oriel_propagators_parse(const char *list, struct oriel_propagators *out
         uint32_t kind = kind_named(name);
         if (slice_equal(name, "none"))
             none = 1;
-        else if (kind && !has(p, kind))
+        else if (kind && !has_kind(p, kind))
             p.order |= kind << (count++ * BITS);
         else if (!kind && name.n)
             unknown++;
@@ -76,24 +76,24 @@ unsigned oriel_propagators_parse(const char *list, struct oriel_propagators *out
 enum by { BY_PROGRAM, BY_CONFIGURATION, BY_ENVIRONMENT, BY_COUNT };
 static uint32_t said[BY_COUNT] = {UNSET, UNSET, UNSET};
 
-static void say(enum by by, struct oriel_propagators p)
+static void say_which(enum by by, struct oriel_propagators p)
 {
     __atomic_store_n(&said[by], p.order, __ATOMIC_RELAXED);
 }
 
 void oriel_propagators_set(struct oriel_propagators p)
 {
-    say(BY_PROGRAM, p);
+    say_which(BY_PROGRAM, p);
 }
 
 void rec_propagators_told(const char *list)
 {
     struct oriel_propagators p;
     oriel_propagators_parse(list, &p);
-    say(BY_CONFIGURATION, p);
+    say_which(BY_CONFIGURATION, p);
 }
 
-/* Empty is unset, and so is a list that has no name we know. */
+/* Empty is unset, and so is a list that has_kind no name we know. */
 static __attribute__((noinline)) struct oriel_propagators from_environment(void)
 {
     struct oriel_propagators p;
@@ -101,7 +101,7 @@ static __attribute__((noinline)) struct oriel_propagators from_environment(void)
     unsigned unknown = oriel_propagators_parse(list, &p);
     if (!list || !list[0] || (unknown && !p.order))
         oriel_propagators_parse("tracecontext,baggage", &p);
-    say(BY_ENVIRONMENT, p);
+    say_which(BY_ENVIRONMENT, p);
     return p;
 }
 
@@ -120,9 +120,9 @@ size_t oriel_propagators_fields(const struct oriel_propagators *p,
 {
     struct oriel_propagators list = p ? *p : oriel_propagators_get();
     size_t n = 0;
-    for (unsigned i = 0; at(list, i); i++)
-        for (unsigned k = 0; k < 4 && kinds[at(list, i)].fields[k]; k++)
-            out[n++] = kinds[at(list, i)].fields[k];
+    for (unsigned i = 0; kind_at(list, i); i++)
+        for (unsigned k = 0; k < 4 && kinds[kind_at(list, i)].fields[k]; k++)
+            out[n++] = kinds[kind_at(list, i)].fields[k];
     assert(n <= ORIEL_FIELDS_MAX);
     return n;
 }
@@ -139,8 +139,8 @@ int oriel_inject(const struct oriel_propagators *p, const struct oriel_context *
         oriel_context_current(&current);
         c = &current;
     }
-    for (unsigned i = 0; at(list, i); i++) {
-        switch ((enum oriel_propagator)at(list, i)) {
+    for (unsigned i = 0; kind_at(list, i); i++) {
+        switch ((enum oriel_propagator)kind_at(list, i)) {
         case ORIEL_PROPAGATOR_TRACECONTEXT:
             w3c_inject(c, &w);
             break;
@@ -168,10 +168,10 @@ int oriel_inject(const struct oriel_propagators *p, const struct oriel_context *
 static void extract_baggage(struct oriel_propagators list, const struct reader *r,
                             struct oriel_baggage *b)
 {
-    for (unsigned i = 0; at(list, i); i++) {
-        if (at(list, i) == ORIEL_PROPAGATOR_BAGGAGE)
+    for (unsigned i = 0; kind_at(list, i); i++) {
+        if (kind_at(list, i) == ORIEL_PROPAGATOR_BAGGAGE)
             baggage_extract(r, b);
-        else if (at(list, i) == ORIEL_PROPAGATOR_JAEGER)
+        else if (kind_at(list, i) == ORIEL_PROPAGATOR_JAEGER)
             jaeger_baggage_extract(r, b);
     }
 }
@@ -183,8 +183,8 @@ unsigned oriel_extract(const struct oriel_propagators *p, const struct oriel_get
     struct reader r = {getter, carrier};
     unsigned found = 0;
     memset(out, 0, sizeof *out);
-    for (unsigned i = 0; at(list, i); i++) {
-        unsigned kind = at(list, i);
+    for (unsigned i = 0; kind_at(list, i); i++) {
+        unsigned kind = kind_at(list, i);
         bool span = kind == ORIEL_PROPAGATOR_TRACECONTEXT ? w3c_extract(&r, out)
                     : kind == ORIEL_PROPAGATOR_B3 || kind == ORIEL_PROPAGATOR_B3MULTI
                         ? b3_extract(&r, out)

@@ -14,7 +14,13 @@
 
 #include "base/err.h"
 
-enum { KEY_MAX = 256, TENANT_MAX = 241, SYSTEM_MAX = 14, VALUE_MAX = 256, LARGE_MEMBER = 128 };
+enum {
+    KEY_MAX = 256,
+    TENANT_MAX = 241,
+    SYSTEM_MAX = 14,
+    STATE_VALUE_MAX = 256,
+    LARGE_MEMBER = 128
+};
 
 static bool is_lower(char c)
 {
@@ -46,9 +52,9 @@ static bool is_key(struct slice key)
            has_key_chars(key.p, tenant) && has_key_chars(at + 1, system);
 }
 
-static bool is_value(struct slice value)
+static bool is_state_value(struct slice value)
 {
-    if (!value.n || value.n > VALUE_MAX || value.p[value.n - 1] == ' ')
+    if (!value.n || value.n > STATE_VALUE_MAX || value.p[value.n - 1] == ' ')
         return false;
     for (size_t i = 0; i < value.n; i++)
         if (value.p[i] < 0x20 || value.p[i] > 0x7e || value.p[i] == ',' || value.p[i] == '=')
@@ -56,15 +62,15 @@ static bool is_value(struct slice value)
     return true;
 }
 
-static bool same(struct slice a, struct slice b)
+static bool same_text(struct slice a, struct slice b)
 {
     return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
-static size_t find(const struct state_members *m, struct slice key)
+static size_t find_key(const struct state_members *m, struct slice key)
 {
     size_t i = 0;
-    while (i < m->count && !same(m->at[i].key, key))
+    while (i < m->count && !same_text(m->at[i].key, key))
         i++;
     return i;
 }
@@ -79,10 +85,11 @@ bool state_add(struct state_members *m, struct slice header)
         const char *equals = memchr(member.p, '=', member.n);
         size_t n = equals ? (size_t)(equals - member.p) : member.n;
         struct slice key = {member.p, n}, value = {member.p + n + 1, member.n - n - 1};
-        if (!equals || !is_key(key) || !is_value(value) || m->total == ORIEL_TRACESTATE_MEMBERS)
+        if (!equals || !is_key(key) || !is_state_value(value) ||
+            m->total == ORIEL_TRACESTATE_MEMBERS)
             return false;
         m->total++;
-        if (find(m, key) < m->count)
+        if (find_key(m, key) < m->count)
             continue; /* the one before it is newer */
         m->at[m->count].key = key;
         m->at[m->count++].value = value;
@@ -103,7 +110,7 @@ static size_t list_bytes(const struct state_members *m)
     return bytes;
 }
 
-static void take_out(struct state_members *m, size_t i)
+static void drop_member(struct state_members *m, size_t i)
 {
     assert(i < m->count);
     m->count--;
@@ -111,11 +118,11 @@ static void take_out(struct state_members *m, size_t i)
 }
 
 /* Level 1, 3.3.1.5: large members are the first to go, then the oldest. */
-static void limit(struct state_members *m)
+static void limit_bytes(struct state_members *m)
 {
     for (size_t i = m->count; i > 0 && list_bytes(m) > ORIEL_TRACESTATE_BYTES; i--)
         if (member_bytes(m, i - 1) > LARGE_MEMBER)
-            take_out(m, i - 1);
+            drop_member(m, i - 1);
     while (list_bytes(m) > ORIEL_TRACESTATE_BYTES)
         m->count--;
 }
@@ -124,7 +131,7 @@ void state_write(const struct state_members *members, struct oriel_context *c)
 {
     struct state_members m = *members;
     char text[ORIEL_TRACESTATE_BYTES], *at = text; /* slices may lie in c */
-    limit(&m);
+    limit_bytes(&m);
     for (size_t i = 0; i < m.count; i++) {
         if (i)
             *at++ = ',';
@@ -160,7 +167,7 @@ static struct state_members members_of(const struct oriel_context *c)
 const char *oriel_tracestate_get(const struct oriel_context *c, const char *name, size_t *out_bytes)
 {
     struct state_members m = members_of(c);
-    size_t i = find(&m, (struct slice){name, strlen(name)});
+    size_t i = find_key(&m, (struct slice){name, strlen(name)});
     if (i == m.count)
         return NULL;
     *out_bytes = m.at[i].value.n;
@@ -176,11 +183,11 @@ int oriel_tracestate_set(struct oriel_context *c, const char *name, const char *
 {
     struct slice key = {name, strlen(name)}, text = {value, strlen(value)};
     struct state_members m = members_of(c);
-    if (is_reserved(key) || !is_key(key) || !is_value(text))
+    if (is_reserved(key) || !is_key(key) || !is_state_value(text))
         return ORIEL_EINVAL;
-    size_t i = find(&m, key);
+    size_t i = find_key(&m, key);
     if (i < m.count)
-        take_out(&m, i);
+        drop_member(&m, i);
     if (m.count == ORIEL_TRACESTATE_MEMBERS)
         return ORIEL_ELIMIT;
     memmove(&m.at[1], &m.at[0], m.count * sizeof m.at[0]);
@@ -197,11 +204,11 @@ int oriel_tracestate_remove(struct oriel_context *c, const char *name)
 {
     struct slice key = {name, strlen(name)};
     struct state_members m = members_of(c);
-    size_t i = find(&m, key);
+    size_t i = find_key(&m, key);
     if (is_reserved(key))
         return ORIEL_EINVAL;
     if (i < m.count)
-        take_out(&m, i);
+        drop_member(&m, i);
     state_write(&m, c);
     return 0;
 }
