@@ -19,6 +19,10 @@ add_executable(unwind_bench ${dir}/unwind_bench.c)
 target_link_libraries(unwind_bench PRIVATE oriel_all)
 oriel_bench(unwind_bench)
 
+add_executable(scrub_bench ${dir}/scrub.c)
+target_link_libraries(scrub_bench PRIVATE oriel_all)
+oriel_bench(scrub_bench)
+
 add_executable(flood ${dir}/flood.c)
 target_link_libraries(flood PRIVATE oriel-core)
 oriel_bench(flood)

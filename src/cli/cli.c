@@ -5,8 +5,11 @@
 #include "cli/cli.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
+#include "secret/scrub.h"
 #include "source/region_io.h"
 
 #define COMMAND(name) extern const struct cli_command cli_command_##name;
@@ -78,6 +81,8 @@ int cli_main(int argc, char **argv)
 {
     assert(argv);
     region_guard();
+    const char *redaction = getenv(CONFIG_REDACTION_VARIABLE);
+    scrub_set_guessing(!redaction || strcmp(redaction, "known") != 0);
     if (argc < 2) {
         (void)print_help(NULL);
         return CLI_USAGE;

@@ -30,6 +30,9 @@ static const struct variable variables[] = {
     {METRICS_INTERVAL_VARIABLE, METRICS_INTERVAL_DEFAULT,
      "how often the system's numbers are noted (memory, CPU time, threads, descriptors, faults, "
      "I/O); at least 1 s, 0 = never; `oriel record` and `oriel attach` read it too"},
+    {CONFIG_REDACTION_VARIABLE, "all",
+     "`known`: only secrets that are marked or known are taken out, none by name or shape; the "
+     "command reads it too"},
     {"OTEL_SERVICE_NAME", "unknown_service:<executable>",
      "who this process is, for profilers outside"},
     {"NO_COLOR, CLICOLOR_FORCE", "", "the usual conventions, for the command"},

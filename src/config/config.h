@@ -64,7 +64,13 @@ struct config_telemetry {
     const char *detectors;    /* of "process", "host", ... */
     const char *cloud_endpoint;
     int log_level; /* enum config_log_level */
+    int redaction; /* enum config_redaction */
 };
+enum config_redaction {
+    CONFIG_REDACT_ALL,
+    CONFIG_REDACT_KNOWN /* what the program marks, and what the vault gave; nothing by its looks */
+};
+#define CONFIG_REDACTION_VARIABLE "ORIEL_REDACTION"
 enum config_log_level {
     CONFIG_LOG_NONE,
     CONFIG_LOG_ERROR,

@@ -17,6 +17,8 @@ bool config_takes_list(const struct option_def *d)
 static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3multi",
                                           "jaeger",       "none",    NULL};
 static const char *const exporters[] = {"otlp", "console", "none", NULL};
+/* In the order of enum config_redaction. */
+static const char *const redactions[] = {"all", "known", NULL};
 static const char *const backends[] = {"local", "otlp", NULL};
 /* "service": its instance id, which is told in every case. */
 static const char *const detectors[] = {"process", "host",  "os",      "container", "k8s", "aws",
@@ -241,6 +243,14 @@ const struct option_def config_telemetry_options[] = {
      .choices = log_levels,
      .variable = "OTEL_LOG_LEVEL",
      .help = "what Oriel may say of itself on standard error: error tells why it does not start"},
+    {.name = "redaction",
+     .type = OPTION_ENUM,
+     AT(redaction),
+     .fallback = "all",
+     .choices = redactions,
+     .variable = CONFIG_REDACTION_VARIABLE,
+     .help =
+         "which secrets are taken out: all, or only marked and known ones (no names, no shapes)"},
     OPTION_END,
 };
 #undef AT

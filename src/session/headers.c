@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/otlp.h"
+
 bool session_wants_headers(const struct config *c)
 {
     const void *o = config_section_options(c, "vault");
@@ -56,4 +58,27 @@ int session_headers(const struct config *c, const char *const *environment, uint
     if (rc != 0 && err)
         *err = why;
     return rc;
+}
+
+/* ---- what is said in plain ---- */
+
+static int know(void *user, const char *key, const char *value)
+{
+    (void)user;
+    (void)key;
+    return secret_known_add(value, strlen(value));
+}
+
+int session_know_headers(const struct config *c, struct oriel_err *err)
+{
+    static const enum config_signal signals[] = {CONFIG_TRACES, CONFIG_LOGS};
+    struct config_otlp_target t;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        if (config_otlp_target(c, signals[i], &t, NULL) != 0)
+            continue; /* told where it is used */
+        int rc = config_pairs_read(t.headers, CONFIG_PAIRS_HEADERS, know, NULL, NULL);
+        if (rc == ORIEL_ELIMIT || rc == ORIEL_ENOMEM)
+            return err_set(err, rc, "headers cannot be kept secret: %s", err_text(rc));
+    }
+    return 0;
 }

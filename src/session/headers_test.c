@@ -97,4 +97,22 @@ TEST(a_missing_key_that_nobody_requires_is_said_once)
     config_free(c);
 }
 
+TEST(headers_of_the_environment_are_known_secrets)
+{
+    static const char *const variables[] = {
+        "OTEL_EXPORTER_OTLP_HEADERS=x-k=Bearer%20hunter2-canary",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS=x-l=other-canary", NULL};
+    struct config_section sections[SETTINGS_SECTIONS_MAX];
+    const struct config_input in = {.size = sizeof in,
+                                    .sections = sections,
+                                    .section_count = settings_sections(sections),
+                                    .environment = variables};
+    REQUIRE(config_load(&c, &in, &err) == 0);
+    CHECK_EQ(session_know_headers(c, &err), 0);
+    CHECK_EQ(err_set(&err, ORIEL_EIO, "hunter2-canary and other-canary"), ORIEL_EIO);
+    CHECK_STR(err.text, "[redacted] and [redacted]");
+    secret_known_forget();
+    config_free(c);
+}
+
 TEST_MAIN()

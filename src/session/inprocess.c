@@ -22,7 +22,9 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/ratio.h"
+#include "secret/scrub.h"
 #include "session/artifact.h"
+#include "session/headers.h"
 #include "session/outlets.h"
 #include "session/pace.h"
 #include "session/resource.h"
@@ -119,8 +121,9 @@ static bool make_code(const struct oriel_options *o, struct code *out)
 static void say(const char *what, const char *text)
 {
     char line[700];
-    int n = snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
-    if (n > 0 && write(2, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+    snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
+    scrub_line(line); /* a value that is quoted may be a URL with a password */
+    if (write(2, line, strlen(line)) < 0)
         errno = 0; /* nobody listens */
 }
 
@@ -148,6 +151,17 @@ static const char *tell_messages(const struct config *c)
     return error;
 }
 
+/* From here on no text that leaves has what must not be in it. */
+static int keep_secrets(const struct config *c)
+{
+    struct oriel_err err = {0};
+    scrub_set_guessing(config_telemetry(c)->redaction == CONFIG_REDACT_ALL);
+    int rc = session_know_headers(c, &err);
+    if (rc < 0)
+        say_why(err.text);
+    return rc;
+}
+
 /* A set-uid program takes orders from neither environment nor files. */
 static int load_config(const struct oriel_options *o, struct config **out)
 {
@@ -169,10 +183,10 @@ static int load_config(const struct oriel_options *o, struct config **out)
         say_why(err.text);
         return rc;
     }
-    if (!tell_messages(*out))
-        return 0;
-    config_free(*out);
-    return ORIEL_EINVAL;
+    rc = tell_messages(*out) ? ORIEL_EINVAL : keep_secrets(*out);
+    if (rc < 0)
+        config_free(*out);
+    return rc;
 }
 
 static int make_wish(const struct oriel_options *given, struct wish *out)

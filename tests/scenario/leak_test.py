@@ -111,6 +111,16 @@ class Leak(Scenario):
         run = self.clean(self.run_raw(LEAKY, env=env, text=True))
         self.assertIn("telemetry does not start", run.stderr)
 
+    def test_who_says_so_sees_what_only_looks_like_a_secret(self):
+        self.env["ORIEL_REDACTION"] = "known"
+        run = self.oriel("record", "-o", "c.oriel", "--", LEAKY)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        text = self.oriel("export", "--to", "log", "-o", "-", "c.oriel").stdout
+        self.assertIn("ghp_C4N4RY03", text)
+        self.assertNotIn("C4N4RY-h", text)  # was marked
+        del self.env["ORIEL_REDACTION"]
+        self.clean(self.oriel("export", "--to", "log", "-o", "-", "c.oriel"))
+
     def test_nothing_leaves_errors(self):
         for words in (("export", "https://u:C4N4RY@h/x.oriel"), ("report", "token=C4N4RY"),
                       ("report", "--password=C4N4RY"), ("record", "--", "/no/ghp_C4N4RY0123456789abcdef"),
