@@ -175,6 +175,7 @@ static int send_all(const struct cli_call *call, struct reading *r, const struct
                                 .options = call->outlet_options,
                                 .config = c,
                                 .patient = true,
+                                .environment = (const char *const *)environ,
                                 .say = say_delivery};
     int rc = sending_add(r->session, &how, &count, &err);
     if (rc == ORIEL_EINVAL || rc == ORIEL_EFORMAT)

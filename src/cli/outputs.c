@@ -177,6 +177,7 @@ static int open_receiver(struct output *o, struct session *s, const void *option
                                 .exporter = o->exporter,
                                 .options = options,
                                 .config = o->config,
+                                .environment = (const char *const *)environ,
                                 .say = say_delivery};
     return sending_add(s, &how, &o->outlets, err);
 }

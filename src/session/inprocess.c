@@ -408,6 +408,8 @@ static int add_outlets(void)
     const struct outlets_wish how = {.session = self.session,
                                      .config = self.config,
                                      .session_id = region_session_id(self.region),
+                                     .environment =
+                                         getauxval(AT_SECURE) ? NULL : (const char *const *)environ,
                                      .say = tells ? say_delivery : NULL};
     int rc = outlets_add(&how, &err);
     if (rc < 0 && err.text[0] && config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)

@@ -93,6 +93,7 @@ static int add_receivers(const struct outlets_wish *w, unsigned signals, struct 
                                 .options = config_section_options(w->config, otlp),
                                 .config = w->config,
                                 .signals = signals,
+                                .environment = w->environment,
                                 .say = w->say,
                                 .user = w->user};
     return sending_add(w->session, &how, NULL, err);

@@ -10,14 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "deliver/spool.h"
+#include "secret/secret.h"
+#include "session/headers.h"
 #include "session/outlet.h"
 #include "session/patient.h"
+#include "session/settings.h"
 #include "util/http.h"
 
 #define QUEUE_BYTES_DEFAULT ((size_t)16 << 20)
+#define HEADERS_NS UINT64_C(2000000000)
 #define USER_AGENT "OTel-OTLP-Exporter-C/" ORIEL_VERSION_TEXT
 
 enum { BOTH = 1 << CONFIG_TRACES | 1 << CONFIG_LOGS };
@@ -164,24 +169,40 @@ static int add_header(void *user, const char *name, const char *value)
     item->name_n = name_n;
     item->value_n = value_n;
     h->count++;
-    return 0;
+    return secret_known_add(value, value_n);
 }
 
-static int make_headers(const struct sending *how, const struct config_otlp_target *t,
+/* Those of the vault, and those of the configuration: environment, program. */
+static int make_headers(const struct vault_headers *vault, const struct config_otlp_target *t,
                         struct headers *h, struct oriel_err *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < how->header_count; i++) {
-        if (h->count == HTTP_HEADERS_MAX)
-            rc = ORIEL_ELIMIT;
-        else
-            h->items[h->count++] = how->headers[i];
+    int rc = vault->count > HTTP_HEADERS_MAX ? ORIEL_ELIMIT : 0;
+    for (size_t i = 0; rc == 0 && i < vault->count; i++) {
+        const struct vault_header *v = &vault->items[i];
+        h->items[h->count++] = (struct http_header){.name = v->name,
+                                                    .name_n = strlen(v->name),
+                                                    .value = v->value,
+                                                    .value_n = strlen(v->value)};
     }
     if (rc == 0 && t->headers[0])
         rc = config_pairs_read(t->headers, CONFIG_PAIRS_HEADERS, add_header, h, err);
     if (rc == ORIEL_ELIMIT)
         err_set(err, rc, "more than %u headers for the receiver", (unsigned)HTTP_HEADERS_MAX);
     return rc;
+}
+
+/* A missing key that was declared optional is said, and no failure. */
+static int ask_vault(const struct sending *how, struct vault_headers *out, struct oriel_err *err)
+{
+    struct oriel_err why = {0};
+    *out = (struct vault_headers){0};
+    if (!config_section_options(how->config, "vault"))
+        return 0;
+    const uint64_t ns = how->headers_ns ? how->headers_ns : HEADERS_NS;
+    int rc = session_headers(how->config, how->environment, clock_mono_ns() + ns, out, &why);
+    if (rc == 0 && why.text[0] && how->say)
+        how->say(how->user, why.text);
+    return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
 }
 
 /* ---- destinations ---- */
@@ -202,7 +223,7 @@ static int open_spool(const struct export_destination *d, const struct config_ot
 }
 
 /* One receiver, for the signals whose bits are set. */
-static int add_one(struct session *s, const struct sending *how,
+static int add_one(struct session *s, const struct sending *how, const struct vault_headers *vault,
                    const struct config_otlp_target targets[], unsigned signals,
                    struct oriel_err *err)
 {
@@ -231,7 +252,7 @@ static int add_one(struct session *s, const struct sending *how,
     to.deliver.user_agent = USER_AGENT;
     to.deliver.say = how->say;
     to.deliver.user = how->user;
-    rc = make_headers(how, t, headers, err);
+    rc = make_headers(vault, t, headers, err);
     to.deliver.headers = headers->items;
     to.deliver.header_count = headers->count;
     if (rc == 0 && to.spool_dir[0])
@@ -284,12 +305,16 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     int rc = 0;
     for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
         rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);
+    struct vault_headers vault = {0};
+    if (rc == 0)
+        rc = ask_vault(how, &vault, err);
     if (rc < 0)
         return rc;
     const bool one = signals != BOTH || same_receiver(&targets[0], &targets[1]);
-    rc = add_one(s, how, targets, one ? signals : 1 << CONFIG_TRACES, err);
+    rc = add_one(s, how, &vault, targets, one ? signals : 1 << CONFIG_TRACES, err);
     if (rc == 0 && !one)
-        rc = add_one(s, how, targets, 1 << CONFIG_LOGS, err);
+        rc = add_one(s, how, &vault, targets, 1 << CONFIG_LOGS, err);
+    vault_headers_done(&vault);
     if (out_count)
         *out_count = one ? 1 : 2;
     return rc;
@@ -332,7 +357,12 @@ int sending_configure(const struct exporter *exporter, const void *options,
     char rooms[SAME_KEYS][NUMBER_BYTES];
     void *fresh = NULL;
     int rc = outlet_options_copy(exporter, NULL, &fresh);
-    struct config_input in = {.size = sizeof in, .environment = environment, .code = code};
+    struct config_section sections[SETTINGS_SECTIONS_MAX];
+    struct config_input in = {.size = sizeof in,
+                              .sections = sections,
+                              .section_count = settings_sections(sections),
+                              .environment = environment,
+                              .code = code};
     if (rc == 0) {
         in.code_count = given_keys(exporter, options, fresh, code, rooms);
         rc = config_load(out, &in, err);

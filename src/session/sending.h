@@ -14,13 +14,13 @@
 struct sending {
     size_t size; /* sizeof of this struct */
     const struct exporter *exporter;
-    const void *options;               /* of its table; NULL: defaults */
-    const struct config *config;       /* where to, how, batches, limits */
-    unsigned signals;                  /* 1 << enum config_signal each; 0: all */
-    const struct http_header *headers; /* besides those of the configuration; secret */
-    size_t header_count;
+    const void *options;            /* of its table; NULL: defaults */
+    const struct config *config;    /* where to, how, batches, limits */
+    unsigned signals;               /* 1 << enum config_signal each; 0: all */
+    const char *const *environment; /* for the vault, which is asked where one is configured */
+    uint64_t headers_ns;            /* how long it may take to answer; 0: 2 s */
     bool patient; /* wait for room in the queue: for a source that waits, such as a file */
-    void (*say)(void *user, const char *line); /* from the sending thread; NULL */
+    void (*say)(void *user, const char *line); /* also from the sending thread; NULL */
     void *user;
 };
 /* *out_count (NULL: not asked for): so many outlets of the session. 0; ORIEL_EINVAL,

@@ -150,6 +150,36 @@ class Otlp(Scenario):
             self.assertEqual(request["headers"]["content-encoding"], "gzip")
             self.assertEqual(request["headers"]["content-type"], "application/json")
 
+    def test_a_vault_has_the_headers_of_programs_and_commands(self):
+        vault = self.dir / "vault"
+        vault.write_text("ZEPH_OTEL_HEADERS=authorization=Bearer%20canary-7f3a\n")
+        vault.chmod(0o600)
+        self.env.update(ORIEL_VAULT="file", ORIEL_VAULT_FILE=str(vault))
+        receiver = Receiver(self)
+        self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
+                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        run = self.oriel("export", "--to", "otlp", "--endpoint", receiver.url(), self.capture())
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertNotIn("canary", run.stderr)
+        for request in receiver.all():
+            self.assertEqual(request["headers"]["authorization"], "Bearer canary-7f3a")
+
+    def test_a_key_that_the_vault_has_not_stops_telemetry_and_no_program(self):
+        vault = self.dir / "vault"
+        vault.write_text("OTHER=a=b\n")
+        vault.chmod(0o600)
+        self.env.update(ORIEL_VAULT="file", ORIEL_VAULT_FILE=str(vault), TELEMETRY_ENABLED="true",
+                        ORIEL_BACKEND="otlp")
+        run = self.run_raw(EMITTER, "spans", 3, text=True)
+        self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"))
+        self.assertIn("telemetry does not start", run.stderr)
+        self.assertIn("ZEPH_OTEL_HEADERS", run.stderr)
+        self.assertEqual(run.stderr.count("\n"), 1)
+        receiver = Receiver(self)
+        self.emit("spans", 3, ORIEL_OTLP_HEADERS_REQUIRED="false",
+                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        self.check_story(receiver.all(), 3)
+
     def test_signals_that_nobody_wants_stay(self):
         receiver = Receiver(self)
         self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",
