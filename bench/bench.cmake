@@ -67,3 +67,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
   target_link_libraries(usdt_bench PRIVATE oriel_all)
   oriel_bench(usdt_bench)
 endif()
+
+# To a receiver of the tests, in a process of its own.
+add_executable(deliver_bench ${dir}/deliver_bench.c ${CMAKE_SOURCE_DIR}/tests/support/receiver.c)
+target_include_directories(deliver_bench PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
+target_link_libraries(deliver_bench PRIVATE oriel_all)
+oriel_bench(deliver_bench)

@@ -131,7 +131,7 @@ static void pack(struct deliver *d, struct item *i)
         rc = zip_new(&d->zip, ZSTD_LEVEL);
     if (rc == 0)
         rc = d->compression == DELIVER_ZSTD ? zip_compress(d->zip, i->bytes, i->n, b)
-                                            : gzip_compress(i->bytes, i->n, b);
+                                            : gzip_compress_fast(i->bytes, i->n, b);
     char *tight = rc == 0 && b->size - frame < i->n ? mem_realloc(b->data, b->size) : NULL;
     if (tight) {
         b->data = tight;

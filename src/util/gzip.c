@@ -28,14 +28,13 @@ static void give(void *user, void *p)
     mem_free(p);
 }
 
-int gzip_compress(const void *bytes, size_t n, struct buf *out)
+static int compress_at(int level, const void *bytes, size_t n, struct buf *out)
 {
     assert(out && (bytes || n == 0));
     if (n >= GZIP_MAX)
         return ORIEL_ELIMIT;
     z_stream z = {.zalloc = take, .zfree = give};
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&z, level, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
         return ORIEL_ENOMEM;
     size_t bound = deflateBound(&z, n);
     char *p = buf_reserve(out, bound);
@@ -51,6 +50,16 @@ int gzip_compress(const void *bytes, size_t n, struct buf *out)
         out->size += z.total_out;
     deflateEnd(&z);
     return result == Z_STREAM_END ? 0 : ORIEL_ENOMEM;
+}
+
+int gzip_compress(const void *bytes, size_t n, struct buf *out)
+{
+    return compress_at(Z_DEFAULT_COMPRESSION, bytes, n, out);
+}
+
+int gzip_compress_fast(const void *bytes, size_t n, struct buf *out)
+{
+    return compress_at(Z_BEST_SPEED, bytes, n, out);
 }
 
 /* One step; a byte more than allowed shows that there is more. */

@@ -14,6 +14,8 @@
 /* Append one gzip member to `out`. 0, or ORIEL_ENOMEM; ORIEL_ELIMIT from 2 GiB
  * on. `out` then keeps what it had. */
 int gzip_compress(const void *bytes, size_t n, struct buf *out);
+/* The same, faster by half or more and a little larger: for what is sent and forgotten. */
+int gzip_compress_fast(const void *bytes, size_t n, struct buf *out);
 
 /* Append what one member decompresses to, at most max_bytes. 0; ORIEL_EDAMAGED
  * (not gzip, cut, or followed by something else); ORIEL_ELIMIT; ORIEL_ENOMEM.
