@@ -367,9 +367,9 @@ TEST(the_end_comes_when_it_must_and_says_what_is_lost)
         struct deliver_counts c;
         DESTINATION_UNTIL(d, &c, c.queued == 0);
         CHECK_EQ(c.expired, 6);
+        out_close(deliver_out(d));
         watch_lines(&w, lines, sizeof lines);
         CHECK(strstr(lines, "6 items") && strstr(lines, "lost"));
-        out_close(deliver_out(d));
         CHECK_EQ(mem_live_blocks(), 0);
     }
 }
@@ -432,7 +432,7 @@ TEST(a_queue_that_is_full_drops_the_newest_and_counts_it)
 {
     char url[64];
     struct deliver_options o = nobody(false, url, sizeof url);
-    o.queue_items = 5;
+    o.queue_items = 50;
     struct deliver *d = destination_open(&o);
     for (unsigned i = 0; i < 8; i++)
         CHECK_EQ(destination_put(d, OUT_METRICS, i, 10), 0);
@@ -440,6 +440,13 @@ TEST(a_queue_that_is_full_drops_the_newest_and_counts_it)
     destination_total(d, &c);
     CHECK_EQ(c.full, 30);
     CHECK_EQ(c.queued, 50);
+    out_close(deliver_out(d));
+    d = destination_open(&o);
+    CHECK_EQ(destination_put(d, OUT_LOGS, 0, 1000), 0); /* alone it may be more than that */
+    CHECK_EQ(destination_put(d, OUT_LOGS, 0, 1), 0);
+    destination_total(d, &c);
+    CHECK_EQ(c.queued, 1000);
+    CHECK_EQ(c.full, 1);
     out_close(deliver_out(d));
 }
 

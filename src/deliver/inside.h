@@ -93,7 +93,8 @@ struct deliver {
     bool grpc;
     enum deliver_compression compression;
     uint64_t timeout_ns, patience_ns;
-    size_t queue_items, queue_bytes;
+    uint64_t queue_items;
+    size_t queue_bytes;
     void (*say)(void *user, const char *line);
     void *user;
     uint64_t (*now)(void *user);
@@ -103,8 +104,9 @@ struct deliver {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* fates, and the end of the thread */
     /* Under the lock: */
-    struct lane lanes[LANES_MAX];  /* `first` and `last` of them */
-    size_t held_bytes, held_items; /* of messages; with what is packed */
+    struct lane lanes[LANES_MAX]; /* `first` and `last` of them */
+    uint64_t held_items;
+    size_t held_bytes; /* of messages, with their compressed copies */
     uint64_t seq;
     struct deliver_counts counts[OUT_SIGNALS]; /* without what the spool itself counts: */
     struct spool_counts spool_counts;

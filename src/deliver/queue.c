@@ -18,16 +18,17 @@ static size_t cost_of(size_t n)
 }
 
 /* Room for one more, taken at once. */
-static bool take_room(struct deliver *d, size_t cost)
+static bool take_room(struct deliver *d, uint64_t items, size_t cost)
 {
     /* A quarter is kept for compressed copies of what is under way. */
     size_t most = d->compression ? d->queue_bytes - d->queue_bytes / 4 : d->queue_bytes;
-    if (d->queue_items && d->held_items >= d->queue_items)
+    /* One message alone may have more items than that. */
+    if (d->queue_items && d->held_items && d->held_items + items > d->queue_items)
         return false;
     if (cost > most || d->held_bytes > most - cost)
         return false;
     d->held_bytes += cost;
-    d->held_items++;
+    d->held_items += items;
     return true;
 }
 
@@ -63,7 +64,7 @@ int queue_put(struct deliver *d, const struct out_message *m)
     if (m->n > SIZE_MAX / 4 || cost > most)
         return ORIEL_ELIMIT;
     pthread_mutex_lock(&d->lock);
-    bool room = take_room(d, cost);
+    bool room = take_room(d, m->items, cost);
     if (!room) {
         c->given += m->items;
         c->full += m->items;
@@ -82,7 +83,7 @@ int queue_put(struct deliver *d, const struct out_message *m)
         c->messages++;
     } else {
         d->held_bytes -= cost;
-        d->held_items--;
+        d->held_items -= m->items;
     }
     pthread_mutex_unlock(&d->lock);
     return i ? 0 : ORIEL_ENOMEM;
@@ -97,7 +98,7 @@ struct item *queue_item_new(struct deliver *d, const struct out_message *m)
     i->from_spool = true;
     pthread_mutex_lock(&d->lock);
     d->held_bytes += i->cost;
-    d->held_items++;
+    d->held_items += i->items;
     pthread_mutex_unlock(&d->lock);
     return i;
 }
@@ -235,9 +236,9 @@ void queue_settle(struct deliver *d, struct item *i, enum fate fate, uint64_t re
     count_fate(d, i, fate, rejected);
     if (d->spool)
         spill_count(d);
-    assert(d->held_bytes >= i->cost + packed && d->held_items > 0);
+    assert(d->held_bytes >= i->cost + packed && d->held_items >= i->items);
     d->held_bytes -= i->cost + packed;
-    d->held_items--;
+    d->held_items -= i->items;
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
     buf_done(&i->packed);
@@ -250,7 +251,7 @@ void queue_forget(struct deliver *d, struct item *i)
     assert(i->from_spool);
     pthread_mutex_lock(&d->lock);
     d->held_bytes -= all;
-    d->held_items--;
+    d->held_items -= i->items;
     pthread_mutex_unlock(&d->lock);
     buf_done(&i->packed);
     mem_free(i);

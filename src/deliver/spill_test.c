@@ -134,9 +134,9 @@ TEST(the_next_run_sends_what_one_left_behind)
     CHECK_EQ(out_finish(deliver_out(d), clock_mono_ns(), true), ORIEL_ETIMEOUT);
     DESTINATION_UNTIL(d, &c, c.queued == 0);
     CHECK_EQ(c.spooled, 100);
+    out_close(deliver_out(d));
     watch_lines(&p->watch, lines, sizeof lines);
     CHECK(strstr(lines, "wait on disk") != NULL);
-    out_close(deliver_out(d));
     CHECK_EQ(mem_live_blocks(), 0);
 
     struct receiver *r = receiver_start(&p->ro);
