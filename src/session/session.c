@@ -77,8 +77,9 @@ int session_new(struct session **out, const char *source, const char *path,
 
 static void give_items(void *user, const struct model_batch *items);
 
-int session_new_source(struct session **out, const struct source *table, const char *path,
-                       const struct pipe_options *pipe, struct oriel_err *err)
+/* By its path, or by its options where it has some. */
+static int new_session(struct session **out, const struct source *table, const void *options,
+                       const char *path, const struct pipe_options *pipe, struct oriel_err *err)
 {
     assert(out && table && path);
     struct session *s = mem_calloc(1, sizeof *s);
@@ -94,7 +95,8 @@ int session_new_source(struct session **out, const struct source *table, const c
     if (!state)
         err_set(err, rc, "%s: out of memory", path);
     else
-        rc = table->open(state, path, &s->catalog, err);
+        rc = options ? table->open_with(state, options, &s->catalog, err)
+                     : table->open(state, path, &s->catalog, err);
     if (rc < 0)
         goto fail;
     s->source = table;
@@ -110,6 +112,19 @@ int session_new_source(struct session **out, const struct source *table, const c
 fail:
     session_free(s);
     return rc;
+}
+
+int session_new_source(struct session **out, const struct source *table, const char *path,
+                       const struct pipe_options *pipe, struct oriel_err *err)
+{
+    return new_session(out, table, NULL, path, pipe, err);
+}
+
+int session_new_with(struct session **out, const struct source *table, const void *options,
+                     const char *what, const struct pipe_options *pipe, struct oriel_err *err)
+{
+    assert(table && table->open_with && options);
+    return new_session(out, table, options, what, pipe, err);
 }
 
 int session_add_source(struct session *s, const struct source *table, const void *options,

@@ -66,6 +66,10 @@ int session_new(struct session **out, const char *source, const char *path,
 /* The same with the source's table at hand. */
 int session_new_source(struct session **out, const struct source *source, const char *path,
                        const struct pipe_options *pipe, struct oriel_err *err);
+/* The same for a live source that is opened with options of its own header; `what` is it
+ * in lines about failures. */
+int session_new_with(struct session **out, const struct source *source, const void *options,
+                     const char *what, const struct pipe_options *pipe, struct oriel_err *err);
 /* Add a source beside the first one, before the first step: what both say of a
  * thread is one thread's. Its options are a struct of its own header. 0,
  * ORIEL_ELIMIT, ORIEL_ENOMEM, or what the source answers. */

@@ -75,7 +75,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct h2_exchange *x = exchange_of(session, id);
     if (x && !x->too_big && !h2_exchange_data(x, bytes, n)) {
         x->too_big = true;
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+        /* What gRPC reads as RESOURCE_EXHAUSTED: it is not sent again. */
+        const uint32_t why = x->h->o.server ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL;
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, why);
     }
     return 0;
 }

@@ -147,7 +147,9 @@ int zip_decompress(struct zip *z, const void *bytes, size_t n, size_t max_bytes,
 {
     if (!z->out && !(z->out = ZSTD_createDCtx()))
         return ORIEL_ENOMEM;
-    if (out->failed)
+    /* A frame of few bytes may ask for a window of many: 8 MiB is what all levels up to 19
+     * write, and the most that is told to be supported (RFC 8878, 3.1.1.1.2). */
+    if (out->failed || ZSTD_isError(ZSTD_DCtx_setParameter(z->out, ZSTD_d_windowLogMax, 23)))
         return ORIEL_ENOMEM;
     unsigned long long size = ZSTD_getFrameContentSize(bytes, n);
     if (size == ZSTD_CONTENTSIZE_ERROR)

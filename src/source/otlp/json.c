@@ -13,7 +13,7 @@
 
 #include "util/json.h"
 
-enum { VALUES_MAX = 500000 }; /* some 50 MB of tree */
+enum { VALUES_MAX = 400000 }; /* some 40 MB of tree */
 
 static int wrong(const struct otlp_field *f, const char *what, struct oriel_err *err)
 {
