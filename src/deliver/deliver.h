@@ -95,8 +95,8 @@ struct deliver_options {
 
 struct deliver;
 /* 0; ORIEL_EINVAL (an endpoint that is none, a header that cannot be sent, with a line that
- * holds no secret), ORIEL_ENOTFOUND (a certificate), ORIEL_ENOMEM. Everything is copied;
- * nobody is called yet. */
+ * holds no secret), ORIEL_ENOTFOUND or ORIEL_EFORMAT (a certificate), ORIEL_EUNSUPPORTED (TLS
+ * without OpenSSL on this machine), ORIEL_ENOMEM. Everything is copied; nobody is called yet. */
 int deliver_open(struct deliver **out, const struct deliver_options *options,
                  struct oriel_err *err);
 /* The end an outlet writes to. Any one thread at a time. out_finish begins the end; out_close
