@@ -85,11 +85,29 @@ static bool is_key_of(const char *word)
     return is_among(word, kinds);
 }
 
+/* Nearly every name has none of these in it, and is done with here. */
+static bool may_be_secret(const char *p, size_t n)
+{
+    static const char begins[][4] = {"pas", "pwd", "sec", "aut", "coo", "cre",
+                                     "key", "tok", "jwt", "bea", "api", "ses"};
+    for (size_t i = 0; i + 2 < n; i++) {
+        const char c[3] = {(char)(p[i] | 32), (char)(p[i + 1] | 32), (char)(p[i + 2] | 32)};
+        if (!strchr("pscaktjb", c[0]))
+            continue;
+        for (size_t k = 0; k < sizeof begins / sizeof *begins; k++)
+            if (memcmp(begins[k], c, 3) == 0)
+                return true;
+    }
+    return false;
+}
+
 bool scrub_names_secret(const char *name, size_t n, bool *out_strong)
 {
     struct words w;
     assert(name || n == 0);
     *out_strong = false;
+    if (!may_be_secret(name, n))
+        return false;
     split(name, n, &w);
     if (w.count == 0 || tells_about(w.text[w.count - 1]))
         return false;

@@ -228,6 +228,33 @@ TEST(masking_keeps_the_size)
     scrub_mask_whole(one, 0);
 }
 
+/* Wherever a secret stands among blocks of sixteen bytes, it is found whole. */
+TEST(a_secret_is_found_at_every_place_of_a_long_text)
+{
+    static const char *const tokens[] = {
+        "sk-abcdefghijklmnop0123",        "xoxb-123456789012-abcdefghij",
+        "glpat-0123456789abcdefghij",     "github_pat_11ABCDEFG0123456789",
+        "npm_abcdefghijklmnop0123456789", "dckr_pat_0123456789abcdefghijk",
+        "AKIA0123456789ABCDEF",           "AIzaSyA0123456789abcdefghijklm",
+        "ya29.a0AfH6SMB0123456789",       "hf_abcdefghijklmnop0123456789",
+        "eyJhbGciOiJI.eyJzdWIiOiIx.abc",  "known-12"};
+    CHECK_EQ(secret_known_add("known-12", 8), 0);
+    for (size_t t = 0; t < sizeof tokens / sizeof *tokens; t++)
+        for (size_t at = 0; at < 70; at++) {
+            char text[128];
+            size_t n = strlen(tokens[t]);
+            struct scrub_hit hit = {0};
+            memset(text, ' ', sizeof text);
+            memcpy(text + at, tokens[t], n);
+            CHECK(scrub_find(text, sizeof text, 0, SCRUB_TEXTS, &hit));
+            CHECK_EQ(hit.at, at);
+            CHECK_EQ(hit.n, n);
+            CHECK(scrub_find(text, at + n, at, SCRUB_TEXTS, &hit)); /* at the very end */
+            CHECK(!scrub_find(text, sizeof text, at + n, SCRUB_TEXTS, &hit));
+        }
+    secret_known_forget();
+}
+
 /* Whatever the bytes: within bounds, never longer, and a second pass finds nothing more. */
 TEST(any_bytes_can_be_scrubbed)
 {
