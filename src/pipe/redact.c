@@ -152,6 +152,24 @@ static void redact_values(struct secrets *s, struct model_value *values, uint32_
     }
 }
 
+static void redact_text(struct secrets *s, struct model_str *text, struct arena *arena)
+{
+    scrub(s, text, arena);
+    s->redacted += guess(text, arena);
+}
+
+static void redact_span(struct secrets *s, struct model_span *span, struct arena *arena)
+{
+    redact_values(s, (struct model_value *)span->attrs, span->attr_count, arena);
+    struct model_link *links = (struct model_link *)span->links;
+    for (uint32_t i = 0; i < span->link_count; i++) {
+        redact_values(s, (struct model_value *)links[i].attrs, links[i].attr_count, arena);
+        redact_text(s, &links[i].trace_state, arena);
+    }
+    redact_text(s, &span->status_message, arena);
+    redact_text(s, &span->trace_state, arena);
+}
+
 uint64_t redact_item(struct model_item *item, struct arena *arena)
 {
     struct secrets s; /* texts are set as far as counted: zeroing them all would cost more */
@@ -161,9 +179,7 @@ uint64_t redact_item(struct model_item *item, struct arena *arena)
     /* The pipe made these arrays; they are const for those who come later. */
     switch (item->kind) {
     case MODEL_ITEM_SPAN:
-        redact_values(&s, (struct model_value *)item->u.span.attrs, item->u.span.attr_count, arena);
-        scrub(&s, &item->u.span.status_message, arena);
-        s.redacted += guess(&item->u.span.status_message, arena);
+        redact_span(&s, &item->u.span, arena);
         break;
     case MODEL_ITEM_EVENT:
         redact_values(&s, (struct model_value *)item->u.event.attrs, item->u.event.attr_count,

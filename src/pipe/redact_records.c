@@ -22,6 +22,7 @@ static unsigned tail_words(const struct model_record *r)
     case ORIEL_REC_STATUS:
         return 4;
     case ORIEL_REC_OWNER:
+    case ORIEL_REC_STATE:
         return 3;
     case ORIEL_REC_THREAD:
     case ORIEL_REC_TRIGGER:
