@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Fuzz target: any bytes as a file of OTLP, in JSON and in protobuf. What comes out
- * are records that the wire's own check takes, in the order of their stream.
+ * Fuzz target: any bytes as a file of OTLP, as requests of each signal in protobuf and
+ * in JSON, and as compressed ones (the first byte says which). What comes out are records that the
+ * wire's own check takes, in the order of their stream.
  */
 #include "source/otlp/file.h"
 
 #include <stdlib.h>
 
+#include "source/otlp/server.h"
 #include "source/test_bytes.h"
 #include "wire/record.h"
 
@@ -25,7 +27,7 @@ static void check_batch(const struct model_batch *b)
     }
 }
 
-static void run(const uint8_t *data, size_t size)
+static void run_file(const uint8_t *data, size_t size)
 {
     struct model_catalog catalog;
     struct model_batch batch;
@@ -46,12 +48,53 @@ static void run(const uint8_t *data, size_t size)
     model_catalog_done(&catalog);
 }
 
+/* As a receiver does: a request that is checked, then told. */
+static void run_request(enum otlp_signal signal, const void *bytes, size_t size)
+{
+    struct model_catalog catalog;
+    struct model_batch batch;
+    struct otlp_tell tell;
+    struct otlp_decode *decode = calloc(1, sizeof *decode);
+    if (otlp_check(signal, bytes, size, NULL) == 0) {
+        model_catalog_init(&catalog);
+        model_batch_init(&batch, &catalog);
+        otlp_tell_init(&tell, &catalog);
+        tell.batch = &batch;
+        tell.now_ns = 1;
+        otlp_decode_begin(decode, signal, bytes, size);
+        while (!otlp_decode_run(decode, &tell, 50)) {
+            check_batch(&batch);
+            model_batch_clear(&batch);
+        }
+        check_batch(&batch);
+        otlp_tell_done(&tell);
+        model_batch_done(&batch);
+        model_catalog_done(&catalog);
+    }
+    free(decode);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    run(data, size);
-    /* The decoder behind the check, for what is not recognized as a file. */
-    if (size && otlp_check(OTLP_LOGS, data, size, NULL) == 0 &&
-        otlp_check(OTLP_METRICS, data, size, NULL) == 0)
-        (void)source_otlp.recognizes(data, size);
+    enum { JSON = OTLP_SIGNALS, GZIP = 2 * OTLP_SIGNALS, ZSTD, MODES };
+    struct buf out;
+    unsigned mode = size ? data[0] : MODES;
+    buf_init(&out);
+    if (mode < JSON) {
+        run_request((enum otlp_signal)mode, data + 1, size - 1);
+    } else if (mode < GZIP) {
+        if (otlp_from_json((enum otlp_signal)(mode - JSON), (const char *)data + 1, size - 1, &out,
+                           NULL) == 0)
+            run_request((enum otlp_signal)(mode - JSON), out.data, out.size);
+    } else if (mode < MODES) {
+        const char *name = mode == GZIP ? "gzip" : "zstd";
+        if (otlp_unpack(name, 4, data + 1, size - 1, 1 << 20, &out) == 0)
+            run_request(OTLP_TRACES, out.data, out.size);
+        if (out.size > 1 << 20)
+            abort();
+    } else {
+        run_file(data, size);
+    }
+    buf_done(&out);
     return 0;
 }

@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""oriel collect: senders that are not ours, what is refused and how, bombs, slow connections,
+full disks, kills. What was received is recorded or refused by cause, every time."""
+import base64
+import gzip
+import http.client
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import unittest
+
+from tool import ORIEL, Scenario, main
+
+SENDER = pathlib.Path(__file__).parents[1] / "otlp" / "sender.mjs"
+NODE = shutil.which("node")
+TRACE = "0102030405060708090a0b0c0d0e0f10"
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, body):
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def span(number, name=b"work", more=b""):
+    ids = field(1, bytes.fromhex(TRACE)) + field(2, struct.pack(">Q", number + 1))
+    times = b"\x39" + struct.pack("<Q", 10**18 + number) + b"\x41" + struct.pack("<Q", 10**18 + number + 5)
+    return field(2, ids + field(5, name) + b"\x30\x01" + times + more)
+
+
+def request(*spans):
+    return field(1, field(1, field(1, field(1, b"service.name") + field(2, field(1, b"shop"))))
+                 + field(2, field(1, field(1, b"lib")) + b"".join(spans)))
+
+
+def any_value(depth):
+    value = b""
+    for _ in range(depth):
+        value = field(5, field(1, value))
+    return value
+
+
+class Receiver:
+    def __init__(self, test, *words, name="c.oriel", **options):
+        self.test = test
+        self.child = test.start(ORIEL, "collect", "--listen", "127.0.0.1:0", "--http", "off", "--no-report",
+                                "-o", name, *words, stderr=subprocess.PIPE, text=True, **options)
+        self.said = self.child.stderr.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+)", self.said)
+        test.assertTrue(found, self.said)
+        self.port = int(found.group(1))
+
+    def post(self, body, path="/v1/traces", kind="application/x-protobuf", method="POST", **headers):
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        if kind:
+            headers["Content-Type"] = kind
+        link.request(method, path, body, headers)
+        answer = link.getresponse()
+        answer.bytes = answer.read()
+        link.close()
+        return answer
+
+    def raw(self, data):
+        with socket.create_connection(("127.0.0.1", self.port)) as s:
+            s.sendall(data)
+            got = b""
+            while True:
+                try:
+                    part = s.recv(65536)
+                except ConnectionResetError:
+                    break
+                if not part:
+                    break
+                got += part
+        return got
+
+    def end(self):
+        self.child.terminate()
+        _, text = self.child.communicate()
+        self.test.assertEqual(self.child.returncode, 0, text)
+        return text
+
+
+class Collect(Scenario):
+    def spans(self, name="c.oriel"):
+        run = self.oriel("export", "--to", "otlp", "-f", "-o", "x.jsonl", name)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        out = []
+        for line in (self.dir / "x.jsonl").read_text(encoding="utf-8").splitlines():
+            for r in json.loads(line).get("resourceSpans", []):
+                for s in r["scopeSpans"]:
+                    out += [(r, s, one) for one in s["spans"]]
+        return out
+
+    def test_every_encoding_of_the_same_spans_is_recorded_alike(self):
+        if not NODE or subprocess.run([NODE, SENDER, "--probe"], capture_output=True, check=False).returncode:
+            self.skipTest("node or its packages are missing (tools/setup check)")
+        for over, good in (("http/protobuf", 200), ("http/json", 200), ("grpc", 0)):
+            name = over.replace("/", "-") + ".oriel"
+            receiver = Receiver(self, name=name)
+            run = self.run_raw(NODE, SENDER, receiver.port, over, 3, text=True)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            sent = json.loads(run.stdout)
+            self.assertEqual(sent["answers"], [good] * 6)
+            self.assertIn("received 6 spans and 3 log records in 6 requests; refused: nothing", receiver.end())
+            got = self.spans(name)
+            self.assertEqual(len(got), 6)
+            for want in sent["spans"]:
+                same = [s for _, _, s in got if s["spanId"] == want["span"]]
+                self.assertEqual(len(same), 3)
+                s = same[0]
+                self.assertEqual((s["name"], s["traceId"], s.get("parentSpanId", ""), s["kind"],
+                                  s["startTimeUnixNano"], s["endTimeUnixNano"]),
+                                 (want["name"], want["trace"], want["parent"], want["kind"], want["start"],
+                                  want["end"]))
+            root = [s for _, _, s in got if s["name"] == "GET /x"][0]
+            self.assertEqual({a["key"]: a["value"] for a in root["attributes"]}, {
+                "route": {"stringValue": "/x"}, "size": {"intValue": "12"}, "ratio": {"doubleValue": 0.5},
+                "on": {"boolValue": True},
+                "tags": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}},
+                "many": {"arrayValue": {"values": [{"intValue": "1"}, {"intValue": "2"}]}}})
+            child = [s for _, _, s in got if s["name"] == "query"][0]
+            self.assertEqual([e["name"] for e in child["events"]], ["retry", "exception"])
+            self.assertEqual(child["links"][0]["spanId"], root["spanId"])
+            self.assertEqual(child["links"][0]["attributes"][0]["key"], "why")
+            self.assertEqual(child["status"], {"code": 2, "message": "no rows"})
+            resource_of, scope, _ = got[0]
+            self.assertIn({"key": "service.name", "value": {"stringValue": "shop"}},
+                          resource_of["resource"]["attributes"])
+            self.assertEqual((scope["scope"]["name"], scope["scope"]["version"]), ("lib", "1.2.3"))
+
+    def test_answers_are_those_of_the_protocol(self):
+        receiver = Receiver(self)
+        good = request(span(1))
+        js = "application/json"
+        for status, body, options in (
+                (200, good, {}), (200, b"", {}), (200, gzip.compress(good), {"content_encoding": "gzip"}),
+                (200, b"{}", {"kind": js}), (400, b"{", {"kind": js}), (400, b"[]", {"kind": js}),
+                (400, good[:-1], {}), (400, b"\x0a\xff\xff\xff\xff\x0f", {}),
+                (400, b"nonsense", {"content_encoding": "gzip"}),
+                (415, good, {"content_encoding": "br"}), (415, good, {"kind": "text/plain"}),
+                (415, good, {"kind": None}), (404, good, {"path": "/v1/spans"}), (404, good, {"path": "/"}),
+                (405, None, {"method": "GET"}), (405, None, {"method": "OPTIONS"}),
+                (403, good, {"Host": "evil.example"}), (403, good, {"Host": "evil.example:4318"}),
+                (403, good, {"Origin": "http://evil.example"}), (403, good, {"Origin": "null"}),
+                (200, good, {"Origin": "http://localhost:3000"}), (200, good, {"Host": "localhost"}),
+                (200, good, {"Host": "[::1]:4318"})):
+            answer = receiver.post(body, **options)
+            self.assertEqual(answer.status, status, (body, options, answer.bytes))
+            self.assertEqual(answer.getheader("Content-Type"), options["kind"] if options.get("kind") == js
+                             else "application/x-protobuf")
+        self.assertEqual(receiver.post(None, method="PUT").getheader("Allow"), "POST")
+        self.assertEqual(json.loads(receiver.post(b"{", kind=js).bytes).keys(), {"message"})
+        text = receiver.end()
+        self.assertIn("refused: 6 malformed requests, 4 requests not allowed, 8 requests for what is not here",
+                      text)
+        self.assertEqual(len(self.spans()), 5)
+
+    def test_what_is_refused_of_a_request_is_told_with_its_number(self):
+        receiver = Receiver(self)
+        body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [
+            {"traceId": TRACE, "spanId": "1112131415161718", "name": "a"}, {"name": "no ids"}]}]}]})
+        answer = json.loads(receiver.post(body, kind="application/json").bytes)
+        self.assertEqual(answer["partialSuccess"]["rejectedSpans"], "1")
+        points = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+            {"name": "m", "gauge": {"dataPoints": [{"asInt": "1"}, {"asInt": "2"}]}}]}]}]}
+        answer = json.loads(receiver.post(json.dumps(points), "/v1/metrics", "application/json").bytes)
+        self.assertEqual(answer["partialSuccess"]["rejectedDataPoints"], "2")
+        self.assertIn("metrics", answer["partialSuccess"]["errorMessage"])
+        self.assertIn("received 1 spans and 0 log records in 2 requests; refused: 1 spans without valid ids, "
+                      "2 points of metrics", receiver.end())
+
+    def test_bombs_are_refused_and_take_little_memory(self):
+        receiver = Receiver(self)
+        receiver.post(request(span(0)))
+        idle = self.peak(receiver)
+        large = b"\0" * (64 << 20)
+        deep = request(span(1, more=field(9, field(1, b"k") + field(2, any_value(20000)))))
+        many = request(span(2, more=b"".join(field(9, field(1, b"k%d" % i) + field(2, b"\x18\x01"))
+                                             for i in range(200000))))
+        bombs = [(413, gzip.compress(large), {"content_encoding": "gzip"}), (413, large[:8 << 20], {}),
+                 (413, deep, {}), (200, many, {}),
+                 (400, b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", {}),
+                 (413, b"[" * 1000000, {"kind": "application/json"}),
+                 (413, b"[" + b"1," * 1000000 + b"1]", {"kind": "application/json"})]
+        zstd = shutil.which("zstd")
+        if zstd:
+            packed = self.run_raw(zstd, "-c", "-q", "--long=29", input=large).stdout
+            bombs.append((413, packed, {"content_encoding": "zstd"}))
+            # A window of 512 MiB, asked for by the head of a frame without a size.
+            bombs.append((413, b"\x28\xb5\x2f\xfd\x00\x98\x01\x00\x00", {"content_encoding": "zstd"}))
+        for status, body, options in bombs:
+            try:
+                answer = receiver.post(body, **options)
+            except (BrokenPipeError, ConnectionResetError):
+                continue  # answered and closed before all of it was taken
+            self.assertEqual(answer.status, status, (body[:20], options, answer.bytes[:200]))
+        if not os.environ.get("SCENARIO_INSTRUMENTED"):
+            self.assertLess(self.peak(receiver) - idle, 64 << 20)
+        receiver.post(request(span(9)))
+        receiver.end()
+        self.assertEqual(len(self.spans()), 3)
+
+    @staticmethod
+    def peak(receiver):
+        text = pathlib.Path(f"/proc/{receiver.child.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmHWM:\s*(\d+) kB", text).group(1)) << 10
+
+    def test_requests_whose_end_is_unclear_are_refused_and_the_connection_closed(self):
+        receiver = Receiver(self)
+        head = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+        body = request(span(1))
+        length = b"Content-Length: %d\r\n" % len(body)
+        cases = [
+            length + b"Transfer-Encoding: chunked\r\n", length + length, length + b"Content-Length: 0\r\n",
+            b"Content-Length: 1, 1\r\n", b"Content-Length: +5\r\n", b"Content-Length: -5\r\n",
+            b"Content-Length: 0x5\r\n", b"Content-Length: 5 5\r\n", b"Content-Length:\r\n",
+            b"Content-Length: 99999999999999999999\r\n", b"Content-Length : 5\r\n", b"Content-Length\r\n",
+            b"Transfer-Encoding: chunked, identity\r\n", b"Transfer-Encoding: identity\r\n",
+            b"Transfer-Encoding: xchunked\r\n", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            b"Transfer-Encoding : chunked\r\n", b"Transfer-Encoding:\x0bchunked\r\n", b"X: a\r\n b\r\n" + length,
+            b" X: a\r\n" + length, b"X\0: a\r\n" + length, b"X: a\0b\r\n" + length, b"X: a\nY: b\r\n" + length,
+            b"X: a\rY: b\r\n" + length, b"Host: other\r\n" + length, b": a\r\n" + length, b"X y: a\r\n" + length]
+        for case in cases:
+            got = receiver.raw(head + case + b"\r\n" + body)
+            self.assertRegex(got[:12], rb"\AHTTP/1.1 (400|501)", case)
+            self.assertEqual(got.count(b"HTTP/1.1"), 1, case)
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+        for case in (b"5;ext=1\r\nabcde\r\n0\r\n\r\n", b"5 \r\nabcde\r\n0\r\n\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n",
+                     b"5\nabcde\r\n0\r\n\r\n", b"5\r\nabcdeX0\r\n\r\n", b"-1\r\nabcde\r\n0\r\n\r\n",
+                     b"ffffffffffffffff1\r\nabcde\r\n", b"\r\nabcde\r\n0\r\n\r\n", b"5\r\nabcde\n0\r\n\r\n"):
+            got = receiver.raw(chunked + case)
+            self.assertRegex(got[:12], rb"\AHTTP/1.1 400", case)
+        for line in (b"POST  /v1/traces HTTP/1.1\r\n", b"POST /v1/traces\r\n", b"POST /v1/traces HTTP/1.1 \r\n",
+                     b"POST /v1/traces HTTP/2.0\r\n", b"POST /v1/traces HTTP/1.10\r\n", b"POST\t/v1/traces HTTP/1.1\r\n",
+                     b"PO ST /v1/traces HTTP/1.1\r\n", b"POST /v1/tra\0ces HTTP/1.1\r\n", b"GET /\r\n"):
+            got = receiver.raw(line + b"Host: localhost\r\n" + length + b"\r\n" + body)
+            self.assertRegex(got[:12], rb"\AHTTP/1.1 (400|505)", line)
+        receiver.raw(b"POST /v1/traces HTTP/1.1\r\n" + length + b"\r\n" + body)  # no host
+        self.assertIn("received 0 spans", receiver.end())
+
+    def test_thousands_of_slow_connections_do_not_keep_a_good_one_out(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < 2200:
+            self.skipTest("too few descriptors")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2200), hard))
+        receiver = Receiver(self)
+        slow = []
+        try:
+            for i in range(2000):
+                s = socket.socket()
+                s.setblocking(False)
+                s.connect_ex(("127.0.0.1", receiver.port))
+                slow.append(s)
+                if i % 500 == 250:
+                    self.assertEqual(receiver.post(request(span(i))).status, 200)
+            for s in slow:
+                try:
+                    s.send(b"POST /v1/traces HTTP/1.1\r\nHost: lo")
+                except OSError:
+                    pass
+            self.assertEqual(receiver.post(request(span(9999))).status, 200)
+            self.assertLessEqual(len(os.listdir(f"/proc/{receiver.child.pid}/fd")), 64)
+        finally:
+            for s in slow:
+                s.close()
+        receiver.end()
+        self.assertEqual(len(self.spans()), 5)
+
+    def test_it_listens_on_loopback_and_nowhere_else(self):
+        receiver = Receiver(self, "--unix", self.dir / "sock")
+        listening = self.run_raw("ss", "-Hltnp", text=True).stdout
+        mine = [line.split()[3] for line in listening.splitlines() if f"pid={receiver.child.pid}," in line]
+        self.assertEqual(mine, [f"127.0.0.1:{receiver.port}"])
+        self.assertEqual(os.stat(self.dir / "sock").st_mode & 0o777, 0o600)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.dir / "sock"))
+            body = request(span(5))
+            s.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: any\r\nContent-Type: application/x-protobuf\r\n"
+                      b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 200"))
+        receiver.end()
+        self.assertFalse((self.dir / "sock").exists())
+        self.assertEqual(len(self.spans()), 1)
+        for words, why in ((["--listen", "0.0.0.0:0"], "loopback"),
+                           (["--listen", "0.0.0.0:0", "--beyond-loopback"], "token"),
+                           (["--listen", "x"], "PORT")):
+            run = self.oriel("collect", "--http", "off", *words)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn(why, self.one_line(run.stderr))
+
+    def test_a_token_is_asked_for_and_never_shown(self):
+        (self.dir / "token").write_text("s3cret-token\n", encoding="ascii")
+        run = self.oriel("collect", "--token-file", "token", "--listen", "127.0.0.1:0", "--http", "off")
+        self.assertIn("chmod 600", self.one_line(run.stderr))
+        os.chmod(self.dir / "token", 0o600)
+        receiver = Receiver(self, "--token-file", self.dir / "token")
+        body = request(span(1))
+        for status, headers in ((401, {}), (401, {"Authorization": "Bearer wrong"}),
+                                (401, {"Authorization": "Bearer s3cret-toke"}),
+                                (401, {"Authorization": "Basic s3cret-token"}),
+                                (200, {"Authorization": "Bearer s3cret-token"})):
+            answer = receiver.post(body, **headers)
+            self.assertEqual(answer.status, status)
+            self.assertNotIn(b"s3cret", answer.bytes)
+        self.assertNotIn("s3cret", receiver.said + receiver.end())
+        self.assertNotIn(b"s3cret", (self.dir / "c.oriel").read_bytes())
+
+    def test_what_was_answered_is_in_the_file_of_a_receiver_that_is_killed(self):
+        receiver = Receiver(self)
+        for i in range(50):
+            self.assertEqual(receiver.post(request(*(span(100 * i + k) for k in range(100)))).status, 200)
+        receiver.child.kill()
+        receiver.child.wait()
+        self.assertEqual(len({s["spanId"] for _, _, s in self.spans()}), 5000)
+
+    def test_a_full_file_is_told_to_the_sender_and_what_was_taken_is_there(self):
+        receiver = Receiver(self, "--max-size", "256KiB")
+        taken, told_off = set(), 0
+        for i in range(60):
+            texts = [base64.b64encode(os.urandom(2000)) for _ in range(20)]
+            body = request(*(span(20 * i + k, more=field(9, field(1, b"k") + field(2, field(1, text))))
+                             for k, text in enumerate(texts)))
+            answer = receiver.post(body)
+            self.assertIn(answer.status, (200, 503))
+            if answer.status == 200:
+                taken |= {20 * i + k for k in range(20)}
+            else:
+                told_off += 1
+                self.assertEqual(answer.getheader("Retry-After"), "5")
+        self.assertGreater(told_off, 0)
+        self.assertGreater(len(taken), 0)
+        receiver.child.terminate()
+        _, text = receiver.child.communicate()
+        self.assertIn(f"{told_off} requests told to come again", text)
+        there = {int(s["spanId"], 16) - 1 for _, _, s in self.spans()}
+        self.assertEqual(taken - there, set())
+
+    def test_a_program_behind_dashes_is_told_where_to_send(self):
+        script = ("import os,sys,urllib.request as u; e=os.environ; "
+                  "r=u.Request(e['OTEL_EXPORTER_OTLP_ENDPOINT']+'/v1/traces',sys.stdin.buffer.read(),"
+                  "{'Content-Type':'application/x-protobuf'}); u.urlopen(r); "
+                  "print(e['OTEL_EXPORTER_OTLP_PROTOCOL'],e['OTEL_METRICS_EXPORTER']); sys.exit(7)")
+        run = self.run_raw(ORIEL, "collect", "-o", "c.oriel", "--", "python3", "-c", script,
+                           input=request(span(1), span(2)))
+        self.assertEqual((run.returncode, run.stdout), (7, b"http/protobuf none\n"), run.stderr)
+        self.assertIn(b"received 2 spans", run.stderr)
+        self.assertEqual(len(self.spans()), 2)
+        run = self.oriel("collect", "--", "/does/not/exist")
+        self.assertEqual(run.returncode, 127)
+
+
+if __name__ == "__main__":
+    main()
