@@ -11,6 +11,7 @@
 
 struct doctor_options {
     bool json;
+    int64_t live;
 };
 
 static const struct option_def options[] = {
@@ -19,6 +20,13 @@ static const struct option_def options[] = {
      .offset = offsetof(struct doctor_options, json),
      .help = "as JSON",
      .letter = 'j'},
+    {.name = "live",
+     .type = OPTION_INT,
+     .offset = offsetof(struct doctor_options, live),
+     .fallback = "0",
+     .max = INT32_MAX,
+     .arg = "PID",
+     .help = "instead: what the recorder of this process says of its own work"},
     OPTION_END,
 };
 
@@ -52,6 +60,8 @@ static int run(const struct cli_call *call)
     const struct doctor_options *o = call->options;
     struct buf b;
     struct json j;
+    if (o->live)
+        return doctor_live((int32_t)o->live, o->json);
     probe_sweep(); /* what a recorder that was killed left behind */
     buf_init(&b);
     json_init(&j, &b);

@@ -27,6 +27,7 @@
 #include "cli/summary.h"
 #include "session/artifact.h"
 #include "session/crash.h"
+#include "session/figures.h"
 #include "session/pace.h"
 #include "source/region_io.h"
 #include "source/metrics_options.h"
@@ -528,6 +529,7 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     bool more;
     int result;
     step(r, &result);
+    figures_tell(r->session, NULL, r->region, now);
     uint64_t bytes = session_step_bytes(r->session, &more);
     const bool silent = unheard(r, pace, now);
     pace->idle_ns = r->inside && !speaks(session_catalog(r->session)) ? INSIDE_NS : PACE_IDLE_NS;

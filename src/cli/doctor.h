@@ -6,6 +6,9 @@
 #ifndef ORIEL_CLI_DOCTOR_H
 #define ORIEL_CLI_DOCTOR_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum doctor_state {
     DOCTOR_OK,      /* works in full */
     DOCTOR_LIMITED, /* works in part, or costs more */
@@ -26,5 +29,8 @@ struct doctor_probe {
 
 extern const struct doctor_probe doctor_probes[]; /* ends with a NULL name */
 const char *doctor_state_text(enum doctor_state state);
+
+/* The figures of a running process; an exit status. */
+int doctor_live(int32_t pid, bool as_json);
 
 #endif

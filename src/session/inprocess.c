@@ -24,6 +24,7 @@
 #include "base/ratio.h"
 #include "secret/scrub.h"
 #include "session/artifact.h"
+#include "session/figures.h"
 #include "session/headers.h"
 #include "session/outlets.h"
 #include "session/pace.h"
@@ -266,7 +267,9 @@ static void follow(void)
         serve_flush();
         int result = session_step(self.session, NULL);
         uint64_t bytes = session_step_bytes(self.session, &more);
-        ns = pace_next(&pace, bytes, more && result >= 0, clock_mono_ns());
+        uint64_t now = clock_mono_ns();
+        figures_tell(self.session, config_batches(self.config), self.region, now);
+        ns = pace_next(&pace, bytes, more && result >= 0, now);
     } while (!sleep_or_stop(ns));
 }
 

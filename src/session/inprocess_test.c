@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "rec/rec.h"
+#include "session/figures.h"
 #include "session/session.h"
 #include "source/region_io.h"
 #include "test.h"
@@ -299,6 +300,46 @@ TEST(inprocess_says_as_much_as_the_log_level_wants)
     CHECK_EQ(rc, ORIEL_EINVAL);
     setenv("OTEL_LOG_LEVEL", "", 1);
     CHECK(strstr(said_at_start(&o, &rc), "oriel: telemetry does not start: ") != NULL);
+}
+
+TEST(inprocess_tells_its_own_figures_while_it_runs_and_in_the_capture)
+{
+    struct oriel_options o = options("capture");
+    struct wire_figures f = {.count = 0};
+    struct session *s;
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    emit(11);
+    do /* until the drain thread has come by */
+        (void)region_read_figures(attached_to, &f);
+    while (f.values[FIGURE_SPAN_STARTED] != 11);
+    CHECK_EQ(f.count, FIGURES);
+    CHECK_EQ(f.values[FIGURE_SPAN_LIVE], 0);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    REQUIRE(session_new(&s, "file", file_with(".oriel"), NULL, NULL) == 0);
+    CHECK_EQ(session_run(s, NULL), SOURCE_END);
+    CHECK_STR(model_catalog_resource(session_catalog(s), "otel.sdk.span.started").p, "11");
+    session_free(s);
+}
+
+/* What is said of the process in the recording. */
+TEST(inprocess_tells_who_it_is)
+{
+    struct oriel_options o = options("capture");
+    struct session *s;
+    char name[200];
+    setenv("OTEL_RESOURCE_ATTRIBUTES", "host.id=mine,team=a%20b", 1);
+    setenv("OTEL_SERVICE_NAME", "", 1);
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    REQUIRE(session_new(&s, "file", file_with(".oriel"), NULL, NULL) == 0);
+    CHECK_EQ(session_run(s, NULL), SOURCE_END);
+    const struct model_catalog *c = session_catalog(s);
+    CHECK_STR(model_catalog_resource(c, "host.id").p, "mine");
+    CHECK_STR(model_catalog_resource(c, "team").p, "a b");
+    snprintf(name, sizeof name, "unknown_service:%s",
+             model_catalog_resource(c, "process.executable.name").p);
+    CHECK_STR(model_catalog_resource(c, "service.name").p, name);
+    session_free(s);
 }
 
 TEST(inprocess_refuses_nonsense_and_leaves_nothing_behind)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pipe/redact.h"
+#include "session/figures.h"
 #include "session/held.h"
 #include "session/outlet.h"
 
@@ -570,6 +571,14 @@ static void note_overwritten(struct session *s)
                                          (struct model_str){text, (uint32_t)bytes});
 }
 
+/* For captures, whose readers may ask how the recorder fared. */
+static void note_figures(struct session *s)
+{
+    uint64_t figures[FIGURES];
+    figures_of(s, NULL, figures);
+    (void)figures_note(figures, &s->catalog);
+}
+
 int session_finish(struct session *s, struct oriel_err *err)
 {
     assert(s && !s->finished);
@@ -587,6 +596,8 @@ int session_finish(struct session *s, struct oriel_err *err)
     }
     commit(s, 0);
     note_overwritten(s);
+    if (s->source->commit) /* a recording, not somebody who reads one */
+        note_figures(s);
     if (s->on_close)
         s->on_close(s->on_close_user, &s->catalog);
     close_outlets(s);

@@ -66,6 +66,12 @@ int region_check_directives(const char *text, struct oriel_err *err);
  * asks for one. Both async-signal-safe. */
 uint32_t region_triggers(const struct region *r);
 void region_trigger(struct region *r);
+/* What the reader says of its own work: at most WIRE_FIGURES numbers, by one thread. */
+void region_tell_figures(struct region *r, const uint64_t *values, unsigned count,
+                         uint64_t mono_ns);
+/* The latest it said, whole, out of the ring at `path`. 0; ORIEL_ENOTFOUND (nothing yet),
+ * ORIEL_EFORMAT, ORIEL_EBUSY (its writer died amid them). */
+int region_read_figures(const char *path, struct wire_figures *out);
 /* A descriptor that polls readable once somebody opens the ring from now on: until then
  * nobody can say anything. The caller's to close; -1: this system does not tell. */
 int region_watch_opening(const struct region *r);

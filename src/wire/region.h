@@ -95,6 +95,19 @@ struct wire_crash {
     uint64_t ip;
 };
 
+/*
+ * What the reader says of its own work, for whoever looks: numbers in the order of
+ * its own list (session/figures.h), which only grows. Written by one thread, read
+ * by any: `seq` is odd meanwhile.
+ */
+enum { WIRE_FIGURES = 40 };
+struct wire_figures {
+    _Alignas(64) uint32_t seq; /* atomic */
+    uint32_t count;            /* 0: nothing has been said yet */
+    uint64_t mono_ns;          /* when */
+    uint64_t values[WIRE_FIGURES];
+};
+
 struct wire_region {
     char magic[8];
     uint32_t version;
@@ -137,6 +150,7 @@ struct wire_region {
     char directives[WIRE_DIRECTIVES_BYTES]; /* "info,db=debug"; NUL-terminated */
     char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
     struct wire_crash crashes[WIRE_CRASHES];
+    struct wire_figures figures; /* zeros in regions of older readers */
 };
 
 /*

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The figures out of the books of a session and of its receivers. The processor
+ * is the queue in front of a receiver, the exporter what sends from it; metrics
+ * are not collected, and their figures are true zeros. Any thread that owns the session.
+ */
+#include "session/figures.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "session/artifact.h"
+
+_Static_assert((int)FIGURES <= (int)WIRE_FIGURES, "the figures fit their place in the ring");
+
+#define ROW(name_, unit_, value_)                                                                  \
+    {                                                                                              \
+        "otel.sdk." name_, unit_, value_, FIGURES, false                                           \
+    }
+#define SPLIT(name_, unit_, value_, failed_)                                                       \
+    {                                                                                              \
+        "otel.sdk." name_, unit_, value_, failed_, false                                           \
+    }
+#define TIMES(name_, count_, ns_)                                                                  \
+    {                                                                                              \
+        "otel.sdk." name_, "s", count_, ns_, true                                                  \
+    }
+const struct figure_row figure_rows[FIGURE_ROWS] = {
+    ROW("span.live", "{span}", FIGURE_SPAN_LIVE),
+    ROW("span.started", "{span}", FIGURE_SPAN_STARTED),
+    ROW("processor.span.queue.size", "{span}", FIGURE_SPAN_QUEUE),
+    ROW("processor.span.queue.capacity", "{span}", FIGURE_SPAN_QUEUE_CAPACITY),
+    SPLIT("processor.span.processed", "{span}", FIGURE_SPAN_PROCESSED,
+          FIGURE_SPAN_PROCESSED_FAILED),
+    ROW("exporter.span.inflight", "{span}", FIGURE_SPAN_INFLIGHT),
+    SPLIT("exporter.span.exported", "{span}", FIGURE_SPAN_EXPORTED, FIGURE_SPAN_EXPORTED_FAILED),
+    ROW("log.created", "{log_record}", FIGURE_LOG_CREATED),
+    ROW("processor.log.queue.size", "{log_record}", FIGURE_LOG_QUEUE),
+    ROW("processor.log.queue.capacity", "{log_record}", FIGURE_LOG_QUEUE_CAPACITY),
+    SPLIT("processor.log.processed", "{log_record}", FIGURE_LOG_PROCESSED,
+          FIGURE_LOG_PROCESSED_FAILED),
+    ROW("exporter.log.inflight", "{log_record}", FIGURE_LOG_INFLIGHT),
+    SPLIT("exporter.log.exported", "{log_record}", FIGURE_LOG_EXPORTED, FIGURE_LOG_EXPORTED_FAILED),
+    ROW("exporter.metric_data_point.inflight", "{data_point}", FIGURE_POINT_INFLIGHT),
+    SPLIT("exporter.metric_data_point.exported", "{data_point}", FIGURE_POINT_EXPORTED,
+          FIGURE_POINT_EXPORTED_FAILED),
+    TIMES("metric_reader.collection.duration", FIGURE_COLLECTIONS, FIGURE_COLLECTION_NS),
+    TIMES("exporter.operation.duration", FIGURE_OPERATIONS, FIGURE_OPERATION_NS),
+};
+
+static void add_program(const struct session_counts *c, uint64_t out[FIGURES])
+{
+    const uint64_t *n = c->by_type;
+    uint64_t ended = n[ORIEL_REC_END] + n[ORIEL_REC_CLOSE] + n[ORIEL_REC_SPAN];
+    uint64_t started = n[ORIEL_REC_BEGIN] + n[ORIEL_REC_OPEN] + n[ORIEL_REC_SPAN];
+    bool piped = c->pipe.records_in > 0; /* it knows which ends belong to which begins */
+    out[FIGURE_SPAN_STARTED] = started;
+    out[FIGURE_SPAN_LIVE] = piped ? c->pipe.open : started > ended ? started - ended : 0;
+    out[FIGURE_LOG_CREATED] = n[ORIEL_REC_EVENT] - c->seen_events;
+}
+
+void figures_of(const struct session *s, const struct config_batches *batches,
+                uint64_t out[FIGURES])
+{
+    struct session_counts c;
+    session_get_counts(s, &c);
+    for (int i = 0; i < FIGURES; i++)
+        out[i] = 0;
+    add_program(&c, out);
+    (void)batches;
+}
+
+void figures_tell(const struct session *s, const struct config_batches *batches, struct region *r,
+                  uint64_t now_ns)
+{
+    uint64_t values[FIGURES];
+    figures_of(s, batches, values);
+    region_tell_figures(r, values, FIGURES, now_ns);
+}
+
+int figures_note(const uint64_t values[FIGURES], struct model_catalog *c)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < FIGURE_ROWS; i++) {
+        const struct figure_row *row = &figure_rows[i];
+        uint64_t value = values[row->value], more = row->failed < FIGURES ? values[row->failed] : 0;
+        char text[96];
+        if (row->duration)
+            snprintf(text, sizeof text, "%llu in %.9f s", (unsigned long long)value,
+                     (double)more / 1e9);
+        else if (more)
+            snprintf(text, sizeof text, "%llu, %llu of them with an error",
+                     (unsigned long long)value, (unsigned long long)more);
+        else
+            snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+        if (value)
+            rc = artifact_set(c, row->name, text);
+    }
+    return rc;
+}
