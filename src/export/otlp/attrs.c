@@ -221,12 +221,3 @@ void otlp_any(struct put *w, uint32_t field, const char *name, const struct mode
     put_value(w, v);
     put_close(w, m);
 }
-
-void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t)
-{
-    if (!t)
-        return;
-    otlp_attr_i64(w, field, "thread.id", t->tid);
-    if (t->name.n)
-        otlp_attr_text(w, field, "thread.name", t->name);
-}

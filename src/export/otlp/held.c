@@ -72,7 +72,7 @@ void otlp_held_add(struct otlp *o, const struct model_event *e)
 uint32_t otlp_held_take(struct otlp *o, uint64_t span_id, struct put *w)
 {
     struct otlp_held *h = &o->held;
-    uint64_t *at = map_get(&h->by_span, span_id);
+    uint64_t *at = h->by_span.count ? map_get(&h->by_span, span_id) : NULL;
     if (!at)
         return 0;
     uint32_t index = (uint32_t)*at;

@@ -60,7 +60,7 @@ void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp
     if (w.json)
         put_comma(&w);
     buf_put(w.out, site->head, site->n);
-    otlp_attr_thread(&w, ATTRIBUTES, e->thread);
+    otlp_put_thread(o, &w, OTLP_LOGS, e->thread);
     uint32_t dropped = e->dropped_attrs + otlp_attrs(&w, ATTRIBUTES, e->attrs, e->attr_count,
                                                      o->options.of[OTLP_LOGS].attributes);
     put_list_end(&w);
@@ -82,7 +82,7 @@ void otlp_put_loss(struct otlp *o, const struct model_loss *l)
     otlp_attr_i64(&w, ATTRIBUTES, "count", (int64_t)l->count);
     otlp_attr_text(&w, ATTRIBUTES, "cause", put_str(model_lost_text(l->cause)));
     otlp_attr_text(&w, ATTRIBUTES, "remedy", put_str(model_lost_remedy(l->cause)));
-    otlp_attr_thread(&w, ATTRIBUTES, l->thread);
+    otlp_put_thread(o, &w, OTLP_LOGS, l->thread);
     put_list_end(&w);
     put_close(&w, m);
 }

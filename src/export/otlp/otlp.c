@@ -404,6 +404,9 @@ static int otlp_close(void *state, const struct export_summary *end, struct orie
         buf_done(&o->groups.items[i].items);
     for (size_t i = 0; i < o->resources.count; i++)
         buf_done(&o->resources.items[i].bytes);
+    for (size_t i = 0; i < o->threads.count; i++)
+        buf_done(&o->threads.items[i].bytes);
+    VEC_DONE(&o->threads);
     VEC_DONE(&o->groups);
     VEC_DONE(&o->resources);
     VEC_DONE(&o->sites);

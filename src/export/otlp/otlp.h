@@ -82,6 +82,13 @@ struct otlp_resource {
     bool made;
 };
 
+/* The attributes of a thread, in items of one signal. */
+struct otlp_thread {
+    struct buf bytes;
+    const char *name; /* of the catalog, when they were made: it may get another */
+    bool made;
+};
+
 /* What waits of one signal. */
 struct otlp_waiting {
     uint64_t items, bytes;
@@ -110,6 +117,7 @@ struct otlp {
     VEC(struct otlp_site) sites;
     VEC(struct otlp_group) groups;
     VEC(struct otlp_resource) resources; /* by process */
+    VEC(struct otlp_thread) threads;     /* by index and signal */
     struct otlp_waiting waiting[OTLP_SIGNALS];
     struct otlp_held held;
     struct buf item, request;
@@ -139,7 +147,6 @@ uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *att
 /* A value as an AnyValue under this name. */
 void otlp_any(struct put *w, uint32_t field, const char *name, const struct model_value *v);
 void otlp_attr(struct put *w, uint32_t field, const struct model_value *v);
-void otlp_attr_thread(struct put *w, uint32_t field, const struct model_thread *t);
 
 /* ---- resource.c ---- */
 
@@ -149,6 +156,9 @@ const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
 /* The group of a scope, made if there is none; UINT32_MAX: no memory. */
 uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target, uint32_t scope,
                        enum otlp_signal signal);
+/* thread.id and thread.name, into a list of attributes; nothing for NULL. */
+void otlp_put_thread(struct otlp *o, struct put *w, enum otlp_signal signal,
+                     const struct model_thread *t);
 /* The member "resource" of a process; NULL: no memory. */
 const struct buf *otlp_resource_of(struct otlp *o, uint32_t process);
 

@@ -111,6 +111,43 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
     return r->made ? &r->bytes : NULL;
 }
 
+/* ---- threads ---- */
+
+static bool make_thread(struct otlp_thread *t, bool json, uint32_t field,
+                        const struct model_thread *of)
+{
+    struct put w = {&t->bytes, json, 0};
+    buf_clear(&t->bytes);
+    otlp_attr_i64(&w, field, "thread.id", of->tid);
+    if (of->name.n)
+        otlp_attr_text(&w, field, "thread.name", of->name);
+    t->name = of->name.p;
+    t->made = !t->bytes.failed;
+    return t->made;
+}
+
+void otlp_put_thread(struct otlp *o, struct put *w, enum otlp_signal signal,
+                     const struct model_thread *t)
+{
+    if (!t)
+        return;
+    const size_t at = (size_t)t->index * OTLP_SIGNALS + signal;
+    const uint32_t field = signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES;
+    while (o->threads.count <= at)
+        if (!VEC_PUSH(&o->threads)) {
+            w->out->failed = true;
+            return;
+        }
+    struct otlp_thread *own = &o->threads.items[at];
+    if ((!own->made || own->name != t->name.p) && !make_thread(own, o->json, field, t)) {
+        w->out->failed = true;
+        return;
+    }
+    if (w->json)
+        put_comma(w);
+    buf_put(w->out, own->bytes.data, own->bytes.size);
+}
+
 /* ---- sites ---- */
 
 static void put_source(struct put *w, uint32_t field, const struct model_site *s)

@@ -4,6 +4,7 @@
  * that moves between threads was busy, and what we know against it ("oriel.*").
  * Pure but for the held events.
  */
+#include <assert.h>
 #include <stddef.h>
 
 #include "export/otlp/otlp.h"
@@ -112,15 +113,16 @@ static void put_dropped(struct put *w, uint32_t field, const char *name, uint32_
 }
 
 /* The head has the name and opens the attributes. */
-static void put_attributes(struct put *w, const struct model_span *s, const struct otlp_site *site,
-                           int64_t limit)
+static void put_attributes(struct otlp *o, struct put *w, const struct model_span *s,
+                           const struct otlp_site *site)
 {
     if (w->json)
         put_comma(w);
     buf_put(w->out, site->head, site->n);
-    otlp_attr_thread(w, ATTRIBUTES, s->thread);
+    otlp_put_thread(o, w, OTLP_TRACES, s->thread);
     put_marks(w, s);
-    uint32_t out = otlp_attrs(w, ATTRIBUTES, s->attrs, s->attr_count, limit);
+    uint32_t out =
+        otlp_attrs(w, ATTRIBUTES, s->attrs, s->attr_count, o->options.of[OTLP_TRACES].attributes);
     put_list_end(w);
     put_dropped(w, DROPPED_ATTRIBUTES, "droppedAttributesCount", s->dropped_attrs + out);
 }
@@ -132,6 +134,45 @@ static uint32_t missing_events(const struct model_span *s, uint32_t there)
     return missing > s->dropped_events ? missing : s->dropped_events;
 }
 
+static uint32_t flags_of(const struct model_span *s)
+{
+    return s->trace_flags | REMOTE_KNOWN | (s->flags & MODEL_SPAN_REMOTE_PARENT ? REMOTE : 0);
+}
+
+static void put_fixed_json(struct put *w, const struct model_span *s)
+{
+    put_id(w, TRACE_ID, "traceId", s->trace_id, 16);
+    put_id(w, SPAN_ID, "spanId", &s->span_id, 8);
+    if (s->parent_id)
+        put_id(w, PARENT_SPAN_ID, "parentSpanId", &s->parent_id, 8);
+    put_flags(w, FLAGS, flags_of(s));
+    put_u32(w, KIND, "kind", kind_of(s));
+    put_fixed64(w, START, "startTimeUnixNano", s->start_ns);
+    put_fixed64(w, END, "endTimeUnixNano", s->end_ns);
+}
+
+/* What every span has, with one look at the room for it. */
+static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
+{
+    enum { MOST = 96 };
+    char *p = buf_reserve(out, MOST), *start = p;
+    const uint32_t flags = flags_of(s);
+    if (!p)
+        return;
+    p = pb_at_bytes(p, TRACE_ID, s->trace_id, 16);
+    p = pb_at_bytes(p, SPAN_ID, &s->span_id, 8);
+    if (s->parent_id)
+        p = pb_at_bytes(p, PARENT_SPAN_ID, &s->parent_id, 8);
+    p = pb_at_tag(p, FLAGS, PB_FIXED32);
+    for (int shift = 0; shift < 32; shift += 8)
+        *p++ = (char)(flags >> shift);
+    p = pb_at_uint(p, KIND, kind_of(s));
+    p = pb_at_fixed64(p, START, s->start_ns);
+    p = pb_at_fixed64(p, END, s->end_ns);
+    assert(p - start <= MOST);
+    out->size += (size_t)(p - start);
+}
+
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
     struct put w = otlp_put_limited(o, &o->item, OTLP_TRACES);
@@ -140,18 +181,13 @@ void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp
         return;
     }
     struct pb_mark m = put_open(&w, 2, NULL, 2); /* ScopeSpans.spans */
-    put_id(&w, TRACE_ID, "traceId", s->trace_id, 16);
-    put_id(&w, SPAN_ID, "spanId", &s->span_id, 8);
-    if (s->parent_id)
-        put_id(&w, PARENT_SPAN_ID, "parentSpanId", &s->parent_id, 8);
+    if (o->json)
+        put_fixed_json(&w, s);
+    else
+        put_fixed_protobuf(w.out, s);
     if (s->trace_state.n)
         put_text(&w, TRACE_STATE, "traceState", s->trace_state);
-    put_flags(&w, FLAGS,
-              s->trace_flags | REMOTE_KNOWN | (s->flags & MODEL_SPAN_REMOTE_PARENT ? REMOTE : 0));
-    put_u32(&w, KIND, "kind", kind_of(s));
-    put_fixed64(&w, START, "startTimeUnixNano", s->start_ns);
-    put_fixed64(&w, END, "endTimeUnixNano", s->end_ns);
-    put_attributes(&w, s, site, o->options.of[OTLP_TRACES].attributes);
+    put_attributes(o, &w, s, site);
     if (o->options.span_events)
         put_dropped(&w, DROPPED_EVENTS, "droppedEventsCount",
                     missing_events(s, otlp_held_take(o, s->span_id, &w)));
