@@ -28,6 +28,14 @@ int32_t os_getppid(void)
     return (int32_t)getppid();
 }
 
+void os_complain(const char *text)
+{
+    int kept = errno;
+    ssize_t n = write(2, text, strlen(text));
+    (void)n;
+    errno = kept;
+}
+
 int os_exe_path(char *out, size_t n)
 {
     int kept = errno;

@@ -20,6 +20,8 @@ void os_signals_block(uint64_t *out_before);
 void os_signals_restore(uint64_t before);
 /* Path of the running executable, NUL-terminated; -errno when unknown. */
 int os_exe_path(char *out, size_t n);
+/* A text on standard error; whether anybody reads it is not known. */
+void os_complain(const char *text);
 int os_random(void *out, size_t n);
 /* Start time in clock ticks since boot of a thread (tid 0: the process); 0 if gone. */
 uint64_t os_start_time(int32_t pid, int32_t tid);

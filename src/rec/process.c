@@ -266,6 +266,17 @@ static bool is_true(const char *s)
     return s && (strcmp(s, "1") == 0 || strcasecmp(s, "true") == 0);
 }
 
+/* Whoever asked by the environment and gets nothing is told why, as liboriel does for what it
+ * finds wrong: else nobody would know. */
+static void start_as_asked(void)
+{
+    const char *level = getenv("OTEL_LOG_LEVEL");
+    if (oriel_start(NULL) == ORIEL_ENOTFOUND && rec_has_no_library() &&
+        !(level && strcasecmp(level, "none") == 0))
+        os_complain("oriel: telemetry does not start: liboriel.so.0 is not found by the loader: "
+                    "install it, or name its directory in LD_LIBRARY_PATH\n");
+}
+
 /* The environment may switch recording on; nothing else is read at start. A
  * set-uid program ignores it. */
 __attribute__((constructor)) static void read_environment(void)
@@ -279,5 +290,5 @@ __attribute__((constructor)) static void read_environment(void)
     if (ring && *ring)
         oriel_attach(ring);
     else if (is_true(getenv("ORIEL_ENABLED")) || is_true(getenv("TELEMETRY_ENABLED")))
-        oriel_start(NULL);
+        start_as_asked();
 }

@@ -26,6 +26,11 @@ static void *library(void)
     return handle;
 }
 
+bool rec_has_no_library(void)
+{
+    return !library();
+}
+
 /* What the record path has to know of the configuration, which liboriel has read. */
 static void take_configuration(void)
 {

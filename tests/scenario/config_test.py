@@ -129,6 +129,14 @@ class Config(Scenario):
         self.assertIn("$TRACY_ENABLED: telemetry.tracy cannot take effect", run.stderr)
         self.assertEqual(list(self.dir.iterdir()), [])
 
+    def test_a_program_whose_loader_finds_no_liboriel_says_so_once_and_goes_on(self):
+        run = self.emit(TELEMETRY_ENABLED="true", LD_LIBRARY_PATH="/nonexistent")
+        self.assertEqual(run.stderr, "oriel: telemetry does not start: liboriel.so.0 is not found by the loader: "
+                         "install it, or name its directory in LD_LIBRARY_PATH\n")
+        run = self.emit(TELEMETRY_ENABLED="true", LD_LIBRARY_PATH="/nonexistent", OTEL_LOG_LEVEL="none")
+        self.assertEqual(run.stderr, "")
+        self.assertEqual(list(self.dir.iterdir()), [])
+
     def test_switched_off_is_silent_and_leaves_nothing(self):
         self.write("[telemetry]\nenabled = maybe\n")
         self.assertEqual(self.emit().stderr, "")
