@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Our HTTP, HTTP/2, gRPC and TLS against peers that are not ours, on loopback.
-#   peers.sh PROBE OUT http|nghttpd|h2load|tls|grpc [NODE]
+#   peers.sh PROBE OUT http|nghttpd|h2load|tls|grpc|deliver [NODE]
 # 77 when the peer is not installed.
 set -u
 probe=$1 out=$2/$3 lane=$3 node=${4:-}
@@ -161,6 +161,19 @@ grpc)
   wait_for "$out/our.port" '^[0-9]+$' $!
   "$node" "$here/peer.mjs" call "$(cat "$out/our.port")" 300 >"$out/got" 2>&1 || fail "$(cat "$out/got")"
   expect "$out/got" '300 calls'
+  ;;
+deliver)
+  [ -n "$node" ] || { echo "deliver: node is not installed (tools/setup check)"; exit 77; }
+  "$node" "$here/peer.mjs" --probe || exit $?
+  exec 9<>"$out/stdin"
+  "$node" "$here/peer.mjs" serve <"$out/stdin" >"$out/port" 2>"$out/server.err" &
+  children+=($!)
+  wait_for "$out/port" '^[0-9]+$' $!
+  "$probe" "http://localhost:$(cat "$out/port")" >"$out/got" 2>"$out/said" || fail "$(cat "$out/said")"
+  expect "$out/got" 'done delivered 400 refused 5 tries 201 connections 1 wrong 0' 'again in time'
+  grep -q '^net: http://localhost:[0-9]* refused 5 log records: lab says nö$' "$out/said" || fail "$(cat "$out/said")"
+  "$probe" "http://localhost:$(cat "$out/port")" gzip >"$out/got" 2>"$out/said" || fail "$(cat "$out/said")"
+  expect "$out/got" 'done delivered 400 refused 5 tries 201 connections 1 wrong 0' 'again in time'
   ;;
 esac
 echo "$lane: all as expected"

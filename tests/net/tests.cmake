@@ -11,6 +11,13 @@ foreach(lane http nghttpd h2load tls grpc)
     $<TARGET_FILE:net_probe> ${CMAKE_BINARY_DIR}/net ${lane} $<$<BOOL:${NODE}>:${NODE}>)
   list(APPEND net_names net.${lane})
 endforeach()
+# A destination before grpc-js.
+add_executable(net_deliver ${CMAKE_SOURCE_DIR}/tests/net/deliver.c)
+set_target_properties(net_deliver PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_link_libraries(net_deliver PRIVATE oriel_all)
+add_test(NAME net.deliver COMMAND bash ${CMAKE_SOURCE_DIR}/tests/net/peers.sh
+  $<TARGET_FILE:net_deliver> ${CMAKE_BINARY_DIR}/net deliver $<$<BOOL:${NODE}>:${NODE}>)
+list(APPEND net_names net.deliver)
 # The command is linked statically and loads OpenSSL all the same.
 if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE)
   add_executable(net_probe_static ${CMAKE_SOURCE_DIR}/tests/net/probe.c)

@@ -16,13 +16,15 @@
 #include "util/h2.h"
 #include "util/http_server.h"
 
-enum { CONNECTIONS_MAX = 64, FDS_PER = 2 };
+enum { CONNECTIONS_MAX = 64, FDS_PER = 2, SILENT_MAX = 256 };
 
 struct connection {
     struct stream *stream; /* of h2; HTTP's is its own */
     struct h2 *h2;
     struct http_server_conn *http;
     bool silent; /* HTTP: has a request that is never answered */
+    struct h2_exchange *unanswered[SILENT_MAX];
+    unsigned unanswered_count;
 };
 struct receiver {
     struct receiver_options o;
@@ -71,7 +73,7 @@ static struct http_header header_of(const char *name, const char *value)
 
 /* ---- gRPC ---- */
 
-static void answer_call(struct receiver *r, struct h2_exchange *x)
+static void answer_call(struct receiver *r, struct connection *c, struct h2_exchange *x)
 {
     struct receiver_request q = {
         .inside = x, .header = h2_header_of, .path = h2_header(x, ":path")};
@@ -84,8 +86,11 @@ static void answer_call(struct receiver *r, struct h2_exchange *x)
     need(grpc_unframe(body, n, &message, &q.body_n, &q.compressed, NULL) == 0, "no frame");
     q.body = (const char *)message;
     ask(r, &q, &a);
-    if (a.silent)
+    if (a.silent) {
+        need(c->unanswered_count < SILENT_MAX, "too many requests without an answer");
+        c->unanswered[c->unanswered_count++] = x;
         return;
+    }
     snprintf(status, sizeof status, "%d", a.status);
     struct h2_response out = {.size = sizeof out,
                               .status = 200,
@@ -120,7 +125,7 @@ static bool serve_grpc(struct receiver *r, struct connection *c)
     while (rc >= 0 && any) {
         rc = h2_pump(c->h2, c->stream, &err);
         for (any = false; rc >= 0 && (x = h2_next(c->h2)); any = true)
-            answer_call(r, x);
+            answer_call(r, c, x);
     }
     return rc >= 0;
 }
@@ -190,6 +195,8 @@ static void accept_one(struct receiver *r)
 static void end_one(struct connection *c)
 {
     h2_free(c->h2);
+    for (unsigned i = 0; i < c->unanswered_count; i++)
+        h2_exchange_free(c->unanswered[i]);
     stream_free(c->stream);
     http_server_conn_free(c->http);
     *c = (struct connection){0};
