@@ -6,12 +6,14 @@
 
 #include "cli/cli.h"
 #include "cli/doctor.h"
+#include "cli/spooled.h"
 #include "source/probe_options.h"
 #include "util/json.h"
 
 struct doctor_options {
     bool json;
     int64_t live;
+    const char *spool;
 };
 
 static const struct option_def options[] = {
@@ -27,6 +29,11 @@ static const struct option_def options[] = {
      .max = INT32_MAX,
      .arg = "PID",
      .help = "instead: what the recorder of this process says of its own work"},
+    {.name = "spool",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct doctor_options, spool),
+     .arg = "DIR",
+     .help = "instead: what programs left in DIR for receivers that were away"},
     OPTION_END,
 };
 
@@ -62,6 +69,8 @@ static int run(const struct cli_call *call)
     struct json j;
     if (o->live)
         return doctor_live((int32_t)o->live, o->json);
+    if (o->spool && o->spool[0])
+        return spooled_show(o->spool, o->json);
     probe_sweep(); /* what a recorder that was killed left behind */
     buf_init(&b);
     json_init(&j, &b);

@@ -13,12 +13,13 @@
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "cli/shared.h"
+#include "cli/spooled.h"
 #include "cli/symbolize.h"
 #include "session/sending.h"
 #include "util/num.h"
 
 struct export_command {
-    const char *to, *output;
+    const char *to, *output, *spool;
     bool force;
 };
 
@@ -32,6 +33,11 @@ static const struct option_def options[] = {
          "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind, folded or perf"},
     SHARED_OUTPUT(AT(output), "where to write; - is standard output (default: beside FILE)"),
     SHARED_FORCE(AT(force), "file"),
+    {.name = "spool",
+     .type = OPTION_STRING,
+     AT(spool),
+     .arg = "DIR",
+     .help = "instead of FILE: send what programs left there when their receiver was away"},
     OPTION_END,
 };
 
@@ -215,6 +221,23 @@ static int choose_receiver(const struct cli_call *call, struct config **out)
     return CLI_OK;
 }
 
+static int run_spool(const struct cli_call *call, const struct config *receiver)
+{
+    const struct export_command *o = call->options;
+    if (call->arg_count || (o->output && o->output[0]))
+        return cli_usage(
+            "export: --spool DIR takes the place of FILE, and goes to a receiver only");
+    if (!receiver)
+        return cli_usage("export: --spool needs a receiver: --to otlp --endpoint URL");
+    const struct sending how = {.size = sizeof how,
+                                .exporter = call->outlet,
+                                .options = call->outlet_options,
+                                .config = receiver,
+                                .environment = (const char *const *)environ,
+                                .say = say_delivery};
+    return spooled_send(&how, o->spool);
+}
+
 static int run(const struct cli_call *call)
 {
     const struct export_command *o = call->options;
@@ -227,6 +250,11 @@ static int run(const struct cli_call *call)
     int status = choose_receiver(call, &receiver);
     if (status != CLI_OK)
         return status;
+    if (o->spool && o->spool[0]) {
+        status = run_spool(call, receiver);
+        config_free(receiver);
+        return status;
+    }
     if (reading_open(&r, call->arg_count ? call->args[0] : NULL, &err) < 0) {
         config_free(receiver);
         return cli_fail("%s", err.text);
@@ -252,7 +280,8 @@ const struct cli_command cli_command_export = {
                    "directory of a run; without it, the newest run in .oriel/runs.",
     .examples = "oriel export --to perfetto c.oriel           # for ui.perfetto.dev\n"
                 "oriel export --to log -o - c.oriel | less    # what was logged\n"
-                "oriel export --to otlp --endpoint http://box:4317 c.oriel   # to a receiver",
+                "oriel export --to otlp --endpoint http://box:4317 c.oriel   # to a receiver\n"
+                "oriel export --to otlp --endpoint http://box:4317 --spool DIR   # what was left",
     .options = options,
     .options_size = sizeof(struct export_command),
     .max_args = 1,

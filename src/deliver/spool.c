@@ -266,7 +266,7 @@ static void make_mark(struct spool *s, char key[40])
     const char *text = s->options.destination ? s->options.destination : "";
     m->destination[0] = hash_text(text, UINT64_C(14695981039346656037));
     m->destination[1] = hash_text(text, UINT64_C(0x9e3779b97f4a7c15));
-    snprintf(m->text, sizeof m->text, "%s", text);
+    snprintf(m->text, sizeof m->text, "%s", s->options.label ? s->options.label : text);
     if (s->options.key)
         snprintf(key, 40, "%s", s->options.key);
     else
@@ -290,7 +290,7 @@ int spool_open(struct spool **out, const struct spool_options *options, struct o
         rc = look_around(s, err);
     if (rc == 0) {
         /* Only for as long as this call: the caller owns them. */
-        s->options.directory = s->options.destination = s->options.key = NULL;
+        s->options.directory = s->options.destination = s->options.key = s->options.label = NULL;
         *out = s;
     } else {
         spool_close(s);

@@ -36,6 +36,7 @@ struct spool_options {
     uint64_t max_bytes;      /* 0: 512 MiB, over all files of the destination */
     uint64_t file_bytes;     /* a new file from here on; 0: 8 MiB */
     uint64_t keep_ns;        /* older messages are given up; 0: 48 h */
+    const char *label;       /* what spool_list tells of it; NULL: `destination` */
     const char *key;         /* instead of `destination`: what spool_list told; NULL */
     uint64_t (*unix_now)(void *user); /* NULL: base/clock. For tests with a time of their own */
     void *user;

@@ -544,6 +544,10 @@ TEST(a_listing_tells_what_lies_there)
     CHECK_EQ(l.damaged, 0);
     spool_close(s);
     struct spool_options o = options_of(dir);
+    o.label = "told";
+    REQUIRE(spool_open(&s, &o, NULL) == 0);
+    CHECK_EQ(put(s, 6, 100), 0);
+    spool_close(s);
     o.destination = NULL;
     o.key = l.key;
     REQUIRE(spool_open(&s, &o, NULL) == 0);

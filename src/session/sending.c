@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "deliver/endpoint.h"
 #include "deliver/spool.h"
 #include "secret/secret.h"
 #include "session/headers.h"
@@ -207,58 +208,110 @@ static int ask_vault(const struct sending *how, struct vault_headers *out, struc
 
 /* ---- destinations ---- */
 
-static int open_spool(const struct export_destination *d, const struct config_otlp_target targets[],
-                      unsigned signals, struct spool **out, struct oriel_err *err)
+/* One receiver: where to, for the signals whose bits are set, with which headers of the vault. */
+struct receiver {
+    const struct config_otlp_target *targets; /* by enum config_signal */
+    unsigned signals;
+    const struct vault_headers *vault;
+};
+
+static const struct config_otlp_target *main_target(const struct receiver *r)
 {
-    char name[3200];
-    int at = snprintf(name, sizeof name, "%s %d", d->deliver.dialect->name, d->deliver.grpc);
-    for (int s = 0; s < CONFIG_SIGNALS; s++)
-        if (signals & 1u << s && at > 0 && (size_t)at < sizeof name)
-            at += snprintf(name + at, sizeof name - (size_t)at, " %s", targets[s].url);
+    return &r->targets[r->signals & 1 << CONFIG_TRACES ? CONFIG_TRACES : CONFIG_LOGS];
+}
+
+/* Who may send what is spooled: form and receivers, without user, password and query. Paths
+ * tell receivers apart, but may be somebody's key: they are only in what is hashed. */
+static int open_spool(const struct export_destination *d, const struct receiver *r,
+                      struct spool **out, struct oriel_err *err)
+{
+    char name[4 * ENDPOINT_PATH_MAX], label[448];
+    struct endpoint e;
+    int at = snprintf(name, sizeof name, "%s", d->deliver.dialect->content_type), told = 0;
+    told = snprintf(label, sizeof label, "%s", name);
+    for (int s = 0; s < CONFIG_SIGNALS; s++) {
+        if (!(r->signals & 1u << s))
+            continue;
+        int rc = endpoint_read(&e, r->targets[s].url, err);
+        if (rc < 0)
+            return rc;
+        if (e.authorization)
+            explicit_bzero(e.authorization, strlen(e.authorization));
+        mem_free(e.authorization);
+        at += snprintf(name + at, sizeof name - (size_t)at, " %s%s", e.shown, e.base);
+        if (!strstr(label, e.shown) && (size_t)told + strlen(e.shown) + 2 < sizeof label)
+            told += snprintf(label + told, sizeof label - (size_t)told, " %s", e.shown);
+    }
     const struct spool_options how = {.size = sizeof how,
                                       .directory = d->spool_dir,
                                       .destination = name,
+                                      .label = label,
                                       .max_bytes = d->spool_bytes};
     return spool_open(out, &how, err);
 }
 
+/* What the options, the configuration and the program say of one receiver. `to` has no headers
+ * yet. *out_options is the caller's. */
+static int describe(const struct sending *how, const struct receiver *r, void **out_options,
+                    struct export_destination *to)
+{
+    const struct config_otlp_target *t = main_target(r);
+    int rc = make_options(how, t, r->signals, out_options);
+    if (rc < 0)
+        return rc;
+    how->exporter->destination(*out_options, to);
+    to->deliver.name = how->exporter->name;
+    to->deliver.endpoint = t->url;
+    /* A socket's path is not the receiver's, which is appended; URLs are whole. */
+    for (int i = 0; i < CONFIG_SIGNALS; i++)
+        if (!to->deliver.grpc && r->signals & 1u << i &&
+            strncmp(r->targets[i].url, "unix:", 5) != 0)
+            to->deliver.endpoints[out_signals[i]] = r->targets[i].url;
+    to->deliver.timeout_ns = t->timeout_ms * 1000000u;
+    to->deliver.user_agent = USER_AGENT;
+    to->deliver.say = how->say;
+    to->deliver.user = how->user;
+    return 0;
+}
+
+/* `spool` is taken, also on failure; NULL: what the options say. */
+static int open_described(const struct receiver *r, struct export_destination *to,
+                          struct spool *spool, struct deliver **out, struct oriel_err *err)
+{
+    struct headers *headers = mem_calloc(1, sizeof *headers);
+    int rc = headers ? 0 : err_set(err, ORIEL_ENOMEM, "%s", err_text(ORIEL_ENOMEM));
+    if (rc == 0) {
+        arena_init(&headers->arena);
+        rc = make_headers(r->vault, main_target(r), headers, err);
+        to->deliver.headers = headers->items;
+        to->deliver.header_count = headers->count;
+    }
+    if (rc == 0 && !spool && to->spool_dir[0])
+        rc = open_spool(to, r, &spool, err);
+    to->deliver.spool = spool;
+    if (rc == 0)
+        rc = deliver_open(out, &to->deliver, err);
+    else
+        spool_close(spool);
+    if (headers)
+        arena_done(&headers->arena);
+    mem_free(headers);
+    return rc;
+}
+
 /* One receiver, for the signals whose bits are set. */
-static int add_one(struct session *s, const struct sending *how, const struct vault_headers *vault,
-                   const struct config_otlp_target targets[], unsigned signals,
+static int add_one(struct session *s, const struct sending *how, const struct receiver *r,
                    struct oriel_err *err)
 {
     const struct exporter *e = how->exporter;
-    const struct config_otlp_target *t =
-        &targets[signals & 1 << CONFIG_TRACES ? CONFIG_TRACES : CONFIG_LOGS];
-    struct headers *headers = mem_calloc(1, sizeof *headers);
     struct export_destination to;
     struct deliver *d = NULL;
     struct out *out;
     void *options = NULL;
-    int rc = headers ? make_options(how, t, signals, &options) : ORIEL_ENOMEM;
-    if (rc < 0) {
-        mem_free(headers);
+    int rc = describe(how, r, &options, &to);
+    if (rc < 0)
         return err_set(err, rc, "%s: %s", e->name, err_text(rc));
-    }
-    arena_init(&headers->arena);
-    e->destination(options, &to);
-    to.deliver.name = e->name;
-    to.deliver.endpoint = t->url;
-    /* A socket's path is not the receiver's, which is appended; URLs are whole. */
-    for (int i = 0; i < CONFIG_SIGNALS; i++)
-        if (!to.deliver.grpc && signals & 1u << i && strncmp(targets[i].url, "unix:", 5) != 0)
-            to.deliver.endpoints[out_signals[i]] = targets[i].url;
-    to.deliver.timeout_ns = t->timeout_ms * 1000000u;
-    to.deliver.user_agent = USER_AGENT;
-    to.deliver.say = how->say;
-    to.deliver.user = how->user;
-    rc = make_headers(vault, t, headers, err);
-    to.deliver.headers = headers->items;
-    to.deliver.header_count = headers->count;
-    if (rc == 0 && to.spool_dir[0])
-        rc = open_spool(&to, targets, signals, &to.deliver.spool, err);
-    if (rc == 0)
-        rc = deliver_open(&d, &to.deliver, err);
+    rc = open_described(r, &to, NULL, &d, err);
     if (rc == 0 && how->patient) {
         const size_t bytes = to.deliver.queue_bytes ? to.deliver.queue_bytes : QUEUE_BYTES_DEFAULT;
         rc = patient_open(&out, d, bytes / 2, to.deliver.queue_items / 2);
@@ -271,8 +324,6 @@ static int add_one(struct session *s, const struct sending *how, const struct va
     }
     if (rc == 0)
         rc = session_add_destination(s, e, options, d, out, err);
-    arena_done(&headers->arena);
-    mem_free(headers);
     outlet_options_free(e, options);
     return rc;
 }
@@ -311,12 +362,65 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     if (rc < 0)
         return rc;
     const bool one = signals != BOTH || same_receiver(&targets[0], &targets[1]);
-    rc = add_one(s, how, &vault, targets, one ? signals : 1 << CONFIG_TRACES, err);
+    struct receiver r = {targets, one ? signals : 1 << CONFIG_TRACES, &vault};
+    rc = add_one(s, how, &r, err);
+    r.signals = 1 << CONFIG_LOGS;
     if (rc == 0 && !one)
-        rc = add_one(s, how, &vault, targets, 1 << CONFIG_LOGS, err);
+        rc = add_one(s, how, &r, err);
     vault_headers_done(&vault);
     if (out_count)
         *out_count = one ? 1 : 2;
+    return rc;
+}
+
+/* Its bytes are of the form in which the receiver is spoken to. */
+static int check_form(const struct export_destination *to, const struct spool_options *from,
+                      struct oriel_err *err)
+{
+    const char *form = to->deliver.dialect->content_type;
+    const size_t n = strlen(form);
+    if (strncmp(from->label, form, n) == 0 && (!from->label[n] || from->label[n] == ' '))
+        return 0;
+    return err_set(err, ORIEL_EFORMAT, "it holds %.*s, which --protocol has to say",
+                   (int)strcspn(from->label, " "), from->label);
+}
+
+static int open_spooled(const struct sending *how, const struct receiver *r,
+                        const struct spool_options *from, struct deliver **out,
+                        struct oriel_err *err)
+{
+    struct export_destination to;
+    struct spool *spool;
+    void *options = NULL;
+    int rc = describe(how, r, &options, &to);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", how->exporter->name, err_text(rc));
+    rc = check_form(&to, from, err);
+    if (rc == 0)
+        rc = spool_open(&spool, from, err);
+    if (rc == 0)
+        rc = open_described(r, &to, spool, out, err);
+    outlet_options_free(how->exporter, options);
+    return rc;
+}
+
+int sending_spooled(const struct sending *how, const struct spool_options *from,
+                    struct deliver **out, struct oriel_err *err)
+{
+    struct config_otlp_target targets[CONFIG_SIGNALS];
+    struct vault_headers vault = {0};
+    const struct receiver r = {targets, BOTH, &vault};
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
+        rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);
+    if (rc == 0 && !same_receiver(&targets[0], &targets[1]))
+        rc = err_set(err, ORIEL_EINVAL,
+                     "traces and logs have receivers of their own; name one with --endpoint");
+    if (rc == 0)
+        rc = ask_vault(how, &vault, err);
+    if (rc == 0)
+        rc = open_spooled(how, &r, from, out, err);
+    vault_headers_done(&vault);
     return rc;
 }
 

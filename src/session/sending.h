@@ -28,6 +28,14 @@ struct sending {
 int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
                 struct oriel_err *err);
 
+/* For commands: a destination that sends what lies in a spool (its key and its label, as spool_list
+ * tells them) to the receiver of both signals. ORIEL_EFORMAT: it holds another form than that
+ * receiver is spoken to in. */
+struct spool_options;
+struct deliver;
+int sending_spooled(const struct sending *how, const struct spool_options *from,
+                    struct deliver **out, struct oriel_err *err);
+
 /* For commands: environment and the options of an outlet that were given, as a configuration.
  * As config_load; what is wrong in it is a line, too. */
 int sending_configure(const struct exporter *exporter, const void *options,
