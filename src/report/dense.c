@@ -4,6 +4,7 @@
  * they show. The one that costs most is named, with what to do. Pure.
  */
 #include "base/err.h"
+#include "report/state.h"
 #include "report/text.h"
 
 #define SPAN_COST_NS 25u       /* what a span costs, give or take: docs/SPEED.md */
@@ -30,6 +31,9 @@ int report_text_dense(const struct report *r, struct buf *out)
     uint64_t duration_ns = report_offset(r, r->last_ns);
     unsigned others = 0;
     char count[NUM_TEXT_MAX], typical[NUM_TEXT_MAX], cost[NUM_TEXT_MAX];
+    /* Programs of other makes were watched by others, at a price that is not ours to tell. */
+    if (model_str_equal(model_catalog_resource(r->catalog, "oriel.import"), MODEL_STR("otlp")))
+        return 0;
     int rc = report_flatten(r, &flats);
     if (rc != 0)
         return rc;

@@ -294,6 +294,11 @@ uint64_t h2_heard_bytes(const struct h2 *h)
     return h->heard;
 }
 
+size_t h2_held(const struct h2 *h)
+{
+    return h->held;
+}
+
 unsigned h2_live(const struct h2 *h)
 {
     return h->live;

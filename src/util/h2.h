@@ -38,6 +38,7 @@ bool h2_is_over(struct h2 *h); /* nothing is to be sent or heard any more */
 /* The other side takes no new requests (GOAWAY), or there have been too many. */
 bool h2_is_going_away(const struct h2 *h);
 uint64_t h2_heard_bytes(const struct h2 *h);
+size_t h2_held(const struct h2 *h); /* bytes of bodies that came in and are not freed yet */
 unsigned h2_live(const struct h2 *h);  /* exchanges under way */
 int h2_ping(struct h2 *h);             /* ORIEL_ENOMEM */
 unsigned h2_pongs(const struct h2 *h); /* pings that were answered */

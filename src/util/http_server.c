@@ -376,3 +376,8 @@ void http_server_wait(const struct http_server_conn *c, struct net_wait *w)
                 w);
     net_wait_until(w, c->has_more ? 0 : c->deadline_ns);
 }
+
+size_t http_server_held(const struct http_server_conn *c)
+{
+    return c->in.size + c->body.size;
+}

@@ -215,6 +215,27 @@ class Collect(Scenario):
         receiver.end()
         self.assertEqual(len(self.spans()), 3)
 
+    def test_requests_that_never_end_do_not_fill_the_memory(self):
+        receiver = Receiver(self)
+        receiver.post(request(span(0)))
+        idle, links = self.peak(receiver), []
+        head = (b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+                b"Content-Length: %d\r\n\r\n" % (4 << 20))
+        for _ in range(30):
+            s = socket.create_connection(("127.0.0.1", receiver.port))
+            links.append(s)
+            try:
+                s.sendall(head + b"\0" * (7 << 19))
+            except OSError:
+                pass  # it was the one that held most
+        self.assertEqual(receiver.post(request(span(1))).status, 200)
+        if not os.environ.get("SCENARIO_INSTRUMENTED"):
+            self.assertLess(self.peak(receiver) - idle, 64 << 20)
+        for s in links:
+            s.close()
+        receiver.end()
+        self.assertEqual(len(self.spans()), 2)
+
     @staticmethod
     def peak(receiver):
         text = pathlib.Path(f"/proc/{receiver.child.pid}/status").read_text(encoding="ascii")

@@ -20,6 +20,7 @@ enum { EVENTS = 64, PREFACE = 24, ACCEPTS = 64 };
 #define YOUNG_NS UINT64_C(20000000)  /* not evicted before */
 #define HEAD_NS UINT64_C(5000000000) /* to say the first bytes, or a request over HTTP/2 */
 #define IDLE_NS UINT64_C(30000000000)
+#define HELD_MAX (32u << 20) /* of requests that are not whole, by all connections */
 #define WAITING_BYTES_MAX (UINT64_C(24) << 20) /* of requests: then we stop reading */
 
 static void watch(struct collect *c, struct otlp_conn *conn, uint32_t events)
@@ -185,6 +186,26 @@ void server_flush(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
     step_conn(c, conn, now_ns);
 }
 
+/* Requests that grow and never end could fill the memory, each within its own limit: the
+ * largest goes when all together are too much. */
+static void shed(struct collect *c)
+{
+    struct otlp_conn *largest = NULL;
+    size_t sum = 0, most = 0;
+    for (struct otlp_conn *conn = c->conns; conn; conn = conn->next) {
+        size_t n = conn->http ? http_server_held(conn->http) : conn->h2 ? h2_held(conn->h2) : 0;
+        sum += n;
+        if (n > most && !conn->jobs) {
+            most = n;
+            largest = conn;
+        }
+    }
+    if (sum > HELD_MAX && largest) {
+        c->counts.evicted++;
+        close_conn(c, largest);
+    }
+}
+
 /* A request over HTTP/2 that does not become whole, and silence. HTTP/1.1 has its own
  * deadlines. */
 static bool is_late(const struct otlp_conn *conn, uint64_t now_ns)
@@ -288,6 +309,8 @@ void server_step(struct collect *c, uint64_t now_ns)
     struct epoll_event events[EVENTS];
     int n = epoll_wait(c->epoll, events, EVENTS, 0);
     bool listeners = now_ns >= c->more_ns || (c->stopping && c->told_listeners);
+    if (n > 0)
+        shed(c);
     for (int i = 0; i < n; i++) {
         struct otlp_conn *conn = events[i].data.ptr;
         if (!conn) {
