@@ -53,7 +53,7 @@ set(memcheck_not
   source.ring.stress) # threads at full rate, which valgrind runs one at a time: minutes
 # The registers are exact at each access, because a handler of ours lets one that failed go on.
 find_program(VALGRIND valgrind)
-set(memcheck_rooms base wire rec util deliver model source pipe export config)
+set(memcheck_rooms base wire rec secret util vault deliver model source pipe export config)
 if(VALGRIND AND NOT (CMAKE_CROSSCOMPILING OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR ORIEL_FUZZ))
   foreach(target ${unit_targets})
     string(REGEX REPLACE "^test\\." "" name ${target})
