@@ -263,6 +263,26 @@ static bool copy_attr(struct arena *arena, const struct model_value *from, struc
     return copy_text(arena, text, SCRUB_TEXTS, &to->v.str);
 }
 
+void model_told_redact(struct model_value *values, uint32_t n, struct arena *arena)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct model_value *v = &values[i];
+        struct scrub_hit hit;
+        bool whole = is_text(v) && v->v.str.n && scrub_key(v->key.p, v->key.n);
+        if (!is_text(v) || (!whole && !scrub_find(v->v.str.p, v->v.str.n, 0, SCRUB_TEXTS, &hit)))
+            continue;
+        char *copy = whole ? NULL : arena_copy(arena, v->v.str.p, v->v.str.n);
+        if (copy) /* JSON stays JSON */
+            v->v.str =
+                (struct model_str){copy, (uint32_t)scrub_in_place(copy, v->v.str.n, SCRUB_TEXTS)};
+        else
+            v->v.str = MODEL_STR(SCRUB_TEXT);
+        v->type = copy ? v->type : ORIEL_TYPE_STR;
+        v->flags &= copy ? 0xff : (uint8_t)~ORIEL_FIELD_NESTED;
+        v->full_bytes = v->v.str.n;
+    }
+}
+
 static bool copy_told(struct arena *arena, const struct model_told *from, struct model_told *to)
 {
     size_t size = from->attr_count * sizeof(struct model_value) + 1;

@@ -161,6 +161,9 @@ int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struc
 /* Copies `site` with its texts and fields; index is assigned. A site of the
  * same process and id that exists already is returned unchanged. */
 struct model_site *model_catalog_add_site(struct model_catalog *c, const struct model_site *site);
+/* No secrets in what will be told of a whole: by key, and by what texts look like. Texts
+ * that change are copied into the arena. */
+void model_told_redact(struct model_value *values, uint32_t n, struct arena *arena);
 /* What a process said of itself; copied. 0 or ORIEL_ENOMEM. */
 int model_process_set_told(struct model_catalog *c, struct model_process *p,
                            const struct model_told *told);

@@ -341,6 +341,29 @@ class Collect(Scenario):
         self.assertNotIn("s3cret", receiver.said + receiver.end())
         self.assertNotIn(b"s3cret", (self.dir / "c.oriel").read_bytes())
 
+    def test_secrets_of_resources_scopes_spans_and_links_are_not_recorded(self):
+        receiver = Receiver(self)
+
+        def pair(key, text):
+            return {"key": key, "value": {"stringValue": text}}
+        plain, shape = "c4nary-by-name", "ghp_" + "c4naryByShape" + "0" * 23
+        attributes = [pair("password", plain), pair("note", "use " + shape), pair("fine", "stays")]
+        body = {"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{
+            "scope": {"name": "lib", "attributes": attributes}, "spans": [{
+                "traceId": TRACE, "spanId": "1112131415161718", "name": "a", "attributes": attributes,
+                "status": {"code": 2, "message": "no " + shape},
+                "events": [{"name": "e", "attributes": attributes}],
+                "links": [{"traceId": TRACE, "spanId": "1112131415161719", "attributes": attributes}]}]}]}]}
+        self.assertEqual(receiver.post(json.dumps(body), kind="application/json").status, 200)
+        receiver.end()
+        run = self.oriel("export", "--to", "capture", "--compression", "none", "-o", "plain.oriel", "c.oriel")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(len(self.spans()), 1)
+        for name in ("plain.oriel", "x.jsonl"):
+            data = (self.dir / name).read_bytes()
+            self.assertNotIn(b"c4nary", data, name)
+            self.assertIn(b"stays", data)
+
     def test_what_was_answered_is_in_the_file_of_a_receiver_that_is_killed(self):
         receiver = Receiver(self)
         for i in range(50):

@@ -20,7 +20,7 @@ enum { EVENTS = 64, PREFACE = 24, ACCEPTS = 64 };
 #define YOUNG_NS UINT64_C(20000000)  /* not evicted before */
 #define HEAD_NS UINT64_C(5000000000) /* to say the first bytes, or a request over HTTP/2 */
 #define IDLE_NS UINT64_C(30000000000)
-#define HELD_MAX (32u << 20) /* of requests that are not whole, by all connections */
+#define HELD_MAX (24u << 20) /* of requests that are not whole, by all connections */
 #define WAITING_BYTES_MAX (UINT64_C(24) << 20) /* of requests: then we stop reading */
 
 static void watch(struct collect *c, struct otlp_conn *conn, uint32_t events)
@@ -309,8 +309,6 @@ void server_step(struct collect *c, uint64_t now_ns)
     struct epoll_event events[EVENTS];
     int n = epoll_wait(c->epoll, events, EVENTS, 0);
     bool listeners = now_ns >= c->more_ns || (c->stopping && c->told_listeners);
-    if (n > 0)
-        shed(c);
     for (int i = 0; i < n; i++) {
         struct otlp_conn *conn = events[i].data.ptr;
         if (!conn) {
@@ -320,13 +318,17 @@ void server_step(struct collect *c, uint64_t now_ns)
         bool there = false; /* one event may have closed another's connection */
         for (struct otlp_conn *o = c->conns; o && !there; o = o->next)
             there = o == conn;
-        if (there)
-            step_conn(c, conn, now_ns);
+        if (!there)
+            continue;
+        step_conn(c, conn, now_ns);
+        shed(c);
     }
     if (listeners)
         accept_all(c, now_ns);
-    if (now_ns - c->ticked_ns >= TICK_NS)
+    if (now_ns - c->ticked_ns >= TICK_NS) {
         tick(c, now_ns);
+        shed(c);
+    }
 }
 
 void server_close(struct collect *c)

@@ -89,6 +89,7 @@ static struct model_told told_of(struct otlp_values *v, const struct pb_field *m
             value->flags |= MODEL_VALUE_TRUNCATED;
         }
     }
+    model_told_redact(v->items, v->count, v->arena);
     lost += v->dropped;
     return (struct model_told){.schema_url = schema_url,
                                .attrs = v->items,
