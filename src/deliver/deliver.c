@@ -222,8 +222,10 @@ static int sync_nothing(struct out *o)
 static void close_it(struct out *o)
 {
     struct deliver *d = of(o);
-    if (!is_ours(d)) /* what the parent's thread had under way cannot be taken apart here */
+    if (!is_ours(d)) { /* what the parent's thread had under way cannot be taken apart here */
+        prepare_undo(d, false);
         return;
+    }
     pthread_mutex_lock(&d->lock);
     d->closing = true;
     bool running = d->running;
@@ -235,7 +237,7 @@ static void close_it(struct out *o)
     } else {
         sender_end(d);
     }
-    prepare_undo(d);
+    prepare_undo(d, true);
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
 }
@@ -278,7 +280,7 @@ int deliver_open(struct deliver **out, const struct deliver_options *o, struct o
     d->spool = o->spool;
     int rc = prepare(d, o, err);
     if (rc != 0) {
-        prepare_undo(d);
+        prepare_undo(d, true);
         spool_close(d->spool);
         mem_free(d);
         return rc;

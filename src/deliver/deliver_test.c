@@ -636,7 +636,9 @@ TEST(a_child_of_fork_touches_nothing_of_its_parents)
         deliver_total(d, &c);
         good = good && f.held == 0 && c.given == 0;
         out_close(deliver_out(d));
-        test_leave(good ? 0 : 1);
+        if (good) /* what it cannot take apart is no leak: it is a copy of its parent's */
+            execl("/bin/true", "true", (char *)NULL);
+        test_leave(1);
     }
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK_EQ(status, 0);

@@ -264,7 +264,7 @@ int prepare(struct deliver *d, const struct deliver_options *o, struct oriel_err
     return rc;
 }
 
-void prepare_undo(struct deliver *d)
+void prepare_undo(struct deliver *d, bool tls_too)
 {
     for (unsigned s = 0; s < OUT_SIGNALS; s++) {
         struct route *r = &d->routes[s];
@@ -281,6 +281,6 @@ void prepare_undo(struct deliver *d)
     mem_free(d->user_agent);
     mem_free(d->proxy_host);
     wipe(d->proxy_authorization, d->proxy_authorization ? strlen(d->proxy_authorization) : 0);
-    for (unsigned k = 0; k < d->lane_count; k++)
+    for (unsigned k = 0; k < d->lane_count && tls_too; k++)
         tls_context_free(d->lanes[k].tls);
 }

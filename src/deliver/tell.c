@@ -12,6 +12,7 @@
 #include "deliver/inside.h"
 
 #define AGAIN_NS UINT64_C(60000000000)
+#define BETWEEN_NS UINT64_C(1000000000)
 
 static void say(const struct deliver *d, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -62,7 +63,8 @@ void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept)
             l->endpoint.shown, kept, why);
 }
 
-/* At most one line a minute for a signal that says the same. */
+/* Of a signal at most one line a second, and one a minute that says the same; a mere warning
+ * (no items) only once. What was not said is in the next line's count. */
 static bool may_tell(struct route *r, const char *what, int status, uint64_t items, uint64_t now_ns,
                      uint64_t *out_items)
 {
@@ -70,7 +72,9 @@ static bool may_tell(struct route *r, const char *what, int status, uint64_t ite
     for (const char *p = what; *p; p++)
         hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
     r->untold += items;
-    if (r->told_hash == hash && now_ns - r->told_ns < AGAIN_NS)
+    bool same = r->told_hash == hash;
+    uint64_t ago_ns = now_ns - r->told_ns;
+    if (r->told_hash && (same ? ago_ns < AGAIN_NS || r->untold == 0 : ago_ns < BETWEEN_NS))
         return false;
     r->told_hash = hash;
     r->told_ns = now_ns;
