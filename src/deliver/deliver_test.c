@@ -614,6 +614,73 @@ TEST(a_unix_socket_is_a_receiver_as_any_other)
     }
 }
 
+/* ---- everything at once ---- */
+
+/* Of every seven requests one is refused, one asks for later, one is taken in part. */
+static void answer_this_and_that(struct receiver_request *r, struct receiver_answer *a, void *arg)
+{
+    bool grpc = arg != NULL;
+    switch (r->which % 7) {
+    case 1:
+        a->status = grpc ? GRPC_INVALID_ARGUMENT : 400;
+        break;
+    case 3:
+        a->status = grpc ? GRPC_UNAVAILABLE : 503;
+        break;
+    case 5:
+        a->body = "-1 no";
+        a->body_n = 5;
+        break;
+    default:
+        break;
+    }
+}
+
+static atomic_bool stop_looking;
+
+static void *look_all_the_time(void *arg)
+{
+    struct deliver_counts c;
+    struct out_fate f;
+    while (!stop_looking) {
+        destination_total(arg, &c);
+        out_fate(deliver_out(arg), &f);
+        (void)deliver_flush(arg, clock_mono_ns() + 100000);
+    }
+    return NULL;
+}
+
+TEST(figures_add_up_whenever_they_are_looked_at)
+{
+    for (int grpc = 0; grpc < 2; grpc++) {
+        struct receiver_options ro = {
+            .grpc = grpc, .script = answer_this_and_that, .arg = grpc ? &ro : NULL};
+        struct receiver *r = receiver_start(&ro);
+        struct deliver_options o = destination_options(receiver_url(r), grpc);
+        o.first_ns = o.most_ns = 1000;
+        o.queue_bytes = 256 << 10;
+        o.compression = DELIVER_GZIP;
+        struct deliver *d = destination_open(&o);
+        struct deliver_counts c;
+        pthread_t looker;
+        stop_looking = false;
+        REQUIRE(pthread_create(&looker, NULL, look_all_the_time, d) == 0);
+        for (unsigned i = 0; i < 500; i++)
+            CHECK_EQ(destination_put(d, (enum out_signal)(i % 3), i, 1 + i % 5), 0);
+        CHECK_EQ(deliver_flush(d, destination_in_s(60)), 0);
+        CHECK_EQ(out_finish(deliver_out(d), destination_in_s(60), true), 0);
+        stop_looking = true;
+        pthread_join(looker, NULL);
+        destination_total(d, &c);
+        CHECK_EQ(c.queued, 0);
+        CHECK_EQ(c.given, 1500);
+        CHECK(c.delivered > 0 && c.refused > 0 && c.rejected > 0);
+        CHECK(c.tries > c.messages); /* which is without those that found no room */
+        out_close(deliver_out(d));
+        receiver_stop(r);
+    }
+}
+
 /* ---- fork ---- */
 
 TEST(a_child_of_fork_touches_nothing_of_its_parents)
