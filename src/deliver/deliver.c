@@ -177,12 +177,13 @@ static int take_message(struct out *o, const struct out_message *m)
     return rc;
 }
 
-/* Lost, or held back for another run. The lock is held. */
-static uint64_t left_behind(const struct deliver *d)
+/* Lost for want of time or room. The lock is held. */
+static uint64_t lost_so_far(const struct deliver *d, uint64_t *out_spooled)
 {
     struct deliver_counts c;
     total(d, &c);
-    return c.expired + c.spool_lost + c.spooled;
+    *out_spooled = c.spooled;
+    return c.expired + c.spool_lost;
 }
 
 static int finish(struct out *o, uint64_t deadline_ns, bool wait)
@@ -190,21 +191,23 @@ static int finish(struct out *o, uint64_t deadline_ns, bool wait)
     struct deliver *d = of(o);
     if (!is_ours(d))
         return 0;
+    uint64_t spooled;
     pthread_mutex_lock(&d->lock);
     if (!d->finishing)
-        d->left_before = left_behind(d);
+        d->lost_before = lost_so_far(d, &spooled);
     if (!d->finishing || deadline_ns < d->deadline_ns)
         d->deadline_ns = deadline_ns;
     d->finishing = true;
+    bool running = d->running;
     pthread_mutex_unlock(&d->lock);
-    if (!d->running)
+    if (!running)
         return 0;
     sender_wake(d);
     if (!wait)
         return 0;
     pthread_mutex_lock(&d->lock);
     bool gone = wait_until_gone(d, d->seq, deadline_ns);
-    bool all = gone && left_behind(d) == d->left_before;
+    bool all = lost_so_far(d, &spooled) == d->lost_before && gone && spooled == 0;
     pthread_mutex_unlock(&d->lock);
     return all ? 0 : ORIEL_ETIMEOUT;
 }

@@ -113,8 +113,7 @@ struct deliver {
     uint64_t lost_seen, connections;
     uint64_t calls; /* grows with everything the sender must hear of */
     bool running, asleep, closing, finishing;
-    uint64_t deadline_ns, left_before; /* by out_finish: until when, and what was lost or held
-                                        * back before */
+    uint64_t deadline_ns, lost_before; /* by out_finish: until when, and what was lost before */
     pthread_t thread;
     int wake_fd; /* an eventfd, -1 before the thread */
 

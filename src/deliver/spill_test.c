@@ -136,7 +136,7 @@ TEST(the_next_run_sends_what_one_left_behind)
     CHECK_EQ(c.spooled, 100);
     out_close(deliver_out(d));
     watch_lines(&p->watch, lines, sizeof lines);
-    CHECK(strstr(lines, "wait on disk") != NULL);
+    CHECK(strstr(lines, "on disk") != NULL); /* at the end, or when the outage began */
     CHECK_EQ(mem_live_blocks(), 0);
 
     struct receiver *r = receiver_start(&p->ro);
@@ -167,8 +167,12 @@ TEST(a_spool_that_is_full_drops_the_oldest_and_counts_it)
     struct receiver *r = receiver_start(&p->ro);
     DESTINATION_UNTIL(d, &c, c.spooled == 0);
     CHECK_EQ(c.delivered + c.spool_lost, 400);
+    unsigned oldest = 0; /* the very first may have been under way */
+    for (unsigned i = 0; i < 100; i++)
+        oldest += p->order.times[i];
+    CHECK(oldest <= 1);
     CHECK_EQ(p->order.times[399], 1); /* the newest are there */
-    CHECK_EQ(p->order.times[0], 0);
+    CHECK_EQ(p->order.count, c.delivered);
     out_close(deliver_out(d));
     receiver_stop(r);
     free(p);

@@ -102,6 +102,8 @@ int sender_start(struct deliver *d)
         d->wake_fd = -1;
         return ORIEL_ENOMEM;
     }
+    pthread_mutex_lock(&d->lock); /* whoever flushes looks, too */
     d->running = true;
+    pthread_mutex_unlock(&d->lock);
     return 0;
 }
