@@ -329,13 +329,13 @@ static void put_piece(struct piece_writer *w, const char *p, size_t n)
     w->n += n;
 }
 
-/* A name is a token of the header and stays as it came, but for what is none, and for
- * what would be decoded. */
+/* A name is a token of the header and stays as it came, but for what is none, and for the
+ * one that would be decoded: some readers give the whole header up for a wrong escape. */
 static void put_encoded(struct piece_writer *w, struct slice s, bool name)
 {
     char escape[3];
     for (size_t i = 0; i < s.n && !w->full; i++) {
-        bool kept = name ? is_token_char(s.p[i]) && !is_escape(s, i) : is_plain(s.p[i]);
+        bool kept = name ? is_token_char(s.p[i]) && s.p[i] != '%' : is_plain(s.p[i]);
         if (!kept)
             put_escape(escape, s.p[i]);
         put_piece(w, kept ? &s.p[i] : escape, kept ? 1 : sizeof escape);

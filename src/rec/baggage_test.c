@@ -132,7 +132,8 @@ TEST(names_of_any_characters_survive_the_header)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         REQUIRE(oriel_baggage_set(&b, names[i], "v", NULL, &b) == 0);
     const char *text = header(&b);
-    CHECK_STR(text, "k%C3%A4se=v,a%20b=v,a%3Db%2Cc%3Bd=v,100%=v,%2541=v,%%2541=v,a+b|c=v,%4=v");
+    CHECK_STR(text,
+              "k%C3%A4se=v,a%20b=v,a%3Db%2Cc%3Bd=v,100%25=v,%2541=v,%25%2541=v,a+b|c=v,%254=v");
     CHECK_EQ(oriel_baggage_parse(&again, text, strlen(text)), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_member(&again, names[i], "v", "");
