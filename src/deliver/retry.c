@@ -11,6 +11,7 @@
 #define FIRST_NS UINT64_C(1000000000)
 #define MOST_NS UINT64_C(30000000000)
 enum { OPEN_AFTER = 3, CATCH_UP = 6 };
+#define PACE_LATE_NS UINT64_C(1000000000)
 #define PACE_LEAST_NS UINT64_C(1000000) /* finer than anybody wakes */
 
 void retry_init(struct retry *r, uint64_t first_ns, uint64_t most_ns, uint64_t seed)
@@ -91,8 +92,11 @@ static void set_pace(struct retry *r, uint64_t now_ns, uint64_t waiting)
 
 void retry_began(struct retry *r, uint64_t now_ns)
 {
-    if (now_ns < r->paced_until_ns)
-        r->next_ns = now_ns + r->pace_ns;
+    if (now_ns >= r->paced_until_ns)
+        return;
+    r->next_ns += r->pace_ns; /* who wakes late makes up for it, up to a limit */
+    if (r->next_ns + PACE_LATE_NS < now_ns)
+        r->next_ns = now_ns - PACE_LATE_NS;
 }
 
 uint64_t retry_next(const struct retry *r)
