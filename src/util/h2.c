@@ -75,6 +75,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct h2_exchange *x = exchange_of(session, id);
     if (x && !x->too_big && !h2_exchange_data(x, bytes, n)) {
         x->too_big = true;
+        x->h->too_large++;
         /* What gRPC reads as RESOURCE_EXHAUSTED: it is not sent again. */
         const uint32_t why = x->h->o.server ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL;
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, why);
@@ -297,6 +298,11 @@ uint64_t h2_heard_bytes(const struct h2 *h)
 size_t h2_held(const struct h2 *h)
 {
     return h->held;
+}
+
+unsigned h2_too_large(const struct h2 *h)
+{
+    return h->too_large;
 }
 
 unsigned h2_live(const struct h2 *h)

@@ -38,11 +38,12 @@ bool h2_is_over(struct h2 *h); /* nothing is to be sent or heard any more */
 /* The other side takes no new requests (GOAWAY), or there have been too many. */
 bool h2_is_going_away(const struct h2 *h);
 uint64_t h2_heard_bytes(const struct h2 *h);
-size_t h2_held(const struct h2 *h); /* bytes of bodies that came in and are not freed yet */
-unsigned h2_live(const struct h2 *h);  /* exchanges under way */
-int h2_ping(struct h2 *h);             /* ORIEL_ENOMEM */
-unsigned h2_pongs(const struct h2 *h); /* pings that were answered */
-void h2_go_away(struct h2 *h);         /* no new requests; those under way end */
+size_t h2_held(const struct h2 *h);        /* bytes of bodies that came in and are not freed yet */
+unsigned h2_too_large(const struct h2 *h); /* messages that came and were larger than allowed */
+unsigned h2_live(const struct h2 *h);      /* exchanges under way */
+int h2_ping(struct h2 *h);                 /* ORIEL_ENOMEM */
+unsigned h2_pongs(const struct h2 *h);     /* pings that were answered */
+void h2_go_away(struct h2 *h);             /* no new requests; those under way end */
 
 /* Moves bytes both ways through a stream that is ready, as long as it does not
  * block. NET_AGAIN, or why the connection is over (ORIEL_ECLOSED when it ended

@@ -21,7 +21,7 @@ struct h2 {
     struct buf out; /* frames put together, so that small ones share a packet */
     size_t out_at;
     uint64_t heard;
-    unsigned pongs, resets, served;
+    unsigned pongs, resets, served, too_large;
     bool going_away, flooded;
     bool has_more; /* the stream may hold bytes that no socket will tell of */
 };

@@ -4,6 +4,7 @@
 //
 //   sender.mjs --probe          77 when a package is missing
 //   sender.mjs PORT OVER [N]    OVER: http/protobuf, http/json, grpc; N times
+//   sender.mjs PORT refusals    what no receiver may take, over gRPC: prints the status of each
 //
 // Prints one line of JSON: what was made, and the answers.
 import { createRequire } from 'node:module';
@@ -80,6 +81,26 @@ function send(signal) {
       answer.resume().on('end', () => done(answer.statusCode));
     }).on('error', (e) => done(String(e))).end(gzipSync(body));
   });
+}
+
+if (over === 'refusals') {
+  const odd = new (grpc.makeGenericClientConstructor({
+    traces: { path: service + 'trace.v1.TraceService/Export', ...raw },
+    metrics: { path: service + 'metrics.v1.MetricsService/Export', ...raw },
+    other: { path: '/other.Service/Export', ...raw } }, 'T'))(`127.0.0.1:${port}`,
+    grpc.credentials.createInsecure(), { 'grpc.max_send_message_length': -1 });
+  const packed = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(),
+    { 'grpc.default_compression_algorithm': 2, 'grpc.max_send_message_length': -1 });
+  const call = (from, method, body) => new Promise((done) => from[method](body,
+    (err) => done(err ? grpc.status[err.code] : 'OK')));
+  console.log(JSON.stringify({
+    garbage: await call(odd, 'traces', Buffer.from('garbage')),
+    large: await call(odd, 'traces', Buffer.alloc(5 << 20)),
+    bomb: await call(packed, 'traces', Buffer.alloc(64 << 20)),
+    method: await call(odd, 'other', Buffer.alloc(0)),
+    metrics: await call(odd, 'metrics', Buffer.alloc(0)),
+    empty: await call(packed, 'traces', Buffer.alloc(0)) }));
+  process.exit(0);
 }
 
 const answers = [];

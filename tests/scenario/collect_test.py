@@ -143,6 +143,18 @@ class Collect(Scenario):
                           resource_of["resource"]["attributes"])
             self.assertEqual((scope["scope"]["name"], scope["scope"]["version"]), ("lib", "1.2.3"))
 
+    def test_refusals_over_grpc_have_the_status_that_tells_the_sender_what_to_do(self):
+        if not NODE or subprocess.run([NODE, SENDER, "--probe"], capture_output=True, check=False).returncode:
+            self.skipTest("node or its packages are missing (tools/setup check)")
+        receiver = Receiver(self)
+        run = self.run_raw(NODE, SENDER, receiver.port, "refusals", text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(json.loads(run.stdout), {
+            "garbage": "INVALID_ARGUMENT", "large": "RESOURCE_EXHAUSTED", "bomb": "RESOURCE_EXHAUSTED",
+            "method": "UNIMPLEMENTED", "metrics": "OK", "empty": "OK"})
+        self.assertIn("refused: 1 malformed requests, 2 requests too large, 1 requests for what is not here",
+                      receiver.end())
+
     def test_answers_are_those_of_the_protocol(self):
         receiver = Receiver(self)
         good = request(span(1))

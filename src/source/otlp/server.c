@@ -145,6 +145,8 @@ static void step_h2(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
         any = true;
         route_request(c, &r, now_ns);
     }
+    c->counts.too_large += h2_too_large(conn->h2) - conn->too_large;
+    conn->too_large = h2_too_large(conn->h2);
     if (rc == NET_AGAIN && any) /* what was answered at once */
         rc = h2_pump(conn->h2, conn->stream, NULL);
     if (rc != NET_AGAIN)

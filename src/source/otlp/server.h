@@ -23,8 +23,9 @@ struct otlp_conn {
     struct stream *stream; /* CONN_H2; HTTP/1.1 has its own */
     struct http_server_conn *http;
     struct h2 *h2;
-    uint32_t events; /* as epoll knows them; UINT32_MAX: it does not know it */
-    uint32_t jobs;   /* that wait for their answer */
+    uint32_t events;    /* as epoll knows them; UINT32_MAX: it does not know it */
+    uint32_t too_large; /* messages of HTTP/2, as far as they are counted */
+    uint32_t jobs;      /* that wait for their answer */
     uint64_t born_ns, last_ns, requests;
 };
 
