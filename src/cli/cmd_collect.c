@@ -405,7 +405,11 @@ static int finish(struct collecting *c)
     if (c->program)
         child_release(&c->child);
     say_counts(&counts);
-    ending_say(&end);
+    if (end.counts.records)
+        ending_say(&end);
+    else
+        cli_note("nothing was received, so nothing is kept%s%s", end.trouble[0] ? "; " : "",
+                 end.trouble);
     return c->trouble.code ? CLI_FAILED : CLI_OK;
 }
 
