@@ -36,7 +36,9 @@
 #include "source/region_io.h"
 
 #define RING_BYTES_DEFAULT (16u << 20)
-#define CLOSE_NS UINT64_C(100000000)      /* of the time of a stop, at most, for closing */
+#define CLOSE_NS UINT64_C(100000000)  /* of the time of a stop, at most, for closing */
+#define SETTLE_NS UINT64_C(100000000) /* longest wait for what was just said */
+#define SETTLE_STEP_NS 500000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
@@ -219,21 +221,32 @@ static void drain_until_idle(void)
     session_flush(self.session);
 }
 
-/* What the ring held when it was asked for, and no more: a program that says on and on does
- * not keep its flush from ending. A flight recorder is emptied by triggers only. */
+/* Until the source promises that nothing older is still to come: a record is seen a little
+ * after it was said. A wall clock that was set back meanwhile does not keep us for ever. */
+static void drain_up_to_now(void)
+{
+    const struct timespec pause = {0, SETTLE_STEP_NS};
+    const uint64_t now = clock_unix_ns(), until = clock_mono_ns() + SETTLE_NS;
+    for (;;) {
+        int result = session_step(self.session, NULL);
+        if (session_watermark(self.session) >= now || clock_mono_ns() >= until)
+            return;
+        if (result != SOURCE_DATA)
+            nanosleep(&pause, NULL);
+    }
+}
+
+/* A flight recorder is emptied by triggers only. */
 static void serve_flush(void)
 {
-    uint64_t bytes = 0;
-    bool more;
     pthread_mutex_lock(&self.lock);
     const unsigned asked = self.flush_asked;
     const bool wanted = asked != self.flush_done;
     pthread_mutex_unlock(&self.lock);
     if (!wanted)
         return;
-    while (!self.flight && bytes < self.ring_bytes &&
-           session_step(self.session, NULL) == SOURCE_DATA)
-        bytes += session_step_bytes(self.session, &more);
+    if (!self.flight)
+        drain_up_to_now();
     session_flush(self.session);
     pthread_mutex_lock(&self.lock);
     self.flush_done = asked;

@@ -7,8 +7,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "deliver/deliver.h"
 #include "util/option.h"
+
+#define GIVING_UP_NS UINT64_C(50000000)
 
 void *outlet_state_new(size_t size, void **out_block)
 {
@@ -181,21 +185,32 @@ bool outlet_tick(struct outlet *o, uint64_t now_ns)
     struct oriel_err why = {0};
     if (!o->out || !out_takes_messages(o->out) || !o->exporter->tick)
         return false;
+    const uint64_t unflushed = o->unflushed;
     int rc = o->exporter->tick(o->state, now_ns, &why);
     if (rc < 0)
         outlet_failed(o, rc, &why);
     outlet_ask(o);
+    o->unflushed = unflushed; /* some of it may wait on */
     return true;
 }
 
 /* What a receiver did not take in time is no failure of the outlet: the books tell it, and
- * the destination itself says why. */
+ * the destination itself says why. Its thread sees the deadline pass a moment after us; what
+ * it then still has in memory will not be delivered by anybody. */
 void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait)
 {
     if (!o->out || !out_takes_messages(o->out))
         return;
-    (void)out_finish(o->out, deadline_ns, wait);
+    int rc = out_finish(o->out, deadline_ns, wait);
+    if (wait && rc < 0 && o->destination)
+        (void)deliver_flush(o->destination, clock_mono_ns() + GIVING_UP_NS);
     outlet_ask(o);
+    if (!wait || !o->destination)
+        return;
+    struct deliver_counts c;
+    deliver_total(o->destination, &c);
+    o->refused += c.queued < o->delivered ? c.queued : o->delivered;
+    o->delivered = o->given - o->refused;
 }
 
 void outlet_close(struct outlet *o, const struct export_summary *end)

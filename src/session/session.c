@@ -616,6 +616,11 @@ struct model_catalog *session_catalog(struct session *s)
     return &s->catalog;
 }
 
+uint64_t session_watermark(const struct session *s)
+{
+    return s->wants_items ? s->watermark_ns : common_watermark(s);
+}
+
 uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
     *out_more = s->pressed || s->records.record_count >= POLL_RECORDS / 2;

@@ -127,6 +127,8 @@ void session_flush(struct session *s);
  * code and line of the first outlet that failed since the session began. */
 int session_finish(struct session *s, struct oriel_err *err);
 struct model_catalog *session_catalog(struct session *s);
+/* Unix ns: all that was said before has been read and has reached the outlets of items. */
+uint64_t session_watermark(const struct session *s);
 /* Bytes of records the last step brought from the first source (what lies beside it
  * has a pace of its own), and whether more were waiting. */
 uint64_t session_step_bytes(const struct session *s, bool *out_more);
