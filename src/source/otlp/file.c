@@ -180,15 +180,15 @@ static bool is_one_document(const char *p, const char *end)
     return stop == p || stop[-1] != '}';
 }
 
-void otlp_file_close(void *state)
+static void otlp_file_close(void *state)
 {
     struct otlp_file *s = state;
     otlp_tell_done(&s->tell);
     buf_done(&s->request);
 }
 
-int otlp_file_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
-                   struct oriel_err *err)
+static int otlp_file_open(void *state, const struct source_bytes *file,
+                          struct model_catalog *catalog, struct oriel_err *err)
 {
     struct otlp_file *s = state;
     memset(s, 0, sizeof *s);
@@ -209,8 +209,8 @@ int otlp_file_open(void *state, const struct source_bytes *file, struct model_ca
     return rc < 0 ? err_set(err, rc, "%s: %s", file->path, err_text(rc)) : 0;
 }
 
-int otlp_file_poll(void *state, struct model_batch *batch, size_t max_records,
-                   struct oriel_err *err)
+static int otlp_file_poll(void *state, struct model_batch *batch, size_t max_records,
+                          struct oriel_err *err)
 {
     struct otlp_file *s = state;
     int rc = 0;

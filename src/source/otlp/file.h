@@ -20,10 +20,4 @@ struct otlp_file {
 
 extern const struct source source_otlp;
 
-int otlp_file_open(void *state, const struct source_bytes *file, struct model_catalog *catalog,
-                   struct oriel_err *err);
-int otlp_file_poll(void *state, struct model_batch *batch, size_t max_records,
-                   struct oriel_err *err);
-void otlp_file_close(void *state);
-
 #endif
