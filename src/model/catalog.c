@@ -185,6 +185,14 @@ int model_catalog_alias_thread(struct model_catalog *c, uint32_t serial, uint32_
 
 int model_thread_set_name(struct model_catalog *c, struct model_thread *t, struct model_str name)
 {
+    char clean[256];
+    if (same_str(t->name, name))
+        return 0;
+    /* One with a secret in it comes again as it was: it is known by what is left of it. */
+    if (name.n && name.n <= sizeof clean) {
+        memcpy(clean, name.p, name.n);
+        name = (struct model_str){clean, (uint32_t)scrub_in_place(clean, name.n, NAMES)};
+    }
     if (same_str(t->name, name))
         return 0;
     return copy_str(c, name, &t->name) ? 0 : ORIEL_ENOMEM;

@@ -96,6 +96,9 @@ bool pair_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
     bool header = colon && !quoted && is_header(p + name_from, name_n);
     while (colon && from < n && (p[from] == ' ' || p[from] == '\t'))
         from++;
+    /* Before its end is looked for: it may be far away. */
+    if (from < n && strchr("%[{*", p[from]) && p[from])
+        return false;
     size_t end = value_end(p, n, &from, header);
     if (from >= n || is_nothing(p + from, end - from))
         return false;

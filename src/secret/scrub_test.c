@@ -274,6 +274,23 @@ TEST(any_bytes_can_be_scrubbed)
     }
 }
 
+/* Beginnings without end: each is judged by a bounded part of what follows. */
+TEST(texts_that_begin_again_and_again_like_secrets_are_not_slow)
+{
+    static const char *const parts[] = {"sk-",          "-eyJ",       "token=[",  "://",
+                                        "Bearer ",      "password=%", "--token ", "-----",
+                                        "\"secret\":{", "ghp_",       "basic a"};
+    static char text[1 << 18];
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+        size_t n = strlen(parts[k]), most = test_times(sizeof text);
+        for (size_t i = 0; i < most; i++)
+            text[i] = parts[k][i % n];
+        struct scrub_hit hit;
+        (void)scrub_find(text, most, 0, SCRUB_TEXTS, &hit);
+        (void)scrub_find(text, most, 0, SCRUB_ALL, &hit);
+    }
+}
+
 static void *scrub_always(void *arg)
 {
     for (int i = 0; i < 2000; i++) {

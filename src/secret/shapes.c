@@ -31,6 +31,10 @@ static const struct prefix {
     {"hf_", 16, WORD},   {"npm_", 16, WORD},    {"dckr_pat_", 12, WORD},
 };
 
+/* So much of a token decides whether it is one: a text that begins again and again
+ * like a secret must not be looked through to its end each time. */
+enum { JUDGED_MAX = 256 };
+
 static bool fits(unsigned char c, unsigned alphabet)
 {
     if (alphabet == UPPER)
@@ -57,10 +61,13 @@ static bool token_find(const char *p, size_t n, size_t at, struct scrub_hit *out
         size_t begin = strlen(x->text), end;
         if (n - at < begin + x->least || memcmp(p + at, x->text, begin) != 0)
             continue;
-        for (end = begin; at + end < n && fits((unsigned char)p[at + end], x->alphabet);)
+        for (end = begin;
+             end < JUDGED_MAX && at + end < n && fits((unsigned char)p[at + end], x->alphabet);)
             end++;
         if (end - begin < x->least || !looks_made(p + at + begin, end - begin))
             continue;
+        while (at + end < n && fits((unsigned char)p[at + end], x->alphabet))
+            end++;
         *out = (struct scrub_hit){at, end};
         return true;
     }
@@ -71,15 +78,19 @@ static bool token_find(const char *p, size_t n, size_t at, struct scrub_hit *out
 static bool jwt_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
 {
     size_t end = at, part = at, parts = 0;
+    const bool in_run = at > 0 && p[at - 1] == '-'; /* else the one before would have been it */
     if (at > 0 && (isalnum((unsigned char)p[at - 1]) || p[at - 1] == '_'))
         return false;
-    for (; end < n && fits((unsigned char)p[end], DOTTED); end++)
+    for (; end < n && fits((unsigned char)p[end], DOTTED); end++) {
+        if (parts == 0 && end - at > JUDGED_MAX && in_run)
+            return false;
         if (p[end] == '.') {
             if (end - part < 8 && parts < 2)
                 return false;
             parts++;
             part = end + 1;
         }
+    }
     if (parts < 1 || (parts == 1 && end - part < 8))
         return false;
     *out = (struct scrub_hit){at, end - at};

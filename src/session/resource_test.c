@@ -46,7 +46,7 @@ TEST(a_process_is_told_without_its_command_line)
     put_file("/proc/1234/status", "Name:\tshop\nPPid:\t77\nUid:\t1000\t1000\t1000\t1000\n");
     put_file("/proc/1234/cmdline", "shop\0--password\0canary\0");
     put_file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nannoy:x:10:10000::/:/bin/sh\n"
-                            "ann:x:1000:1000::/home/ann:/bin/sh\n");
+                            "ann:x:1000:1000::/var/ann:/bin/sh\n");
     snprintf(link, sizeof link, "%s/proc/1234/exe", input.root);
     REQUIRE(symlink("/opt/shop/bin/shop", link) == 0);
     resource_find_process(&r, &input);
@@ -122,7 +122,7 @@ TEST(a_container_is_known_by_its_cgroup_or_its_mounts)
          "1 2 0:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/" ID
          "/hostname /etc/hostname rw - t t r\n",
          ""}, /* a pod's sandbox is no container */
-        {"0::/\n", "1 2 0:1 /home/containers/" ID "/x /data rw - t t r\n", ""},
+        {"0::/\n", "1 2 0:1 /srv/containers/" ID "/x /data rw - t t r\n", ""},
         {"4:m:/docker/" ID "\n",
          "1 2 8:1 /containers/" OTHER "/hostname /etc/hostname rw - e x r\n", ID},
     };
