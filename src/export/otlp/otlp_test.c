@@ -198,7 +198,9 @@ TEST(a_protobuf_file_is_one_message_of_one_signal)
     CHECK(!r.failed);
     CHECK_EQ(resources, 2); /* four spans, two a request */
     void *state = calloc(1, export_otlp.state_size);
+    REQUIRE(out_buf_open(&f.env.out, &f.bytes) == 0);
     CHECK_EQ(export_otlp.open(state, &both, &f.env, &err), ORIEL_EINVAL);
+    out_close(f.env.out);
     CHECK(strstr(err.text, "signals traces or logs") != NULL);
     free(state);
     fixture_done(&f);
