@@ -27,6 +27,10 @@ add_executable(flood ${dir}/flood.c)
 target_link_libraries(flood PRIVATE oriel-core)
 oriel_bench(flood)
 
+add_executable(requests ${dir}/requests.c)
+target_link_libraries(requests PRIVATE oriel-core)
+oriel_bench(requests)
+
 # Calls as they are, as uftrace sees them (its libmcount stands in for the C
 # library's mcount; linked without -pg, so that no gmon.out appears), and spans.
 foreach(kind plain uftrace oriel)

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import socket
-import struct
 import subprocess
 import threading
 
+from bad_server import (BadServer, always, answer, deaf, drip, endless_headers, garbage, goaway,
+                        reset, silent, ten_gigabytes)
 from receiving import LIBRARY, Receiver, items, missing
 from tool import EMITTER, TIMEOUT, Scenario, main
 
@@ -17,120 +18,6 @@ CANARY = "canary-5b1c9e"
 SPANS = 2000
 ITEMS = 2 * SPANS  # a span and an event each; what Oriel says of itself comes on top
 MEMORY_KIB = 96 << 10  # a ring of 16 MiB, a queue of 16 MiB, and what a program needs
-GOAWAY = b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\7\0\0\0\0\0" + struct.pack(">II", 0, 11)
-
-
-def answer(status, *headers, body=b""):
-    lines = (f"HTTP/1.1 {status}", *headers, f"content-length: {len(body)}", "", "")
-    return "\r\n".join(lines).encode() + body
-
-
-class BadServer:
-    """Each connection is served by `mood`, on a thread of its own."""
-
-    def __init__(self, test, mood):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.mood, self.heard, self.connections = mood, b"", 0
-        self.over = threading.Event()
-        test.addCleanup(self.stop)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def stop(self):
-        self.over.set()
-        self.listener.close()
-
-    def accept(self):
-        try:
-            while True:
-                connection, _ = self.listener.accept()
-                self.connections += 1
-                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-        except OSError:
-            pass
-
-    def serve(self, connection):
-        try:
-            with connection:
-                self.mood(self, connection)
-        except OSError:
-            pass
-
-    def request(self, connection):
-        """One request of HTTP/1.1, whole; False: the other side has ended."""
-        got = b""
-        while b"\r\n\r\n" not in got:
-            more = connection.recv(65536)
-            if not more:
-                return False
-            got += more
-        head, _, body = got.partition(b"\r\n\r\n")
-        self.heard += head
-        length = re.search(rb"content-length: *(\d+)", head, re.I)
-        length = int(length[1]) if length else 0  # none: not HTTP/1.1 at all
-        while len(body) < length:
-            more = connection.recv(65536)
-            if not more:
-                return False
-            body += more
-        return True
-
-    def until_end(self, connection):
-        while connection.recv(65536):
-            pass
-
-
-def always(reply):
-    def mood(server, connection):
-        while server.request(connection):
-            connection.sendall(reply)
-    return mood
-
-
-def silent(server, connection):
-    server.until_end(connection)
-
-
-def deaf(server, connection):
-    server.over.wait()
-
-
-def drip(server, connection):
-    server.request(connection)
-    for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100000:
-        connection.sendall(bytes([byte]))
-        if server.over.wait(0.05):
-            return
-
-
-def reset(server, connection):
-    connection.recv(100)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def endless_headers(server, connection):
-    server.request(connection)
-    connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while not server.over.is_set():
-        connection.sendall(b"x-more: " + b"y" * 65000 + b"\r\n")
-
-
-def ten_gigabytes(server, connection):
-    server.request(connection)
-    connection.sendall(b"HTTP/1.1 503 Later\r\ncontent-length: 10737418240\r\n\r\n")
-    while not server.over.is_set():
-        connection.sendall(b"z" * 65536)
-
-
-def garbage(server, connection):
-    connection.recv(100)
-    connection.sendall(bytes(range(256)) * 10)
-
-
-def goaway(server, connection):
-    connection.recv(100)
-    connection.sendall(GOAWAY)
-    server.until_end(connection)
 
 
 class Outage(Scenario):
@@ -142,6 +29,11 @@ class Outage(Scenario):
                         OTEL_LOG_LEVEL="warn")
         self.spool = self.dir / "spool"
         self.keep_on_disk()
+
+    def serve(self, mood):
+        server = BadServer(mood)
+        self.addCleanup(server.stop)
+        return server
 
     def keep_on_disk(self, *lines):
         text = "\n".join(("[telemetry.otlp]", f'spool_dir = "{self.spool}"', *lines, ""))
@@ -211,7 +103,7 @@ class Away(Outage):
                  "429": always(answer("429 Slow", "retry-after: 3600"))}
         for name, mood in moods.items():
             with self.subTest(name):
-                server = BadServer(self, mood)
+                server = self.serve(mood)
                 self.spool = self.dir / name.replace(" ", "-")
                 self.keep_on_disk()
                 self.check_disk_has_all(*self.emit(f"http://127.0.0.1:{server.port}"))
@@ -219,7 +111,7 @@ class Away(Outage):
                 server.stop()
 
     def test_endless_headers_are_read_to_their_limit(self):
-        server = BadServer(self, endless_headers)
+        server = self.serve(endless_headers)
         said, peak = self.emit(f"http://127.0.0.1:{server.port}")
         self.assertTrue(said)
         self.assertLess(peak, MEMORY_KIB)
@@ -228,17 +120,17 @@ class Away(Outage):
         for name, mood in {"silent": silent, "deaf": deaf, "reset": reset, "garbage": garbage,
                            "goaway": goaway, "http1": always(answer("200 OK"))}.items():
             with self.subTest(name):
-                server = BadServer(self, mood)
+                server = self.serve(mood)
                 self.spool = self.dir / name
                 self.keep_on_disk()
                 self.check_disk_has_all(*self.emit(f"http://127.0.0.1:{server.port}", "grpc"))
                 server.stop()
 
     def test_nothing_is_sent_where_a_redirect_points(self):
-        other = BadServer(self, always(answer("200 OK")))
+        other = self.serve(always(answer("200 OK")))
         for status in ("301 Moved", "302 Found", "307 There", "308 There"):
             with self.subTest(status):
-                server = BadServer(self, always(answer(
+                server = self.serve(always(answer(
                     status, f"location: http://127.0.0.1:{other.port}/v1/traces")))
                 said, peak = self.emit(f"http://127.0.0.1:{server.port}")
                 self.assertIn(CANARY.encode(), server.heard)
@@ -250,7 +142,7 @@ class Away(Outage):
     def test_what_is_refused_is_said_and_not_kept(self):
         for status in ("400 Bad", "413 Large", "401 Who"):
             with self.subTest(status):
-                server = BadServer(self, always(answer(status)))
+                server = self.serve(always(answer(status)))
                 said, _ = self.emit(f"http://127.0.0.1:{server.port}")
                 self.assertEqual(self.on_disk(), 0)
                 self.assertTrue(any(status[:3] in line for line in said), said)
@@ -258,7 +150,7 @@ class Away(Outage):
                 server.stop()
 
     def test_tls_that_is_none_is_no_reason_to_do_without(self):
-        server = BadServer(self, garbage)
+        server = self.serve(garbage)
         said, peak = self.emit(f"https://127.0.0.1:{server.port}")
         self.check_disk_has_all(said, peak)
         self.assertEqual(server.heard, b"")
@@ -269,7 +161,7 @@ class Away(Outage):
         self.assertFalse(self.spool.exists() and self.listed())
 
     def test_a_budget_of_nothing_waits_for_nobody(self):
-        server = BadServer(self, silent)
+        server = self.serve(silent)
         self.emit(f"http://127.0.0.1:{server.port}", ORIEL_EXIT_MS="1")
 
     def test_names_of_services_are_no_paths(self):
@@ -346,7 +238,7 @@ class Back(Outage):
         self.assertEqual(self.spans_of(receiver.all()), list(range(5)))
 
     def test_a_killed_program_loses_nothing_that_was_on_disk(self):
-        server = BadServer(self, reset)
+        server = self.serve(reset)
         env = {**self.env, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.port}",
                "OTEL_BLRP_SCHEDULE_DELAY": "10"}
         program = self.start(EMITTER, "steps", 100, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
