@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 
 #include <oriel/oriel.h>
+#include <oriel/propagation.h>
 
 #include "base/os.h"
 #include "source/region_io.h"
@@ -150,6 +151,27 @@ static void open_close(uint64_t n)
     }
 }
 
+/* A request from its headers to those of the next: extract, enter, a span, inject, exit. */
+static void propagate(uint64_t n)
+{
+    struct oriel_header in[] = {
+        {"host", "a"},
+        {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+        {"tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"}};
+    for (uint64_t i = 0; i < n; i++) {
+        struct oriel_header out[4];
+        char text[256];
+        struct oriel_headers request = {.headers = in, .count = 3};
+        struct oriel_headers next = {out, 0, 4, text, 0, sizeof text};
+        struct oriel_context c;
+        oriel_extract(NULL, &oriel_header_getter, &request, &c, NULL);
+        ORIEL_CONTEXT(&c);
+        ORIEL_SPAN("bench.request");
+        oriel_inject(NULL, NULL, &oriel_header_setter, &next);
+        BENCH_BARRIER();
+    }
+}
+
 static void *first_record(void *out)
 {
     double begin = bench_now();
@@ -204,13 +226,17 @@ int main(int argc, char **argv)
                                     {.name = "event", .fn = event},
                                     {.name = "log", .fn = log_three},
                                     {.name = "plot", .fn = plot},
-                                    {.name = "async_span", .fn = open_close}};
+                                    {.name = "async_span", .fn = open_close},
+                                    {.name = "propagate", .fn = propagate}};
     bool on = oriel_enabled();
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         ops[i].n = on ? n : n * 20;
+    if (!on)
+        ops[sizeof ops / sizeof ops[0] - 1].n = n; /* no site alone: it works all the same */
     empty.n = n * 20;
     if (on) {
         ops[1].n = n * 10;
+        ops[sizeof ops / sizeof ops[0] - 1].n = n / 4;
         for (size_t i = 1; i < sizeof ops / sizeof ops[0]; i++)
             ops[i].floor = two_clock_reads;
         bench_all(ops, sizeof ops / sizeof ops[0], "");

@@ -194,7 +194,8 @@ bool tail_take(struct tail *t, struct model_batch *out, size_t first, uint64_t n
         if (stays)
             out->items[to++] = out->items[i];
     }
-    memmove(out->items + to, out->items + end, (out->item_count - end) * sizeof *out->items);
+    if (to != end) /* else nothing moves, and there may be no items at all */
+        memmove(out->items + to, out->items + end, (out->item_count - end) * sizeof *out->items);
     out->item_count -= end - to;
     while (t->oldest && (t->bytes > t->max_bytes || t->oldest->first_ns + t->max_ns < now_ns))
         forget(t, t->oldest);
