@@ -4,7 +4,8 @@
  * headers by one list of propagators and writes them by another.
  *
  * Input, one case after the other:  read LIST / write LIST / NAME: VALUE ... / empty line
- * Output:  got TRACE SPAN FLAGS / state TEXT / baggage NAME=VALUE ... / NAME: VALUE ... / empty line
+ * Output:  got TRACE SPAN FLAGS / state TEXT / baggage NAME=VALUE ... / NAME: VALUE ... / empty
+ * line
  *
  * One thread; text as it comes. Not for headers with line ends, which there are none of.
  */
