@@ -5,6 +5,7 @@
  * same loopback with nothing around them. Every span must be taken.
  *
  *   usage: deliver_bench [MESSAGES]
+ *          deliver_bench serve       only a receiver over gRPC: prints its port
  */
 #include "bench.h"
 
@@ -187,6 +188,13 @@ int main(int argc, char **argv)
                                         "otlp_grpc_zstd"};
     enum { WAYS = sizeof names / sizeof *names };
     double spans[WAYS][ROUNDS];
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+        struct receiver_options o = {.grpc = true};
+        printf("%u\n", receiver_port(receiver_start(&o)));
+        fflush(stdout);
+        for (;;)
+            pause();
+    }
     if (argc > 1)
         messages = strtoul(argv[1], NULL, 10);
     make_message();

@@ -17,6 +17,9 @@
 #include "cli/runs.h"
 #include "wire/capture.h"
 
+/* What is recorded waits in the ring meanwhile. */
+#define ROOM_WAIT_NS UINT64_C(250000000)
+
 static int add_outlet(struct outputs *o, const char *name, size_t n, struct oriel_err *err)
 {
     char text[64];
@@ -178,6 +181,7 @@ static int open_receiver(struct output *o, struct session *s, const void *option
                                 .options = options,
                                 .config = o->config,
                                 .environment = (const char *const *)environ,
+                                .room_wait_ns = ROOM_WAIT_NS,
                                 .say = say_delivery};
     return sending_add(s, &how, &o->outlets, err);
 }

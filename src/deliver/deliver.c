@@ -16,8 +16,6 @@
 #include "deliver/inside.h"
 #include "deliver/prepare.h"
 
-#define SECOND UINT64_C(1000000000)
-
 static struct deliver *of(struct out *o)
 {
     return (struct deliver *)o;
@@ -30,26 +28,11 @@ static bool is_ours(const struct deliver *d)
 
 /* ---- waiting ---- */
 
-/* Until something changed or the deadline; false: it has passed. The lock is held. */
-static bool wait_change(struct deliver *d, uint64_t deadline_ns)
-{
-    uint64_t until = deadline_ns;
-    if (deliver_now(d) >= deadline_ns)
-        return false;
-    if (d->now) /* nobody tells when that clock moves */
-        until = clock_mono_ns() + SECOND / 1000;
-    if (until > INT64_MAX)
-        until = INT64_MAX;
-    struct timespec t = {.tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND)};
-    (void)pthread_cond_timedwait(&d->changed, &d->lock, &t);
-    return true;
-}
-
 static bool wait_until_gone(struct deliver *d, uint64_t seq, uint64_t deadline_ns)
 {
     bool in_time = true;
     while (d->running && queue_holds_until(d, seq) && in_time)
-        in_time = wait_change(d, deadline_ns);
+        in_time = queue_wait_change(d, deadline_ns);
     return !queue_holds_until(d, seq);
 }
 
@@ -83,7 +66,7 @@ int deliver_drain(struct deliver *d, uint64_t deadline_ns)
     int flushed = deliver_flush(d, deadline_ns);
     pthread_mutex_lock(&d->lock);
     for (bool in_time = true; d->running && holds_spooled(d) && in_time;)
-        in_time = wait_change(d, deadline_ns);
+        in_time = queue_wait_change(d, deadline_ns);
     bool left = holds_spooled(d);
     pthread_mutex_unlock(&d->lock);
     return left ? ORIEL_ETIMEOUT : flushed;

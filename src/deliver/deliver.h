@@ -82,8 +82,11 @@ struct deliver_options {
     uint64_t timeout_ns; /* of one try; 0: 10 s */
     size_t queue_items;  /* 0: no limit but bytes */
     size_t queue_bytes;  /* 0: 16 MiB; with the one under way */
-    uint64_t first_ns;   /* longest first pause before another try; 0: 1 s */
-    uint64_t most_ns;    /* longest pause; 0: 30 s. What the receiver asks for counts above it */
+    /* For processes of ours: out_message waits so long for room while replies come; 0: never.
+     * It never waits longer than this after the last message that had its fate. */
+    uint64_t room_wait_ns;
+    uint64_t first_ns; /* longest first pause before another try; 0: 1 s */
+    uint64_t most_ns;  /* longest pause; 0: 30 s. What the receiver asks for counts above it */
     uint64_t
         patience_ns; /* one message is tried again for so long, then spooled or lost; 0: 5 min */
     struct spool *spool;                       /* taken, also on failure; NULL: none */

@@ -472,6 +472,43 @@ TEST(memory_stays_within_the_queue)
     }
 }
 
+TEST(who_may_wait_for_room_loses_nothing_to_a_burst)
+{
+    for (int grpc = 0; grpc < 2; grpc++) {
+        struct receiver_options ro = {.grpc = grpc};
+        struct receiver *r = receiver_start(&ro);
+        struct deliver_options o = destination_options(receiver_url(r), grpc);
+        struct deliver_counts c;
+        o.queue_bytes = 16 << 10; /* a few messages */
+        o.room_wait_ns = UINT64_C(60000000000);
+        struct deliver *d = destination_open(&o);
+        for (unsigned i = 0; i < 300; i++)
+            CHECK_EQ(destination_put(d, OUT_TRACES, i, 1), 0);
+        CHECK_EQ(deliver_flush(d, destination_in_s(60)), 0);
+        destination_total(d, &c);
+        CHECK_EQ(c.delivered, 300);
+        out_close(deliver_out(d));
+        receiver_stop(r);
+    }
+}
+
+TEST(nobody_waits_for_room_at_a_receiver_that_fails)
+{
+    char url[64];
+    struct deliver_options o = nobody(true, url, sizeof url);
+    struct deliver_counts c;
+    o.queue_bytes = 16 << 10;
+    o.room_wait_ns = UINT64_C(3600000000000); /* this would end the test */
+    struct deliver *d = destination_open(&o);
+    CHECK_EQ(destination_put(d, OUT_TRACES, 1, 1), 0);
+    DESTINATION_UNTIL(d, &c, c.open);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK_EQ(destination_put(d, OUT_TRACES, i, 1), 0);
+    destination_total(d, &c);
+    CHECK(c.full > 50);
+    out_close(deliver_out(d));
+}
+
 TEST(a_message_larger_than_the_queue_is_its_givers_to_count)
 {
     char url[64], big[9000] = {0};

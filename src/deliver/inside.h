@@ -57,7 +57,7 @@ _Static_assert(offsetof(struct item, bytes) == offsetof(struct item, frame) + GR
 struct lane {
     /* Under the lock: */
     struct item *first, *last; /* in order of arrival, with those sending */
-    bool open;                 /* as `retry` says */
+    bool open, failing;        /* as `retry` says */
     /* sender: */
     struct stream_options stream;
     struct endpoint endpoint;
@@ -92,7 +92,7 @@ struct deliver {
     uint16_t proxy_port;
     bool grpc;
     enum deliver_compression compression;
-    uint64_t timeout_ns, patience_ns;
+    uint64_t timeout_ns, patience_ns, room_wait_ns;
     uint64_t queue_items;
     size_t queue_bytes;
     void (*say)(void *user, const char *line);
@@ -105,6 +105,7 @@ struct deliver {
     pthread_cond_t changed; /* fates, and the end of the thread */
     /* Under the lock: */
     struct lane lanes[LANES_MAX]; /* `first` and `last` of them */
+    uint64_t progress_ns;         /* when a message last had its fate, or the queue began to fill */
     uint64_t held_items;
     size_t held_bytes; /* of messages, with their compressed copies */
     uint64_t seq;
@@ -132,6 +133,8 @@ static inline uint64_t deliver_now(const struct deliver *d)
 
 /* ---- queue.c ---- */
 
+/* Until something changed or the deadline; false: it has passed. The lock is held. */
+bool queue_wait_change(struct deliver *d, uint64_t deadline_ns);
 /* A copy, counted. 0; ORIEL_ELIMIT, ORIEL_ENOMEM: not taken. When there is no room it is
  * counted as `full` and that is its fate. */
 int queue_put(struct deliver *d, const struct out_message *m);

@@ -241,6 +241,7 @@ static void copy_numbers(struct deliver *d, const struct deliver_options *o)
     d->compression = o->compression;
     d->timeout_ns = o->timeout_ns ? o->timeout_ns : TIMEOUT_NS;
     d->patience_ns = o->patience_ns ? o->patience_ns : PATIENCE_NS;
+    d->room_wait_ns = o->room_wait_ns;
     d->queue_items = o->queue_items;
     d->queue_bytes = o->queue_bytes ? o->queue_bytes : QUEUE_BYTES;
     d->say = o->say;

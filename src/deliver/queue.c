@@ -11,6 +11,7 @@
 #include "deliver/inside.h"
 
 enum { LOOK_AHEAD = 8 };
+#define SECOND UINT64_C(1000000000)
 
 static size_t cost_of(size_t n)
 {
@@ -30,6 +31,34 @@ static bool take_room(struct deliver *d, uint64_t items, size_t cost)
     d->held_bytes += cost;
     d->held_items += items;
     return true;
+}
+
+bool queue_wait_change(struct deliver *d, uint64_t deadline_ns)
+{
+    uint64_t until = deadline_ns;
+    if (deliver_now(d) >= deadline_ns)
+        return false;
+    if (d->now) /* nobody tells when that clock moves */
+        until = clock_mono_ns() + SECOND / 1000;
+    if (until > INT64_MAX)
+        until = INT64_MAX;
+    struct timespec t = {.tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND)};
+    (void)pthread_cond_timedwait(&d->changed, &d->lock, &t);
+    return true;
+}
+
+/* The same, with patience where that is wanted: not with a receiver that fails or is silent. */
+static bool wait_room(struct deliver *d, const struct out_message *m, size_t cost)
+{
+    const struct lane *l = &d->lanes[d->routes[m->signal].lane];
+    if (d->room_wait_ns && d->held_items == 0)
+        d->progress_ns = deliver_now(d);
+    bool room = take_room(d, m->items, cost), in_time = d->room_wait_ns > 0;
+    while (!room && in_time && d->running && !d->finishing && !l->failing) {
+        in_time = queue_wait_change(d, d->progress_ns + d->room_wait_ns);
+        room = take_room(d, m->items, cost);
+    }
+    return room;
 }
 
 static struct item *fill(struct item *i, const struct deliver *d, const struct out_message *m)
@@ -64,7 +93,7 @@ int queue_put(struct deliver *d, const struct out_message *m)
     if (m->n > SIZE_MAX / 4 || cost > most)
         return ORIEL_ELIMIT;
     pthread_mutex_lock(&d->lock);
-    bool room = take_room(d, m->items, cost);
+    bool room = wait_room(d, m, cost);
     if (!room) {
         c->given += m->items;
         c->full += m->items;
@@ -236,6 +265,8 @@ void queue_settle(struct deliver *d, struct item *i, enum fate fate, uint64_t re
     count_fate(d, i, fate, rejected);
     if (d->spool)
         spill_count(d);
+    if (d->room_wait_ns)
+        d->progress_ns = deliver_now(d);
     assert(d->held_bytes >= i->cost + packed && d->held_items >= i->items);
     d->held_bytes -= i->cost + packed;
     d->held_items -= i->items;

@@ -308,8 +308,10 @@ static void show_state(struct deliver *d)
             n += d->lanes[k].transport->ops->connections(d->lanes[k].transport);
     pthread_mutex_lock(&d->lock);
     d->connections = n;
-    for (unsigned k = 0; k < d->lane_count; k++)
+    for (unsigned k = 0; k < d->lane_count; k++) {
         d->lanes[k].open = d->lanes[k].retry.open;
+        d->lanes[k].failing = d->lanes[k].retry.failures > 0;
+    }
     pthread_mutex_unlock(&d->lock);
 }
 

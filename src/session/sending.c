@@ -270,6 +270,7 @@ static int describe(const struct sending *how, const struct receiver *r, void **
     to->deliver.timeout_ns = t->timeout_ms * 1000000u;
     to->deliver.user_agent = USER_AGENT;
     to->deliver.say = how->say;
+    to->deliver.room_wait_ns = how->room_wait_ns;
     to->deliver.user = how->user;
     return 0;
 }

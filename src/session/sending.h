@@ -19,7 +19,9 @@ struct sending {
     unsigned signals;               /* 1 << enum config_signal each; 0: all */
     const char *const *environment; /* for the vault, which is asked where one is configured */
     uint64_t headers_ns;            /* how long it may take to answer; 0: 2 s */
-    bool patient; /* wait for room in the queue: for a source that waits, such as a file */
+    uint64_t room_wait_ns; /* for processes of ours: a message waits so long for room while the
+                            * receiver takes others; 0: never */
+    bool patient;          /* wait for room in the queue: for a source that waits, such as a file */
     void (*say)(void *user, const char *line); /* also from the sending thread; NULL */
     void *user;
 };
