@@ -314,6 +314,20 @@ class Collect(Scenario):
         receiver.end()
         self.assertEqual(len(self.spans()), 5)
 
+    def test_senders_that_go_before_their_answer_are_recorded_all_the_same(self):
+        receiver = Receiver(self)
+        packed = gzip.compress(request(span(1)))
+        for i in range(200):
+            body = request(span(i)) if i % 2 else packed
+            with socket.create_connection(("127.0.0.1", receiver.port)) as s:
+                s.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+                          + (b"" if i % 2 else b"Content-Encoding: gzip\r\n")
+                          + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0 if i % 3 else 1))
+        self.assertEqual(receiver.post(request(span(1000))).status, 200)
+        found = re.search(r"received (\d+) spans", receiver.end())
+        self.assertEqual(len(self.spans()), int(found.group(1)))
+
     def test_it_listens_on_loopback_and_nowhere_else(self):
         receiver = Receiver(self, "--unix", self.dir / "sock")
         listening = self.run_raw("ss", "-Hltnp", text=True).stdout

@@ -8,6 +8,7 @@
  */
 #include "source/otlp/otlp.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -130,6 +131,7 @@ static void put_any(struct buf *out, const struct pb_field *any)
 static bool nested(struct otlp_values *v, struct model_value *out, const struct pb_field *f)
 {
     struct buf text;
+    assert(v->arena);
     buf_init(&text);
     if (f)
         put_one(&text, f);
@@ -174,6 +176,7 @@ static bool any_value(struct otlp_values *v, struct model_value *out, const stru
 
 static struct model_value *next(struct otlp_values *v)
 {
+    assert(v->count <= OTLP_ATTRS_MAX);
     if (v->count == OTLP_ATTRS_MAX) {
         v->dropped++;
         return NULL;

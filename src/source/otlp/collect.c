@@ -157,6 +157,7 @@ static int collect_source_open(void *state, const void *options, struct model_ca
 static void job_told(struct collect *c)
 {
     struct otlp_job *job = c->waiting.first;
+    assert(job && c->decoding && c->waiting.count > 0 && c->waiting_bytes >= job->n);
     c->decoding = false;
     job->rejected = c->decode->rejected;
     c->waiting.first = job->next;
@@ -165,6 +166,8 @@ static void job_told(struct collect *c)
     c->waiting.count--;
     c->waiting_bytes -= job->n;
     buf_done(&job->body);
+    job->bytes = NULL;
+    job->n = 0;
     job->next = NULL;
     *c->told.end = job;
     c->told.end = &job->next;
@@ -175,7 +178,8 @@ static void job_told(struct collect *c)
 static void begin_job(struct collect *c)
 {
     struct otlp_job *job = c->waiting.first;
-    if (!job->body.size && job->n) {
+    assert(job && !c->decoding);
+    if (!job->body.size && job->n && !job->failed) {
         buf_put(&job->body, job->bytes, job->n);
         job->failed = job->body.failed;
         if (job->failed)

@@ -151,6 +151,7 @@ static int take_json(struct otlp_file *s, const char *p, size_t n)
 /* The next request; 0: begun or passed over, 1: there is none. */
 static int next_request(struct otlp_file *s)
 {
+    assert(s->at >= s->text && s->at <= s->end && !s->open);
     if (s->at == s->end)
         return 1;
     const char *p = s->at;

@@ -7,6 +7,7 @@
  */
 #include "source/otlp/otlp.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,7 @@ static int put_message(struct buf *out, const struct otlp_message *m, const stru
                        unsigned depth, struct oriel_err *err)
 {
     int rc = 0;
+    assert(v->type == JSON_OBJECT && depth <= OTLP_DEPTH_MAX);
     for (const struct json_value *member = v->first; member && rc == 0; member = member->next) {
         const struct otlp_field *f = by_name(m, member);
         if (!f || member->type == JSON_NULL)

@@ -251,6 +251,7 @@ static void http_respond(struct otlp_conn *conn, struct h2_exchange *x, const st
         headers[n++] = header("retry-after", seconds);
     if (w->status == 401)
         headers[n++] = header("www-authenticate", "Bearer");
+    assert(n <= sizeof headers / sizeof *headers && (x || conn->http));
     if (!x) {
         if (http_server_answer(conn->http, w->status, headers, n, body->data, body->size, w->close,
                                now_ns, NULL) != 0)
@@ -272,6 +273,7 @@ static void refuse(struct otlp_conn *conn, struct h2_exchange *x, enum otlp_way 
                    const struct answer *w, uint64_t now_ns)
 {
     struct buf body;
+    assert(w->status >= 400 && (way != OTLP_GRPC || x));
     if (way == OTLP_GRPC) {
         grpc_refuse(x, w);
         return;
@@ -426,6 +428,7 @@ static enum otlp_way way_of(const struct asked *a)
 
 static void enqueue(struct collect *c, struct otlp_job *job)
 {
+    assert(job->conn && !job->next && *c->waiting.end == NULL);
     *c->waiting.end = job;
     c->waiting.end = &job->next;
     c->waiting.count++;

@@ -41,7 +41,7 @@ static void forget_jobs(struct otlp_jobs *jobs, const struct otlp_conn *conn)
         if (j->conn == conn) { /* told all the same, answered to nobody */
             if (!j->body.size && j->n) {
                 buf_put(&j->body, j->bytes, j->n);
-                j->n = j->body.failed ? 0 : j->n;
+                j->failed = j->body.failed;
                 j->bytes = j->body.data;
             }
             h2_exchange_free(j->exchange);
@@ -57,6 +57,7 @@ static void close_conn(struct collect *c, struct otlp_conn *conn)
             *at = conn->next;
             break;
         }
+    assert(c->conn_count > 0);
     forget_jobs(&c->waiting, conn);
     forget_jobs(&c->told, conn);
     h2_free(conn->h2);
@@ -115,6 +116,7 @@ static void sniff(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
 
 static void step_http1(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
 {
+    assert(conn->http && conn->jobs <= 1);
     struct http_server_request request;
     struct oriel_err err;
     while (!conn->broken && !conn->jobs) {
@@ -156,6 +158,7 @@ static void step_h2(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
 static void wait_for(struct collect *c, struct otlp_conn *conn)
 {
     struct net_wait w;
+    assert(conn->state != CONN_SNIFFING && (conn->http || conn->h2));
     net_wait_init(&w);
     if (conn->state == CONN_HTTP1)
         http_server_wait(conn->http, &w);
@@ -309,6 +312,7 @@ static void accept_all(struct collect *c, uint64_t now_ns)
 void server_step(struct collect *c, uint64_t now_ns)
 {
     struct epoll_event events[EVENTS];
+    assert(c->conn_count <= c->conns_max);
     int n = epoll_wait(c->epoll, events, EVENTS, 0);
     bool listeners = now_ns >= c->more_ns || (c->stopping && c->told_listeners);
     for (int i = 0; i < n; i++) {

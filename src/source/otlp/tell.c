@@ -251,6 +251,7 @@ static const struct model_site *make_site(struct otlp_tell *t, const struct otlp
 static const struct model_site *site_of(struct otlp_tell *t, const struct otlp_record *r,
                                         const struct model_value *values, uint32_t n, uint32_t most)
 {
+    assert(r->scope && n <= FIELDS_MAX);
     site_key(t, r, values, n);
     if (t->key.failed)
         return NULL;
@@ -333,6 +334,8 @@ static bool add_record(struct otlp_tell *t, const struct otlp_record *r,
                        const struct model_site *site, const struct model_value *values, uint32_t n,
                        uint32_t words)
 {
+    assert(t->batch && r->stream < t->streams.count);
+    assert(words >= r->prefix && words <= RECORD_WORDS && r->prefix >= 2);
     struct otlp_stream *s = &t->streams.items[r->stream];
     uint64_t *raw = arena_alloc(&t->batch->arena, (size_t)words * 8, 8);
     struct model_record *out = raw ? model_batch_add_record(t->batch) : NULL;
@@ -364,6 +367,7 @@ static bool add_record(struct otlp_tell *t, const struct otlp_record *r,
 /* The stream's time goes on: what follows was said now. */
 static bool tell_time(struct otlp_tell *t, uint32_t stream)
 {
+    assert(stream < t->streams.count);
     struct otlp_stream *s = &t->streams.items[stream];
     if (s->said_ns >= t->now_ns && s->position)
         return true;
@@ -418,6 +422,7 @@ bool otlp_tell_record(struct otlp_tell *t, const struct otlp_record *r,
 
 bool otlp_tell_single(struct otlp_tell *t, const struct otlp_record *r, struct otlp_values *values)
 {
+    assert(values->count <= OTLP_ATTRS_MAX);
     uint32_t words, at = 0, n = fit(r, values, 0, &words);
     uint64_t dropped = values->dropped + (values->count - n);
     if (dropped) { /* the last that fits makes room for the count */
