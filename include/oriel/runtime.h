@@ -69,6 +69,13 @@ ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
  * and in fork children. Any thread; not from signal handlers. */
 ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
 
+/* Read the configuration file again (docs/CONFIGURATION.md): levels and rates change in place,
+ * all that was changed or nothing. A changed file is seen within a second or so without this call,
+ * which waits until it is done. 0; ORIEL_ENOTFOUND (no file, or not started by oriel_start);
+ * ORIEL_EUNSUPPORTED (a key that waits for the next start); ORIEL_EINVAL (a wrong file);
+ * ORIEL_ETIMEOUT. Any thread; not from signal handlers: on SIGHUP let a thread call it. */
+ORIEL_EXPORT int oriel_reload(void);
+
 /* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,
  * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ESTATE (attached). */
 ORIEL_EXPORT int oriel_attach(const char *ring_path);

@@ -205,6 +205,16 @@ struct config_choice {
 };
 struct config_choice config_choose(const struct config *c);
 
+/* Each key the program itself has said, with its value as it would say it again, secrets too.
+ * Stops at a negative answer, which is returned. */
+typedef int config_code_fn(void *user, const char *key, const char *value);
+int config_each_code(const struct config *c, config_code_fn *each, void *user);
+/* Each key with another value, both as they may be shown. Of two that were loaded with the same
+ * sections. */
+typedef void config_change_fn(void *user, const char *key, const char *was, const char *is);
+void config_changes(const struct config *before, const struct config *now, config_change_fn *each,
+                    void *user);
+
 /* ---- the file ---- */
 
 /* At most CONFIG_FILE_MAX bytes of a regular file into `out`. 0; ORIEL_ENOTFOUND;

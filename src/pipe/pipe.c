@@ -89,6 +89,24 @@ int pipe_new(struct pipe **out, const struct pipe_options *options,
     return 0;
 }
 
+int pipe_set_sampling(struct pipe *p, const struct pipe_sampling *how)
+{
+    const struct pipe_sampling *was = &p->assemble.sampler.how;
+    const bool held = p->assemble.tail;
+    struct sampler next;
+    if (!how ||
+        (held && (how->keep_errors != was->keep_errors || how->keep_slow_ns != was->keep_slow_ns)))
+        return ORIEL_EINVAL;
+    int rc = sampler_init(&next, how);
+    if (rc < 0)
+        return rc;
+    sampler_done(&p->assemble.sampler);
+    p->assemble.sampler = next;
+    p->assemble.sampler.active = true; /* open spans may be unwanted, whatever holds now */
+    p->assemble.tail = held || tail_wanted(how);
+    return 0;
+}
+
 void pipe_free(struct pipe *p)
 {
     if (!p)

@@ -117,6 +117,10 @@ int pipe_push(struct pipe *p, const struct model_batch *in, struct model_batch *
 #define PIPE_GIVEN 512u
 void pipe_on_items(struct pipe *p, void (*fn)(void *user, const struct model_batch *items),
                    void *user);
+/* Other rates between two pushes: for what begins from now on, spans that are open stay as they
+ * were decided. What is kept of traces that are not sampled (keep_*, tail_*) has to be as it was.
+ * 0; ORIEL_EINVAL, ORIEL_ENOMEM: nothing has changed. */
+int pipe_set_sampling(struct pipe *p, const struct pipe_sampling *how);
 void pipe_counts(const struct pipe *p, struct pipe_counts *out);
 void pipe_free(struct pipe *p);
 

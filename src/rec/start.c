@@ -143,3 +143,17 @@ int oriel_flush(unsigned timeout_ms)
     pthread_mutex_unlock(&start_lock);
     return flush ? flush(timeout_ms) : 0;
 }
+
+int oriel_reload(void)
+{
+    typedef int reload_fn(void);
+    pthread_mutex_lock(&start_lock);
+    reload_fn *reload = started_by == os_getpid()
+                            ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload")
+                            : NULL;
+    int rc = reload ? reload() : ORIEL_ENOTFOUND;
+    if (rc == 0)
+        take_configuration();
+    pthread_mutex_unlock(&start_lock);
+    return rc;
+}

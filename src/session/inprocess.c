@@ -28,6 +28,7 @@
 #include "session/headers.h"
 #include "session/outlets.h"
 #include "session/pace.h"
+#include "session/reload.h"
 #include "session/resource.h"
 #include "session/sampling.h"
 #include "session/session.h"
@@ -40,6 +41,8 @@
 #define SETTLE_NS UINT64_C(100000000) /* longest wait for what was just said */
 #define SETTLE_STEP_NS 500000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
+
+#define RELOAD_WAIT_NS UINT64_C(5000000000)
 
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
 
@@ -58,6 +61,10 @@ static struct {
     struct region *region;
     struct session *session;
     struct config *config; /* outlets keep pointers into it */
+    struct config *latest; /* what a changed file says since; NULL: that */
+    struct reload reload;
+    unsigned reload_asked, reload_done, reloads;
+    int reload_result;
     uint64_t ring_bytes;
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -263,11 +270,92 @@ static bool sleep_or_stop(uint64_t ns)
     until.tv_nsec = (long)(end % 1000000000u);
     pthread_mutex_lock(&self.lock);
     while (self.state == RUNNING && self.flush_asked == self.flush_done &&
+           self.reload_asked == self.reload_done &&
            pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
         ;
     bool stop = self.state != RUNNING;
     pthread_mutex_unlock(&self.lock);
     return stop;
+}
+
+/* ---- a file that was changed ---- */
+
+static const struct config *latest_config(void)
+{
+    return self.latest ? self.latest : self.config;
+}
+
+/* All of it or nothing; the filter cannot fail once it was checked. */
+static int apply_reload(const struct config *now, struct oriel_err *err)
+{
+    const char *filter = config_telemetry(now)->filter;
+    struct sampling sampling;
+    sampling_of(now, &sampling);
+    int rc = region_check_directives(filter, err);
+    if (rc == 0 && !sampling_same(latest_config(), now)) {
+        rc = session_set_sampling(self.session, &sampling.how);
+        if (rc < 0)
+            err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
+    }
+    unsigned threads, waiting;
+    if (rc == 0 && strcmp(filter, config_telemetry(latest_config())->filter) != 0)
+        rc = region_switch(region_path(self.region), filter, 0, &threads, &waiting, err);
+    return rc;
+}
+
+/* In the recording too, for whoever wonders why there is less from here on. */
+static void tell_reload(const char *line, int rc, const struct oriel_err *err)
+{
+    int level = config_telemetry(latest_config())->log_level;
+    char key[40];
+    if (rc < 0 && level >= CONFIG_LOG_ERROR)
+        say("configuration not reloaded, the old one stays: ", err->text);
+    if (rc < 0 || !line[0])
+        return;
+    if (level >= CONFIG_LOG_INFO)
+        say("configuration reloaded: ", line);
+    snprintf(key, sizeof key, "oriel.reload.%u", ++self.reloads);
+    (void)artifact_set(session_catalog(self.session), key, line);
+}
+
+static int reload_now(void)
+{
+    struct config *now = NULL;
+    struct oriel_err err = {0};
+    struct buf line;
+    buf_init(&line);
+    int rc = reload_load(&self.reload, latest_config(), &now, &line, &err);
+    if (rc == 0 && now)
+        rc = apply_reload(now, &err);
+    tell_reload(buf_cstr(&line), rc, &err);
+    if (rc == 0 && now) {
+        pthread_mutex_lock(&self.lock);
+        struct config *before = self.latest;
+        self.latest = now;
+        self.exit_ms = (unsigned)config_telemetry(now)->exit_ms;
+        pthread_mutex_unlock(&self.lock);
+        now = before;
+    }
+    config_free(now);
+    buf_done(&line);
+    return rc;
+}
+
+static void look_at_files(void)
+{
+    pthread_mutex_lock(&self.lock);
+    const unsigned asked = self.reload_asked;
+    const bool wanted = asked != self.reload_done;
+    pthread_mutex_unlock(&self.lock);
+    const bool due = reload_due(&self.reload, clock_mono_ns(), wanted);
+    const int rc = due ? reload_now() : ORIEL_ENOTFOUND;
+    if (!wanted)
+        return;
+    pthread_mutex_lock(&self.lock);
+    self.reload_result = rc;
+    self.reload_done = asked;
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.lock);
 }
 
 static void follow(void)
@@ -278,6 +366,7 @@ static void follow(void)
     do {
         bool more;
         serve_flush();
+        look_at_files();
         int result = session_step(self.session, NULL);
         uint64_t bytes = session_step_bytes(self.session, &more);
         uint64_t now = clock_mono_ns();
@@ -302,6 +391,7 @@ static bool wait_for_triggers(void)
         else
             session_look(self.session);
         serve_flush();
+        look_at_files();
         done = asked;
     } while (!stop);
     return news;
@@ -364,6 +454,8 @@ static void *drain_thread(void *unused)
     pthread_mutex_lock(&self.lock);
     self.state = DONE;
     self.flush_done = self.flush_asked;
+    self.reload_done = self.reload_asked;
+    self.reload_result = ORIEL_ESTATE;
     pthread_cond_broadcast(&self.changed);
     pthread_mutex_unlock(&self.lock);
     return NULL;
@@ -449,7 +541,10 @@ static void release(void)
     if (self.region && !leave)
         (void)region_unlink(region_path(self.region), NULL);
     region_free(self.region);
+    config_free(self.latest);
     config_free(self.config);
+    reload_done(&self.reload);
+    self.latest = NULL;
     self.config = NULL;
     self.session = NULL;
     self.region = NULL;
@@ -478,6 +573,8 @@ static int build(struct wish *w)
     const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
         rc = session_new(&self.session, "ring", region_path(self.region), &pipe, NULL);
+    if (rc == 0 && !getauxval(AT_SECURE))
+        rc = reload_init(&self.reload, (const char *const *)environ);
     if (rc == 0) {
         describe();
         watch_system(w->metrics_ns);
@@ -488,7 +585,13 @@ static int build(struct wish *w)
 
 static void at_exit(void)
 {
-    (void)oriel_inprocess_stop(self.exit_ms);
+    unsigned ms = 0;
+    if (self.pid == os_getpid()) { /* else the lock may be held for ever */
+        pthread_mutex_lock(&self.lock);
+        ms = self.exit_ms;
+        pthread_mutex_unlock(&self.lock);
+    }
+    (void)oriel_inprocess_stop(ms);
 }
 
 /* In a fork child, which has no drain thread: plain stores only. Files and
@@ -504,6 +607,8 @@ static void forked(void)
     self.session = NULL;
     self.region = NULL;
     self.config = NULL;
+    self.latest = NULL; /* the parent's, as the rest */
+    self.reload = (struct reload){.looked_ns = 0};
 }
 
 static int prepare_once(void)
@@ -616,7 +721,7 @@ void oriel_inprocess_context(const char **out_propagators, uint64_t *out_thresho
     *out_threshold = 0;
     pthread_mutex_lock(&self.lock);
     if (self.config) {
-        sampling_of(self.config, &sampling);
+        sampling_of(latest_config(), &sampling);
         *out_propagators = config_telemetry(self.config)->propagators;
         *out_threshold = sampling.how.root == PIPE_SAMPLE_OFF ? RATIO_NONE
                          : sampling.how.root == PIPE_SAMPLE_ON
@@ -661,6 +766,30 @@ int oriel_inprocess_flush(unsigned timeout_ms)
         self.flushers--;
         pthread_cond_broadcast(&self.changed);
     }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+/* ---- reload ---- */
+
+int oriel_inprocess_reload(void)
+{
+    if (self.pid != os_getpid()) /* a fork child, as in start */
+        return ORIEL_ENOTFOUND;
+    const uint64_t deadline = clock_mono_ns() + RELOAD_WAIT_NS;
+    const struct timespec until = {(time_t)(deadline / 1000000000u),
+                                   (long)(deadline % 1000000000u)};
+    int rc = 0;
+    pthread_mutex_lock(&self.lock);
+    if (self.state != RUNNING) {
+        pthread_mutex_unlock(&self.lock);
+        return ORIEL_ENOTFOUND;
+    }
+    const unsigned mine = ++self.reload_asked;
+    pthread_cond_broadcast(&self.changed);
+    while ((int)(self.reload_done - mine) < 0 && self.state != OFF && rc == 0)
+        rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
+    rc = (int)(self.reload_done - mine) < 0 ? ORIEL_ETIMEOUT : self.reload_result;
     pthread_mutex_unlock(&self.lock);
     return rc;
 }

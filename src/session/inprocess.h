@@ -49,6 +49,12 @@ ORIEL_EXPORT int oriel_inprocess_stop(unsigned timeout_ms);
  * answered. 0, also where nothing runs; ORIEL_ETIMEOUT; ORIEL_EIO: some of what was under way was
  * not taken. Any thread, also several. */
 ORIEL_EXPORT int oriel_inprocess_flush(unsigned timeout_ms);
+/* Reads the configuration file again, changed or not (a changed one is seen within a second or so
+ * anyway), and takes levels and rates out of it, whole or not at all. 0, also where nothing is
+ * different. ORIEL_ENOTFOUND: nothing runs, or there was no file at the start; ORIEL_EUNSUPPORTED:
+ * another key was changed; ORIEL_EINVAL and what reading answers; ORIEL_ETIMEOUT. Then everything
+ * stays as it was, with one line on standard error. Any thread. */
+ORIEL_EXPORT int oriel_inprocess_reload(void);
 
 #ifdef __cplusplus
 }

@@ -342,6 +342,70 @@ TEST(inprocess_tells_who_it_is)
     session_free(s);
 }
 
+/* A line that every filter here lets through brings the switch to its thread. */
+static void emit_loudly(int n)
+{
+    ORIEL_ERROR("inprocess.loud");
+    emit(n);
+}
+
+/* A wrong file and a key that cannot change in place leave everything as it was. */
+TEST(inprocess_takes_levels_and_rates_out_of_a_changed_file_whole_or_not_at_all)
+{
+    struct oriel_options o = options("capture");
+    struct session *s;
+    write_config("[telemetry]\nfilter = 'error'\n");
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    CHECK_EQ(oriel_inprocess_reload(), 0); /* nothing is different */
+    emit_loudly(1);
+    write_config("[telemetry]\nfilter = 'trace'\nexit_ms = 'x'\n");
+    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EINVAL);
+    write_config("[telemetry]\nfilter = 'trace'\ntrace_dir = 'else'\noutlets = ['log']\n");
+    CHECK_EQ(oriel_inprocess_reload(), 0); /* both are said by the program, above the file */
+    emit_loudly(2);
+    write_config("[telemetry]\nfilter = 'error'\nservice_name = 'x'\n");
+    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EUNSUPPORTED);
+    emit_loudly(4);
+    write_config("[telemetry]\nfilter = 'error'\nsample_rate = 0.5\n");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    emit_loudly(8);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    CHECK_EQ(oriel_inprocess_reload(), ORIEL_ENOTFOUND);
+    REQUIRE(session_new(&s, "file", file_with(".oriel"), NULL, NULL) == 0);
+    CHECK_EQ(session_run(s, NULL), SOURCE_END);
+    CHECK_STR(model_catalog_resource(session_catalog(s), "oriel.reload.1").p,
+              "filter: \"error\" -> \"trace\"");
+    CHECK_STR(model_catalog_resource(session_catalog(s), "oriel.reload.2").p,
+              "sample_rate: \"1\" -> \"0.5\", filter: \"trace\" -> \"error\"");
+    session_free(s);
+    CHECK_EQ(spans_in_capture(), 6);
+}
+
+TEST(inprocess_sees_by_itself_that_its_file_was_changed)
+{
+    struct oriel_options o = options("capture");
+    write_config("[telemetry]\nfilter = 'error'\n");
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    write_config("[telemetry]\nfilter = 'trace'\n");
+    struct wire_figures f = {.count = 0};
+    while (f.values[FIGURE_SPAN_STARTED] == 0) { /* until the drain thread has looked */
+        emit_loudly(1);
+        (void)usleep(1000);
+        (void)region_read_figures(attached_to, &f);
+    }
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+}
+
+TEST(inprocess_without_a_file_has_nothing_to_read_again)
+{
+    struct oriel_options o = options("capture");
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    unsetenv("ORIEL_CONFIG");
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    CHECK_EQ(oriel_inprocess_reload(), ORIEL_ENOTFOUND);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+}
+
 TEST(inprocess_refuses_nonsense_and_leaves_nothing_behind)
 {
     struct oriel_options o = options("capture,telepathy");

@@ -5,6 +5,7 @@
 #include "session/sampling.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const struct {
     bool parent_based;
@@ -39,4 +40,13 @@ void sampling_of(const struct config *c, struct sampling *out)
                                       .keep_slow_ns = (uint64_t)s->keep_slow_ms * 1000000u,
                                       .tail_bytes = s->hold_bytes,
                                       .tail_ns = (uint64_t)s->hold_s * 1000000000u};
+}
+
+bool sampling_same(const struct config *a, const struct config *b)
+{
+    const struct config_telemetry *t = config_telemetry(a), *u = config_telemetry(b);
+    const struct config_sampling *s = config_section_options(a, "sampling");
+    const struct config_sampling *r = config_section_options(b, "sampling");
+    return t->sampler == u->sampler && t->sample_rate == u->sample_rate &&
+           s->traces_per_s == r->traces_per_s && strcmp(s->rates, r->rates) == 0;
 }

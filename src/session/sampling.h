@@ -15,5 +15,7 @@ struct sampling {
 };
 /* `out` stays in its place until the pipe is made. The configuration can start. */
 void sampling_of(const struct config *c, struct sampling *out);
+/* Whether both say the same of it. */
+bool sampling_same(const struct config *a, const struct config *b);
 
 #endif

@@ -180,6 +180,11 @@ int session_add_destination(struct session *s, const struct exporter *exporter, 
     return rc;
 }
 
+int session_set_sampling(struct session *s, const struct pipe_sampling *how)
+{
+    return pipe_set_sampling(s->pipe, how);
+}
+
 struct deliver *session_destination(const struct session *s, unsigned i)
 {
     return i < s->outlet_count ? s->outlets[i].destination : NULL;

@@ -95,6 +95,8 @@ void session_set_delivery(struct session *s, uint64_t ns);
 int session_wait_delivered(struct session *s, uint64_t deadline_ns);
 /* Items that receivers did not take, or that were lost on the way to them, so far. */
 uint64_t session_undelivered(const struct session *s);
+/* As pipe_set_sampling, between two steps. */
+int session_set_sampling(struct session *s, const struct pipe_sampling *how);
 /* A function that sees every batch of items (reports); called before outlets. */
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
                       void *user);

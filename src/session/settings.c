@@ -49,6 +49,11 @@ static const char *named(const struct settings_input *in)
     return in->file ? in->file : variable_of(in, CONFIG_FILE_VARIABLE);
 }
 
+const char *settings_declarative(const struct settings_input *in)
+{
+    return variable_of(in, CONFIG_DECLARATIVE_VARIABLE);
+}
+
 const char *settings_file(const struct settings_input *in)
 {
     const char *name = named(in);
@@ -63,7 +68,7 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
         return err_set(err, ORIEL_EINVAL, "settings input of another size");
     bool is_private = in->preset && strcmp(in->preset, "private") == 0;
     const char *path = is_private ? NULL : settings_file(in);
-    const char *other = is_private ? NULL : variable_of(in, CONFIG_DECLARATIVE_VARIABLE);
+    const char *other = is_private ? NULL : settings_declarative(in);
     struct config_section sections[SETTINGS_SECTIONS_MAX];
     struct buf text, declarative;
     buf_init(&text);

@@ -28,5 +28,7 @@ size_t settings_sections(struct config_section out[SETTINGS_SECTIONS_MAX]);
 /* The path that settings_load would read, as a pointer that lives as long as
  * the input; NULL: none is named and ./oriel.toml is not there. */
 const char *settings_file(const struct settings_input *input);
+/* Of $OTEL_CONFIG_FILE, likewise; NULL: not set. */
+const char *settings_declarative(const struct settings_input *input);
 
 #endif

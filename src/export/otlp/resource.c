@@ -20,7 +20,8 @@ enum { LOG_EVENT_NAME = 12, LOG_ATTRIBUTES = 6 };
  * holds what people type: OpenTelemetry has it as opt-in. */
 static bool is_left_out(struct model_str key)
 {
-    static const char own[] = "otel.sdk."; /* figures of the recorder: metrics, not a resource */
+    /* of the recorder, not of who is recorded: they change while it runs */
+    static const char *const own[] = {"otel.sdk.", "oriel.reload."};
     static const char *const keys[] = {
         "service.name",        "service.instance.id",     "process.pid",
         "process.parent_pid",  "process.executable.path", "process.executable.name",
@@ -28,7 +29,10 @@ static bool is_left_out(struct model_str key)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (model_str_equal(key, put_str(keys[i])))
             return true;
-    return key.n >= sizeof own - 1 && memcmp(key.p, own, sizeof own - 1) == 0;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (key.n >= strlen(own[i]) && memcmp(key.p, own[i], strlen(own[i])) == 0)
+            return true;
+    return false;
 }
 
 /* An instance is one process of one recording: a UUID of version 8, ours to define. */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Tests of files that change: when they are looked at, and what may be taken out of them. */
+#include "session/reload.h"
+
+#include <unistd.h>
+
+#include "session/settings.h"
+#include "test.h"
+
+static struct oriel_err err;
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    REQUIRE(f);
+    fputs(text, f);
+    fclose(f);
+    CHECK_EQ(chmod(name, 0600), 0);
+}
+
+static struct config *load(const struct config_set *code, size_t count)
+{
+    struct config *c = NULL;
+    const struct settings_input in = {.size = sizeof in, .code = code, .code_count = count};
+    REQUIRE(settings_load(&c, &in, &err) == 0);
+    return c;
+}
+
+TEST(a_file_is_looked_at_once_a_second_and_each_change_counts_once)
+{
+    const uint64_t s = RELOAD_LOOK_NS;
+    struct reload r;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    REQUIRE(reload_init(&r, NULL) == 0);
+    CHECK(!reload_due(&r, s, true)); /* there is none */
+    reload_done(&r);
+    write_file("oriel.toml", "[telemetry]\n");
+    REQUIRE(reload_init(&r, NULL) == 0);
+    CHECK(!reload_due(&r, s, false));
+    write_file("oriel.toml", "[telemetry]\nfilter = 'info'\n");
+    CHECK(!reload_due(&r, s + 1, false));
+    CHECK(reload_due(&r, 2 * s, false));
+    CHECK(!reload_due(&r, 3 * s, false));
+    CHECK(reload_due(&r, 3 * s + 1, true)); /* asked */
+    write_file("new", "[telemetry]\nfilter = 'warn'\n");
+    REQUIRE(rename("new", "oriel.toml") == 0);
+    CHECK(reload_due(&r, 5 * s, false));
+    REQUIRE(unlink("oriel.toml") == 0);
+    CHECK(!reload_due(&r, 7 * s, false)); /* gone is no change */
+    reload_done(&r);
+}
+
+TEST(what_the_program_said_stays_above_a_changed_file)
+{
+    static const struct config_set code[] = {{"filter", "debug"}};
+    struct reload r;
+    struct config *now;
+    struct buf line;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\n");
+    REQUIRE(reload_init(&r, NULL) == 0);
+    struct config *before = load(code, 1);
+    buf_init(&line);
+    write_file("oriel.toml", "[telemetry]\nfilter = 'error'\n");
+    CHECK_EQ(reload_load(&r, before, &now, &line, &err), 0);
+    CHECK(now == NULL && line.size == 0);
+    write_file("oriel.toml", "[telemetry]\nsample_rate = 0.5\n");
+    CHECK_EQ(reload_load(&r, before, &now, &line, &err), 0);
+    REQUIRE(now);
+    CHECK_STR(buf_cstr(&line), "sample_rate: \"1\" -> \"0.5\"");
+    CHECK_STR(config_telemetry(now)->filter, "debug");
+    config_free(now);
+    buf_clear(&line);
+    write_file("oriel.toml", "[telemetry]\nsample_rate = 0.5\ntrace_dir = 'x'\n");
+    CHECK_EQ(reload_load(&r, before, &now, &line, &err), ORIEL_EUNSUPPORTED);
+    CHECK(now == NULL);
+    CHECK_STR(err.text, "telemetry.trace_dir takes effect with the next start only");
+    config_free(before);
+    reload_done(&r);
+    buf_done(&line);
+}
+
+TEST_MAIN()
