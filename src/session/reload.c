@@ -7,8 +7,8 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "session/settings.h"
@@ -27,9 +27,14 @@ static char *copy_text(const char *text)
 /* Absolute, for the program may go elsewhere. */
 static bool watch(struct reload_file *f, const char *path)
 {
-    char full[PATH_MAX];
-    if (!path || !realpath(path, full))
-        return true; /* not there: it was said at the start */
+    char full[PATH_MAX] = "";
+    if (!path)
+        return true;
+    if (path[0] != '/' && !getcwd(full, sizeof full / 2))
+        return true; /* nobody can say where it is */
+    size_t n = strlen(full);
+    if ((size_t)snprintf(full + n, sizeof full - n, "%s%s", n ? "/" : "", path) >= sizeof full - n)
+        return true;
     f->path = copy_text(full);
     if (f->path && stat(f->path, &f->seen) != 0)
         memset(&f->seen, 0, sizeof f->seen);
