@@ -3,9 +3,11 @@
 #include "deliver/deliver.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -544,6 +546,54 @@ TEST(without_memory_a_message_is_not_taken_and_nothing_breaks)
             destination_total(d, &c);
         out_close(d ? deliver_out(d) : NULL);
         CHECK_EQ(mem_live_blocks(), 0);
+    }
+}
+
+/* In a process of its own: it has memory whatever happens here. */
+static pid_t receiver_apart(bool grpc, char *url, size_t n)
+{
+    int fds[2];
+    REQUIRE(pipe(fds) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct receiver_options ro = {.grpc = grpc};
+        struct receiver *r = receiver_start(&ro);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (write(fds[1], receiver_url(r), strlen(receiver_url(r)) + 1) < 0)
+            _exit(1);
+        close(fds[1]);
+        for (;;)
+            pause();
+    }
+    close(fds[1]);
+    REQUIRE(child > 0 && read(fds[0], url, n) > 0);
+    close(fds[0]);
+    return child;
+}
+
+TEST(a_moment_without_memory_costs_a_try_and_no_message)
+{
+    for (int grpc = 0; grpc < 2; grpc++) {
+        char url[300];
+        pid_t child = receiver_apart(grpc, url, sizeof url);
+        for (uint64_t n = 1; n < 120; n++) {
+            struct deliver_options o = destination_options(url, grpc);
+            struct deliver_counts c;
+            o.first_ns = o.most_ns = 1000;
+            o.compression = n % 2 ? DELIVER_GZIP : DELIVER_PLAIN;
+            struct deliver *d = destination_open(&o);
+            mem_fail_after(n);
+            int rc = destination_put(d, OUT_TRACES, 1, 1);
+            CHECK(rc == 0 || rc == ORIEL_ENOMEM);
+            CHECK_EQ(deliver_flush(d, destination_in_s(60)), 0);
+            mem_fail_after(0);
+            destination_total(d, &c);
+            CHECK_EQ(c.delivered, rc == 0 ? 1 : 0);
+            out_close(deliver_out(d));
+            CHECK_EQ(mem_live_blocks(), 0);
+        }
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
     }
 }
 

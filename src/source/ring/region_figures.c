@@ -14,11 +14,11 @@ enum { TRIES = 1000 };
 static bool copy_once(const struct wire_figures *f, struct wire_figures *out)
 {
     uint32_t seq = __atomic_load_n(&f->seq, __ATOMIC_ACQUIRE);
+    /* Pair with the writer's stores: who sees a value of theirs sees the odd number, too. */
     for (unsigned i = 0; i < WIRE_FIGURES; i++)
-        out->values[i] = __atomic_load_n(&f->values[i], __ATOMIC_RELAXED);
-    out->mono_ns = __atomic_load_n(&f->mono_ns, __ATOMIC_RELAXED);
-    out->count = __atomic_load_n(&f->count, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        out->values[i] = __atomic_load_n(&f->values[i], __ATOMIC_ACQUIRE);
+    out->mono_ns = __atomic_load_n(&f->mono_ns, __ATOMIC_ACQUIRE);
+    out->count = __atomic_load_n(&f->count, __ATOMIC_ACQUIRE);
     out->seq = __atomic_load_n(&f->seq, __ATOMIC_RELAXED);
     return !(seq & 1) && out->seq == seq;
 }

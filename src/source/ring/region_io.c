@@ -348,11 +348,11 @@ void region_tell_figures(struct region *r, const uint64_t *values, unsigned coun
     assert(count <= WIRE_FIGURES);
     uint32_t seq = __atomic_load_n(&f->seq, __ATOMIC_RELAXED) | 1;
     __atomic_store_n(&f->seq, seq, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* pairs with the fence of the reader: odd first */
+    /* Pair with the acquires of the reader: odd first. */
     for (unsigned i = 0; i < count; i++)
-        __atomic_store_n(&f->values[i], values[i], __ATOMIC_RELAXED);
-    __atomic_store_n(&f->mono_ns, mono_ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->count, count, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->values[i], values[i], __ATOMIC_RELEASE);
+    __atomic_store_n(&f->mono_ns, mono_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->count, count, __ATOMIC_RELEASE);
     __atomic_store_n(&f->seq, seq + 1, __ATOMIC_RELEASE); /* pairs with the reader's first load */
 }
 
