@@ -281,7 +281,7 @@ const struct cli_command cli_command_export = {
     .examples = "oriel export --to perfetto c.oriel           # for ui.perfetto.dev\n"
                 "oriel export --to log -o - c.oriel | less    # what was logged\n"
                 "oriel export --to otlp --endpoint http://box:4317 c.oriel   # to a receiver\n"
-                "oriel export --to otlp --endpoint http://box:4317 --spool DIR   # what was left",
+                "oriel export --to otlp --endpoint http://box:4317 --spool DIR # the rest",
     .options = options,
     .options_size = sizeof(struct export_command),
     .max_args = 1,
