@@ -350,6 +350,33 @@ TEST(what_waits_is_bounded_in_bytes_and_in_time)
 
 /* ---- options ---- */
 
+TEST(new_rates_hold_for_what_begins_and_open_spans_stay_as_they_were)
+{
+    const struct pipe_sampling off = {
+        .size = sizeof off, .root = PIPE_SAMPLE_OFF, .parent_based = true};
+    const struct pipe_sampling all = {
+        .size = sizeof all, .root = PIPE_SAMPLE_ON, .parent_based = true};
+    const struct pipe_sampling wrong = {
+        .size = sizeof wrong, .root = PIPE_SAMPLE_RATIO, .share = 2};
+    open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_ON, .parent_based = true});
+    uint64_t open = rec_begin(&c.in, &a, 10, root);
+    CHECK_EQ(piped_push(&c, 10), 0);
+    CHECK_EQ(pipe_set_sampling(c.pipe, &wrong), ORIEL_EINVAL);
+    CHECK_EQ(pipe_set_sampling(c.pipe, NULL), ORIEL_EINVAL);
+    CHECK_EQ(pipe_set_sampling(c.pipe, &off), 0);
+    uint64_t inner = rec_begin(&c.in, &a, 20, child); /* of a trace that is wanted */
+    rec_end(&c.in, &a, 21, inner);
+    rec_end(&c.in, &a, 22, open);
+    trace_at(30, root); /* not wanted */
+    CHECK_EQ(piped_push(&c, 40), 0);
+    CHECK_EQ(pipe_set_sampling(c.pipe, &all), 0);
+    trace_at(50, root);
+    CHECK_EQ(piped_last(&c), 0);
+    check_counts(4);
+    CHECK_EQ(piped_counts(&c).sampled_out, 2);
+    piped_done(&c);
+}
+
 TEST(options_out_of_range_are_refused)
 {
     static const struct pipe_rate wrong[] = {{"db", 1.5}};
