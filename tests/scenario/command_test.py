@@ -7,7 +7,7 @@ import shutil
 from tool import EMITTER, ORIEL, TIMEOUT, Scenario, json, main, needs_full_speed, os, subprocess
 
 COMMANDS = ("record", "attach", "collect", "probes", "filter", "report", "flame", "diff", "cov", "top", "export",
-            "recover", "runs", "config", "doctor", "version")
+            "recover", "runs", "config", "vault", "doctor", "version")
 
 
 class Command(Scenario):
