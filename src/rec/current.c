@@ -24,6 +24,7 @@ static __thread struct rec_here here __attribute__((tls_model("initial-exec")));
 
 static const struct oriel_context *of_process; /* atomic */
 static uint64_t threshold;                     /* atomic; of traces that begin here */
+static bool looks_on;                          /* set before any thread records */
 
 uint8_t rec_root_flags(void)
 {
@@ -48,9 +49,16 @@ static uint8_t told_flags(const uint8_t trace_id[16], uint8_t flags)
     return flags & (uint8_t)~ORIEL_TRACE_SAMPLED;
 }
 
+void rec_current_looks_on(void)
+{
+    looks_on = true;
+}
+
 static const struct oriel_context *current_span(void)
 {
-    return here.span ? here.span : __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+    if (here.span || looks_on)
+        return here.span;
+    return __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
 }
 
 /* What was entered before this thread recorded: now it can be told. Spans that are

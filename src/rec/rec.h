@@ -177,6 +177,9 @@ uint8_t rec_root_flags(void);
 /* The configuration of an export that starts: threshold of base/ratio.h, list of propagators. */
 void rec_threshold_told(uint64_t threshold);
 void rec_propagators_told(const char *list);
+/* This copy is in a hook beside the program's own: what it says is of no trace, and a context
+ * that it told would stand between the program's spans. From its constructor. */
+void rec_current_looks_on(void);
 /* What is current on this thread, as its first record. */
 void rec_current_tell(void);
 /* span.c: ATTACH, with tracestate; what oriel_context_detach takes back. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A trace that goes on in another process: through its environment, headers and messages."""
-from tool import EMITTER, ORIEL, Scenario, json, main, os, unittest
+from tool import EMITTER, ORIEL, Scenario, json, main, os, pathlib, unittest
 
 RELAY, WORKER = os.environ.get("RELAY"), os.environ.get("WORKER")
 SHOW = ("/bin/sh", "-c", "env; cat > /dev/null")  # its environment, and reads what it is sent
@@ -77,6 +77,15 @@ class Relay(Scenario):
         self.assertEqual(job["traceId"], TRACE)
         self.assertEqual(job["flags"], REMOTE)
         self.assertEqual(job["traceState"], "vendor=1,ot=th:8")
+
+    @unittest.skipUnless((pathlib.Path(ORIEL).parent / "liboriel-alloc.so.0").exists(),
+                         "this build has no hooks")
+    def test_libraries_that_look_on_join_nothing_and_stand_between_no_spans(self):
+        self.env.update(TRACEPARENT=f"00-{TRACE}-{SPAN}-01", ORIEL_JOIN="1")
+        run = self.oriel("record", "--heap", "exact", "--locks", "--no-report", "-o", "h.oriel", "--",
+                         RELAY, WORKER)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.check_tree(self.spans("h.oriel"), SPAN, 1)
 
     def test_a_program_that_knows_nothing_of_contexts_joins_too(self):
         self.env.update(TRACEPARENT=f"00-{TRACE}-{SPAN}-01", ORIEL_JOIN="1")

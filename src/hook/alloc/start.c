@@ -177,6 +177,7 @@ __attribute__((constructor)) static void begin(void)
     const char *ring = getauxval(AT_SECURE) ? NULL : getenv("ORIEL_RING");
     int kept = errno;
     struct alloc_thread *t = alloc_thread_here();
+    rec_current_looks_on();
     alloc_enter(t);
     if (ring && *ring && !rec_is_on())
         (void)oriel_attach(ring);

@@ -280,6 +280,7 @@ __attribute__((constructor)) static void begin(void)
     void *image = NULL;
     size_t n = 0;
     int kept = errno;
+    rec_current_looks_on();
     calls_here.inside = 1;
     if (ring && *ring && !rec_is_on())
         (void)oriel_attach(ring);

@@ -147,6 +147,7 @@ __attribute__((constructor)) static void begin(void)
     const char *rate = secure ? NULL : getenv("ORIEL_CPU");
     const char *ring = secure ? NULL : getenv("ORIEL_RING");
     int kept = errno;
+    rec_current_looks_on();
     if (rate && *rate && ring && *ring) {
         if (!rec_is_on())
             (void)oriel_attach(ring);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "hook/stacks.h"
+#include "rec/rec.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define CALLER ((uintptr_t)__builtin_return_address(0))
@@ -430,6 +431,7 @@ __attribute__((constructor)) static void begin(void)
 {
     int kept = errno;
     const char *wanted = getauxval(AT_SECURE) ? NULL : getenv("ORIEL_LOCKS");
+    rec_current_looks_on();
     for (int f = 0; f < FUNCTIONS; f++)
         (void)find((enum function)f);
     if (wanted && *wanted && hook_stacks_open(true) == 0) {
