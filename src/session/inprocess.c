@@ -33,6 +33,7 @@
 #include "session/sampling.h"
 #include "session/session.h"
 #include "session/settings.h"
+#include "session/start_code.h"
 #include "source/metrics_options.h"
 #include "source/region_io.h"
 
@@ -75,56 +76,6 @@ struct wish {
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
 };
-
-/* The program's options as keys of the configuration. */
-enum { CODE_MAX = 64, NUMBER_BYTES = 24, KEY_BYTES = 80 };
-struct code {
-    struct config_set sets[CODE_MAX];
-    size_t count;
-    char numbers[2][NUMBER_BYTES], keys[CODE_MAX][KEY_BYTES];
-};
-
-/* "key=value" each; false: one is not such a text, or there are too many. */
-static bool add_settings(struct code *code, const char *const *settings)
-{
-    for (size_t i = 0; settings && settings[i]; i++) {
-        size_t n = strcspn(settings[i], "=");
-        if (code->count == CODE_MAX || n == 0 || n >= KEY_BYTES || !settings[i][n])
-            return false;
-        memcpy(code->keys[code->count], settings[i], n);
-        code->keys[code->count][n] = 0;
-        code->sets[code->count] = (struct config_set){code->keys[code->count], settings[i] + n + 1};
-        code->count++;
-    }
-    return true;
-}
-
-static bool make_code(const struct oriel_options *o, struct code *out)
-{
-    struct config_set *code = out->sets;
-    char(*numbers)[NUMBER_BYTES] = out->numbers;
-    size_t n = 0;
-    const struct config_set texts[] = {{"outlets", o->outlets},
-                                       {"trace_dir", o->directory},
-                                       {"filter", o->filter},
-                                       {"service_name", o->service_name}};
-    code[n++] = (struct config_set){"enabled", "true"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].value && texts[i].value[0])
-            code[n++] = texts[i];
-    if (o->flags & ORIEL_START_INCLUDE_ARGS)
-        code[n++] = (struct config_set){"include_args", "true"};
-    unsigned secs = o->system_metrics_interval_secs;
-    snprintf(numbers[0], NUMBER_BYTES, "%u", o->exit_ms);
-    snprintf(numbers[1], NUMBER_BYTES, "%u", secs == ORIEL_METRICS_NEVER ? 0 : secs);
-    if (o->exit_ms)
-        code[n++] = (struct config_set){"exit_ms", numbers[0]};
-    if (secs)
-        code[n++] = (struct config_set){"system_metrics_interval_secs", numbers[1]};
-    assert(n <= CODE_MAX);
-    out->count = n;
-    return add_settings(out, o->settings);
-}
 
 /* The only thing this side says unasked, once per start that was asked for and
  * cannot be: without it nobody would know why there is nothing. */
@@ -175,9 +126,9 @@ static int keep_secrets(const struct config *c)
 /* A set-uid program takes orders from neither environment nor files. */
 static int load_config(const struct oriel_options *o, struct config **out)
 {
-    struct code code = {.count = 0};
+    struct start_code code;
     struct oriel_err err = {0};
-    if (!make_code(o, &code)) {
+    if (!start_code_of(o, &code)) {
         say_why("the program: settings are at most 50 texts like \"sample_rate=0.1\"");
         return ORIEL_EINVAL;
     }
