@@ -40,6 +40,7 @@ struct export_env {
 struct export_destination {
     struct deliver_options deliver; /* all but name, headers, spool, say and time */
     const char *headers;            /* "name=value,..", secret; "" none */
+    const char *also;               /* comma list of further endpoints; "" none */
     const char *spool_dir;          /* "" none */
     uint64_t spool_bytes;
 };

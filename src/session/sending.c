@@ -348,6 +348,50 @@ static bool same_receiver(const struct config_otlp_target *a, const struct confi
            strcmp(a->client_certificate, b->client_certificate) == 0;
 }
 
+/* One more receiver of the same, at `url`. Headers are a secret between us and the first. */
+static int add_further(struct session *s, const struct sending *how, const char *url,
+                       const struct config_otlp_target first[], unsigned signals,
+                       struct oriel_err *err)
+{
+    const struct vault_headers none = {0};
+    struct config_otlp_target targets[CONFIG_SIGNALS];
+    struct oriel_err why = {0};
+    for (int i = 0; i < CONFIG_SIGNALS; i++) {
+        targets[i] = first[i];
+        targets[i].headers = "";
+        targets[i].protocol = config_otlp_guess(url);
+        int rc = config_otlp_url(targets[i].protocol, (enum config_signal)i, url, NULL, false,
+                                 targets[i].url, sizeof targets[i].url, &why);
+        if (rc < 0)
+            return err_set(err, rc, "also: %s", why.text);
+    }
+    const struct receiver r = {targets, signals, &none};
+    return add_one(s, how, &r, err);
+}
+
+static int add_all_further(struct session *s, const struct sending *how,
+                           const struct config_otlp_target first[], unsigned signals,
+                           unsigned *count, struct oriel_err *err)
+{
+    struct export_destination to;
+    char url[1024];
+    void *options = NULL;
+    int rc = outlet_options_copy(how->exporter, how->options, &options);
+    if (rc < 0)
+        return err_set(err, rc, "%s", err_text(rc));
+    how->exporter->destination(options, &to);
+    for (const char *p = to.also; rc == 0 && *p;) {
+        const size_t n = strcspn(p, ",");
+        snprintf(url, sizeof url, "%.*s", (int)n, p);
+        rc = n < sizeof url ? add_further(s, how, url, first, signals, err)
+                            : err_set(err, ORIEL_ELIMIT, "also: a URL that is too long");
+        *count += rc == 0;
+        p += n + (p[n] == ',');
+    }
+    outlet_options_free(how->exporter, options);
+    return rc;
+}
+
 int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
                 struct oriel_err *err)
 {
@@ -369,8 +413,11 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     if (rc == 0 && !one)
         rc = add_one(s, how, &r, err);
     vault_headers_done(&vault);
+    unsigned count = one ? 1 : 2;
+    if (rc == 0)
+        rc = add_all_further(s, how, targets, signals, &count, err);
     if (out_count)
-        *out_count = one ? 1 : 2;
+        *out_count = count;
     return rc;
 }
 

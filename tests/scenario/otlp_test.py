@@ -134,6 +134,28 @@ class Otlp(Scenario):
         self.assertEqual({(r["signal"], r["over"]) for r in traces.all()}, {("traces", "grpc")})
         self.assertEqual({(r["signal"], r["over"]) for r in logs.all()}, {("logs", "http")})
 
+    def test_several_receivers_get_the_same_and_one_of_them_the_headers(self):
+        first, second = Receiver(self), Receiver(self)
+        (self.dir / "oriel.toml").write_text(
+            f"[telemetry]\nbackend = 'otlp'\notlp_endpoint = '{first.url()}'\n"
+            f"[telemetry.otlp]\nalso = ['{second.url('grpc')}']\n")
+        (self.dir / "oriel.toml").chmod(0o600)
+        self.emit("spans", 9, TELEMETRY_ENABLED="true", OTEL_EXPORTER_OTLP_HEADERS="x-who=me")
+        for receiver, who in ((first, "me"), (second, None)):
+            got = receiver.all()
+            self.check_story(got, 9)
+            self.assertEqual({r["headers"].get("x-who") for r in got}, {who})
+
+    def test_a_receiver_that_is_dead_costs_the_other_nothing(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            receiver = Receiver(self)
+            self.emit("spans", 9, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp", ORIEL_EXIT_MS="3000",
+                      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=receiver.url(),
+                      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="http://127.0.0.1:%d" % nobody.getsockname()[1])
+            spans = list(items(receiver.all(), "traces"))
+            self.assertEqual(len(spans), 9)
+
     def test_limits_and_batches_of_the_standard_hold(self):
         receiver = Receiver(self)
         self.emit("spans", 25, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",

@@ -60,6 +60,8 @@ static const struct option_def otlp_option_defs[] = {
     TEXT("endpoint", endpoint, "URL",
          "send to this receiver instead of writing a file: http://HOST:PORT, https://HOST:PORT, "
          "unix:PATH"),
+    TEXT("also", also, "URL[,..]",
+         "further receivers, which get the same by queues of their own, without the headers"),
     {OPTION("protocol", OPTION_ENUM, protocol, "auto"), .choices = protocol_choices,
      .help = "how the receiver is spoken to; auto: HTTP with protobuf to port 4318 or to a path, "
              "else gRPC"},

@@ -214,6 +214,7 @@ void otlp_destination(const void *options, struct export_destination *out)
                     .most_ns = o->retry_most,
                     .patience_ns = o->retry_for},
         .headers = o->headers ? o->headers : "",
+        .also = o->also ? o->also : "",
         .spool_dir = o->spool_dir ? o->spool_dir : "",
         .spool_bytes = o->spool_bytes};
 }
