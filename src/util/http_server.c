@@ -266,10 +266,14 @@ static int send_out(struct http_server_conn *c, struct oriel_err *err)
     return stream_flush(c->stream, err);
 }
 
+enum { KEPT_BODY = 256 << 10 };
+
 static void next_request(struct http_server_conn *c, uint64_t now_ns)
 {
     c->seen = 0;
     c->begun = false;
+    if (c->body.capacity > KEPT_BODY) /* many that wait shall not keep much */
+        buf_done(&c->body);
     c->state = READING_HEAD;
     c->deadline_ns = now_ns + c->o.idle_ns;
 }
@@ -379,5 +383,5 @@ void http_server_wait(const struct http_server_conn *c, struct net_wait *w)
 
 size_t http_server_held(const struct http_server_conn *c)
 {
-    return c->in.size + c->body.size;
+    return c->begun ? c->in.capacity + c->body.capacity : 0;
 }

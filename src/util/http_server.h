@@ -41,7 +41,7 @@ int http_server_step(struct http_server_conn *c, uint64_t now_ns, struct http_se
 int http_server_answer(struct http_server_conn *c, int status, const struct http_header *headers,
                        size_t header_count, const void *body, size_t body_n, bool close,
                        uint64_t now_ns, struct oriel_err *err);
-/* Bytes of a request that is not whole, or not answered yet. */
+/* Memory for a request that is not whole, or not answered yet. */
 size_t http_server_held(const struct http_server_conn *c);
 void http_server_wait(const struct http_server_conn *c, struct net_wait *w);
 

@@ -198,17 +198,17 @@ static void shed(struct collect *c)
     struct otlp_conn *largest = NULL;
     size_t sum = 0, most = 0;
     for (struct otlp_conn *conn = c->conns; conn; conn = conn->next) {
-        size_t n = conn->http ? http_server_held(conn->http) : conn->h2 ? h2_held(conn->h2) : 0;
-        sum += n;
+        size_t n = conn->http ? http_server_held(conn->http) : conn->h2 ? 2 * h2_held(conn->h2) : 0;
+        sum += n; /* what bodies grow in, not what is in it */
         if (n > most && !conn->jobs) {
             most = n;
             largest = conn;
         }
     }
-    if (sum > HELD_MAX && largest) {
-        c->counts.evicted++;
-        close_conn(c, largest);
-    }
+    if (sum <= HELD_MAX || !largest)
+        return;
+    c->counts.evicted++;
+    close_conn(c, largest);
 }
 
 /* A request over HTTP/2 that does not become whole, and silence. HTTP/1.1 has its own
@@ -283,6 +283,7 @@ static bool accept_one(struct collect *c, unsigned i, uint64_t now_ns)
     if (conn->local && !net_peer_is_us(fd))
         conn->broken = true;
     step_conn(c, conn, now_ns);
+    shed(c);
     return true;
 }
 
