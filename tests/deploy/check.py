@@ -5,9 +5,9 @@
   - every published port is on loopback, every image has a version, what is mounted
     from the tree cannot be written
   - services, volumes, exporters and receivers that are named are there
-  - everything that takes OTLP does so by gRPC on 4317 and by HTTP on 4318, which
-    are the ports that `oriel generate config` tells, and every protocol that it
-    knows has a receiver
+  - everything that takes OTLP does so by gRPC on 4317 and by HTTP on 4318; these
+    are the ports that the help of `oriel export` and `oriel collect` tells, and every
+    protocol that they know has a receiver
 
 usage: check.py ORIEL [DEPLOY]        exit 77: no YAML parser
 """
@@ -124,14 +124,11 @@ class Deploy:
 
     def oriel(self):
         """What the tool says about itself: each port and protocol has a receiver."""
-        rows = [line for line in self.told.splitlines()
-                if line.startswith("|") and re.search(r"otlp|OTLP|receiver", line)]
-        ports = {int(n) for line in rows for n in re.findall(r"(?:localhost:|port )(\d+)", line)}
-        self.need(rows, "oriel generate config has no row about OTLP")
-        self.need(ports <= set(PORTS.values()), "oriel speaks of ports", sorted(ports))
-        protocols = {word for line in rows
-                     for word in re.findall(r"\b(grpc|http/\w+)(?=[,|`])", line)}
-        self.need(protocols <= {"grpc", "http/protobuf", "http/json"}, "oriel speaks",
+        told = " ".join(self.told.split())
+        ports = {int(n) for n in re.findall(r"(?:localhost:|127\.0\.0\.1:|to port )(\d+)", told)}
+        self.need(ports == set(PORTS.values()), "oriel speaks of ports", sorted(ports))
+        protocols = set(re.findall(r"\b(?:grpc|http/\w+)\b", told))
+        self.need(protocols == {"grpc", "http/protobuf", "http/json"}, "oriel speaks",
                   sorted(protocols))
 
 
@@ -153,8 +150,8 @@ OnlyOnce.add_constructor("tag:yaml.org,2002:map", mapping)
 def main():
     oriel = sys.argv[1]
     folder = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "deploy"
-    told = subprocess.run([oriel, "generate", "config"], text=True, capture_output=True,
-                          check=True).stdout
+    told = "".join(subprocess.run([oriel, *words], text=True, capture_output=True, check=True).stdout
+                   for words in (("export", "--help"), ("collect", "--help")))
     problems = Deploy(folder, told).check()
     for problem in problems:
         print("deploy: " + problem)

@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conformance"))
 from otlp_items import items, messages_of  # noqa: E402
-from servers import free_port, run  # noqa: E402
+from servers import run  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["BUILD"])
 ORIEL = BUILD / "oriel"
@@ -95,16 +95,6 @@ def post(port, path, body, encoding, compressed=False):
         connection.close()
     if reply.status != 200 or text not in ALL_TAKEN:
         raise RuntimeError("POST %s: %d %.300r" % (path, reply.status, text))
-
-
-def can_send(what):
-    """Whether this build's export sends at all: then it fails where nobody listens."""
-    said = subprocess.run([str(w) for w in (ORIEL, "export", "--to", "otlp", "--endpoint",
-                                            "http://127.0.0.1:%d" % free_port(), "--retry-for",
-                                            "1ms", "-f", "-o", what.folder / "unsent",
-                                            what.capture)],
-                          capture_output=True, check=False, env=environment(what.folder))
-    return said.returncode != 0 and b"unknown" not in said.stderr
 
 
 def send(emitted, endpoint, *options):

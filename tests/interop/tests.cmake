@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Servers and libraries of others, built or installed from their registries, speak
 # with ours on loopback. Label interop: every commit; interop-full: by hand.
-if(NOT TARGET oriel-cli OR NOT TARGET conformance OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR ORIEL_FUZZ)
+if(NOT TARGET oriel-cli OR NOT TARGET oriel-core OR NOT TARGET conformance OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR ORIEL_FUZZ)
   return()
 endif()
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
@@ -18,9 +18,7 @@ add_lane(collected interop ${dir}/collected.py)
 add_lane(victoriatraces interop ${dir}/stores.py victoriatraces)
 add_lane(jaeger interop-full ${dir}/stores.py jaeger)
 add_lane(tempo interop-full ${dir}/stores.py tempo)
-if(EXISTS ${CMAKE_SOURCE_DIR}/include/oriel/propagation.h AND TARGET oriel-core)
-  add_executable(propagate ${dir}/propagate.c)
-  set_target_properties(propagate PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/interop)
-  target_link_libraries(propagate PRIVATE oriel-core)
-  add_lane(propagation interop ${dir}/propagation.py $<TARGET_FILE:propagate>)
-endif()
+add_executable(propagate ${dir}/propagate.c)
+set_target_properties(propagate PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/interop)
+target_link_libraries(propagate PRIVATE oriel-core)
+add_lane(propagation interop ${dir}/propagation.py $<TARGET_FILE:propagate>)
