@@ -34,6 +34,18 @@ static bool is_text(const struct model_value *v)
     return v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES;
 }
 
+static const struct model_value *copy_values(struct copier *c, const struct model_value *from,
+                                             uint32_t count)
+{
+    struct model_value *values = copy(c, from, count * sizeof *from, _Alignof(struct model_value));
+    for (uint32_t i = 0; values && i < count; i++) {
+        values[i].key = copy_text(c, values[i].key); /* of a printf format they are the pipe's */
+        if (is_text(&values[i]))
+            values[i].v.str = copy_text(c, values[i].v.str);
+    }
+    return values;
+}
+
 bool model_span_copy(struct model_span *out, const struct model_span *from, struct arena *arena,
                      size_t *out_bytes)
 {
@@ -44,19 +56,14 @@ bool model_span_copy(struct model_span *out, const struct model_span *from, stru
     out->trace_state = copy_text(&c, from->trace_state);
     struct model_link *links =
         copy(&c, from->links, from->link_count * sizeof *from->links, _Alignof(struct model_link));
-    for (uint32_t i = 0; links && i < from->link_count; i++)
+    for (uint32_t i = 0; links && i < from->link_count; i++) {
         links[i].trace_state = copy_text(&c, links[i].trace_state);
+        links[i].attrs = copy_values(&c, links[i].attrs, links[i].attr_count);
+    }
     out->links = links;
     out->busy =
         copy(&c, from->busy, from->busy_count * sizeof *from->busy, _Alignof(struct model_busy));
-    struct model_value *values =
-        copy(&c, from->attrs, from->attr_count * sizeof *from->attrs, _Alignof(struct model_value));
-    for (uint32_t i = 0; values && i < from->attr_count; i++) {
-        values[i].key = copy_text(&c, values[i].key); /* of a printf format they are the pipe's */
-        if (is_text(&values[i]))
-            values[i].v.str = copy_text(&c, values[i].v.str);
-    }
-    out->attrs = values;
+    out->attrs = copy_values(&c, from->attrs, from->attr_count);
     *out_bytes = c.bytes;
     return !c.failed;
 }
