@@ -47,7 +47,7 @@ static const struct option_def options[] = {
      FIELD(to),
      .arg = "NAME[,..]",
      .fallback = "capture",
-     .help = "outlets: capture, chrome, perfetto, otlp, ..."},
+     .help = "outlets, such as capture, chrome, perfetto, otlp"},
     {.name = "listen",
      .type = OPTION_STRING,
      FIELD(listen),
