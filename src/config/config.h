@@ -57,7 +57,7 @@ struct config_telemetry {
     int64_t exit_ms;
     bool tracy;
     const char *propagators;     /* of "tracecontext", "baggage", ... */
-    const char *traces_exporter; /* of "otlp", "console", "none" */
+    const char *traces_exporter; /* list of "otlp", "console", CONFIG_OTLP_STDOUT, "none" */
     const char *logs_exporter;
     const char
         *resource_attributes; /* "key=value,..", percent encoded, as OTEL_RESOURCE_ATTRIBUTES */
@@ -202,8 +202,12 @@ bool config_can_start(const struct config *c);
 struct config_choice {
     bool telemetry; /* anything but Tracy */
     bool local, otlp, tracy;
+    bool console; /* what exporters of the standard write to standard output */
 };
 struct config_choice config_choose(const struct config *c);
+/* Whether a comma list, as values of keys are, has this item. */
+bool config_has_item(const char *list, const char *item);
+#define CONFIG_OTLP_STDOUT "otlp/stdout"
 
 /* Each key the program itself has said, with its value as it would say it again, secrets too.
  * Stops at a negative answer, which is returned. */

@@ -26,7 +26,8 @@ enum way {
     HEADERS,   /* a list of name and value, or a table of them */
     LIST_TEXT, /* headers_list */
     RESOURCE,  /* resource.attributes */
-    SET        /* the key's value is the row's text, whatever stands there */
+    SET,       /* the key's value is the row's text, whatever stands there */
+    STREAM     /* the row's text, or it is an error */
 };
 /* Of tracer_provider and logger_provider: $P is the provider, $S its section of OTLP, $B its
  * word in [telemetry.batch], $L in [telemetry.limits], $E the key of its exporters; an exporter
@@ -55,6 +56,8 @@ static const struct row {
     {"$P.processors.$X.exporter.otlp", "$E", SET, "otlp"},
     {"$P.processors.$X.exporter.otlp_http", "$E", SET, "otlp"},
     {"$P.processors.$X.exporter.otlp_grpc", "$E", SET, "otlp"},
+    {"$P.processors.$X.exporter.otlp_file/development", "$E", SET, CONFIG_OTLP_STDOUT},
+    {"$P.processors.$X.exporter.otlp_file/development.output_stream", NULL, STREAM, "stdout"},
     {"$P.processors.$X.exporter.otlp.protocol", "$S.protocol", TAKE, NULL},
     {"$P.processors.$X.exporter.$O.endpoint", "$S.endpoint", TAKE, NULL},
     {"$P.processors.$X.exporter.$O.compression", "$S.compression", TAKE, NULL},
@@ -109,8 +112,7 @@ struct walk {
     const char *file;
     const struct provider *provider; /* under which we are; NULL */
     const char *protocol;            /* by the name of the exporter */
-    unsigned processors[2];          /* with an exporter, of each provider */
-    bool otlp;
+    struct buf exporters[2];         /* their names by ours, of each provider */
 };
 
 static struct config_origin origin_of(const struct walk *w, const struct yaml_value *v)
@@ -365,8 +367,15 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
     case TAKE:
         take_text(w, row, v, path);
         break;
-    case SET:
-        put_text(w, row->key, row->text, v);
+    case SET: /* of exporters there may be several, begin_exporter has them */
+        put_text(w, row->key,
+                 strcmp(row->key, "$E") == 0 ? buf_cstr(&w->exporters[w->provider - providers])
+                                             : row->text,
+                 v);
+        break;
+    case STREAM:
+        if (!is_scalar(v) || (v->type != YAML_NULL && strcmp(v->text, row->text) != 0))
+            say(w, CONFIG_ERROR, v, path, "has to be stdout: files are the local tier's");
         break;
     case NAMES:
         take_names(w, row, v, path);
@@ -400,16 +409,20 @@ static bool begin_exporter(struct walk *w, const struct yaml_value *v, const cha
     if (!w->provider || !exporter || strchr(exporter + 10, '.'))
         return true;
     exporter += 10;
-    bool otlp = strncmp(exporter, "otlp", 4) == 0 && !strchr(exporter, '/');
-    if (w->processors[w->provider - providers]++) {
-        say(w, CONFIG_WARNING, v, path, "is left out: Oriel has one exporter for each signal here");
+    const bool file = strncmp(exporter, "otlp_file", 9) == 0;
+    const bool otlp = !file && strncmp(exporter, "otlp", 4) == 0 && !strchr(exporter, '/');
+    const char *name = otlp ? "otlp" : file ? CONFIG_OTLP_STDOUT : exporter;
+    struct buf *all = &w->exporters[w->provider - providers];
+    if (config_has_item(buf_cstr(all), name)) {
+        say(w, CONFIG_WARNING, v, path, "is left out: Oriel has one such exporter for each signal");
         return false;
     }
-    w->otlp = w->otlp || otlp;
+    buf_printf(all, "%s%s", all->size ? "," : "", name);
+    w->c->no_memory = w->c->no_memory || all->failed;
     if (otlp && strcmp(exporter, "otlp") != 0)
         put_text(w, "$S.protocol", strcmp(exporter, "otlp_grpc") == 0 ? "grpc" : "http/protobuf",
                  v);
-    if (strstr(path, ".simple."))
+    if (otlp && strstr(path, ".simple."))
         put_text(w, "batch.$B_delay_ms", "1", v);
     return true;
 }
@@ -464,13 +477,16 @@ static bool format_known(const char *text)
 /* A signal without a provider goes nowhere (the standard's no-op). */
 static void finish(struct walk *w, const struct yaml_value *root)
 {
+    bool any = false;
     for (size_t i = 0; i < 2; i++) {
         w->provider = &providers[i];
-        if (!w->processors[i])
+        if (!w->exporters[i].size)
             put_text(w, "$E", "none", root);
+        any = any || w->exporters[i].size;
+        buf_done(&w->exporters[i]);
     }
     w->provider = NULL;
-    if (w->otlp)
+    if (any)
         put_text(w, "backend", "otlp", root);
 }
 

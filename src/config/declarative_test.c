@@ -198,15 +198,18 @@ TEST(references_are_replaced_by_the_rules)
 
 TEST(what_oriel_has_not_is_said_once_with_its_path)
 {
-    struct config *c = load("file_format: '1.0'\n"
-                            "meter_provider:\n  readers: [{periodic: {interval: 1}}]\n"
-                            "instrumentation/development: {general: {}}\n"
-                            "tracer_provider:\n  processors:\n"
-                            "    - batch: {exporter: {zipkin: {endpoint: x}}}\n"
-                            "    - batch: {exporter: {console: }}\n"
-                            "    - simple: {exporter: {otlp_grpc: }}\n"
-                            "  sampler: {jaeger_remote: {endpoint: x}}\n",
-                            NULL);
+    struct config *c =
+        load("file_format: '1.0'\n"
+             "meter_provider:\n  readers: [{periodic: {interval: 1}}]\n"
+             "instrumentation/development: {general: {}}\n"
+             "tracer_provider:\n  processors:\n"
+             "    - batch: {exporter: {zipkin: {endpoint: x}}}\n"
+             "    - batch: {exporter: {console: }}\n"
+             "    - batch: {exporter: {otlp_file/development: {output_stream: stdout}}}\n"
+             "    - batch: {exporter: {otlp_http: }}\n"
+             "    - simple: {exporter: {otlp_grpc: }}\n"
+             "  sampler: {jaeger_remote: {endpoint: x}}\n",
+             NULL);
     const struct config_message *m;
     CHECK_EQ(config_messages(c, &m), 5);
     CHECK_STR(m[0].text, "o.yaml:3: meter_provider is nothing Oriel has, and left out");
@@ -214,14 +217,16 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
               "o.yaml:4: instrumentation/development is nothing Oriel has, and left out");
     CHECK_STR(m[2].text, "o.yaml:7: tracer_provider.processors.batch.exporter.zipkin is nothing "
                          "Oriel has, and left out");
-    CHECK_STR(m[3].text, "o.yaml:9: tracer_provider.processors.simple.exporter.otlp_grpc is left "
-                         "out: Oriel has one exporter for each signal here");
+    CHECK_STR(m[3].text, "o.yaml:11: tracer_provider.processors.simple.exporter.otlp_grpc is left "
+                         "out: Oriel has one such exporter for each signal");
     CHECK_STR(
         m[4].text,
-        "o.yaml:10: tracer_provider.sampler.jaeger_remote is nothing Oriel has, and left out");
+        "o.yaml:12: tracer_provider.sampler.jaeger_remote is nothing Oriel has, and left out");
     CHECK(config_can_start(c));
-    CHECK_STR(config_telemetry(c)->traces_exporter, "console");
-    CHECK_STR(config_telemetry(c)->backend, "local");
+    CHECK_STR(config_telemetry(c)->traces_exporter, "console,otlp/stdout,otlp");
+    CHECK_STR(config_telemetry(c)->logs_exporter, "none");
+    CHECK_STR(config_telemetry(c)->backend, "otlp");
+    CHECK_EQ(config_batches(c)->spans.delay_ms, 5000); /* the simple one was left out */
     config_free(c);
 }
 
@@ -248,6 +253,10 @@ TEST(what_is_known_and_wrong_stops_telemetry_with_a_line)
          "{headers_list: a=canary}}}}]}\n",
          "o.yaml:2: tracer_provider.processors.batch.exporter.otlp_http.headers_list has values, "
          "and those of headers never stand in a file: write ${VARIABLE}"},
+        {"file_format: '1.0'\nlogger_provider: {processors: [{simple: {exporter: "
+         "{otlp_file/development: {output_stream: 'file:///tmp/x'}}}}]}\n",
+         "o.yaml:2: logger_provider.processors.simple.exporter.otlp_file/development.output_stream "
+         "has to be stdout: files are the local tier's"},
         {"a: [\n", "o.yaml:2: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

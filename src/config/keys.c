@@ -16,7 +16,7 @@ bool config_takes_list(const struct option_def *d)
 
 static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3multi",
                                           "jaeger",       "none",    NULL};
-static const char *const exporters[] = {"otlp", "console", "none", NULL};
+static const char *const exporters[] = {"otlp", "console", CONFIG_OTLP_STDOUT, "none", NULL};
 /* In the order of enum config_redaction. */
 static const char *const redactions[] = {"all", "known", NULL};
 static const char *const backends[] = {"local", "otlp", NULL};
@@ -206,7 +206,8 @@ const struct option_def config_telemetry_options[] = {
      .choices = exporters,
      .arg = "NAME[,..]",
      .variable = "OTEL_TRACES_EXPORTER",
-     .help = "where backend otlp sends spans"},
+     .help = "where spans go: to the receivers of backend otlp, or (for debugging) as lines to "
+             "standard output, which nothing else of Oriel writes to"},
     {.name = "logs_exporter",
      .type = OPTION_STRING,
      AT(logs_exporter),
@@ -214,7 +215,7 @@ const struct option_def config_telemetry_options[] = {
      .choices = exporters,
      .arg = "NAME[,..]",
      .variable = "OTEL_LOGS_EXPORTER",
-     .help = "where backend otlp sends events"},
+     .help = "where events go, likewise"},
     {.name = "resource_attributes",
      .type = OPTION_STRING,
      AT(resource_attributes),

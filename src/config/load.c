@@ -451,8 +451,7 @@ bool config_can_start(const struct config *c)
     return !c->has_error;
 }
 
-/* Has the comma list this item? */
-static bool has_item(const char *list, const char *item)
+bool config_has_item(const char *list, const char *item)
 {
     size_t n = strlen(item);
     for (const char *p = list; *p;) {
@@ -464,14 +463,22 @@ static bool has_item(const char *list, const char *item)
     return false;
 }
 
+static bool wants_console(const char *exporters)
+{
+    return config_has_item(exporters, "console") || config_has_item(exporters, CONFIG_OTLP_STDOUT);
+}
+
 /* OTEL_SDK_DISABLED wins over everything; OTEL_SDK_ENABLED adds or takes away
- * OTLP, and does nothing while telemetry is off. */
+ * OTLP, and does nothing while telemetry is off. Nobody has the console without asking for it. */
 struct config_choice config_choose(const struct config *c)
 {
     const struct config_telemetry *t = config_telemetry(c);
-    bool otlp = c->sdk_enabled_set ? c->sdk_enabled : has_item(t->backend, "otlp");
+    bool otlp = c->sdk_enabled_set ? c->sdk_enabled : config_has_item(t->backend, "otlp");
+    bool console = !c->sdk_enabled_set || c->sdk_enabled;
+    console = console && (wants_console(t->traces_exporter) || wants_console(t->logs_exporter));
     return (struct config_choice){.telemetry = t->enabled,
-                                  .local = t->enabled && has_item(t->backend, "local"),
+                                  .local = t->enabled && config_has_item(t->backend, "local"),
                                   .otlp = t->enabled && otlp && !c->sdk_disabled,
+                                  .console = t->enabled && console && !c->sdk_disabled,
                                   .tracy = t->tracy};
 }

@@ -158,6 +158,8 @@ void config_write_json(const struct config *c, struct buf *out)
     json_bool(&j, choice.local);
     json_key(&j, "otlp");
     json_bool(&j, choice.otlp);
+    json_key(&j, "console");
+    json_bool(&j, choice.console);
     json_key(&j, "tracy");
     json_bool(&j, choice.tracy);
     json_key(&j, "keys");

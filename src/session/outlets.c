@@ -5,10 +5,13 @@
  */
 #include "session/outlets.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "session/console.h"
+#include "session/outlet.h"
 #include "session/sending.h"
 
 static const char otlp[] = "otlp"; /* the outlet behind backend = "otlp" */
@@ -65,48 +68,116 @@ static int add_files(const struct outlets_wish *w)
 
 /* ---- receivers ---- */
 
-static bool has_otlp(const char *list)
-{
-    for (const char *p = list; *p;) {
-        size_t n = strcspn(p, ",");
-        if (n == sizeof otlp - 1 && memcmp(p, otlp, n) == 0)
-            return true;
-        p += n + (p[n] == ',');
-    }
-    return false;
-}
-
 /* OTEL_TRACES_EXPORTER and OTEL_LOGS_EXPORTER choose among the signals. */
 static unsigned signals_of(const struct config *c)
 {
     const struct config_telemetry *t = config_telemetry(c);
     if (!config_choose(c).otlp)
         return 0;
-    return (has_otlp(t->traces_exporter) ? 1u << CONFIG_TRACES : 0) |
-           (has_otlp(t->logs_exporter) ? 1u << CONFIG_LOGS : 0);
+    return (config_has_item(t->traces_exporter, otlp) ? 1u << CONFIG_TRACES : 0) |
+           (config_has_item(t->logs_exporter, otlp) ? 1u << CONFIG_LOGS : 0);
+}
+
+static struct sending sending_of(const struct outlets_wish *w, unsigned signals)
+{
+    return (struct sending){.size = sizeof(struct sending),
+                            .exporter = export_find(otlp),
+                            .options = config_section_options(w->config, otlp),
+                            .config = w->config,
+                            .signals = signals,
+                            .environment = w->environment,
+                            .say = w->say,
+                            .user = w->user};
 }
 
 static int add_receivers(const struct outlets_wish *w, unsigned signals, struct oriel_err *err)
 {
-    const struct sending how = {.size = sizeof how,
-                                .exporter = export_find(otlp),
-                                .options = config_section_options(w->config, otlp),
-                                .config = w->config,
-                                .signals = signals,
-                                .environment = w->environment,
-                                .say = w->say,
-                                .user = w->user};
+    const struct sending how = sending_of(w, signals);
     return sending_add(w->session, &how, NULL, err);
 }
 
+/* ---- standard output, for whoever named it ---- */
+
+static int say_option(const struct exporter *e, void *options, const char *name, const char *text)
+{
+    const struct option_def *d = option_find(e->options, name, strlen(name));
+    assert(d);
+    return option_set(d, options, text, NULL);
+}
+
+/* Takes the options; `rc` is what became of them so far. */
+static int add_console(const struct outlets_wish *w, const struct exporter *e, void *options,
+                       int rc, struct oriel_err *err)
+{
+    struct out *out;
+    if (rc == 0)
+        rc = console_open(&out, err);
+    if (rc == 0)
+        rc = session_add_outlet(w->session, e, options, out, err);
+    outlet_options_free(e, options);
+    return rc;
+}
+
+/* "console": lines for people, as the log outlet has them. */
+static int add_lines(const struct outlets_wish *w, bool traces, bool logs, struct oriel_err *err)
+{
+    const struct exporter *e = export_find("log");
+    void *options = NULL;
+    int rc = outlet_options_copy(e, config_section_options(w->config, e->name), &options);
+    if (rc == 0)
+        rc = say_option(e, options, "spans", traces ? "true" : "false");
+    if (rc == 0)
+        rc = say_option(e, options, "events", logs ? "true" : "false");
+    return add_console(w, e, options, rc, err);
+}
+
+/* "otlp/stdout": a request of OTLP on each line. */
+static int add_requests(const struct outlets_wish *w, bool traces, bool logs, struct oriel_err *err)
+{
+    const struct sending how = sending_of(w, 0);
+    void *options = NULL;
+    int rc = sending_options(&how, &options);
+    if (rc == 0)
+        rc = say_option(how.exporter, options, "encoding", "json");
+    if (rc == 0)
+        rc = say_option(how.exporter, options, "signals",
+                        !logs     ? "traces"
+                        : !traces ? "logs"
+                                  : "all");
+    return add_console(w, how.exporter, options, rc, err);
+}
+
+static int add_consoles(const struct outlets_wish *w, struct oriel_err *err)
+{
+    static const struct {
+        const char *name;
+        int (*add)(const struct outlets_wish *w, bool traces, bool logs, struct oriel_err *err);
+    } ways[] = {{"console", add_lines}, {CONFIG_OTLP_STDOUT, add_requests}};
+    const struct config_telemetry *t = config_telemetry(w->config);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof ways / sizeof *ways; i++) {
+        const bool traces = config_has_item(t->traces_exporter, ways[i].name);
+        const bool logs = config_has_item(t->logs_exporter, ways[i].name);
+        if (traces || logs)
+            rc = ways[i].add(w, traces, logs, err);
+    }
+    return rc;
+}
+
+/* ---- all of them ---- */
+
 bool outlets_any(const struct config *c)
 {
-    return config_choose(c).local || signals_of(c);
+    const struct config_choice choice = config_choose(c);
+    return choice.local || choice.console || signals_of(c);
 }
 
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err)
 {
+    const struct config_choice choice = config_choose(w->config);
     const unsigned signals = signals_of(w->config);
-    int rc = config_choose(w->config).local ? add_files(w) : 0;
+    int rc = choice.local ? add_files(w) : 0;
+    if (rc == 0 && choice.console)
+        rc = add_consoles(w, err);
     return rc == 0 && signals ? add_receivers(w, signals, err) : rc;
 }

@@ -125,7 +125,8 @@ static int put_target(const struct exporter *e, void *options, const void *fresh
     return rc;
 }
 
-/* The options of the outlet with everything in them that is said elsewhere. */
+/* The options of the outlet with everything in them that is said elsewhere; `t` NULL: there is
+ * no receiver. */
 static int make_options(const struct sending *how, const struct config_otlp_target *t,
                         unsigned signals, void **out)
 {
@@ -138,7 +139,7 @@ static int make_options(const struct sending *how, const struct config_otlp_targ
         rc = put_standard(e, options, fresh, how->config);
     if (rc == 0)
         rc = put_queue(e, options, fresh, how->config);
-    if (rc == 0)
+    if (rc == 0 && t)
         rc = put_target(e, options, fresh, t, signals);
     outlet_options_free(e, fresh);
     if (rc < 0)
@@ -146,6 +147,11 @@ static int make_options(const struct sending *how, const struct config_otlp_targ
     else
         *out = options;
     return rc;
+}
+
+int sending_options(const struct sending *how, void **out)
+{
+    return make_options(how, NULL, 0, out);
 }
 
 /* ---- headers ---- */

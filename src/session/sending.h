@@ -30,6 +30,11 @@ struct sending {
 int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
                 struct oriel_err *err);
 
+/* The options of an outlet of the standard that writes to no receiver: those given, with the
+ * batches and limits that are said elsewhere. *out is the caller's, to be freed by
+ * outlet_options_free. 0; ORIEL_ENOMEM. */
+int sending_options(const struct sending *how, void **out);
+
 /* For commands: a destination that sends what lies in a spool (its key and its label, as spool_list
  * tells them) to the receiver of both signals. ORIEL_EFORMAT: it holds another form than that
  * receiver is spoken to in. */

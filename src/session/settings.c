@@ -16,10 +16,6 @@
  * its outlet or stage comes. */
 static const struct config_absent absent[] = {
     {"pyroscope_endpoint", "this version has no Pyroscope outlet yet", false},
-    {"traces_exporter=console", "a program's output is its own; outlets = \"log\" writes a file",
-     false},
-    {"logs_exporter=console", "a program's output is its own; outlets = \"log\" writes a file",
-     false},
     {"tracy", "this version has no Tracy outlet yet", true},
 };
 

@@ -129,13 +129,13 @@ TEST(presets_choose_between_files_and_a_receiver)
 TEST(what_is_not_there_stops_the_start)
 {
     REQUIRE(chdir(test_tmpdir()) == 0);
-    write_file("oriel.toml", "[telemetry]\ntraces_exporter = 'console'\n");
+    write_file("oriel.toml", "[telemetry]\npyroscope_endpoint = 'http://x'\n");
     struct config *c = load();
     const struct config_message *m;
     REQUIRE(config_messages(c, &m) > 0);
     CHECK(!config_can_start(c));
-    CHECK_STR(m[0].text, "oriel.toml:2: telemetry.traces_exporter cannot take effect: a program's "
-                         "output is its own; outlets = \"log\" writes a file");
+    CHECK_STR(m[0].text, "oriel.toml:2: telemetry.pyroscope_endpoint cannot take effect: this "
+                         "version has no Pyroscope outlet yet");
     config_free(c);
 }
 

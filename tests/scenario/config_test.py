@@ -59,8 +59,8 @@ class Config(Scenario):
         self.write("[telemetry]\nenable = true\n")
         run = self.config("check")
         self.assertIn("oriel.toml:2: there is no key telemetry.enable; did you mean enabled?", run.stderr)
-        self.write("[telemetry]\ntraces_exporter = 'console'\n")
-        self.assertIn("oriel.toml:2: telemetry.traces_exporter cannot take effect",
+        self.write("[telemetry]\npyroscope_endpoint = 'http://p'\n")
+        self.assertIn("oriel.toml:2: telemetry.pyroscope_endpoint cannot take effect",
                       self.config("check", status=1).stderr)
         self.write("[telemetry]\nexit_ms = 1 2\n", "other.toml")
         self.assertIn("other.toml:2:13: the line should end here",

@@ -125,6 +125,46 @@ class Otlp(Scenario):
                   OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url(), OTEL_LOGS_EXPORTER="none")
         self.assertEqual({r["signal"] for r in receiver.all()}, {"traces"})
 
+    def print_to(self, **variables):
+        """What a program of three spans prints besides its own line."""
+        run = self.emit("spans", 3, TELEMETRY_ENABLED="true", **variables)
+        lines = run.stdout.splitlines()
+        lines.remove("emitted 3")
+        return lines
+
+    def test_the_console_is_for_whoever_names_it(self):
+        spans = self.print_to(OTEL_SDK_ENABLED="true", ORIEL_BACKEND="otlp",
+                              OTEL_TRACES_EXPORTER="console", OTEL_LOGS_EXPORTER="none")
+        self.assertEqual([("outer" in l, "trace_id=" in l) for l in spans], [(True, True)] * 3)
+        events = self.print_to(ORIEL_BACKEND="otlp", OTEL_TRACES_EXPORTER="none",
+                               OTEL_LOGS_EXPORTER="console", ORIEL_FILTER="oriel=off,info")
+        self.assertEqual(len([l for l in events if "inside" in l]), 3)
+        self.assertFalse([l for l in events if "outer" in l])
+        self.assertEqual(list(self.dir.iterdir()), [])
+        for variables in ({"OTEL_SDK_ENABLED": "false"}, {"OTEL_SDK_DISABLED": "true"}):
+            self.assertEqual(self.print_to(OTEL_TRACES_EXPORTER="console", **variables), [])
+        self.emit("spans", 3, OTEL_TRACES_EXPORTER="console")  # nothing is switched on
+
+    def test_lists_send_and_print(self):
+        receiver = Receiver(self)
+        lines = self.print_to(ORIEL_BACKEND="otlp", OTEL_TRACES_EXPORTER="otlp,console",
+                              OTEL_LOGS_EXPORTER="otlp/stdout, otlp",
+                              OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        self.check_story(receiver.all(), 3)
+        requests = [json.loads(l) for l in lines if l.startswith("{")]
+        self.assertEqual(len([l for l in lines if "outer" in l and not l.startswith("{")]), 3)
+        self.assertEqual({tuple(r) for r in requests}, {("resourceLogs",)})
+        logs = [l for r in requests for o in r["resourceLogs"] for s in o["scopeLogs"]
+                for l in s["logRecords"]]
+        self.assertEqual(len([l for l in logs if l["body"].get("stringValue") == "inside"]), 3)
+
+    def test_without_standard_output_the_console_is_refused_in_one_line(self):
+        run = self.run_raw("sh", "-c", 'exec "$0" spans 3 >&-', EMITTER, text=True,
+                           env={**self.env, "TELEMETRY_ENABLED": "true", "ORIEL_BACKEND": "otlp",
+                                "OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "none"})
+        self.assertEqual(run.stderr, "oriel: telemetry does not start: there is no standard output "
+                         "to write telemetry to\n")
+
     def test_signals_may_have_receivers_of_their_own(self):
         traces, logs = Receiver(self), Receiver(self)
         self.emit("spans", 3, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",

@@ -30,6 +30,7 @@ static const struct option_def log_option_defs[] = {
     {OPTION("levels", OPTION_STRING, levels, ""), .arg = "TARGET=LEVEL,...",
      .help = "least level by target; the longest target that fits decides"},
     {OPTION("spans", OPTION_BOOL, spans, "false"), .help = "a line for every span that ends"},
+    {OPTION("events", OPTION_BOOL, events, "true"), .help = "a line for every event"},
     {OPTION("context", OPTION_STRING, context, "kernel_id,domain,tenant_id,duration_ms"),
      .arg = "KEY,...", .help = "attributes that stand beside the fields in JSON lines"},
     {OPTION("color", OPTION_ENUM, color, "auto"), .choices = color_choices,
@@ -49,6 +50,7 @@ static int log_open(void *state, const void *options, const struct export_env *e
     l->env = *env;
     l->format = o->format;
     l->spans = o->spans;
+    l->events = o->events;
     l->colour = o->color == LOG_COLOUR_ALWAYS || (o->color == LOG_COLOUR_AUTO && env->out->colour);
     buf_init(&l->buf);
     return 0;
@@ -84,7 +86,7 @@ static void put_event(struct log_state *l, const struct model_event *e)
         .attr_count = e->attr_count,
         .dropped_attrs = e->dropped_attrs,
     };
-    if (log_filter_shows(l, e->site))
+    if (l->events && log_filter_shows(l, e->site))
         put_line(l, &line);
 }
 

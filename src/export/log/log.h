@@ -26,7 +26,7 @@ struct log_options {
     int format;          /* enum log_format */
     int level;           /* 0 trace .. 5 fatal, 6 off */
     int color;           /* enum log_colour */
-    bool spans;          /* a line when a span ends */
+    bool spans, events;  /* a line when a span ends, for each event */
     const char *levels;  /* target=level,... */
     const char *context; /* keys that stand on top in JSON lines */
 };
@@ -54,7 +54,7 @@ struct log_directive {
 struct log_state {
     struct export_env env;
     int format;
-    bool spans, colour;
+    bool spans, events, colour;
     uint8_t level;
     VEC(struct log_directive) directives;
     VEC(struct model_str) context;

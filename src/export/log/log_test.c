@@ -7,7 +7,7 @@
 
 extern const struct exporter export_log;
 
-static const struct log_options text = {.format = LOG_TEXT};
+static const struct log_options text = {.events = true, .format = LOG_TEXT};
 
 static const char *run(struct fixture *f, const struct log_options *options)
 {
@@ -19,7 +19,8 @@ static void check_golden(int format, const char *name)
 {
     struct fixture f;
     char path[512];
-    const struct log_options options = {.format = format, .spans = true, .context = "tenant"};
+    const struct log_options options = {
+        .events = true, .format = format, .spans = true, .context = "tenant"};
     fixture_init(&f);
     story_tell(&f);
     run(&f, &options);
@@ -64,7 +65,8 @@ TEST(every_json_line_has_the_promised_fields)
     struct fixture f;
     struct arena a;
     struct json_value *v = NULL;
-    const struct log_options options = {.format = LOG_JSON, .context = "tenant_id,kernel_id"};
+    const struct log_options options = {
+        .events = true, .format = LOG_JSON, .context = "tenant_id,kernel_id"};
     const struct model_value attrs[] = {
         {.key = MODEL_STR("tenant_id"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("acme")},
         {.key = MODEL_STR("kernel_id"), .type = ORIEL_TYPE_U64, .v.u64 = UINT64_MAX},
@@ -102,7 +104,7 @@ TEST(a_named_event_says_its_name_as_one)
     struct fixture f;
     struct arena a;
     struct json_value *v = NULL;
-    const struct log_options options = {.format = LOG_JSON};
+    const struct log_options options = {.events = true, .format = LOG_JSON};
     fixture_init(&f);
     arena_init(&a);
     struct model_site *site = fixture_site(&f, ORIEL_SITE_EVENT, "cache.evicted", "demo");
@@ -119,7 +121,7 @@ TEST(a_named_event_says_its_name_as_one)
 TEST(the_end_of_a_span_has_its_duration_as_a_number)
 {
     struct fixture f;
-    const struct log_options options = {.format = LOG_JSON, .spans = true};
+    const struct log_options options = {.events = true, .format = LOG_JSON, .spans = true};
     fixture_init(&f);
     struct model_site *site = fixture_site(&f, ORIEL_SITE_SPAN, "work", "demo");
     fixture_span(&f, site, f.main, 1, 0, 10, 12345678);
@@ -157,7 +159,7 @@ TEST(nothing_logged_can_end_a_line_or_command_a_terminal)
 
 TEST(colour_is_for_terminals_or_on_demand)
 {
-    struct log_options options = {.format = LOG_TEXT, .color = LOG_COLOUR_ALWAYS};
+    struct log_options options = {.events = true, .format = LOG_TEXT, .color = LOG_COLOUR_ALWAYS};
     for (int choice = LOG_COLOUR_AUTO; choice <= LOG_COLOUR_NEVER; choice++)
         for (int terminal = 0; terminal < 2; terminal++) {
             struct fixture f;
@@ -182,7 +184,8 @@ static void check_filter(const char *levels, int level, bool net, bool http, boo
 {
     static const char *const targets[] = {"net", "net.http", "network"};
     const bool expected[] = {net, http, network};
-    const struct log_options options = {.format = LOG_COMPACT, .level = level, .levels = levels};
+    const struct log_options options = {
+        .events = true, .format = LOG_COMPACT, .level = level, .levels = levels};
     for (int i = 0; i < 3; i++) {
         struct fixture f;
         fixture_init(&f);
@@ -250,10 +253,23 @@ TEST(time_stamps_know_the_calendar)
     }
 }
 
+TEST(events_are_lines_unless_only_spans_are_wanted)
+{
+    struct fixture f;
+    const struct log_options options = {.format = LOG_COMPACT, .spans = true};
+    fixture_init(&f);
+    story_tell(&f);
+    const char *lines = run(&f, &options);
+    CHECK(strstr(lines, "duration_ms=") != NULL);
+    for (const char *p = lines; (p = strchr(p, '\n')) && p[1]; p++)
+        CHECK(strstr(p, "duration_ms=") != NULL || strstr(p, "records lost") != NULL);
+    fixture_done(&f);
+}
+
 TEST(losses_are_said_whatever_the_level)
 {
     struct fixture f;
-    const struct log_options options = {.format = LOG_COMPACT, .level = 6};
+    const struct log_options options = {.events = true, .format = LOG_COMPACT, .level = 6};
     fixture_init(&f);
     struct model_item *item = fixture_item(&f, MODEL_ITEM_LOSS, FIXTURE_START);
     item->u.loss = (struct model_loss){0, FIXTURE_START, NULL, 1204, ORIEL_LOST_RING_FULL};
@@ -266,7 +282,8 @@ TEST(out_of_memory_is_an_error_and_not_a_crash)
     for (uint64_t n = 1; n < 100; n++) {
         struct fixture f;
         struct oriel_err err;
-        const struct log_options options = {.levels = "a=info,b=warn", .context = "c,d"};
+        const struct log_options options = {
+            .events = true, .levels = "a=info,b=warn", .context = "c,d"};
         struct log_state state = {0};
         fixture_init(&f);
         story_tell(&f);
