@@ -10,7 +10,7 @@
  *   oriel_inject(NULL, NULL, &oriel_header_setter, &reply);      and on to the next one
  *
  * Followed: W3C Trace Context levels 1 and 2, W3C Baggage, B3, Jaeger's uber-trace-id,
- * OpenTelemetry's propagators API and environment carriers.
+ * OpenTracing's ot-tracer headers, OpenTelemetry's propagators API and environment carriers.
  *
  * Works with and without a recording: a context that was extracted is injected again
  * as it is while nothing is recorded, and so is baggage. Nothing here allocates, prints,
@@ -208,7 +208,8 @@ enum oriel_propagator {
     ORIEL_PROPAGATOR_BAGGAGE = 2,
     ORIEL_PROPAGATOR_B3 = 3,      /* one header */
     ORIEL_PROPAGATOR_B3MULTI = 4, /* X-B3-...; both read both */
-    ORIEL_PROPAGATOR_JAEGER = 5
+    ORIEL_PROPAGATOR_JAEGER = 5,
+    ORIEL_PROPAGATOR_OTTRACE = 6 /* OpenTracing's basic tracers: 64 bits of the trace id */
 };
 /* Several, in order: when they read, a later one has the last word. */
 struct oriel_propagators {
@@ -232,7 +233,7 @@ ORIEL_EXPORT size_t oriel_propagators_fields(const struct oriel_propagators *p,
  * How headers are read. `get`: value number `index` of the header with that name, which is
  * given in lower case and compared without regard to case; NULL: there are no more. The
  * value stays until oriel_extract returns. `name`: the carrier's headers one by one, for
- * names that are not known before (Jaeger's baggage); the function may be NULL.
+ * names that are not known before (baggage of Jaeger and OpenTracing); the function may be NULL.
  */
 struct oriel_getter {
     const char *(*get)(void *carrier, const char *name, size_t index, size_t *out_bytes);

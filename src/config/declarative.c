@@ -422,8 +422,10 @@ static bool begin_exporter(struct walk *w, const struct yaml_value *v, const cha
     if (otlp && strcmp(exporter, "otlp") != 0)
         put_text(w, "$S.protocol", strcmp(exporter, "otlp_grpc") == 0 ? "grpc" : "http/protobuf",
                  v);
-    if (otlp && strstr(path, ".simple."))
+    if (otlp && strstr(path, ".simple.")) { /* each for itself, at once */
         put_text(w, "batch.$B_delay_ms", "1", v);
+        put_text(w, "batch.$B_size", "1", v);
+    }
     return true;
 }
 

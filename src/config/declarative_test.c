@@ -95,7 +95,8 @@ TEST(all_that_oriel_has_is_taken_from_the_file)
     CHECK_STR(t->traces_exporter, "otlp");
     CHECK_STR(t->logs_exporter, "otlp");
     CHECK(b->spans.delay_ms == 11 && b->spans.timeout_ms == 12 && b->spans.queue == 13 &&
-          b->spans.size == 7 && b->logs.delay_ms == 1 && b->logs.queue == 2048);
+          b->spans.size == 7 && b->logs.delay_ms == 1 && b->logs.size == 1 &&
+          b->logs.queue == 2048);
     CHECK(l.attribute_count == 9 && l.attribute_length == 99 && l.span_attribute_count == 1 &&
           l.span_attribute_length == 2 && l.event_count == 3 && l.link_count == 4 &&
           l.event_attribute_count == 5 && l.link_attribute_count == 6);

@@ -14,8 +14,8 @@ bool config_takes_list(const struct option_def *d)
     return d->type == OPTION_STRING && d->arg && strstr(d->arg, "[,..]") != NULL;
 }
 
-static const char *const propagators[] = {"tracecontext", "baggage", "b3", "b3multi",
-                                          "jaeger",       "none",    NULL};
+static const char *const propagators[] = {"tracecontext", "baggage", "b3",   "b3multi",
+                                          "jaeger",       "ottrace", "none", NULL};
 static const char *const exporters[] = {"otlp", "console", CONFIG_OTLP_STDOUT, "none", NULL};
 /* In the order of enum config_redaction. */
 static const char *const redactions[] = {"all", "known", NULL};

@@ -380,7 +380,7 @@ TEST(of_a_list_in_the_environment_only_what_is_known_counts)
     CHECK_STR(config_telemetry(c)->traces_exporter, "otlp");
     CHECK_EQ(messages(c), 2);
     CHECK_STR(message(c, 0), "$OTEL_PROPAGATORS: telemetry.propagators: \"xray\" is not one of "
-                             "tracecontext, baggage, b3, b3multi, jaeger, none");
+                             "tracecontext, baggage, b3, b3multi, jaeger, ottrace, none");
     config_free(c);
 }
 

@@ -401,6 +401,29 @@ TEST(a_receiver_that_never_answers_holds_up_neither_who_sends_nor_the_end)
     }
 }
 
+/* Over HTTP a connection for each, four at most; over gRPC eight calls on one. */
+TEST(requests_are_under_way_side_by_side)
+{
+    for (int grpc = 0; grpc < 2; grpc++) {
+        const unsigned many = grpc ? 8 : 4;
+        struct receiver_options ro = {.grpc = grpc, .script = say_nothing};
+        struct receiver *r = receiver_start(&ro);
+        struct deliver_options o = destination_options(receiver_url(r), grpc);
+        struct deliver *d = destination_open(&o);
+        struct deliver_counts c;
+        for (unsigned i = 0; i < many; i++)
+            CHECK_EQ(destination_put(d, i % 2 ? OUT_TRACES : OUT_LOGS, i, 1), 0);
+        while (receiver_requests(r) < many) /* and none was answered */
+            nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+        DESTINATION_UNTIL(d, &c, c.in_flight == many);
+        CHECK_EQ(c.delivered, 0);
+        CHECK_EQ(receiver_accepted(r), grpc ? 1 : many);
+        CHECK_EQ(out_finish(deliver_out(d), clock_mono_ns(), true), ORIEL_ETIMEOUT);
+        out_close(deliver_out(d));
+        receiver_stop(r);
+    }
+}
+
 TEST(a_try_that_takes_too_long_is_made_again)
 {
     for (int grpc = 0; grpc < 2; grpc++) {

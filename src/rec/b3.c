@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Older headers: B3, in one header or in several, and Jaeger's. Pure functions,
- * any thread, signal-safe.
+ * Older headers: B3, in one header or in several, Jaeger's, and OpenTracing's. Pure
+ * functions, any thread, signal-safe.
  *
  *   b3: <trace id, 16 or 32>-<span id>[-<0, 1 or d>[-<parent span id>]]
  *   uber-trace-id: <trace id>:<span id>:<parent, unused>:<flags>, without leading zeros
+ *   ot-tracer-traceid, ot-tracer-spanid: <16>; ot-tracer-sampled: true or false
  */
 #include "rec/propagate.h"
 
@@ -176,51 +177,68 @@ void jaeger_inject(const struct oriel_context *c, struct writer *w)
 enum { HEADER_NAME = 256, HEADER_VALUE = 1024 };
 static const char UBERCTX[] = "uberctx-";
 
+/* The header of a member; false: its name is not part of any. */
+static bool header_name(const char *prefix, const struct oriel_baggage_member *m,
+                        char name[HEADER_NAME])
+{
+    const size_t n = strlen(prefix);
+    if (m->name_bytes + n >= HEADER_NAME)
+        return false;
+    for (size_t k = 0; k < m->name_bytes; k++)
+        if (!is_token_char(m->name[k]))
+            return false;
+    memcpy(name, prefix, n);
+    memcpy(name + n, m->name, m->name_bytes);
+    name[n + m->name_bytes] = 0;
+    return true;
+}
+
 /* Names that are no header's, and values that are too long, stay here. */
 void jaeger_baggage_inject(const struct oriel_baggage *b, struct writer *w)
 {
     char name[HEADER_NAME], value[3 * HEADER_VALUE + 1];
     struct oriel_baggage_member m;
-    const size_t prefix = sizeof UBERCTX - 1;
     for (size_t i = 0; oriel_baggage_at(b, i, &m); i++) {
-        bool token = m.name_bytes + prefix < sizeof name && m.value_bytes <= HEADER_VALUE;
-        for (size_t k = 0; k < m.name_bytes && token; k++)
-            token = is_token_char(m.name[k]);
-        if (!token)
+        if (m.value_bytes > HEADER_VALUE || !header_name(UBERCTX, &m, name))
             continue;
-        memcpy(name, UBERCTX, prefix);
-        memcpy(name + prefix, m.name, m.name_bytes);
-        name[prefix + m.name_bytes] = 0;
         size_t n = percent_encode((struct slice){m.value, m.value_bytes}, value);
         value[n] = 0;
         write_header(w, name, value, n);
     }
 }
 
-static bool has_prefix(struct slice name)
+static bool has_prefix(struct slice name, const char *prefix)
 {
-    for (size_t i = 0; i < sizeof UBERCTX - 1; i++) {
+    const size_t n = strlen(prefix);
+    for (size_t i = 0; i < n; i++) {
         char c = i < name.n ? name.p[i] : 0;
-        if ((c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c) != UBERCTX[i])
+        if ((c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c) != prefix[i])
             return false;
     }
-    return name.n > sizeof UBERCTX - 1;
+    return name.n > n;
 }
 
-/* Header names have no case, so the names of such members are in lower case. */
+/* The name of such a header in lower case, as header names have none; false: it is none. */
+static bool lower_name(struct slice header, const char *prefix, char name[HEADER_NAME])
+{
+    if (!has_prefix(header, prefix) || header.n >= HEADER_NAME)
+        return false;
+    for (size_t i = 0; i < header.n; i++) {
+        char c = header.p[i];
+        if (!is_token_char(c))
+            return false;
+        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+    }
+    name[header.n] = 0;
+    return true;
+}
+
 static void take_uberctx(const struct reader *r, struct slice header, struct oriel_baggage *b)
 {
     char name[HEADER_NAME], value[3 * HEADER_VALUE];
     const size_t prefix = sizeof UBERCTX - 1;
-    if (!has_prefix(header) || header.n >= sizeof name)
+    if (!lower_name(header, UBERCTX, name))
         return;
-    for (size_t i = 0; i < header.n; i++) {
-        char c = header.p[i];
-        if (!is_token_char(c))
-            return;
-        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
-    }
-    name[header.n] = 0;
     struct slice text = slice_trim(read_header(r, name, 0));
     size_t n = text.p ? percent_decode(text, value, sizeof value) : SIZE_MAX;
     if (n != SIZE_MAX)
@@ -235,4 +253,81 @@ void jaeger_baggage_extract(const struct reader *r, struct oriel_baggage *b)
         return;
     for (size_t i = 0; (header.p = r->getter->name(r->carrier, i, &header.n)); i++)
         take_uberctx(r, header, b);
+}
+
+/* ---- OpenTracing's basic tracers ---- */
+
+static const char OT_BAGGAGE[] = "ot-baggage-";
+
+bool ottrace_extract(const struct reader *r, struct oriel_context *out)
+{
+    struct oriel_context c = {.marks = ORIEL_CONTEXT_REMOTE};
+    struct slice trace = slice_trim(read_header(r, "ot-tracer-traceid", 0));
+    struct slice span = slice_trim(read_header(r, "ot-tracer-spanid", 0));
+    struct slice sampled = slice_trim(read_header(r, "ot-tracer-sampled", 0));
+    if (!trace.p || !span.p || !read_padded(trace, c.trace_id, sizeof c.trace_id) ||
+        !read_padded(span, c.span_id, sizeof c.span_id) || !oriel_context_valid(&c))
+        return false;
+    if (sampled.p && (slice_equal(sampled, "true") || slice_equal(sampled, "1")))
+        c.flags = ORIEL_TRACE_SAMPLED;
+    *out = c;
+    return true;
+}
+
+/* Its trace ids have 64 bits: the lower half of ours. One that is zero there has no form. */
+void ottrace_inject(const struct oriel_context *c, struct writer *w)
+{
+    static const uint8_t none[8];
+    char text[16 + 1];
+    if (!oriel_context_valid(c) || memcmp(c->trace_id + 8, none, sizeof none) == 0)
+        return;
+    *hex_write(text, c->trace_id + 8, 8) = 0;
+    write_header(w, "ot-tracer-traceid", text, 16);
+    *hex_write(text, c->span_id, sizeof c->span_id) = 0;
+    write_header(w, "ot-tracer-spanid", text, 16);
+    const char *sampled = c->flags & ORIEL_TRACE_SAMPLED ? "true" : "false";
+    write_header(w, "ot-tracer-sampled", sampled, strlen(sampled));
+}
+
+/* Values go as they are, so only those that a header can have: no blank at an end, and
+ * printable ASCII between them. */
+static bool is_header_value(struct slice s)
+{
+    if (s.n > HEADER_VALUE || slice_trim(s).n != s.n)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return false;
+    return true;
+}
+
+void ottrace_baggage_inject(const struct oriel_baggage *b, struct writer *w)
+{
+    char name[HEADER_NAME], value[HEADER_VALUE + 1];
+    struct oriel_baggage_member m;
+    for (size_t i = 0; oriel_baggage_at(b, i, &m); i++) {
+        if (!is_header_value((struct slice){m.value, m.value_bytes}) ||
+            !header_name(OT_BAGGAGE, &m, name))
+            continue;
+        memcpy(value, m.value, m.value_bytes);
+        value[m.value_bytes] = 0;
+        write_header(w, name, value, m.value_bytes);
+    }
+}
+
+void ottrace_baggage_extract(const struct reader *r, struct oriel_baggage *b)
+{
+    char name[HEADER_NAME];
+    const size_t prefix = sizeof OT_BAGGAGE - 1;
+    struct slice header = {NULL, 0};
+    if (!r->getter->name)
+        return;
+    for (size_t i = 0; (header.p = r->getter->name(r->carrier, i, &header.n)); i++) {
+        if (!lower_name(header, OT_BAGGAGE, name))
+            continue;
+        struct slice value = slice_trim(read_header(r, name, 0));
+        if (value.p && is_header_value(value))
+            (void)baggage_put(b, (struct slice){name + prefix, header.n - prefix}, value,
+                              (struct slice){"", 0});
+    }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * B3 in both forms, and Jaeger's header and baggage: what is read, and what is
- * written for it.
+ * B3 in both forms, and the headers and baggage of Jaeger and OpenTracing: what is read, and what
+ * is written for it.
  */
 #include "rec/propagate.h"
 
@@ -180,6 +180,60 @@ TEST(jaegers_baggage_is_a_header_for_each_member)
     CHECK_STR(written("jaeger", &c), "uberctx-user: a%20b\nuberctx-k: 1\n");
     CHECK_EQ(oriel_baggage_set(&b, "no header", "1", NULL, &b), 0);
     CHECK_STR(written("jaeger", &c), "uberctx-user: a%20b\nuberctx-k: 1\n");
+}
+
+TEST(ottrace_is_read_and_written)
+{
+    static const char *const cases[][4] = {
+        {HALF, SPAN, "true", "00-0000000000000000" HALF "-" SPAN "-01"},
+        {HALF, SPAN, "1", "00-0000000000000000" HALF "-" SPAN "-01"},
+        {HALF, SPAN, "false", "00-0000000000000000" HALF "-" SPAN "-00"},
+        {HALF, SPAN, "TRUE", "00-0000000000000000" HALF "-" SPAN "-00"},
+        {TRACE, SPAN, "true", "00-" TRACE "-" SPAN "-01"},
+        {"1f", "2", "true", "00-0000000000000000000000000000001f-0000000000000002-01"},
+        {TRACE "0", SPAN, "true", ""},
+        {HALF, SPAN "0", "true", ""},
+        {"0", SPAN, "true", ""},
+        {HALF, "0", "true", ""},
+        {"x", SPAN, "true", ""},
+        {"", SPAN, "true", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct oriel_header h[] = {{"Ot-Tracer-Traceid", cases[i][0]},
+                                   {"ot-tracer-spanid", cases[i][1]},
+                                   {"ot-tracer-sampled", cases[i][2]}};
+        CHECK_STR(through("ottrace", h, 3), cases[i][3]);
+        CHECK_STR(through("ottrace", h, 1), "");
+    }
+    struct oriel_context c;
+    static const char in[] = "00-" TRACE "-" SPAN "-01";
+    static const char half[] = "00-4bf92f3577b34da60000000000000000-" SPAN "-01";
+    REQUIRE(oriel_traceparent_parse(in, sizeof in - 1, &c) == 0);
+    CHECK_STR(written("ottrace", &c),
+              "ot-tracer-traceid: " HALF "\not-tracer-spanid: " SPAN "\not-tracer-sampled: true\n");
+    c.flags = 0;
+    CHECK_STR(written("ottrace", &c), "ot-tracer-traceid: " HALF "\not-tracer-spanid: " SPAN
+                                      "\not-tracer-sampled: false\n");
+    REQUIRE(oriel_traceparent_parse(half, sizeof half - 1, &c) == 0);
+    CHECK_STR(written("ottrace", &c), "");
+}
+
+TEST(baggage_of_ottrace_goes_as_it_is)
+{
+    struct oriel_header h[] = {
+        {"Ot-Baggage-User", "a%20 b"}, {"ot-baggage-", "x"},         {"other", "y"},
+        {"ot-baggage-k", "1"},         {"ot-baggage-u", "\xc3\xa4"}, {"ot-baggage-bad name", "2"}};
+    struct oriel_headers headers = {.headers = h, .count = 6};
+    struct oriel_baggage b;
+    struct oriel_context c;
+    struct oriel_propagators p = named("ottrace");
+    CHECK_EQ(oriel_extract(&p, &oriel_header_getter, &headers, &c, &b), ORIEL_EXTRACTED_BAGGAGE);
+    CHECK_EQ(b.count, 2);
+    CHECK_STR(written("ottrace", &c), "ot-baggage-user: a%20 b\not-baggage-k: 1\n");
+    CHECK_EQ(oriel_baggage_set(&b, "no header", "1", NULL, &b), 0);
+    CHECK_EQ(oriel_baggage_set(&b, "line", "1\r\nx: y", NULL, &b), 0);
+    CHECK_EQ(oriel_baggage_set(&b, "blank", "1 ", NULL, &b), 0);
+    CHECK_STR(written("ottrace", &c), "ot-baggage-user: a%20 b\not-baggage-k: 1\n");
 }
 
 TEST_MAIN()

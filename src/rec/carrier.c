@@ -127,7 +127,7 @@ static bool is_ours(const char *entry)
 {
     struct oriel_propagators all;
     const char *fields[ORIEL_FIELDS_MAX];
-    oriel_propagators_parse("tracecontext,baggage,b3,b3multi,jaeger", &all);
+    oriel_propagators_parse("tracecontext,baggage,b3,b3multi,jaeger,ottrace", &all);
     size_t n = oriel_propagators_fields(&all, fields);
     for (size_t i = 0; i < n; i++)
         if (variable_value(entry, fields[i]))

@@ -25,6 +25,8 @@ static const struct {
     [ORIEL_PROPAGATOR_B3MULTI] = {"b3multi",
                                   {"x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"}},
     [ORIEL_PROPAGATOR_JAEGER] = {"jaeger", {"uber-trace-id"}},
+    [ORIEL_PROPAGATOR_OTTRACE] = {"ottrace",
+                                  {"ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled"}},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -159,6 +161,11 @@ int oriel_inject(const struct oriel_propagators *p, const struct oriel_context *
             if (c->baggage && c->baggage->count)
                 jaeger_baggage_inject(c->baggage, &w);
             break;
+        case ORIEL_PROPAGATOR_OTTRACE:
+            ottrace_inject(c, &w);
+            if (c->baggage && c->baggage->count)
+                ottrace_baggage_inject(c->baggage, &w);
+            break;
         }
     }
     return w.rc;
@@ -173,6 +180,8 @@ static void extract_baggage(struct oriel_propagators list, const struct reader *
             baggage_extract(r, b);
         else if (kind_at(list, i) == ORIEL_PROPAGATOR_JAEGER)
             jaeger_baggage_extract(r, b);
+        else if (kind_at(list, i) == ORIEL_PROPAGATOR_OTTRACE)
+            ottrace_baggage_extract(r, b);
     }
 }
 
@@ -188,8 +197,9 @@ unsigned oriel_extract(const struct oriel_propagators *p, const struct oriel_get
         bool span = kind == ORIEL_PROPAGATOR_TRACECONTEXT ? w3c_extract(&r, out)
                     : kind == ORIEL_PROPAGATOR_B3 || kind == ORIEL_PROPAGATOR_B3MULTI
                         ? b3_extract(&r, out)
-                    : kind == ORIEL_PROPAGATOR_JAEGER ? jaeger_extract(&r, out)
-                                                      : false;
+                    : kind == ORIEL_PROPAGATOR_JAEGER  ? jaeger_extract(&r, out)
+                    : kind == ORIEL_PROPAGATOR_OTTRACE ? ottrace_extract(&r, out)
+                                                       : false;
         found |= span ? ORIEL_EXTRACTED_SPAN : 0;
     }
     if (!baggage)

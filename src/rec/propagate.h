@@ -112,11 +112,15 @@ void b3multi_inject(const struct oriel_context *c, struct writer *w);
 bool b3_extract(const struct reader *r, struct oriel_context *out);
 void jaeger_inject(const struct oriel_context *c, struct writer *w);
 bool jaeger_extract(const struct reader *r, struct oriel_context *out);
+void ottrace_inject(const struct oriel_context *c, struct writer *w);
+bool ottrace_extract(const struct reader *r, struct oriel_context *out);
 
 void baggage_inject(const struct oriel_baggage *b, struct writer *w);
 void baggage_extract(const struct reader *r, struct oriel_baggage *b);
 void jaeger_baggage_inject(const struct oriel_baggage *b, struct writer *w);
 void jaeger_baggage_extract(const struct reader *r, struct oriel_baggage *b);
+void ottrace_baggage_inject(const struct oriel_baggage *b, struct writer *w);
+void ottrace_baggage_extract(const struct reader *r, struct oriel_baggage *b);
 
 /* baggage.c: percent-encoded text; bytes of it, without a NUL. `room` is enough for 3 * n. */
 size_t percent_encode(struct slice s, char *out);

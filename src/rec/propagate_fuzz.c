@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = 0;
     struct oriel_headers in = {.headers = h, .count = split(text, h)};
     check("tracecontext,baggage", &in);
-    check("b3,jaeger", &in);
+    check("b3,jaeger,ottrace", &in);
     for (size_t i = 0; i < in.count; i++)
         check_state(h[i].value);
     if (oriel_context_unpack(data, size, &c) == 0) {

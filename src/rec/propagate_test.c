@@ -36,12 +36,12 @@ TEST(a_list_names_each_propagator_once_and_in_order)
     CHECK_STR(fields_of("none", 0), "");
     CHECK_STR(fields_of("", 0), "");
     CHECK_STR(fields_of(NULL, 0), "");
-    CHECK_STR(fields_of("xray,b3,ottrace", 2), "b3");
+    CHECK_STR(fields_of("xray,b3,OT", 2), "b3");
     CHECK_STR(fields_of("none,b3", 1), "b3");
     CHECK_STR(fields_of("B3", 1), "");
-    CHECK_STR(fields_of("tracecontext,baggage,b3,b3multi,jaeger", 0),
+    CHECK_STR(fields_of("tracecontext,baggage,b3,b3multi,jaeger,ottrace", 0),
               "traceparent tracestate baggage b3 x-b3-traceid x-b3-spanid x-b3-sampled x-b3-flags "
-              "uber-trace-id");
+              "uber-trace-id ot-tracer-traceid ot-tracer-spanid ot-tracer-sampled");
 }
 
 static const char *in_use(void)

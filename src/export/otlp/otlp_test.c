@@ -382,6 +382,29 @@ TEST(each_signal_has_its_own_size_of_a_batch)
     CHECK_EQ(t.items, 8);
 }
 
+/* A SimpleLogRecordProcessor: records go on as they come, each for itself. */
+TEST(in_batches_of_one_each_log_record_is_sent_as_it_comes)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    o.batches[OTLP_LOGS] = 1;
+    fixture_init(&f);
+    struct model_site *site = fixture_site(&f, ORIEL_SITE_EVENT, "said", "demo");
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    for (int i = 1; i <= 5; i++) {
+        struct model_item *item = fixture_item(&f, MODEL_ITEM_EVENT, FIXTURE_START + (uint64_t)i);
+        item->u.event.site = site;
+        item->u.event.thread = f.main;
+        CHECK_EQ(fixture_write(&f), 0); /* neither a flush nor time that passes */
+        CHECK_EQ(t.messages, i);
+        CHECK_EQ(t.last.signal, OUT_LOGS);
+        CHECK_EQ(t.last.items, 1);
+    }
+    end(&f);
+    CHECK_EQ(t.messages, 5);
+}
+
 TEST(what_is_lost_behind_a_queue_is_unwritten_and_what_is_ours_is_known_apart)
 {
     struct fixture f;
