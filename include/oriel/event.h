@@ -5,6 +5,7 @@
  *   ORIEL_INFO("cache miss", "tenant", t);            a log record with fields
  *   ORIEL_LOGF(ORIEL_LEVEL_WARN, "%d of %s", n, s);   formatted later, by the reader
  *   ORIEL_EVENT("cache.evicted", "bytes", n);         an event: its name is the event name
+ *   if (ORIEL_ENABLED(ORIEL_LEVEL_DEBUG, "db")) ...   what else would be said of that, is it heard
  *   ORIEL_PLOT("queue.depth", n);                     a named number over time
  *   ORIEL_FRAME("main");                              a frame mark
  *   ORIEL_TASK(ORIEL_TASK_SPAWN, "fetch", id, parent_id);
@@ -40,6 +41,52 @@
                    __VA_ARGS__);                                                                   \
         ORIEL_EVENT_RECORD(id, n, __VA_ARGS__)                                                     \
     } while (0)
+
+/* (span, name, fields...): an event of a span that need not be current here; ORIEL_CURRENT: of the
+ * one that is. A span that is not recorded has no events. */
+#define ORIEL_EVENT_ON(span, ...)                                                                  \
+    ORIEL_EVENT_ON_(__COUNTER__, span, ORIEL_LEVEL_INFO, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_EVENT_ON_(nr, span, level, n, ...) ORIEL_EVENT_ON__(nr, span, level, n, __VA_ARGS__)
+#define ORIEL_EVENT_ON__(nr, span, level, n, ...)                                                  \
+    do {                                                                                           \
+        ORIEL_SITE(nr, ORIEL_SITE_EVENT, level, ORIEL_SITE_NAMED, ORIEL_FIRST(__VA_ARGS__), 0, n,  \
+                   __VA_ARGS__);                                                                   \
+        oriel_word oriel_w = ORIEL_WORD(nr);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
+            oriel_w = ORIEL_WORD_KNOWN(nr, oriel_w);                                               \
+            const struct oriel_span *oriel_on = (span);                                            \
+            if (ORIEL_RECORDED(oriel_w) && (!oriel_on || oriel_on->id)) {                          \
+                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
+                oriel_abi_event(oriel_w, oriel_on ? oriel_on->id : 0, oriel_a, n);                 \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* (type, message, fields...): the event "exception", as OpenTelemetry names it and its fields
+ * "exception.type" and "exception.message"; up to 14 more, of which "exception.stacktrace" is
+ * known to receivers (<oriel/backtrace.h> has the text). A log record, too, of level error. C++:
+ * <oriel/exception.hpp> says it of a std::exception. */
+#define ORIEL_EXCEPTION(type, ...)                                                                 \
+    ORIEL_EVENT_AT(ORIEL_LEVEL_ERROR, "exception", "exception.type", type, "exception.message",    \
+                   __VA_ARGS__)
+#define ORIEL_EXCEPTION_ON(span, type, ...)                                                        \
+    ORIEL_EXCEPTION_ON_(span, "exception", "exception.type", type, "exception.message", __VA_ARGS__)
+#define ORIEL_EXCEPTION_ON_(span, ...)                                                             \
+    ORIEL_EVENT_ON_(__COUNTER__, span, ORIEL_LEVEL_ERROR, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+
+/* Whether a call site of this level and target (a string literal, as ORIEL_TARGET) would record
+ * now: for what is dear to find out and not a field of one call. It is a site itself, so it costs
+ * one load while it is off, and switches with the filters as the others do. */
+#define ORIEL_ENABLED(level, target) ORIEL_ENABLED_(__COUNTER__, level, target)
+#define ORIEL_ENABLED_(id, level, target) ORIEL_ENABLED__(id, level, target)
+#define ORIEL_ENABLED__(id, level, target)                                                         \
+    __extension__({                                                                                \
+        ORIEL_SITE_OF(id, ORIEL_SITE_SET, level, 0, "", target, 0, 0, "");                         \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        if (ORIEL_UNLIKELY(oriel_w))                                                               \
+            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+        ORIEL_RECORDED(oriel_w) != 0;                                                              \
+    })
 
 /* printf style, up to 16 arguments, type-checked by the compiler and stored as
  * typed values; the reader formats. */

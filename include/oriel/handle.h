@@ -25,6 +25,10 @@ ORIEL_EXPORT void oriel_span_close(struct oriel_span *span);
 
 /* The current span of this thread as a handle; id 0 when there is none. */
 ORIEL_EXPORT struct oriel_span oriel_span_current(void);
+/* Whether what is said of this handle (NULL: the current span) is recorded now. False for a
+ * span of a site that is off, after oriel_span_close, and when the recording is over. A copy of
+ * a handle does not know that another one was closed. */
+ORIEL_EXPORT bool oriel_span_recording(const struct oriel_span *span);
 /* Status of a span (NULL: the current one). message may be NULL. */
 ORIEL_EXPORT void oriel_span_status(const struct oriel_span *span, enum oriel_status code,
                                     const char *message);

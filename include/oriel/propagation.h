@@ -339,7 +339,23 @@ ORIEL_EXPORT int oriel_context_unpack(const void *packed, size_t bytes, struct o
         oriel_context_exit(&oriel_in);                                                             \
         oriel_opened;                                                                              \
     })
+
+/* (name, contexts, count, parent, fields...): ORIEL_OPEN with links to these contexts, in their
+ * order, from its beginning: whoever looks at the span finds them. Contexts without a span are
+ * left out. */
+#define ORIEL_OPEN_LINKED(name, contexts, count, ...)                                              \
+    __extension__({                                                                                \
+        const struct oriel_span oriel_linked = ORIEL_OPEN(name, __VA_ARGS__);                      \
+        if (oriel_linked.id) {                                                                     \
+            const struct oriel_context *oriel_to = (contexts);                                     \
+            for (size_t oriel_i = 0, oriel_n = (count); oriel_i < oriel_n; oriel_i++)              \
+                oriel_span_link_to(&oriel_linked, &oriel_to[oriel_i]);                             \
+        }                                                                                          \
+        oriel_linked;                                                                              \
+    })
 #else
+#define ORIEL_OPEN_LINKED(name, contexts, count, ...)                                              \
+    (ORIEL_IGNORE(name, contexts, count, __VA_ARGS__), (struct oriel_span){0})
 #define ORIEL_OPEN_IN(name, ...) (ORIEL_IGNORE(name, __VA_ARGS__), (struct oriel_span){0})
 #endif
 

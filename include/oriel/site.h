@@ -51,7 +51,8 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
 
 /* clang-format off */
 /* Declares the site `id` and evaluates to nothing. ... = name, key, value, ... */
-#define ORIEL_SITE_BODY(id, site_kind, site_level, site_flags, site_name, site_format, n)          \
+#define ORIEL_SITE_BODY(id, site_kind, site_level, site_flags, site_name, site_target,             \
+                        site_format, n)                                                            \
     {ORIEL_ABI_VERSION,                                                                            \
      site_kind,                                                                                    \
      site_level,                                                                                   \
@@ -59,7 +60,7 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
      n,                                                                                            \
      site_flags,                                                                                   \
      site_name,                                                                                    \
-     ORIEL_TARGET,                                                                                 \
+     site_target,                                                                                  \
      __FILE__,                                                                                     \
      __func__,                                                                                     \
      site_format,                                                                                  \
@@ -70,12 +71,12 @@ __attribute__((weak, visibility("hidden"), destructor)) void oriel_module_leave(
 #ifndef __cplusplus
 
 #define ORIEL_CELL(id) ORIEL_NAME(oriel_word_, id)
-#define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
+#define ORIEL_SITE_OF(id, kind, level, flags, name, target, format, n, ...)                        \
     static oriel_word ORIEL_NAME(oriel_word_, id) __attribute__((section(".probes")));             \
     static const struct oriel_field ORIEL_NAME(oriel_fields_,                                      \
                                                id)[] = {ORIEL_FIELDS(n, __VA_ARGS__){0, 0, 0}};    \
     static const struct oriel_site ORIEL_NAME(oriel_site_, id) =                                   \
-        ORIEL_SITE_BODY(id, kind, level, flags, name, format, n);                                  \
+        ORIEL_SITE_BODY(id, kind, level, flags, name, target, format, n);                          \
     static const struct oriel_site *const ORIEL_NAME(oriel_entry_, id)                             \
         __attribute__((section("oriel_sites"), used)) = &ORIEL_NAME(oriel_site_, id)
 
@@ -101,12 +102,12 @@ template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORI
 }
 
 #define ORIEL_CELL(id) oriel_cell<ORIEL_NAME(oriel_tag_, id)>::word
-#define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
+#define ORIEL_SITE_OF(id, kind, level, flags, name, target, format, n, ...)                        \
     enum class ORIEL_NAME(oriel_tag_, id) {};                                                      \
     static const struct oriel_field ORIEL_NAME(oriel_fields_,                                      \
                                                id)[] = {ORIEL_FIELDS(n, __VA_ARGS__){0, 0, 0}};    \
     static struct oriel_site_node ORIEL_NAME(oriel_site_, id) = {                                  \
-        ORIEL_SITE_BODY(id, kind, level, flags, name, format, n), 0, &oriel_module_self}
+        ORIEL_SITE_BODY(id, kind, level, flags, name, target, format, n), 0, &oriel_module_self}
 
 #define ORIEL_WORD_KNOWN(id, word)                                                                 \
     ((word) >> ORIEL_WORD_ID_SHIFT == ORIEL_SITE_UNSEEN                                            \
@@ -115,6 +116,9 @@ template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORI
 #define ORIEL_WORD_RECORDS(word) ((void)(word)) /* a site first seen may turn out to be off */
 
 #endif
+
+#define ORIEL_SITE(id, kind, level, flags, name, format, n, ...)                                   \
+    ORIEL_SITE_OF(id, kind, level, flags, name, ORIEL_TARGET, format, n, __VA_ARGS__)
 
 /* The site's word: zero when there is nothing to do. */
 #define ORIEL_WORD(id) __atomic_load_n(&ORIEL_CELL(id), __ATOMIC_RELAXED)

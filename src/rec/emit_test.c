@@ -4,7 +4,9 @@
  * about spans that are not bound to a scope; also with no room and no block.
  */
 #define ORIEL_TARGET "emit.test"
+#include <oriel/backtrace.h>
 #include <oriel/oriel.h>
+#include <oriel/propagation.h>
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -180,6 +182,144 @@ TEST(status_links_and_followers_name_their_span)
     REQUIRE(l.count == 1);
     CHECK(l.words[2] == id);
     CHECK_MEM(&l.words[3], (size_t)16, trace_id, (size_t)16);
+    recording_end(&r);
+}
+
+TEST(a_span_is_recording_until_it_ends)
+{
+    struct recording r = {0};
+    CHECK(!oriel_span_recording(NULL));
+    recording_begin(&r, NULL);
+    CHECK(!oriel_span_recording(NULL)); /* none is current */
+    {
+        ORIEL_SPAN("scope");
+        CHECK(oriel_span_recording(ORIEL_CURRENT));
+    }
+    CHECK(!oriel_span_recording(ORIEL_CURRENT));
+    struct oriel_span s = ORIEL_OPEN("job", ORIEL_ROOT);
+    CHECK(oriel_span_recording(&s));
+    oriel_span_close(&s);
+    CHECK(!oriel_span_recording(&s));
+    CHECK_EQ(oriel_filter("off"), 0);
+    struct oriel_span off = ORIEL_OPEN("off", ORIEL_ROOT);
+    CHECK(!oriel_span_recording(&off));
+    CHECK_EQ(oriel_filter(NULL), 0);
+    recording_read(&r, true);
+    recording_end(&r);
+}
+
+struct exceptions {
+    char said[4][3][32]; /* name of the site, type, message */
+    uint64_t span[4];
+    int64_t attempt;
+    unsigned count;
+    uint8_t level;
+};
+static void copy_text(char out[32], struct model_str s)
+{
+    size_t n = s.n < 31 ? s.n : 31;
+    memcpy(out, s.p, n);
+    out[n] = 0;
+}
+static void keep_exceptions(void *user, const struct model_record *m)
+{
+    struct exceptions *x = user;
+    struct model_values it;
+    struct model_value v;
+    if (m->type != ORIEL_REC_EVENT || x->count == 4)
+        return;
+    copy_text(x->said[x->count][0], m->site->name);
+    x->span[x->count] = m->flags & ORIEL_RECF_HAS_SPAN ? m->raw[2] : 0;
+    x->level = m->site->level;
+    model_values_begin(&it, m);
+    while (model_values_next(&it, &v)) {
+        if (model_str_equal(v.key, MODEL_STR("exception.type")))
+            copy_text(x->said[x->count][1], v.v.str);
+        if (model_str_equal(v.key, MODEL_STR("exception.message")))
+            copy_text(x->said[x->count][2], v.v.str);
+        if (model_str_equal(v.key, MODEL_STR("attempt")))
+            x->attempt = v.v.i64;
+    }
+    x->count++;
+}
+
+TEST(an_exception_is_an_event_of_that_name_with_type_message_and_further_fields)
+{
+    struct exceptions x = {.count = 0};
+    struct recording r = {.on_record = keep_exceptions, .user = &x};
+    recording_begin(&r, NULL);
+    struct oriel_span s = ORIEL_OPEN("job", ORIEL_ROOT), closed = ORIEL_OPEN("past", ORIEL_ROOT);
+    uint64_t id = s.id;
+    oriel_span_close(&closed);
+    ORIEL_EXCEPTION("disk_full", "no space left", "attempt", 3);
+    ORIEL_EXCEPTION_ON(&s, "timeout", "nobody answered");
+    ORIEL_EXCEPTION_ON(ORIEL_CURRENT, "here", "in what is current", "exception.escaped", true);
+    ORIEL_EXCEPTION_ON(&closed, "late", "nobody is there to have it");
+    recording_read(&r, true);
+    REQUIRE(x.count == 3);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_STR(x.said[i][0], "exception");
+    CHECK_STR(x.said[0][1], "disk_full");
+    CHECK_STR(x.said[0][2], "no space left");
+    CHECK_STR(x.said[1][1], "timeout");
+    CHECK_STR(x.said[2][2], "in what is current");
+    CHECK_EQ(x.attempt, 3);
+    CHECK_EQ(x.level, ORIEL_LEVEL_ERROR);
+    CHECK(!x.span[0] && x.span[1] == id && !x.span[2]);
+    recording_end(&r);
+}
+
+static __attribute__((noinline)) size_t where_am_i(char *room, size_t size)
+{
+    return oriel_backtrace(room, size).n;
+}
+
+TEST(a_backtrace_is_text_of_a_line_for_each_caller_and_fits_its_room)
+{
+    char room[4096], little[16];
+    size_t n = where_am_i(room, sizeof room);
+    REQUIRE(n > 0 && n < sizeof room);
+    CHECK(memchr(room, '\n', n) != NULL);
+    CHECK(room[n - 1] == '\n');
+    CHECK(memmem(room, n, "0x", 2) != NULL);
+    CHECK(where_am_i(little, sizeof little) <= sizeof little);
+    CHECK_EQ(where_am_i(little, 0), 0);
+}
+
+struct links {
+    uint64_t opened, ids[4];
+    unsigned count;
+};
+static void keep_links(void *user, const struct model_record *m)
+{
+    struct links *l = user;
+    if (m->type == ORIEL_REC_OPEN)
+        l->opened = m->raw_id;
+    if (m->type == ORIEL_REC_LINK && m->raw_id == l->opened && l->count < 4)
+        l->ids[l->count++] = m->raw[5];
+}
+
+TEST(links_said_when_a_span_is_opened_follow_it_in_their_order)
+{
+    struct links l = {0};
+    struct recording r = {.on_record = keep_links, .user = &l};
+    struct oriel_context causes[3] = {{.flags = 1}, {.flags = 1}, {.flags = 1}};
+    for (unsigned i = 0; i < 3; i++) {
+        memcpy(causes[i].trace_id, trace_id, sizeof trace_id);
+        causes[i].span_id[0] = (uint8_t)(9 - i);
+    }
+    recording_begin(&r, NULL);
+    struct oriel_span s = ORIEL_OPEN_LINKED("batch", causes, 3, ORIEL_ROOT, "messages", 3);
+    CHECK(oriel_span_recording(&s));
+    oriel_span_close(&s);
+    CHECK_EQ(oriel_filter("off"), 0);
+    struct oriel_span off = ORIEL_OPEN_LINKED("batch", causes, 3, ORIEL_ROOT);
+    CHECK_EQ(off.id, 0);
+    CHECK_EQ(oriel_filter(NULL), 0);
+    recording_read(&r, true);
+    REQUIRE(l.count == 3);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(l.ids[i] == 9 - i);
     recording_end(&r);
 }
 

@@ -621,6 +621,29 @@ TEST(filters_switch_sites_while_running)
     recording_end(&r);
 }
 
+static int asked_after_debug_of_the_cache(void)
+{
+    return ORIEL_ENABLED(ORIEL_LEVEL_DEBUG, "cache");
+}
+
+TEST(whether_a_level_of_a_target_would_record_can_be_asked)
+{
+    struct recording r = {0};
+    CHECK(!asked_after_debug_of_the_cache());
+    recording_begin(&r, NULL);
+    CHECK(asked_after_debug_of_the_cache());
+    CHECK_EQ(oriel_filter("info"), 0);
+    CHECK(!asked_after_debug_of_the_cache());
+    CHECK(ORIEL_ENABLED(ORIEL_LEVEL_WARN, "cache"));
+    CHECK_EQ(oriel_filter("info,cache=debug"), 0);
+    CHECK(asked_after_debug_of_the_cache());
+    CHECK(!ORIEL_ENABLED(ORIEL_LEVEL_DEBUG, ORIEL_TARGET));
+    CHECK_EQ(oriel_filter(NULL), 0);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_SET] + r.by_type[ORIEL_REC_EVENT], 0); /* asking says nothing */
+    recording_end(&r);
+}
+
 TEST(a_second_attach_is_refused_and_a_strange_file_too)
 {
     struct recording r = {0};

@@ -123,6 +123,11 @@ static uint64_t span_id_of(const struct oriel_span *span)
     return span ? span->id : oriel_stack_top(oriel_tls.thread);
 }
 
+bool oriel_span_recording(const struct oriel_span *span)
+{
+    return span_id_of(span) != 0 && rec_is_on();
+}
+
 void oriel_span_status(const struct oriel_span *span, enum oriel_status code, const char *message)
 {
     struct oriel_emit e = {0, 0, 0, 0};

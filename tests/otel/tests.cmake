@@ -16,3 +16,9 @@ target_link_libraries(flushing PRIVATE oriel-core)
 add_test(NAME otel.sending COMMAND ${CMAKE_COMMAND} -E env BUILD=${CMAKE_BINARY_DIR}
   ${Python3_EXECUTABLE} ${dir}/sending.py $<TARGET_FILE:flushing>)
 set_tests_properties(otel.sending PROPERTIES TIMEOUT 1200)
+add_executable(annotating ${dir}/annotating.cpp)
+set_target_properties(annotating PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/otel)
+target_link_libraries(annotating PRIVATE oriel-core)
+add_test(NAME otel.annotating COMMAND ${CMAKE_COMMAND} -E env ORIEL=$<TARGET_FILE:oriel-cli>
+  ${Python3_EXECUTABLE} ${dir}/annotating.py $<TARGET_FILE:annotating>)
+set_tests_properties(otel.annotating PROPERTIES TIMEOUT 1200)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the compliance table asks of an API and few programs say, from C++: exceptions, links from
+ * the beginning. annotating.py looks for it in what OTLP makes of the capture.
+ */
+#define ORIEL_TARGET "annotating"
+#include <oriel/oriel.h>
+
+#include <oriel/backtrace.h>
+#include <oriel/exception.hpp>
+#include <oriel/propagation.h>
+
+#include <cstring>
+#include <stdexcept>
+
+namespace shop
+{
+struct sold_out : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+} // namespace shop
+
+static void exceptions()
+{
+    ORIEL_SPAN("catching");
+    try {
+        throw shop::sold_out("no more tea");
+    } catch (const std::exception &e) {
+        ORIEL_EXCEPTION_OF(e);
+        ORIEL_EXCEPTION_WITH(e, "attempt", 2, "cart", "c7");
+    }
+    char room[2048];
+    ORIEL_EXCEPTION("bug", "seen from here", "exception.stacktrace",
+                    oriel_backtrace(room, sizeof room));
+}
+
+static void links()
+{
+    struct oriel_context causes[3];
+    std::memset(causes, 0, sizeof causes);
+    for (int i = 0; i < 3; i++) {
+        causes[i].trace_id[15] = 1;
+        causes[i].span_id[7] = static_cast<uint8_t>(3 - i);
+    }
+    struct oriel_span s = ORIEL_OPEN_LINKED("linked", causes, 3, ORIEL_ROOT, "messages", 3);
+    ORIEL_EXCEPTION_ON(&s, "late", "after the links");
+    oriel_span_close(&s);
+}
+
+int main()
+{
+    exceptions();
+    links();
+    return oriel_enabled() ? 0 : 1;
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What annotating.cpp says, in OTLP.
+
+usage: ORIEL=build/oriel annotating.py ANNOTATING
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+PROGRAM = sys.argv.pop(1)
+ORIEL = os.environ["ORIEL"]
+
+
+def attributes(of):
+    return {a["key"]: a["value"] for a in of.get("attributes", [])}
+
+
+class Annotating(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.spans, cls.logs = {}, []
+        with tempfile.TemporaryDirectory() as directory:
+            run, out = os.path.join(directory, "run.oriel"), os.path.join(directory, "run.jsonl")
+            subprocess.run([ORIEL, "record", "--no-report", "-o", run, "--", PROGRAM], check=True,
+                           stdout=subprocess.DEVNULL, timeout=600)
+            subprocess.run([ORIEL, "export", "--to", "otlp", "-o", out, run], check=True,
+                           stdout=subprocess.DEVNULL, timeout=600)
+            text = pathlib.Path(out).read_text(encoding="utf-8")
+        for message in map(json.loads, text.splitlines()):
+            for r in message.get("resourceSpans", []):
+                for s in r["scopeSpans"]:
+                    cls.spans.update((span["name"], span) for span in s["spans"])
+            for r in message.get("resourceLogs", []):
+                for s in r["scopeLogs"]:
+                    cls.logs += s["logRecords"]
+
+    def exceptions(self, span):
+        return [attributes(log) for log in self.logs if log.get("eventName") == "exception" and
+                log["spanId"] == self.spans[span]["spanId"]]
+
+    def test_exceptions_of_cpp_have_their_type_message_and_further_fields(self):
+        first, second, third = self.exceptions("catching")
+        for found in (first, second):
+            self.assertEqual(found["exception.type"], {"stringValue": "shop::sold_out"})
+            self.assertEqual(found["exception.message"], {"stringValue": "no more tea"})
+        self.assertEqual(second["attempt"], {"intValue": "2"})
+        self.assertEqual(second["cart"], {"stringValue": "c7"})
+        self.assertNotIn("exception.stacktrace", first)
+        self.assertIn("\n", third["exception.stacktrace"]["stringValue"])
+
+    def test_an_exception_is_a_log_record_of_level_error(self):
+        levels = {log["severityText"] for log in self.logs if log.get("eventName") == "exception"}
+        self.assertEqual({level.upper() for level in levels}, {"ERROR"})
+
+    def test_links_of_the_beginning_keep_their_order(self):
+        links = self.spans["linked"]["links"]
+        self.assertEqual([int(link["spanId"], 16) for link in links], [3, 2, 1])
+        (late,) = self.exceptions("linked")
+        self.assertEqual(late["exception.type"], {"stringValue": "late"})
+
+    def test_the_page_prefers_fields_at_the_beginning_and_tells_of_null(self):
+        page = pathlib.Path(__file__).parents[2] / "docs" / "ANNOTATING.md"
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        self.assertRegex(text, r"known when a span begins in the call that begins it.* That is preferred")
+        self.assertIn("A value is never null.", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
