@@ -34,7 +34,7 @@ enum { SETTINGS_MAX = 12, SETTING_BYTES = 256, TOKEN_MAX = 4096 };
 
 struct collect_command {
     const char *output, *to, *listen, *http, *unix_path, *token_file, *hosts;
-    uint64_t max_size, max_request, duration;
+    uint64_t max_size, max_request, max_value, duration;
     int64_t connections;
     bool beyond_loopback, no_report;
 };
@@ -91,6 +91,13 @@ static const struct option_def options[] = {
      .min = 4096,
      .max = 1 << 30,
      .help = "largest request when unpacked; as it comes a quarter of that"},
+    {.name = "max_value",
+     .type = OPTION_SIZE,
+     FIELD(max_value),
+     .fallback = "64KiB",
+     .min = 4096,
+     .max = 1 << 20,
+     .help = "what is kept of one text or nested value; more is cut"},
     {.name = "duration",
      .type = OPTION_DURATION,
      FIELD(duration),
@@ -196,6 +203,7 @@ static int listen_all(struct collecting *c, struct oriel_err *err)
                                  .hosts = o->hosts,
                                  .body_max = o->max_request / 4,
                                  .unpacked_max = o->max_request,
+                                 .text_max = (uint32_t)o->max_value,
                                  .connections = (unsigned)o->connections,
                                  .refused = refused,
                                  .ctx = c};
@@ -375,7 +383,7 @@ static void say_counts(const struct collect_counts *c)
              b.size ? buf_cstr(&b) : "nothing");
     buf_done(&b);
     if (c->cut_texts)
-        cli_note("%s texts were longer than 4 KiB and are cut", num_count(s, c->cut_texts));
+        cli_note("%s texts were longer than --max-value and are cut", num_count(s, c->cut_texts));
 }
 
 static void clean_up(struct collecting *c)

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/err.h"
+#include "pipe/more.h"
 #include "pipe/past.h"
 
 enum { SEARCHES_PER_PUSH = 256, SEARCH_THREADS = 4096, SEARCH_DEPTH = 8 };
@@ -432,6 +433,8 @@ static enum pipe_fate take_told(struct assemble *a, struct stream_state *s,
     span->trace_flags = MODEL_TRACE_SAMPLED | (uint8_t)(r->raw[6] & MODEL_TRACE_RANDOM);
     if (e)
         e->told_flags = (uint32_t)r->raw[6];
+    if (s->more)
+        take_long_fields(a, s, span);
     a->no_memory |= !e;
     return PIPE_BEGAN;
 }
@@ -625,6 +628,7 @@ static const struct {
     [ORIEL_REC_TOLD_LOG] = {emit_told_log, 6, true},
     [ORIEL_REC_TOLD_LINK] = {take_told_link, 7, true},
     [ORIEL_REC_STATE] = {take_state, 4, false},
+    [ORIEL_REC_MORE] = {take_more, 4, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
@@ -657,6 +661,8 @@ void assemble_records(void *user, const struct model_record *r, size_t n)
             fate = take_begin(a, s, r);
         else
             fate = assemble_record(a, s, r);
+        if (__builtin_expect(s->more != NULL, 0) && r->type != ORIEL_REC_MORE)
+            more_drop(&a->track, s);
         if (__builtin_expect(s->thread->past != NULL, 0))
             past_note(s->thread->past, s->thread, r->t_ns);
         s->last_ns = r->t_ns;

@@ -5,6 +5,7 @@
  *   assemble.c  one handler per record type: stacks, begin and end, tasks
  *   detail.c    what is added to an open span: fields, status, links
  *   emit.c      finished spans, events and the rest as items of the batch
+ *   more.c      texts that are longer than a record
  *   closing.c   spans that something else than their end closes
  *   resync.c    losses, and what a SYNC after one proves about the stack
  */
@@ -147,6 +148,8 @@ struct thread_state *assemble_thread(const struct assemble *a, const struct mode
 void join_trace(struct assemble *a, struct open_span *span, const struct span_ref *ref);
 
 /* detail.c */
+/* The fields that a span began with, when more of their texts was said before. */
+void take_long_fields(struct assemble *a, struct stream_state *s, struct open_span *span);
 enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
@@ -180,6 +183,13 @@ enum pipe_fate emit_sample(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);
 enum pipe_fate emit_task(struct assemble *a, struct stream_state *s, const struct model_record *r);
 void emit_loss(struct assemble *a, const struct model_loss *loss);
+
+/* more.c */
+enum pipe_fate take_more(struct assemble *a, struct stream_state *s, const struct model_record *r);
+/* A value of the record that is taken now, whole, in the batch; as it is where nothing more was
+ * said of it, or there is no memory. */
+void more_join(struct assemble *a, const struct stream_state *s, uint32_t index,
+               struct model_value *v);
 
 /* heap.c */
 enum pipe_fate take_heap(struct assemble *a, struct stream_state *s, const struct model_record *r);

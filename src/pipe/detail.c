@@ -9,6 +9,9 @@
 
 #include "base/vec.h"
 
+/* Of texts longer than a record can say, in all spans that are open. */
+#define LONG_BYTES_MAX (UINT64_C(64) << 20)
+
 static struct span_extra *extra_of(struct assemble *a, struct open_span *span)
 {
     struct span_extra *e = spans_extra(&a->spans, span);
@@ -18,6 +21,18 @@ static struct span_extra *extra_of(struct assemble *a, struct open_span *span)
 
 /* ---- fields ---- */
 
+/* Whether a text of that length may be kept until its span ends. */
+static bool may_hold(struct assemble *a, struct span_extra *e, uint64_t n)
+{
+    if (n <= ORIEL_STRING_MAX_BYTES)
+        return true;
+    if (a->spans.long_bytes + n > LONG_BYTES_MAX)
+        return false;
+    a->spans.long_bytes += n;
+    e->long_bytes += n;
+    return true;
+}
+
 static void put_value(struct assemble *a, struct span_extra *e, const struct model_value *v)
 {
     enum attrs_result rc = attrs_put(&e->attrs, v, a->limits->attribute_count_limit);
@@ -26,17 +41,25 @@ static void put_value(struct assemble *a, struct span_extra *e, const struct mod
     a->no_memory |= rc == ATTRS_NO_MEMORY;
 }
 
-static void put_values(struct assemble *a, struct span_extra *e, const struct model_record *r)
+/* s: the stream that may have said more of them; NULL: what it said is of another record. */
+static void put_values(struct assemble *a, const struct stream_state *s, struct span_extra *e,
+                       const struct model_record *r)
 {
     struct model_values it;
     struct model_value v;
     model_values_begin(&it, r);
-    while (model_values_next(&it, &v))
-        put_value(a, e, &v);
+    for (uint32_t i = 0; model_values_next(&it, &v); i++) {
+        const struct model_value short_one = v;
+        if (s && s->more)
+            more_join(a, s, i, &v);
+        bool held = !attrs_has_text(&v) || may_hold(a, e, v.v.str.n);
+        put_value(a, e, held ? &v : &short_one);
+    }
 }
 
 /* The fields given at begin come first, so that later ones replace them. */
-static void merge_begin(struct assemble *a, struct open_span *span, struct span_extra *e)
+static void merge_begin(struct assemble *a, const struct stream_state *s, struct open_span *span,
+                        struct span_extra *e)
 {
     if (e->merged)
         return;
@@ -48,7 +71,14 @@ static void merge_begin(struct assemble *a, struct open_span *span, struct span_
                                  .type = span->type,
                                  .flags = span->record_flags,
                                  .site = span->site};
-    put_values(a, e, &begin);
+    put_values(a, s, e, &begin);
+}
+
+void take_long_fields(struct assemble *a, struct stream_state *s, struct open_span *span)
+{
+    struct span_extra *e = extra_of(a, span);
+    if (e)
+        merge_begin(a, s, span, e);
 }
 
 enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r)
@@ -59,18 +89,24 @@ enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct
     struct span_extra *e = extra_of(a, span);
     if (!e)
         return PIPE_NO_MEMORY;
-    merge_begin(a, span, e);
-    put_values(a, e, r);
+    merge_begin(a, NULL, span, e);
+    put_values(a, s, e, r);
     return PIPE_INTO_SPAN;
 }
 
 /* ---- status ---- */
 
-/* The message of a STATUS record, cut to what the record holds. */
-static struct model_str status_text(const struct model_record *r)
+/* The message of a STATUS record, and what more was said of it. */
+static struct model_str status_text(struct assemble *a, const struct stream_state *s,
+                                    struct span_extra *e, const struct model_record *r)
 {
     uint64_t room = ((uint64_t)r->words - 5) * 8, n = (uint32_t)r->raw[4];
-    return (struct model_str){(const char *)(r->raw + 5), (uint32_t)(n < room ? n : room)};
+    struct model_value v = {.type = ORIEL_TYPE_STR, .full_bytes = (uint32_t)(r->raw[4] >> 32)};
+    v.v.str = (struct model_str){(const char *)(r->raw + 5), (uint32_t)(n < room ? n : room)};
+    const struct model_str short_one = v.v.str;
+    if (s->more)
+        more_join(a, s, 0, &v);
+    return may_hold(a, e, v.v.str.n) ? v.v.str : short_one;
 }
 
 /* OpenTelemetry: OK is final, UNSET changes nothing, a description belongs to
@@ -88,7 +124,7 @@ enum pipe_fate take_status(struct assemble *a, struct stream_state *s, const str
         return PIPE_NO_MEMORY;
     if (e->status == ORIEL_STATUS_OK || code == ORIEL_STATUS_UNSET)
         return PIPE_INTO_SPAN;
-    struct model_str text = code == ORIEL_STATUS_ERROR ? status_text(r) : MODEL_STR("");
+    struct model_str text = code == ORIEL_STATUS_ERROR ? status_text(a, s, e, r) : MODEL_STR("");
     char *copy = text.n ? mem_alloc(text.n) : NULL;
     if (text.n && !copy) { /* the code still counts */
         a->no_memory = true;
@@ -135,12 +171,32 @@ enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struc
     return span ? add_link(a, span, &link) : PIPE_ORPHAN;
 }
 
+/* What the values of a record take that more was said of, when they are whole. */
+static size_t long_bytes(struct assemble *a, const struct stream_state *s,
+                         const struct model_record *r)
+{
+    struct model_values it;
+    struct model_value v;
+    size_t sum = 0;
+    model_values_begin(&it, r);
+    for (uint32_t i = 0; model_values_next(&it, &v); i++) {
+        const char *before = attrs_has_text(&v) ? v.v.str.p : NULL;
+        more_join(a, s, i, &v);
+        sum += before && v.v.str.p != before ? v.v.str.n : 0;
+    }
+    return sum;
+}
+
 /* The values of a link in a block of their own; NULL: it has none, or no memory. */
-static const struct model_value *link_values(struct assemble *a, const struct model_record *r,
+static const struct model_value *link_values(struct assemble *a, const struct stream_state *s,
+                                             struct span_extra *e, const struct model_record *r,
                                              uint32_t *out_count)
 {
     size_t n = r->site->field_count, raw_bytes = (size_t)r->words * sizeof *r->raw;
     size_t bytes = sizeof(struct link_block) + n * sizeof(struct model_value) + raw_bytes;
+    size_t whole = s->more ? long_bytes(a, s, r) : 0, at = bytes;
+    whole = may_hold(a, e, whole) ? whole : 0;
+    bytes += whole;
     struct link_block *block = n ? mem_alloc(bytes) : NULL;
     if (!block) {
         a->no_memory |= n > 0;
@@ -153,6 +209,16 @@ static const struct model_value *link_values(struct assemble *a, const struct mo
     model_values_begin(&it, &copy);
     while (*out_count < n && model_values_next(&it, &block->values[*out_count]))
         ++*out_count;
+    for (uint32_t i = 0; whole && i < *out_count; i++) {
+        struct model_value *v = &block->values[i];
+        const char *before = attrs_has_text(v) ? v->v.str.p : NULL;
+        more_join(a, s, i, v);
+        if (!before || v->v.str.p == before)
+            continue;
+        assert(at + v->v.str.n <= bytes);
+        v->v.str.p = memcpy((char *)block + at, v->v.str.p, v->v.str.n);
+        at += v->v.str.n;
+    }
     return block->values;
 }
 
@@ -163,8 +229,11 @@ enum pipe_fate take_told_link(struct assemble *a, struct stream_state *s,
     struct model_link link = {.span_id = r->raw[5], .told = true, .flags = (uint32_t)r->raw[6]};
     if (!span)
         return PIPE_ORPHAN;
+    struct span_extra *e = extra_of(a, span);
+    if (!e)
+        return PIPE_NO_MEMORY;
     memcpy(link.trace_id, &r->raw[3], sizeof link.trace_id);
-    link.attrs = link_values(a, r, &link.attr_count);
+    link.attrs = link_values(a, s, e, r, &link.attr_count);
     size_t before = span->extra ? span->extra->link_count : 0;
     enum pipe_fate fate = add_link(a, span, &link);
     if (link.attrs && (!span->extra || span->extra->link_count == before))

@@ -50,6 +50,16 @@ static struct model_value *decode(struct assemble *a, const struct model_record 
     return values;
 }
 
+/* The values of a record that becomes an item at once, whole. */
+static const struct model_value *decode_whole(struct assemble *a, const struct stream_state *s,
+                                              const struct model_record *r, struct model_event *out)
+{
+    struct model_value *values = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    for (uint32_t i = 0; s->more && i < out->attr_count; i++)
+        more_join(a, s, i, &values[i]);
+    return values;
+}
+
 static void emit_fields(struct assemble *a, const struct open_span *span, struct model_span *out)
 {
     const struct span_extra *e = span->extra;
@@ -352,7 +362,7 @@ enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const stru
     out->site = r->site;
     out->thread = r->thread;
     out->message = r->site->name;
-    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    out->attrs = decode_whole(a, s, r, out);
     a->rich |= r->site->format.n || out->dropped_attrs;
     a->counts->events++;
     return PIPE_ITEM;
@@ -363,7 +373,6 @@ enum pipe_fate emit_told_log(struct assemble *a, struct stream_state *s,
                              const struct model_record *r)
 {
     struct model_item *it = new_item(a, MODEL_ITEM_EVENT);
-    (void)s;
     if (!it)
         return PIPE_NO_MEMORY;
     struct model_event *out = &it->u.event;
@@ -376,7 +385,7 @@ enum pipe_fate emit_told_log(struct assemble *a, struct stream_state *s,
     out->site = r->site;
     out->thread = r->thread;
     out->message = r->site->name;
-    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    out->attrs = decode_whole(a, s, r, out);
     a->rich |= r->site->format.n || out->dropped_attrs;
     a->counts->events++;
     return PIPE_ITEM;

@@ -166,6 +166,8 @@ void spans_free_parts(struct spans *s, struct open_span *span)
     span->extra = NULL;
     if (!e)
         return;
+    assert(s->long_bytes >= e->long_bytes);
+    s->long_bytes -= e->long_bytes;
     if (s->free_extras >= EXTRAS_KEPT) {
         extra_done(e);
         return;

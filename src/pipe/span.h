@@ -60,6 +60,7 @@ struct span_extra {
     uint64_t busy_ns;
     size_t link_count, link_capacity, busy_count, busy_capacity, active_count, active_capacity;
     uint32_t message_bytes, dropped_attrs, dropped_links;
+    uint64_t long_bytes; /* of its texts that no record could hold */
     uint32_t told_flags;
     uint8_t status; /* enum oriel_status */
     struct span_heap heap;
@@ -104,6 +105,7 @@ struct spans {
     size_t slab_count, slab_capacity, free_extras, state_count, state_capacity;
     uint32_t free_state; /* index + 1; 0 none */
     uint64_t count;      /* in the list by age */
+    uint64_t long_bytes; /* of all of them */
     uint32_t push;
 };
 

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 
+#include "pipe/more.h"
 #include "pipe/past.h"
 
 enum { STACK_MIN = 4, NEAR = 8, LINEAR_BUDGET = 1 << 16 };
@@ -25,6 +26,7 @@ void track_done(struct track *k)
     uint64_t key, value;
     while (map_next(&k->streams, &at, &key, &value)) {
         mem_free(stream_at(value)->pending);
+        more_drop(k, stream_at(value));
         mem_free(stream_at(value));
     }
     for (size_t i = 0; i < k->thread_capacity; i++) {
@@ -82,6 +84,7 @@ static void forget_stream(struct track *k, struct stream_state *s)
         past_free(t->past);
         mem_free(t);
     }
+    more_drop(k, s);
     mem_free(s);
 }
 

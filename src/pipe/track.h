@@ -29,6 +29,7 @@ struct stack_entry {
 };
 
 struct past;
+struct more;
 
 struct thread_state {
     const struct model_thread *thread;
@@ -59,6 +60,7 @@ struct stream_state {
     uint64_t last_ns, end; /* time and end position of the last record */
     uint64_t lost[ORIEL_LOST_CAUSES];
     struct pending_sync *pending;
+    struct more *more; /* of texts of the record that comes next; else NULL */
 };
 
 #define TRACK_RECENT 64u
@@ -74,8 +76,9 @@ struct track {
     struct map by_high;                        /* upper half of raw ids -> stream they come from */
     struct thread_state **threads;             /* by index of the model's thread */
     size_t thread_capacity;
-    size_t sweep_at;  /* number of streams that starts the next look; 0: TRACK_STREAMS */
-    uint64_t entries; /* on all stacks */
+    size_t sweep_at;     /* number of streams that starts the next look; 0: TRACK_STREAMS */
+    uint64_t entries;    /* on all stacks */
+    uint64_t more_bytes; /* what the streams wait with, together */
 };
 
 void track_done(struct track *k);

@@ -28,6 +28,7 @@ struct collect_options {
     const char *hosts;     /* further names by which a client may call us: comma list */
     uint64_t body_max;     /* of a request as it comes; 0: 4 MiB */
     uint64_t unpacked_max; /* of one that was compressed; 0: 16 MiB */
+    uint32_t text_max;     /* of one value, cut beyond; 0: 64 KiB */
     unsigned connections;  /* at once; 0: 48 */
     /* Records that the outlets did not take so far: asked before and after they were
      * to hold a request. NULL: they hold everything. */

@@ -106,6 +106,31 @@ class Collect(Scenario):
                     out += [(r, s, one) for one in s["spans"]]
         return out
 
+    def test_long_texts_come_back_whole_through_a_capture(self):
+        long = "".join(f"  File \"app.py\", line {i}, in w\u00e4rme\n" for i in range(1200)).encode()
+
+        def pair(number, key, value):
+            return field(number, field(1, key) + field(2, field(1, value)))
+        event = field(11, field(2, b"exception") + pair(3, b"exception.stacktrace", long)
+                      + b"".join(pair(3, b"k%d" % i, long[:5000]) for i in range(9)))
+        link = field(13, field(1, bytes.fromhex(TRACE)) + field(2, b"12345678") + pair(4, b"why", long))
+        status = field(15, field(2, long) + b"\x18\x02")
+        most = b"y" * 70000
+        r = Receiver(self)
+        answer = r.post(request(span(1, more=pair(9, b"prompt", long) + pair(9, b"most", most) + event + link + status)))
+        self.assertEqual(answer.status, 200)
+        self.assertIn("1 texts were longer than --max-value", r.end())
+        (_, _, one), = self.spans()
+
+        def values(of):
+            return {a["key"]: a["value"].get("stringValue") for a in of["attributes"]}
+        self.assertEqual(values(one), {"prompt": long.decode(), "most": "y" * 65536})
+        told = values(one["events"][0])
+        self.assertEqual(told.pop("exception.stacktrace"), long.decode())
+        self.assertEqual(told, {f"k{i}": long[:5000].decode() for i in range(9)})
+        self.assertEqual(values(one["links"][0]), {"why": long.decode()})
+        self.assertEqual(one["status"]["message"], long.decode())
+
     def test_every_encoding_of_the_same_spans_is_recorded_alike(self):
         if not NODE or subprocess.run([NODE, SENDER, "--probe"], capture_output=True, check=False).returncode:
             self.skipTest("node or its packages are missing (tools/setup check)")

@@ -322,6 +322,17 @@ void rec_link_flags(struct model_batch *b, struct records_stream *s, uint64_t t_
     plain(b, s, t_ns, ORIEL_REC_LINK, NULL, id, 5, words);
 }
 
+void rec_more(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint32_t value,
+              uint32_t offset, const char *text)
+{
+    uint64_t words[2 + 512] = {ORIEL_MORE_WORD(value, offset)};
+    size_t n = strlen(text);
+    n = n < 4096 ? n : 4096;
+    words[1] = n | (uint64_t)n << 32;
+    memcpy(words + 2, text, n);
+    plain(b, s, t_ns, ORIEL_REC_MORE, NULL, 0, 2 + (uint32_t)(n + 7) / 8, words);
+}
+
 void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                const char *text)
 {

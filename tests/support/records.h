@@ -79,6 +79,9 @@ void rec_link(struct model_batch *b, struct records_stream *s, uint64_t t_ns, ui
 void rec_link_flags(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                     uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id, uint64_t flags);
 /* The tracestate of the last link of a span, or (id 0) of the context attached last. */
+/* How value `value` of the record that comes next goes on, from `offset` of it on. */
+void rec_more(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint32_t value,
+              uint32_t offset, const char *text);
 void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                const char *text);
 void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,

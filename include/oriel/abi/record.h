@@ -71,7 +71,12 @@ enum oriel_record_type {
     /* low:  ts, raw id, tracestate str: of the link that was said last of that span;
      * raw id 0: of the context that the ATTACH before it made current. */
     ORIEL_REC_STATE = 28,
-    ORIEL_REC_MAX = 28
+    /* low 0: ts, ORIEL_MORE_WORD, text str. How a text goes on that is longer than its record
+     * could say: of that value of the next record of the stream that is none of these (of a
+     * STATUS: value 0). All of one value stand behind each other, from where the record's own
+     * part of it ends. Made by readers of other programs. */
+    ORIEL_REC_MORE = 29,
+    ORIEL_REC_MAX = 29
 };
 
 /* Header flags. */
@@ -204,6 +209,11 @@ enum oriel_lost_cause {
     ORIEL_LOST_OVERWRITTEN = 4, /* overwrite-oldest policy took it */
     ORIEL_LOST_CAUSES = 5
 };
+
+/* ORIEL_REC_MORE, word 2: which value, and where in it this stands. */
+#define ORIEL_MORE_WORD(value, offset) ((uint64_t)(offset) << 32 | (uint32_t)(value))
+#define ORIEL_MORE_VALUE(w) ((uint32_t)((w)&0xffffffffu))
+#define ORIEL_MORE_OFFSET(w) ((uint32_t)((w) >> 32))
 
 #define ORIEL_RECORD_MAX_BYTES 8192u /* whole record, header included */
 #define ORIEL_STRING_MAX_BYTES 4096u /* one str or bytes value */

@@ -17,11 +17,12 @@
 enum { KEY = 1, VALUE = 2, KEY_BYTES_MAX = 256, NESTED_BYTES_MAX = 1 << 20 };
 enum { TEXT = 1, BOOLEAN = 2, INTEGER = 3, REAL = 4, ARRAY = 5, PAIRS = 6, BYTES = 7 };
 
-void otlp_values_begin(struct otlp_values *v, struct arena *arena)
+void otlp_values_begin(struct otlp_values *v, struct arena *arena, uint32_t text_max)
 {
     v->count = 0;
     v->dropped = 0;
     v->arena = arena;
+    v->text_max = text_max;
 }
 
 /* ---- what is inside arrays ---- */
@@ -138,7 +139,7 @@ static bool nested(struct otlp_values *v, struct model_value *out, const struct 
     else
         JSON_PUT(&text, "null");
     char *copy = text.failed ? NULL : arena_copy(v->arena, text.data, text.size);
-    bool whole = text.size <= ORIEL_STRING_MAX_BYTES; /* cut JSON is only a text */
+    bool whole = text.size <= v->text_max; /* cut JSON is only a text */
     out->type = ORIEL_TYPE_STR;
     out->flags |= whole ? ORIEL_FIELD_NESTED : 0;
     out->v.str = (struct model_str){copy, (uint32_t)text.size};

@@ -149,6 +149,8 @@ static int collect_source_open(void *state, const void *options, struct model_ca
     struct collect_source *s = state;
     s->c = (struct collect *)options;
     int rc = otlp_tell_init(&s->c->tell, catalog);
+    if (s->c->options.text_max)
+        s->c->tell.text_max = s->c->options.text_max;
     s->c->attached = rc == 0;
     return rc < 0 ? err_set(err, rc, "%s", err_text(rc)) : 0;
 }

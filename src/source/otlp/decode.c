@@ -154,7 +154,7 @@ static bool tell_open(struct otlp_decode *d, struct otlp_tell *t, const struct p
     const uint64_t open[] = {p->start, raw, p->parent_id, p->trace[0], p->trace[1], p->flags};
     const uint64_t set[] = {p->start, raw};
     uint32_t at = 0;
-    otlp_values_begin(v, &t->batch->arena);
+    otlp_values_begin(v, &t->batch->arena, t->text_max);
     add_span_meta(v, p);
     while (pb_next(&r, &f))
         if (f.number == 9)
@@ -185,7 +185,7 @@ static bool tell_event(struct otlp_decode *d, struct otlp_tell *t, const struct 
     struct otlp_values *v = &d->values;
     struct model_str name = MODEL_STR("");
     uint64_t words[] = {0, raw};
-    otlp_values_begin(v, &t->batch->arena);
+    otlp_values_begin(v, &t->batch->arena, t->text_max);
     while (pb_next(&r, &f)) {
         if (f.number == 1)
             words[0] = f.value;
@@ -210,7 +210,7 @@ static bool tell_link(struct otlp_decode *d, struct otlp_tell *t, const struct p
     struct pb_field f;
     struct otlp_values *v = &d->values;
     uint64_t words[] = {start, raw, 0, 0, 0, 0};
-    otlp_values_begin(v, &t->batch->arena);
+    otlp_values_begin(v, &t->batch->arena, t->text_max);
     while (pb_next(&r, &f)) {
         if (f.number == 1)
             (void)read_id(&f, words + 2, 2);
@@ -254,7 +254,7 @@ static bool tell_close(struct otlp_decode *d, struct otlp_tell *t, const struct 
     const uint64_t status[] = {p->end, raw, p->code}, close[] = {p->end, raw};
     struct otlp_values *v = &d->values;
     uint32_t at = 0;
-    otlp_values_begin(v, &t->batch->arena);
+    otlp_values_begin(v, &t->batch->arena, t->text_max);
     if (p->code != ORIEL_STATUS_UNSET) {
         otlp_values_text(v, "", p->message.p, p->message.n);
         struct otlp_record s =
@@ -376,7 +376,7 @@ static bool tell_log(struct otlp_decode *d, struct otlp_tell *t, const struct pb
     while (pb_next(&r, &f))
         read_log_field(&p, &f);
     uint8_t level = level_of(p.severity);
-    otlp_values_begin(v, &t->batch->arena);
+    otlp_values_begin(v, &t->batch->arena, t->text_max);
     if (p.has_body)
         otlp_values_any(v, "otel.body", &p.body);
     struct model_str format = format_of(v);

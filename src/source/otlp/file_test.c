@@ -9,6 +9,7 @@
 
 #include "source/test_bytes.h"
 #include "test.h"
+#include "wire/record.h"
 
 struct told {
     struct otlp_file *s;
@@ -194,14 +195,17 @@ TEST(a_text_beyond_the_limit_is_cut_between_characters_and_says_how_long_it_was)
     buf_puts(&text, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"
                     "\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"1112131415161718\","
                     "\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"x");
-    for (unsigned i = 0; i < 3000; i++)
+    for (unsigned i = 0; i < 40000; i++)
         buf_puts(&text, "\xc3\xa4");
     buf_puts(&text, "\"}}]}]}]}]}");
     tell(&t, text.data, text.size);
     struct model_value v = value(record(&t, ORIEL_REC_TOLD, 0), "k");
-    CHECK_EQ(v.v.str.n, 4095);
-    CHECK_EQ(v.full_bytes, 6001);
+    CHECK_EQ(v.v.str.n, 4095); /* in its record; the rest stands before it */
+    CHECK_EQ(v.full_bytes, 80001);
     CHECK(v.flags & MODEL_VALUE_TRUNCATED);
+    CHECK_EQ(t.types[ORIEL_REC_MORE], 15);
+    const struct model_record *last = record(&t, ORIEL_REC_MORE, 14);
+    CHECK_EQ(ORIEL_MORE_OFFSET(last->raw[2]) + (uint32_t)last->raw[3], OTLP_TEXT_MAX - 1);
     CHECK_EQ(t.s->tell.truncated, 1);
     buf_done(&text);
     done(&t);
@@ -270,6 +274,44 @@ TEST(names_without_end_take_no_memory_without_end)
     CHECK_EQ(t.s->tell.spans, 20000);
     CHECK(t.catalog.site_count < 17000);
     CHECK(t.s->tell.generic > 3000);
+    buf_done(&text);
+    done(&t);
+}
+
+TEST(a_long_text_is_said_in_parts_up_to_the_limit)
+{
+    struct told t;
+    struct buf text;
+    buf_init(&text);
+    buf_puts(&text, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"attributes\":[");
+    for (unsigned i = 0; i < 3; i++) {
+        buf_printf(&text, "%s{\"key\":\"k%u\",\"value\":{\"stringValue\":\"", i ? "," : "", i);
+        for (unsigned k = 0; k < (i == 2 ? 40000 : 3000); k++) /* two bytes each */
+            buf_puts(&text, "\xc3\xa4");
+        buf_puts(&text, "\"}}");
+    }
+    buf_puts(&text, "]}]}]}]}");
+    tell(&t, text.data, text.size);
+    CHECK_EQ(t.result, SOURCE_DATA);
+    uint32_t next[3] = {0}, last = 0;
+    const struct model_record *log = record(&t, ORIEL_REC_TOLD_LOG, 0);
+    for (unsigned i = 0; i < 3; i++)
+        next[i] = value(log, (const char[]){'k', (char)('0' + i), 0}).v.str.n;
+    for (unsigned i = 0; i < t.types[ORIEL_REC_MORE]; i++) {
+        const struct model_record *m = record(&t, ORIEL_REC_MORE, i);
+        uint32_t of = ORIEL_MORE_VALUE(m->raw[2]) - (log->site->field_count - 3u);
+        REQUIRE(of < 3 && m < log);
+        CHECK(of >= last);
+        CHECK_EQ(ORIEL_MORE_OFFSET(m->raw[2]), next[of]);
+        CHECK_EQ(wire_record_check(m->raw, m->words, NULL, 0), m->words);
+        next[of] += (uint32_t)m->raw[3];
+        last = of;
+    }
+    CHECK_EQ(next[0], 6000);
+    CHECK_EQ(next[1], 6000);
+    CHECK_EQ(next[2], OTLP_TEXT_MAX);
+    CHECK_EQ(value(log, "k2").full_bytes, 80000);
+    CHECK_EQ(t.s->tell.truncated, 1);
     buf_done(&text);
     done(&t);
 }

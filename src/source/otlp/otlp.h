@@ -79,8 +79,9 @@ struct otlp_values {
     uint32_t count;
     uint64_t dropped;
     struct arena *arena;
+    uint32_t text_max; /* what is longer will be cut */
 };
-void otlp_values_begin(struct otlp_values *v, struct arena *arena);
+void otlp_values_begin(struct otlp_values *v, struct arena *arena, uint32_t text_max);
 /* A KeyValue. */
 void otlp_values_add(struct otlp_values *v, const struct pb_field *pair);
 /* An AnyValue under a name of ours (ORIEL_FIELD_META). */
@@ -90,6 +91,7 @@ void otlp_values_u64(struct otlp_values *v, const char *key, uint64_t n);
 
 /* ---- tell.c ---- */
 
+#define OTLP_TEXT_MAX (64u << 10) /* unless it is said otherwise */
 enum otlp_cause {
     OTLP_NO_ID,    /* a span without a valid trace or span id */
     OTLP_MANY_WHO, /* too many different resources */
@@ -116,6 +118,7 @@ struct otlp_tell {
     uint64_t seed[2];    /* of the hashes: not to be guessed from outside */
     uint64_t name_bytes; /* that sites took */
     uint64_t now_ns;     /* unix; when it was told */
+    uint32_t text_max;   /* bytes of one text, or of the JSON of one value */
     uint64_t spans, logs, span_events, refused[OTLP_CAUSES], truncated, generic;
 };
 int otlp_tell_init(struct otlp_tell *t, struct model_catalog *catalog);

@@ -19,6 +19,8 @@ enum {
     SITES_MAX = 16384,   /* of one process, before the site for all */
     GENERIC_MAX = 60000, /* and with those */
     FIELDS_MAX = 128,    /* of one record */
+    HEAD_SOME = 512,     /* bytes of a text in its record, where there are many; the least lets */
+    HEAD_LEAST = 32,     /* FIELDS_MAX of them in */
     RECORD_WORDS = ORIEL_RECORD_MAX_BYTES / 8,
     SITE_COST = 256, /* memory, without its texts */
     FIELD_COST = 40
@@ -29,6 +31,7 @@ int otlp_tell_init(struct otlp_tell *t, struct model_catalog *catalog)
 {
     memset(t, 0, sizeof *t);
     t->catalog = catalog;
+    t->text_max = OTLP_TEXT_MAX;
     buf_init(&t->key);
     if (getrandom(t->seed, sizeof t->seed, GRND_NONBLOCK) != (ssize_t)sizeof t->seed)
         t->seed[0] = clock_mono_ns();
@@ -150,7 +153,7 @@ uint32_t otlp_tell_who(struct otlp_tell *t, const struct pb_field *resource,
     struct otlp_stream *s = at ? VEC_PUSH(&t->streams) : NULL;
     bool made = false;
     if (s) {
-        otlp_values_begin(v, &arena);
+        otlp_values_begin(v, &arena, ORIEL_STRING_MAX_BYTES);
         struct model_told told = told_of(v, resource, 1, 2, schema_url);
         t->name_bytes += told_bytes(&told);
         made = make_process(t, s, v, &told, key);
@@ -175,7 +178,7 @@ const struct model_scope *otlp_tell_scope(struct otlp_tell *t, const struct pb_f
     if (!v)
         return NULL;
     arena_init(&arena);
-    otlp_values_begin(v, &arena);
+    otlp_values_begin(v, &arena, ORIEL_STRING_MAX_BYTES);
     if (scope && pb_find(pb_read_nested(scope), 1, &f))
         like.name = (struct model_str){(const char *)f.bytes, (uint32_t)f.size};
     if (scope && pb_find(pb_read_nested(scope), 2, &f))
@@ -280,30 +283,29 @@ static bool is_text(const struct model_value *v)
     return v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES;
 }
 
-static uint32_t stored_bytes(const struct model_value *v)
+/* What of a text is kept when that many bytes may be. */
+static uint32_t kept_bytes(const struct model_value *v, uint32_t max)
 {
-    if (v->v.str.n <= ORIEL_STRING_MAX_BYTES)
+    if (v->v.str.n <= max)
         return v->v.str.n;
     if (v->type == ORIEL_TYPE_BYTES)
-        return ORIEL_STRING_MAX_BYTES;
-    return (uint32_t)utf8_cut_bytes(v->v.str.p, v->v.str.n, ORIEL_STRING_MAX_BYTES);
+        return max;
+    return (uint32_t)utf8_cut_bytes(v->v.str.p, v->v.str.n, max);
 }
 
-static uint32_t words_of(const struct model_value *v)
+static uint32_t words_of(const struct model_value *v, uint32_t head)
 {
-    return is_text(v) ? 1 + (stored_bytes(v) + 7) / 8 : 1;
+    return is_text(v) ? 1 + (kept_bytes(v, head) + 7) / 8 : 1;
 }
 
-static uint64_t *put_values(struct otlp_tell *t, uint64_t *w, const struct model_value *v,
-                            uint32_t n)
+static uint64_t *put_values(uint64_t *w, const struct model_value *v, uint32_t n, uint32_t head)
 {
     for (uint32_t i = 0; i < n; i++, v++) {
         if (!is_text(v)) {
             *w++ = v->v.u64;
             continue;
         }
-        uint32_t stored = stored_bytes(v), words = (stored + 7) / 8;
-        t->truncated += stored < v->v.str.n;
+        uint32_t stored = kept_bytes(v, head), words = (stored + 7) / 8;
         *w++ = (uint64_t)v->v.str.n << 32 | stored;
         if (words)
             w[words - 1] = 0;
@@ -314,54 +316,105 @@ static uint64_t *put_values(struct otlp_tell *t, uint64_t *w, const struct model
     return w;
 }
 
-/* How many of the values fit behind the prefix, and the words they take. */
-static uint32_t fit(const struct otlp_record *r, const struct otlp_values *values, uint32_t at,
-                    uint32_t *out_words)
+/* How many of the values fit behind the prefix, the words they take, and how much of a
+ * text is said in the record itself. */
+struct fitting {
+    uint32_t count, words, head;
+};
+static struct fitting fit(const struct otlp_record *r, const struct otlp_values *values,
+                          uint32_t at, uint32_t head)
 {
-    uint32_t n = 0, words = r->prefix;
-    while (at + n < values->count && n < FIELDS_MAX) {
-        uint32_t more = words_of(&values->items[at + n]);
-        if (words + more > RECORD_WORDS)
+    struct fitting f = {0, r->prefix, head};
+    while (at + f.count < values->count && f.count < FIELDS_MAX) {
+        uint32_t more = words_of(&values->items[at + f.count], head);
+        if (f.words + more > RECORD_WORDS)
             break;
-        words += more;
-        n++;
+        f.words += more;
+        f.count++;
     }
-    *out_words = words;
-    return n;
+    return f;
+}
+
+/* Into one record: as much of each text as lets all of them in. */
+static struct fitting fit_all(const struct otlp_record *r, const struct otlp_values *values)
+{
+    struct fitting f = fit(r, values, 0, ORIEL_STRING_MAX_BYTES);
+    uint32_t most = values->count < FIELDS_MAX ? values->count : FIELDS_MAX;
+    if (f.count < most)
+        f = fit(r, values, 0, HEAD_SOME);
+    if (f.count < most)
+        f = fit(r, values, 0, HEAD_LEAST);
+    assert(f.count == most);
+    return f;
 }
 
 static bool add_record(struct otlp_tell *t, const struct otlp_record *r,
-                       const struct model_site *site, const struct model_value *values, uint32_t n,
-                       uint32_t words)
+                       const struct model_site *site, const struct model_value *values,
+                       struct fitting f)
 {
     assert(t->batch && r->stream < t->streams.count);
-    assert(words >= r->prefix && words <= RECORD_WORDS && r->prefix >= 2);
+    assert(f.words >= r->prefix && f.words <= RECORD_WORDS && r->prefix >= 2);
     struct otlp_stream *s = &t->streams.items[r->stream];
-    uint64_t *raw = arena_alloc(&t->batch->arena, (size_t)words * 8, 8);
+    uint64_t *raw = arena_alloc(&t->batch->arena, (size_t)f.words * 8, 8);
     struct model_record *out = raw ? model_batch_add_record(t->batch) : NULL;
     if (!out)
         return false;
     uint32_t low = site ? site->id : 0;
-    if (!site && r->prefix > 2) /* CLOSE, STATUS: the span they are of */
+    bool of_span = r->type != ORIEL_REC_TOLD_LOG && r->type != ORIEL_REC_MORE && r->prefix > 2;
+    if (!site && of_span) /* CLOSE, STATUS: the span they are of */
         low = (uint32_t)r->words[1];
-    raw[0] = ORIEL_RECORD_HEADER(words, r->type, r->flags, low);
+    raw[0] = ORIEL_RECORD_HEADER(f.words, r->type, r->flags, low);
     memcpy(raw + 1, r->words, (size_t)(r->prefix - 1) * 8);
-    const uint64_t *end = put_values(t, raw + r->prefix, values, n);
-    assert(end == raw + words);
+    const uint64_t *end = put_values(raw + r->prefix, values, f.count, f.head);
+    assert(end == raw + f.words);
     (void)end;
-    bool of_span = r->type != ORIEL_REC_TOLD_LOG && r->prefix > 2;
     *out = (struct model_record){.t_ns = s->said_ns,
                                  .raw_id = of_span ? raw[2] : 0,
                                  .position = s->position,
                                  .raw = raw,
                                  .site = site,
                                  .thread = s->thread,
-                                 .words = (uint16_t)words,
+                                 .words = (uint16_t)f.words,
                                  .type = r->type,
                                  .flags = r->flags,
                                  .stream = s->thread->serial};
-    s->position += (uint64_t)words * 8;
+    s->position += (uint64_t)f.words * 8;
     return true;
+}
+
+/* The rest of a text, in records of its own. */
+static bool add_more(struct otlp_tell *t, uint32_t stream, uint32_t index,
+                     const struct model_value *v, uint32_t head)
+{
+    const uint32_t whole = kept_bytes(v, t->text_max);
+    uint32_t at = kept_bytes(v, head);
+    t->truncated += at < v->v.str.n && whole < v->v.str.n;
+    while (at < whole) {
+        const uint64_t words[] = {t->streams.items[stream].said_ns, ORIEL_MORE_WORD(index, at)};
+        struct model_value part = *v;
+        part.v.str = (struct model_str){v->v.str.p + at, whole - at};
+        part.v.str.n = kept_bytes(&part, ORIEL_STRING_MAX_BYTES);
+        const struct otlp_record more = {
+            .stream = stream, .type = ORIEL_REC_MORE, .prefix = 3, .words = words};
+        const struct fitting f = {1, 3 + words_of(&part, ORIEL_STRING_MAX_BYTES),
+                                  ORIEL_STRING_MAX_BYTES};
+        if (!add_record(t, &more, NULL, &part, f))
+            return false;
+        at += part.v.str.n;
+    }
+    return true;
+}
+
+/* A record, behind what its own texts have no room for in it. */
+static bool add_long_record(struct otlp_tell *t, const struct otlp_record *r,
+                            const struct model_site *site, const struct model_value *values,
+                            struct fitting f)
+{
+    for (uint32_t i = 0; i < f.count; i++)
+        if (is_text(&values[i]) && values[i].v.str.n > f.head &&
+            !add_more(t, r->stream, i, &values[i], f.head))
+            return false;
+    return add_record(t, r, site, values, f);
 }
 
 /* The stream's time goes on: what follows was said now. */
@@ -376,7 +429,7 @@ static bool tell_time(struct otlp_tell *t, uint32_t stream)
     const struct otlp_record r = {
         .stream = stream, .type = ORIEL_REC_THREAD, .prefix = 2, .words = now};
     s->said_ns = t->now_ns;
-    return add_record(t, &r, NULL, &empty, 1, 3);
+    return add_record(t, &r, NULL, &empty, (struct fitting){1, 3, ORIEL_STRING_MAX_BYTES});
 }
 
 static bool has_site(uint8_t type)
@@ -394,43 +447,46 @@ static const struct model_site *generic_site(struct otlp_tell *t, const struct o
     return site_of(t, &any, values, n, GENERIC_MAX);
 }
 
-bool otlp_tell_record(struct otlp_tell *t, const struct otlp_record *r,
-                      const struct otlp_values *values, uint32_t *io_at)
+static bool tell_fitting(struct otlp_tell *t, const struct otlp_record *r,
+                         const struct otlp_values *values, uint32_t *io_at, struct fitting f)
 {
-    uint32_t words, n = fit(r, values, *io_at, &words);
     if (!tell_time(t, r->stream))
         return false;
     const struct model_site *site = NULL;
     const struct model_value *first = values->items + *io_at;
     if (has_site(r->type)) {
-        site = site_of(t, r, first, n, SITES_MAX);
+        site = site_of(t, r, first, f.count, SITES_MAX);
         if (!site)
-            site = generic_site(t, r, first, n);
+            site = generic_site(t, r, first, f.count);
         if (!site) { /* not even that: without its fields */
-            n = 0;
-            words = r->prefix;
+            f = (struct fitting){0, r->prefix, f.head};
             site = generic_site(t, r, first, 0);
         }
         if (!site)
             return false;
     }
-    if (!add_record(t, r, site, first, n, words))
+    if (!add_long_record(t, r, site, first, f))
         return false;
-    *io_at = n || !has_site(r->type) ? *io_at + n : values->count;
+    *io_at = f.count || !has_site(r->type) ? *io_at + f.count : values->count;
     return true;
+}
+
+bool otlp_tell_record(struct otlp_tell *t, const struct otlp_record *r,
+                      const struct otlp_values *values, uint32_t *io_at)
+{
+    return tell_fitting(t, r, values, io_at, fit(r, values, *io_at, ORIEL_STRING_MAX_BYTES));
 }
 
 bool otlp_tell_single(struct otlp_tell *t, const struct otlp_record *r, struct otlp_values *values)
 {
     assert(values->count <= OTLP_ATTRS_MAX);
-    uint32_t words, at = 0, n = fit(r, values, 0, &words);
-    uint64_t dropped = values->dropped + (values->count - n);
-    if (dropped) { /* the last that fits makes room for the count */
-        values->count = n < OTLP_ATTRS_MAX && n < FIELDS_MAX && words < RECORD_WORDS ? n
-                        : n                                                          ? n - 1
-                                                                                     : 0;
-        dropped += n - values->count;
-        otlp_values_u64(values, "otel.dropped_attributes_count", dropped);
+    uint64_t dropped = values->dropped;
+    uint32_t at = 0;
+    if (values->count > FIELDS_MAX || (dropped && values->count == FIELDS_MAX)) {
+        dropped += values->count - (FIELDS_MAX - 1); /* the last place is that of their number */
+        values->count = FIELDS_MAX - 1;
     }
-    return otlp_tell_record(t, r, values, &at);
+    if (dropped)
+        otlp_values_u64(values, "otel.dropped_attributes_count", dropped);
+    return tell_fitting(t, r, values, &at, fit_all(r, values));
 }
