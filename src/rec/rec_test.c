@@ -4,6 +4,7 @@
  * what is there, and what is not there was counted.
  */
 #define ORIEL_TARGET "rec.test"
+#include <oriel/array.h>
 #include <oriel/oriel.h>
 
 #include <fcntl.h>
@@ -116,6 +117,40 @@ TEST(a_secret_never_leaves_the_call_site)
     CHECK_EQ(s.count, 2);
     CHECK_EQ(s.values[1].v.str.n, 0);
     CHECK(s.values[1].flags & ORIEL_FIELD_SECRET);
+    recording_end(&r);
+}
+
+static bool is_array(const struct model_value *v, const char *json)
+{
+    return (v->flags & ORIEL_FIELD_NESTED) && v->type == ORIEL_TYPE_STR &&
+           v->v.str.n == strlen(json) && memcmp(v->v.str.p, json, v->v.str.n) == 0;
+}
+
+TEST(arrays_of_every_type_are_recorded_as_json_with_whole_elements)
+{
+    static const int64_t ids[] = {0, -7, INT64_MIN, INT64_MAX};
+    static const double shares[] = {2, -0.5, 1e300, 1.0 / 0.0};
+    static const bool bits[] = {true, false};
+    static const char *const names[] = {"a\"b\\", "\n", NULL, "\xc3\xa4"};
+    char a[80], b[80], c[80], d[80], little[8], none[1];
+    struct seen s = {.type = ORIEL_REC_EVENT};
+    struct recording r = {.on_record = keep_values, .user = &s};
+    recording_begin(&r, NULL);
+    ORIEL_EVENT("arrays", ORIEL_ARRAY_I64("i", a, ids, 4), ORIEL_ARRAY_F64("f", b, shares, 4),
+                ORIEL_ARRAY_BOOL("b", c, bits, 2), ORIEL_ARRAY_STR("s", d, names, 4),
+                ORIEL_ARRAY_I64("cut", little, ids, 4), ORIEL_ARRAY_I64("no", none, ids, 4), "n",
+                1);
+    recording_read(&r, true);
+    REQUIRE(s.count == 7);
+    CHECK(is_array(&s.values[0], "[0,-7,-9223372036854775808,9223372036854775807]"));
+    CHECK(is_array(&s.values[1],
+                   "[2.0,-0.5,1.0000000000000001e+300,{\"doubleValue\":\"Infinity\"}]"));
+    CHECK(is_array(&s.values[2], "[true,false]"));
+    CHECK(is_array(&s.values[3], "[\"a\\\"b\\\\\",\"\\u000a\",null,\"\xc3\xa4\"]"));
+    CHECK(is_array(&s.values[4], "[0,-7]"));
+    CHECK(is_array(&s.values[5], ""));
+    CHECK(model_str_equal(s.values[0].key, MODEL_STR("i")));
+    CHECK_EQ(s.values[6].v.i64, 1);
     recording_end(&r);
 }
 

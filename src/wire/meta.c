@@ -7,6 +7,8 @@
  */
 #include "wire/meta.h"
 
+#include <oriel/abi/mark.h>
+
 #include <assert.h>
 #include <string.h>
 
@@ -33,6 +35,8 @@ static const char *unmark(const char *name, uint8_t *out_flags)
             flags |= ORIEL_FIELD_SECRET;
         else if (*name == ORIEL_MARK_ARG[0])
             flags |= ORIEL_FIELD_ARG;
+        else if (*name == ORIEL_MARK_NESTED[0])
+            flags |= ORIEL_FIELD_NESTED;
         else
             break;
     }
@@ -252,7 +256,8 @@ bool wire_meta_site_next(struct wire_meta_site_view *site, struct wire_meta_fiel
     const struct wire_meta_field *f = site->field_at++;
     site->fields_left--;
     out->type = f->type;
-    out->flags = f->flags & (ORIEL_FIELD_SECRET | ORIEL_FIELD_ARG);
+    out->flags = f->flags & (ORIEL_FIELD_SECRET | ORIEL_FIELD_ARG |
+                             (f->type == ORIEL_TYPE_STR ? ORIEL_FIELD_NESTED : 0));
     out->name = cut(&site->name_at, f->name_bytes);
     return true;
 }

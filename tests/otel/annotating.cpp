@@ -6,6 +6,7 @@
 #define ORIEL_TARGET "annotating"
 #include <oriel/oriel.h>
 
+#include <oriel/array.h>
 #include <oriel/backtrace.h>
 #include <oriel/exception.hpp>
 #include <oriel/propagation.h>
@@ -47,8 +48,20 @@ static void links()
     oriel_span_close(&s);
 }
 
+static void arrays()
+{
+    const int64_t ids[] = {1, -2};
+    const double shares[] = {0.5, 2};
+    const bool bits[] = {true, false};
+    const char *const names[] = {"a", "b"};
+    char i[64], f[64], b[64], s[64];
+    ORIEL_SPAN("arrays", ORIEL_ARRAY_I64("i", i, ids, 2), ORIEL_ARRAY_F64("f", f, shares, 2));
+    ORIEL_SPAN_SET(ORIEL_ARRAY_BOOL("b", b, bits, 2), ORIEL_ARRAY_STR("s", s, names, 2));
+}
+
 int main()
 {
+    arrays();
     exceptions();
     links();
     return oriel_enabled() ? 0 : 1;

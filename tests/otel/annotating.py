@@ -64,6 +64,12 @@ class Annotating(unittest.TestCase):
         (late,) = self.exceptions("linked")
         self.assertEqual(late["exception.type"], {"stringValue": "late"})
 
+    def test_arrays_have_elements_of_their_type(self):
+        found = attributes(self.spans["arrays"])
+        for key, name, values in (("i", "intValue", ["1", "-2"]), ("f", "doubleValue", [0.5, 2.0]),
+                                  ("b", "boolValue", [True, False]), ("s", "stringValue", ["a", "b"])):
+            self.assertEqual(found[key], {"arrayValue": {"values": [{name: v} for v in values]}})
+
     def test_the_page_prefers_fields_at_the_beginning_and_tells_of_null(self):
         page = pathlib.Path(__file__).parents[2] / "docs" / "ANNOTATING.md"
         text = " ".join(page.read_text(encoding="utf-8").split())
