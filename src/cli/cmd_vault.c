@@ -71,8 +71,9 @@ static int ask(const struct config *c, const struct vault_check_options *o)
 {
     struct vault_headers h;
     struct oriel_err err = {0};
-    int rc =
-        session_headers(c, (const char *const *)environ, clock_mono_ns() + o->timeout_ns, &h, &err);
+    const struct headers_ask how = {.environment = (const char *const *)environ,
+                                    .deadline_ns = clock_mono_ns() + o->timeout_ns};
+    int rc = session_headers(c, &how, &h, &err);
     if (rc != 0)
         return cli_fail("%s", err.text);
     if (err.text[0])

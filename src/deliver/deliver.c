@@ -195,6 +195,32 @@ static int finish(struct out *o, uint64_t deadline_ns, bool wait)
     return all ? 0 : ORIEL_ETIMEOUT;
 }
 
+static void set_gate(struct deliver *d, enum gate gate)
+{
+    atomic_store_explicit(&d->gate, gate, memory_order_release); /* see inside.h */
+    pthread_mutex_lock(&d->lock);
+    bool running = d->running;
+    pthread_mutex_unlock(&d->lock);
+    if (running)
+        sender_wake(d);
+}
+
+int deliver_admit(struct deliver *d, const struct http_header *headers, size_t count,
+                  struct oriel_err *err)
+{
+    assert(d->gate == GATE_HELD && is_ours(d));
+    int rc = prepare_headers(d, headers, count, err);
+    if (rc == 0)
+        set_gate(d, GATE_OPEN);
+    return rc;
+}
+
+void deliver_bar(struct deliver *d)
+{
+    assert(d->gate == GATE_HELD && is_ours(d));
+    set_gate(d, GATE_BARRED);
+}
+
 static int write_bytes(struct out *o, const void *bytes, size_t n, size_t *out_written)
 {
     return ORIEL_EUNSUPPORTED; /* only whole messages are known here */

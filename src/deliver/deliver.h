@@ -75,6 +75,8 @@ struct deliver_options {
     const char *endpoints[OUT_SIGNALS]; /* instead, for one signal, taken as it is; NULL */
     const struct http_header *headers;  /* copied; their values are secret */
     size_t header_count;
+    /* What is given waits, in the queue or on disk, until deliver_admit or deliver_bar. */
+    bool held;
     struct deliver_tls tls;
     const char *proxy, *no_proxy; /* NULL: none */
     const char *user_agent;
@@ -105,6 +107,13 @@ int deliver_open(struct deliver **out, const struct deliver_options *options,
 /* The end an outlet writes to. Any one thread at a time. out_finish begins the end; out_close
  * frees the out and the destination, at once: whatever is still held is spooled or lost. */
 struct out *deliver_out(struct deliver *d);
+/* Once, of one that is held: requests may go out, with these headers too (copied). 0; as
+ * deliver_open, and then it is held still. Any thread, before out_close. */
+int deliver_admit(struct deliver *d, const struct http_header *headers, size_t count,
+                  struct oriel_err *err);
+/* The same, but none ever will: what waits and what comes is kept on disk, else refused. Nothing
+ * is said of it here. */
+void deliver_bar(struct deliver *d);
 /* Waits until what was given so far has a fate or is in the spool. 0 or ORIEL_ETIMEOUT. Any
  * thread, also beside the others. */
 int deliver_flush(struct deliver *d, uint64_t deadline_ns);
@@ -118,7 +127,7 @@ int deliver_drain(struct deliver *d, uint64_t deadline_ns);
 struct deliver_counts {
     uint64_t given, delivered;
     uint64_t rejected;   /* partial success */
-    uint64_t refused;    /* the receiver will never take them */
+    uint64_t refused;    /* the receiver will never take them, or it was barred */
     uint64_t full;       /* no room in the queue, and no spool */
     uint64_t expired;    /* patience or the time at the end ran out, and no spool */
     uint64_t spool_lost; /* the oldest of a full spool, or what a disk did not take */

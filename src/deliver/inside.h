@@ -18,6 +18,7 @@
 #define ORIEL_DELIVER_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -68,6 +69,8 @@ struct lane {
     unsigned sending;
     char why[256]; /* the last failure */
 };
+enum gate { GATE_OPEN, GATE_HELD, GATE_BARRED };
+
 struct route { /* of a signal */
     unsigned lane;
     char path[ENDPOINT_PATH_MAX];
@@ -90,7 +93,7 @@ struct deliver {
     size_t header_count;
     char *user_agent, *proxy_host, *proxy_authorization;
     uint16_t proxy_port;
-    bool grpc;
+    bool grpc, unverified;
     enum deliver_compression compression;
     uint64_t timeout_ns, patience_ns, room_wait_ns;
     uint64_t queue_items;
@@ -100,6 +103,9 @@ struct deliver {
     uint64_t (*now)(void *user);
     struct route routes[OUT_SIGNALS];
     unsigned lane_count;
+    /* enum gate. Until it is open nobody reads the headers; release pairs with the acquire in
+     * sender_step. */
+    atomic_int gate;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* fates, and the end of the thread */

@@ -80,20 +80,28 @@ static int copy_header(struct deliver *d, const struct http_header *h, struct or
     return 0;
 }
 
+/* Behind those that there are. */
+static int add_headers(struct deliver *d, const struct http_header *headers, size_t count,
+                       struct oriel_err *err)
+{
+    int rc = d->header_count + count <= HEADERS_MOST
+                 ? 0
+                 : err_set(err, ORIEL_EINVAL, "more than %d headers", HEADERS_MOST);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = copy_header(d, &headers[i], err);
+    return rc;
+}
+
 static int copy_headers(struct deliver *d, const struct deliver_options *o, struct oriel_err *err)
 {
-    if (o->header_count > HEADERS_MOST)
-        return err_set(err, ORIEL_EINVAL, "more than %d headers", HEADERS_MOST);
-    d->headers = mem_calloc(o->header_count + 1, sizeof *d->headers);
+    d->headers = mem_calloc(HEADERS_MOST, sizeof *d->headers);
     d->user_agent = mem_strdup(o->user_agent ? o->user_agent : "oriel/" ORIEL_VERSION_TEXT);
     if (!d->headers || !d->user_agent)
         return err_set(err, ORIEL_ENOMEM, "no memory for headers");
     int rc = http_value_valid(d->user_agent, strlen(d->user_agent))
                  ? 0
                  : err_set(err, ORIEL_EINVAL, "a user agent that cannot be sent");
-    for (size_t i = 0; i < o->header_count && rc == 0; i++)
-        rc = copy_header(d, &o->headers[i], err);
-    return rc;
+    return rc == 0 ? add_headers(d, o->headers, o->header_count, err) : rc;
 }
 
 static bool has_header(const struct deliver *d, const char *name)
@@ -107,6 +115,7 @@ static bool has_header(const struct deliver *d, const char *name)
 /* What every request of a signal has, put together once. */
 static int list_headers(const struct deliver *d, struct route *r, struct oriel_err *err)
 {
+    mem_free(r->headers);
     r->headers = mem_calloc(d->header_count + 2, sizeof *r->headers);
     if (!r->headers)
         return err_set(err, ORIEL_ENOMEM, "no memory for headers");
@@ -123,12 +132,12 @@ static int list_headers(const struct deliver *d, struct route *r, struct oriel_e
 
 /* A secret in the open is no better than none, unless nobody can listen, or the user
  * takes anything. */
-static int check_open(const struct deliver *d, const struct endpoint *e,
-                      const struct deliver_options *o, struct oriel_err *err)
+static int check_open(const struct deliver *d, const struct endpoint *e, bool authorized,
+                      struct oriel_err *err)
 {
-    if (e->url.scheme == HTTP_TLS || endpoint_is_here(e) || o->tls.unverified)
+    if (e->url.scheme == HTTP_TLS || endpoint_is_here(e) || d->unverified)
         return 0;
-    if (e->authorization)
+    if (authorized)
         return err_set(err, ORIEL_EINVAL,
                        "%s: user and password would go out unencrypted: use https://", e->shown);
     for (size_t i = 0; i < d->header_count; i++)
@@ -209,7 +218,7 @@ static int make_route(struct deliver *d, enum out_signal s, const struct deliver
     r->authorization = e.authorization;
     rc = endpoint_target(&e, own ? NULL : d->dialect->paths[s], r->path, err);
     if (rc == 0)
-        rc = check_open(d, &e, o, err);
+        rc = check_open(d, &e, e.authorization != NULL, err);
     if (rc == 0)
         rc = find_lane(d, &e, o, &r->lane, err);
     if (rc == 0)
@@ -238,6 +247,8 @@ static void copy_numbers(struct deliver *d, const struct deliver_options *o)
     snprintf(d->name, sizeof d->name, "%s", o->name ? o->name : o->dialect->name);
     d->dialect = o->dialect;
     d->grpc = o->grpc;
+    d->unverified = o->tls.unverified;
+    atomic_init(&d->gate, o->held ? GATE_HELD : GATE_OPEN);
     d->compression = o->compression;
     d->timeout_ns = o->timeout_ns ? o->timeout_ns : TIMEOUT_NS;
     d->patience_ns = o->patience_ns ? o->patience_ns : PATIENCE_NS;
@@ -262,6 +273,22 @@ int prepare(struct deliver *d, const struct deliver_options *o, struct oriel_err
         rc = make_route(d, (enum out_signal)s, o, err);
     if (rc == 0)
         snprintf(d->base.path, sizeof d->base.path, "%s", d->lanes[0].endpoint.shown);
+    return rc;
+}
+
+/* Nobody else looks at headers of one that is held. */
+int prepare_headers(struct deliver *d, const struct http_header *headers, size_t count,
+                    struct oriel_err *err)
+{
+    int rc = add_headers(d, headers, count, err);
+    for (unsigned s = 0; s < OUT_SIGNALS && rc == 0; s++) {
+        struct route *r = &d->routes[s];
+        if (!d->dialect->paths[s])
+            continue;
+        rc = check_open(d, &d->lanes[r->lane].endpoint, r->authorization != NULL, err);
+        if (rc == 0)
+            rc = list_headers(d, r, err);
+    }
     return rc;
 }
 

@@ -270,6 +270,8 @@ static void give_up_late(struct deliver *d, struct lane *l, uint64_t now_ns)
 /* No more tries: to disk, or lost. */
 static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
 {
+    const int gate = atomic_load_explicit(&d->gate, memory_order_relaxed);
+    const enum fate no_disk = gate == GATE_BARRED ? FATE_REFUSED : FATE_EXPIRED;
     uint64_t lost = 0, kept = 0;
     struct item *i;
     while (l->sending) {
@@ -283,10 +285,12 @@ static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
             kept += items;
         } else {
             lost += items;
-            queue_settle(d, i, d->spool ? FATE_SPOOL_LOST : FATE_EXPIRED, 0);
+            queue_settle(d, i, d->spool ? FATE_SPOOL_LOST : no_disk, 0);
         }
     }
-    if (lost || kept)
+    if (gate == GATE_HELD)
+        snprintf(l->why, sizeof l->why, "the headers to send have not come");
+    if ((lost || kept) && gate != GATE_BARRED) /* who barred it has said why */
         tell_left(d, l, lost, kept);
 }
 
@@ -294,7 +298,8 @@ static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
 static uint64_t end_of(struct deliver *d)
 {
     pthread_mutex_lock(&d->lock);
-    uint64_t end = d->closing ? 0 : d->finishing ? d->deadline_ns : UINT64_MAX;
+    bool barred = atomic_load_explicit(&d->gate, memory_order_relaxed) == GATE_BARRED;
+    uint64_t end = d->closing || barred ? 0 : d->finishing ? d->deadline_ns : UINT64_MAX;
     pthread_mutex_unlock(&d->lock);
     return end;
 }
@@ -352,6 +357,8 @@ static void wait_for_all(struct deliver *d, uint64_t now_ns, struct transport_wa
 
 void sender_step(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
 {
+    /* Pairs with the release in set_gate. */
+    const bool held = atomic_load_explicit(&d->gate, memory_order_acquire) == GATE_HELD;
     uint64_t end_ns = end_of(d);
     bool again = true;
     for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
@@ -359,7 +366,7 @@ void sender_step(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
             follow(d, &d->lanes[k], now_ns, end_ns);
         spill_some(d, now_ns);
         again = false;
-        for (unsigned k = 0; k < d->lane_count && now_ns < end_ns; k++)
+        for (unsigned k = 0; k < d->lane_count && !held && now_ns < end_ns; k++)
             again = start_some(d, &d->lanes[k], now_ns) || again;
     }
     wait_for_all(d, now_ns, w);

@@ -38,11 +38,11 @@ static int go_without(const struct oriel_err *why, struct vault_headers *out, st
     return 0;
 }
 
-int session_headers(const struct config *c, const char *const *environment, uint64_t deadline_ns,
+int session_headers(const struct config *c, const struct headers_ask *ask,
                     struct vault_headers *out, struct oriel_err *err)
 {
     struct oriel_err why = {0};
-    assert(c && out);
+    assert(c && ask && out);
     if (!session_wants_headers(c)) {
         *out = (struct vault_headers){0};
         return 0;
@@ -50,8 +50,9 @@ int session_headers(const struct config *c, const char *const *environment, uint
     const struct vault_request r = {.size = sizeof r,
                                     .options = config_section_options(c, "vault"),
                                     .key = session_headers_key(c),
-                                    .environment = environment,
-                                    .deadline_ns = deadline_ns};
+                                    .environment = ask->environment,
+                                    .deadline_ns = ask->deadline_ns,
+                                    .nearer_ns = ask->nearer_ns};
     int rc = vault_read(&r, out, &why);
     if (rc == ORIEL_ENOTFOUND && !config_telemetry(c)->otlp_headers_required)
         return go_without(&why, out, err);

@@ -10,6 +10,11 @@
 #include "config/config.h"
 #include "vault/vault.h"
 
+struct headers_ask {
+    const char *const *environment; /* NULL: none */
+    uint64_t deadline_ns;
+    const _Atomic uint64_t *nearer_ns; /* as in struct vault_request */
+};
 /* Whether the vault has to be asked: a provider is configured, or a key named. */
 bool session_wants_headers(const struct config *c);
 /* The key that is asked for. */
@@ -18,7 +23,7 @@ const char *session_headers_key(const struct config *c);
  * and a line then says that the key is missing and was declared optional
  * (otlp_headers_required = false); once per process. A failure as vault_read: telemetry
  * does not start. */
-int session_headers(const struct config *c, const char *const *environment, uint64_t deadline_ns,
+int session_headers(const struct config *c, const struct headers_ask *ask,
                     struct vault_headers *out, struct oriel_err *err);
 /* Headers that environment or program say (otlp_headers and its like) become known
  * secrets: no text that leaves has them from now on. 0, ORIEL_ELIMIT, ORIEL_ENOMEM. */

@@ -33,7 +33,9 @@ static int ask(void)
 {
     err = (struct oriel_err){0};
     h = (struct vault_headers){0};
-    return session_headers(c, environment, clock_mono_ns() + 600000000000u, &h, &err);
+    const struct headers_ask how = {.environment = environment,
+                                    .deadline_ns = clock_mono_ns() + 600000000000u};
+    return session_headers(c, &how, &h, &err);
 }
 
 TEST(nobody_asks_a_vault_that_is_not_configured)

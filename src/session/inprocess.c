@@ -24,6 +24,7 @@
 #include "base/ratio.h"
 #include "secret/scrub.h"
 #include "session/artifact.h"
+#include "session/fetch.h"
 #include "session/figures.h"
 #include "session/headers.h"
 #include "session/outlets.h"
@@ -41,6 +42,8 @@
 #define CLOSE_NS UINT64_C(100000000)  /* of the time of a stop, at most, for closing */
 #define SETTLE_NS UINT64_C(100000000) /* longest wait for what was just said */
 #define SETTLE_STEP_NS 500000L
+#define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
+#define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
@@ -61,6 +64,7 @@ static struct {
     bool flight;
     struct region *region;
     struct session *session;
+    struct fetch *fetch;   /* of the vault's headers */
     struct config *config; /* outlets keep pointers into it */
     struct config *latest; /* what a changed file says since; NULL: that */
     struct reload reload;
@@ -348,17 +352,32 @@ static bool wait_for_triggers(void)
     return news;
 }
 
+/* A vault that is still asked has half of the time: what waits for its headers has to be sent, or
+ * kept, in the other. */
+static void wait_at_end(uint64_t deadline_ns)
+{
+    const struct timespec pause = {0, SECRETS_STEP_NS};
+    const uint64_t now = clock_mono_ns();
+    const uint64_t until = deadline_ns > now ? now + (deadline_ns - now) / 2 : now;
+    fetch_hurry(self.fetch, until);
+    while (fetch_is_pending(self.fetch) && clock_mono_ns() < until)
+        nanosleep(&pause, NULL);
+}
+
 static void finish(bool tell)
 {
     pthread_mutex_lock(&self.lock);
     uint64_t deadline = self.deadline_ns;
     pthread_mutex_unlock(&self.lock);
+    wait_at_end(deadline);
     session_set_deadline(self.session, deadline);
     /* A flight recorder that nobody triggered has nothing to say. */
     if (!tell)
         session_skip_rest(self.session);
     region_end(self.region);
     (void)session_finish(self.session, NULL);
+    fetch_free(self.fetch);
+    self.fetch = NULL;
 }
 
 static struct resource_input resource_wish(const struct config_telemetry *t)
@@ -391,12 +410,28 @@ static void describe_cloud(void)
     resource_done(&said);
 }
 
+/* What the vault knows is scrubbed from all that is told once it has answered: until then records
+ * stay in the ring, but not for long. */
+static void wait_for_secrets(void)
+{
+    const struct timespec pause = {0, SECRETS_STEP_NS};
+    const uint64_t until = clock_mono_ns() + SECRETS_NS;
+    bool running = true;
+    while (running && fetch_is_pending(self.fetch) && clock_mono_ns() < until) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&self.lock);
+        running = self.state == RUNNING;
+        pthread_mutex_unlock(&self.lock);
+    }
+}
+
 static void *drain_thread(void *unused)
 {
     (void)unused;
     (void)pthread_setname_np(pthread_self(), "oriel-drain");
     bool tell = true;
     describe_cloud();
+    wait_for_secrets();
     if (self.flight)
         tell = wait_for_triggers();
     else
@@ -460,17 +495,30 @@ static void say_delivery(void *unused, const char *line)
     say("", line);
 }
 
+static void say_headers(void *unused, bool bad, const char *line)
+{
+    (void)unused;
+    if (config_telemetry(self.config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
+        say("", line);
+}
+
 static int add_outlets(void)
 {
     struct oriel_err err = {0};
     const bool tells = config_telemetry(self.config)->log_level >= CONFIG_LOG_WARN;
-    const struct outlets_wish how = {.session = self.session,
-                                     .config = self.config,
-                                     .session_id = region_session_id(self.region),
-                                     .environment =
-                                         getauxval(AT_SECURE) ? NULL : (const char *const *)environ,
-                                     .say = tells ? say_delivery : NULL};
-    int rc = outlets_add(&how, &err);
+    struct outlets_wish how = {.session = self.session,
+                               .config = self.config,
+                               .session_id = region_session_id(self.region),
+                               .say = tells ? say_delivery : NULL};
+    const struct fetch_options later = {
+        .size = sizeof later,
+        .config = self.config,
+        .environment = getauxval(AT_SECURE) ? NULL : (const char *const *)environ,
+        .say = say_headers};
+    int rc = fetch_new(&self.fetch, &later);
+    how.fetch = self.fetch;
+    if (rc == 0)
+        rc = outlets_add(&how, &err);
     if (rc < 0 && err.text[0] && config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
         say_why(err.text);
     return rc;
@@ -488,6 +536,8 @@ static bool others_record(void)
 static void release(void)
 {
     bool leave = self.region && others_record();
+    fetch_free(self.fetch);
+    self.fetch = NULL;
     session_free(self.session);
     if (self.region && !leave)
         (void)region_unlink(region_path(self.region), NULL);
@@ -556,6 +606,7 @@ static void forked(void)
     self.flushers = self.flush_asked = self.flush_done = 0;
     self.pid = 0;
     self.session = NULL;
+    self.fetch = NULL;
     self.region = NULL;
     self.config = NULL;
     self.latest = NULL; /* the parent's, as the rest */
@@ -587,6 +638,7 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
         rc = attach(region_path(self.region));
     if (rc == 0) {
         self.state = RUNNING;
+        fetch_start(self.fetch);
         rc = start_thread();
     }
     if (rc != 0) {

@@ -3,10 +3,12 @@
  * This very process sends to a receiver: real runtime, real drain thread, real
  * sockets. What a flush and a stop promise, whatever the receiver does.
  */
+#include <fcntl.h>
 #include <oriel/oriel.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +21,7 @@
 enum { LONG_MS = 600000 };
 
 struct counted {
-    atomic_int spans, status;
+    atomic_int spans, status, authorized; /* authorized: requests with the vault's header */
     atomic_bool silent;
 };
 
@@ -41,26 +43,31 @@ static int spans_in(const struct receiver_request *r)
 static void count_spans(struct receiver_request *r, struct receiver_answer *a, void *arg)
 {
     struct counted *c = arg;
+    const char *key = r->header(r, "x-key");
+    c->authorized += key && strcmp(key, "v4ult-c4n4ry") == 0;
     a->silent = c->silent;
     if (c->status)
         a->status = c->status;
-    else if (!c->silent && strcmp(r->path, "/v1/traces") == 0)
+    else if (!c->silent && strstr(r->path, "/v1/traces"))
         c->spans += spans_in(r);
 }
 
 static struct receiver *receiver;
 
 /* Sends to a receiver, and would wait an hour by itself. */
-static void start(struct counted *c)
+static void start_with_all(struct counted *c, const char *provider, const char *const *more)
 {
     static char endpoint[200];
-    static const char *const settings[] = {"backend=otlp",
-                                           "otlp_protocol=http/protobuf",
-                                           "logs_exporter=none",
-                                           "batch.spans_delay_ms=3600000",
-                                           "system_metrics_interval_secs=0",
-                                           endpoint,
-                                           NULL};
+    const char *const settings[] = {"backend=otlp",
+                                    "otlp_protocol=http/protobuf",
+                                    "logs_exporter=none",
+                                    "batch.spans_delay_ms=3600000",
+                                    "system_metrics_interval_secs=0",
+                                    endpoint,
+                                    provider,
+                                    more ? more[0] : NULL,
+                                    more && more[0] ? more[1] : NULL,
+                                    NULL};
     const struct receiver_options how = {.script = count_spans, .arg = c};
     receiver = receiver_start(&how);
     REQUIRE(receiver != NULL);
@@ -69,6 +76,17 @@ static void start(struct counted *c)
     REQUIRE(chdir(test_tmpdir()) == 0);
     const struct oriel_options o = {.size = sizeof o, .ring_bytes = 1 << 20, .settings = settings};
     REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+}
+
+static void start_with(struct counted *c, const char *provider, const char *one)
+{
+    const char *const more[] = {one, NULL};
+    start_with_all(c, provider, more);
+}
+
+static void start(struct counted *c)
+{
+    start_with(c, NULL, NULL);
 }
 
 static void emit(int n)
@@ -189,5 +207,145 @@ TEST(a_fork_child_flushes_nothing_of_its_parent)
     receiver_stop(receiver);
 }
 #endif
+
+/* ---- headers of a vault ---- */
+
+/* A helper that answers with what is written into a pipe of a name. */
+static const char *helper(void)
+{
+    static char argv[500];
+    char path[300];
+    snprintf(path, sizeof path, "%s/answer", test_tmpdir());
+    REQUIRE(mkfifo(path, 0600) == 0);
+    snprintf(argv, sizeof argv, "vault.command_argv=cat,%s", path);
+    return argv;
+}
+
+static int open_helper(int flags)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/answer", test_tmpdir());
+    return open(path, O_WRONLY | O_CLOEXEC | flags);
+}
+
+static int usual_errors;
+
+/* What is said on standard error from now on goes into a file. */
+static void listen_to_errors(void)
+{
+    char path[300];
+    usual_errors = fcntl(2, F_DUPFD_CLOEXEC, 3);
+    snprintf(path, sizeof path, "%s/errors", test_tmpdir());
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0 && dup2(fd, 2) == 2);
+    close(fd);
+}
+
+/* All of it, and the end of that; how many lines. */
+static int errors(char *out, size_t n)
+{
+    int lines = 0;
+    ssize_t size = pread(2, out, n - 1, 0);
+    REQUIRE(dup2(usual_errors, 2) == 2 && size >= 0);
+    close(usual_errors);
+    out[size] = 0;
+    for (const char *p = out; *p; p++)
+        lines += *p == '\n';
+    return lines;
+}
+
+TEST(a_start_waits_for_no_vault_and_what_is_said_meanwhile_goes_out_with_its_headers)
+{
+    static const char answer[] = "x-key=v4ult-c4n4ry\n";
+    struct counted c = {0};
+    start_with(&c, "vault.provider=command", helper());
+    emit(5);
+    CHECK_EQ(receiver_requests(receiver), 0);
+    int fd = open_helper(0); /* waits for the helper, which waits for us: the start did not */
+    REQUIRE(fd >= 0);
+    emit(4);
+    CHECK_EQ(oriel_inprocess_flush(0), ORIEL_ETIMEOUT);
+    CHECK_EQ(receiver_requests(receiver), 0);
+    CHECK_EQ(write(fd, answer, sizeof answer - 1), sizeof answer - 1);
+    close(fd);
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
+    CHECK_EQ(c.spans, 9);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK(c.authorized > 0 && c.authorized == (int)receiver_requests(receiver));
+    receiver_stop(receiver);
+}
+
+TEST(a_further_receiver_gets_neither_the_headers_of_the_vault_nor_waits_for_them)
+{
+    static const char answer[] = "x-key=v4ult-c4n4ry\n";
+    struct counted c = {0}, other = {0};
+    char also[200];
+    const struct receiver_options ro = {.script = count_spans, .arg = &other};
+    struct receiver *further = receiver_start(&ro);
+    snprintf(also, sizeof also, "otlp.also=%s/x", receiver_url(further));
+    const char *argv = helper();
+    const char *const more[] = {argv, also, NULL};
+    start_with_all(&c, "vault.provider=command", more);
+    emit(5);
+    int fd = open_helper(0);
+    REQUIRE(fd >= 0);
+    CHECK_EQ(write(fd, answer, sizeof answer - 1), sizeof answer - 1);
+    close(fd);
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK(c.spans == 5 && c.authorized > 0);
+    CHECK(other.spans == 5 && other.authorized == 0);
+    receiver_stop(further);
+    receiver_stop(receiver);
+}
+
+TEST(an_end_waits_for_no_vault_that_is_silent)
+{
+    char said[2000];
+    struct counted c = {0};
+    start_with(&c, "vault.provider=command", helper());
+    listen_to_errors();
+    emit(3);
+    int fd = open_helper(0); /* it runs, and hears nothing */
+    REQUIRE(fd >= 0);
+    int rc = oriel_inprocess_stop(200);
+    CHECK(rc == 0 || rc == ORIEL_EBUSY);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    close(fd);
+    CHECK_EQ(receiver_requests(receiver), 0);
+    CHECK_EQ(errors(said, sizeof said), 1);
+    CHECK_STR(said, "oriel: otlp: nothing is sent: vault (command): cat: did not answer in time\n");
+    CHECK_EQ(open_helper(O_NONBLOCK), -1); /* nobody reads: it has ended with us */
+    receiver_stop(receiver);
+}
+
+TEST(who_has_nothing_to_say_hears_nothing_of_a_silent_vault)
+{
+    char said[2000];
+    struct counted c = {0};
+    start_with(&c, "vault.provider=command", helper());
+    listen_to_errors();
+    (void)oriel_inprocess_stop(100);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK_EQ(errors(said, sizeof said), 0);
+    receiver_stop(receiver);
+}
+
+TEST(without_a_key_that_is_required_nothing_is_sent_which_is_said_once)
+{
+    char said[2000];
+    struct counted c = {0};
+    listen_to_errors();
+    start_with(&c, "vault.provider=environment", "otlp_headers_vault_key=NO_SUCH_KEY");
+    for (int i = 0; i < 3; i++) {
+        emit(10);
+        CHECK_EQ(oriel_inprocess_flush(LONG_MS), ORIEL_EIO); /* lost, and that shows */
+    }
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK_EQ(receiver_requests(receiver), 0);
+    CHECK_EQ(errors(said, sizeof said), 1);
+    CHECK_STR(said, "oriel: otlp: nothing is sent: vault (environment): $NO_SUCH_KEY is not set\n");
+    receiver_stop(receiver);
+}
 
 TEST_MAIN()

@@ -85,7 +85,7 @@ static struct sending sending_of(const struct outlets_wish *w, unsigned signals)
                             .options = config_section_options(w->config, otlp),
                             .config = w->config,
                             .signals = signals,
-                            .environment = w->environment,
+                            .fetch = w->fetch,
                             .say = w->say,
                             .user = w->user};
 }

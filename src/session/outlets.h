@@ -9,11 +9,12 @@
 #include "config/config.h"
 #include "session/session.h"
 
+struct fetch;
 struct outlets_wish {
     struct session *session;
     const struct config *config;               /* outlives the session */
     const uint8_t *session_id;                 /* 16 bytes, for names of files */
-    const char *const *environment;            /* for the vault; NULL: none */
+    struct fetch *fetch;                       /* asks the vault for receivers' headers */
     void (*say)(void *user, const char *line); /* from threads that send; NULL */
     void *user;
 };

@@ -16,6 +16,7 @@
 #include "deliver/endpoint.h"
 #include "deliver/spool.h"
 #include "secret/secret.h"
+#include "session/fetch.h"
 #include "session/headers.h"
 #include "session/outlet.h"
 #include "session/patient.h"
@@ -23,7 +24,7 @@
 #include "util/http.h"
 
 #define QUEUE_BYTES_DEFAULT ((size_t)16 << 20)
-#define HEADERS_NS UINT64_C(2000000000)
+#define HEADERS_NS UINT64_C(10000000000)
 #define USER_AGENT "OTel-OTLP-Exporter-C/" ORIEL_VERSION_TEXT
 
 enum { BOTH = 1 << CONFIG_TRACES | 1 << CONFIG_LOGS };
@@ -198,15 +199,25 @@ static int make_headers(const struct vault_headers *vault, const struct config_o
     return rc;
 }
 
+/* Without a provider there is nobody to wait for: that is said at once. */
+static bool asks_later(const struct sending *how)
+{
+    const void *options = config_section_options(how->config, "vault");
+    return how->fetch && options && vault_provider_name(options)[0] &&
+           session_wants_headers(how->config);
+}
+
 /* A missing key that was declared optional is said, and no failure. */
 static int ask_vault(const struct sending *how, struct vault_headers *out, struct oriel_err *err)
 {
     struct oriel_err why = {0};
     *out = (struct vault_headers){0};
-    if (!config_section_options(how->config, "vault"))
+    if (asks_later(how) || !config_section_options(how->config, "vault"))
         return 0;
     const uint64_t ns = how->headers_ns ? how->headers_ns : HEADERS_NS;
-    int rc = session_headers(how->config, how->environment, clock_mono_ns() + ns, out, &why);
+    const struct headers_ask ask = {.environment = how->environment,
+                                    .deadline_ns = clock_mono_ns() + ns};
+    int rc = session_headers(how->config, &ask, out, &why);
     if (rc == 0 && why.text[0] && how->say)
         how->say(how->user, why.text);
     return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
@@ -219,6 +230,7 @@ struct receiver {
     const struct config_otlp_target *targets; /* by enum config_signal */
     unsigned signals;
     const struct vault_headers *vault;
+    bool later; /* the vault's come when the program runs already */
 };
 
 static const struct config_otlp_target *main_target(const struct receiver *r)
@@ -275,6 +287,7 @@ static int describe(const struct sending *how, const struct receiver *r, void **
             to->deliver.endpoints[out_signals[i]] = r->targets[i].url;
     to->deliver.timeout_ns = t->timeout_ms * 1000000u;
     to->deliver.user_agent = USER_AGENT;
+    to->deliver.held = r->later;
     to->deliver.say = how->say;
     to->deliver.room_wait_ns = how->room_wait_ns;
     to->deliver.user = how->user;
@@ -331,6 +344,8 @@ static int add_one(struct session *s, const struct sending *how, const struct re
     }
     if (rc == 0)
         rc = session_add_destination(s, e, options, d, out, err);
+    if (rc == 0 && r->later)
+        rc = fetch_add(how->fetch, d, e->name);
     outlet_options_free(e, options);
     return rc;
 }
@@ -371,7 +386,7 @@ static int add_further(struct session *s, const struct sending *how, const char 
         if (rc < 0)
             return err_set(err, rc, "also: %s", why.text);
     }
-    const struct receiver r = {targets, signals, &none};
+    const struct receiver r = {targets, signals, &none, false};
     return add_one(s, how, &r, err);
 }
 
@@ -413,7 +428,7 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     if (rc < 0)
         return rc;
     const bool one = signals != BOTH || same_receiver(&targets[0], &targets[1]);
-    struct receiver r = {targets, one ? signals : 1 << CONFIG_TRACES, &vault};
+    struct receiver r = {targets, one ? signals : 1 << CONFIG_TRACES, &vault, asks_later(how)};
     rc = add_one(s, how, &r, err);
     r.signals = 1 << CONFIG_LOGS;
     if (rc == 0 && !one)
@@ -463,7 +478,7 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
 {
     struct config_otlp_target targets[CONFIG_SIGNALS];
     struct vault_headers vault = {0};
-    const struct receiver r = {targets, BOTH, &vault};
+    const struct receiver r = {targets, BOTH, &vault, false};
     int rc = 0;
     for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
         rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);

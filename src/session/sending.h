@@ -11,6 +11,7 @@
 #include "config/otlp.h"
 #include "session/session.h"
 
+struct fetch;
 struct sending {
     size_t size; /* sizeof of this struct */
     const struct exporter *exporter;
@@ -18,7 +19,8 @@ struct sending {
     const struct config *config;    /* where to, how, batches, limits */
     unsigned signals;               /* 1 << enum config_signal each; 0: all */
     const char *const *environment; /* for the vault, which is asked where one is configured */
-    uint64_t headers_ns;            /* how long it may take to answer; 0: 2 s */
+    uint64_t headers_ns;            /* how long it may take to answer; 0: 10 s */
+    struct fetch *fetch;   /* asks the vault later, and lets the destinations go then; NULL: now */
     uint64_t room_wait_ns; /* for processes of ours: a message waits so long for room while the
                             * receiver takes others; 0: never */
     bool patient;          /* wait for room in the queue: for a source that waits, such as a file */

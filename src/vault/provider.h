@@ -7,6 +7,8 @@
 #ifndef ORIEL_VAULT_PROVIDER_H
 #define ORIEL_VAULT_PROVIDER_H
 
+#include <stdatomic.h>
+
 #include "util/json.h"
 #include "vault/vault.h"
 
@@ -14,7 +16,18 @@ struct vault_ask {
     const char *key;
     const char *const *environment; /* NULL: none */
     uint64_t deadline_ns;
+    const _Atomic uint64_t *nearer_ns; /* NULL, or a deadline that moves */
 };
+enum { VAULT_LOOK_MS = 20 }; /* how long to sleep at most where a deadline may move */
+
+/* Until when, as it is now. */
+static inline uint64_t vault_until(uint64_t deadline_ns, const _Atomic uint64_t *nearer_ns)
+{
+    /* Relaxed: nothing but the time itself is told. */
+    uint64_t nearer =
+        nearer_ns ? atomic_load_explicit(nearer_ns, memory_order_relaxed) : UINT64_MAX;
+    return nearer < deadline_ns ? nearer : deadline_ns;
+}
 
 struct vault_provider {
     const char *name;                 /* as in provider = "NAME" */

@@ -60,6 +60,7 @@ struct job {
     int stdin_fd, third_fd;
     int out_end, said_end; /* of the helper */
     uint64_t deadline_ns;
+    const _Atomic uint64_t *nearer_ns; /* in the program's memory, which we share */
 };
 
 /* Their frames are never left, so nothing would forget what was marked of them in
@@ -123,13 +124,14 @@ NEVER_RETURNS static int helper(void *arg)
 /* ---- the warden ---- */
 
 /* What is left, for poll; 0: nothing. */
-static int left_ms(uint64_t deadline_ns)
+static int left_ms(const struct job *j)
 {
-    uint64_t now = clock_mono_ns();
+    const uint64_t now = clock_mono_ns(), deadline_ns = vault_until(j->deadline_ns, j->nearer_ns);
+    const uint64_t most = j->nearer_ns ? VAULT_LOOK_MS : 1000;
     if (now >= deadline_ns)
         return 0;
     uint64_t ms = (deadline_ns - now + 999999) / 1000000;
-    return ms > 1000 ? 1000 : (int)ms;
+    return (int)(ms > most ? most : ms);
 }
 
 /* Reads once. False: there is no more, or too much. */
@@ -147,11 +149,12 @@ static bool take(int fd, char *to, size_t room, size_t *io_n, bool rest_is_dropp
 
 /* 0, ORIEL_ETIMEOUT or ORIEL_ELIMIT. What is told on standard error is kept as far as
  * there is room, and its end is not waited for. */
-static int listen_to(struct shared *s, int out, int said, uint64_t deadline_ns)
+static int listen_to(const struct job *j, int out, int said)
 {
+    struct shared *s = j->shared;
     struct pollfd fds[2] = {{.fd = out, .events = POLLIN}, {.fd = said, .events = POLLIN}};
     while (fds[0].fd >= 0) {
-        int ms = left_ms(deadline_ns);
+        int ms = left_ms(j);
         if (ms == 0)
             return ORIEL_ETIMEOUT;
         if (poll(fds, 2, ms) <= 0)
@@ -170,13 +173,14 @@ static int listen_to(struct shared *s, int out, int said, uint64_t deadline_ns)
 
 /* The helper is done by itself before the deadline, or is ended; what it left behind
  * is ended in any case. Its number stays its own until all are gone. */
-static int see_off(struct shared *s, pid_t pid, int rc, uint64_t deadline_ns)
+static int see_off(const struct job *j, pid_t pid, int rc)
 {
+    struct shared *s = j->shared;
     siginfo_t info = {0};
     while (rc == 0 && info.si_pid != pid) {
         if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno != EINTR)
             rc = ORIEL_EIO;
-        else if (info.si_pid != pid && left_ms(deadline_ns) == 0)
+        else if (info.si_pid != pid && left_ms(j) == 0)
             rc = ORIEL_ETIMEOUT;
         else if (info.si_pid != pid)
             (void)poll(NULL, 0, 1);
@@ -209,7 +213,7 @@ NEVER_RETURNS static int warden(void *arg)
         close(out[1]);
         close(said[1]);
         if (pid > 0)
-            s->rc = see_off(s, pid, listen_to(s, out[0], said[0], j->deadline_ns), j->deadline_ns);
+            s->rc = see_off(j, pid, listen_to(j, out[0], said[0]));
         /* What it said last may have come after its output ended. */
         (void)fcntl(said[0], F_SETFL, O_NONBLOCK);
         while (pid > 0 && s->said_n < SAID_MAX &&
@@ -363,7 +367,8 @@ int vault_run(const struct vault_run *r, struct secret *out, struct oriel_err *e
                     .environment = environment,
                     .stdin_fd = r->stdin_fd,
                     .third_fd = r->third_fd,
-                    .deadline_ns = r->ask->deadline_ns};
+                    .deadline_ns = r->ask->deadline_ns,
+                    .nearer_ns = r->ask->nearer_ns};
     int rc = run(&j, s, name, out, err);
     explicit_bzero(s, sizeof *s);
     munmap(s, sizeof *s);

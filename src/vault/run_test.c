@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,39 @@ TEST(failures_say_what_the_program_said_and_no_secret)
     const char *const folder[] = {"/etc", NULL};
     CHECK_EQ(run_until(clock_mono_ns() + 600000000000u, folder), ORIEL_ENOTFOUND);
     CHECK(out.p == NULL);
+}
+
+struct hurry {
+    _Atomic uint64_t nearer_ns;
+    char path[300];
+};
+
+/* As soon as the helper runs. */
+static void *hurry(void *arg)
+{
+    struct hurry *h = arg;
+    int fd = open(h->path, O_WRONLY | O_CLOEXEC);
+    h->nearer_ns = 0;
+    return (void *)(intptr_t)fd;
+}
+
+TEST(a_deadline_that_comes_nearer_ends_it)
+{
+    struct hurry h = {.nearer_ns = UINT64_MAX};
+    pthread_t t;
+    void *fd;
+    snprintf(h.path, sizeof h.path, "%s/fifo", test_tmpdir());
+    REQUIRE(mkfifo(h.path, 0600) == 0);
+    const char *const argv[] = {"cat", h.path, NULL};
+    const struct vault_ask ask = {.key = "K",
+                                  .environment = environment,
+                                  .deadline_ns = clock_mono_ns() + 600000000000u,
+                                  .nearer_ns = &h.nearer_ns};
+    const struct vault_run r = {.argv = argv, .ask = &ask, .stdin_fd = -1, .third_fd = -1};
+    REQUIRE(pthread_create(&t, NULL, hurry, &h) == 0);
+    CHECK_EQ(vault_run(&r, &out, &err), ORIEL_ETIMEOUT);
+    pthread_join(t, &fd);
+    close((int)(intptr_t)fd);
 }
 
 TEST(at_the_deadline_it_is_ended_with_all_that_it_started)

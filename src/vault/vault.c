@@ -134,7 +134,8 @@ int vault_read(const struct vault_request *r, struct vault_headers *out, struct 
     const struct vault_provider *p = chosen(r->options);
     const struct vault_ask ask = {.key = r->key && r->key[0] ? r->key : VAULT_KEY_DEFAULT,
                                   .environment = r->environment,
-                                  .deadline_ns = r->deadline_ns};
+                                  .deadline_ns = r->deadline_ns,
+                                  .nearer_ns = r->nearer_ns};
     struct vault_headers h;
     struct secret value;
     char where[128];

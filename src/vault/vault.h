@@ -44,6 +44,9 @@ struct vault_request {
     const char *key;                /* NULL, "": VAULT_KEY_DEFAULT */
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
     uint64_t deadline_ns;           /* CLOCK_MONOTONIC, for everything together */
+    /* Another one that may be set, or come nearer, while the provider is asked: it is looked at
+     * every few milliseconds. NULL: none. */
+    const _Atomic uint64_t *nearer_ns;
 };
 /* 0 with at least one header. ORIEL_ENOTFOUND: the provider answered, and has no
  * such key. Anything else: ORIEL_EINVAL (configured wrongly), ORIEL_EPERM (a file that

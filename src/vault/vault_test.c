@@ -40,13 +40,16 @@ static void begin(const char *provider)
     REQUIRE(chdir(test_tmpdir()) == 0);
 }
 
+static const _Atomic uint64_t *nearer_ns;
+
 static int ask_for(const char *key)
 {
     const struct vault_request r = {.size = sizeof r,
                                     .options = options,
                                     .key = key,
                                     .environment = environment,
-                                    .deadline_ns = clock_mono_ns() + 600000000000u};
+                                    .deadline_ns = clock_mono_ns() + 600000000000u,
+                                    .nearer_ns = nearer_ns};
     h = (struct vault_headers){0};
     err = (struct oriel_err){0};
     return vault_read(&r, &h, &err);
@@ -342,6 +345,12 @@ TEST(a_silent_server_is_waited_for_until_the_deadline_only)
     set("kv_address", address);
     set("kv_timeout", "50ms");
     CHECK_EQ(ask_for("K"), ORIEL_ETIMEOUT);
+    /* The same where the deadline has come nearer. */
+    set("kv_timeout", "60s");
+    _Atomic uint64_t now = 0;
+    nearer_ns = &now;
+    CHECK_EQ(ask_for("K"), ORIEL_ETIMEOUT);
+    nearer_ns = NULL;
     environment[1] = NULL;
     end();
     peer_stop(p);

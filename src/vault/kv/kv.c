@@ -315,6 +315,29 @@ static int judge(const struct question *q, const struct http_reply *r, struct se
         .name = (n), .name_n = sizeof(n) - 1, .value = (v), .value_n = (len)                       \
     }
 
+/* As http_client_call, with a deadline that may come nearer. */
+static int call(const struct question *q, struct http_client *c, const struct http_request *r,
+                struct http_reply *out, struct oriel_err *err)
+{
+    int rc = http_client_start(c, r, clock_mono_ns(), err);
+    while (rc == 0 || rc == NET_AGAIN) {
+        struct net_wait w;
+        uint64_t now = clock_mono_ns();
+        rc = http_client_step(c, now, out, err);
+        if (rc != NET_AGAIN)
+            return rc;
+        net_wait_init(&w);
+        http_client_wait(c, &w);
+        if (q->ask->nearer_ns)
+            net_wait_until(&w, now + VAULT_LOOK_MS * UINT64_C(1000000));
+        if (net_wait_sleep(&w, vault_until(q->deadline_ns, q->ask->nearer_ns)) != 0) {
+            http_client_drop(c);
+            return err_set(err, ORIEL_ETIMEOUT, "no reply in time");
+        }
+    }
+    return rc;
+}
+
 static int exchange(struct question *q, struct tls_context *tls, struct secret *out,
                     struct oriel_err *err)
 {
@@ -342,7 +365,7 @@ static int exchange(struct question *q, struct tls_context *tls, struct secret *
                                          .header_count = n};
     int rc = http_client_new(&c, &how, &why);
     if (rc == 0)
-        rc = http_client_call(c, &request, q->deadline_ns, &reply, &why);
+        rc = call(q, c, &request, &reply, &why);
     if (rc != 0)
         rc = err_set(err, rc == ORIEL_ENOTFOUND ? ORIEL_EIO : rc, "vault (kv): %s: %s",
                      q->o->address, why.text);
