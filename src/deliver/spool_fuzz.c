@@ -67,7 +67,7 @@ static void leave_messages(void)
     DIR *d = opendir(dir);
     for (struct dirent *e; (e = readdir(d)) != NULL;)
         if (strlen(e->d_name) == 32)
-            snprintf(below, sizeof below, "%s/%s", dir, e->d_name);
+            snprintf(below, sizeof below, "%s/%.32s", dir, e->d_name);
     closedir(d);
     d = opendir(below);
     require(d != NULL);
