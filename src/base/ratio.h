@@ -14,6 +14,10 @@
 
 #define RATIO_NONE (UINT64_C(1) << 56) /* the threshold that rejects everything; 0 nothing */
 
+/* Or-ed to a threshold that is not the whole truth (a limit, rates by target): it decides,
+ * and is told nobody. */
+#define RATIO_UNTOLD (UINT64_C(1) << 63)
+
 /* Of a share from 0 to 1; what lies outside is the nearest of them, NaN is 1. Shares below
  * 2^-56 keep nothing. */
 static inline uint64_t ratio_threshold(double share)

@@ -61,8 +61,10 @@ struct assemble {
     struct pipe_counts *counts;
     struct model_batch *out; /* of the push that runs */
     struct sampler sampler;
-    bool unsampled; /* some span was not wanted so far */
-    bool tail;      /* spans that were not sampled may be given out all the same */
+    uint64_t th;       /* threshold that the tracestate in th_state tells */
+    uint32_t th_state; /* a reference; 0: none yet */
+    bool unsampled;    /* some span was not wanted so far */
+    bool tail;         /* spans that were not sampled may be given out all the same */
     struct spans spans;
     struct track track;
     struct heap_live live; /* sampled blocks that were not freed yet */

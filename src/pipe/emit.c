@@ -302,7 +302,6 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     } else if (parent.span && parent.span->kind == SPAN_CONTEXT) {
         flags |= parent.span->flags & MODEL_SPAN_REMOTE_PARENT;
     }
-    out->trace_state = copy_text(a, spans_state(&a->spans, parent.state));
     memcpy(out->trace_id, parent.trace, sizeof out->trace_id);
     out->parent_id = parent.span_id;
     out->span_id = oriel_id_mix(r->raw_id);
@@ -315,7 +314,7 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              .span_id = out->span_id,
                              .site = r->site,
                              .start_ns = out->start_ns,
-                             .state = parent.state,
+                             .state = spans_state_ref(&a->spans, parent.state),
                              .trace_flags = parent.trace_flags,
                              .flags = flags};
     memcpy(over.trace, parent.trace, sizeof over.trace);
@@ -323,9 +322,11 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
         sample_span(a, &over, flags & MODEL_SPAN_REMOTE_PARENT);
     out->flags = over.flags;
     out->trace_flags = over.trace_flags;
+    out->trace_state = copy_text(a, spans_state(&a->spans, over.state));
     track_id(&a->track, s, r->raw_id, r->position);
     out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
     remember_ended(a, &over);
+    spans_state_unref(&a->spans, over.state);
     a->counts->spans++;
     return PIPE_EXTERNAL;
 }

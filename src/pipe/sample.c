@@ -154,11 +154,14 @@ static bool within_limit(struct sampler *s, uint64_t t_ns)
 
 /* ---- decisions ---- */
 
-bool sampler_root(struct sampler *s, const struct model_site *site, const uint64_t trace[2],
-                  uint64_t t_ns)
+/* A limit keeps fewer than the share says, and so nobody can count with the share. */
+bool sampler_root(struct sampler *s, const struct model_site *site, uint64_t randomness,
+                  uint64_t t_ns, uint64_t *out_threshold)
 {
     assert(s->active);
-    return ratio_keeps(trace[1], threshold_at(s, site)) && within_limit(s, t_ns);
+    const uint64_t threshold = threshold_at(s, site);
+    *out_threshold = s->how.traces_per_s ? SAMPLER_UNTOLD : threshold;
+    return randomness >= threshold && within_limit(s, t_ns);
 }
 
 static enum pipe_delegate delegate_of(const struct pipe_sampling *how, bool remote, bool sampled)
@@ -169,21 +172,28 @@ static enum pipe_delegate delegate_of(const struct pipe_sampling *how, bool remo
 }
 
 bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
-                   const struct model_site *site, const uint64_t trace[2])
+                   const struct model_site *site, uint64_t randomness, uint64_t *out_threshold)
 {
     assert(s->active);
+    *out_threshold = SAMPLER_AS_PARENT;
     /* Without regard to parents: within one process the share has been decided by the same id,
      * and the limit is one of traces. */
-    if (!s->how.parent_based)
-        return remote || s->how.rate_count ? ratio_keeps(trace[1], threshold_at(s, site))
-                                           : parent_sampled;
+    if (!s->how.parent_based) {
+        if (!remote && s->how.rate_count == 0)
+            return parent_sampled;
+        *out_threshold = threshold_at(s, site);
+        return randomness >= *out_threshold;
+    }
     switch (delegate_of(&s->how, remote, parent_sampled)) {
     case PIPE_DELEGATE_ON:
+        *out_threshold = 0;
         return true;
     case PIPE_DELEGATE_OFF:
+        *out_threshold = RATIO_NONE;
         return false;
     case PIPE_DELEGATE_RATIO:
-        return ratio_keeps(trace[1], ratio_threshold(s->how.share));
+        *out_threshold = ratio_threshold(s->how.share);
+        return randomness >= *out_threshold;
     case PIPE_AS_PARENT:
         break;
     }

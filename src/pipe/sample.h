@@ -24,12 +24,15 @@ struct sampler {
 /* NULL: everything. 0; ORIEL_EINVAL: an option is out of range; ORIEL_ENOMEM. */
 int sampler_init(struct sampler *s, const struct pipe_sampling *how);
 void sampler_done(struct sampler *s);
+/* Both tell by which threshold they decided; one of these for something else: */
+#define SAMPLER_AS_PARENT UINT64_MAX    /* nothing was decided here */
+#define SAMPLER_UNTOLD (UINT64_MAX - 1) /* in a way that has no threshold */
 /* A trace that begins here with this span. */
-bool sampler_root(struct sampler *s, const struct model_site *site, const uint64_t trace[2],
-                  uint64_t t_ns);
+bool sampler_root(struct sampler *s, const struct model_site *site, uint64_t randomness,
+                  uint64_t t_ns, uint64_t *out_threshold);
 /* A span with a parent, of this process or not. */
 bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
-                   const struct model_site *site, const uint64_t trace[2]);
+                   const struct model_site *site, uint64_t randomness, uint64_t *out_threshold);
 /* Of a span that is not known any more, what its id says. */
 bool sampler_guess(const struct sampler *s, const uint64_t trace[2]);
 

@@ -107,6 +107,97 @@ TEST(a_share_keeps_whole_traces_and_as_many_as_it_says)
     piped_done(&c);
 }
 
+/* Of all spans that came out, and how many there were. */
+static size_t all_have_state(const char *state)
+{
+    size_t n = piped_items(&c, MODEL_ITEM_SPAN);
+    for (size_t i = 0; i < n; i++)
+        CHECK_STR(piped_text(piped_item(&c, MODEL_ITEM_SPAN, i)->u.span.trace_state), state);
+    return n;
+}
+
+TEST(traces_of_a_share_tell_its_threshold_in_their_tracestate)
+{
+    open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_RATIO, .share = 0.5});
+    for (unsigned i = 0; i < 100; i++) {
+        trace_at(10 + i * 10, root);
+        rec_span(&c.in, &a, 16 + i * 10, child, 15 + i * 10, 16 + i * 10, 0);
+    }
+    CHECK_EQ(piped_last(&c), 0);
+    CHECK(all_have_state("ot=th:8") > 50);
+    piped_done(&c);
+
+    struct pipe_rate rates[] = {{"often", 1}, {"rare", 0.75}};
+    open_pipe((struct pipe_sampling){
+        .root = PIPE_SAMPLE_OFF, .parent_based = true, .rates = rates, .rate_count = 2});
+    const struct model_site *often = in_target("a", "often"), *rare = in_target("b", "rare");
+    for (unsigned i = 0; i < 100; i++) {
+        rec_end(&c.in, &a, 11 + i * 10, rec_begin(&c.in, &a, 10 + i * 10, often));
+        rec_end(&c.in, &a, 13 + i * 10, rec_begin(&c.in, &a, 12 + i * 10, rare));
+    }
+    CHECK_EQ(piped_last(&c), 0);
+    for (size_t i = 0; i < piped_items(&c, MODEL_ITEM_SPAN); i++) {
+        const struct model_span *s = &piped_item(&c, MODEL_ITEM_SPAN, i)->u.span;
+        CHECK_STR(piped_text(s->trace_state), s->site == rare ? "ot=th:4" : "");
+    }
+    CHECK(piped_items(&c, MODEL_ITEM_SPAN) > 100);
+    piped_done(&c);
+}
+
+TEST(what_a_limit_or_an_error_kept_tells_no_threshold)
+{
+    open_pipe(
+        (struct pipe_sampling){.root = PIPE_SAMPLE_RATIO, .share = 0.9, .traces_per_s = 1000});
+    for (unsigned i = 0; i < 100; i++)
+        trace_at(10 + i * 10, root);
+    CHECK_EQ(piped_last(&c), 0);
+    CHECK(all_have_state("") > 50);
+    piped_done(&c);
+    open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_RATIO,
+                                     .share = 1e-12,
+                                     .keep_errors = true,
+                                     .tail_bytes = 1 << 20,
+                                     .tail_ns = 1000000000});
+    uint64_t id = rec_begin(&c.in, &a, 10, root);
+    rec_status(&c.in, &a, 11, id, ORIEL_STATUS_ERROR, "");
+    rec_end(&c.in, &a, 12, id);
+    CHECK_EQ(piped_last(&c), 0);
+    CHECK_EQ(all_have_state(""), 1);
+    piped_done(&c);
+}
+
+/* A trace of two spans below a remote parent with a tracestate. */
+static void under_state(uint64_t trace_lo, uint8_t flags, const char *state)
+{
+    rec_attach_flags(&c.in, &a, 5, 7, trace_lo, 9, flags);
+    rec_state(&c.in, &a, 5, 0, state);
+    trace_at(10, root);
+    rec_detach(&c.in, &a, 20);
+    CHECK_EQ(piped_last(&c), 0);
+}
+
+TEST(the_tracestate_of_a_remote_parent_goes_on_and_its_rv_decides)
+{
+    struct pipe_sampling half = {.root = PIPE_SAMPLE_RATIO, .share = 0.5, .parent_based = true};
+    open_pipe(half);
+    under_state(8, MODEL_TRACE_SAMPLED, "a=1,ot=th:c;rv:e0000000000000");
+    CHECK_EQ(all_have_state("a=1,ot=th:c;rv:e0000000000000"), 2);
+    piped_done(&c);
+    half.parent_based = false;
+    open_pipe(half);
+    under_state(0, 0, "a=1,ot=th:c;rv:e0000000000000"); /* of its id it would not be taken */
+    CHECK_EQ(all_have_state("ot=th:8;rv:e0000000000000,a=1"), 2);
+    piped_done(&c);
+    open_pipe(half);
+    under_state(UINT64_MAX, MODEL_TRACE_SAMPLED, "ot=rv:70000000000000");
+    check_counts(0);
+    piped_done(&c);
+    open_pipe(half);
+    under_state(UINT64_MAX, MODEL_TRACE_SAMPLED, "ot=rv:wrong;th:wrong");
+    CHECK_EQ(all_have_state("ot=th:8;rv:wrong"), 2);
+    piped_done(&c);
+}
+
 /* ---- parents elsewhere ---- */
 
 static void under_remote(uint8_t flags)

@@ -37,16 +37,26 @@ void rec_threshold_told(uint64_t told)
 }
 
 /* What is told of a trace elsewhere. That of one that began here goes by its id, as whoever
- * exports it decides; its upper half is that of this process. */
-static uint8_t told_flags(const uint8_t trace_id[16], uint8_t flags)
+ * exports it decides; its upper half is that of this process. The share by which it was
+ * taken is told with it: "ot=th:..." of OpenTelemetry's probability sampling. */
+static void tell_sampling(struct oriel_context *out, uint8_t flags)
 {
-    uint64_t hi, lo;
-    memcpy(&hi, trace_id, sizeof hi);
-    memcpy(&lo, trace_id + 8, sizeof lo);
-    if (hi != oriel_tls.thread->trace_hi ||
-        ratio_keeps(lo, __atomic_load_n(&threshold, __ATOMIC_RELAXED)))
-        return flags;
-    return flags & (uint8_t)~ORIEL_TRACE_SAMPLED;
+    char th[15];
+    uint64_t hi, lo, told = __atomic_load_n(&threshold, __ATOMIC_RELAXED);
+    const uint64_t by = told & ~RATIO_UNTOLD;
+    memcpy(&hi, out->trace_id, sizeof hi);
+    memcpy(&lo, out->trace_id + 8, sizeof lo);
+    out->flags = flags;
+    if (hi != oriel_tls.thread->trace_hi)
+        return;
+    if (!ratio_keeps(lo, by)) {
+        out->flags &= (uint8_t)~ORIEL_TRACE_SAMPLED;
+    } else if (told == by && by) {
+        ratio_text(by, th);
+        char *end = text_write(text_write(out->state, "ot=th:"), th);
+        *end = 0;
+        out->state_bytes = (uint16_t)(end - out->state);
+    }
 }
 
 void rec_current_looks_on(void)
@@ -139,7 +149,7 @@ bool oriel_context_current(struct oriel_context *out)
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
         memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
-        out->flags = told_flags(out->trace_id, t->ctx.flags);
+        tell_sampling(out, t->ctx.flags);
     } else if (entered) {
         memcpy(out->trace_id, entered->trace_id, sizeof out->trace_id);
         memcpy(out->span_id, entered->span_id, sizeof out->span_id);
@@ -155,7 +165,7 @@ bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
     memset(out, 0, sizeof *out);
     if (!oriel_span_ids(&of, out->trace_id, out->span_id))
         return false;
-    out->flags = told_flags(out->trace_id, rec_span_flags(&of));
+    tell_sampling(out, rec_span_flags(&of));
     out->baggage = here.baggage;
     take_trace(out, current_span());
     return true;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/ratio.h"
 #include "rec/rec.h"
 #include "recording.h"
 #include "test.h"
@@ -148,6 +149,43 @@ TEST(spans_in_an_entered_context_go_on_with_its_trace_flags_and_tracestate)
     CHECK_EQ(seen.attach[3], ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
     CHECK_STR(seen.state, "a=1,b=2");
     CHECK_EQ(r.damaged, 0);
+    recording_end(&r);
+}
+
+TEST(a_trace_that_was_taken_by_a_share_tells_its_threshold)
+{
+    struct recording r = {0};
+    struct oriel_context c = remote(), in;
+    unsigned sampled = 0;
+    recording_begin(&r, NULL);
+    rec_threshold_told(ratio_threshold(0.5));
+    for (int i = 0; i < 100; i++) {
+        ORIEL_SPAN("root");
+        REQUIRE(oriel_context_current(&in));
+        CHECK_STR(in.state, in.flags & ORIEL_TRACE_SAMPLED ? "ot=th:8" : "");
+        CHECK_EQ(in.state_bytes, strlen(in.state));
+        sampled += in.flags & ORIEL_TRACE_SAMPLED;
+        CHECK(oriel_context_of(NULL, &in));
+        CHECK_STR(in.state, in.flags & ORIEL_TRACE_SAMPLED ? "ot=th:8" : "");
+    }
+    CHECK(sampled > 0 && sampled < 100);
+    {
+        ORIEL_CONTEXT(&c); /* a trace from elsewhere has what it came with */
+        ORIEL_SPAN("child");
+        REQUIRE(oriel_context_current(&in));
+        CHECK_STR(in.state, "a=1,b=2");
+    }
+    rec_threshold_told(ratio_threshold(0.5) | RATIO_UNTOLD);
+    sampled = 0;
+    for (int i = 0; i < 100; i++) {
+        ORIEL_SPAN("root");
+        REQUIRE(oriel_context_current(&in));
+        CHECK_STR(in.state, "");
+        sampled += in.flags & ORIEL_TRACE_SAMPLED;
+    }
+    CHECK(sampled > 0 && sampled < 100);
+    rec_threshold_told(0);
+    recording_read(&r, false);
     recording_end(&r);
 }
 

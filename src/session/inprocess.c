@@ -730,6 +730,8 @@ void oriel_inprocess_context(const char **out_propagators, uint64_t *out_thresho
                          : sampling.how.root == PIPE_SAMPLE_ON
                              ? 0
                              : ratio_threshold(sampling.how.share);
+        if (sampling.how.traces_per_s || sampling.how.rate_count)
+            *out_threshold |= RATIO_UNTOLD;
     }
     pthread_mutex_unlock(&self.lock);
 }

@@ -39,7 +39,8 @@ ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));
 /* What the runtime has to know of the configuration that started this: the list of
  * propagators (lives until the next start), and which traces that begin here are sampled
- * (base/ratio.h). After oriel_inprocess_start answered 0, before it is stopped. */
+ * (base/ratio.h, perhaps with RATIO_UNTOLD). After oriel_inprocess_start answered 0, before it is
+ * stopped. */
 ORIEL_EXPORT void oriel_inprocess_context(const char **out_propagators, uint64_t *out_threshold);
 /* Write what there is and end, within timeout_ms of now whatever the outlets
  * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
