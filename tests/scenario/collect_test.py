@@ -131,6 +131,21 @@ class Collect(Scenario):
         self.assertEqual(values(one["links"][0]), {"why": long.decode()})
         self.assertEqual(one["status"]["message"], long.decode())
 
+    def test_the_place_in_the_code_is_shown_and_given_back_once(self):
+        def pair(key, value):
+            return field(9, field(1, key) + field(2, value))
+        code = (pair(b"code.function.name", field(1, b"work")) + pair(b"code.file.path", field(1, b"/src/app.py"))
+                + pair(b"code.line.number", b"\x18\x11"))
+        r = Receiver(self)
+        self.assertEqual(r.post(request(span(1, more=code))).status, 200)
+        r.end()
+        (_, _, one), = self.spans()
+        self.assertEqual(one["attributes"], [{"key": "code.function.name", "value": {"stringValue": "work"}},
+                                             {"key": "code.file.path", "value": {"stringValue": "/src/app.py"}},
+                                             {"key": "code.line.number", "value": {"intValue": "17"}}])
+        report = self.oriel("report", "--json", "c.oriel")
+        self.assertIn("/src/app.py", report.stdout)
+
     def test_every_encoding_of_the_same_spans_is_recorded_alike(self):
         if not NODE or subprocess.run([NODE, SENDER, "--probe"], capture_output=True, check=False).returncode:
             self.skipTest("node or its packages are missing (tools/setup check)")

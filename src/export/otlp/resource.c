@@ -173,7 +173,7 @@ static void put_head(struct put *w, const struct otlp *o, const struct model_sit
     else if (s->flags & ORIEL_SITE_NAMED)
         put_text(w, LOG_EVENT_NAME, "eventName", s->name);
     put_list(w, "attributes");
-    if (o->options.source)
+    if (o->options.source && !(s->flags & ORIEL_SITE_TOLD)) /* those said it themselves */
         put_source(w, signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES, s);
 }
 

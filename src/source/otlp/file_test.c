@@ -316,6 +316,34 @@ TEST(a_long_text_is_said_in_parts_up_to_the_limit)
     done(&t);
 }
 
+TEST(where_in_the_code_it_was_is_that_of_the_site_and_an_attribute_still)
+{
+#define CODE(f, file, l, line)                                                                     \
+    ",\"name\":\"a\",\"attributes\":[{\"key\":\"" f "\",\"value\":{\"stringValue\":\"work\"}},"    \
+    "{\"key\":\"" file "\",\"value\":{\"stringValue\":\"/src/app.py\"}},"                          \
+    "{\"key\":\"" l "\",\"value\":{\"intValue\":\"" line "\"}}]"
+    static const char text[] =
+        TRACE(SPAN(CODE("code.function.name", "code.file.path", "code.line.number", "17")) "," SPAN(
+            CODE("code.function", "code.filepath", "code.lineno",
+                 "18")) "," SPAN(CODE("code.function", "code.filepath", "code.lineno",
+                                      "19")) "," SPAN(CODE("code.function", "code.filepath",
+                                                           "code.lineno", "-1")));
+    struct told t;
+    tell(&t, text, sizeof text - 1);
+    CHECK_EQ(t.types[ORIEL_REC_TOLD], 4);
+    static const uint32_t lines[] = {17, 18, 19, 0};
+    for (unsigned i = 0; i < 4; i++) {
+        const struct model_record *r = record(&t, ORIEL_REC_TOLD, i);
+        CHECK(model_str_equal(r->site->function, MODEL_STR("work")));
+        CHECK(model_str_equal(r->site->file, MODEL_STR("/src/app.py")));
+        CHECK_EQ(r->site->line, lines[i]);
+        CHECK(model_str_equal(r->site->name, MODEL_STR("a")));
+    }
+    CHECK_EQ(value(record(&t, ORIEL_REC_TOLD, 0), "code.line.number").v.i64, 17);
+    CHECK_EQ(value(record(&t, ORIEL_REC_TOLD, 3), "code.lineno").v.i64, -1);
+    done(&t);
+}
+
 TEST(what_is_not_otlp_is_not_recognized)
 {
     static const char json[] = TRACE(SPAN(""));

@@ -22,7 +22,8 @@ enum {
     HEAD_SOME = 512,     /* bytes of a text in its record, where there are many; the least lets */
     HEAD_LEAST = 32,     /* FIELDS_MAX of them in */
     RECORD_WORDS = ORIEL_RECORD_MAX_BYTES / 8,
-    SITE_COST = 256, /* memory, without its texts */
+    CODE_BYTES_MAX = 1024, /* of a file or function */
+    SITE_COST = 256,       /* memory, without its texts */
     FIELD_COST = 40
 };
 #define NAME_BYTES_MAX (UINT64_C(24) << 20)
@@ -195,6 +196,44 @@ const struct model_scope *otlp_tell_scope(struct otlp_tell *t, const struct pb_f
     return out;
 }
 
+/* ---- where in the code, by the names of today and those of before ---- */
+
+struct code {
+    struct model_str file, function;
+    uint32_t line;
+    bool said;
+};
+
+static bool is_key(struct model_str key, const char *now, const char *before)
+{
+    return model_str_equal(key, (struct model_str){now, (uint32_t)strlen(now)}) ||
+           model_str_equal(key, (struct model_str){before, (uint32_t)strlen(before)});
+}
+
+/* The values stay what they are: OTLP gives them back as they came. */
+static struct code code_of(const struct otlp_record *r, const struct model_value *values,
+                           uint32_t n)
+{
+    struct code code = {.file = MODEL_STR(""), .function = MODEL_STR("")};
+    if (r->site_kind != ORIEL_SITE_SPAN && r->site_kind != ORIEL_SITE_EVENT)
+        return code;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct model_value *v = &values[i];
+        if (v->key.n < 8 || memcmp(v->key.p, "code.", 5) != 0)
+            continue;
+        bool text = v->type == ORIEL_TYPE_STR && v->v.str.n <= CODE_BYTES_MAX;
+        if (text && is_key(v->key, "code.file.path", "code.filepath"))
+            code.file = v->v.str;
+        else if (text && is_key(v->key, "code.function.name", "code.function"))
+            code.function = v->v.str;
+        else if (v->type == ORIEL_TYPE_I64 && v->v.i64 > 0 && v->v.i64 <= INT32_MAX &&
+                 is_key(v->key, "code.line.number", "code.lineno"))
+            code.line = (uint32_t)v->v.i64;
+    }
+    code.said = code.file.n || code.function.n;
+    return code;
+}
+
 /* ---- sites ---- */
 
 static void put_key(struct buf *b, struct model_str s)
@@ -203,16 +242,18 @@ static void put_key(struct buf *b, struct model_str s)
     buf_put(b, s.p, s.n);
 }
 
-static void site_key(struct otlp_tell *t, const struct otlp_record *r,
+static void site_key(struct otlp_tell *t, const struct otlp_record *r, const struct code *code,
                      const struct model_value *values, uint32_t n)
 {
     const uint32_t what[] = {r->stream, r->scope->index,
                              (uint32_t)r->site_kind << 16 | (uint32_t)r->level << 8 | r->site_flags,
-                             n};
+                             n, code->line};
     buf_clear(&t->key);
     buf_put(&t->key, what, sizeof what);
     put_key(&t->key, r->name);
     put_key(&t->key, r->format);
+    put_key(&t->key, code->file);
+    put_key(&t->key, code->function);
     for (uint32_t i = 0; i < n; i++) {
         buf_putc(&t->key, (char)values[i].type);
         buf_putc(&t->key, (char)(values[i].flags & ~MODEL_VALUE_TRUNCATED));
@@ -221,11 +262,12 @@ static void site_key(struct otlp_tell *t, const struct otlp_record *r,
 }
 
 static const struct model_site *make_site(struct otlp_tell *t, const struct otlp_record *r,
-                                          const struct model_value *values, uint32_t n)
+                                          const struct code *code, const struct model_value *values,
+                                          uint32_t n)
 {
     struct otlp_stream *s = &t->streams.items[r->stream];
     struct model_field_def fields[FIELDS_MAX];
-    uint64_t cost = SITE_COST + r->name.n;
+    uint64_t cost = SITE_COST + r->name.n + code->file.n + code->function.n;
     for (uint32_t i = 0; i < n; i++) {
         fields[i] = (struct model_field_def){values[i].key, values[i].type,
                                              values[i].flags & (uint8_t)~MODEL_VALUE_TRUNCATED};
@@ -240,6 +282,9 @@ static const struct model_site *make_site(struct otlp_tell *t, const struct otlp
                               .name = r->name,
                               .target = r->scope->name,
                               .format = r->format,
+                              .file = code->file,
+                              .function = code->function,
+                              .line = code->line,
                               .field_count = (uint16_t)n,
                               .fields = fields};
     const struct model_site *made = model_catalog_add_site(t->catalog, &site);
@@ -250,12 +295,12 @@ static const struct model_site *make_site(struct otlp_tell *t, const struct otlp
     return made;
 }
 
-/* NULL: no memory, or it is one too many. */
-static const struct model_site *site_of(struct otlp_tell *t, const struct otlp_record *r,
-                                        const struct model_value *values, uint32_t n, uint32_t most)
+static const struct model_site *site_at(struct otlp_tell *t, const struct otlp_record *r,
+                                        const struct code *code, const struct model_value *values,
+                                        uint32_t n, uint32_t most)
 {
     assert(r->scope && n <= FIELDS_MAX);
-    site_key(t, r, values, n);
+    site_key(t, r, code, values, n);
     if (t->key.failed)
         return NULL;
     uint64_t key = map_hash_bytes(t->key.data, t->key.size, t->seed[0]);
@@ -266,7 +311,7 @@ static const struct model_site *site_of(struct otlp_tell *t, const struct otlp_r
     if (t->streams.items[r->stream].next_site >= most ||
         (t->name_bytes > NAME_BYTES_MAX && most < GENERIC_MAX))
         return NULL;
-    const struct model_site *site = make_site(t, r, values, n);
+    const struct model_site *site = make_site(t, r, code, values, n);
     struct otlp_site *slot = site ? VEC_PUSH(&t->sites) : NULL;
     if (!slot || !map_put(&t->site_by_key, key, t->sites.count - 1)) {
         t->sites.count -= slot != NULL;
@@ -274,6 +319,18 @@ static const struct model_site *site_of(struct otlp_tell *t, const struct otlp_r
     }
     *slot = (struct otlp_site){check, site};
     return site;
+}
+
+/* NULL: no memory, or it is one too many. Places in the code take half of the room at
+ * most: what is made up for lines must not cost others their names. */
+static const struct model_site *site_of(struct otlp_tell *t, const struct otlp_record *r,
+                                        const struct model_value *values, uint32_t n, uint32_t most)
+{
+    struct code code = most < GENERIC_MAX ? code_of(r, values, n) : (struct code){.said = false};
+    const struct model_site *site =
+        code.said ? site_at(t, r, &code, values, n, ORIEL_SITE_ID_FIRST + SITES_MAX / 2) : NULL;
+    const struct code nowhere = {.file = MODEL_STR(""), .function = MODEL_STR("")};
+    return site ? site : site_at(t, r, &nowhere, values, n, most);
 }
 
 /* ---- records ---- */
