@@ -33,19 +33,20 @@ void err_set_scrubber(err_scrubber *fn)
                           memory_order_release); /* pairs with the acquire in scrub */
 }
 
-static void scrub(struct oriel_err *err)
+static void scrub(struct oriel_err *err, bool cut)
 {
     err_scrubber *fn = atomic_load_explicit(&scrubber, memory_order_acquire);
     if (fn)
-        fn(err->text);
+        fn(err->text, cut);
 }
 
-/* Formats into err->text; a text that does not fit is cut, never overrun. */
-static void format_text(struct oriel_err *err, const char *format, va_list ap)
+/* Formats into err->text; a text that does not fit is cut, never overrun. True: it was. */
+static bool format_text(struct oriel_err *err, const char *format, va_list ap)
 {
     int n = vsnprintf(err->text, sizeof err->text, format, ap);
     if (n < 0)
         err->text[0] = 0;
+    return n >= (int)sizeof err->text;
 }
 
 int err_set(struct oriel_err *err, int code, const char *format, ...)
@@ -56,9 +57,9 @@ int err_set(struct oriel_err *err, int code, const char *format, ...)
         va_list ap;
         err->code = code;
         va_start(ap, format);
-        format_text(err, format, ap);
+        const bool cut = format_text(err, format, ap);
         va_end(ap);
-        scrub(err);
+        scrub(err, cut);
     }
     errno = kept;
     return code;
@@ -94,7 +95,7 @@ int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ..
         const char *why = strerror(errno_value);
         err->code = code;
         va_start(ap, format);
-        format_text(err, format, ap);
+        const bool cut = format_text(err, format, ap);
         va_end(ap);
         n = strlen(err->text);
         size_t room = sizeof err->text - n;
@@ -106,7 +107,7 @@ int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ..
             memcpy(err->text + n + 2, why, len);
             err->text[n + 2 + len] = 0;
         }
-        scrub(err);
+        scrub(err, cut);
     }
     errno = kept;
     return code;

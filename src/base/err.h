@@ -50,8 +50,9 @@ int err_set_errno(struct oriel_err *err, int errno_value, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 
 /* From now on every line that is made is handed to `fn`, which may make it shorter:
- * secrets that are known by then leave it. NULL: no more. */
-typedef void err_scrubber(char *text);
+ * secrets that are known by then leave it. `cut`: it was too long, and may end with the beginning
+ * of one. NULL: no more. */
+typedef void err_scrubber(char *text, bool cut);
 void err_set_scrubber(err_scrubber *fn);
 
 /* Static text of a code; "unknown error" for anything else. */

@@ -37,6 +37,29 @@ static bool is_known(const char *p, size_t n)
     return false;
 }
 
+/* How many bytes at the end of a text are the beginning of a secret, whose rest was cut. Fewer
+ * than SECRET_KNOWN_MIN tell nothing. */
+static size_t begun(const char *p, size_t n)
+{
+    const char *q;
+    size_t m, most = 0;
+    for (unsigned i = 0; secret_known(i, &q, &m); i++)
+        for (size_t k = m < n ? m : n; k > most && k >= SECRET_KNOWN_MIN; k--)
+            if (memcmp(p + n - k, q, k) == 0)
+                most = k;
+    return most;
+}
+
+/* A line of an error: what stands at its cut end goes before the rest is looked at. */
+static void scrub_cut(char *text, bool cut)
+{
+    if (cut) {
+        const size_t n = strlen(text), k = begun(text, n);
+        scrub_mask_whole(text + n - k, k);
+    }
+    scrub_line(text);
+}
+
 static int add_one(const char *p, size_t n)
 {
     if (n < SECRET_KNOWN_MIN || is_known(p, n))
@@ -49,7 +72,7 @@ static int add_one(const char *p, size_t n)
         return rc;
     scrub_expect(p);
     atomic_store_explicit(&known.count, count + 1, memory_order_release);
-    err_set_scrubber(scrub_line);
+    err_set_scrubber(scrub_cut);
     return 0;
 }
 

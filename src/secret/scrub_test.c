@@ -5,6 +5,7 @@
  */
 #include "secret/scrub.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "secret/secret.h"
@@ -336,6 +337,30 @@ TEST(memory_of_secrets_is_wiped_and_not_dumped)
     secret_close(&s);
     CHECK(s.p == NULL);
     CHECK_EQ(secret_open(&s, SECRET_MAX + 1), ORIEL_ELIMIT);
+}
+
+TEST(a_line_of_an_error_that_was_cut_keeps_no_beginning_of_a_known_secret)
+{
+    static const char secret[] = "c4n4ry-that-is-longer-than-what-is-left-of-it";
+    struct oriel_err err;
+    CHECK_EQ(secret_known_add(secret, strlen(secret)), 0);
+    /* Wherever the cut falls. */
+    for (int before = 512 - (int)sizeof secret; before < 511; before++) {
+        err_set(&err, ORIEL_EIO, "%*s%s", before, "x", secret);
+        CHECK(strstr(err.text, "c4n4") == NULL);
+        err_set_errno(&err, ENOENT, "%*s%s", before, "x", secret);
+        CHECK(strstr(err.text, "c4n4") == NULL);
+    }
+    /* One that is longer than any line, and one that only ends like the beginning of one. */
+    char longer[2000];
+    memset(longer, 'z', sizeof longer);
+    memcpy(longer, "c4n4ry", 6);
+    CHECK_EQ(secret_known_add(longer, sizeof longer), 0);
+    err_set(&err, ORIEL_EIO, "%.*s", (int)sizeof longer, longer);
+    CHECK(strncmp(err.text, "[redacted]*", 11) == 0 && strchr(err.text, 'z') == NULL);
+    err_set(&err, ORIEL_EIO, "whole: c4n4");
+    CHECK_STR(err.text, "whole: c4n4");
+    secret_known_forget();
 }
 
 TEST_MAIN()
