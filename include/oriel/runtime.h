@@ -76,6 +76,13 @@ ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
  * ORIEL_ETIMEOUT. Any thread; not from signal handlers: on SIGHUP let a thread call it. */
 ORIEL_EXPORT int oriel_reload(void);
 
+/* What is told of this process with everything it says: the attribute `key` of its resource, as
+ * "service.name" or "host.name", as text into `out` (cut to `size`, then with its NUL). Its length,
+ * which is `size` or more where it was cut; ORIEL_ENOTFOUND (no such attribute, or oriel_start did
+ * not start the export: under `oriel record` the recorder knows); ORIEL_EINVAL. Attributes of a
+ * cloud come a little later than the others. Any thread; not from signal handlers. */
+ORIEL_EXPORT int oriel_resource_get(const char *key, char *out, size_t size);
+
 /* Attach to a region that somebody else made and reads. 0, ORIEL_ENOTFOUND,
  * ORIEL_EFORMAT, ORIEL_EVERSION, ORIEL_ESTATE (attached). */
 ORIEL_EXPORT int oriel_attach(const char *ring_path);

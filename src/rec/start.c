@@ -157,3 +157,17 @@ int oriel_reload(void)
     pthread_mutex_unlock(&start_lock);
     return rc;
 }
+
+int oriel_resource_get(const char *key, char *out, size_t size)
+{
+    typedef int resource_fn(const char *key, char *out, size_t size);
+    if (!key || (!out && size))
+        return ORIEL_EINVAL;
+    pthread_mutex_lock(&start_lock);
+    resource_fn *get = started_by == os_getpid()
+                           ? (resource_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_resource")
+                           : NULL;
+    int rc = get ? get(key, out, size) : ORIEL_ENOTFOUND;
+    pthread_mutex_unlock(&start_lock);
+    return rc;
+}

@@ -91,6 +91,15 @@ TEST(a_stop_of_what_was_never_started_loads_nothing)
     recording_end(&r);
 }
 
+TEST(who_asks_for_the_resource_before_the_start_finds_none)
+{
+    char text[16] = "as it was";
+    CHECK_EQ(oriel_resource_get("service.name", text, sizeof text), ORIEL_ENOTFOUND);
+    CHECK_EQ(oriel_resource_get(NULL, text, sizeof text), ORIEL_EINVAL);
+    CHECK_EQ(oriel_resource_get("service.name", NULL, 1), ORIEL_EINVAL);
+    CHECK_EQ(dl_iterate_phdr(is_liboriel, NULL), 0);
+}
+
 TEST(options_of_no_size_are_refused)
 {
     struct oriel_options none = {.size = 0};

@@ -35,6 +35,7 @@
 #include "session/session.h"
 #include "session/settings.h"
 #include "session/start_code.h"
+#include "session/told_resource.h"
 #include "source/metrics_options.h"
 #include "source/region_io.h"
 
@@ -45,9 +46,7 @@
 #define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
 #define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
-
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
-
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
 
 static struct {
@@ -404,7 +403,7 @@ static void describe_cloud(void)
         in.detectors = 0;
         resource_find(&said, &in);
         resource_merge(&found, &said);
-        (void)resource_apply(&found, session_catalog(self.session));
+        (void)told_resource_apply(&found, session_catalog(self.session));
     }
     resource_done(&found);
     resource_done(&said);
@@ -465,18 +464,17 @@ static void describe(void)
     struct model_catalog *c = session_catalog(self.session);
     struct resource found = {.schema_url = ""};
     const struct resource_input in = resource_wish(config_telemetry(self.config));
-    char exe[512] = "";
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = 0;
-    char *argv[] = {exe, NULL};
+    char exe[512] = ""; /* all zero: what readlink writes has its end */
+    (void)!readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (in.detectors & RESOURCE_HOST)
         (void)artifact_host(c);
     if (exe[0])
-        (void)artifact_command(c, exe, argv);
+        (void)artifact_command(c, exe, (char *[]){exe, NULL});
     resource_find(&found, &in);
     (void)resource_apply(&found, c);
     resource_done(&found);
     (void)artifact_set(c, "oriel.inprocess", "true");
+    told_resource_keep(c);
 }
 
 /* What the system says of us, all of whose life counts. Nothing of it is worth failing for. */
@@ -545,6 +543,7 @@ static void release(void)
     config_free(self.latest);
     config_free(self.config);
     reload_done(&self.reload);
+    told_resource_clear();
     self.latest = NULL;
     self.config = NULL;
     self.session = NULL;
@@ -611,6 +610,7 @@ static void forked(void)
     self.config = NULL;
     self.latest = NULL; /* the parent's, as the rest */
     self.reload = (struct reload){.looked_ns = 0};
+    told_resource_forked();
 }
 
 static int prepare_once(void)

@@ -56,6 +56,8 @@ ORIEL_EXPORT int oriel_inprocess_flush(unsigned timeout_ms);
  * another key was changed; ORIEL_EINVAL and what reading answers; ORIEL_ETIMEOUT. Then everything
  * stays as it was, with one line on standard error. Any thread. */
 ORIEL_EXPORT int oriel_inprocess_reload(void);
+/* As oriel_resource_get. */
+ORIEL_EXPORT int oriel_inprocess_resource(const char *key, char *out, size_t size);
 
 #ifdef __cplusplus
 }

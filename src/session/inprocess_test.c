@@ -342,6 +342,26 @@ TEST(inprocess_tells_who_it_is)
     session_free(s);
 }
 
+TEST(a_program_can_ask_for_its_resource)
+{
+    struct oriel_options o = options("capture");
+    char text[64], little[4];
+    setenv("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b", 1);
+    setenv("OTEL_SERVICE_NAME", "shop", 1);
+    CHECK_EQ(oriel_inprocess_resource("team", text, sizeof text), ORIEL_ENOTFOUND);
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    CHECK_EQ(oriel_inprocess_resource("team", text, sizeof text), 3);
+    CHECK_STR(text, "a b");
+    CHECK(oriel_inprocess_resource("service.name", text, sizeof text) > 0);
+    CHECK(oriel_inprocess_resource("process.executable.name", text, sizeof text) > 0);
+    CHECK_EQ(oriel_inprocess_resource("no.such.key", text, sizeof text), ORIEL_ENOTFOUND);
+    CHECK_EQ(oriel_inprocess_resource("team", NULL, 0), 3);
+    CHECK(oriel_inprocess_resource("process.executable.name", little, sizeof little) > 4);
+    CHECK_EQ(strlen(little), 3);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    CHECK_EQ(oriel_inprocess_resource("team", text, sizeof text), ORIEL_ENOTFOUND);
+}
+
 /* A line that every filter here lets through brings the switch to its thread. */
 static void emit_loudly(int n)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Says a span and a log record to the receiver of argv[1], flushes, tells what came of
- * it and waits for a line, so that the test can look at what has arrived until then.
+ * it and which service it is, and waits for a line, so that the test can look at what has arrived
+ * until then.
  */
 #include <stdio.h>
 
@@ -30,7 +31,9 @@ int main(int argc, char **argv)
         }
         rc = oriel_flush(60000);
     }
-    printf("%d\n", rc);
+    char service[64] = "";
+    (void)oriel_resource_get("service.name", service, sizeof service);
+    printf("%d\n%s\n", rc, service);
     fflush(stdout);
     (void)getchar();
     oriel_stop(5000);

@@ -59,6 +59,7 @@ class Sending(unittest.TestCase):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=dict(env, LD_LIBRARY_PATH=str(BUILD)))
         self.flushed = self.child.stdout.readline()
+        self.service = self.child.stdout.readline()
         self.got = list(self.server.got)
         _, said = self.child.communicate("\n", timeout=600)
         self.assertEqual((self.child.returncode, said), (0, ""))
@@ -68,6 +69,14 @@ class Sending(unittest.TestCase):
         found = list(names(self.got))
         self.assertEqual(found.count("flushed span"), 1, found)
         self.assertEqual(found.count("flushed log"), 1, found)
+
+    def test_the_program_is_told_the_service_that_receivers_are_told(self):
+        resources = [r["resource"] for _, _, m in self.got
+                     for r in m.get("resourceSpans", []) + m.get("resourceLogs", [])]
+        self.assertTrue(resources)
+        for resource in resources:
+            found = {a["key"]: a["value"].get("stringValue") for a in resource["attributes"]}
+            self.assertEqual(found["service.name"] + "\n", self.service)
 
     def test_the_user_agent_is_of_the_form_the_standard_asks_for(self):
         version = (pathlib.Path(__file__).parents[2] / "VERSION").read_text(encoding="ascii").strip()
