@@ -45,21 +45,35 @@ int config_each_code(const struct config *c, config_code_fn *each, void *user)
     return 0;
 }
 
+/* Of a section that both have. */
+static void section_changes(const struct config_part *a, const struct config_part *b,
+                            config_change_fn *each, void *user)
+{
+    for (size_t k = 0; k < a->count; k++) {
+        char key[KEY_BYTES], was[TEXT_BYTES], is[TEXT_BYTES];
+        const struct option_def *d = &a->defs[k];
+        if (strcmp(raw_text(d, a->values, was, sizeof was),
+                   raw_text(d, b->values, is, sizeof is)) == 0)
+            continue;
+        key_of(a, d, key);
+        option_text(d, a->values, was, sizeof was);
+        option_text(d, b->values, is, sizeof is);
+        each(user, key, was, is);
+    }
+}
+
 void config_changes(const struct config *before, const struct config *now, config_change_fn *each,
                     void *user)
 {
-    for (size_t i = 0; i < before->part_count && i < now->part_count; i++) {
-        const struct config_part *a = &before->parts[i], *b = &now->parts[i];
-        for (size_t k = 0; k < a->count; k++) {
-            char key[KEY_BYTES], was[TEXT_BYTES], is[TEXT_BYTES];
-            const struct option_def *d = &a->defs[k];
-            if (strcmp(raw_text(d, a->values, was, sizeof was),
-                       raw_text(d, b->values, is, sizeof is)) == 0)
-                continue;
-            key_of(a, d, key);
-            option_text(d, a->values, was, sizeof was);
-            option_text(d, b->values, is, sizeof is);
-            each(user, key, was, is);
-        }
+    for (size_t i = 0; i < before->part_count; i++) {
+        const struct config_part *a = &before->parts[i];
+        const struct config_part *b = config_part_find(now, a->name, strlen(a->name));
+        if (b)
+            section_changes(a, b, each, user);
+        else
+            each(user, a->name, "there", "");
     }
+    for (size_t i = 0; i < now->part_count; i++)
+        if (!config_part_find(before, now->parts[i].name, strlen(now->parts[i].name)))
+            each(user, now->parts[i].name, "", "there");
 }

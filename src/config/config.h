@@ -192,6 +192,10 @@ struct config_limits config_limits(const struct config *c);
 const void *config_section_options(const struct config *c, const char *name);
 /* Whether the file, the environment or the program set anything in it. */
 bool config_section_is_set(const struct config *c, const char *name);
+/* The sections of receivers with options of their own, [telemetry.otlp.NAME], as "otlp.NAME"; NULL
+ * behind the last. Their options are those of "otlp", of which only what was said counts. */
+const char *config_receiver(const struct config *c, size_t i);
+enum { CONFIG_RECEIVERS_MAX = 6, CONFIG_RECEIVER_NAME_MAX = 32 };
 /* Of a key as in config_set; false if there is none. */
 bool config_origin(const struct config *c, const char *key, struct config_origin *out);
 size_t config_messages(const struct config *c, const struct config_message **out);

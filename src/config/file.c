@@ -173,8 +173,9 @@ static bool is_header_value(struct config *c, const char *file, const struct tom
     if (header)
         config_say(c, CONFIG_ERROR,
                    "%s:%u: header values never stand in a file; put them into the vault and name "
-                   "their key: otlp_headers_vault_key",
-                   file, v->key_at.line);
+                   "their key: %s",
+                   file, v->key_at.line,
+                   strchr(below, '.') ? "headers_vault_key" : "otlp_headers_vault_key");
     return header;
 }
 
@@ -185,11 +186,15 @@ static const char *first_name(const char *below, const char *key)
 {
     if (below[0] == 0 && strcmp(key, "sampling_rate") == 0)
         return "sample_rate";
-    static const char *const otlp[][2] = {
-        {"endpoint", "otlp_endpoint"},       {"protocol", "otlp_protocol"},
-        {"compression", "otlp_compression"}, {"certificate", "otlp_certificate"},
-        {"client_key", "otlp_client_key"},   {"client_certificate", "otlp_client_certificate"},
-        {"insecure", "otlp_insecure"},       {"timeout_ms", "otlp_timeout_ms"}};
+    static const char *const otlp[][2] = {{"endpoint", "otlp_endpoint"},
+                                          {"protocol", "otlp_protocol"},
+                                          {"compression", "otlp_compression"},
+                                          {"certificate", "otlp_certificate"},
+                                          {"client_key", "otlp_client_key"},
+                                          {"client_certificate", "otlp_client_certificate"},
+                                          {"insecure", "otlp_insecure"},
+                                          {"timeout_ms", "otlp_timeout_ms"},
+                                          {"headers_vault_key", "otlp_headers_vault_key"}};
     for (size_t i = 0; strcmp(below, "otlp") == 0 && i < sizeof otlp / sizeof *otlp; i++)
         if (strcmp(key, otlp[i][0]) == 0)
             return otlp[i][1];
@@ -213,6 +218,18 @@ static void apply_key(struct config *c, struct config_part *p, const char *below
         say_unknown(c, file, v, below, near ? near->name : NULL);
 }
 
+/* [telemetry.otlp.NAME] */
+static void apply_receiver(struct config *c, const char *file, const struct toml_value *table)
+{
+    const char *why;
+    struct config_part *p = config_part_receiver(c, table->key, table->key_n, &why);
+    if (!p && why)
+        config_say(c, CONFIG_ERROR, "%s:%u: telemetry.otlp.%.60s: %s", file, table->at.line,
+                   table->key, why);
+    for (const struct toml_value *v = table->first; p && v; v = v->next)
+        apply_key(c, p, p->name, file, v);
+}
+
 static void apply_section(struct config *c, const char *file, const struct toml_value *table)
 {
     struct config_part *p = config_part_find(c, table->key, table->key_n);
@@ -222,7 +239,10 @@ static void apply_section(struct config *c, const char *file, const struct toml_
         return;
     }
     for (const struct toml_value *v = table->first; v; v = v->next)
-        apply_key(c, p, table->key, file, v);
+        if (otlp && p && v->type == TOML_TABLE && !option_find(p->defs, v->key, v->key_n))
+            apply_receiver(c, file, v);
+        else
+            apply_key(c, p, table->key, file, v);
 }
 
 static void apply_telemetry(struct config *c, const char *file, const struct toml_value *table)

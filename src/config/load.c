@@ -207,10 +207,20 @@ struct config_part *config_part_find(const struct config *c, const char *name, s
     return NULL;
 }
 
+#define RECEIVER "otlp." /* begins the names of sections that are receivers */
+
+const char *config_receiver(const struct config *c, size_t i)
+{
+    for (size_t k = 0; k < c->part_count; k++)
+        if (strncmp(c->parts[k].name, RECEIVER, strlen(RECEIVER)) == 0 && i-- == 0)
+            return c->parts[k].name;
+    return NULL;
+}
+
 static const struct option_def *find_key(const struct config *c, const char *key,
                                          struct config_part **out_part)
 {
-    const char *dot = strchr(key, '.');
+    const char *dot = strrchr(key, '.');
     *out_part = config_part_find(c, key, dot ? (size_t)(dot - key) : 0);
     const char *name = dot ? dot + 1 : key;
     return *out_part ? option_find((*out_part)->defs, name, strlen(name)) : NULL;
@@ -220,6 +230,11 @@ bool config_put_key(struct config *c, const char *key, const char *text,
                     struct config_origin origin)
 {
     struct config_part *p;
+    const char *last = strrchr(key, '.'), *why;
+    if (last && strncmp(key, RECEIVER, strlen(RECEIVER)) == 0 && last > key + strlen(RECEIVER)) {
+        const char *name = key + strlen(RECEIVER);
+        (void)config_part_receiver(c, name, (size_t)(last - name), &why);
+    }
     const struct option_def *d = find_key(c, key, &p);
     if (d)
         config_put(c, p, d, text, origin);
@@ -254,7 +269,7 @@ static int make_parts(struct config *c, const struct config_input *in)
         {"otlp_logs", config_otlp_logs_options, sizeof(struct config_otlp)}};
     const size_t count = sizeof own / sizeof *own;
     int rc = 0;
-    c->parts = mem_calloc(in->section_count + count, sizeof *c->parts);
+    c->parts = mem_calloc(in->section_count + count + CONFIG_RECEIVERS_MAX, sizeof *c->parts);
     if (!c->parts)
         return ORIEL_ENOMEM;
     for (size_t i = 0; rc == 0 && i < in->section_count + count; i++) {
@@ -262,6 +277,35 @@ static int make_parts(struct config *c, const struct config_input *in)
         rc = make_part(c, &c->parts[i], s->name, s->defs, s->size);
     }
     return rc;
+}
+
+static bool is_receiver_name(const char *name, size_t n)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return n > 0 && n <= CONFIG_RECEIVER_NAME_MAX && strspn(name, letters) >= n;
+}
+
+struct config_part *config_part_receiver(struct config *c, const char *name, size_t n,
+                                         const char **out_why)
+{
+    const struct config_part *all = config_part_find(c, "otlp", 4);
+    *out_why = !all                         ? "this version has no outlet otlp"
+               : !is_receiver_name(name, n) ? "a name has up to 32 letters, digits, _ and -"
+                                            : NULL;
+    if (*out_why)
+        return NULL;
+    const char *full = text_of(c, RECEIVER "%.*s", (int)n, name);
+    struct config_part *p = config_part_find(c, full, strlen(full));
+    if (p || c->no_memory)
+        return p;
+    if (config_receiver(c, CONFIG_RECEIVERS_MAX - 1)) {
+        *out_why = "there are no more than 6 of them";
+        return NULL;
+    }
+    p = &c->parts[c->part_count];
+    c->no_memory = make_part(c, p, full, all->defs, all->size) < 0;
+    return c->no_memory ? NULL : p;
 }
 
 /* A document, or NULL where there is none or it is not TOML, which is said. */

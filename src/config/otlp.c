@@ -140,6 +140,83 @@ int config_otlp_target(const struct config *c, enum config_signal signal,
     return 0;
 }
 
+/* ---- receivers of their own ---- */
+
+/* `def` NULL: the section does not say it. */
+static struct place said_by(const struct config *c, const char *section, const char *key)
+{
+    struct place at = {config_part_find(c, section, strlen(section)), NULL};
+    at.def = at.part ? option_find(at.part->defs, key, strlen(key)) : NULL;
+    if (at.def && !is_set(&at))
+        at.def = NULL;
+    return at;
+}
+
+static const char *choice_of(const struct place *at)
+{
+    return at->def ? at->def->choices[number_of(at)] : "";
+}
+
+static enum config_protocol said_protocol(const struct place *at, const char *endpoint)
+{
+    const char *text = choice_of(at);
+    return strcmp(text, "grpc") == 0            ? CONFIG_GRPC
+           : strcmp(text, "http/protobuf") == 0 ? CONFIG_HTTP_PROTOBUF
+           : strcmp(text, "http/json") == 0     ? CONFIG_HTTP_JSON
+                                                : config_otlp_guess(endpoint);
+}
+
+static void take_said(const struct config *c, const char *section, struct config_otlp_target *t)
+{
+    const struct {
+        const char *key, **to;
+    } texts[] = {{"headers", &t->headers},
+                 {"certificate", &t->certificate},
+                 {"client_key", &t->client_key},
+                 {"client_certificate", &t->client_certificate}};
+    t->headers = "";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const struct place at = said_by(c, section, texts[i].key);
+        if (at.def)
+            *texts[i].to = text_of(&at);
+    }
+    const struct place compression = said_by(c, section, "compression");
+    if (compression.def)
+        t->compression = (enum config_compression)number_of(&compression);
+    const struct place timeout = said_by(c, section, "timeout_ms");
+    int64_t ms;
+    if (!timeout.def)
+        return;
+    memcpy(&ms, member_of(&timeout), sizeof ms);
+    t->timeout_ms = ms > 0 ? (uint64_t)ms : TIMEOUT_MOST_MS;
+}
+
+int config_otlp_receiver(const struct config *c, const char *section, enum config_signal signal,
+                         struct config_otlp_target *out, struct oriel_err *err)
+{
+    const struct place endpoint = said_by(c, section, "endpoint");
+    const struct place protocol = said_by(c, section, "protocol");
+    const struct place own = said_by(c, section, "insecure"), all = winner(c, signal, "insecure");
+    struct oriel_err why = {0};
+    struct config_otlp_target t;
+    char where[200];
+    int rc = config_otlp_target(c, signal, &t, err);
+    if (rc < 0)
+        return rc;
+    if (!endpoint.def || !text_of(&endpoint)[0])
+        return err_set(err, ORIEL_EFORMAT, "telemetry.%s has no endpoint", section);
+    t.protocol = said_protocol(&protocol, text_of(&endpoint));
+    rc =
+        config_otlp_url(t.protocol, signal, text_of(&endpoint), NULL,
+                        *(const bool *)member_of(own.def ? &own : &all), t.url, sizeof t.url, &why);
+    if (rc < 0)
+        return err_set(err, rc, "%s: telemetry.%s.endpoint: %s",
+                       origin_text(origin_of(&endpoint), where, sizeof where), section, why.text);
+    take_said(c, section, &t);
+    *out = t;
+    return 0;
+}
+
 /* ---- checks ---- */
 
 int config_check_value(const struct option_def *d, const char *text, struct oriel_err *err)
@@ -187,6 +264,18 @@ static void check_path(struct config *c, enum config_signal signal)
                    config_where(c, origin_of(&at)));
 }
 
+static void check_receivers(struct config *c)
+{
+    const char *section;
+    for (size_t i = 0; (section = config_receiver(c, i)); i++) {
+        struct config_otlp_target t;
+        struct oriel_err err = {0};
+        if (config_otlp_receiver(c, section, CONFIG_TRACES, &t, &err) < 0 ||
+            config_otlp_receiver(c, section, CONFIG_LOGS, &t, &err) < 0)
+            config_say(c, CONFIG_ERROR, "%s", err.text);
+    }
+}
+
 void config_check_otlp(struct config *c)
 {
     for (int signal = 0; signal < CONFIG_SIGNALS; signal++) {
@@ -199,4 +288,6 @@ void config_check_otlp(struct config *c)
         }
         check_path(c, (enum config_signal)signal);
     }
+    if (!c->has_error)
+        check_receivers(c);
 }

@@ -57,6 +57,12 @@ struct config_otlp_target {
 int config_otlp_target(const struct config *c, enum config_signal signal,
                        struct config_otlp_target *out, struct oriel_err *err);
 
+/* Of a receiver with a section of its own (config_receiver). It has what all have and what its
+ * section says; headers and endpoint only of its own, and a protocol that is not said follows from
+ * the endpoint. Likewise. */
+int config_otlp_receiver(const struct config *c, const char *section, enum config_signal signal,
+                         struct config_otlp_target *out, struct oriel_err *err);
+
 /* ---- lists ---- */
 
 enum config_pairs { CONFIG_PAIRS_ATTRIBUTES, CONFIG_PAIRS_HEADERS };

@@ -115,13 +115,29 @@ static void properties(struct json *j, const struct option_def *defs)
     }
 }
 
+static void table(struct json *j, const struct option_def *defs)
+{
+    json_object(j);
+    type(j, "object");
+    json_key(j, "additionalProperties");
+    json_bool(j, false);
+    json_key(j, "properties");
+    json_object(j);
+    properties(j, defs);
+    json_object_end(j);
+    json_object_end(j);
+}
+
 static void section(struct json *j, const char *name, const struct option_def *defs)
 {
     json_key(j, name);
     json_object(j);
     type(j, "object");
     json_key(j, "additionalProperties");
-    json_bool(j, false);
+    if (strcmp(name, "otlp") == 0) /* [telemetry.otlp.NAME] */
+        table(j, defs);
+    else
+        json_bool(j, false);
     json_key(j, "properties");
     json_object(j);
     properties(j, defs);

@@ -38,6 +38,10 @@ struct config {
 void config_say(struct config *c, enum config_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct config_part *config_part_find(const struct config *c, const char *name, size_t n);
+/* "otlp.NAME" of that name, made where there is none yet. NULL: *out_why says why there can be
+ * none, or there is no memory. */
+struct config_part *config_part_receiver(struct config *c, const char *name, size_t n,
+                                         const char **out_why);
 /* "telemetry.chrome.max_bytes" for messages. */
 const char *config_key_text(struct config *c, const struct config_part *p,
                             const struct option_def *d);

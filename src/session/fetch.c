@@ -27,7 +27,8 @@ struct fetch {
     size_t environment_bytes;
     struct {
         struct deliver *to;
-        const char *name;
+        const char *name, *key;
+        bool done;
     } waiting[FETCH_MAX];
     unsigned count;
     _Atomic uint64_t until_ns; /* what fetch_hurry says; relaxed: nothing else is told by it */
@@ -89,20 +90,30 @@ static bool any_given(const struct fetch *f)
     return false;
 }
 
+static bool waits_too(const struct fetch *f, unsigned first, unsigned i)
+{
+    const char *a = f->waiting[first].key, *b = f->waiting[i].key;
+    return !f->waiting[i].done && (a && b ? strcmp(a, b) == 0 : a == b);
+}
+
 /* One line, whoever waits for the same headers. Who is given nothing loses nothing: a program
  * that ended before its vault has answered hears of it at the end, if it had anything to say. */
-static void bar_all(struct fetch *f, int rc, const char *why)
+static void bar_all(struct fetch *f, unsigned first, int rc, const char *why)
 {
     const bool cut = atomic_load_explicit(&f->until_ns, memory_order_relaxed) != UINT64_MAX;
-    for (unsigned i = 0; i < f->count; i++)
-        deliver_bar(f->waiting[i].to);
+    for (unsigned i = f->count; i-- > first;)
+        if (waits_too(f, first, i)) {
+            deliver_bar(f->waiting[i].to);
+            f->waiting[i].done = i != first;
+        }
+    f->waiting[first].done = true;
     if (cut && rc == ORIEL_ETIMEOUT)
         snprintf(f->why, sizeof f->why, "%s", why);
     else
-        say(f, f->waiting[0].name, true, why);
+        say(f, f->waiting[first].name, true, why);
 }
 
-static void admit_all(const struct fetch *f, const struct vault_headers *h)
+static void admit_all(struct fetch *f, unsigned first, const struct vault_headers *h)
 {
     struct http_header headers[VAULT_HEADERS_MAX];
     assert(h->count <= VAULT_HEADERS_MAX);
@@ -111,31 +122,37 @@ static void admit_all(const struct fetch *f, const struct vault_headers *h)
                                           .name_n = strlen(h->items[i].name),
                                           .value = h->items[i].value,
                                           .value_n = strlen(h->items[i].value)};
-    for (unsigned i = 0; i < f->count; i++) {
+    for (unsigned i = first; i < f->count; i++) {
         struct oriel_err err = {0};
+        if (!waits_too(f, first, i))
+            continue;
+        f->waiting[i].done = i != first; /* it tells whom the answer is for */
         if (deliver_admit(f->waiting[i].to, headers, h->count, &err) == 0)
             continue;
         say(f, f->waiting[i].name, true, err.text);
         deliver_bar(f->waiting[i].to);
     }
+    f->waiting[first].done = true;
 }
 
-static void ask(struct fetch *f)
+/* For the headers of waiting[first], and of whoever waits for the same. */
+static void ask(struct fetch *f, unsigned first, uint64_t deadline_ns)
 {
     struct oriel_err err = {0};
     struct vault_headers headers = {0};
+    const char *key = f->waiting[first].key;
     const struct headers_ask how = {.environment = (const char *const *)f->environment,
-                                    .deadline_ns = clock_mono_ns() + f->how.patience_ns,
+                                    .deadline_ns = deadline_ns,
                                     .nearer_ns = &f->until_ns};
-    int rc = session_headers(f->how.config, &how, &headers, &err);
-    forget_environment(f);
+    int rc = key ? session_headers_of(f->how.config, key, &how, &headers, &err)
+                 : session_headers(f->how.config, &how, &headers, &err);
     if (rc < 0) {
-        bar_all(f, rc, err.text);
+        bar_all(f, first, rc, err.text);
         return;
     }
     if (err.text[0]) /* none, and nobody requires them */
-        say(f, f->waiting[0].name, false, err.text);
-    admit_all(f, &headers);
+        say(f, f->waiting[first].name, false, err.text);
+    admit_all(f, first, &headers);
     vault_headers_done(&headers);
 }
 
@@ -143,7 +160,11 @@ static void *run(void *arg)
 {
     struct fetch *f = arg;
     (void)pthread_setname_np(pthread_self(), "oriel-vault");
-    ask(f);
+    const uint64_t deadline_ns = clock_mono_ns() + f->how.patience_ns;
+    for (unsigned i = 0; i < f->count; i++)
+        if (!f->waiting[i].done)
+            ask(f, i, deadline_ns);
+    forget_environment(f);
     atomic_store_explicit(&f->over, true, memory_order_release);
     return NULL;
 }
@@ -164,12 +185,13 @@ int fetch_new(struct fetch **out, const struct fetch_options *options)
     return 0;
 }
 
-int fetch_add(struct fetch *f, struct deliver *d, const char *name)
+int fetch_add(struct fetch *f, struct deliver *d, const char *name, const char *key)
 {
     assert(!f->running);
     if (f->count == FETCH_MAX)
         return ORIEL_ELIMIT;
     f->waiting[f->count].to = d;
+    f->waiting[f->count].key = key;
     f->waiting[f->count++].name = name;
     return 0;
 }
@@ -187,8 +209,9 @@ void fetch_start(struct fetch *f)
         rc = ORIEL_ENOMEM;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     f->running = rc == 0;
-    if (rc != 0)
-        bar_all(f, rc, err_text(rc));
+    for (unsigned i = 0; rc != 0 && i < f->count; i++)
+        if (!f->waiting[i].done)
+            bar_all(f, i, rc, err_text(rc));
 }
 
 bool fetch_is_pending(const struct fetch *f)

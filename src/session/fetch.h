@@ -23,10 +23,11 @@ struct fetch_options {
 };
 /* Asks nobody yet. ORIEL_ENOMEM. */
 int fetch_new(struct fetch **out, const struct fetch_options *options);
-/* One that was opened `held`, by the name of its outlet. Before fetch_start; it has to live until
- * fetch_free. ORIEL_ELIMIT: there are FETCH_MAX. */
-enum { FETCH_MAX = 4 };
-int fetch_add(struct fetch *f, struct deliver *d, const char *name);
+/* One that was opened `held`, by the name of its outlet, for the headers of `key` (NULL: those of
+ * the configuration). Before fetch_start; all three have to live until fetch_free. ORIEL_ELIMIT:
+ * there are FETCH_MAX. */
+enum { FETCH_MAX = 8 };
+int fetch_add(struct fetch *f, struct deliver *d, const char *name, const char *key);
 /* Begins, where somebody waits. What cannot begin bars them. */
 void fetch_start(struct fetch *f);
 /* Whether the answer is still to come: what the vault keeps secret is not yet known as such, and

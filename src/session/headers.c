@@ -41,15 +41,20 @@ static int go_without(const struct oriel_err *why, struct vault_headers *out, st
 int session_headers(const struct config *c, const struct headers_ask *ask,
                     struct vault_headers *out, struct oriel_err *err)
 {
+    if (session_wants_headers(c))
+        return session_headers_of(c, session_headers_key(c), ask, out, err);
+    *out = (struct vault_headers){0};
+    return 0;
+}
+
+int session_headers_of(const struct config *c, const char *key, const struct headers_ask *ask,
+                       struct vault_headers *out, struct oriel_err *err)
+{
     struct oriel_err why = {0};
-    assert(c && ask && out);
-    if (!session_wants_headers(c)) {
-        *out = (struct vault_headers){0};
-        return 0;
-    }
+    assert(c && key[0] && ask && out);
     const struct vault_request r = {.size = sizeof r,
                                     .options = config_section_options(c, "vault"),
-                                    .key = session_headers_key(c),
+                                    .key = key,
                                     .environment = ask->environment,
                                     .deadline_ns = ask->deadline_ns,
                                     .nearer_ns = ask->nearer_ns};
@@ -70,16 +75,26 @@ static int know(void *user, const char *key, const char *value)
     return secret_known_add(value, strlen(value));
 }
 
+static int know_all(const char *headers, struct oriel_err *err)
+{
+    int rc = config_pairs_read(headers, CONFIG_PAIRS_HEADERS, know, NULL, NULL);
+    if (rc == ORIEL_ELIMIT || rc == ORIEL_ENOMEM)
+        return err_set(err, rc, "headers cannot be kept secret: %s", err_text(rc));
+    return 0;
+}
+
+/* What is wrong with a target is told where it is used. */
 int session_know_headers(const struct config *c, struct oriel_err *err)
 {
     static const enum config_signal signals[] = {CONFIG_TRACES, CONFIG_LOGS};
     struct config_otlp_target t;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        if (config_otlp_target(c, signals[i], &t, NULL) != 0)
-            continue; /* told where it is used */
-        int rc = config_pairs_read(t.headers, CONFIG_PAIRS_HEADERS, know, NULL, NULL);
-        if (rc == ORIEL_ELIMIT || rc == ORIEL_ENOMEM)
-            return err_set(err, rc, "headers cannot be kept secret: %s", err_text(rc));
-    }
-    return 0;
+    const char *section;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof signals / sizeof *signals; i++)
+        if (config_otlp_target(c, signals[i], &t, NULL) == 0)
+            rc = know_all(t.headers, err);
+    for (size_t i = 0; rc == 0 && (section = config_receiver(c, i)); i++)
+        if (config_otlp_receiver(c, section, CONFIG_TRACES, &t, NULL) == 0)
+            rc = know_all(t.headers, err);
+    return rc;
 }

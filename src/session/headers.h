@@ -25,6 +25,9 @@ const char *session_headers_key(const struct config *c);
  * does not start. */
 int session_headers(const struct config *c, const struct headers_ask *ask,
                     struct vault_headers *out, struct oriel_err *err);
+/* The same for a key, whether or not anything asks for the vault. */
+int session_headers_of(const struct config *c, const char *key, const struct headers_ask *ask,
+                       struct vault_headers *out, struct oriel_err *err);
 /* Headers that environment or program say (otlp_headers and its like) become known
  * secrets: no text that leaves has them from now on. 0, ORIEL_ELIMIT, ORIEL_ENOMEM. */
 int session_know_headers(const struct config *c, struct oriel_err *err);

@@ -7,12 +7,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "deliver/deliver.h"
 #include "util/option.h"
-
-#define GIVING_UP_NS UINT64_C(50000000)
 
 void *outlet_state_new(size_t size, void **out_block)
 {
@@ -43,23 +40,25 @@ static size_t member_size(enum option_type type)
 }
 
 /* option_text is no way to copy: it hides secrets. */
+int outlet_option_take(const struct option_def *d, void *to, const void *from)
+{
+    const char *member = (const char *)from + d->offset, *text;
+    if (d->type != OPTION_STRING) {
+        memcpy((char *)to + d->offset, member, member_size(d->type));
+        return 0;
+    }
+    memcpy(&text, member, sizeof text);
+    return text ? option_set(d, to, text, NULL) : 0;
+}
+
 int outlet_options_copy(const struct exporter *e, const void *from, void **out)
 {
     char *copy = mem_calloc(1, e->options_size ? e->options_size : 1);
     if (!copy)
         return ORIEL_ENOMEM;
     int rc = e->options ? option_defaults(e->options, copy) : 0;
-    for (const struct option_def *d = e->options; rc == 0 && from && d && d->name; d++) {
-        const char *member = (const char *)from + d->offset;
-        if (d->type != OPTION_STRING) {
-            memcpy(copy + d->offset, member, member_size(d->type));
-            continue;
-        }
-        const char *text;
-        memcpy(&text, member, sizeof text);
-        if (text)
-            rc = option_set(d, copy, text, NULL);
-    }
+    for (const struct option_def *d = e->options; rc == 0 && from && d && d->name; d++)
+        rc = outlet_option_take(d, copy, from);
     if (rc < 0) {
         outlet_options_free(e, copy);
         return rc;
@@ -195,15 +194,13 @@ bool outlet_tick(struct outlet *o, uint64_t now_ns)
 }
 
 /* What a receiver did not take in time is no failure of the outlet: the books tell it, and
- * the destination itself says why. Its thread sees the deadline pass a moment after us; what
- * it then still has in memory will not be delivered by anybody. */
+ * the destination itself says why. What a disk kept it from settling will not be delivered by
+ * anybody. */
 void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait)
 {
     if (!o->out || !out_takes_messages(o->out))
         return;
-    int rc = out_finish(o->out, deadline_ns, wait);
-    if (wait && rc < 0 && o->destination)
-        (void)deliver_flush(o->destination, clock_mono_ns() + GIVING_UP_NS);
+    (void)out_finish(o->out, deadline_ns, wait);
     outlet_ask(o);
     if (!wait || !o->destination)
         return;

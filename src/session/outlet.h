@@ -24,6 +24,7 @@ struct outlet {
 /* Options of an exporter's table: a copy that owns its texts (`from` NULL: the defaults), its
  * end, and whether one of them is the same in two. */
 int outlet_options_copy(const struct exporter *e, const void *from, void **out);
+int outlet_option_take(const struct option_def *d, void *to, const void *from);
 void outlet_options_free(const struct exporter *e, void *options);
 bool outlet_option_same(const struct option_def *d, const void *a, const void *b);
 

@@ -199,25 +199,28 @@ static int make_headers(const struct vault_headers *vault, const struct config_o
     return rc;
 }
 
-/* Without a provider there is nobody to wait for: that is said at once. */
-static bool asks_later(const struct sending *how)
+/* Without a provider there is nobody to wait for: that is said at once. `key` NULL: of the receiver
+ * that all of this is about; "": there is none. */
+static bool asks_later(const struct sending *how, const char *key)
 {
     const void *options = config_section_options(how->config, "vault");
     return how->fetch && options && vault_provider_name(options)[0] &&
-           session_wants_headers(how->config);
+           (key ? key[0] != 0 : session_wants_headers(how->config));
 }
 
 /* A missing key that was declared optional is said, and no failure. */
-static int ask_vault(const struct sending *how, struct vault_headers *out, struct oriel_err *err)
+static int ask_vault(const struct sending *how, const char *key, struct vault_headers *out,
+                     struct oriel_err *err)
 {
     struct oriel_err why = {0};
     *out = (struct vault_headers){0};
-    if (asks_later(how) || !config_section_options(how->config, "vault"))
+    if (asks_later(how, key) || !config_section_options(how->config, "vault") || (key && !key[0]))
         return 0;
     const uint64_t ns = how->headers_ns ? how->headers_ns : HEADERS_NS;
     const struct headers_ask ask = {.environment = how->environment,
                                     .deadline_ns = clock_mono_ns() + ns};
-    int rc = session_headers(how->config, &ask, out, &why);
+    int rc = key ? session_headers_of(how->config, key, &ask, out, &why)
+                 : session_headers(how->config, &ask, out, &why);
     if (rc == 0 && why.text[0] && how->say)
         how->say(how->user, why.text);
     return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
@@ -231,6 +234,8 @@ struct receiver {
     unsigned signals;
     const struct vault_headers *vault;
     bool later; /* the vault's come when the program runs already */
+    /* Of one with a section, which outlives the session; NULL: the outlet's, the usual one. */
+    const char *name, *key;
 };
 
 static const struct config_otlp_target *main_target(const struct receiver *r)
@@ -278,7 +283,7 @@ static int describe(const struct sending *how, const struct receiver *r, void **
     if (rc < 0)
         return rc;
     how->exporter->destination(*out_options, to);
-    to->deliver.name = how->exporter->name;
+    to->deliver.name = r->name ? r->name : how->exporter->name;
     to->deliver.endpoint = t->url;
     /* A socket's path is not the receiver's, which is appended; URLs are whole. */
     for (int i = 0; i < CONFIG_SIGNALS; i++)
@@ -345,7 +350,7 @@ static int add_one(struct session *s, const struct sending *how, const struct re
     if (rc == 0)
         rc = session_add_destination(s, e, options, d, out, err);
     if (rc == 0 && r->later)
-        rc = fetch_add(how->fetch, d, e->name);
+        rc = fetch_add(how->fetch, d, r->name ? r->name : e->name, r->key);
     outlet_options_free(e, options);
     return rc;
 }
@@ -386,7 +391,7 @@ static int add_further(struct session *s, const struct sending *how, const char 
         if (rc < 0)
             return err_set(err, rc, "also: %s", why.text);
     }
-    const struct receiver r = {targets, signals, &none, false};
+    const struct receiver r = {.targets = targets, .signals = signals, .vault = &none};
     return add_one(s, how, &r, err);
 }
 
@@ -413,30 +418,112 @@ static int add_all_further(struct session *s, const struct sending *how,
     return rc;
 }
 
-int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
-                struct oriel_err *err)
+/* The receiver that [telemetry] and [telemetry.otlp] name, and those that get the same. */
+static int add_first(struct session *s, const struct sending *how, unsigned signals,
+                     unsigned *count, struct oriel_err *err)
 {
-    assert(how->size == sizeof *how && how->exporter->destination && how->config);
     struct config_otlp_target targets[CONFIG_SIGNALS];
-    const unsigned signals = how->signals ? how->signals : BOTH;
     int rc = 0;
     for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
         rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);
     struct vault_headers vault = {0};
     if (rc == 0)
-        rc = ask_vault(how, &vault, err);
+        rc = ask_vault(how, NULL, &vault, err);
     if (rc < 0)
         return rc;
     const bool one = signals != BOTH || same_receiver(&targets[0], &targets[1]);
-    struct receiver r = {targets, one ? signals : 1 << CONFIG_TRACES, &vault, asks_later(how)};
+    struct receiver r = {.targets = targets,
+                         .signals = one ? signals : 1 << CONFIG_TRACES,
+                         .vault = &vault,
+                         .later = asks_later(how, NULL)};
     rc = add_one(s, how, &r, err);
     r.signals = 1 << CONFIG_LOGS;
     if (rc == 0 && !one)
         rc = add_one(s, how, &r, err);
     vault_headers_done(&vault);
-    unsigned count = one ? 1 : 2;
+    *count = one ? 1 : 2;
+    return rc == 0 ? add_all_further(s, how, targets, signals, count, err) : rc;
+}
+
+/* ---- receivers with a section of their own ---- */
+
+/* What [telemetry.otlp] says and `section` says otherwise. */
+static int own_options(const struct sending *how, const char *section, void **out)
+{
+    const struct option_def *defs = how->exporter->options;
+    const void *own = config_section_options(how->config, section);
+    void *options = NULL;
+    char key[128];
+    struct config_origin from;
+    int rc = outlet_options_copy(how->exporter, how->options, &options);
+    for (const struct option_def *d = defs; rc == 0 && own && d->name; d++) {
+        snprintf(key, sizeof key, "%s.%s", section, d->name);
+        if (config_origin(how->config, key, &from) && from.layer != CONFIG_DEFAULT)
+            rc = outlet_option_take(d, options, own);
+    }
+    if (rc < 0)
+        outlet_options_free(how->exporter, options);
+    else
+        *out = options;
+    return rc;
+}
+
+static const char *own_key(const struct sending *how, const char *section)
+{
+    const struct option_def *d = option_find(how->exporter->options, "headers_vault_key", 17);
+    const char *own = config_section_options(how->config, section), *text = NULL;
+    if (d && own)
+        memcpy(&text, own + d->offset, sizeof text);
+    return text ? text : "";
+}
+
+static int add_named(struct session *s, const struct sending *how, const char *section,
+                     unsigned signals, struct oriel_err *err)
+{
+    struct config_otlp_target targets[CONFIG_SIGNALS];
+    struct sending own = *how;
+    const char *key = own_key(how, section);
+    struct vault_headers vault = {0};
+    void *options = NULL;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
+        rc = config_otlp_receiver(how->config, section, (enum config_signal)i, &targets[i], err);
     if (rc == 0)
-        rc = add_all_further(s, how, targets, signals, &count, err);
+        rc = ask_vault(how, key, &vault, err);
+    if (rc < 0)
+        return rc;
+    rc = own_options(how, section, &options);
+    if (rc < 0)
+        err_set(err, rc, "%s: %s", section, err_text(rc));
+    own.options = options;
+    const struct receiver r = {.targets = targets,
+                               .signals = signals,
+                               .vault = &vault,
+                               .later = asks_later(how, key),
+                               .name = section,
+                               .key = key};
+    if (rc == 0)
+        rc = add_one(s, &own, &r, err);
+    vault_headers_done(&vault);
+    outlet_options_free(how->exporter, options);
+    return rc;
+}
+
+/* Where receivers have sections, the first is one more only if it was named. */
+int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
+                struct oriel_err *err)
+{
+    assert(how->size == sizeof *how && how->exporter->destination && how->config);
+    const unsigned signals = how->signals ? how->signals : BOTH;
+    const char *section;
+    unsigned count = 0;
+    int rc = 0;
+    if (!config_receiver(how->config, 0) || sending_is_asked(how->config))
+        rc = add_first(s, how, signals, &count, err);
+    for (size_t i = 0; rc == 0 && (section = config_receiver(how->config, i)); i++) {
+        rc = add_named(s, how, section, signals, err);
+        count += rc == 0;
+    }
     if (out_count)
         *out_count = count;
     return rc;
@@ -478,7 +565,7 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
 {
     struct config_otlp_target targets[CONFIG_SIGNALS];
     struct vault_headers vault = {0};
-    const struct receiver r = {targets, BOTH, &vault, false};
+    const struct receiver r = {.targets = targets, .signals = BOTH, .vault = &vault};
     int rc = 0;
     for (int i = 0; rc == 0 && i < CONFIG_SIGNALS; i++)
         rc = config_otlp_target(how->config, (enum config_signal)i, &targets[i], err);
@@ -486,7 +573,7 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
         rc = err_set(err, ORIEL_EINVAL,
                      "traces and logs have receivers of their own; name one with --endpoint");
     if (rc == 0)
-        rc = ask_vault(how, &vault, err);
+        rc = ask_vault(how, NULL, &vault, err);
     if (rc == 0)
         rc = open_spooled(how, &r, from, out, err);
     vault_headers_done(&vault);
@@ -501,7 +588,7 @@ static const char *const same_keys[][2] = {
     {"headers", "otlp_headers"},         {"compression", "otlp_compression"},
     {"certificate", "otlp_certificate"}, {"client_certificate", "otlp_client_certificate"},
     {"client_key", "otlp_client_key"},   {"insecure", "otlp_insecure"},
-    {"timeout_ms", "otlp_timeout_ms"}};
+    {"timeout_ms", "otlp_timeout_ms"},   {"headers_vault_key", "otlp_headers_vault_key"}};
 enum { SAME_KEYS = sizeof same_keys / sizeof *same_keys, NUMBER_BYTES = 32 };
 
 static size_t given_keys(const struct exporter *e, const void *options, const void *fresh,

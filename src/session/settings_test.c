@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/otlp.h"
 #include "export/exporter.h"
 #include "test.h"
 
@@ -137,6 +138,85 @@ TEST(what_is_not_there_stops_the_start)
     CHECK_STR(m[0].text, "oriel.toml:2: telemetry.pyroscope_endpoint cannot take effect: this "
                          "version has no Pyroscope outlet yet");
     config_free(c);
+}
+
+TEST(a_receiver_with_a_section_has_what_all_have_and_what_it_says)
+{
+    struct config_otlp_target t;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml",
+               "[telemetry]\notlp_endpoint = 'http://main'\n"
+               "[telemetry.otlp]\ncompression = 'gzip'\ncertificate = 'all.pem'\n"
+               "[telemetry.otlp.a]\nendpoint = 'http://a:4318/x'\ntimeout_ms = 7\n"
+               "[telemetry.otlp.b]\nendpoint = 'b:1'\ninsecure = true\ncompression = 'zstd'\n"
+               "certificate = 'b.pem'\nprotocol = 'grpc'\n");
+    struct config *c = load();
+    CHECK(config_can_start(c));
+    CHECK_STR(config_receiver(c, 0), "otlp.a");
+    CHECK_STR(config_receiver(c, 1), "otlp.b");
+    CHECK(config_receiver(c, 2) == NULL);
+    REQUIRE(config_otlp_receiver(c, "otlp.a", CONFIG_LOGS, &t, &err) == 0);
+    CHECK_STR(t.url, "http://a:4318/x/v1/logs");
+    CHECK_STR(t.certificate, "all.pem");
+    CHECK(t.protocol == CONFIG_HTTP_PROTOBUF && t.compression == CONFIG_COMPRESSION_GZIP);
+    CHECK_EQ(t.timeout_ms, 7);
+    REQUIRE(config_otlp_receiver(c, "otlp.b", CONFIG_TRACES, &t, &err) == 0);
+    CHECK_STR(t.url, "http://b:1");
+    CHECK_STR(t.certificate, "b.pem");
+    CHECK(t.protocol == CONFIG_GRPC && t.compression == CONFIG_COMPRESSION_ZSTD);
+    CHECK_EQ(t.timeout_ms, 10000);
+    config_free(c);
+}
+
+TEST(a_section_that_is_no_receiver_stops_the_start)
+{
+    static const struct {
+        const char *file, *line;
+    } cases[] = {
+        {"[telemetry.otlp.a]\nqueue_items = 1\n", "telemetry.otlp.a has no endpoint"},
+        {"[telemetry.otlp.a]\nendpoint = 'ftp://x'\n", "oriel.toml:2: telemetry.otlp.a.endpoint: "},
+        {"[telemetry.otlp.'a b']\nendpoint = 'http://x'\n", "oriel.toml:1: telemetry.otlp.a b: "},
+        {"[telemetry.otlp.a]\nendpoint = 'http://x'\nheaders = 'a=b'\n",
+         "oriel.toml:3: header values never stand in a file; put them into the vault and name "
+         "their key: headers_vault_key"},
+        {"[telemetry.otlp]\n1={endpoint='http://x'}\n2={endpoint='http://x'}\n"
+         "3={endpoint='http://x'}\n4={endpoint='http://x'}\n5={endpoint='http://x'}\n"
+         "6={endpoint='http://x'}\n7={endpoint='http://x'}\n",
+         "oriel.toml:8: telemetry.otlp.7: there are no more than 6 of them"},
+    };
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct config_message *m;
+        write_file("oriel.toml", cases[i].file);
+        struct config *c = load();
+        if (config_can_start(c) || config_messages(c, &m) == 0 ||
+            strncmp(m[0].text, cases[i].line, strlen(cases[i].line)) != 0)
+            test_fail(__FILE__, __LINE__, "%s: %s", cases[i].file,
+                      config_messages(c, &m) ? m[0].text : "");
+        config_free(c);
+    }
+}
+
+static void count_changes(void *user, const char *key, const char *was, const char *is)
+{
+    (void)was;
+    CHECK(strcmp(key, "otlp.b") != 0 || is[0]);
+    CHECK(strcmp(key, "otlp.a") != 0 || !is[0]);
+    ++*(int *)user;
+}
+
+TEST(receivers_that_came_and_went_are_changes)
+{
+    int changes = 0;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry.otlp.a]\nendpoint = 'http://x'\n");
+    struct config *before = load();
+    write_file("oriel.toml", "[telemetry.otlp.b]\nendpoint = 'http://x'\n");
+    struct config *now = load();
+    config_changes(before, now, count_changes, &changes);
+    CHECK_EQ(changes, 2);
+    config_free(before);
+    config_free(now);
 }
 
 TEST_MAIN()

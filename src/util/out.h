@@ -91,7 +91,8 @@ bool out_takes_messages(const struct out *o);
 int out_message(struct out *o, const struct out_message *m);
 /* Nothing more will come: what was taken may be delivered until the deadline
  * (monotonic ns; 0: no time at all). To be called for all outs before any is waited
- * for, with wait = false, and then with true. 0, or ORIEL_ETIMEOUT: some was lost
+ * for, with wait = false, and then with true, which returns when everything has its fate: a few ms
+ * after the deadline, unless a disk holds it up. 0, or ORIEL_ETIMEOUT: some was lost
  * or spooled. Bytes: as out_sync. */
 int out_finish(struct out *o, uint64_t deadline_ns, bool wait);
 /* Exact at all times; zeroes where only bytes are taken. */

@@ -196,6 +196,32 @@ class Otlp(Scenario):
             spans = list(items(receiver.all(), "traces"))
             self.assertEqual(len(spans), 9)
 
+    def test_receivers_with_sections_of_their_own(self):
+        first, second = Receiver(self), Receiver(self)
+        vault = self.dir / "vault"
+        vault.write_text("SECOND=x-tenant=two\n")
+        vault.chmod(0o600)
+        with socket.socket() as door:
+            door.bind(("127.0.0.1", 0))
+            dead = "http://127.0.0.1:%d" % door.getsockname()[1]  # nobody listens
+            (self.dir / "oriel.toml").write_text(
+                "[telemetry]\nbackend = 'otlp'\nexit_ms = 5000\n"
+                "[telemetry.vault]\nprovider = 'file'\nfile_path = 'vault'\n"
+                "[telemetry.otlp]\ncompression = 'gzip'\n"
+                f"[telemetry.otlp.near]\nendpoint = '{first.url()}'\nsignals = 'traces'\n"
+                f"[telemetry.otlp.dead]\nendpoint = '{dead}'\nqueue_items = 4\n"
+                f"[telemetry.otlp.far]\nendpoint = '{second.url('http')}'\n"
+                "protocol = 'http/json'\nheaders_vault_key = 'SECOND'\ncompression = 'none'\n")
+            self.emit("spans", 9, TELEMETRY_ENABLED="true")
+        near, far = first.all(), second.all()
+        self.assertEqual({(r["signal"], r["over"]) for r in near}, {("traces", "grpc")})
+        self.assertEqual(len(list(items(near, "traces"))), 9)
+        self.check_story(far, 9)
+        self.assertEqual({(r["headers"]["content-type"], r["headers"].get("content-encoding"),
+                           r["headers"]["x-tenant"]) for r in far},
+                         {("application/json", None, "two")})
+        self.assertEqual({"x-tenant" in r["headers"] for r in near}, {False})
+
     def test_limits_and_batches_of_the_standard_hold(self):
         receiver = Receiver(self)
         self.emit("spans", 25, TELEMETRY_ENABLED="true", ORIEL_BACKEND="otlp",

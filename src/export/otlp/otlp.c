@@ -68,6 +68,8 @@ static const struct option_def otlp_option_defs[] = {
     {OPTION("headers", OPTION_STRING, headers, ""), .arg = "NAME=VALUE[,..]", .secret = true,
      .help = "headers to send, values percent encoded; never from a file, and a command line can "
              "be seen by others: $OTEL_EXPORTER_OTLP_HEADERS cannot"},
+    TEXT("headers_vault_key", headers_vault_key, "KEY",
+         "where the vault has the headers, which then stand nowhere else"),
     {OPTION("compression", OPTION_ENUM, compression, "none"), .choices = compression_choices,
      .help = "of what is sent"},
     TEXT("certificate", certificate, "FILE",

@@ -48,7 +48,7 @@ struct otlp_options {
     uint64_t max_bytes; /* of a request, unless one item alone is larger */
     /* To a receiver. */
     const char *endpoint, *headers, *certificate, *client_certificate, *client_key;
-    const char *proxy, *no_proxy, *spool_dir, *also;
+    const char *proxy, *no_proxy, *spool_dir, *also, *headers_vault_key;
     int protocol, compression; /* enum otlp_protocol, enum deliver_compression */
     bool insecure;
     int64_t timeout_ms, queue_items;
