@@ -6,6 +6,7 @@
 #ifndef ORIEL_VALUES_H
 #define ORIEL_VALUES_H
 
+#include "abi/mark.h"
 #include "emit.h"
 
 #ifndef __cplusplus

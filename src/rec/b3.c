@@ -178,8 +178,8 @@ enum { HEADER_NAME = 256, HEADER_VALUE = 1024 };
 static const char UBERCTX[] = "uberctx-";
 
 /* The header of a member; false: its name is not part of any. */
-static bool header_name(const char *prefix, const struct oriel_baggage_member *m,
-                        char name[HEADER_NAME])
+static bool baggage_header(const char *prefix, const struct oriel_baggage_member *m,
+                           char name[HEADER_NAME])
 {
     const size_t n = strlen(prefix);
     if (m->name_bytes + n >= HEADER_NAME)
@@ -199,7 +199,7 @@ void jaeger_baggage_inject(const struct oriel_baggage *b, struct writer *w)
     char name[HEADER_NAME], value[3 * HEADER_VALUE + 1];
     struct oriel_baggage_member m;
     for (size_t i = 0; oriel_baggage_at(b, i, &m); i++) {
-        if (m.value_bytes > HEADER_VALUE || !header_name(UBERCTX, &m, name))
+        if (m.value_bytes > HEADER_VALUE || !baggage_header(UBERCTX, &m, name))
             continue;
         size_t n = percent_encode((struct slice){m.value, m.value_bytes}, value);
         value[n] = 0;
@@ -307,7 +307,7 @@ void ottrace_baggage_inject(const struct oriel_baggage *b, struct writer *w)
     struct oriel_baggage_member m;
     for (size_t i = 0; oriel_baggage_at(b, i, &m); i++) {
         if (!is_header_value((struct slice){m.value, m.value_bytes}) ||
-            !header_name(OT_BAGGAGE, &m, name))
+            !baggage_header(OT_BAGGAGE, &m, name))
             continue;
         memcpy(value, m.value, m.value_bytes);
         value[m.value_bytes] = 0;
