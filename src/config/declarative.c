@@ -21,6 +21,7 @@ enum { PATH_BYTES = 256 };
 enum way {
     TAKE,      /* as the key's text */
     SKIP,      /* nothing is to be done: it says where, or how, by standing there */
+    OURS,      /* said that Oriel's own stands in its place */
     DISABLED,  /* disabled */
     NAMES,     /* a list of names, or of tables with one name each */
     HEADERS,   /* a list of name and value, or a table of them */
@@ -47,7 +48,7 @@ static const struct row {
     {"resource.attributes", "resource_attributes", RESOURCE, NULL},
     {"resource.attributes_list", "resource_attributes", TAKE, NULL},
     {"resource.detection/development.detectors", "detectors", NAMES, NULL},
-    {"resource.schema_url", NULL, SKIP, NULL}, /* ours is sent: our attributes are of it */
+    {"resource.schema_url", NULL, OURS, NULL}, /* our attributes are of it */
     {"$P.processors.batch.schedule_delay", "batch.$B_delay_ms", TAKE, NULL},
     {"$P.processors.batch.export_timeout", "batch.$B_timeout_ms", TAKE, NULL},
     {"$P.processors.batch.max_queue_size", "batch.$B_queue", TAKE, NULL},
@@ -363,6 +364,11 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
 {
     switch (row->way) {
     case SKIP:
+        break;
+    case OURS:
+        if (v->type != YAML_NULL)
+            say(w, CONFIG_WARNING, v, path,
+                "has no effect: the one that Oriel's own attributes are of is sent");
         break;
     case TAKE:
         take_text(w, row, v, path);

@@ -209,10 +209,11 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
              "    - batch: {exporter: {otlp_file/development: {output_stream: stdout}}}\n"
              "    - batch: {exporter: {otlp_http: }}\n"
              "    - simple: {exporter: {otlp_grpc: }}\n"
-             "  sampler: {jaeger_remote: {endpoint: x}}\n",
+             "  sampler: {jaeger_remote: {endpoint: x}}\n"
+             "resource: {schema_url: 'https://o/1.0'}\n",
              NULL);
     const struct config_message *m;
-    CHECK_EQ(config_messages(c, &m), 5);
+    CHECK_EQ(config_messages(c, &m), 6);
     CHECK_STR(m[0].text, "o.yaml:3: meter_provider is nothing Oriel has, and left out");
     CHECK_STR(m[1].text,
               "o.yaml:4: instrumentation/development is nothing Oriel has, and left out");
@@ -223,6 +224,8 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
     CHECK_STR(
         m[4].text,
         "o.yaml:12: tracer_provider.sampler.jaeger_remote is nothing Oriel has, and left out");
+    CHECK_STR(m[5].text, "o.yaml:13: resource.schema_url has no effect: the one that Oriel's own "
+                         "attributes are of is sent");
     CHECK(config_can_start(c));
     CHECK_STR(config_telemetry(c)->traces_exporter, "console,otlp/stdout,otlp");
     CHECK_STR(config_telemetry(c)->logs_exporter, "none");

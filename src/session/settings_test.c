@@ -73,6 +73,7 @@ TEST(the_standards_own_file_takes_the_place_of_the_environment)
     config_free(c);
     write_file("o.yaml", "file_format: '1.0'\nattribute_limits: {}\nlog_level: debug\n");
     c = load();
+    CHECK(config_can_start(c));
     CHECK_EQ(config_telemetry(c)->log_level, CONFIG_LOG_DEBUG);
     CHECK(config_origin(c, "log_level", &o) && o.line == 3);
     CHECK_STR(o.name, "o.yaml");
