@@ -71,6 +71,7 @@ static void before_close(void *user, struct model_catalog *c)
     tell_count(c, "oriel.syscalls.overwritten", s->calls.overwritten);
     tell_count(c, "oriel.syscalls.unwatched", s->calls.unwatched);
     tell_count(c, "oriel.sample.lost", can->lost);
+    tell_count(c, "oriel.own.cpu_ns", can->own_ns);
     tell_cut(c, can);
     if (can->unknown) {
         char more[sizeof can->missing + 80];

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "deliver/inside.h"
 
 enum { STACK_BYTES = 512 << 10 };
@@ -65,7 +66,7 @@ static void *run(void *arg)
 {
     struct deliver *d = arg;
     bool closing = false;
-    (void)pthread_setname_np(pthread_self(), "oriel-send");
+    own_thread_begin(OWN_SEND); /* before anything else */
     while (!closing) {
         struct transport_wait w = {.wake_ns = UINT64_MAX};
         pthread_mutex_lock(&d->lock);

@@ -65,11 +65,15 @@ extern struct rec_runtime rec_runtime;
 
 /* Times the exit hook may arm itself again for destructors that record. */
 enum { REC_EXIT_HOOK_ROUNDS = 3 };
+/* Threads of Oriel's own say nothing here: else what they do would be there to be sent by
+ * them. Nothing of it counts as lost, for it was not the program that said it. */
+enum rec_own_thread { REC_OWN_UNKNOWN = 0, REC_OWN_NO = 1, REC_OWN_YES = 2 };
 /* What a thread has besides oriel_tls. Plain data, no destructor. */
 struct rec_thread_local {
     uint8_t setting_up; /* an emit from a signal handler now is refused */
     uint8_t exits;      /* times the exit hook ran */
     uint8_t crashing;   /* its crash note is being written */
+    uint8_t own;        /* enum rec_own_thread */
     void *alternate;    /* signal stack it was given, NULL: it has its own or none */
 };
 extern __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/os.h"
+#include "base/own.h"
 
 typedef int start_fn(const struct oriel_options *options, int (*attach)(const char *ring_path));
 typedef int stop_fn(unsigned timeout_ms);
@@ -107,9 +108,11 @@ int oriel_start(const struct oriel_options *options)
 {
     if (options && options->size < sizeof options->size)
         return ORIEL_EINVAL;
+    own_work_begin();
     pthread_mutex_lock(&start_lock);
     int rc = start_locked(options);
     pthread_mutex_unlock(&start_lock);
+    own_work_end();
     return rc;
 }
 
@@ -117,6 +120,7 @@ int oriel_stop(unsigned timeout_ms)
 {
     uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
     int rc = 0;
+    own_work_begin();
     pthread_mutex_lock(&start_lock);
     if (started_by) {
         bool left = rec_region_leave(timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS);
@@ -130,6 +134,7 @@ int oriel_stop(unsigned timeout_ms)
         }
     }
     pthread_mutex_unlock(&start_lock);
+    own_work_end();
     return rc;
 }
 
@@ -141,12 +146,16 @@ int oriel_flush(unsigned timeout_ms)
                           ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush")
                           : NULL;
     pthread_mutex_unlock(&start_lock);
-    return flush ? flush(timeout_ms) : 0;
+    own_work_begin();
+    int rc = flush ? flush(timeout_ms) : 0;
+    own_work_end();
+    return rc;
 }
 
 int oriel_reload(void)
 {
     typedef int reload_fn(void);
+    own_work_begin();
     pthread_mutex_lock(&start_lock);
     reload_fn *reload = started_by == os_getpid()
                             ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload")
@@ -155,6 +164,7 @@ int oriel_reload(void)
     if (rc == 0)
         take_configuration();
     pthread_mutex_unlock(&start_lock);
+    own_work_end();
     return rc;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/own.h"
 
 struct oriel_thread rec_null_thread;
 struct oriel_gate rec_null_gate = {.thread = &rec_null_thread};
@@ -236,11 +237,20 @@ static bool set_up(void)
     return true;
 }
 
+/* It is one of Oriel's own, and does not crash right now. */
+static bool is_own(void)
+{
+    struct rec_thread_local *here = &rec_thread_local;
+    if (here->own == REC_OWN_UNKNOWN)
+        here->own = own_thread_here() ? REC_OWN_YES : REC_OWN_NO;
+    return here->own == REC_OWN_YES && !here->crashing; /* that one of ours crashed is told */
+}
+
 bool rec_thread_setup(void)
 {
     int saved_errno = errno;
     uint64_t signals;
-    if (rec_thread_local.setting_up)
+    if (rec_thread_local.setting_up || is_own())
         return false;
     rec_thread_local.setting_up = 1;
     /* A handler that forks in the middle would leave two of us in one block. */
@@ -337,4 +347,5 @@ void rec_thread_forked(void)
     otel_thread_ctx_v1 = NULL;
     rec_thread_local.setting_up = 0;
     rec_thread_local.exits = 0;
+    rec_thread_local.own = REC_OWN_UNKNOWN; /* it is the main thread there */
 }

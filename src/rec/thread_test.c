@@ -175,4 +175,50 @@ TEST_T(a_flight_recorder_never_runs_out_of_blocks, 120)
     recording_end(&r);
 }
 
+/* ---- threads of Oriel's own ---- */
+
+static void *say_as(void *name)
+{
+    pthread_setname_np(pthread_self(), name);
+    {
+        ORIEL_SPAN("export");
+        struct oriel_span other = ORIEL_OPEN("request", ORIEL_CURRENT);
+        CHECK_EQ(other.id, 0);
+        ORIEL_EVENT("sent", "bytes", 12);
+    }
+    CHECK_EQ(oriel_span_current().id, 0);
+    CHECK(!rec_has_room(64));
+    return NULL;
+}
+
+TEST(what_oriel_s_own_threads_say_is_neither_there_nor_lost)
+{
+    const char *const ours[] = {"oriel-drain", "oriel-send"};
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_t t;
+        REQUIRE(pthread_create(&t, NULL, say_as, (void *)(uintptr_t)ours[i]) == 0);
+        pthread_join(t, NULL);
+    }
+    CHECK_EQ(blocks_in_use(), 0);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_BEGIN], 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_OPEN], 0);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 0);
+    CHECK_EQ(recording_lost_total(&r), 0);
+    recording_end(&r);
+}
+
+TEST(a_program_that_is_called_like_one_of_them_says_all)
+{
+    struct recording r = {0};
+    recording_begin(&r, NULL);
+    pthread_setname_np(pthread_self(), "oriel-send");
+    ORIEL_EVENT("tick", "i", 1);
+    recording_read(&r, true);
+    CHECK_EQ(r.by_type[ORIEL_REC_EVENT], 1);
+    recording_end(&r);
+}
+
 TEST_MAIN()

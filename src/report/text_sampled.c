@@ -14,6 +14,18 @@
 #include "report/weights.h"
 #include "util/num.h"
 
+/* What is no part of the program, though it was paid for there: base/own.h. */
+static void put_own(const struct report *r, struct buf *out)
+{
+    const struct model_str own = model_catalog_resource(r->catalog, "oriel.own.cpu_ns");
+    char text[NUM_TEXT_MAX];
+    uint64_t ns;
+    if (num_parse_u64(own.p, own.n, &ns) == 0)
+        sheet_line(r, out, TABLE_PLAIN,
+                   "left out: %s on the CPU of Oriel's own threads in the program",
+                   num_duration(text, ns));
+}
+
 void report_text_unseen(const struct report *r, struct buf *out)
 {
     struct model_str missing = model_catalog_resource(r->catalog, "oriel.sample.missing"),
@@ -56,6 +68,7 @@ void report_text_unseen(const struct report *r, struct buf *out)
                    old.p);
     if (cut.n)
         sheet_line(r, out, TABLE_YELLOW, "%.*s", (int)cut.n, cut.p);
+    put_own(r, out);
 }
 
 /* ---- by span ---- */

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "base/own.h"
 #include "base/ratio.h"
 #include "secret/scrub.h"
 #include "session/artifact.h"
@@ -427,7 +428,7 @@ static void wait_for_secrets(void)
 static void *drain_thread(void *unused)
 {
     (void)unused;
-    (void)pthread_setname_np(pthread_self(), "oriel-drain");
+    own_thread_begin(OWN_DRAIN);
     bool tell = true;
     describe_cloud();
     wait_for_secrets();
@@ -591,7 +592,9 @@ static void at_exit(void)
         ms = self.exit_ms;
         pthread_mutex_unlock(&self.lock);
     }
+    own_work_begin();
     (void)oriel_inprocess_stop(ms);
+    own_work_end();
 }
 
 /* In a fork child, which has no drain thread: plain stores only. Files and

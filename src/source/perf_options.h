@@ -48,6 +48,7 @@ struct perf_ability {
     const char *cut_by; /* why most of them; NULL: none */
     uint64_t lost;      /* samples so far that found no room, in the kernel or here */
     uint64_t unknown;   /* threads that were not sampled: too many at one time */
+    uint64_t own_ns;    /* CPU time of threads of Oriel's in the program, which are left out */
     int wake_fd;        /* polls readable once a ring is half full; -1 none */
     bool hurry;         /* of late something was met that had better be looked at soon */
     char missing[384];  /* one line: what is not seen and why; "" nothing */

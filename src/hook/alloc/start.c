@@ -29,6 +29,18 @@ struct oriel_heap *oriel_heap_here(void)
     return t->shared ? NULL : &t->heap; /* sums of many threads are no span's */
 }
 
+/* What the program's threads allocate for Oriel, who is called by this (base/own.h), is not
+ * the program's. */
+__attribute__((visibility("default"))) void oriel_heap_aside(bool begin);
+void oriel_heap_aside(bool begin)
+{
+    struct alloc_thread *t = alloc_thread_here();
+    if (begin)
+        alloc_enter(t);
+    else
+        alloc_leave(t);
+}
+
 /* ---- the slow ways ---- */
 
 __attribute__((noinline)) void alloc_slow_new(struct alloc_thread *t, void *p, size_t bytes,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/own.h"
 #include "hook/alloc/alloc.h"
 
 enum { THREADS_MAX = 2048, ROUNDS = 3, KEYS_WITHOUT_MALLOC = 32 };
@@ -22,6 +23,8 @@ static struct alloc_thread slots[THREADS_MAX];
  * to it at once, so it has sums alone: no countdown, no stack. */
 static struct alloc_thread crowd = {
     .heap.told = UINT64_MAX, .left = INT64_MAX, .inside = 1, .shared = true};
+/* For those of Oriel's threads that find no slot: nothing of theirs counts. */
+static struct alloc_thread ours = {.heap.told = UINT64_MAX, .left = INT64_MAX, .inside = 1};
 static struct oriel_heap ended; /* atomic; sums of those that are over */
 static uint32_t slots_used;     /* atomic; all used ones lie below */
 static uint32_t threads_seen;   /* atomic; in this process */
@@ -68,7 +71,7 @@ static struct alloc_thread *take_slot(void)
 static void prepare(struct alloc_thread *t)
 {
     t->heap.told = UINT64_MAX;
-    t->inside = 0;
+    t->inside = own_thread_here(); /* for ever: nothing of ours is counted */
     t->asking = 0;
     t->random = 0;
     alloc_thread_restart(t);
@@ -79,11 +82,13 @@ struct alloc_thread *alloc_thread_new(void)
     int kept = errno;
     /* After the last of its rounds nobody would give a slot back. */
     struct alloc_thread *t = exits < ROUNDS ? take_slot() : &crowd;
+    if (t->shared && own_thread_here())
+        t = &ours;
     __atomic_fetch_add(&threads_seen, 1, __ATOMIC_RELAXED);
-    if (!t->shared)
+    if (!t->shared && t != &ours)
         prepare(t);
     alloc_thread = t;
-    if (key_usable && !t->shared)
+    if (key_usable && !t->shared && t != &ours)
         pthread_setspecific(key, t);
     errno = kept;
     return t;
@@ -152,7 +157,7 @@ void alloc_threads_forked(void)
     wipe(&ended);
     wipe(&crowd.heap);
     threads_seen = 1;
-    if (here && here->shared)
+    if (here && (here->shared || here == &ours))
         alloc_thread = NULL; /* there is room now */
     else if (here)
         prepare(here);

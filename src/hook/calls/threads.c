@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "base/os.h"
+#include "base/own.h"
 #include "hook/calls/calls.h"
 
 /* Rounds of a thread's destructors that we are asked in; there is one more. */
@@ -62,7 +63,10 @@ struct calls_thread *calls_thread_new(void)
 {
     int kept = errno;
     if (!calls_here.calls && calls_here.ends < ROUNDS && key_usable) {
-        calls_here.calls = make_thread();
+        if (own_thread_here())
+            calls_here.ends = ROUNDS; /* Oriel's: nothing of it is seen, nor asked for again */
+        else
+            calls_here.calls = make_thread();
         if (calls_here.calls)
             pthread_setspecific(key, calls_here.calls);
     }

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/os.h"
+#include "base/own.h"
 #include "hook/stacks.h"
 #include "rec/rec.h"
 
@@ -29,9 +30,9 @@ static uint32_t open_rate;         /* atomic; 0: no samples */
 static bool open_alone = true;     /* no second thread began so far */
 
 static __thread struct {
-    uint32_t slot; /* + 1; 0: this thread has no timer */
-    bool inside;
-    void *alternate; /* a signal stack of ours; NULL: it has its own, or its thread's */
+    uint32_t slot;       /* + 1; 0: this thread has no timer */
+    bool inside, ticked; /* ticked: it is known whose this thread is */
+    void *alternate;     /* a signal stack of ours; NULL: it has its own, or its thread's */
 } here __attribute__((tls_model("initial-exec")));
 
 int cpu_signal(void)
@@ -45,14 +46,31 @@ static uint64_t interval_ns(void)
     return rate ? SECOND_NS / rate : 0;
 }
 
+static void drop_slot(uint32_t slot);
+
 /* ---- the handler ---- */
+
+/* Oriel's own threads name themselves first of all, which is after they were given a timer: it
+ * is taken back with its first signal. */
+static bool is_own(void)
+{
+    if (here.ticked)
+        return false;
+    here.ticked = true;
+    if (!own_thread_here())
+        return false;
+    const uint32_t slot = here.slot;
+    here.slot = 0;
+    drop_slot(slot - 1);
+    return true;
+}
 
 static void on_timer(int number, siginfo_t *info, void *context)
 {
     int kept = errno;
     uint64_t interval = interval_ns();
     (void)number;
-    if (info->si_code != SI_TIMER || here.inside || !interval || !here.slot)
+    if (info->si_code != SI_TIMER || here.inside || !interval || !here.slot || is_own())
         return;
     here.inside = true;
     struct hook_sample sample = {.kind = ORIEL_SAMPLE_CPU, .count = 1};

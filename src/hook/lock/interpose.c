@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "hook/stacks.h"
 #include "rec/rec.h"
 
@@ -139,6 +140,7 @@ static uint32_t slots_used; /* atomic */
 static bool on;             /* set once, before the program's own threads */
 static __thread uint32_t my_slot TLS;
 static __thread uint32_t inside TLS, random_bits TLS;
+static __thread uint8_t whose TLS; /* enum whose */
 
 static struct holder *holder_of(uint64_t lock)
 {
@@ -175,6 +177,7 @@ static uint64_t who_has(const void *lock)
 
 /* ---- waits ---- */
 
+enum whose { WHOSE_UNKNOWN = 0, WHOSE_PROGRAM, WHOSE_ORIEL };
 struct wait {
     uint64_t begin_ns, who;
     bool told;
@@ -187,9 +190,20 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Threads of Oriel's own wait most of their time, and nobody wants to know. What they hold
+ * is noted all the same: should the program wait for it, it is told for whom. */
+static bool is_told(void)
+{
+    if (!on || inside)
+        return false;
+    if (whose == WHOSE_UNKNOWN)
+        whose = own_thread_here() ? WHOSE_ORIEL : WHOSE_PROGRAM;
+    return whose == WHOSE_PROGRAM;
+}
+
 static struct wait wait_begin(const void *lock)
 {
-    struct wait w = {.told = on && !inside};
+    struct wait w = {.told = is_told()};
     if (w.told) {
         w.begin_ns = now_ns();
         w.who = who_has(lock);
@@ -200,7 +214,7 @@ static struct wait wait_begin(const void *lock)
 /* Whom a condition waits for is not known. */
 static struct wait condition_begin(void)
 {
-    struct wait w = {.told = on && !inside};
+    struct wait w = {.told = is_told()};
     if (w.told)
         w.begin_ns = now_ns();
     return w;
@@ -424,6 +438,7 @@ static void forked(void)
 {
     hook_stacks_forked(__atomic_load_n(&slots_used, __ATOMIC_RELAXED) <= 1);
     my_slot = 0; /* another number */
+    whose = WHOSE_UNKNOWN;
 }
 
 /* The core of this library attaches to the ring by itself. */

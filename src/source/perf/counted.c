@@ -81,7 +81,7 @@ void counted_back(struct perf_source *p, struct model_batch *batch, const struct
 {
     struct perf_known k;
     struct perf_thread *t = read_known(r, &k) ? perf_source_thread(p, k.tid) : NULL;
-    if (!t || t->pid != k.pid)
+    if (!t || t->pid != k.pid || t->own)
         return; /* what is not told of it now is told with the next, or never begun */
     struct perf_counted new = since(t, &k);
     if (k.left_ns)

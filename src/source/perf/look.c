@@ -109,6 +109,8 @@ void look_at_waiting(struct perf_source *p, uint64_t now_ns)
     while (looks < LOOKS_MAX && map_next(&p->threads, &at, &key, &value)) {
         struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
         struct perf_wait *w = &t->wait;
+        if (t->own)
+            continue;
         if (p->events.watch.counts && (!w->left_ns || w->woke_ns) && !t->ended &&
             (asks++ >= ASKS_MAX || !counted_waits(p, t)))
             continue;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "base/own.h"
 
 enum {
     /* A record becomes visible at most this long after the time it carries. */
@@ -78,6 +79,7 @@ static void perf_close(void *state)
 
 static void name_thread(struct perf_source *p, struct perf_thread *t, const char *name)
 {
+    t->own = t->pid != t->tid && own_thread_name(name);
     struct model_str old = t->thread->name;
     size_t n = strlen(t->comm);
     if (old.n != n || (n && memcmp(old.p, t->comm, n) != 0))
@@ -198,13 +200,19 @@ static void deepest(struct perf_source *p, struct model_batch *batch, struct per
     perf_source_add(p, batch, t, &s);
 }
 
+/* What one sample on the CPU stands for. */
+static uint64_t weight_of(const struct perf_source *p, const struct perf_record *r)
+{
+    const struct perf_ability *can = &p->events.ability;
+    return can->hardware ? 1000000000u / can->rate : r->u.sample.period;
+}
+
 static void on_cpu(struct perf_source *p, struct model_batch *batch, struct perf_thread *t,
                    const struct perf_record *r)
 {
-    const struct perf_ability *can = &p->events.ability;
     uint64_t depth, walks = p->spaces.counts.walks;
     struct perf_sample s = {.time_ns = r->time_ns,
-                            .weight = can->hardware ? 1000000000u / can->rate : r->u.sample.period,
+                            .weight = weight_of(p, r),
                             .count = 1,
                             .extra = (uint64_t)r->cpu + 1,
                             .kind = ORIEL_SAMPLE_CPU};
@@ -232,7 +240,9 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
     if (kind == PERF_EVENT_CPU && (!p->begun || r->pid == p->events.watch.starter))
         return; /* who starts the program is not the program */
     t = r->pid > 0 ? thread_of(p, r) : NULL;
-    if (t && kind == PERF_EVENT_CPU)
+    if (t && t->own)
+        p->counts.own_ns += kind == PERF_EVENT_CPU ? weight_of(p, r) : 0;
+    else if (t && kind == PERF_EVENT_CPU)
         on_cpu(p, batch, t, r);
     else if (t && kind == PERF_EVENT_SWITCH && p->events.watch.counts)
         counted_shown(p, t, r);
@@ -245,6 +255,8 @@ static void sampled(struct perf_source *p, struct model_batch *batch, const stru
 static void switched(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     struct perf_thread *t = r->pid > 0 ? thread_of(p, r) : NULL;
+    if (t && t->own)
+        return;
     if (t && r->u.sw.out) {
         ran_out(p, t, r->time_ns);
         waits_out(t, r);
@@ -293,8 +305,10 @@ static void ended(struct perf_source *p, struct model_batch *batch, const struct
     struct perf_thread *t = perf_source_thread(p, r->tid);
     if (!t || t->ended)
         return;
-    waits_end(p, batch, t, r->time_ns);
-    ran_end(p, batch, t, r->time_ns);
+    if (!t->own) {
+        waits_end(p, batch, t, r->time_ns);
+        ran_end(p, batch, t, r->time_ns);
+    }
     t->ended = true;
     int32_t *oldest = &p->ended_tids[p->next_ended++ % PERF_ENDED_KEPT];
     const struct perf_thread *gone = *oldest ? perf_source_thread(p, *oldest) : NULL;
@@ -356,6 +370,8 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
     uint64_t key, value;
     while (!p->ended && map_next(&p->threads, &at, &key, &value)) {
         struct perf_thread *t = (struct perf_thread *)(uintptr_t)value;
+        if (t->own)
+            continue;
         counted_end(p, t);
         waits_end(p, batch, t, p->last_ns);
         if (!t->ended)
@@ -370,6 +386,7 @@ static void tell(const struct perf_source *p)
     const uint64_t *ends = p->counts.cpu_ends;
     uint64_t most = 0;
     p->ability->lost = p->counts.lost + p->counts.no_memory;
+    p->ability->own_ns = p->counts.own_ns;
     if (p->over)
         p->ability->unknown = perf_watch_unknown(&p->events.watch);
     p->ability->stacks = p->ability->cut = 0;

@@ -63,6 +63,7 @@ struct perf_thread {
     struct perf_counted counted;
     char comm[24]; /* the name we gave it; a name it gives itself in words of ours stays */
     bool exe_due;  /* what it maps next is the program it has become */
+    bool own;      /* of Oriel inside of the program: it is left out */
     bool ended;    /* kept for a while: the last thing it does is to wake others */
 };
 
@@ -72,6 +73,7 @@ struct perf_counts {
     uint64_t damaged;   /* records that made no sense */
     uint64_t throttled; /* times the kernel made sampling pause */
     uint64_t no_memory;
+    uint64_t own_ns;                     /* on the CPU, of threads of Oriel's own */
     uint64_t looks;                      /* at waiting threads, from outside */
     uint64_t cpu_ends[UNWIND_END_COUNT]; /* how far up stacks on the CPU were walked */
 };

@@ -16,6 +16,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "base/own.h"
 #include "source/kernel_program.h"
 #include "source/syscall/syscall.h"
 
@@ -318,13 +319,21 @@ static uint32_t put_since(uint64_t *words, const struct caller *c, const struct 
     return whole ? n : 0;
 }
 
+/* Of Oriel itself, inside of the program: base/own.h. */
+static bool is_own(const struct syscall_key *key, const struct syscall_sums *sums)
+{
+    char comm[sizeof sums->comm + 1];
+    snprintf(comm, sizeof comm, "%.*s", (int)sizeof sums->comm, sums->comm);
+    return (uint32_t)key->tid != (uint32_t)sums->pid && own_thread_name(comm);
+}
+
 /* What a thread did with one call since that was told. Without memory, the next time. */
 static void tell(struct syscall_source *s, struct model_batch *batch, struct known *k,
                  const struct syscall_sums *now, uint64_t unix_ns)
 {
     uint64_t words[RECORD_WORDS] = {0};
     const uint64_t calls = now->count - k->told.count;
-    struct caller *c = calls ? caller_of(s, &k->key, now) : NULL;
+    struct caller *c = calls && !is_own(&k->key, now) ? caller_of(s, &k->key, now) : NULL;
     const uint32_t n = c ? put_since(words, c, k, now) : 0;
     if (n == 0 || !put_record(s, batch, c, words, n, unix_ns))
         return;
