@@ -13,6 +13,7 @@
 
 #define OWN_DRAIN "oriel-drain"
 #define OWN_SEND "oriel-send"
+#define OWN_VAULT "oriel-vault"
 
 /* The first thing that a thread of ours does, before it allocates or locks. */
 void own_thread_begin(const char *name);

@@ -54,6 +54,7 @@ TEST(names_are_whole_words)
 {
     CHECK(own_thread_name("oriel-drain"));
     CHECK(own_thread_name("oriel-send"));
+    CHECK(own_thread_name("oriel-vault"));
     CHECK(!own_thread_name("oriel"));
     CHECK(!own_thread_name("oriel-sender"));
     CHECK(!own_thread_name(""));

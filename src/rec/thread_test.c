@@ -193,10 +193,10 @@ static void *say_as(void *name)
 
 TEST(what_oriel_s_own_threads_say_is_neither_there_nor_lost)
 {
-    const char *const ours[] = {"oriel-drain", "oriel-send"};
+    const char *const ours[] = {"oriel-drain", "oriel-send", "oriel-vault"};
     struct recording r = {0};
     recording_begin(&r, NULL);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         pthread_t t;
         REQUIRE(pthread_create(&t, NULL, say_as, (void *)(uintptr_t)ours[i]) == 0);
         pthread_join(t, NULL);

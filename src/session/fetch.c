@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/own.h"
 #include "secret/secret.h"
 #include "session/headers.h"
 #include "util/http.h"
@@ -159,7 +160,7 @@ static void ask(struct fetch *f, unsigned first, uint64_t deadline_ns)
 static void *run(void *arg)
 {
     struct fetch *f = arg;
-    (void)pthread_setname_np(pthread_self(), "oriel-vault");
+    own_thread_begin(OWN_VAULT);
     const uint64_t deadline_ns = clock_mono_ns() + f->how.patience_ns;
     for (unsigned i = 0; i < f->count; i++)
         if (!f->waiting[i].done)

@@ -10,7 +10,7 @@ import subprocess
 from tool import EMITTER, ORIEL, TIMEOUT, Scenario, main
 
 LIBRARY = os.path.dirname(os.environ["ORIEL"])
-OWN = ("oriel-drain", "oriel-send")
+OWN = ("oriel-drain", "oriel-send", "oriel-vault")
 SPANS = 2000
 BUFFER = 4104  # usable bytes of what stdio takes for stdout: all that the emitter allocates
 
@@ -52,7 +52,7 @@ class Own(Scenario):
     def running(self, env):
         """A program that works until it is killed, with its threads and ours."""
         child = self.start(EMITTER, "busy", env=env, stdout=subprocess.DEVNULL)
-        self.until("ours are there", lambda: set(OWN) <= self.names(child.pid))
+        self.until("ours are there", lambda: {"oriel-drain", "oriel-send"} <= self.names(child.pid))
         return child
 
     @staticmethod
