@@ -63,7 +63,7 @@ static void note(struct receiver_request *r, struct receiver_answer *a, void *ar
     h->path = h->texts[3];
     h->traces += strstr(r->path, "traces") != NULL;
     h->logs += strstr(r->path, "logs") != NULL;
-    unsigned number = n >= 4 ? (unsigned)atoi(body) : 0;
+    unsigned number = n >= 4 ? destination_number(body, n) : 0;
     if (number < 1000)
         h->times[number]++;
     h->wrong += !destination_is_message(body, n);

@@ -52,6 +52,15 @@ static void put_back(struct deliver *d, struct item *i, uint64_t now_ns)
     queue_settle(d, i, FATE_EXPIRED, 0);
 }
 
+/* Before the item has its fate: who waits for that sees what it means for the receiver. */
+static void show_lane(struct deliver *d, struct lane *l)
+{
+    pthread_mutex_lock(&d->lock);
+    l->open = l->retry.open;
+    l->failing = l->retry.failures > 0;
+    pthread_mutex_unlock(&d->lock);
+}
+
 static void failed(struct deliver *d, struct item *i, uint64_t now_ns, uint64_t asked_ns,
                    bool plain_fault, const char *why)
 {
@@ -59,6 +68,7 @@ static void failed(struct deliver *d, struct item *i, uint64_t now_ns, uint64_t 
     snprintf(l->why, sizeof l->why, "%s", why);
     if (retry_failed(&l->retry, i->epoch, now_ns, asked_ns, plain_fault))
         tell_open(d, l);
+    show_lane(d, l);
     put_back(d, i, now_ns);
 }
 
@@ -70,6 +80,7 @@ static void worked(struct deliver *d, const struct item *i, uint64_t now_ns)
         waiting = queue_messages(d, l) + (d->spool ? d->spool_counts.messages : 0);
     if (retry_worked(&l->retry, i->epoch, now_ns, waiting))
         tell_back(d, l);
+    show_lane(d, l);
 }
 
 /* No reply came. What a second look at the same bytes cannot change is given up. */
@@ -313,11 +324,9 @@ static void show_state(struct deliver *d)
             n += d->lanes[k].transport->ops->connections(d->lanes[k].transport);
     pthread_mutex_lock(&d->lock);
     d->connections = n;
-    for (unsigned k = 0; k < d->lane_count; k++) {
-        d->lanes[k].open = d->lanes[k].retry.open;
-        d->lanes[k].failing = d->lanes[k].retry.failures > 0;
-    }
     pthread_mutex_unlock(&d->lock);
+    for (unsigned k = 0; k < d->lane_count; k++)
+        show_lane(d, &d->lanes[k]);
 }
 
 static void wait_for(struct lane *l, bool more, struct transport_wait *w)

@@ -23,7 +23,7 @@ struct order {
 static void follow(struct receiver_request *r, struct receiver_answer *a, void *arg)
 {
     struct order *o = arg;
-    int number = r->body_n ? atoi(r->body) : -1;
+    int number = r->body_n ? (int)destination_number(r->body, r->body_n) : -1;
     pthread_mutex_lock(&o->lock);
     o->count++;
     o->wrong += !destination_is_message(r->body, r->body_n);

@@ -128,11 +128,19 @@ static inline size_t destination_message(unsigned number, char *out, size_t max)
     return n;
 }
 
+/* The number that a body of n bytes, which end with nothing, begins with. */
+static inline unsigned destination_number(const char *p, size_t n)
+{
+    unsigned v = 0;
+    for (size_t i = 0; i < n && p[i] >= '0' && p[i] <= '9'; i++)
+        v = v * 10 + (unsigned)(p[i] - '0');
+    return v;
+}
+
 static inline bool destination_is_message(const char *p, size_t n)
 {
     char expected[4096];
-    size_t size =
-        n ? destination_message((unsigned)strtoul(p, NULL, 10), expected, sizeof expected) : 0;
+    size_t size = n ? destination_message(destination_number(p, n), expected, sizeof expected) : 0;
     return n && n == size && memcmp(p, expected, n) == 0;
 }
 
