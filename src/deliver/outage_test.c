@@ -85,7 +85,7 @@ static void run_outage(struct shared *s, const char *url, const char *dir, unsig
 static void note(struct receiver_request *r, struct receiver_answer *a, void *arg)
 {
     struct shared *s = arg;
-    unsigned number = (unsigned)strtoul(r->body, NULL, 10);
+    unsigned number = destination_number(r->body, r->body_n);
     if (destination_is_message(r->body, r->body_n) && number < ALL)
         s->times[number]++;
     else
