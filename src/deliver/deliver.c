@@ -247,7 +247,7 @@ static void close_it(struct out *o)
     if (running) {
         sender_wake(d);
         pthread_join(d->thread, NULL);
-        close(d->wake_fd);
+        wake_close(&d->wake);
     } else {
         sender_end(d);
     }
@@ -290,7 +290,7 @@ int deliver_open(struct deliver **out, const struct deliver_options *o, struct o
     }
     d->base.ops = &ops;
     d->pid = (int)getpid();
-    d->wake_fd = -1;
+    d->wake.read_fd = d->wake.write_fd = -1;
     d->spool = o->spool;
     int rc = prepare(d, o, err);
     if (rc != 0) {

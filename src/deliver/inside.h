@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "deliver/deliver.h"
@@ -82,6 +83,14 @@ struct route { /* of a signal */
     uint64_t untold;
 };
 
+/* A pipe and not an eventfd, because those cannot be told apart: a daemon that closes all
+ * descriptors may have these numbers again, and nothing is ever written to what is its own. */
+struct wake {
+    int read_fd, write_fd;
+    dev_t dev;
+    ino_t ino;
+};
+
 struct deliver {
     struct out base; /* first: an out is closed by its address */
     int pid;         /* a child of fork touches nothing */
@@ -122,7 +131,7 @@ struct deliver {
     bool running, asleep, closing, finishing;
     uint64_t deadline_ns, lost_before; /* by out_finish: until when, and what was lost before */
     pthread_t thread;
-    int wake_fd; /* an eventfd, -1 before the thread */
+    struct wake wake; /* no descriptors before the thread */
 
     /* sender: */
     struct spool *spool;
@@ -178,6 +187,7 @@ void sender_end(struct deliver *d);
 
 int sender_start(struct deliver *d); /* once; 0 or ORIEL_ENOMEM */
 void sender_wake(struct deliver *d);
+void wake_close(struct wake *w);
 
 /* ---- spill.c ---- */
 

@@ -6,28 +6,78 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <sys/eventfd.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
 #include "deliver/inside.h"
 
-enum { STACK_BYTES = 512 << 10 };
+/* Who sleeps while the program closes all descriptors is woken by no call any more. */
+enum { STACK_BYTES = 512 << 10, REST_MAX_MS = 500 };
 #define MS UINT64_C(1000000)
+
+/* ---- the pipe ---- */
+
+static bool is_wakes(const struct wake *w, int fd)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == w->dev && st.st_ino == w->ino;
+}
+
+static int wake_open(struct wake *out)
+{
+    struct wake w;
+    struct stat st;
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return ORIEL_ENOMEM;
+    w.read_fd = fds[0];
+    w.write_fd = fds[1];
+    if (fstat(w.read_fd, &st) != 0)
+        memset(&st, 0, sizeof st);
+    w.dev = st.st_dev;
+    w.ino = st.st_ino;
+    *out = w;
+    return 0;
+}
+
+void wake_close(struct wake *w)
+{
+    if (is_wakes(w, w->read_fd))
+        close(w->read_fd);
+    if (is_wakes(w, w->write_fd))
+        close(w->write_fd);
+    w->read_fd = w->write_fd = -1;
+}
+
+/* A new one where the program took the old one away. The sending thread. */
+static void wake_keep(struct deliver *d)
+{
+    struct wake w = d->wake; /* only this thread changes it */
+    if (is_wakes(&w, w.read_fd) && is_wakes(&w, w.write_fd))
+        return;
+    wake_close(&w);
+    (void)wake_open(&w); /* without one it looks by itself every now and then */
+    pthread_mutex_lock(&d->lock);
+    d->wake = w;
+    pthread_mutex_unlock(&d->lock);
+}
 
 void sender_wake(struct deliver *d)
 {
-    uint64_t one = 1;
+    char one = 1;
     pthread_mutex_lock(&d->lock);
     d->calls++;
     bool asleep = d->asleep;
     d->asleep = false;
+    struct wake w = d->wake;
     pthread_mutex_unlock(&d->lock);
     /* Full: it is awake anyway. */
-    if (asleep && write(d->wake_fd, &one, sizeof one) < 0)
-        assert(errno == EAGAIN || errno == EINTR);
+    if (asleep && is_wakes(&w, w.write_fd) && write(w.write_fd, &one, sizeof one) < 0)
+        assert(errno == EAGAIN || errno == EINTR || errno == EBADF);
 }
 
 static int rest_ms(const struct deliver *d, uint64_t now_ns, uint64_t wake_ns)
@@ -36,16 +86,15 @@ static int rest_ms(const struct deliver *d, uint64_t now_ns, uint64_t wake_ns)
         return 0;
     if (d->now) /* a clock of the caller's: nobody tells when it moves */
         return 1;
-    if (wake_ns == UINT64_MAX)
-        return -1;
-    uint64_t ms = (wake_ns - now_ns + MS - 1) / MS;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    uint64_t ns = wake_ns - now_ns;
+    return ns > REST_MAX_MS * MS ? REST_MAX_MS : (int)((ns + MS - 1) / MS);
 }
 
 /* Sleeps unless something was said since `calls` was read. */
 static void rest(struct deliver *d, struct transport_wait *w, uint64_t calls)
 {
-    uint64_t heard;
+    char heard[64];
+    wake_keep(d);
     pthread_mutex_lock(&d->lock);
     bool sleep = d->calls == calls;
     d->asleep = sleep;
@@ -53,13 +102,14 @@ static void rest(struct deliver *d, struct transport_wait *w, uint64_t calls)
     if (!sleep)
         return;
     assert(w->count < TRANSPORT_POLL_MAX);
-    w->fds[w->count++] = (struct pollfd){.fd = d->wake_fd, .events = POLLIN};
+    w->fds[w->count++] = (struct pollfd){.fd = d->wake.read_fd, .events = POLLIN};
     (void)poll(w->fds, w->count, rest_ms(d, deliver_now(d), w->wake_ns));
     pthread_mutex_lock(&d->lock);
     d->asleep = false;
     pthread_mutex_unlock(&d->lock);
-    if (w->fds[w->count - 1].revents && read(d->wake_fd, &heard, sizeof heard) < 0)
-        assert(errno == EAGAIN || errno == EINTR);
+    bool woken = w->fds[w->count - 1].revents && is_wakes(&d->wake, d->wake.read_fd);
+    if (woken && read(d->wake.read_fd, heard, sizeof heard) < 0)
+        assert(errno == EAGAIN || errno == EINTR || errno == EBADF);
 }
 
 static void *run(void *arg)
@@ -88,8 +138,7 @@ int sender_start(struct deliver *d)
     sigset_t all, before;
     if (d->running)
         return 0;
-    d->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (d->wake_fd < 0)
+    if (wake_open(&d->wake) != 0)
         return ORIEL_ENOMEM;
     pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
@@ -99,8 +148,7 @@ int sender_start(struct deliver *d)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     if (rc != 0) {
-        close(d->wake_fd);
-        d->wake_fd = -1;
+        wake_close(&d->wake);
         return ORIEL_ENOMEM;
     }
     pthread_mutex_lock(&d->lock); /* whoever flushes looks, too */

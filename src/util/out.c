@@ -237,6 +237,21 @@ static void release_signals(struct held *h, int failure)
     pthread_sigmask(SIG_SETMASK, &h->mask_before, NULL);
 }
 
+void out_fd_know(struct out_fd *f)
+{
+    struct stat st = {0};
+    (void)fstat(f->fd, &st);
+    f->dev = st.st_dev;
+    f->ino = st.st_ino;
+}
+
+/* Daemons close all descriptors they find; what has the number then is theirs. */
+bool out_fd_is_ours(const struct out_fd *f)
+{
+    struct stat st;
+    return !f->owned || (fstat(f->fd, &st) == 0 && st.st_dev == f->dev && st.st_ino == f->ino);
+}
+
 static ssize_t write_once(const struct out_fd *f, const char *p, size_t n, uint64_t offset)
 {
     if (f->socket)
@@ -271,6 +286,10 @@ static int wait_for_room(int fd, int patience_ms)
 static int write_all(const struct out_fd *f, uint64_t offset, const char *p, size_t n,
                      size_t *out_written)
 {
+    if (!out_fd_is_ours(f)) {
+        *out_written = 0;
+        return EBADF;
+    }
     bool nonblocking = f->regular || f->socket || (fcntl(f->fd, F_GETFL) & O_NONBLOCK);
     size_t at = 0;
     int e = 0;
@@ -360,6 +379,8 @@ static int file_truncate(struct out *o, uint64_t size)
 {
     const struct out_fd *f = (const struct out_fd *)o;
     int rc, kept = errno;
+    if (!out_fd_is_ours(f))
+        return ORIEL_ECLOSED;
     do
         rc = ftruncate(f->fd, (off_t)size);
     while (rc != 0 && errno == EINTR);
@@ -372,7 +393,7 @@ int out_fd_sync(struct out *o)
 {
     const struct out_fd *f = (const struct out_fd *)o;
     int rc, kept = errno;
-    if (!f->regular)
+    if (!f->regular || !out_fd_is_ours(f))
         return 0;
     do
         rc = fdatasync(f->fd);
@@ -385,7 +406,7 @@ int out_fd_sync(struct out *o)
 static void fd_close(struct out *o)
 {
     struct out_fd *f = (struct out_fd *)o;
-    if (f->owned)
+    if (f->owned && out_fd_is_ours(f))
         close(f->fd);
 }
 
@@ -409,6 +430,7 @@ static int make(struct out **out, const struct out_ops *ops, const struct out_fd
     *f = *init;
     f->base.ops = ops;
     f->base.patience_ms = PATIENCE_MS;
+    out_fd_know(f);
     if (fstat(f->fd, &st) == 0) {
         f->regular = S_ISREG(st.st_mode);
         f->socket = S_ISSOCK(st.st_mode);

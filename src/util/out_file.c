@@ -219,8 +219,10 @@ static int rotate(struct out_rotating *r)
     int fd = open_target(r->fd.base.path, LOG, NULL);
     if (fd < 0)
         return fd;
-    close(r->fd.fd);
+    if (out_fd_is_ours(&r->fd))
+        close(r->fd.fd);
     r->fd.fd = fd;
+    out_fd_know(&r->fd);
     r->fd.base.bytes = 0;
     return 0;
 }
@@ -239,7 +241,9 @@ static int rotating_write(struct out *o, const void *bytes, size_t n, size_t *ou
 
 static void rotating_close(struct out *o)
 {
-    close(((struct out_rotating *)o)->fd.fd);
+    struct out_rotating *r = (struct out_rotating *)o;
+    if (out_fd_is_ours(&r->fd))
+        close(r->fd.fd);
 }
 
 static int make_rotating(struct out **out, int fd, const struct out_rotating *init,

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -22,6 +23,8 @@ struct stream {
     struct stream_options o;
     struct net_dial *dial;
     int fd;
+    dev_t dev; /* of the socket: a program may have closed it, and have the number again */
+    ino_t ino;
     struct tls *tls;
     struct buf sealed; /* to be sent: TLS records, or the request for a tunnel */
     size_t sealed_at;
@@ -29,6 +32,44 @@ struct stream {
     size_t early_at;
     bool tls_wants_read; /* TLS can only go on with more from the other side */
 };
+
+/* ---- the descriptor ---- */
+
+static void keep_fd(struct stream *s, int fd)
+{
+    struct stat st = {0};
+    s->fd = fd;
+    (void)fstat(fd, &st);
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+}
+
+/* Daemons close all descriptors they find; what has our number then is theirs. */
+static bool fd_is_ours(struct stream *s)
+{
+    struct stat st;
+    if (s->fd >= 0 && (fstat(s->fd, &st) != 0 || st.st_dev != s->dev || st.st_ino != s->ino))
+        s->fd = -1;
+    return s->fd >= 0;
+}
+
+static int lost_fd(struct oriel_err *err)
+{
+    return err_set(err, ORIEL_ECLOSED, "the program closed the descriptor of the connection");
+}
+
+static int write_fd(struct stream *s, const void *bytes, size_t n, size_t *out_n,
+                    struct oriel_err *err)
+{
+    return fd_is_ours(s) ? net_write(s->fd, bytes, n, out_n, err) : lost_fd(err);
+}
+
+static int read_fd(struct stream *s, void *bytes, size_t n, size_t *out_n, struct oriel_err *err)
+{
+    return fd_is_ours(s) ? net_read(s->fd, bytes, n, out_n, err) : lost_fd(err);
+}
+
+/* ---- making and ending ---- */
 
 int stream_new(struct stream **out, const struct stream_options *o, uint64_t now_ns,
                struct oriel_err *err)
@@ -66,7 +107,7 @@ int stream_accepted(struct stream **out, int fd_take, struct tls_context *tls,
     }
     buf_init(&s->sealed);
     buf_init(&s->early);
-    s->fd = fd_take;
+    keep_fd(s, fd_take);
     s->o.tls = tls;
     s->stage = tls ? SHAKING : READY;
     int rc = tls ? tls_new(&s->tls, tls, NULL, err) : 0;
@@ -88,7 +129,8 @@ void stream_free(struct stream *s)
     }
     tls_free(s->tls);
     net_dial_free(s->dial);
-    net_close(s->fd);
+    if (fd_is_ours(s))
+        net_close(s->fd);
     buf_done(&s->sealed);
     buf_done(&s->early);
     mem_free(s);
@@ -114,8 +156,8 @@ static int send_sealed(struct stream *s, struct oriel_err *err)
 {
     while (s->sealed_at < s->sealed.size) {
         size_t put;
-        int rc = net_write(s->fd, s->sealed.data + s->sealed_at, s->sealed.size - s->sealed_at,
-                           &put, err);
+        int rc =
+            write_fd(s, s->sealed.data + s->sealed_at, s->sealed.size - s->sealed_at, &put, err);
         if (rc != 0)
             return rc;
         s->sealed_at += put;
@@ -143,7 +185,7 @@ static int read_plain(struct stream *s, void *bytes, size_t n, size_t *out_n, st
 {
     size_t kept = s->early.size - s->early_at;
     if (kept == 0)
-        return net_read(s->fd, bytes, n, out_n, err);
+        return read_fd(s, bytes, n, out_n, err);
     *out_n = kept < n ? kept : n;
     memcpy(bytes, s->early.data + s->early_at, *out_n);
     s->early_at += *out_n;
@@ -182,7 +224,7 @@ static int hear_proxy(struct stream *s, struct oriel_err *err)
         char *room = s->early.size < PROXY_HEAD_MAX ? buf_reserve(&s->early, 1024) : NULL;
         if (!room)
             return err_set(err, ORIEL_ELIMIT, "%s: the proxy's reply has no end", s->o.proxy_host);
-        int rc = net_read(s->fd, room, 1024, &got, err);
+        int rc = read_fd(s, room, 1024, &got, err);
         if (rc != 0)
             return rc;
         if (got == 0)
@@ -236,9 +278,10 @@ static int do_stage(struct stream *s, uint64_t now_ns, struct oriel_err *err)
 {
     switch (s->stage) {
     case DIALING: {
-        int rc = net_dial_step(s->dial, now_ns, &s->fd, err);
+        int fd, rc = net_dial_step(s->dial, now_ns, &fd, err);
         if (rc != 0)
             return rc;
+        keep_fd(s, fd);
         net_dial_free(s->dial);
         s->dial = NULL;
         if (s->o.proxy_host && !s->o.proxy_plain)
@@ -302,7 +345,7 @@ int stream_write(struct stream *s, const void *bytes, size_t n, size_t *out_n,
 {
     assert(s->stage == READY && n > 0);
     if (!s->tls)
-        return net_write(s->fd, bytes, n, out_n, err);
+        return write_fd(s, bytes, n, out_n, err);
     int rc = stream_flush(s, err);
     if (rc != 0)
         return rc;
