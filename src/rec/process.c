@@ -147,6 +147,7 @@ int oriel_attach(const char *ring_path)
         pthread_atfork(NULL, NULL, forked);
     }
     rt->heap = find_heap();
+    rec_switch_attached();
     rec_filter_set(rt->header.directives[0] ? rt->header.directives : NULL);
     __atomic_store_n(&rt->state, REC_ON, __ATOMIC_RELEASE);
     rec_sites_enable();

@@ -214,6 +214,9 @@ bool rec_module_tell(const struct wire_module *m);
 
 /* switch.c: directives that somebody outside has put into the region. */
 void rec_switch_look(void);
+/* A region was attached to; a block of it has become live. */
+void rec_switch_attached(void);
+void rec_switch_joined(struct oriel_thread *t);
 /* sites.c: the same for all sites known so far; what cannot be understood
  * changes nothing. False: somebody else is at it, nothing was done. */
 bool rec_sites_filter(const char *directives);

@@ -49,6 +49,20 @@ static void look(struct oriel_gate *g)
         __atomic_store_n(&g->thread->clock, ORIEL_CLOCK_MARK, __ATOMIC_SEQ_CST);
 }
 
+void rec_switch_attached(void)
+{
+    __atomic_store_n(&applied, 0, __ATOMIC_RELEASE); /* of a region nobody has switched yet */
+}
+
+/* Whoever switched while this block was being set up may have passed it over. Both sides
+ * first tell and then look, so one of them sees the other. */
+void rec_switch_joined(struct oriel_thread *t)
+{
+    if (__atomic_load_n(&rec_runtime.shared->filter_gen, __ATOMIC_SEQ_CST) !=
+        __atomic_load_n(&applied, __ATOMIC_ACQUIRE))
+        __atomic_store_n(&t->clock, ORIEL_CLOCK_MARK, __ATOMIC_SEQ_CST);
+}
+
 void rec_switch_look(void)
 {
     struct oriel_gate *g = oriel_tls.gate;

@@ -183,7 +183,8 @@ static void own_block(struct oriel_gate *g, uint32_t primary, bool fresh)
     memset(t->name, 0, sizeof t->name);
     os_thread_name(t->name, sizeof t->name);
     g->heap = rec_runtime.heap ? rec_runtime.heap() : NULL;
-    __atomic_store_n(&t->state, ORIEL_THREAD_LIVE, __ATOMIC_RELEASE);
+    __atomic_store_n(&t->state, ORIEL_THREAD_LIVE, __ATOMIC_SEQ_CST);
+    rec_switch_joined(t);
     rec_chunk_adopt(t, g);
 }
 

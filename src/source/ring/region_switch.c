@@ -131,7 +131,7 @@ static unsigned each_thread(struct mapped *m, bool mark)
     unsigned waiting = 0;
     for (uint32_t i = 0; i < m->h.thread_count; i++) {
         struct oriel_thread *t = wire_region_thread(&m->h, m->base, i);
-        uint32_t state = wire_state(__atomic_load_n(&t->state, __ATOMIC_ACQUIRE));
+        uint32_t state = wire_state(__atomic_load_n(&t->state, __ATOMIC_SEQ_CST));
         if (state != ORIEL_THREAD_LIVE && state != ORIEL_THREAD_VACANT &&
             state != ORIEL_THREAD_PASSING)
             continue;
