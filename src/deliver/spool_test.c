@@ -349,7 +349,7 @@ TEST(a_full_disk_keeps_what_it_has_and_nothing_half_written)
     struct stat st;
     snprintf(dir, sizeof dir, "%s/small", test_tmpdir());
     REQUIRE(mkdir(dir, 0700) == 0);
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("spool", dir, "tmpfs", 0, "size=128k,mode=0700") != 0)
         test_skip("cannot mount a file system here");
     struct spool *s = open_spool(dir, 0, 0);

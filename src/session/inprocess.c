@@ -23,7 +23,6 @@
 #include "base/os.h"
 #include "base/own.h"
 #include "base/ratio.h"
-#include "secret/scrub.h"
 #include "session/artifact.h"
 #include "session/fetch.h"
 #include "session/figures.h"
@@ -35,7 +34,7 @@
 #include "session/sampling.h"
 #include "session/session.h"
 #include "session/settings.h"
-#include "session/start_code.h"
+#include "session/start_config.h"
 #include "session/told_resource.h"
 #include "source/metrics_options.h"
 #include "source/region_io.h"
@@ -81,86 +80,13 @@ struct wish {
     unsigned flags, exit_ms;
 };
 
-/* The only thing this side says unasked, once per start that was asked for and
- * cannot be: without it nobody would know why there is nothing. */
-static void say(const char *what, const char *text)
-{
-    char line[700];
-    snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
-    scrub_line(line); /* a value that is quoted may be a URL with a password */
-    if (write(2, line, strlen(line)) < 0)
-        errno = 0; /* nobody listens */
-}
-
-static void say_why(const char *text)
-{
-    say("telemetry does not start: ", text);
-}
-
-/* The first error, or NULL; told, as OTEL_LOG_LEVEL wants it, with the warnings or
- * not at all. */
-static const char *tell_messages(const struct config *c)
-{
-    const struct config_message *m;
-    size_t n = config_messages(c, &m);
-    int level = config_telemetry(c)->log_level;
-    const char *error = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (m[i].severity == CONFIG_ERROR && !error)
-            error = m[i].text;
-        if (m[i].severity == CONFIG_WARNING && level >= CONFIG_LOG_WARN)
-            say("warning: ", m[i].text);
-    }
-    if (error && level >= CONFIG_LOG_ERROR)
-        say_why(error);
-    return error;
-}
-
-/* From here on no text that leaves has what must not be in it. */
-static int keep_secrets(const struct config *c)
-{
-    struct oriel_err err = {0};
-    scrub_set_guessing(config_telemetry(c)->redaction == CONFIG_REDACT_ALL);
-    int rc = session_know_headers(c, &err);
-    if (rc < 0)
-        say_why(err.text);
-    return rc;
-}
-
-/* A set-uid program takes orders from neither environment nor files. */
-static int load_config(const struct oriel_options *o, struct config **out)
-{
-    struct start_code code;
-    struct oriel_err err = {0};
-    if (!start_code_of(o, &code)) {
-        say_why("the program: settings are at most 50 texts like \"sample_rate=0.1\"");
-        return ORIEL_EINVAL;
-    }
-    bool secure = getauxval(AT_SECURE) != 0;
-    const struct settings_input in = {.size = sizeof in,
-                                      .careful = true,
-                                      .preset = secure ? "private" : NULL,
-                                      .environment = secure ? NULL : (const char *const *)environ,
-                                      .code = code.sets,
-                                      .code_count = code.count};
-    int rc = settings_load(out, &in, &err);
-    if (rc < 0) {
-        say_why(err.text);
-        return rc;
-    }
-    rc = tell_messages(*out) ? ORIEL_EINVAL : keep_secrets(*out);
-    if (rc < 0)
-        config_free(*out);
-    return rc;
-}
-
 static int make_wish(const struct oriel_options *given, struct wish *out)
 {
     struct oriel_options o = {0};
     struct config *c;
     if (given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    int rc = load_config(&o, &c);
+    int rc = start_config_load(&o, &c);
     if (rc < 0)
         return rc;
     const struct config_telemetry *t = config_telemetry(c);
@@ -264,11 +190,11 @@ static void tell_reload(const char *line, int rc, const struct oriel_err *err)
     int level = config_telemetry(latest_config())->log_level;
     char key[40];
     if (rc < 0 && level >= CONFIG_LOG_ERROR)
-        say("configuration not reloaded, the old one stays: ", err->text);
+        start_say("configuration not reloaded, the old one stays: ", err->text);
     if (rc < 0 || !line[0])
         return;
     if (level >= CONFIG_LOG_INFO)
-        say("configuration reloaded: ", line);
+        start_say("configuration reloaded: ", line);
     snprintf(key, sizeof key, "oriel.reload.%u", ++self.reloads);
     (void)artifact_set(session_catalog(self.session), key, line);
 }
@@ -491,14 +417,14 @@ static void watch_system(uint64_t interval_ns)
 static void say_delivery(void *unused, const char *line)
 {
     (void)unused;
-    say("", line);
+    start_say("", line);
 }
 
 static void say_headers(void *unused, bool bad, const char *line)
 {
     (void)unused;
     if (config_telemetry(self.config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
-        say("", line);
+        start_say("", line);
 }
 
 static int add_outlets(void)
@@ -519,7 +445,7 @@ static int add_outlets(void)
     if (rc == 0)
         rc = outlets_add(&how, &err);
     if (rc < 0 && err.text[0] && config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
-        say_why(err.text);
+        start_say("telemetry does not start: ", err.text);
     return rc;
 }
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What a start inside a program goes by: the program's options, its environment and
+ * file, read and told about. Writes to standard error, one line at a time. Any thread.
+ */
+#include "session/start_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "secret/scrub.h"
+#include "session/headers.h"
+#include "session/settings.h"
+#include "session/start_code.h"
+
+/* The only thing this side says unasked, once per start that was asked for and
+ * cannot be: without it nobody would know why there is nothing. */
+void start_say(const char *what, const char *text)
+{
+    char line[700];
+    snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
+    scrub_line(line); /* a value that is quoted may be a URL with a password */
+    if (write(2, line, strlen(line)) < 0)
+        errno = 0; /* nobody listens */
+}
+
+static void say_why(const char *text)
+{
+    start_say("telemetry does not start: ", text);
+}
+
+/* The first error, or NULL; told, as OTEL_LOG_LEVEL wants it, with the warnings or
+ * not at all. */
+static const char *tell_messages(const struct config *c)
+{
+    const struct config_message *m;
+    size_t n = config_messages(c, &m);
+    int level = config_telemetry(c)->log_level;
+    const char *error = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (m[i].severity == CONFIG_ERROR && !error)
+            error = m[i].text;
+        if (m[i].severity == CONFIG_WARNING && level >= CONFIG_LOG_WARN)
+            start_say("warning: ", m[i].text);
+    }
+    if (error && level >= CONFIG_LOG_ERROR)
+        say_why(error);
+    return error;
+}
+
+/* From here on no text that leaves has what must not be in it. */
+static int keep_secrets(const struct config *c)
+{
+    struct oriel_err err = {0};
+    scrub_set_guessing(config_telemetry(c)->redaction == CONFIG_REDACT_ALL);
+    int rc = session_know_headers(c, &err);
+    if (rc < 0)
+        say_why(err.text);
+    return rc;
+}
+
+/* A set-uid program takes orders from neither environment nor files. */
+int start_config_load(const struct oriel_options *o, struct config **out)
+{
+    struct start_code code;
+    struct oriel_err err = {0};
+    if (!start_code_of(o, &code)) {
+        say_why("the program: settings are at most 50 texts like \"sample_rate=0.1\"");
+        return ORIEL_EINVAL;
+    }
+    bool secure = getauxval(AT_SECURE) != 0;
+    const struct settings_input in = {.size = sizeof in,
+                                      .careful = true,
+                                      .preset = secure ? "private" : NULL,
+                                      .environment = secure ? NULL : (const char *const *)environ,
+                                      .code = code.sets,
+                                      .code_count = code.count};
+    int rc = settings_load(out, &in, &err);
+    if (rc < 0) {
+        say_why(err.text);
+        return rc;
+    }
+    rc = tell_messages(*out) ? ORIEL_EINVAL : keep_secrets(*out);
+    if (rc < 0)
+        config_free(*out);
+    return rc;
+}
