@@ -138,8 +138,12 @@ int sender_start(struct deliver *d)
     sigset_t all, before;
     if (d->running)
         return 0;
-    if (wake_open(&d->wake) != 0)
+    struct wake w;
+    if (wake_open(&w) != 0)
         return ORIEL_ENOMEM;
+    pthread_mutex_lock(&d->lock); /* whoever flushes looks */
+    d->wake = w;
+    pthread_mutex_unlock(&d->lock);
     pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     sigfillset(&all); /* a new thread inherits the mask */
@@ -148,10 +152,12 @@ int sender_start(struct deliver *d)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     if (rc != 0) {
+        pthread_mutex_lock(&d->lock);
         wake_close(&d->wake);
+        pthread_mutex_unlock(&d->lock);
         return ORIEL_ENOMEM;
     }
-    pthread_mutex_lock(&d->lock); /* whoever flushes looks, too */
+    pthread_mutex_lock(&d->lock);
     d->running = true;
     pthread_mutex_unlock(&d->lock);
     return 0;
