@@ -135,6 +135,8 @@ struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal si
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
 void otlp_put_loss(struct otlp *o, const struct model_loss *l);
+/* Nothing for one that is not set. */
+void otlp_put_status(struct put *w, const struct model_span *s);
 
 /* ---- attrs.c: one attribute each; `field` is its number in the message around it ---- */
 

@@ -95,7 +95,7 @@ static uint32_t put_links(struct put *w, const struct model_span *s, const struc
     return s->link_count - n;
 }
 
-static void put_status(struct put *w, const struct model_span *s)
+void otlp_put_status(struct put *w, const struct model_span *s)
 {
     if (s->status == ORIEL_STATUS_UNSET)
         return;
@@ -193,6 +193,6 @@ void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp
                     missing_events(s, otlp_held_take(o, s->span_id, &w)));
     uint32_t links = s->link_count ? put_links(&w, s, &o->options) : 0;
     put_dropped(&w, DROPPED_LINKS, "droppedLinksCount", s->dropped_links + links);
-    put_status(&w, s);
+    otlp_put_status(&w, s);
     put_close(&w, m);
 }

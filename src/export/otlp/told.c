@@ -19,11 +19,10 @@ enum { /* of Span */
        DROPPED_EVENTS = 12,
        LINKS = 13,
        DROPPED_LINKS = 14,
-       STATUS = 15,
        FLAGS = 16
 };
 enum { LINK_ATTRIBUTES = 4, LINK_DROPPED = 5, LINK_FLAGS = 6 };
-enum { STATUS_MESSAGE = 2, STATUS_CODE = 3, KIND_INTERNAL = 1 };
+enum { KIND_INTERNAL = 1 };
 enum { EVENTS = 11, EVENT_TIME = 1, EVENT_NAME = 2, EVENT_ATTRIBUTES = 3, EVENT_DROPPED = 4 };
 enum { /* of LogRecord */
        LOG_TIME = 1,
@@ -144,17 +143,6 @@ static uint64_t put_links(struct put *w, const struct model_span *s, const struc
     return s->link_count - n;
 }
 
-static void put_status(struct put *w, const struct model_span *s)
-{
-    if (s->status == ORIEL_STATUS_UNSET)
-        return;
-    struct pb_mark m = put_open(w, STATUS, "status", put_width(3 * (size_t)s->status_message.n));
-    if (s->status_message.n)
-        put_text(w, STATUS_MESSAGE, "message", s->status_message);
-    put_u32(w, STATUS_CODE, "code", s->status);
-    put_close(w, m);
-}
-
 static void put_details(struct otlp *o, struct put *w, const struct model_span *s, struct values v)
 {
     uint64_t events = meta_u64(v, "otel.dropped_events_count", 0);
@@ -191,7 +179,7 @@ void otlp_put_told_span(struct otlp *o, const struct model_span *s, const struct
     put_count(&w, DROPPED_ATTRIBUTES, "droppedAttributesCount",
               dropped_of(v, s->dropped_attrs, out));
     put_details(o, &w, s, v);
-    put_status(&w, s);
+    otlp_put_status(&w, s);
     put_close(&w, m);
 }
 
