@@ -34,7 +34,7 @@ foreach(source ${unit_tests})
   if(threaded)
     list(APPEND labels threaded)
   endif()
-  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 3600 LABELS "${labels}")
+  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS "${labels}")
   if(CMAKE_CROSSCOMPILING)
     set_tests_properties(unit.${name} PROPERTIES
       ENVIRONMENT "TEST_EMULATOR=${CMAKE_CROSSCOMPILING_EMULATOR};TEST_SLOWDOWN=50")
@@ -66,7 +66,7 @@ if(VALGRIND AND NOT (CMAKE_CROSSCOMPILING OR ORIEL_SANITIZE OR ORIEL_COVERAGE OR
       --vex-iropt-register-updates=allregs-at-mem-access
       --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect
       $<TARGET_FILE:${target}>)
-    set_tests_properties(memcheck.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 3600 LABELS memcheck
+    set_tests_properties(memcheck.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS memcheck
       ENVIRONMENT TEST_SLOWDOWN=500)
   endforeach()
 endif()

@@ -14,7 +14,7 @@ import sys
 
 
 def run(*words):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout
@@ -51,7 +51,7 @@ def main(oriel, sampled, directory):
     os.makedirs(directory)
     capture = os.path.join(directory, "c.oriel")
     said = subprocess.run([oriel, "record", "--rate", "499", "--no-report", "-o", capture, "--",
-                           sampled, "1000", "2"], text=True, capture_output=True, timeout=1800)
+                           sampled, "1000", "2"], text=True, capture_output=True, timeout=300)
     if "refuses" in said.stderr:
         print(said.stderr)
         return 77

@@ -41,4 +41,4 @@ endforeach()
 set_tests_properties(${text_tests} PROPERTIES FIXTURES_REQUIRED conformance_texts)
 set_tests_properties(conformance.write ${conformance_tests} conformance.docs
   conformance.write_texts ${text_tests} PROPERTIES
-  LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 3600)
+  LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 900)

@@ -16,4 +16,4 @@ add_test(NAME consumer.one_file COMMAND bash ${consumers}/run.sh one-file ${cons
 set_tests_properties(consumer.layout consumer.make consumer.cmake consumer.one_file PROPERTIES
   FIXTURES_REQUIRED installed)
 set_tests_properties(consumer.install consumer.layout consumer.make consumer.cmake consumer.one_file PROPERTIES
-  LABELS consumer TIMEOUT 3600)
+  LABELS consumer TIMEOUT 900)

@@ -18,7 +18,7 @@ CLI = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 
 def run(*words, **options):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800, **options)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300, **options)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout
@@ -56,7 +56,7 @@ def main(node, oriel, sampled, directory):
     os.makedirs(directory)
     capture, profile = os.path.join(directory, "c.oriel"), os.path.join(directory, "c.json")
     said = subprocess.run([oriel, "record", "--rate", "499", "--no-report", "-o", capture, "--",
-                           sampled, "1000", "2"], text=True, capture_output=True, timeout=1800)
+                           sampled, "1000", "2"], text=True, capture_output=True, timeout=300)
     if "refuses" in said.stderr:
         print(said.stderr)
         return 77

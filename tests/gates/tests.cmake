@@ -9,7 +9,7 @@ set(gates ${CMAKE_SOURCE_DIR}/tests/gates)
 
 function(add_gate name)
   add_test(NAME gate.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(gate.${name} PROPERTIES LABELS gate SKIP_RETURN_CODE 77 TIMEOUT 3600)
+  set_tests_properties(gate.${name} PROPERTIES LABELS gate SKIP_RETURN_CODE 77 TIMEOUT 900)
 endfunction()
 function(add_script_gate name)
   add_gate(${name} ${Python3_EXECUTABLE} tools/check_${name}.py ${ARGN})

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-PATIENCE = 1800  # seconds: ends what hangs, and nothing here is to be fast
+PATIENCE = 200  # seconds: ends what hangs, and nothing here is to be fast
 
 
 def program_of(recorder, name):

@@ -57,20 +57,20 @@ foreach(mode alone both)
   endif()
   add_test(NAME harness.kill_${mode}
     COMMAND python3 ${dir}/kill.py ${CMAKE_BINARY_DIR} --kills 100 ${flags})
-  set_tests_properties(harness.kill_${mode} PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON)
+  set_tests_properties(harness.kill_${mode} PROPERTIES LABELS harness TIMEOUT 900 RUN_SERIAL ON)
 endforeach()
 foreach(name attach disk_full crash exits copies stopped memory)
   add_test(NAME harness.${name} COMMAND python3 ${dir}/${name}.py ${CMAKE_BINARY_DIR})
-  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON
+  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 900 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)
 endforeach()
 if(TARGET oriel-alloc AND TARGET oriel-lock AND TARGET oriel-cpu AND TARGET oriel-calls)
   add_test(NAME harness.hooks COMMAND python3 ${dir}/hooks.py ${CMAKE_BINARY_DIR})
-  set_tests_properties(harness.hooks PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON
+  set_tests_properties(harness.hooks PROPERTIES LABELS harness TIMEOUT 900 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)
 endif()
 foreach(name forks signals churn purity)
   add_test(NAME harness.${name} COMMAND python3 ${dir}/programs.py ${CMAKE_BINARY_DIR} ${name})
-  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 3600 RUN_SERIAL ON
+  set_tests_properties(harness.${name} PROPERTIES LABELS harness TIMEOUT 900 RUN_SERIAL ON
     SKIP_RETURN_CODE 77)
 endforeach()

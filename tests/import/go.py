@@ -38,7 +38,7 @@ func main() {
 
 
 def run(*words, **options):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800, **options)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300, **options)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout

@@ -24,7 +24,7 @@ FORMS = {
 
 
 def run(*words, **options):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800, **options)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300, **options)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout
@@ -36,10 +36,10 @@ def record(sampled, directory, form):
     if form == "stream":
         with open(path, "wb") as out:
             done = subprocess.run(words + ["-o", "-", "--", sampled, "200", "1"], stdout=out,
-                                  stderr=subprocess.PIPE, text=True, timeout=1800)
+                                  stderr=subprocess.PIPE, text=True, timeout=300)
     else:
         done = subprocess.run(words + ["-o", path, "--", sampled, "200", "1"],
-                              capture_output=True, text=True, timeout=1800)
+                              capture_output=True, text=True, timeout=300)
     return path if done.returncode == 0 else None
 
 

@@ -102,7 +102,7 @@ def send(emitted, endpoint, *options):
     said = subprocess.run([str(w) for w in (ORIEL, "export", "--to", "otlp", "--endpoint",
                                             endpoint, *options, emitted.capture)],
                           text=True, capture_output=True, check=False,
-                          env=environment(emitted.folder), timeout=600)
+                          env=environment(emitted.folder), timeout=300)
     if said.returncode:
         raise RuntimeError("oriel export to %s: exit %d\n%s" % (endpoint, said.returncode,
                                                                 said.stderr))

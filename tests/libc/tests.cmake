@@ -6,5 +6,5 @@ endif()
 foreach(kind musl static static-pie)
   add_test(NAME libc.${kind} COMMAND bash ${CMAKE_SOURCE_DIR}/tests/libc/libc.sh
     ${kind} ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_BINARY_DIR}/libc/${kind})
-  set_tests_properties(libc.${kind} PROPERTIES LABELS libc SKIP_RETURN_CODE 77 TIMEOUT 3600)
+  set_tests_properties(libc.${kind} PROPERTIES LABELS libc SKIP_RETURN_CODE 77 TIMEOUT 900)
 endforeach()

@@ -28,9 +28,9 @@ class Annotating(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             run, out = os.path.join(directory, "run.oriel"), os.path.join(directory, "run.jsonl")
             subprocess.run([ORIEL, "record", "--no-report", "-o", run, "--", PROGRAM], check=True,
-                           stdout=subprocess.DEVNULL, timeout=600)
+                           stdout=subprocess.DEVNULL, timeout=300)
             subprocess.run([ORIEL, "export", "--to", "otlp", "-o", out, run], check=True,
-                           stdout=subprocess.DEVNULL, timeout=600)
+                           stdout=subprocess.DEVNULL, timeout=300)
             text = pathlib.Path(out).read_text(encoding="utf-8")
         for message in map(json.loads, text.splitlines()):
             for r in message.get("resourceSpans", []):

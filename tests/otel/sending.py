@@ -61,7 +61,7 @@ class Sending(unittest.TestCase):
         self.flushed = self.child.stdout.readline()
         self.service = self.child.stdout.readline()
         self.got = list(self.server.got)
-        _, said = self.child.communicate("\n", timeout=600)
+        _, said = self.child.communicate("\n", timeout=300)
         self.assertEqual((self.child.returncode, said), (0, ""))
 
     def test_a_flush_sends_spans_and_logs_and_waits_for_the_answers(self):

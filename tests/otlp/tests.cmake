@@ -14,4 +14,4 @@ else()
   add_test(NAME otlp.propagation COMMAND sh -c
     "echo 'node is not installed: nobody to compare our propagators with'; exit 77")
 endif()
-set_tests_properties(otlp.propagation PROPERTIES LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 3600)
+set_tests_properties(otlp.propagation PROPERTIES LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 900)

@@ -97,7 +97,7 @@ def run(command, program, environment):
                         "-n", "60000", "-c", "20"], check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["redis-cli", "-p", port, "shutdown", "nosave"], check=False,
                        stdout=subprocess.DEVNULL)
-    said = child.communicate(timeout=600)[1].decode(errors="replace")
+    said = child.communicate(timeout=300)[1].decode(errors="replace")
     if child.returncode not in (0, -signal.SIGTERM):
         sys.exit(f"{' '.join(command + program)}: {child.returncode}: {said}")
 

@@ -19,7 +19,7 @@ SAME = 0.98  # of the weight: of several names of one place each takes its own
 
 
 def run(*words, **options):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800, **options)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300, **options)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout
@@ -188,7 +188,7 @@ def main(oriel, sampled, directory):
     os.makedirs(directory)
     capture, data = os.path.join(directory, "c.oriel"), os.path.join(directory, "c.data")
     said = subprocess.run([oriel, "record", "--rate", "499", "--no-report", "-o", capture, "--",
-                           sampled, "1000", "2"], text=True, capture_output=True, timeout=1800)
+                           sampled, "1000", "2"], text=True, capture_output=True, timeout=300)
     if "refuses" in said.stderr:
         print(said.stderr)
         return 77

@@ -6,5 +6,5 @@ if(TARGET oriel-cli AND TARGET oriel-core AND NOT ORIEL_SANITIZE AND NOT ORIEL_C
   add_test(NAME perf.recorded COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_SOURCE_DIR}/tests/perf/recorded.py $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled>
     ${CMAKE_BINARY_DIR}/perf)
-  set_tests_properties(perf.recorded PROPERTIES LABELS perf SKIP_RETURN_CODE 77 TIMEOUT 3600)
+  set_tests_properties(perf.recorded PROPERTIES LABELS perf SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()

@@ -16,7 +16,7 @@ UNITS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9, "mins": 60e9}
 
 
 def run(*words, **options):
-    done = subprocess.run(words, text=True, capture_output=True, timeout=1800, **options)
+    done = subprocess.run(words, text=True, capture_output=True, timeout=300, **options)
     if done.returncode != 0:
         sys.exit("%s: %s%s" % (" ".join(words), done.stdout, done.stderr))
     return done.stdout
@@ -68,7 +68,7 @@ def main(oriel, sampled, directory):
     os.makedirs(directory)
     capture, profile = os.path.join(directory, "c.oriel"), os.path.join(directory, "c.pb.gz")
     said = subprocess.run([oriel, "record", "--rate", "499", "--no-report", "-o", capture, "--",
-                           sampled, "1000", "2"], text=True, capture_output=True, timeout=1800)
+                           sampled, "1000", "2"], text=True, capture_output=True, timeout=300)
     if "refuses" in said.stderr:
         print(said.stderr)
         return 77

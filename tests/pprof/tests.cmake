@@ -6,5 +6,5 @@ if(TARGET oriel-cli AND TARGET oriel-core AND NOT ORIEL_SANITIZE AND NOT ORIEL_C
   add_test(NAME pprof.recorded COMMAND ${Python3_EXECUTABLE}
     ${CMAKE_SOURCE_DIR}/tests/pprof/recorded.py $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled>
     ${CMAKE_BINARY_DIR}/pprof)
-  set_tests_properties(pprof.recorded PROPERTIES LABELS pprof SKIP_RETURN_CODE 77 TIMEOUT 3600)
+  set_tests_properties(pprof.recorded PROPERTIES LABELS pprof SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()

@@ -64,7 +64,7 @@ class Receiver:
         self.port = int(found.group(1))
 
     def post(self, body, path="/v1/traces", kind="application/x-protobuf", method="POST", **headers):
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         if kind:
             headers["Content-Type"] = kind

@@ -375,7 +375,7 @@ class Cov(Scenario):
         self.assertIn("work", child.stdout.readline())
         child.send_signal(signal.SIGTERM)
         self.until("the program gets it", lambda: self.continued(child))
-        child.communicate(timeout=600)
+        child.communicate(timeout=300)
         self.assertEqual(child.returncode, -signal.SIGTERM)
 
     def continued(self, child):

@@ -102,7 +102,7 @@ foreach(script ${scenarios})
   get_filename_component(name ${script} NAME_WE)
   string(REGEX REPLACE "_test$" "" name ${name})
   add_test(NAME scenario.${name} COMMAND ${Python3_EXECUTABLE} ${script})
-  set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 3600
+  set_tests_properties(scenario.${name} PROPERTIES LABELS scenario TIMEOUT 900
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
@@ -136,7 +136,7 @@ if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE AND NOT ORIEL_FUZZ AND NOT ORIEL_ON
   foreach(how prefix default)
     add_test(NAME scenario.first_trace_${how} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_SOURCE_DIR}/tests/scenario/first_trace.py ${how} ${CMAKE_BINARY_DIR}/installed)
-    set_tests_properties(scenario.first_trace_${how} PROPERTIES LABELS scenario TIMEOUT 1800
+    set_tests_properties(scenario.first_trace_${how} PROPERTIES LABELS scenario TIMEOUT 900
       SKIP_RETURN_CODE 77 FIXTURES_REQUIRED installed)
   endforeach()
 endif()

@@ -17,7 +17,7 @@ import schema
 
 ORIEL = os.environ["ORIEL"]
 EMITTER = os.environ["EMITTER"]
-TIMEOUT = 600  # ends what hangs; nothing here is to be fast
+TIMEOUT = 120  # ends what hangs; nothing here is to be fast
 
 
 class Scenario(unittest.TestCase):

@@ -6,5 +6,5 @@ if(NODE AND TARGET oriel-cli AND TARGET oriel-core AND NOT ORIEL_SANITIZE AND NO
   add_test(NAME speedscope.recorded COMMAND bash ${CMAKE_SOURCE_DIR}/tests/speedscope/recorded.sh
     ${NODE} $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled> ${CMAKE_BINARY_DIR}/speedscope)
   set_tests_properties(speedscope.recorded PROPERTIES LABELS speedscope SKIP_RETURN_CODE 77
-    TIMEOUT 3600)
+    TIMEOUT 900)
 endif()

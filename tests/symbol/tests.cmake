@@ -13,9 +13,9 @@ target_link_libraries(symbol_resolve PRIVATE oriel_all)
 add_test(NAME symbol.oracle COMMAND ${Python3_EXECUTABLE} ${dir}/oracle.py
   $<TARGET_FILE:symbol_resolve> ${dir} ${CMAKE_BINARY_DIR}/symbol/programs
   $<TARGET_FILE:symbol_resolve> 1000)
-set_tests_properties(symbol.oracle PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 3600 LABELS symbol)
+set_tests_properties(symbol.oracle PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS symbol)
 if(TARGET oriel-cli)
   add_test(NAME symbol.debuginfod COMMAND ${Python3_EXECUTABLE} ${dir}/debuginfod.py
     $<TARGET_FILE:oriel-cli>)
-  set_tests_properties(symbol.debuginfod PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 3600 LABELS symbol)
+  set_tests_properties(symbol.debuginfod PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS symbol)
 endif()

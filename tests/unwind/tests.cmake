@@ -32,8 +32,8 @@ endforeach()
 # The unit tests of the walk itself, as an aarch64 program under qemu.
 add_test(NAME unwind.aarch64 COMMAND bash ${dir}/aarch64.sh ${CMAKE_SOURCE_DIR})
 set_tests_properties(unwind.walks unwind.aarch64 unwind.rows.aarch64 unwind.sampled.sqlite3
-  unwind.sampled.clang-14 PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 3600 LABELS unwind)
+  unwind.sampled.clang-14 PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS unwind)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   set_tests_properties(unwind.rows.libc unwind.rows.llvm PROPERTIES SKIP_RETURN_CODE 77
-    TIMEOUT 3600 LABELS unwind)
+    TIMEOUT 900 LABELS unwind)
 endif()

@@ -9,9 +9,9 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND NOT ORIEL_SANITIZE)
     add_test(NAME usdt.${tool} COMMAND ${dir}/usdt.sh ${tool} $<TARGET_FILE:usdt_probed>)
     add_test(NAME usdt.${tool}_cxx COMMAND ${dir}/usdt.sh ${tool} $<TARGET_FILE:usdt_probed_cxx>)
     set_tests_properties(usdt.${tool} usdt.${tool}_cxx PROPERTIES LABELS usdt SKIP_RETURN_CODE 77
-      TIMEOUT 3600 RUN_SERIAL ON)
+      TIMEOUT 900 RUN_SERIAL ON)
   endforeach()
   add_test(NAME usdt.compile_cxx COMMAND ${dir}/compile.sh ${dir}/probed.cpp
     ${CMAKE_SOURCE_DIR}/include $<TARGET_FILE:oriel-core>)
-  set_tests_properties(usdt.compile_cxx PROPERTIES LABELS usdt TIMEOUT 3600)
+  set_tests_properties(usdt.compile_cxx PROPERTIES LABELS usdt TIMEOUT 900)
 endif()
