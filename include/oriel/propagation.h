@@ -66,6 +66,21 @@ struct oriel_baggage {
     uint8_t room[ORIEL_BAGGAGE_ROOM];
 };
 
+/*
+ * A key of values in contexts: equal to no other, whatever its name. Members are private;
+ * all zero is no key.
+ */
+struct oriel_context_key {
+    uint64_t id;
+    const char *name; /* for who looks at it with a debugger */
+};
+/* Where a value of a context lies: the caller's, as baggage is. Members are private. */
+struct oriel_context_value {
+    struct oriel_context_key key;
+    void *value;
+    const struct oriel_context_value *next; /* what was set before */
+};
+
 /* Which span things happen in, as other processes know it. All zero: none. */
 struct oriel_context {
     uint8_t trace_id[16]; /* all zero: no span */
@@ -76,6 +91,7 @@ struct oriel_context {
     uint32_t reserved;
     const struct oriel_baggage *baggage; /* the caller's; NULL: none */
     char state[ORIEL_TRACESTATE_BYTES + 8];
+    const struct oriel_context_value *values; /* the program's; NULL: none */
 };
 
 /* Both ids are there. */
@@ -96,22 +112,23 @@ struct oriel_entered {
     uint64_t guard[4]; /* struct oriel_guard, where it was recorded */
     const struct oriel_context *context, *span_before;
     const struct oriel_baggage *baggage_before;
+    const struct oriel_context_value *values_before;
 };
 
 /*
  * Make a context current on this thread: spans begun now are children of its span, in
- * its trace and with its flags, and its baggage goes on. `context` and its baggage are
- * borrowed: they stay as they are until oriel_context_exit, which is called on the same
- * thread, innermost first. A context without a span changes the baggage only. NULL
- * changes nothing. To go on elsewhere, copy what oriel_context_current gives and enter
+ * its trace and with its flags, and its baggage and values go on. `context` and what it
+ * points to are borrowed: they stay as they are until oriel_context_exit, which is called on
+ * the same thread, innermost first. A context without a span changes baggage and values only.
+ * NULL changes nothing. To go on elsewhere, copy what oriel_context_current gives and enter
  * the copy on the other thread, or in the task that goes on there.
  */
 ORIEL_EXPORT struct oriel_entered oriel_context_enter(const struct oriel_context *context);
 /* Twice is once. */
 ORIEL_EXPORT void oriel_context_exit(struct oriel_entered *entered);
 /* What is current here: the innermost span, else the context that was entered, else
- * that of the process; with tracestate and baggage (borrowed, from whoever entered it).
- * False: neither span nor baggage; out is all zero. */
+ * that of the process; with tracestate, baggage and values (borrowed, from whoever entered
+ * it). False: nothing of these; out is all zero. */
 ORIEL_EXPORT bool oriel_context_current(struct oriel_context *out);
 #ifndef ORIEL_OFF
 /* The same for a span that is open somewhere. False: it was not recorded. */
@@ -133,6 +150,32 @@ ORIEL_EXPORT void oriel_context_process(const struct oriel_context *context);
  * with setenv on another thread.
  */
 ORIEL_EXPORT bool oriel_context_join(void);
+
+/* ---- values of the program's own ---- */
+
+#define ORIEL_CONTEXT_VALUES_MAX 256u
+/*
+ * A new key; two calls never give the same, so who has no copy of a key can neither read nor
+ * replace its value. `name` is for debugging, borrowed for the life of the key; NULL: none.
+ * Keys need not be given back.
+ */
+ORIEL_EXPORT struct oriel_context_key oriel_context_key_new(const char *name);
+/*
+ * What was set for a key last; NULL: nothing, or NULL was. c NULL: what is current here.
+ * In as many steps as values were set.
+ */
+ORIEL_EXPORT void *oriel_context_get(const struct oriel_context *c, struct oriel_context_key key);
+/*
+ * `from` (NULL: what is current here) with a value for a key, in `out`, which may be the same
+ * object; other copies of `from` do not change. `room` is where the value's place is: the
+ * caller's, as it is until the last context that has it is gone; one for each call. What
+ * `value` points to is the caller's, too. The value stays in this process: propagators carry
+ * baggage. To make it current, enter `out`. 0; ORIEL_EINVAL (-1): a key that is none, no room,
+ * or one that the context uses already; ORIEL_ELIMIT (-13): the 257th. out is untouched then.
+ */
+ORIEL_EXPORT int oriel_context_set(const struct oriel_context *from, struct oriel_context_key key,
+                                   void *value, struct oriel_context_value *room,
+                                   struct oriel_context *out);
 
 /* ---- the parts of a W3C context ---- */
 

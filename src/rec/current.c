@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What is current on a thread besides its spans: the context it entered, and
- * the baggage. Two borrowed pointers for each thread, so that they are there
+ * What is current on a thread besides its spans: the context it entered, the
+ * baggage and the values. Borrowed pointers for each thread, so that they are there
  * whether something is recorded or not; while it is, an entered context stands
  * on the span stack, too (ATTACH). Any thread, signal-safe.
  */
@@ -18,6 +18,7 @@
 struct rec_here {
     const struct oriel_context *span; /* has ids */
     const struct oriel_baggage *baggage;
+    const struct oriel_context_value *values;
     const struct oriel_context *told; /* told when the thread's first record came */
 };
 static __thread struct rec_here here __attribute__((tls_model("initial-exec")));
@@ -84,21 +85,35 @@ void rec_current_tell(void)
     here.told = rec_context_attach(c).flags ? c : NULL;
 }
 
+/* Its span is this thread's innermost one: with values or baggage of its own it is entered
+ * without a word, and the span stays current. */
+static bool is_here(const struct oriel_context *c)
+{
+    const struct oriel_thread *t = oriel_tls.thread;
+    return t->ctx.valid && !(c->marks & ORIEL_CONTEXT_REMOTE) &&
+           memcmp(c->span_id, t->ctx.span_id, sizeof c->span_id) == 0 &&
+           memcmp(c->trace_id, t->ctx.trace_id, sizeof c->trace_id) == 0;
+}
+
 struct oriel_entered oriel_context_enter(const struct oriel_context *context)
 {
-    struct oriel_entered e = {{0, 0, 0, 0}, NULL, NULL, NULL};
+    struct oriel_entered e = {{0, 0, 0, 0}, NULL, NULL, NULL, NULL};
     _Static_assert(sizeof e.guard == sizeof(struct oriel_guard), "a guard fits");
     if (!context)
         return e;
     e.context = context;
     e.span_before = here.span;
     e.baggage_before = here.baggage;
+    e.values_before = here.values;
     if (oriel_context_valid(context)) {
-        struct oriel_guard g = rec_context_attach(context);
+        struct oriel_guard g = {0, 0, 0, 0, 0};
+        if (!is_here(context))
+            g = rec_context_attach(context);
         memcpy(e.guard, &g, sizeof g);
         here.span = context;
     }
     here.baggage = context->baggage;
+    here.values = context->values;
     return e;
 }
 
@@ -111,6 +126,7 @@ void oriel_context_exit(struct oriel_entered *entered)
     const bool told = !g.flags && here.told == entered->context;
     here.span = entered->span_before;
     here.baggage = entered->baggage_before;
+    here.values = entered->values_before;
     if (told) { /* by rec_current_tell, at the bottom of the stack */
         g = (struct oriel_guard){.flags = REC_GUARD(rec_root_flags())};
         here.told = NULL;
@@ -139,6 +155,12 @@ static void take_trace(struct oriel_context *out, const struct oriel_context *en
         out->marks = entered->marks;
 }
 
+const struct oriel_context_value *rec_current_values(void)
+{
+    const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+    return here.values ? here.values : process ? process->values : NULL;
+}
+
 bool oriel_context_current(struct oriel_context *out)
 {
     const struct oriel_thread *t = oriel_tls.thread;
@@ -146,6 +168,7 @@ bool oriel_context_current(struct oriel_context *out)
     const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
     memset(out, 0, sizeof *out);
     out->baggage = here.baggage ? here.baggage : process ? process->baggage : NULL;
+    out->values = rec_current_values();
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
         memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
@@ -156,7 +179,7 @@ bool oriel_context_current(struct oriel_context *out)
         out->flags = entered->flags;
     }
     take_trace(out, entered);
-    return out->baggage || oriel_context_valid(out);
+    return out->baggage || out->values || oriel_context_valid(out);
 }
 
 bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
@@ -167,6 +190,7 @@ bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
         return false;
     tell_sampling(out, rec_span_flags(&of));
     out->baggage = here.baggage;
+    out->values = rec_current_values();
     take_trace(out, current_span());
     return true;
 }

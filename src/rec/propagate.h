@@ -122,6 +122,9 @@ void jaeger_baggage_extract(const struct reader *r, struct oriel_baggage *b);
 void ottrace_baggage_inject(const struct oriel_baggage *b, struct writer *w);
 void ottrace_baggage_extract(const struct reader *r, struct oriel_baggage *b);
 
+/* current.c: values of what is current here; NULL: none. */
+const struct oriel_context_value *rec_current_values(void);
+
 /* baggage.c: percent-encoded text; bytes of it, without a NUL. `room` is enough for 3 * n. */
 size_t percent_encode(struct slice s, char *out);
 /* The other way, what is not UTF-8 replaced; SIZE_MAX: it does not fit. */

@@ -51,7 +51,7 @@ static void serve(const char *path, FILE *from)
 static void take(FILE *from)
 {
     uint8_t packed[ORIEL_CONTEXT_PACKED];
-    struct oriel_context sender = {{0}, {0}, 0, 0, 0, 0, NULL, {0}};
+    struct oriel_context sender = {{0}, {0}, 0, 0, 0, 0, NULL, {0}, NULL};
     char body[256] = "";
     if (fread(packed, 1, sizeof packed, from) == sizeof packed)
         oriel_context_unpack(packed, sizeof packed, &sender);
