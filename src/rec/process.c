@@ -278,6 +278,12 @@ static void start_as_asked(void)
                     "install it, or name its directory in LD_LIBRARY_PATH\n");
 }
 
+static bool is_asked(void)
+{
+    return is_true(getenv("ORIEL_ENABLED")) || is_true(getenv("TELEMETRY_ENABLED")) ||
+           is_true(getenv("TRACY_ENABLED")); /* by itself; liboriel tells what becomes of it */
+}
+
 /* The environment may switch recording on; nothing else is read at start. A
  * set-uid program ignores it. */
 __attribute__((constructor)) static void read_environment(void)
@@ -290,6 +296,6 @@ __attribute__((constructor)) static void read_environment(void)
     const char *ring = getenv("ORIEL_RING");
     if (ring && *ring)
         oriel_attach(ring);
-    else if (is_true(getenv("ORIEL_ENABLED")) || is_true(getenv("TELEMETRY_ENABLED")))
+    else if (is_asked())
         start_as_asked();
 }

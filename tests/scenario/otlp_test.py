@@ -297,6 +297,16 @@ class Otlp(Scenario):
         self.assertTrue(on["libraries"] and on["files"])
         self.assertEqual(on["stderr"], b"")
 
+    def test_tracy_stands_by_itself_and_is_a_clear_error_as_long_as_there_is_none(self):
+        for variables in ({"TRACY_ENABLED": "true"},
+                          {"TRACY_ENABLED": "1", "TELEMETRY_ENABLED": "false"},
+                          {"TRACY_ENABLED": "true", "TELEMETRY_ENABLED": "true"}):
+            run = self.run_raw(EMITTER, "spans", 3, text=True, env={**self.env, **variables})
+            self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"))
+            self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
+            self.assertIn("$TRACY_ENABLED", run.stderr)
+        self.emit("spans", 3, TRACY_ENABLED="false")
+
     # ---- commands ----
 
     def record(self, *words):
