@@ -11,12 +11,16 @@
 #include "base/mem.h"
 
 enum { FIRST_CHANGES = 64 };
+_Static_assert((FIRST_CHANGES & (FIRST_CHANGES - 1)) == 0 && PAST_MAX % FIRST_CHANGES == 0,
+               "it doubles up to the bound");
 #define KEEP_NS UINT64_C(200000000) /* twice as long as waits are counted together */
 
-static struct past_change *change_at(const struct past *p, uint32_t i)
+const struct open_span past_nobody = {.span_id = 0};
+
+static inline struct past_change *change_at(const struct past *p, uint32_t i)
 {
-    assert(i < p->count);
-    return &p->items[(p->first + i) % p->capacity];
+    assert(i < p->capacity);
+    return &p->items[(p->first + i) & (p->capacity - 1)];
 }
 
 static bool grow(struct past *p)
@@ -34,31 +38,34 @@ static bool grow(struct past *p)
     return true;
 }
 
-static void add(struct past *p, uint64_t t_ns, const struct span_ref *in)
+/* Where one more is kept, instead of the oldest if need be. The ring of a busy thread is full
+ * for good. */
+static inline struct past_change *add(struct past *p, uint64_t t_ns, const struct open_span *in)
 {
-    const bool young = p->count && change_at(p, 0)->t_ns + KEEP_NS > t_ns;
-    if (p->count == p->capacity && !(p->capacity < PAST_MAX && young && grow(p))) {
-        p->first = (p->first + 1) % p->capacity;
-        p->count--;
-    }
-    p->count++;
-    *change_at(p, p->count - 1) = (struct past_change){.t_ns = t_ns,
-                                                       .trace = {in->trace[0], in->trace[1]},
-                                                       .span_id = in->span_id,
-                                                       .site = in->span ? in->span->site : NULL};
-    p->span_id = in->span_id;
+    if (p->count < p->capacity ||
+        (p->capacity < PAST_MAX && change_at(p, 0)->t_ns + KEEP_NS > t_ns && grow(p)))
+        p->count++;
+    else
+        p->first = (p->first + 1) & (p->capacity - 1);
+    struct past_change *c = change_at(p, p->count - 1);
+    c->t_ns = t_ns;
+    c->trace[0] = in->trace[0];
+    c->trace[1] = in->trace[1];
+    c->span_id = p->span_id = in->span_id;
+    c->site = in->site;
+    c->gap = false;
+    return c;
 }
 
 struct past *past_new(const struct thread_state *t)
 {
-    struct span_ref in;
+    const struct open_span *in = past_innermost(t);
     struct past *p = mem_calloc(1, sizeof *p);
     if (!p || !grow(p)) {
         mem_free(p);
         return NULL;
     }
-    resolve_top(t, &in);
-    add(p, in.span ? in.span->start_ns : 0, &in);
+    (void)add(p, in->start_ns, in);
     return p;
 }
 
@@ -66,13 +73,11 @@ struct past *past_new(const struct thread_state *t)
  * has two parts of one end: until somebody woke it, and until it ran. */
 void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns)
 {
-    static const struct span_ref none = {.span = NULL};
     const struct past_change *last = change_at(p, p->count - 1);
     const bool second = p->count > 2 && last->t_ns == t_ns && change_at(p, p->count - 2)->gap;
     struct past_change *gap = second ? change_at(p, p->count - 2) : NULL;
     const struct past_change *before = gap ? change_at(p, p->count - 3) : last;
     uint64_t end = gap ? gap->t_ns : t_ns, begin = end > ns ? end - ns : 0;
-    struct span_ref in;
     begin = begin > before->t_ns ? begin : before->t_ns;
     p->to_ns = 0; /* what was divided is no longer all there is */
     if (gap) {
@@ -81,10 +86,8 @@ void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint6
     }
     if (begin >= t_ns)
         return;
-    add(p, begin, &none);
-    change_at(p, p->count - 1)->gap = true;
-    resolve_top(t, &in);
-    add(p, t_ns, &in);
+    add(p, begin, &past_nobody)->gap = true;
+    (void)add(p, t_ns, past_innermost(t));
 }
 
 void past_free(struct past *p)
@@ -94,13 +97,9 @@ void past_free(struct past *p)
     mem_free(p);
 }
 
-void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
+void past_change(struct past *p, const struct open_span *in, uint64_t t_ns)
 {
-    struct span_ref in;
-    resolve_top(t, &in);
-    if (in.span_id == p->span_id)
-        return;
-    add(p, t_ns, &in);
+    (void)add(p, t_ns, in);
     p->to_ns = 0; /* what was divided is no longer all there is */
 }
 

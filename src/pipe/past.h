@@ -27,10 +27,10 @@ struct past {
     struct past_change {
         uint64_t t_ns, trace[2], span_id;
         const struct model_site *site;
-        bool gap; /* not a span: a wait that is told by itself */
-    } * items;    /* a ring */
-    uint32_t first, count, capacity;
-    uint64_t span_id; /* the innermost one now; 0 none */
+        bool gap;                    /* not a span: a wait that is told by itself */
+    } * items;                       /* a ring */
+    uint32_t first, count, capacity; /* a power of two */
+    uint64_t span_id;                /* the innermost one now; 0 none */
     uint64_t from_ns, to_ns;
     struct past_part parts[PAST_PARTS]; /* of that while; parts[0] has no site */
     uint32_t part_count;
@@ -40,8 +40,23 @@ struct past {
 /* From now on; what is open began when it did. NULL: no memory. */
 struct past *past_new(const struct thread_state *t);
 void past_free(struct past *p); /* takes NULL */
+/* Stands for a span where none is, or none of a trace. */
+extern const struct open_span past_nobody;
+/* The innermost span of the thread. */
+static inline const struct open_span *past_innermost(const struct thread_state *t)
+{
+    const struct stack_entry *top = stack_top(t);
+    return top && has_trace(top->span) ? top->span : &past_nobody;
+}
+/* From t_ns on it is this one. */
+void past_change(struct past *p, const struct open_span *in, uint64_t t_ns);
 /* Something happened at t_ns: is another span the innermost one? */
-void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns);
+static inline void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
+{
+    const struct open_span *in = past_innermost(t);
+    if (in->span_id != p->span_id)
+        past_change(p, in, t_ns);
+}
 /* A wait of so long ended at t_ns and is told by itself. */
 void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns);
 /* p->parts: whose [from_ns, to_ns) was. Their times add up to sum_ns. */
