@@ -70,6 +70,7 @@ static int code_of_errno(int e)
     switch (e) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* a limit of file sizes */
         return ORIEL_ENOSPC;
     case ENOMEM:
         return ORIEL_ENOMEM;

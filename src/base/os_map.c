@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -191,17 +192,28 @@ int os_fill_file(const char *path)
     return rc;
 }
 
-/* Size, pages and permissions of a fresh file. */
-static int furnish(int fd, size_t size, size_t allocate)
+/* Beyond a limit of file sizes (ulimit -f), which counts on tmpfs, too, the call would
+ * end the process by SIGXFSZ. */
+static int set_size(int fd, size_t size)
 {
+    struct rlimit limit;
     int rc;
-    if (fchmod(fd, 0600) != 0)
-        return -errno;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur)
+        return -EFBIG;
     do
         rc = ftruncate(fd, (off_t)size);
     while (rc != 0 && errno == EINTR);
-    if (rc != 0)
+    return rc == 0 ? 0 : -errno;
+}
+
+/* Size, pages and permissions of a fresh file. */
+static int furnish(int fd, size_t size, size_t allocate)
+{
+    if (fchmod(fd, 0600) != 0)
         return -errno;
+    int rc = set_size(fd, size);
+    if (rc != 0)
+        return rc;
     return allocate_file(fd, allocate < size ? allocate : size);
 }
 
@@ -320,7 +332,7 @@ int os_map_published(const char *name, size_t size, void **out)
 {
     int kept = errno, rc = 0, flags = MAP_PRIVATE | MAP_ANONYMOUS;
     int fd = (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC);
-    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+    if (fd >= 0 && set_size(fd, size) == 0)
         flags = MAP_SHARED;
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, flags == MAP_SHARED ? fd : -1, 0);
     if (p == MAP_FAILED) {

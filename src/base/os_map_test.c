@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,6 +113,21 @@ TEST(a_full_disk_is_an_error_and_leaves_nothing_behind)
     CHECK_EQ(rc, -ENOSPC);
     CHECK(!left);
     CHECK_EQ(later, 0);
+}
+
+TEST(a_limit_of_file_sizes_is_an_error_and_no_signal)
+{
+    const char *path = in_tmpdir("r");
+    void *p = NULL;
+    int fd = -5;
+    const struct rlimit little = {SIZE / 2, RLIM_INFINITY};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &little) == 0);
+    CHECK_EQ(os_create_file(path, SIZE, SIZE, &fd, &p), -EFBIG);
+    CHECK(access(path, F_OK) != 0);
+    CHECK_EQ(os_create_memfd("m", SIZE, SIZE, &fd, &p), -EFBIG);
+    CHECK_EQ(os_map_published("n", SIZE, &p), 0); /* anonymous, then */
+    munmap(p, SIZE);
+    CHECK_EQ(os_create_file(path, SIZE / 2, SIZE / 2, &fd, &p), 0);
 }
 
 TEST(a_file_with_holes_is_filled_as_far_as_there_is_room)

@@ -221,7 +221,13 @@ static int make_file(struct region *r, const struct region_options *o, const str
         rc = has_room(r->path, h->size)
                  ? os_create_file(r->unborn, (size_t)h->size, now, &r->fd, &base)
                  : -ENOSPC;
-    if (rc == -ENOSPC || rc == -ENOMEM || rc == -EFBIG || rc == -EDQUOT)
+    if (rc == -EFBIG)
+        return err_set(
+            err, ORIEL_ENOSPC,
+            "a ring of %llu KiB is beyond the limit of file sizes: raise ulimit -f, or ask "
+            "for a smaller one",
+            (unsigned long long)(h->size >> 10));
+    if (rc == -ENOSPC || rc == -ENOMEM || rc == -EDQUOT)
         return explain_no_space(r, h, o->memfd, err);
     if (rc != 0)
         return err_set_errno(err, -rc, "%s", o->memfd ? "memory for a ring" : r->path);
