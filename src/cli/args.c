@@ -89,6 +89,9 @@ static int apply(struct parser *p, const struct found *f, const char *shown, con
             return err_set(p->err, ORIEL_EINVAL, "%s needs a value", shown);
         value = p->words[p->at++];
     }
+    if (f->def->filled && !*value)
+        return err_set(p->err, ORIEL_EINVAL, "%.*s is empty: leave it out, or say which %s",
+                       (int)strcspn(shown, "="), shown, f->def->arg ? f->def->arg : "text");
     return option_set(f->def, f->options, value, p->err);
 }
 

@@ -10,7 +10,7 @@
 struct sample {
     bool tree, keep;
     int64_t top;
-    const char *name, *to;
+    const char *name, *file, *to;
     uint64_t ring_size;
 };
 
@@ -26,6 +26,7 @@ static const struct option_def options[] = {
      .max = 100,
      .letter = 'n'},
     {.name = "name", .type = OPTION_STRING, AT(name)},
+    {.name = "file", .type = OPTION_STRING, AT(file), .filled = true, .letter = 'f', .arg = "FILE"},
     {.name = "to", .type = OPTION_STRING, AT(to)},
     {.name = "ring_size", .type = OPTION_SIZE, AT(ring_size), .fallback = "16MiB"},
     OPTION_END,
@@ -86,6 +87,21 @@ TEST(args_take_every_spelling_of_an_option)
         CHECK_EQ(got()->top, 7);
         cli_args_done(&a);
     }
+}
+
+TEST(args_that_say_nothing_are_refused_where_something_is_to_be_said)
+{
+    static const char *const empty[] = {"--file=", "--file= one", "-f  one"};
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        CHECK_EQ(parse(&plain, empty[i]), ORIEL_EINVAL);
+        CHECK(strstr(err.text, "is empty") && strstr(err.text, "FILE"));
+        CHECK(strstr(err.text, i < 2 ? "--file is" : "-f is") != NULL);
+        cli_args_done(&a);
+    }
+    REQUIRE(parse(&plain, "--name= --file=f") == 0);
+    CHECK_STR(got()->name, "");
+    CHECK_STR(got()->file, "f");
+    cli_args_done(&a);
 }
 
 TEST(args_take_options_after_and_between_arguments)

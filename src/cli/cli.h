@@ -95,6 +95,8 @@ void generate_config(struct buf *b);
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, for those below who say something now and then; also from other threads. */
+void cli_pass_on(void *unused, const char *text);
 /* Unix time as a person here writes it, "2026-11-20 19:04:11"; returns `out`. */
 #define CLI_TIME_BYTES 32
 const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "cli/probing.h"
 #include "cli/sampling.h"
 #include "cli/shared.h"
+#include "cli/stopping.h"
 #include "session/artifact.h"
 #include "session/session.h"
 #include "source/metrics_options.h"
@@ -130,34 +130,6 @@ static void describe(struct attaching *a)
     (void)artifact_set(c, "oriel.attached", "true");
 }
 
-/* ---- signals ---- */
-
-static volatile sig_atomic_t asked_to_end;
-
-static void on_signal(int number)
-{
-    (void)number;
-    asked_to_end = 1;
-}
-
-/* They only arrive inside ppoll. A second one ends us at once: nothing of the
- * program depends on us. */
-static void catch_signals(sigset_t *old)
-{
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction before, sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigset_t set;
-    sigemptyset(&sa.sa_mask);
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (sigaction(ours[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN)
-            continue;
-        sigaction(ours[i], &sa, NULL);
-        sigaddset(&set, ours[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, old);
-}
-
 /* ---- before ---- */
 
 /* The ring of a recorder that is gone is ours to read; that of one that lives is
@@ -255,7 +227,7 @@ static void follow(struct attaching *a, const sigset_t *open)
 {
     const uint64_t duration = a->options->duration;
     a->started_ns = clock_mono_ns();
-    while (!a->over && !asked_to_end) {
+    while (!a->over && !stopping_asked()) {
         struct oriel_err err = {0};
         int result = session_step(a->session, &err);
         if (result < 0 && !a->trouble.code)
@@ -330,7 +302,7 @@ static int run(const struct cli_call *call)
     if (rc < 0)
         return cli_fail("attach: %s", err.text);
     probe_sweep();
-    catch_signals(&open);
+    stopping_catch(STOPPING_IN_PPOLL, &open);
     rc = prepare(&a, call, &err);
     if (rc < 0) {
         clean_up(&a);
@@ -340,7 +312,7 @@ static int run(const struct cli_call *call)
     }
     follow(&a, &open);
     finish(&a, &end);
-    sigprocmask(SIG_SETMASK, &open, NULL);
+    stopping_release(&open);
     ending_say(&end);
     return CLI_OK;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "cli/ending.h"
 #include "cli/outputs.h"
 #include "cli/shared.h"
+#include "cli/stopping.h"
 #include "session/artifact.h"
 #include "source/collect.h"
 #include "util/num.h"
@@ -51,16 +51,19 @@ static const struct option_def options[] = {
     {.name = "listen",
      .type = OPTION_STRING,
      FIELD(listen),
+     .filled = true,
      .arg = "[ADDR:]PORT",
      .help = "gRPC and HTTP; default 127.0.0.1:4317, with PROGRAM a free port; off = do not"},
     {.name = "http",
      .type = OPTION_STRING,
      FIELD(http),
+     .filled = true,
      .arg = "[ADDR:]PORT",
      .help = "HTTP and gRPC; default 127.0.0.1:4318, with PROGRAM none; off = do not"},
     {.name = "unix",
      .type = OPTION_STRING,
      FIELD(unix_path),
+     .filled = true,
      .arg = "PATH",
      .help = "also a Unix socket, for this user only"},
     {.name = "beyond_loopback",
@@ -70,11 +73,13 @@ static const struct option_def options[] = {
     {.name = "token_file",
      .type = OPTION_STRING,
      FIELD(token_file),
+     .filled = true,
      .arg = "FILE",
      .help = "every request must bring the token in this file: Authorization: Bearer TOKEN"},
     {.name = "host",
      .type = OPTION_STRING,
      FIELD(hosts),
+     .filled = true,
      .arg = "NAME[,..]",
      .help = "further names by which clients may call this receiver"},
     {.name = "connections",
@@ -137,7 +142,7 @@ static int parse_listen(const char *text, char *address, size_t n, uint16_t *out
     errno = 0;
     unsigned long number = strtoul(port, &end, 10);
     if (*port < '0' || *port > '9' || *end || errno || number > 65535 || host >= n)
-        return err_set(err, ORIEL_EINVAL, "\"%s\" is no [ADDRESS:]PORT, such as 127.0.0.1:4317",
+        return err_set(err, ORIEL_EINVAL, "\"%.100s\" is no [ADDRESS:]PORT, such as 127.0.0.1:4317",
                        text);
     if (host > 1 && text[0] == '[' && text[host - 1] == ']') {
         text++;
@@ -149,17 +154,18 @@ static int parse_listen(const char *text, char *address, size_t n, uint16_t *out
     return 0;
 }
 
-static int add_listen(struct collecting *c, struct collect_options *o, const char *text,
-                      const char *fallback, struct oriel_err *err)
+static int add_listen(struct collecting *c, struct collect_options *o, const char *option,
+                      const char *text, const char *fallback, struct oriel_err *err)
 {
+    struct oriel_err why = {0};
     text = text && *text ? text : fallback;
     if (!text || strcmp(text, "off") == 0)
         return 0;
     unsigned i = o->listen_count;
     struct collect_listen *l = &o->listens[i];
-    int rc = parse_listen(text, c->addresses[i], sizeof c->addresses[i], &l->port, err);
+    int rc = parse_listen(text, c->addresses[i], sizeof c->addresses[i], &l->port, &why);
     if (rc < 0)
-        return rc;
+        return err_set(err, rc, "%s: %s", option, why.text);
     l->address = c->addresses[i][0] ? c->addresses[i] : NULL;
     o->listen_count++;
     return 0;
@@ -169,10 +175,14 @@ static int add_listen(struct collecting *c, struct collect_options *o, const cha
 static int read_token(struct collecting *c, const char *path, struct oriel_err *err)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_set(err, ORIEL_ENOTFOUND, "%s: the token cannot be read: %m", path);
+        return err_set(err, ORIEL_ENOTFOUND, "--token-file: %s: cannot be read: %m", path);
     ssize_t n = -1;
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_set(err, ORIEL_EINVAL, "--token-file: %s: no regular file", path);
+    }
     bool open_to_others = fstat(fd, &st) != 0 || (st.st_mode & 077);
     if (!open_to_others)
         n = read(fd, c->token, sizeof c->token - 1);
@@ -210,9 +220,10 @@ static int listen_all(struct collecting *c, struct oriel_err *err)
     int rc = o->token_file && *o->token_file ? read_token(c, o->token_file, err) : 0;
     to.token = c->token[0] ? c->token : NULL;
     if (rc == 0)
-        rc = add_listen(c, &to, o->listen, c->program ? "127.0.0.1:0" : "127.0.0.1:4317", err);
+        rc = add_listen(c, &to, "--listen", o->listen,
+                        c->program ? "127.0.0.1:0" : "127.0.0.1:4317", err);
     if (rc == 0)
-        rc = add_listen(c, &to, o->http, c->program ? NULL : "127.0.0.1:4318", err);
+        rc = add_listen(c, &to, "--http", o->http, c->program ? NULL : "127.0.0.1:4318", err);
     if (rc == 0 && o->unix_path && *o->unix_path)
         to.listens[to.listen_count++].unix_path = o->unix_path;
     if (rc == 0 && !to.listen_count)
@@ -290,36 +301,11 @@ static int start_program(struct collecting *c, struct oriel_err *err)
 
 /* ---- while it runs ---- */
 
-static volatile sig_atomic_t asked_to_end;
-
-static void on_signal(int number)
-{
-    (void)number;
-    asked_to_end = 1;
-}
-
-/* They only arrive inside ppoll; a second one ends us at once. */
-static void catch_signals(sigset_t *old)
-{
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction before, sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigset_t blocked;
-    sigemptyset(&sa.sa_mask);
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (sigaction(ours[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN)
-            continue;
-        sigaction(ours[i], &sa, NULL);
-        sigaddset(&blocked, ours[i]);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, old);
-}
-
 static bool is_over(struct collecting *c, uint64_t now_ns)
 {
     if (c->options->duration && now_ns - c->started_ns >= c->options->duration)
         return true;
-    return c->program ? child_poll(&c->child) : asked_to_end != 0;
+    return c->program ? child_poll(&c->child) : stopping_asked();
 }
 
 static void rest(struct collecting *c, const sigset_t *open)
@@ -457,7 +443,7 @@ static int run(const struct cli_call *call)
         return rc == ORIEL_ENOTFOUND ? CLI_NOT_FOUND : CLI_NOT_EXECUTABLE;
     }
     if (!c.program)
-        catch_signals(&open);
+        stopping_catch(STOPPING_IN_PPOLL, &open);
     rc = prepare(&c, &err);
     if (rc == 0 && c.program)
         rc = start_program(&c, &err);
@@ -469,7 +455,7 @@ static int run(const struct cli_call *call)
     int status = finish(&c);
     if (c.program)
         return child_exit_like(c.child.status);
-    sigprocmask(SIG_SETMASK, &open, NULL);
+    stopping_release(&open);
     return status;
 }
 

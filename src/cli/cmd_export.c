@@ -14,6 +14,7 @@
 #include "cli/reading.h"
 #include "cli/shared.h"
 #include "cli/spooled.h"
+#include "cli/stopping.h"
 #include "cli/symbolize.h"
 #include "session/sending.h"
 #include "util/num.h"
@@ -36,6 +37,7 @@ static const struct option_def options[] = {
     {.name = "spool",
      .type = OPTION_STRING,
      AT(spool),
+     .filled = true,
      .arg = "DIR",
      .help = "instead of FILE: send what programs left there when their receiver was away"},
     OPTION_END,
@@ -135,6 +137,8 @@ static int run_all(const struct cli_call *call, struct reading *r, struct oriel_
     if (rc == 0 && call->outlet->wants & EXPORT_SEGMENTS &&
         symbolize_segments(session_catalog(r->session)) < 0)
         rc = err_set(&err, ORIEL_ENOMEM, "reading object files: %s", err_text(ORIEL_ENOMEM));
+    if (r->cut)
+        session_skip_rest(r->session);
     if (rc == 0)
         rc = session_finish(r->session, &err);
     *out_err = err;
@@ -164,39 +168,67 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
 
 /* ---- to a receiver ---- */
 
-static void say_delivery(void *unused, const char *line)
+static bool is_over(void *unused)
 {
     (void)unused;
-    cli_note("%s", line);
+    return stopping_asked();
 }
 
-static int send_all(const struct cli_call *call, struct reading *r, const struct config *c)
+/* No use in reading on. */
+struct in_vain {
+    const struct session *session;
+    unsigned outlets;
+};
+static bool is_vain(void *user)
 {
-    struct oriel_err err = {0};
+    const struct in_vain *v = user;
+    return stopping_asked() || sending_is_vain(v->session, v->outlets);
+}
+
+/* The books, whichever way it ended. */
+static int say_sent(const struct reading *r, const struct config *c, unsigned count)
+{
     char where[512], words[400];
-    unsigned count = 0;
-    bool all = true;
-    const struct sending how = {.size = sizeof how,
-                                .exporter = call->outlet,
-                                .options = call->outlet_options,
-                                .config = c,
-                                .patient = true,
-                                .environment = (const char *const *)environ,
-                                .say = say_delivery};
-    int rc = sending_add(r->session, &how, &count, &err);
-    if (rc == ORIEL_EINVAL || rc == ORIEL_EFORMAT)
-        return cli_usage("export: %s", err.text);
-    if (rc == 0)
-        rc = run_all(call, r, &err);
-    if (rc < 0)
-        return cli_fail("%s", err.text);
+    bool all = !r->cut;
     reading_say_damage(r);
     sending_where(c, where, sizeof where);
     for (unsigned i = 0; i < count; i++) {
         all &= sending_words(r->session, i, words, sizeof words);
         cli_note("%s: %s", where, words);
     }
+    if (r->cut || (stopping_asked() && !all))
+        cli_note("%s%s%s%s", stopping_asked() ? "interrupted" : "given up",
+                 r->cut ? "; the rest of " : "", r->cut ? r->path : "",
+                 r->cut ? " was not read" : "");
     return all ? CLI_OK : CLI_FAILED;
+}
+
+static int send_all(const struct cli_call *call, struct reading *r, const struct config *c)
+{
+    struct oriel_err err = {0};
+    struct in_vain vain = {r->session, 0};
+    sigset_t open;
+    const struct sending how = {.size = sizeof how,
+                                .exporter = call->outlet,
+                                .options = call->outlet_options,
+                                .config = c,
+                                .patient = true,
+                                .attended = true,
+                                .over = is_over,
+                                .environment = (const char *const *)environ,
+                                .say = cli_pass_on};
+    int rc = sending_add(r->session, &how, &vain.outlets, &err);
+    if (rc == ORIEL_EINVAL || rc == ORIEL_EFORMAT)
+        return cli_usage("export: %s", err.text);
+    if (rc < 0)
+        return cli_fail("export: %s", err.text);
+    r->over = is_vain;
+    r->user = &vain;
+    stopping_catch(0, &open);
+    rc = run_all(call, r, &err);
+    const int status = rc < 0 ? cli_fail("%s", err.text) : say_sent(r, c, vain.outlets);
+    stopping_release(&open);
+    return status;
 }
 
 /* *out: what is said of the receiver; NULL: a file is to be written. */
@@ -214,6 +246,7 @@ static int choose_receiver(const struct cli_call *call, struct config **out)
     if (sending_configure(call->outlet, call->outlet_options, (const char *const *)environ, out,
                           &err) < 0)
         return cli_usage("export: %s", err.text);
+    sending_warnings(*out, cli_pass_on, NULL);
     if (!given && !sending_is_asked(*out)) {
         config_free(*out);
         *out = NULL;
@@ -233,8 +266,9 @@ static int run_spool(const struct cli_call *call, const struct config *receiver)
                                 .exporter = call->outlet,
                                 .options = call->outlet_options,
                                 .config = receiver,
+                                .attended = true,
                                 .environment = (const char *const *)environ,
-                                .say = say_delivery};
+                                .say = cli_pass_on};
     return spooled_send(&how, o->spool);
 }
 

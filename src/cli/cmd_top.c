@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "cli/sampling.h"
 #include "cli/screen.h"
 #include "cli/shared.h"
+#include "cli/stopping.h"
 #include "cli/symbolize.h"
 #include "report/live.h"
 #include "session/artifact.h"
@@ -106,14 +106,6 @@ struct top {
     struct search search; /* for it */
     char name[64];
 };
-
-static volatile sig_atomic_t asked_to_end;
-
-static void on_signal(int number)
-{
-    (void)number;
-    asked_to_end = 1;
-}
 
 /* ---- watching ---- */
 
@@ -327,7 +319,7 @@ static int follow(struct top *t, const sigset_t *open, struct oriel_err *err)
 {
     const struct top_options *o = t->options;
     int status = CLI_OK;
-    while (status == CLI_OK && !asked_to_end && !t->over && take_keys(t) &&
+    while (status == CLI_OK && !stopping_asked() && !t->over && take_keys(t) &&
            (o->count == 0 || t->shown < o->count)) {
         int result = session_step(t->session, err);
         uint64_t now = clock_mono_ns();
@@ -339,20 +331,6 @@ static int follow(struct top *t, const sigset_t *open, struct oriel_err *err)
         t->over = ppoll(ends, 2, &wait, open) > 0 && ends[0].revents;
     }
     return status;
-}
-
-static void catch_signals(sigset_t *old)
-{
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction sa = {.sa_handler = on_signal};
-    sigset_t set;
-    sigemptyset(&sa.sa_mask);
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        sigaction(ours[i], &sa, NULL);
-        sigaddset(&set, ours[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, old); /* they arrive inside ppoll */
 }
 
 static int run(const struct cli_call *call)
@@ -370,7 +348,7 @@ static int run(const struct cli_call *call)
     if (t.pidfd < 0)
         return cli_fail("top: process %d does not exist", (int)o->pid);
     probe_sweep(); /* what one that was killed left behind */
-    catch_signals(&open);
+    stopping_catch(STOPPING_IN_PPOLL | STOPPING_KEPT, &open); /* the screen is put back */
     int rc = watch(&t, &err), status = CLI_OK;
     if (rc == 0) {
         t.full = screen_open();
@@ -381,7 +359,7 @@ static int run(const struct cli_call *call)
     }
     unwatch(&t);
     close(t.pidfd);
-    sigprocmask(SIG_SETMASK, &open, NULL);
+    stopping_release(&open);
     if (rc < 0 || (status != CLI_OK && err.code))
         return cli_fail("top: %s", err.text);
     if (t.over)

@@ -123,6 +123,7 @@ static int choose_receivers(struct outputs *o, const struct outputs_wish *w, uns
                                    &out->config, err);
         if (rc < 0)
             return rc;
+        sending_warnings(out->config, cli_pass_on, NULL);
         out->sends = given || sending_is_asked(out->config);
         if (out->sends) {
             sending_where(out->config, out->path, sizeof out->path);
@@ -167,12 +168,6 @@ static void forget_configs(struct outputs *o)
     }
 }
 
-static void say_delivery(void *unused, const char *line)
-{
-    (void)unused;
-    cli_note("%s", line);
-}
-
 static int open_receiver(struct output *o, struct session *s, const void *options,
                          struct oriel_err *err)
 {
@@ -182,7 +177,7 @@ static int open_receiver(struct output *o, struct session *s, const void *option
                                 .config = o->config,
                                 .environment = (const char *const *)environ,
                                 .room_wait_ns = ROOM_WAIT_NS,
-                                .say = say_delivery};
+                                .say = cli_pass_on};
     return sending_add(s, &how, &o->outlets, err);
 }
 

@@ -120,7 +120,8 @@ int reading_run(struct reading *r, struct oriel_err *err)
         if (terminal && now - r->start_ns >= PROGRESS_AFTER_NS &&
             now - r->shown_ns >= PROGRESS_EVERY_NS)
             progress(r, now);
-    } while (result == SOURCE_DATA);
+        r->cut = result == SOURCE_DATA && r->over && r->over(r->user);
+    } while (result == SOURCE_DATA && !r->cut);
     progress_end(r);
     return result < 0 ? result : 0;
 }

@@ -21,6 +21,9 @@ struct reading {
     uint64_t start_ns; /* monotonic */
     uint64_t shown_ns; /* last progress; 0 none yet */
     uint64_t file_bytes;
+    bool (*over)(void *user); /* asked between two steps: true: reading ends; NULL: never */
+    void *user;
+    bool cut; /* it ended for that */
 };
 
 /* Open `path`, or the newest run when it is NULL. 0, or a code with one line. */

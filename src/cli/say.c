@@ -58,6 +58,12 @@ void cli_note(const char *format, ...)
     va_end(args);
 }
 
+void cli_pass_on(void *unused, const char *text)
+{
+    (void)unused;
+    cli_note("%s", text);
+}
+
 const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns)
 {
     time_t t = (time_t)(unix_ns / 1000000000);

@@ -20,7 +20,8 @@ extern const char *const shared_returns[];
 
 #define SHARED_OUTPUT(at, help_)                                                                   \
     {                                                                                              \
-        .name = "output", .type = OPTION_STRING, at, .arg = "FILE", .letter = 'o', .help = (help_) \
+        .name = "output", .type = OPTION_STRING, at, .arg = "FILE", .filled = true, .letter = 'o', \
+        .help = (help_)                                                                            \
     }
 #define SHARED_FORCE(at, what)                                                                     \
     {                                                                                              \

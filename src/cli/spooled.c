@@ -10,14 +10,14 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "cli/cli.h"
+#include "cli/stopping.h"
 #include "deliver/deliver.h"
 #include "deliver/spool.h"
 #include "util/json.h"
 #include "util/num.h"
 
 #define SECOND UINT64_C(1000000000)
-#define SLICE_NS (SECOND / 4)
-#define PATIENCE_NS (30 * SECOND) /* without a single item that gets through */
+#define SLICE_NS (SECOND / 20)
 
 struct listed {
     VEC(struct spool_listed) items;
@@ -50,18 +50,20 @@ static int list(const char *directory, struct listed *out)
 /* ---- sending ---- */
 
 /* Until all is gone, or nothing gets through any more. */
-static bool drain(struct deliver *d)
+static bool drain(struct deliver *d, uint64_t patience_ns)
 {
     struct deliver_counts c;
     uint64_t began = clock_mono_ns(), recovered = 0;
     for (;;) {
         if (deliver_drain(d, clock_mono_ns() + SLICE_NS) == 0)
             return true;
+        if (stopping_asked())
+            return false;
         deliver_total(d, &c);
         uint64_t now = clock_mono_ns();
         if (c.recovered != recovered)
             began = now;
-        else if (now - began > PATIENCE_NS)
+        else if (now - began > patience_ns)
             return false;
         recovered = c.recovered;
     }
@@ -79,7 +81,7 @@ static bool send_one(const struct sending *how, const char *directory, const str
         cli_note("%s/%s: %s", directory, l->key, err.text);
         return false;
     }
-    bool all = drain(d);
+    bool all = drain(d, sending_patience_ns(how));
     deliver_total(d, &c);
     out_close(deliver_out(d));
     cli_note("%s: %s items delivered%s", l->destination[0] ? l->destination : l->key,
@@ -90,20 +92,23 @@ static bool send_one(const struct sending *how, const char *directory, const str
 int spooled_send(const struct sending *how, const char *directory)
 {
     struct listed all;
+    sigset_t open;
     bool done = true;
     int status = list(directory, &all);
     if (status != CLI_OK)
         return status;
     if (all.items.count == 0)
         cli_note("%s: nothing is left there", directory);
+    stopping_catch(0, &open);
     for (size_t i = 0; i < all.items.count; i++) {
         const struct spool_listed *l = &all.items.items[i];
         if (l->files_in_use)
             cli_note("%s: a program that runs holds %u of %u files and sends them itself",
                      l->destination[0] ? l->destination : l->key, l->files_in_use, l->files);
         if (l->files > l->files_in_use)
-            done &= send_one(how, directory, l);
+            done = !stopping_asked() && send_one(how, directory, l) && done;
     }
+    stopping_release(&open);
     VEC_DONE(&all.items);
     return done ? CLI_OK : CLI_FAILED;
 }

@@ -136,7 +136,7 @@ struct config_section {
 enum config_layer { CONFIG_DEFAULT, CONFIG_PRESET, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_CODE };
 struct config_origin {
     enum config_layer layer;
-    const char *name; /* of the preset, file or variable; NULL */
+    const char *name; /* of the preset, file or variable, or what was said in a program; NULL */
     unsigned line;    /* of the file */
 };
 
@@ -170,6 +170,9 @@ struct config_input {
     const char *preset;             /* chosen by the program; NULL: file or environment may */
     const struct config_set *code;
     size_t code_count;
+    /* By what its user says them, one for each: "--endpoint". Lines name that alone, as long as
+     * the configuration lives. NULL: by key. */
+    const char *const *code_said;
 };
 
 enum config_severity { CONFIG_WARNING, CONFIG_ERROR };

@@ -63,7 +63,7 @@ const char *config_where(struct config *c, const struct config_origin *o)
     case CONFIG_CODE:
         break;
     }
-    return "the program";
+    return o->name ? o->name : "the program";
 }
 
 const char *config_key_text(struct config *c, const struct config_part *p,
@@ -168,6 +168,13 @@ static const struct config_absent *find_absent(const struct config *c, const str
     return NULL;
 }
 
+/* Whoever said it by another name is told that one only. */
+static const char *without_name(const struct option_def *d, const char *text)
+{
+    const size_t n = strlen(d->name);
+    return strncmp(text, d->name, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 void config_put(struct config *c, struct config_part *p, const struct option_def *d,
                 const char *text, struct config_origin origin)
 {
@@ -193,6 +200,8 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
         rc = option_set(d, p->values, text, &err);
     if (rc == ORIEL_ENOMEM)
         c->no_memory = true;
+    else if (rc < 0 && origin.layer == CONFIG_CODE && origin.name)
+        config_say(c, severity, "%s: %s", where, without_name(d, err.text));
     else if (rc < 0)
         config_say(c, severity, "%s: %s%s%s", where, p->name, p->name[0] ? "." : "", err.text);
     else
@@ -379,8 +388,9 @@ static void apply(struct config *c, const struct config_input *in)
         config_apply_environment(c, in->environment);
     }
     for (size_t i = 0; i < in->code_count; i++)
-        if (!config_put_key(c, in->code[i].key, in->code[i].value,
-                            (struct config_origin){CONFIG_CODE, NULL, 0}))
+        if (!config_put_key(
+                c, in->code[i].key, in->code[i].value,
+                (struct config_origin){CONFIG_CODE, in->code_said ? in->code_said[i] : NULL, 0}))
             config_say(c, CONFIG_ERROR, "the program: there is no key telemetry.%s",
                        in->code[i].key);
     check_sdk(c);

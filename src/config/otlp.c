@@ -89,6 +89,19 @@ static const char *origin_text(const struct config_origin *o, char *out, size_t 
     return out;
 }
 
+/* Where and by which name: "--endpoint", "oriel.toml:3: telemetry.otlp_endpoint". */
+static const char *said_text(const struct place *at, char *out, size_t n)
+{
+    const struct config_origin *o = origin_of(at);
+    const char *part = at->part->name;
+    origin_text(o, out, n);
+    if (o->layer == CONFIG_CODE && o->name)
+        return out;
+    const size_t used = strlen(out);
+    snprintf(out + used, n - used, ": telemetry.%s%s%s", part, part[0] ? "." : "", at->def->name);
+    return out;
+}
+
 static enum config_protocol protocol_of(const struct config *c, enum config_signal signal,
                                         const char *endpoint)
 {
@@ -102,15 +115,13 @@ static int find_url(const struct config *c, enum config_signal signal,
     struct place at = winner(c, signal, "endpoint"), insecure = winner(c, signal, "insecure");
     bool own = at.part->name[0] != 0;
     struct oriel_err why = {0};
-    char where[200];
+    char where[CONFIG_SAID_BYTES];
     out->protocol = protocol_of(c, signal, text_of(&at));
     int rc =
         config_otlp_url(out->protocol, signal, own ? NULL : text_of(&at), own ? text_of(&at) : NULL,
                         *(const bool *)member_of(&insecure), out->url, sizeof out->url, &why);
     if (rc < 0)
-        err_set(err, rc, "%s: telemetry.%s%s%s: %s",
-                origin_text(origin_of(&at), where, sizeof where), at.part->name, own ? "." : "",
-                at.def->name, why.text);
+        err_set(err, rc, "%s: %s", said_text(&at, where, sizeof where), why.text);
     return rc;
 }
 
@@ -199,7 +210,7 @@ int config_otlp_receiver(const struct config *c, const char *section, enum confi
     const struct place own = said_by(c, section, "insecure"), all = winner(c, signal, "insecure");
     struct oriel_err why = {0};
     struct config_otlp_target t;
-    char where[200];
+    char where[CONFIG_SAID_BYTES];
     int rc = config_otlp_target(c, signal, &t, err);
     if (rc < 0)
         return rc;
@@ -210,11 +221,20 @@ int config_otlp_receiver(const struct config *c, const char *section, enum confi
         config_otlp_url(t.protocol, signal, text_of(&endpoint), NULL,
                         *(const bool *)member_of(own.def ? &own : &all), t.url, sizeof t.url, &why);
     if (rc < 0)
-        return err_set(err, rc, "%s: telemetry.%s.endpoint: %s",
-                       origin_text(origin_of(&endpoint), where, sizeof where), section, why.text);
+        return err_set(err, rc, "%s: %s", said_text(&endpoint, where, sizeof where), why.text);
     take_said(c, section, &t);
     *out = t;
     return 0;
+}
+
+void config_otlp_said(const struct config *c, const char *section, enum config_signal signal,
+                      const char *key, char out[CONFIG_SAID_BYTES])
+{
+    struct place at = winner(c, signal, key);
+    const struct place own = section ? said_by(c, section, key) : at;
+    if (section && own.def)
+        at = own;
+    (void)said_text(&at, out, CONFIG_SAID_BYTES);
 }
 
 /* ---- checks ---- */

@@ -63,6 +63,13 @@ int config_otlp_target(const struct config *c, enum config_signal signal,
 int config_otlp_receiver(const struct config *c, const char *section, enum config_signal signal,
                          struct config_otlp_target *out, struct oriel_err *err);
 
+/* Where a key of these was said and by which name, for lines: "--certificate",
+ * "$OTEL_EXPORTER_OTLP_CERTIFICATE: telemetry.otlp_certificate". `section` NULL: of the first
+ * receiver. */
+enum { CONFIG_SAID_BYTES = 320 };
+void config_otlp_said(const struct config *c, const char *section, enum config_signal signal,
+                      const char *key, char out[CONFIG_SAID_BYTES]);
+
 /* ---- lists ---- */
 
 enum config_pairs { CONFIG_PAIRS_ATTRIBUTES, CONFIG_PAIRS_HEADERS };

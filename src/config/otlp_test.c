@@ -5,6 +5,7 @@
 
 static struct config_set code[4];
 static size_t code_count;
+static const char *const *code_said;
 
 static struct config *load(const char *file, const char *const *environment)
 {
@@ -15,7 +16,8 @@ static struct config *load(const char *file, const char *const *environment)
                                        .file_bytes = file ? strlen(file) : 0,
                                        .environment = environment,
                                        .code = code,
-                                       .code_count = code_count};
+                                       .code_count = code_count,
+                                       .code_said = code_said};
     if (config_load(&c, &input, &err) != 0)
         test_fail(__FILE__, __LINE__, "%s", err.text);
     test_stop_if_failed();
@@ -86,6 +88,44 @@ TEST(what_is_said_for_a_signal_wins_over_what_is_said_for_all)
     CHECK_STR(l.certificate, "lca");
     CHECK_STR(l.client_key, "lk");
     CHECK_STR(l.client_certificate, "lcc");
+    config_free(c);
+}
+
+TEST(lines_tell_a_key_as_it_was_said)
+{
+    static const char file[] = "[telemetry]\notlp_certificate = 'ca'\n";
+    static const char *const said[] = {"--certificate"};
+    struct config *c = load(file, ENVIRONMENT("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY=tk"));
+    char text[CONFIG_SAID_BYTES];
+    config_otlp_said(c, NULL, CONFIG_TRACES, "certificate", text);
+    CHECK(strstr(text, ":2: telemetry.otlp_certificate") != NULL);
+    config_otlp_said(c, NULL, CONFIG_TRACES, "client_key", text);
+    CHECK_STR(text, "$OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: telemetry.otlp_traces.client_key");
+    config_free(c);
+    code[0] = (struct config_set){"otlp_certificate", "mine"};
+    code_count = 1;
+    c = load(NULL, NULL);
+    config_otlp_said(c, NULL, CONFIG_LOGS, "certificate", text);
+    CHECK_STR(text, "the program: telemetry.otlp_certificate");
+    config_free(c);
+    code_said = said;
+    c = load(NULL, NULL);
+    config_otlp_said(c, NULL, CONFIG_LOGS, "certificate", text);
+    CHECK_STR(text, "--certificate");
+    config_free(c);
+}
+
+TEST(what_a_command_was_given_wrongly_is_told_by_the_option_alone)
+{
+    static const char *const said[] = {"--endpoint", "--headers"};
+    code[0] = (struct config_set){"otlp_endpoint", "htp://u:hunter2@h"};
+    code[1] = (struct config_set){"otlp_headers", "hunter2"};
+    code_count = 2;
+    code_said = said;
+    struct config *c = load(NULL, NULL);
+    CHECK(!config_can_start(c));
+    CHECK_STR(message(c, 0), "--headers: member 1 of the list has no \"=\"");
+    CHECK_STR(message(c, 1), "--endpoint: a URL must begin with http://, https:// or unix:");
     config_free(c);
 }
 

@@ -40,6 +40,13 @@ static size_t path_of(const char *url, size_t *out_end)
     return start;
 }
 
+static int check_fragment(const char *url, struct oriel_err *err)
+{
+    return strchr(url, '#') ? err_set(err, ORIEL_EFORMAT,
+                                      "a URL with a fragment (#), which nobody would be sent")
+                            : 0;
+}
+
 /* ---- HTTP ---- */
 
 static int http_url(enum config_signal signal, const char *base, const char *own, char *out,
@@ -50,10 +57,11 @@ static int http_url(enum config_signal signal, const char *base, const char *own
     int rc = http_url_read(url, &parsed, err);
     if (rc < 0)
         return rc;
-    if (strchr(url, '#'))
-        return err_set(err, ORIEL_EFORMAT, "a URL with a fragment (#), which nobody would be sent");
     if (parsed.scheme == HTTP_UNIX)
         return write_url(out, n, err, snprintf(out, n, "%s", url));
+    rc = check_fragment(url, err);
+    if (rc < 0)
+        return rc;
     size_t end, start = path_of(url, &end);
     const char *add = "";
     if (!said(own))
@@ -107,6 +115,9 @@ static int grpc_url(const char *endpoint, bool insecure, char *out, size_t n, st
         return rc;
     if (parsed.scheme == HTTP_UNIX)
         return write_url(out, n, err, snprintf(out, n, "%s", endpoint));
+    rc = check_fragment(endpoint, err);
+    if (rc < 0)
+        return rc;
     const char *p = strstr(endpoint, "://") + 3;
     return write_url(out, n, err,
                      snprintf(out, n, "%s://%.*s", parsed.scheme == HTTP_TLS ? "https" : "http",

@@ -84,7 +84,7 @@ void config_put_origin(const struct config_origin *o, struct buf *out)
         buf_printf(out, "$%s", name);
         break;
     case CONFIG_CODE:
-        buf_puts(out, "the program");
+        buf_puts(out, o->name ? name : "the program");
         break;
     }
 }

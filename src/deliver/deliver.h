@@ -62,7 +62,8 @@ enum deliver_compression { DELIVER_PLAIN, DELIVER_GZIP, DELIVER_ZSTD };
 
 struct deliver_tls { /* paths of PEM files; NULL: the machine's certificates, no client's */
     const char *ca, *certificate, *key;
-    bool unverified; /* only ever by the user's own word */
+    const char *ca_said, *certificate_said, *key_said; /* where, for lines; NULL */
+    bool unverified;                                   /* only ever by the user's own word */
 };
 struct deliver_options {
     size_t size;                           /* sizeof of this struct */
@@ -91,6 +92,9 @@ struct deliver_options {
     uint64_t most_ns;  /* longest pause; 0: 30 s. What the receiver asks for counts above it */
     uint64_t
         patience_ns; /* one message is tried again for so long, then spooled or lost; 0: 5 min */
+    /* Somebody waits for the end of it: the first failure is told at once, and a receiver that has
+     * been away for patience_ns is given up with all that waits for it. */
+    bool attended;
     struct spool *spool;                       /* taken, also on failure; NULL: none */
     void (*say)(void *user, const char *line); /* from the sending thread; NULL */
     void *user;
@@ -100,8 +104,9 @@ struct deliver_options {
 
 struct deliver;
 /* 0; ORIEL_EINVAL (an endpoint that is none, a header that cannot be sent, with a line that
- * holds no secret), ORIEL_ENOTFOUND or ORIEL_EFORMAT (a certificate), ORIEL_EUNSUPPORTED (TLS
- * without OpenSSL on this machine), ORIEL_ENOMEM. Everything is copied; nobody is called yet. */
+ * holds no secret), ORIEL_ENOTFOUND, ORIEL_EPERM or ORIEL_EFORMAT (a certificate),
+ * ORIEL_EUNSUPPORTED (TLS without OpenSSL on this machine), ORIEL_ENOMEM. Everything is copied;
+ * nobody is called yet. */
 int deliver_open(struct deliver **out, const struct deliver_options *options,
                  struct oriel_err *err);
 /* The end an outlet writes to. Any one thread at a time. out_finish begins the end; out_close

@@ -102,7 +102,7 @@ struct deliver {
     size_t header_count;
     char *user_agent, *proxy_host, *proxy_authorization;
     uint16_t proxy_port;
-    bool grpc, unverified;
+    bool grpc, unverified, attended;
     enum deliver_compression compression;
     uint64_t timeout_ns, patience_ns, room_wait_ns;
     uint64_t queue_items;

@@ -155,6 +155,9 @@ static int use_tls(struct deliver *d, struct lane *l, const struct deliver_optio
                                   .ca_file = o->tls.ca,
                                   .cert_file = o->tls.certificate,
                                   .key_file = o->tls.key,
+                                  .ca_said = o->tls.ca_said,
+                                  .cert_said = o->tls.certificate_said,
+                                  .key_said = o->tls.key_said,
                                   .insecure = o->tls.unverified,
                                   .alpn = d->grpc ? "h2" : "http/1.1"};
     return tls_context_new(&l->tls, &t, err);
@@ -184,6 +187,8 @@ static int open_lane(struct deliver *d, struct lane *l, const struct deliver_opt
     }
     (void)os_random(&seed, sizeof seed);
     retry_init(&l->retry, o->first_ns, o->most_ns, seed);
+    if (o->attended)
+        l->retry.open_after = 1;
     return 0;
 }
 
@@ -229,11 +234,12 @@ static int make_route(struct deliver *d, enum out_signal s, const struct deliver
 static int read_proxy(struct deliver *d, const char *text, struct oriel_err *err)
 {
     struct endpoint e;
-    int rc = endpoint_read(&e, text, err);
+    struct oriel_err why = {0};
+    int rc = endpoint_read(&e, text, &why);
     if (rc != 0)
-        return rc;
+        return err_set(err, rc, "proxy: %s", why.text);
     if (e.url.scheme != HTTP_PLAIN)
-        rc = err_set(err, ORIEL_EINVAL, "%s: a proxy is spoken to as http://", e.shown);
+        rc = err_set(err, ORIEL_EINVAL, "proxy: %s: a proxy is spoken to as http://", e.shown);
     d->proxy_authorization = e.authorization;
     d->proxy_host = mem_strdup(e.url.host);
     d->proxy_port = e.url.port;
@@ -253,6 +259,7 @@ static void copy_numbers(struct deliver *d, const struct deliver_options *o)
     d->timeout_ns = o->timeout_ns ? o->timeout_ns : TIMEOUT_NS;
     d->patience_ns = o->patience_ns ? o->patience_ns : PATIENCE_NS;
     d->room_wait_ns = o->room_wait_ns;
+    d->attended = o->attended;
     d->queue_items = o->queue_items;
     d->queue_bytes = o->queue_bytes ? o->queue_bytes : QUEUE_BYTES;
     d->say = o->say;

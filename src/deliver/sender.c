@@ -48,7 +48,9 @@ static void put_back(struct deliver *d, struct item *i, uint64_t now_ns)
 {
     if (i->from_spool || now_ns - i->first_ns < d->patience_ns || spill_item(d, i))
         return;
-    tell_refused(d, i, "they were tried for too long", now_ns);
+    char why[300];
+    snprintf(why, sizeof why, "they were tried for too long (%s)", d->lanes[i->lane].why);
+    tell_refused(d, i, why, now_ns);
     queue_settle(d, i, FATE_EXPIRED, 0);
 }
 
@@ -329,7 +331,13 @@ static void show_state(struct deliver *d)
         show_lane(d, &d->lanes[k]);
 }
 
-static void wait_for(struct lane *l, bool more, struct transport_wait *w)
+/* When whoever waits for this has waited for too long. */
+static uint64_t given_up_ns(const struct deliver *d, const struct lane *l)
+{
+    return d->attended && l->retry.failures ? l->retry.since_ns + d->patience_ns : UINT64_MAX;
+}
+
+static void wait_for(struct lane *l, bool more, uint64_t late_ns, struct transport_wait *w)
 {
     for (unsigned k = 0; k < l->sending; k++)
         if (l->under_way[k]->job.deadline_ns < w->wake_ns)
@@ -337,6 +345,8 @@ static void wait_for(struct lane *l, bool more, struct transport_wait *w)
     uint64_t next_ns = retry_next(&l->retry);
     if (more && next_ns && (l->sending == 0 || !l->retry.failures) && next_ns < w->wake_ns)
         w->wake_ns = next_ns;
+    if (more && late_ns < w->wake_ns)
+        w->wake_ns = late_ns;
     if (l->transport)
         l->transport->ops->wait(l->transport, w);
 }
@@ -348,7 +358,7 @@ static void follow(struct deliver *d, struct lane *l, uint64_t now_ns, uint64_t 
     give_up_late(d, l, now_ns);
     /* A pause that ends after the end is as good as none. */
     bool pausing = l->retry.failures && !l->sending && l->retry.not_before_ns >= end_ns;
-    if (now_ns >= end_ns || pausing)
+    if (now_ns >= end_ns || pausing || now_ns >= given_up_ns(d, l))
         leave(d, l, now_ns);
 }
 
@@ -358,7 +368,7 @@ static void wait_for_all(struct deliver *d, uint64_t now_ns, struct transport_wa
     for (unsigned k = 0; k < d->lane_count; k++) {
         struct lane *l = &d->lanes[k];
         bool here = spooled && (!d->spooled || d->spooled->lane == k);
-        wait_for(l, here || queue_oldest(d, l), w);
+        wait_for(l, here || queue_oldest(d, l), given_up_ns(d, l), w);
     }
     if (d->spool && d->spool_after_ns > now_ns && d->spool_after_ns < w->wake_ns)
         w->wake_ns = d->spool_after_ns;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "deliver/inside.h"
+#include "util/num.h"
 
 #define AGAIN_NS UINT64_C(60000000000)
 #define BETWEEN_NS UINT64_C(1000000000)
@@ -39,7 +40,11 @@ static const char *noun(enum out_signal signal)
 void tell_open(struct deliver *d, struct lane *l)
 {
     uint64_t waiting = queue_waiting(d, l);
-    if (d->spool)
+    char time[NUM_TEXT_MAX];
+    if (d->attended)
+        say(d, "%s does not take what is sent (%s): tried for %s", l->endpoint.shown, l->why,
+            num_duration(time, d->patience_ns));
+    else if (d->spool)
         say(d, "%s does not take what is sent (%s): %" PRIu64 " items wait, on disk if it lasts",
             l->endpoint.shown, l->why, waiting);
     else

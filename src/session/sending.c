@@ -273,10 +273,27 @@ static int open_spool(const struct export_destination *d, const struct receiver 
     return spool_open(out, &how, err);
 }
 
+/* Where the files of TLS were said. */
+struct said {
+    char ca[CONFIG_SAID_BYTES], certificate[CONFIG_SAID_BYTES], key[CONFIG_SAID_BYTES];
+};
+
+static void name_files(const struct sending *how, const struct receiver *r, struct said *said,
+                       struct deliver_tls *tls)
+{
+    const enum config_signal s = r->signals & 1 << CONFIG_TRACES ? CONFIG_TRACES : CONFIG_LOGS;
+    config_otlp_said(how->config, r->name, s, "certificate", said->ca);
+    config_otlp_said(how->config, r->name, s, "client_certificate", said->certificate);
+    config_otlp_said(how->config, r->name, s, "client_key", said->key);
+    tls->ca_said = said->ca;
+    tls->certificate_said = said->certificate;
+    tls->key_said = said->key;
+}
+
 /* What the options, the configuration and the program say of one receiver. `to` has no headers
- * yet. *out_options is the caller's. */
+ * yet, and lasts as long as `said`. *out_options is the caller's. */
 static int describe(const struct sending *how, const struct receiver *r, void **out_options,
-                    struct export_destination *to)
+                    struct export_destination *to, struct said *said)
 {
     const struct config_otlp_target *t = main_target(r);
     int rc = make_options(how, t, r->signals, out_options);
@@ -296,6 +313,15 @@ static int describe(const struct sending *how, const struct receiver *r, void **
     to->deliver.say = how->say;
     to->deliver.room_wait_ns = how->room_wait_ns;
     to->deliver.user = how->user;
+    name_files(how, r, said, &to->deliver.tls);
+    if (how->attended) {
+        to->deliver.attended = true;
+        if (!to->deliver.patience_ns)
+            to->deliver.patience_ns = SENDING_ATTENDED_NS;
+        /* Who waits wants to see soon that it is back. */
+        if (to->deliver.most_ns > to->deliver.patience_ns / 6)
+            to->deliver.most_ns = to->deliver.patience_ns / 6;
+    }
     return 0;
 }
 
@@ -330,16 +356,21 @@ static int add_one(struct session *s, const struct sending *how, const struct re
 {
     const struct exporter *e = how->exporter;
     struct export_destination to;
+    struct said said;
     struct deliver *d = NULL;
     struct out *out;
     void *options = NULL;
-    int rc = describe(how, r, &options, &to);
+    int rc = describe(how, r, &options, &to, &said);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", e->name, err_text(rc));
     rc = open_described(r, &to, NULL, &d, err);
     if (rc == 0 && how->patient) {
         const size_t bytes = to.deliver.queue_bytes ? to.deliver.queue_bytes : QUEUE_BYTES_DEFAULT;
-        rc = patient_open(&out, d, bytes / 2, to.deliver.queue_items / 2);
+        const struct patient_options wait = {.bytes = bytes / 2,
+                                             .items = to.deliver.queue_items / 2,
+                                             .over = how->over,
+                                             .user = how->user};
+        rc = patient_open(&out, d, &wait);
         if (rc < 0) {
             out_close(deliver_out(d));
             err_set(err, rc, "%s: %s", e->name, err_text(rc));
@@ -529,6 +560,14 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     return rc;
 }
 
+bool sending_is_vain(const struct session *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!patient_is_vain(session_destination(s, i)))
+            return false;
+    return count > 0;
+}
+
 /* Its bytes are of the form in which the receiver is spoken to. */
 static int check_form(const struct export_destination *to, const struct spool_options *from,
                       struct oriel_err *err)
@@ -546,9 +585,10 @@ static int open_spooled(const struct sending *how, const struct receiver *r,
                         struct oriel_err *err)
 {
     struct export_destination to;
+    struct said said;
     struct spool *spool;
     void *options = NULL;
-    int rc = describe(how, r, &options, &to);
+    int rc = describe(how, r, &options, &to, &said);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", how->exporter->name, err_text(rc));
     rc = check_form(&to, from, err);
@@ -580,83 +620,12 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
     return rc;
 }
 
-/* ---- commands ---- */
-
-/* Options of an outlet and the keys of the configuration that say the same. */
-static const char *const same_keys[][2] = {
-    {"endpoint", "otlp_endpoint"},       {"protocol", "otlp_protocol"},
-    {"headers", "otlp_headers"},         {"compression", "otlp_compression"},
-    {"certificate", "otlp_certificate"}, {"client_certificate", "otlp_client_certificate"},
-    {"client_key", "otlp_client_key"},   {"insecure", "otlp_insecure"},
-    {"timeout_ms", "otlp_timeout_ms"},   {"headers_vault_key", "otlp_headers_vault_key"}};
-enum { SAME_KEYS = sizeof same_keys / sizeof *same_keys, NUMBER_BYTES = 32 };
-
-static size_t given_keys(const struct exporter *e, const void *options, const void *fresh,
-                         struct config_set out[SAME_KEYS], char rooms[SAME_KEYS][NUMBER_BYTES])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < SAME_KEYS; i++) {
-        const struct option_def *d =
-            option_find(e->options, same_keys[i][0], strlen(same_keys[i][0]));
-        if (!options || !d || outlet_option_same(d, options, fresh))
-            continue;
-        const char *text = rooms[i];
-        if (d->type == OPTION_STRING)
-            memcpy(&text, (const char *)options + d->offset, sizeof text);
-        else
-            option_text(d, options, rooms[i], NUMBER_BYTES);
-        out[n++] = (struct config_set){same_keys[i][1], text};
-    }
-    return n;
-}
-
-int sending_configure(const struct exporter *exporter, const void *options,
-                      const char *const *environment, struct config **out, struct oriel_err *err)
-{
-    struct config_set code[SAME_KEYS];
-    char rooms[SAME_KEYS][NUMBER_BYTES];
-    void *fresh = NULL;
-    int rc = outlet_options_copy(exporter, NULL, &fresh);
-    struct config_section sections[SETTINGS_SECTIONS_MAX];
-    struct config_input in = {.size = sizeof in,
-                              .sections = sections,
-                              .section_count = settings_sections(sections),
-                              .environment = environment,
-                              .code = code};
-    if (rc == 0) {
-        in.code_count = given_keys(exporter, options, fresh, code, rooms);
-        rc = config_load(out, &in, err);
-    } else {
-        err_set(err, rc, "%s", err_text(rc));
-    }
-    outlet_options_free(exporter, fresh);
-    if (rc < 0 || config_can_start(*out))
-        return rc;
-    const struct config_message *m;
-    size_t n = config_messages(*out, &m);
-    for (size_t i = 0; i < n; i++)
-        if (m[i].severity == CONFIG_ERROR) {
-            err_set(err, ORIEL_EINVAL, "%s", m[i].text);
-            break;
-        }
-    config_free(*out);
-    *out = NULL;
-    return ORIEL_EINVAL;
-}
+/* ---- what is said of it ---- */
 
 bool sending_is_asked(const struct config *c)
 {
     return is_said(c, "otlp_endpoint") || is_said(c, "otlp_traces.endpoint") ||
            is_said(c, "otlp_logs.endpoint");
-}
-
-bool sending_is_given(const struct exporter *exporter, const void *options)
-{
-    const struct option_def *d = option_find(exporter->options, "endpoint", 8);
-    const char *text = NULL;
-    if (d && options)
-        memcpy(&text, (const char *)options + d->offset, sizeof text);
-    return exporter->destination && text && text[0];
 }
 
 void sending_where(const struct config *c, char *out, size_t n)

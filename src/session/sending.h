@@ -11,6 +11,8 @@
 #include "config/otlp.h"
 #include "session/session.h"
 
+#define SENDING_ATTENDED_NS UINT64_C(30000000000)
+
 struct fetch;
 struct sending {
     size_t size; /* sizeof of this struct */
@@ -24,6 +26,9 @@ struct sending {
     uint64_t room_wait_ns; /* for processes of ours: a message waits so long for room while the
                             * receiver takes others; 0: never */
     bool patient;          /* wait for room in the queue: for a source that waits, such as a file */
+    bool attended; /* by somebody who waits: 30 s unless the options say how long a receiver is
+                    * tried, and what is wrong is said at once */
+    bool (*over)(void *user);                  /* patient: true: no more waiting; NULL: never */
     void (*say)(void *user, const char *line); /* also from the sending thread; NULL */
     void *user;
 };
@@ -31,6 +36,10 @@ struct sending {
  * ORIEL_EFORMAT and others with a line that holds no secret. */
 int sending_add(struct session *s, const struct sending *how, unsigned *out_count,
                 struct oriel_err *err);
+
+/* Whether all receivers of the first `count` outlets are away, and something was given up for that:
+ * there is no use in reading on. */
+bool sending_is_vain(const struct session *s, unsigned count);
 
 /* The options of an outlet of the standard that writes to no receiver: those given, with the
  * batches and limits that are said elsewhere. *out is the caller's, to be freed by
@@ -49,6 +58,12 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
  * As config_load; what is wrong in it is a line, too. */
 int sending_configure(const struct exporter *exporter, const void *options,
                       const char *const *environment, struct config **out, struct oriel_err *err);
+/* What was wrong in it and counts as unset: wrong variables. */
+void sending_warnings(const struct config *c, void (*say)(void *user, const char *line),
+                      void *user);
+/* How long a receiver that is away is tried for somebody who waits: as the options say, else 30 s.
+ */
+uint64_t sending_patience_ns(const struct sending *how);
 /* Whether it names a receiver, for one signal at least. */
 bool sending_is_asked(const struct config *c);
 /* Whether these options themselves do. */

@@ -143,9 +143,9 @@ static int bind_to(int fd, const struct net_listen_options *o, const struct net_
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&a->sa, a->n) == 0)
         return 0;
-    if (errno != EADDRINUSE || !file || !is_left_behind(o->unix_path, a)) {
-        if (file)
-            errno = EADDRINUSE;
+    const int why = errno;
+    if (why != EADDRINUSE || !file || !is_left_behind(o->unix_path, a)) {
+        errno = why;
         return -1;
     }
     return unlink(o->unix_path) == 0 ? bind(fd, (const struct sockaddr *)&a->sa, a->n) : -1;

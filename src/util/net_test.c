@@ -391,6 +391,8 @@ TEST(a_unix_socket_is_private_and_replaces_only_a_dead_one)
     o.unix_path = file;
     CHECK(net_listen(&o, &fd, NULL, &err) != 0);
     CHECK(stat(file, &st) == 0 && S_ISREG(st.st_mode));
+    o.unix_path = "/nowhere/at/all";
+    CHECK_EQ(net_listen(&o, &fd, NULL, &err), ORIEL_ENOTFOUND); /* and not "in use" */
 }
 
 TEST(a_wait_ends_at_its_deadline)

@@ -35,6 +35,7 @@ struct option_def {
     bool secret;                /* never printed, never accepted from a file */
     const char *arg;            /* placeholder in help, e.g. "FILE"; NULL: by type */
     const char *variable;       /* of the environment: its value before the fallback; NULL none */
+    bool filled;                /* OPTION_STRING: who gives it on a command line says something */
     bool list;                  /* OPTION_STRING: may be given again; values joined by newlines */
 };
 #define OPTION_END                                                                                 \

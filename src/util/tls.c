@@ -6,9 +6,13 @@
 #include "util/tls.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "util/net.h"
@@ -33,7 +37,7 @@ enum {
     ALPN_FATAL = 2,
     BIO_SET_EOF_RETURN = 130,
 };
-enum { ALPN_MAX = 32, WRITE_MAX = 16 << 10 };
+enum { ALPN_MAX = 32, WRITE_MAX = 16 << 10, NAME_MAX_BYTES = 1400 };
 
 struct tls_context {
     const struct tls_library *lib;
@@ -59,10 +63,50 @@ static const char *reason(const struct tls_library *lib)
     return text ? text : "no reason given";
 }
 
+static _Thread_local bool wants_password;
+
 /* A key with a password must not make the library ask at the terminal. */
 static int no_password(char *out, int n, int writing, void *user)
 {
+    wants_password = true;
     return -1;
+}
+
+/* A file of the options, and who named it. */
+struct named {
+    const char *path, *said;
+};
+
+/* "ca.pem (--certificate)" */
+static const char *name_of(const struct named *f, char *out, size_t n)
+{
+    snprintf(out, n, f->said && f->said[0] ? "%.1000s (%s)" : "%.1000s", f->path, f->said);
+    return out;
+}
+
+static int refuse(const struct named *f, const char *why, struct oriel_err *err)
+{
+    char name[NAME_MAX_BYTES];
+    return err_set(err, ORIEL_EFORMAT, "%s: %s", name_of(f, name, sizeof name), why);
+}
+
+/* The library's own words for a file that cannot be read are "system lib". And what is no file
+ * could keep it waiting for ever. */
+static int check_file(const struct named *f, struct oriel_err *err)
+{
+    char name[NAME_MAX_BYTES];
+    struct stat st;
+    const int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int rc = 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        rc = err_set_errno(err, errno, "%s: cannot be read", name_of(f, name, sizeof name));
+    else if (!S_ISREG(st.st_mode))
+        rc = refuse(f, S_ISDIR(st.st_mode) ? "is a directory" : "is no regular file", err);
+    else if (st.st_size == 0)
+        rc = refuse(f, "is empty", err);
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 /* The server's choice: the first of ours that the client offers; if it offers
@@ -101,9 +145,12 @@ static int set_alpn(struct tls_context *c, const char *list, struct oriel_err *e
 
 static int load_trust(struct tls_context *c, const struct tls_options *o, struct oriel_err *err)
 {
+    const struct named ca = {o->ca_file, o->ca_said};
+    int rc = o->ca_file ? check_file(&ca, err) : 0;
+    if (rc < 0)
+        return rc;
     if (o->ca_file && c->lib->SSL_CTX_load_verify_locations(c->ctx, o->ca_file, NULL) != 1)
-        return err_set(err, ORIEL_EFORMAT, "%s: cannot be used as CA certificates: %s", o->ca_file,
-                       reason(c->lib));
+        return refuse(&ca, "holds no certificates of authorities (PEM)", err);
     if (!o->ca_file && !o->server && !o->insecure &&
         c->lib->SSL_CTX_set_default_verify_paths(c->ctx) != 1)
         return err_set(err, ORIEL_EFORMAT, "the CA certificates of this machine cannot be used: %s",
@@ -114,25 +161,42 @@ static int load_trust(struct tls_context *c, const struct tls_options *o, struct
     return 0;
 }
 
+static int load_key(struct tls_context *c, const struct tls_options *o, const struct named *key,
+                    struct oriel_err *err)
+{
+    char name[NAME_MAX_BYTES];
+    wants_password = false;
+    const bool loaded = c->lib->SSL_CTX_use_PrivateKey_file(c->ctx, key->path, FILE_PEM) == 1;
+    /* One that does not fit is found when it is loaded, or when it is checked. */
+    if (loaded ? c->lib->SSL_CTX_check_private_key(c->ctx) != 1
+               : strstr(reason(c->lib), "mismatch") != NULL)
+        return err_set(err, ORIEL_EFORMAT, "%s: is not the key of the certificate in %.1000s",
+                       name_of(key, name, sizeof name), o->cert_file);
+    if (loaded)
+        return 0;
+    if (wants_password)
+        return refuse(key, "is a private key with a password: give one without", err);
+    return refuse(key,
+                  o->key_file ? "holds no private key (PEM)"
+                              : "holds no private key (PEM), and no file with the key is named",
+                  err);
+}
+
 static int load_identity(struct tls_context *c, const struct tls_options *o, struct oriel_err *err)
 {
-    const char *key = o->key_file ? o->key_file : o->cert_file;
-    if (!o->cert_file && (o->key_file || o->server))
-        return err_set(err, ORIEL_EINVAL, "a key without its certificate: name both files");
+    const struct named cert = {o->cert_file, o->cert_said};
+    const struct named key = o->key_file ? (struct named){o->key_file, o->key_said} : cert;
+    if (!o->cert_file && o->key_file)
+        return refuse(&key, "a key without its certificate: name both files", err);
     if (!o->cert_file)
-        return 0;
+        return o->server ? err_set(err, ORIEL_EINVAL, "a server needs a certificate") : 0;
     c->lib->SSL_CTX_set_default_passwd_cb(c->ctx, no_password);
-    if (c->lib->SSL_CTX_use_certificate_chain_file(c->ctx, o->cert_file) != 1)
-        return err_set(err, ORIEL_EFORMAT, "%s: cannot be used as certificate: %s", o->cert_file,
-                       reason(c->lib));
-    if (c->lib->SSL_CTX_use_PrivateKey_file(c->ctx, key, FILE_PEM) != 1)
-        return err_set(err, ORIEL_EFORMAT,
-                       "%s: cannot be used as private key (PEM, no password): %s", key,
-                       reason(c->lib));
-    if (c->lib->SSL_CTX_check_private_key(c->ctx) != 1)
-        return err_set(err, ORIEL_EFORMAT, "%s: not the key of the certificate %s", key,
-                       o->cert_file);
-    return 0;
+    int rc = check_file(&cert, err);
+    if (rc == 0 && c->lib->SSL_CTX_use_certificate_chain_file(c->ctx, o->cert_file) != 1)
+        rc = refuse(&cert, "holds no certificate (PEM)", err);
+    if (rc == 0)
+        rc = check_file(&key, err);
+    return rc == 0 ? load_key(c, o, &key, err) : rc;
 }
 
 int tls_context_new(struct tls_context **out, const struct tls_options *o, struct oriel_err *err)

@@ -19,13 +19,15 @@ struct tls_options {
     const char *ca_file;   /* PEM; NULL: what the machine trusts */
     const char *cert_file; /* PEM with its chain, for mTLS or as server; NULL: none */
     const char *key_file;  /* PEM, without password; NULL: it is in cert_file */
-    bool insecure;         /* client: take any certificate. Said by the user, never guessed */
-    bool server;           /* needs cert_file; ca_file: clients must have a certificate of it */
-    const char *alpn;      /* "h2", "http/1.1" or "h2,http/1.1"; NULL: none */
+    /* Where these were said, for lines: "--certificate"; NULL: nowhere to tell. */
+    const char *ca_said, *cert_said, *key_said;
+    bool insecure;    /* client: take any certificate. Said by the user, never guessed */
+    bool server;      /* needs cert_file; ca_file: clients must have a certificate of it */
+    const char *alpn; /* "h2", "http/1.1" or "h2,http/1.1"; NULL: none */
 };
 struct tls_context;
 /* ORIEL_EUNSUPPORTED: no OpenSSL on this machine (the line says which package);
- * ORIEL_ENOTFOUND, ORIEL_EFORMAT: a file, by name; ORIEL_ENOMEM. */
+ * ORIEL_ENOTFOUND, ORIEL_EPERM, ORIEL_EFORMAT: a file, by name; ORIEL_ENOMEM. */
 int tls_context_new(struct tls_context **out, const struct tls_options *options,
                     struct oriel_err *err);
 void tls_context_free(struct tls_context *c); /* takes NULL; after its sessions */

@@ -165,26 +165,39 @@ TEST(files_that_do_not_fit_are_named)
     struct oriel_err err = {0};
     certs_make();
     tls_context_free(need((struct tls_options){0}));
-    static const char *const cases[][3] = {
-        {"none.pem", NULL, NULL},
-        {"client.key", NULL, NULL},
-        {"ca.pem", "none.pem", "client.key"},
-        {"ca.pem", "client.pem", "good.key"},
-        {"ca.pem", "client.pem", "none.key"},
-        {"ca.pem", "client.pem", "locked.key"}, /* nobody is asked for a password */
+    static const char *const cases[][4] = {
+        {"none.pem", NULL, NULL, "cannot be read: No such file"},
+        {"client.key", NULL, NULL, "holds no certificates"},
+        {"", NULL, NULL, "is a directory"},
+        {"../../../../../../../dev/null", NULL, NULL, "is no regular file"},
+        {"ca.pem", "none.pem", "client.key", "cannot be read: No such file"},
+        {"ca.pem", "client.key", "client.key", "holds no certificate"},
+        {"ca.pem", "client.pem", "good.key", "is not the key of the certificate in"},
+        {"ca.pem", "client.pem", "none.key", "cannot be read: No such file"},
+        {"ca.pem", "client.pem", "ca.pem", "holds no private key"},
+        {"ca.pem", "client.pem", "locked.key", "with a password"}, /* nobody is asked for it */
+        {"ca.pem", "client.pem", NULL, "no file with the key is named"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tls_options o = {.ca_file = cert_path(cases[i][0], ca, sizeof ca)};
-        if (cases[i][1]) {
+        if (cases[i][1])
             o.cert_file = cert_path(cases[i][1], cert, sizeof cert);
+        if (cases[i][2])
             o.key_file = cert_path(cases[i][2], key, sizeof key);
-        }
+        o.ca_said = "--ca";
+        o.cert_said = "--cert";
+        o.key_said = "--key";
         err.text[0] = 0;
         CHECK(context(&c, o, &err) != 0);
-        CHECK(strstr(err.text, i < 2 ? ca : i == 2 ? cert : key) != NULL);
+        const bool of_key = i >= 6 && cases[i][2];
+        CHECK(strstr(err.text, i < 4 ? ca : of_key ? key : cert) != NULL);
+        CHECK(strstr(err.text, i < 4 ? " (--ca): " : of_key ? " (--key): " : " (--cert): "));
+        CHECK(strstr(err.text, cases[i][3]) != NULL);
+        CHECK(strstr(err.text, "system lib") == NULL);
     }
     struct tls_options lonely = {.key_file = "x"};
-    CHECK_EQ(context(&c, lonely, &err), ORIEL_EINVAL);
+    CHECK_EQ(context(&c, lonely, &err), ORIEL_EFORMAT);
+    CHECK(strstr(err.text, "without its certificate") != NULL);
     CHECK_EQ(mem_live_blocks(), 0);
 }
 

@@ -36,7 +36,7 @@ static const char *const compression_choices[] = {"none", "gzip", "zstd", NULL};
 
 #define TEXT(name_, member, arg_, help_)                                                           \
     {                                                                                              \
-        OPTION(name_, OPTION_STRING, member, ""), .arg = arg_, .help = help_                       \
+        OPTION(name_, OPTION_STRING, member, ""), .arg = arg_, .filled = true, .help = help_       \
     }
 #define LIMIT(name_, member, help_)                                                                \
     {                                                                                              \
@@ -80,8 +80,10 @@ static const struct option_def otlp_option_defs[] = {
      .help = "gRPC without TLS where the endpoint has no scheme"},
     {OPTION("timeout_ms", OPTION_INT, timeout_ms, "10000"), .max = 3600000,
      .help = "longest time of one try, in milliseconds; 0 = an hour"},
-    TEXT("proxy", proxy, "URL", "reach the receiver through this HTTP proxy"),
-    TEXT("no_proxy", no_proxy, "HOST[,..]", "hosts that are reached without it"),
+    {OPTION("proxy", OPTION_STRING, proxy, ""), .arg = "URL",
+     .help = "reach the receiver through this HTTP proxy"},
+    {OPTION("no_proxy", OPTION_STRING, no_proxy, ""), .arg = "HOST[,..]",
+     .help = "hosts that are reached without it"},
     {OPTION("queue_items", OPTION_INT, queue_items, "0"), .max = 16777216, .arg = "N",
      .help = "items that may wait for the receiver; 0 = as many as queue_bytes hold"},
     {OPTION("queue_bytes", OPTION_SIZE, queue_bytes, "16MiB"), .min = 65536, .max = 4e9,
@@ -90,8 +92,8 @@ static const struct option_def otlp_option_defs[] = {
      .help = "longest pause before the second try; it doubles from try to try"},
     {OPTION("retry_most", OPTION_DURATION, retry_most, "30s"), .max = 3600e9,
      .help = "longest pause, unless the receiver asks for more"},
-    {OPTION("retry_for", OPTION_DURATION, retry_for, "5m"), .max = 86400e9,
-     .help = "a request is tried for so long, then spooled or lost"},
+    {OPTION("retry_for", OPTION_DURATION, retry_for, "0"), .max = 86400e9,
+     .help = "a request is tried for so long, then spooled or lost; 0 = 5m, in `oriel export` 30s"},
     TEXT("spool_dir", spool_dir, "DIR",
          "keep here what the receiver cannot take now, for later and for the next run"),
     {OPTION("spool_bytes", OPTION_SIZE, spool_bytes, "512MiB"), .max = 1e15,
