@@ -78,16 +78,64 @@ TEST(of_a_reply_without_end_little_is_read)
     bad_end(&b);
 }
 
-TEST(a_head_without_end_is_refused)
+/* Three heads without end, then a receiver as it should be. */
+static void flood_then_good(int fd, unsigned which, void *arg)
+{
+    char got[8192];
+    if (which < 3) {
+        flood(fd, which, arg);
+        return;
+    }
+    while (peer_read_until(fd, "\r\n\r\n", got, sizeof got))
+        peer_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST(a_head_without_end_is_a_try_that_failed_and_is_said_once)
 {
     struct bad b;
     struct deliver_counts c;
-    bad_start(&b, flood, "HTTP/1.1 200 OK\r\nX: ", false);
+    bad_start(&b, flood_then_good, "HTTP/1.1 200 OK\r\nX: ", false);
     CHECK_EQ(destination_put(b.d, OUT_TRACES, 1, 3), 0);
     CHECK_EQ(deliver_flush(b.d, destination_in_s(60)), 0);
     destination_total(b.d, &c);
-    CHECK_EQ(c.refused, 3);
+    CHECK_EQ(c.delivered, 3);
+    CHECK_EQ(c.tries, 4);
     bad_end(&b);
+    CHECK_EQ(b.watch.lines, 2); /* away, and back */
+    CHECK(strstr(b.lines, "a reply whose head is longer") != NULL);
+}
+
+/* Of its status a line longer than all headers together may be. */
+static void long_trailers(struct receiver_request *r, struct receiver_answer *a, void *arg)
+{
+    if (r->which < 3)
+        a->text = arg;
+}
+
+TEST(trailers_that_are_too_long_are_a_try_that_failed)
+{
+    char text[20000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    struct receiver_options ro = {.grpc = true, .script = long_trailers, .arg = text};
+    struct receiver *r = receiver_start(&ro);
+    struct deliver_options o = destination_options(receiver_url(r), true);
+    struct watch w;
+    struct deliver_counts c;
+    char lines[4096];
+    watch_use(&w, &o, false);
+    o.first_ns = 1000000;
+    o.most_ns = 2000000;
+    struct deliver *d = destination_open(&o);
+    CHECK_EQ(destination_put(d, OUT_TRACES, 1, 3), 0);
+    CHECK_EQ(deliver_flush(d, destination_in_s(60)), 0);
+    destination_total(d, &c);
+    CHECK_EQ(c.delivered, 3);
+    CHECK_EQ(c.tries, 4);
+    CHECK_EQ(watch_lines(&w, lines, sizeof lines), 2);
+    CHECK(strstr(lines, "larger than is read") != NULL);
+    out_close(deliver_out(d));
+    receiver_stop(r);
 }
 
 static void redirect(int fd, unsigned which, void *arg)

@@ -85,7 +85,8 @@ static void worked(struct deliver *d, const struct item *i, uint64_t now_ns)
     show_lane(d, l);
 }
 
-/* No reply came. What a second look at the same bytes cannot change is given up. */
+/* No reply came, or one that is larger than is read: that says nothing of the bytes that were
+ * sent. What a second look at the same bytes cannot change is given up. */
 static void no_reply(struct deliver *d, struct item *i, uint64_t now_ns)
 {
     const struct oriel_err *err = &i->job.err;
@@ -93,13 +94,13 @@ static void no_reply(struct deliver *d, struct item *i, uint64_t now_ns)
     bool moved_on = rc == ORIEL_EBUSY || (rc == ORIEL_ECLOSED && i->job.kept);
     if (moved_on && i->repeats++ < REPEATS_MAX)
         return; /* a connection that ended between two requests is no failure of the receiver */
-    if (rc == ORIEL_EINVAL || rc == ORIEL_ELIMIT) {
+    if (rc == ORIEL_EINVAL) {
         tell_refused(d, i, err->text, now_ns);
         settle(d, i, FATE_REFUSED, 0);
         return;
     }
     bool plain_fault = rc == ORIEL_EPERM || rc == ORIEL_EFORMAT || rc == ORIEL_EUNSUPPORTED ||
-                       rc == ORIEL_ENOTFOUND;
+                       rc == ORIEL_ENOTFOUND || rc == ORIEL_ELIMIT;
     failed(d, i, now_ns, 0, plain_fault, err->text);
 }
 
