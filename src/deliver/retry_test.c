@@ -14,7 +14,7 @@ TEST(a_receiver_that_works_is_asked_as_often_as_there_is_room)
     CHECK_EQ(retry_room(&r, 0, 9, 8), 0);
 }
 
-TEST(pauses_lie_anywhere_in_a_span_that_doubles_up_to_a_limit)
+TEST(pauses_lie_anywhere_in_a_span_that_grows_up_to_a_limit)
 {
     for (uint64_t seed = 0; seed < 200; seed++) {
         struct retry r;
@@ -27,7 +27,7 @@ TEST(pauses_lie_anywhere_in_a_span_that_doubles_up_to_a_limit)
             now = r.not_before_ns;
             CHECK_EQ(retry_room(&r, now, 0, 8), 1); /* one alone tries it out */
             CHECK_EQ(retry_room(&r, now, 1, 8), 0);
-            span = span < 8 * SECOND ? span * 2 : span;
+            span = span * 4 < 8 * SECOND ? span * 4 : 8 * SECOND;
         }
     }
 }
@@ -95,33 +95,79 @@ TEST(who_wakes_late_keeps_the_pace_all_the_same)
     unsigned sent = 0;
     retry_init(&r, 0, 0, 3);
     retry_failed(&r, 0, 100 * SECOND, 0, false);
-    retry_worked(&r, 1, 160 * SECOND, 1000); /* one each 10 ms, and steps of 37 ms */
+    retry_worked(&r, 1, 160 * SECOND, 3000); /* one each 10 ms, and steps of 37 ms */
     for (uint64_t now = 160 * SECOND; now < 170 * SECOND; now += SECOND / 1000 * 37)
         for (; retry_room(&r, now, 0, 8); sent++)
             retry_began(&r, now);
     CHECK(sent >= 990 && sent <= 1001);
 }
 
-TEST(what_piled_up_goes_out_six_times_as_fast_as_it_came)
+/* How many go out in so many seconds. */
+static unsigned sent_in(struct retry *r, uint64_t *now_ns, unsigned seconds)
 {
-    struct retry r;
     unsigned sent = 0;
-    retry_init(&r, 0, 0, 3);
-    retry_failed(&r, 0, 100 * SECOND, 0, false);
-    retry_worked(&r, 1, 160 * SECOND, 100); /* 100 messages of one minute: in ten seconds */
-    for (uint64_t now = 160 * SECOND; now < 170 * SECOND; now += SECOND / 100)
-        if (retry_room(&r, now, 0, 8)) {
-            CHECK_EQ(retry_room(&r, now, 0, 8), 1);
-            CHECK(retry_next(&r) <= now);
-            retry_began(&r, now);
-            CHECK(retry_next(&r) > now);
+    for (uint64_t end_ns = *now_ns + seconds * SECOND; *now_ns < end_ns; *now_ns += SECOND / 100)
+        if (retry_room(r, *now_ns, 0, 8)) {
+            CHECK_EQ(retry_room(r, *now_ns, 0, 8), 1);
+            CHECK(retry_next(r) <= *now_ns);
+            retry_began(r, *now_ns);
+            CHECK(retry_next(r) > *now_ns);
             sent++;
         }
-    CHECK(sent >= 98 && sent <= 100);
-    CHECK_EQ(retry_room(&r, 170 * SECOND, 0, 8), 8);
-    retry_failed(&r, 1, 200 * SECOND, 0, false);
-    retry_worked(&r, 2, 201 * SECOND, 1000000); /* too many to space them out */
-    CHECK_EQ(retry_room(&r, 201 * SECOND, 0, 8), 8);
+    return sent;
+}
+
+static struct retry back_after(unsigned seconds, uint64_t *now_ns, uint64_t waiting)
+{
+    struct retry r;
+    retry_init(&r, 0, 0, 3);
+    *now_ns = 1000 * SECOND;
+    retry_failed(&r, 0, *now_ns, 0, false);
+    *now_ns += seconds * SECOND;
+    retry_worked(&r, 1, *now_ns, waiting);
+    return r;
+}
+
+TEST(what_piled_up_goes_out_twice_as_fast_as_it_came_then_eight_times)
+{
+    uint64_t now;
+    struct retry r = back_after(600, &now, 600); /* one a second */
+    unsigned slow = sent_in(&r, &now, 30), fast = sent_in(&r, &now, 70);
+    CHECK(slow >= 58 && slow <= 60);
+    CHECK(fast >= 550 && fast <= 560); /* so ten minutes are made up for in less than two */
+    retry_waits(&r, 0);
+    CHECK_EQ(retry_room(&r, now, 0, 8), 8); /* nothing waits any more */
+}
+
+TEST(one_that_comes_and_goes_is_spared_for_longer_and_asked_later)
+{
+    uint64_t now;
+    struct retry r = back_after(60, &now, 60);
+    now += 50 * SECOND;
+    retry_failed(&r, r.epoch, now, 0, false);
+    CHECK_EQ(r.level, 2); /* its first pause is one of up to 16 s */
+    now += 60 * SECOND;
+    retry_worked(&r, r.epoch, now, 60);
+    unsigned sent = sent_in(&r, &now, 59);
+    CHECK(sent >= 116 && sent <= 118);
+    now += 600 * SECOND; /* long enough to be forgotten */
+    retry_failed(&r, r.epoch, now, 0, false);
+    CHECK_EQ(r.level, 0);
+}
+
+TEST(a_pace_is_none_where_it_would_hold_up_what_comes)
+{
+    uint64_t now;
+    struct retry r = back_after(1, &now, 1000000); /* too many to space them out */
+    CHECK_EQ(retry_room(&r, now, 0, 8), 8);
+    r = back_after(60, &now, 60);
+    for (unsigned waiting = 62; waiting < 700; waiting *= 2) /* ten times as many come now */
+        retry_waits(&r, waiting);
+    unsigned sent = sent_in(&r, &now, 20);
+    CHECK(sent >= 20 * 2 * 8 && sent <= 20 * 2 * 32);
+    r = back_after(2, &now, 2); /* and one for a moment is no reason to go slowly for longer */
+    now += 4 * SECOND;
+    CHECK_EQ(retry_room(&r, now, 0, 8), 8);
 }
 
 TEST_MAIN()

@@ -11,7 +11,7 @@
 #include "deliver/inside.h"
 #include "util/gzip.h"
 
-enum { REPEATS_MAX = 2, ZSTD_LEVEL = 1, ROUNDS_MAX = 64 };
+enum { REPEATS_MAX = 2, ZSTD_LEVEL = 1, ROUNDS_MAX = 64, SPOOLED_USUAL = 16 << 10 };
 #define MS UINT64_C(1000000)
 
 /* ---- tries ---- */
@@ -74,12 +74,20 @@ static void failed(struct deliver *d, struct item *i, uint64_t now_ns, uint64_t 
     put_back(d, i, now_ns);
 }
 
+/* Messages in the queue and on disk; of files that were not read yet as many as their size
+ * lets expect. */
+static uint64_t waiting_for(struct deliver *d, const struct lane *l)
+{
+    const struct spool_counts *s = &d->spool_counts;
+    uint64_t by_size = s->bytes / SPOOLED_USUAL;
+    uint64_t spooled = !d->spool ? 0 : s->messages > by_size ? s->messages : by_size;
+    return queue_messages(d, l) + spooled;
+}
+
 static void worked(struct deliver *d, const struct item *i, uint64_t now_ns)
 {
     struct lane *l = &d->lanes[i->lane];
-    uint64_t waiting = 0;
-    if (l->retry.failures)
-        waiting = queue_messages(d, l) + (d->spool ? d->spool_counts.messages : 0);
+    uint64_t waiting = l->retry.failures ? waiting_for(d, l) : 0;
     if (retry_worked(&l->retry, i->epoch, now_ns, waiting))
         tell_back(d, l);
     show_lane(d, l);
@@ -238,6 +246,8 @@ static struct item *next_of(struct deliver *d, struct lane *l, uint64_t now_ns)
 static bool start_some(struct deliver *d, struct lane *l, uint64_t now_ns)
 {
     unsigned most = l->transport ? l->transport->ops->side_by_side : 1;
+    if (l->retry.own_ns)
+        retry_waits(&l->retry, waiting_for(d, l));
     unsigned room = retry_room(&l->retry, now_ns, l->sending, most);
     bool started = false;
     struct item *i;

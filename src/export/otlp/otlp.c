@@ -89,7 +89,7 @@ static const struct option_def otlp_option_defs[] = {
     {OPTION("queue_bytes", OPTION_SIZE, queue_bytes, "16MiB"), .min = 65536, .max = 4e9,
      .help = "bytes that may wait for the receiver"},
     {OPTION("retry_first", OPTION_DURATION, retry_first, "1s"), .max = 3600e9,
-     .help = "longest pause before the second try; it doubles from try to try"},
+     .help = "longest pause before the second try; it grows fourfold from try to try"},
     {OPTION("retry_most", OPTION_DURATION, retry_most, "30s"), .max = 3600e9,
      .help = "longest pause, unless the receiver asks for more"},
     {OPTION("retry_for", OPTION_DURATION, retry_for, "0"), .max = 86400e9,
