@@ -52,7 +52,7 @@ class Otlp(Scenario):
     def test_two_variables_send_a_program_to_the_usual_port(self):
         receiver = Receiver(self, "grpc=4317")
         self.emit("spans", 700, TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true",
-                  OTEL_SERVICE_NAME="shop")
+                  OTEL_SERVICE_NAME="shop", ORIEL_EXIT_MS="60000")  # for a machine that is slow
         self.check_story(receiver.all(), 700, "shop")
 
     def test_a_backend_and_an_endpoint_do_without_files(self):

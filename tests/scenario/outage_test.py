@@ -17,6 +17,7 @@ from tool import EMITTER, TIMEOUT, Scenario, main
 CANARY = "canary-5b1c9e"
 SPANS = 2000
 ITEMS = 2 * SPANS  # a span and an event each; what Oriel says of itself comes on top
+PATIENT = "60000"  # where the time of an exit is not what is looked at
 MEMORY_KIB = 96 << 10  # a ring of 16 MiB, a queue of 16 MiB, and what a program needs
 
 
@@ -191,7 +192,8 @@ class Back(Outage):
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
             port = nobody.getsockname()[1]
-            self.emit(f"http://127.0.0.1:{port}", "grpc", spans=spans)
+            said, _ = self.emit(f"http://127.0.0.1:{port}", "grpc", spans=spans, ORIEL_EXIT_MS=PATIENT)
+        self.assertEqual(self.lost(said), 0, said)
         return port
 
     def test_the_next_run_sends_what_one_left(self):
@@ -200,7 +202,7 @@ class Back(Outage):
         program = self.start(EMITTER, "steps", 1, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              env={**self.env, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url(),
                                   "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-                                  "OTEL_BLRP_SCHEDULE_DELAY": "10"})
+                                  "OTEL_BLRP_SCHEDULE_DELAY": "10", "ORIEL_EXIT_MS": PATIENT})
         program.stdin.write(b"\n")
         program.stdin.flush()
         self.until("the disk is empty", lambda: not self.listed())

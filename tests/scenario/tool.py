@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What scenario tests share: the built command, the program it records, a
 fresh directory for each test, and rings kept apart from those of the user."""
+import faulthandler
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import schema
 ORIEL = os.environ["ORIEL"]
 EMITTER = os.environ["EMITTER"]
 TIMEOUT = 120  # ends what hangs; nothing here is to be fast
+HANGS = 840  # seconds for all of a script: says then where it stands
 
 
 class Scenario(unittest.TestCase):
@@ -154,6 +156,7 @@ class Result(unittest.TextTestResult):
 
 
 def main():
+    faulthandler.dump_traceback_later(HANGS, exit=True)  # before ctest loses patience
     runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
     result = unittest.main(exit=False, testRunner=runner).result
     if result.skipped and not result.ran and result.wasSuccessful():
