@@ -373,7 +373,7 @@ static void *drain_thread(void *unused)
     return NULL;
 }
 
-static int start_thread(void)
+static int start_thread(struct oriel_err *err)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -381,7 +381,7 @@ static int start_thread(void)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&self.thread, NULL, drain_thread, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0 ? 0 : ORIEL_ENOMEM;
+    return rc == 0 ? 0 : err_set(err, ORIEL_ENOMEM, "there is no room for a thread");
 }
 
 /* ---- start ---- */
@@ -427,14 +427,21 @@ static void say_headers(void *unused, bool bad, const char *line)
         start_say("", line);
 }
 
-static int add_outlets(void)
+/* As much as OTEL_LOG_LEVEL wants. */
+static void warn(const char *line)
 {
-    struct oriel_err err = {0};
+    if (config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
+        start_say("", line);
+}
+
+static int add_outlets(struct oriel_err *err)
+{
     const bool tells = config_telemetry(self.config)->log_level >= CONFIG_LOG_WARN;
     struct outlets_wish how = {.session = self.session,
                                .config = self.config,
                                .session_id = region_session_id(self.region),
-                               .say = tells ? say_delivery : NULL};
+                               .say = tells ? say_delivery : NULL,
+                               .warn = warn};
     const struct fetch_options later = {
         .size = sizeof later,
         .config = self.config,
@@ -442,11 +449,7 @@ static int add_outlets(void)
         .say = say_headers};
     int rc = fetch_new(&self.fetch, &later);
     how.fetch = self.fetch;
-    if (rc == 0)
-        rc = outlets_add(&how, &err);
-    if (rc < 0 && err.text[0] && config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
-        start_say("telemetry does not start: ", err.text);
-    return rc;
+    return rc == 0 ? outlets_add(&how, err) : rc;
 }
 
 /* Fork children that still record here have nobody who reads on. What they say
@@ -478,7 +481,7 @@ static void release(void)
     self.state = OFF;
 }
 
-static int build(struct wish *w)
+static int build(struct wish *w, struct oriel_err *err)
 {
     self.config = w->config;
     w->config = NULL; /* taken: the strings of the wish stay valid with it */
@@ -494,18 +497,18 @@ static int build(struct wish *w)
                  (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0) |
                  (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
         .directives = w->filter};
-    int rc = region_create(&self.region, &how, NULL);
+    int rc = region_create(&self.region, &how, err);
     struct sampling sampling;
     sampling_of(self.config, &sampling);
     const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
-        rc = session_new(&self.session, "ring", region_path(self.region), &pipe, NULL);
+        rc = session_new(&self.session, "ring", region_path(self.region), &pipe, err);
     if (rc == 0 && !getauxval(AT_SECURE))
         rc = reload_init(&self.reload, (const char *const *)environ);
     if (rc == 0) {
         describe();
         watch_system(w->metrics_ns);
-        rc = add_outlets();
+        rc = add_outlets(err);
     }
     return rc;
 }
@@ -558,19 +561,31 @@ static int prepare_once(void)
     return 0;
 }
 
+/* Once per start that was asked for: why there is nothing. */
+static void say_why(int rc, const struct oriel_err *err)
+{
+    if (!self.config || config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
+        start_say("telemetry does not start: ", err->text[0] ? err->text : err_text(rc));
+}
+
 static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
 {
+    struct oriel_err err = {0};
     int rc = prepare_once();
     if (rc == 0)
-        rc = build(w);
-    if (rc == 0)
+        rc = build(w, &err);
+    if (rc == 0) {
         rc = attach(region_path(self.region));
+        if (rc != 0)
+            (void)err_set(&err, rc, "this process cannot join its ring: %s", err_text(rc));
+    }
     if (rc == 0) {
         self.state = RUNNING;
         fetch_start(self.fetch);
-        rc = start_thread();
+        rc = start_thread(&err);
     }
     if (rc != 0) {
+        say_why(rc, &err);
         if (self.region)
             region_end(self.region); /* the runtime may be attached: let it stop */
         release();

@@ -31,7 +31,8 @@ static int make_stem(const struct outlets_wish *w, char *out, size_t n)
     return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
 }
 
-static int add_file(const struct outlets_wish *w, const char *name, size_t n, const char *stem)
+static int add_file(const struct outlets_wish *w, const char *name, size_t n, const char *stem,
+                    struct oriel_err *err)
 {
     char text[32], path[512];
     struct out *out;
@@ -43,22 +44,22 @@ static int add_file(const struct outlets_wish *w, const char *name, size_t n, co
     if (!e)
         return ORIEL_EINVAL;
     snprintf(path, sizeof path, "%s%s", stem, e->suffix);
-    int rc = out_file_open(&out, path, false, NULL);
+    int rc = out_file_open(&out, path, false, err);
     return rc ? rc
               : session_add_outlet(w->session, e, config_section_options(w->config, text), out,
-                                   NULL);
+                                   err);
 }
 
-static int add_files(const struct outlets_wish *w)
+static int add_files(const struct outlets_wish *w, struct oriel_err *err)
 {
     const struct config_telemetry *t = config_telemetry(w->config);
     char stem[480];
-    int rc = out_make_dir(t->trace_dir, true, NULL);
+    int rc = out_make_dir(t->trace_dir, true, err);
     if (rc == 0)
         rc = make_stem(w, stem, sizeof stem);
     for (const char *p = t->outlets; rc == 0;) {
         size_t n = strcspn(p, ",");
-        rc = add_file(w, p, n, stem);
+        rc = add_file(w, p, n, stem, err);
         if (!p[n])
             break;
         p += n + 1;
@@ -172,11 +173,28 @@ bool outlets_any(const struct config *c)
     return choice.local || choice.console || signals_of(c);
 }
 
+/* A service's directory is often one that it cannot write to: what else there is goes on. */
+static int add_local(const struct outlets_wish *w, bool alone, struct oriel_err *err)
+{
+    struct oriel_err why = {0};
+    char line[sizeof why.text + 64];
+    int rc = add_files(w, &why);
+    if (rc == 0)
+        return 0;
+    const char *text = why.text[0] ? why.text : err_text(rc);
+    if (alone)
+        return err_set(err, rc, "%s (trace_dir says where files go)", text);
+    snprintf(line, sizeof line, "no local files: %s (trace_dir says where they go)", text);
+    if (w->warn)
+        w->warn(line);
+    return 0;
+}
+
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err)
 {
     const struct config_choice choice = config_choose(w->config);
     const unsigned signals = signals_of(w->config);
-    int rc = choice.local ? add_files(w) : 0;
+    int rc = choice.local ? add_local(w, !choice.console && !signals, err) : 0;
     if (rc == 0 && choice.console)
         rc = add_consoles(w, err);
     return rc == 0 && signals ? add_receivers(w, signals, err) : rc;

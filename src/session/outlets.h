@@ -17,10 +17,12 @@ struct outlets_wish {
     struct fetch *fetch;                       /* asks the vault for receivers' headers */
     void (*say)(void *user, const char *line); /* from threads that send; NULL */
     void *user;
+    void (*warn)(const char *line); /* of what does without, at once; NULL */
 };
 /* Whether there is anything to be written or sent at all. */
 bool outlets_any(const struct config *c);
-/* 0 or a negative code, perhaps with a line. */
+/* 0 or a negative code with a line. Files that cannot be written are an error only
+ * where there is nothing but files. */
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err);
 
 #endif

@@ -72,6 +72,32 @@ class Hostile(Scenario):
                 self.assertRegex(file.name, r"\A([0-9a-f]{32}_\w+\..+|\.gitignore)\Z")
         self.assertTrue(any(inner.glob("traces/?*_*")))
 
+    def test_what_cannot_start_says_why_and_leaves_the_program_alone(self):
+        base = dict(self.env, TELEMETRY_ENABLED="true", LD_LIBRARY_PATH=os.path.dirname(ORIEL))
+        gone = self.dir / "gone"
+        ways = {"descriptors": f"ulimit -n 4; exec {EMITTER} spans 3",
+                "files": f"ulimit -f 4; exec {EMITTER} spans 3 | cat",
+                "memory": f"ulimit -v 60000; exec {EMITTER} spans 3",
+                "folder": f"mkdir {gone}; cd {gone}; rmdir {gone}; exec {EMITTER} spans 3"}
+        for name, script in ways.items():
+            run = self.run_raw("bash", "-c", script, env=base, text=True)
+            self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"), name)
+            self.assertRegex(self.one_line(run.stderr), "oriel: telemetry does not start: ", name)
+            self.assertEqual(self.rings(), [], name)
+
+    def test_without_a_place_for_files_what_is_sent_goes_on(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            env = dict(self.env, TELEMETRY_ENABLED="true", ORIEL_BACKEND="local,otlp", ORIEL_EXIT_MS="300",
+                       OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{listener.getsockname()[1]}",
+                       ORIEL_TRACE_DIR="/proc/nowhere", LD_LIBRARY_PATH=os.path.dirname(ORIEL))
+            run = self.run_raw(EMITTER, "spans", 3, env=env, text=True)
+            self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"))
+            self.assertRegex(run.stderr.splitlines()[0], r"\Aoriel: no local files: /proc/nowhere: .* \(trace_dir says")
+            listener.setblocking(False)
+            listener.accept()[0].close()
+
 
 if __name__ == "__main__":
     main()
