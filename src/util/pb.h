@@ -62,6 +62,15 @@ static inline char *pb_at_fixed64(char *p, uint32_t field, uint64_t v)
 {
     return pb_at_raw64(pb_at_tag(p, field, PB_FIXED64), v);
 }
+static inline char *pb_at_fixed32(char *p, uint32_t field, uint32_t v)
+{
+    p = pb_at_tag(p, field, PB_FIXED32);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    memcpy(p, &v, 4);
+    return p + 4;
+}
 static inline char *pb_at_bytes(char *p, uint32_t field, const void *bytes, size_t n)
 {
     p = pb_at_varint(pb_at_tag(p, field, PB_BYTES), n);

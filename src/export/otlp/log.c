@@ -46,7 +46,7 @@ static void put_context(struct put *w, const struct model_event *e)
 
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site)
 {
-    struct put w = otlp_put_limited(o, &o->item, OTLP_LOGS);
+    struct put w = otlp_put_limited(o, o->item, OTLP_LOGS);
     if (e->told_log) {
         otlp_put_told_log(o, e, site);
         return;
@@ -72,7 +72,7 @@ void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp
 
 void otlp_put_loss(struct otlp *o, const struct model_loss *l)
 {
-    struct put w = {&o->item, o->json, 0};
+    struct put w = {o->item, o->json, 0};
     struct pb_mark m = put_open(&w, 2, NULL, 2);
     put_fixed64(&w, TIME, "timeUnixNano", l->from_ns);
     put_fixed64(&w, OBSERVED_TIME, "observedTimeUnixNano", l->to_ns);

@@ -139,7 +139,7 @@ static int otlp_open(void *state, const void *options, const struct export_env *
     if (!file && o->options.queue_bytes && o->options.max_bytes > o->options.queue_bytes / 2)
         o->options.max_bytes = o->options.queue_bytes / 2;
     arena_init(&o->arena);
-    buf_init(&o->item);
+    buf_init(&o->large);
     buf_init(&o->request);
     return 0;
 }
@@ -160,8 +160,13 @@ static void put_schema(struct put *w, const struct model_told *told)
         put_text(w, SCHEMA_URL, "schemaUrl", told->schema_url);
 }
 
-/* The items of a group with what stands around them. */
-static void put_scope(struct otlp *o, struct put *w, const struct otlp_group *g)
+static const struct model_told *told_scope(const struct otlp *o, const struct otlp_group *g)
+{
+    return g->scope ? &o->env.catalog->scopes[g->scope - 1]->told : NULL;
+}
+
+/* What stands before the items of a group, and behind them. */
+static struct pb_mark open_scope(struct otlp *o, struct put *w, const struct otlp_group *g)
 {
     const struct model_scope *told = g->scope ? o->env.catalog->scopes[g->scope - 1] : NULL;
     struct pb_mark m = put_open(w, SCOPE_ITEMS, NULL, 4);
@@ -174,9 +179,37 @@ static void put_scope(struct otlp *o, struct put *w, const struct otlp_group *g)
         otlp_put_told(w, &told->told, SCOPE_ATTRIBUTES, SCOPE_DROPPED);
     put_close(w, scope);
     put_list(w, g->signal == OTLP_TRACES ? "spans" : "logRecords");
-    buf_put(w->out, g->items.data, g->items.size);
+    return m;
+}
+
+static void close_scope(struct otlp *o, struct put *w, const struct otlp_group *g, struct pb_mark m)
+{
     put_list_end(w);
-    put_schema(w, told ? &told->told : NULL);
+    put_schema(w, told_scope(o, g));
+    put_close(w, m);
+}
+
+static void put_scope(struct otlp *o, struct put *w, const struct otlp_group *g)
+{
+    struct pb_mark m = open_scope(o, w, g);
+    buf_put(w->out, g->items.data + g->front, g->items.size - g->front);
+    close_scope(o, w, g, m);
+}
+
+/* The same of a process. */
+static struct pb_mark open_resource(struct put *w, const struct buf *resource,
+                                    enum otlp_signal signal)
+{
+    struct pb_mark m = put_open(w, RESOURCE_ITEMS, NULL, 4);
+    buf_put(w->out, resource->data, resource->size);
+    put_list(w, signal == OTLP_TRACES ? "scopeSpans" : "scopeLogs");
+    return m;
+}
+
+static void close_resource(struct otlp *o, struct put *w, uint32_t process, struct pb_mark m)
+{
+    put_list_end(w);
+    put_schema(w, o->env.catalog->processes[process]->told);
     put_close(w, m);
 }
 
@@ -192,16 +225,11 @@ static void put_resource(struct otlp *o, struct put *w, uint32_t process, enum o
         w->out->failed = true;
         return;
     }
-    struct pb_mark m = put_open(w, RESOURCE_ITEMS, NULL, 4);
-    buf_put(w->out, resource->data, resource->size);
-    put_list(w, signal == OTLP_TRACES ? "scopeSpans" : "scopeLogs");
+    struct pb_mark m = open_resource(w, resource, signal);
     for (size_t i = 0; i < o->groups.count; i++)
         if (waits(&o->groups.items[i], process, signal))
             put_scope(o, w, &o->groups.items[i]);
-    put_list_end(w);
-    const struct model_told *told = o->env.catalog->processes[process]->told;
-    put_schema(w, told);
-    put_close(w, m);
+    close_resource(o, w, process, m);
 }
 
 static void put_request(struct otlp *o, enum otlp_signal signal)
@@ -223,6 +251,50 @@ static void put_request(struct otlp *o, enum otlp_signal signal)
         buf_puts(&o->request, "}\n");
 }
 
+/* The first item of a group comes: a request for it alone is opened. */
+static void open_alone(struct otlp *o, struct otlp_group *g)
+{
+    const struct buf *resource = o->json ? NULL : otlp_resource_of(o, g->process);
+    struct put w = {&g->items, o->json, 0};
+    buf_clear(&g->items);
+    g->attributes = o->env.catalog->resource_count;
+    if (resource) {
+        g->resource_mark = open_resource(&w, resource, g->signal);
+        g->scope_mark = open_scope(o, &w, g);
+    }
+    g->front = g->items.size;
+}
+
+/* The group that makes up the whole request, if there is one whose front is still true. */
+static struct otlp_group *alone(const struct otlp *o, enum otlp_signal signal)
+{
+    struct otlp_group *only = NULL;
+    for (size_t i = 0; i < o->groups.count; i++) {
+        struct otlp_group *g = &o->groups.items[i];
+        if (g->signal != signal || !g->count)
+            continue;
+        if (only)
+            return NULL;
+        only = g;
+    }
+    const bool whole = only && only->front && only->attributes == o->env.catalog->resource_count;
+    return whole ? only : NULL;
+}
+
+/* What waits of a signal as a request. */
+static const struct buf *make_request(struct otlp *o, enum otlp_signal signal)
+{
+    struct otlp_group *g = alone(o, signal);
+    if (!g) {
+        put_request(o, signal);
+        return &o->request;
+    }
+    struct put w = {&g->items, false, 0};
+    close_scope(o, &w, g, g->scope_mark);
+    close_resource(o, &w, g->process, g->resource_mark);
+    return &g->items;
+}
+
 static void forget(struct otlp *o, enum otlp_signal signal)
 {
     for (size_t i = 0; i < o->groups.count; i++)
@@ -231,6 +303,7 @@ static void forget(struct otlp *o, enum otlp_signal signal)
             o->groups.items[i].count = 0;
         }
     o->waiting[signal] = (struct otlp_waiting){0};
+    buf_clear(&o->request);
 }
 
 /* What waits of a signal goes out whole, or is counted as unwritten. */
@@ -241,15 +314,14 @@ static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
     uint64_t keep = out->bytes;
     if (was.items == 0)
         return 0;
-    put_request(o, signal);
-    forget(o, signal);
+    const struct buf *request = make_request(o, signal);
     const struct out_message m = {.signal = signal == OTLP_TRACES ? OUT_TRACES : OUT_LOGS,
                                   .items = was.items,
                                   .seen = was.seen,
-                                  .bytes = o->request.data,
-                                  .n = o->request.size};
-    int rc = o->request.failed ? ORIEL_ENOMEM : out_message(out, &m);
-    buf_clear(&o->request);
+                                  .bytes = request->data,
+                                  .n = request->size};
+    int rc = request->failed ? ORIEL_ENOMEM : out_message(out, &m);
+    forget(o, signal);
     if (rc == 0)
         return 0;
     o->unwritten += was.items;
@@ -277,31 +349,49 @@ static int no_memory(struct otlp *o, bool seen, struct oriel_err *err)
     return err_set(err, ORIEL_ENOMEM, "otlp: %s", err_text(ORIEL_ENOMEM));
 }
 
-/* o->item joins those of its group; a request that it would make too large goes first. */
-static int join(struct otlp *o, uint32_t group, enum otlp_signal signal, bool seen,
-                struct oriel_err *err)
+/* The item that comes next goes to this group: o->item is where. Returns its size so far. */
+static size_t begin_item(struct otlp *o, struct otlp_group *g)
 {
+    if (!g->count)
+        open_alone(o, g);
+    o->item = &g->items;
+    return g->items.size;
+}
+
+/* The last item of the group has no room in the request of the others: they go first. */
+static int send_others(struct otlp *o, struct otlp_group *g, size_t before, struct oriel_err *err)
+{
+    const bool comma = o->json && g->items.data[before] == ',';
+    buf_clear(&o->large);
+    buf_put(&o->large, g->items.data + before + comma, g->items.size - before - comma);
+    g->items.size = before;
+    int rc = send(o, g->signal, err);
+    open_alone(o, g);
+    buf_put(&g->items, o->large.data, o->large.size);
+    g->items.failed |= o->large.failed;
+    return rc;
+}
+
+/* What was encoded behind `before` is an item of its group now. */
+static int end_item(struct otlp *o, struct otlp_group *g, size_t before, bool seen,
+                    struct oriel_err *err)
+{
+    const enum otlp_signal signal = g->signal;
     struct otlp_waiting *wait = &o->waiting[signal];
-    uint64_t bytes = o->item.size + 1;
+    uint64_t bytes = g->items.size - before + 1;
     int rc = 0;
-    if (group == UINT32_MAX || o->item.failed)
-        return no_memory(o, seen, err);
-    if (wait->items && wait->bytes + bytes > o->options.max_bytes)
-        rc = send(o, signal, err);
-    struct otlp_group *g = &o->groups.items[group];
-    struct put w = {&g->items, o->json, 0};
-    if (o->json)
-        put_comma(&w);
-    if (!g->count) {
-        const struct buf *resource = otlp_resource_of(o, g->process);
-        bytes += FRAME_BYTES + g->target.n + (resource ? resource->size : 0);
+    if (!g->items.failed && wait->items && wait->bytes + bytes > o->options.max_bytes) {
+        rc = send_others(o, g, before, err);
+        before = g->front;
     }
-    size_t before = g->items.size;
-    buf_put(&g->items, o->item.data, o->item.size);
     if (g->items.failed) { /* those before it are whole */
         g->items.failed = false;
         g->items.size = before;
         return no_memory(o, seen, err);
+    }
+    if (!g->count) {
+        const struct buf *resource = otlp_resource_of(o, g->process);
+        bytes += FRAME_BYTES + g->target.n + (resource ? resource->size : 0);
     }
     g->count++;
     wait->items++;
@@ -320,9 +410,12 @@ static bool is_seen(const struct model_site *s)
 static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err *err)
 {
     const struct otlp_site *site = otlp_site_of(o, s->site, OTLP_TRACES);
-    if (site)
-        otlp_put_span(o, s, site);
-    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_TRACES, is_seen(s->site), err);
+    if (!site)
+        return no_memory(o, is_seen(s->site), err);
+    struct otlp_group *g = &o->groups.items[site->group - 1];
+    const size_t before = begin_item(o, g);
+    otlp_put_span(o, s, site);
+    return end_item(o, g, before, is_seen(s->site), err);
 }
 
 static int add_event(struct otlp *o, const struct model_event *e, struct oriel_err *err)
@@ -333,9 +426,12 @@ static int add_event(struct otlp *o, const struct model_event *e, struct oriel_e
     if (!wanted(o, OTLP_LOGS) || (of_span && e->site->flags & ORIEL_SITE_TOLD))
         return 0;
     const struct otlp_site *site = otlp_site_of(o, e->site, OTLP_LOGS);
-    if (site)
-        otlp_put_log(o, e, site);
-    return join(o, site ? site->group - 1 : UINT32_MAX, OTLP_LOGS, is_seen(e->site), err);
+    if (!site)
+        return no_memory(o, is_seen(e->site), err);
+    struct otlp_group *g = &o->groups.items[site->group - 1];
+    const size_t before = begin_item(o, g);
+    otlp_put_log(o, e, site);
+    return end_item(o, g, before, is_seen(e->site), err);
 }
 
 static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err *err)
@@ -343,14 +439,17 @@ static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err
     uint32_t process = l->thread ? l->thread->process : 0;
     if (o->env.catalog->process_count == 0)
         return 0; /* nobody to say it of; the totals have it */
+    const uint32_t group = otlp_group_of(o, process, MODEL_STR("oriel"), 0, OTLP_LOGS);
+    if (group == UINT32_MAX)
+        return no_memory(o, false, err);
+    struct otlp_group *g = &o->groups.items[group];
+    const size_t before = begin_item(o, g);
     otlp_put_loss(o, l);
-    return join(o, otlp_group_of(o, process, MODEL_STR("oriel"), 0, OTLP_LOGS), OTLP_LOGS, false,
-                err);
+    return end_item(o, g, before, false, err);
 }
 
 static int add_item(struct otlp *o, const struct model_item *item, struct oriel_err *err)
 {
-    buf_clear(&o->item);
     switch (item->kind) {
     case MODEL_ITEM_SPAN:
         return wanted(o, OTLP_TRACES) ? add_span(o, &item->u.span, err) : 0;
@@ -418,7 +517,7 @@ static int otlp_close(void *state, const struct export_summary *end, struct orie
     VEC_DONE(&o->sites);
     otlp_held_done(&o->held);
     arena_done(&o->arena);
-    buf_done(&o->item);
+    buf_done(&o->large);
     buf_done(&o->request);
     return rc;
 }

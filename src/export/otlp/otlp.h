@@ -13,8 +13,10 @@
  *   held.c      events wait for the span they belong to
  *   receiver.c  how a receiver is spoken to, and what its answers mean
  *
- * An item is encoded where it comes, into the bytes of its scope; a request puts
- * what its scopes have together behind their resources. Runs on one thread.
+ * An item is encoded where it stays, behind the others of its scope; a request puts
+ * what its scopes have together behind their resources. The opening of a request
+ * stands before the items of each scope already: one that is alone in its request,
+ * as most are, goes out as it is, without a copy. Runs on one thread.
  */
 #ifndef ORIEL_EXPORT_OTLP_OTLP_H
 #define ORIEL_EXPORT_OTLP_OTLP_H
@@ -66,6 +68,9 @@ struct otlp_group {
     uint8_t signal;
     struct model_str target; /* in the catalog */
     struct buf items;
+    size_t front; /* bytes of `items` before the first: a request opened for this group alone */
+    struct pb_mark resource_mark, scope_mark; /* in the front */
+    uint32_t attributes;                      /* of the catalog, when the front was made */
     uint64_t count;
 };
 
@@ -120,7 +125,8 @@ struct otlp {
     VEC(struct otlp_thread) threads;     /* by index and signal */
     struct otlp_waiting waiting[OTLP_SIGNALS];
     struct otlp_held held;
-    struct buf item, request;
+    struct buf *item;                   /* where the item goes that is being encoded */
+    struct buf large, request;          /* large: one that its request had no room for */
     uint64_t unwritten, unwritten_seen; /* not taken by `out` at all */
     bool json;
 };
@@ -131,7 +137,7 @@ void otlp_destination(const void *options, struct export_destination *out);
 
 /* For attributes of a signal, with the limit of their text. */
 struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal signal);
-/* Encode into o->item, which is empty. The head of the site is made by now. */
+/* Encode at the end of o->item. The head of the site is made by now. */
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
 void otlp_put_loss(struct otlp *o, const struct model_loss *l);
@@ -158,7 +164,10 @@ const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
 /* The group of a scope, made if there is none; UINT32_MAX: no memory. */
 uint32_t otlp_group_of(struct otlp *o, uint32_t process, struct model_str target, uint32_t scope,
                        enum otlp_signal signal);
-/* thread.id and thread.name, into a list of attributes; nothing for NULL. */
+/* thread.id and thread.name as bytes of attributes; NULL: no memory. */
+const struct buf *otlp_thread_of(struct otlp *o, enum otlp_signal signal,
+                                 const struct model_thread *t);
+/* The same into a list of attributes; nothing for NULL. */
 void otlp_put_thread(struct otlp *o, struct put *w, enum otlp_signal signal,
                      const struct model_thread *t);
 /* The member "resource" of a process; NULL: no memory. */

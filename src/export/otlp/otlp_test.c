@@ -262,7 +262,8 @@ struct taken {
     struct out_message first, last;
     uint64_t messages, items, seen, lost;
     int refuse;
-    char text[4000]; /* of the last one */
+    char text[4000];  /* of the last one */
+    char whole[4000]; /* its first bytes as they are */
 };
 
 static int take(struct out *o, const struct out_message *m)
@@ -276,6 +277,7 @@ static int take(struct out *o, const struct out_message *m)
     t->items += m->items;
     t->seen += m->seen;
     snprintf(t->text, sizeof t->text, "%.*s", (int)m->n, (const char *)m->bytes);
+    memcpy(t->whole, m->bytes, m->n < sizeof t->whole ? m->n : sizeof t->whole);
     return 0;
 }
 
@@ -325,6 +327,143 @@ TEST(a_receiver_gets_one_message_for_each_signal)
     CHECK_EQ(t.text[0], 1 << 3 | 2); /* resource_logs: protobuf */
     end(&f);
     CHECK_EQ(t.items, 8);
+}
+
+/* Items in a protobuf request, as far as it is whole: fields 1, 2 and 2, one in the other. */
+static uint64_t items_of(const struct out_message *m)
+{
+    struct pb_field resource, scope, item;
+    uint64_t n = 0;
+    struct pb_reader r = pb_read(m->bytes, m->n);
+    while (pb_next(&r, &resource)) {
+        struct pb_reader inside = pb_read_nested(&resource);
+        while (pb_next(&inside, &scope)) {
+            struct pb_reader items = pb_read_nested(&scope);
+            while (scope.number == 2 && pb_next(&items, &item))
+                n += item.number == 2;
+            CHECK(!items.failed);
+        }
+        CHECK(!inside.failed);
+    }
+    CHECK(!r.failed);
+    return n;
+}
+
+static int take_whole(struct out *o, const struct out_message *m)
+{
+    CHECK_EQ(items_of(m), m->items);
+    return take(o, m);
+}
+static const struct out_ops taking_whole = {.message = take_whole, .fate = tell_fate};
+
+/* Eight spans of one scope; in the second round of two. */
+static void tell_scopes(struct fixture *f, bool two)
+{
+    const struct model_site *site = fixture_site(f, ORIEL_SITE_SPAN, "work", "demo");
+    const struct model_site *other = fixture_site(f, ORIEL_SITE_SPAN, "play", "other");
+    for (uint64_t id = 1; id <= 8; id++)
+        fixture_span(f, two && id > 4 ? other : site, f->main, id, id > 1, 0, 5);
+}
+
+TEST(a_request_of_one_scope_is_the_same_without_a_copy)
+{
+    for (int two = 0; two < 2; two++) {
+        char text[2][4000];
+        size_t n[2];
+        for (int copied = 0; copied < 2; copied++) {
+            struct fixture f;
+            struct taken t = {.base.ops = &taking_whole};
+            struct otlp_options o = to_receiver(OTLP_GRPC);
+            struct oriel_err err = {0};
+            fixture_init(&f);
+            tell_scopes(&f, two);
+            fixture_open_to(&f, &export_otlp, &o, &t.base);
+            CHECK_EQ(fixture_write(&f), 0);
+            struct otlp *state = f.state;
+            CHECK(state->groups.items[0].front > 0);
+            if (copied) /* as if the catalog had learnt something */
+                state->groups.items[0].attributes++;
+            CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+            CHECK_EQ(state->request.capacity > 0, copied || two);
+            CHECK_EQ(t.messages, 1);
+            CHECK_EQ(t.last.items, 8);
+            n[copied] = t.last.n;
+            memcpy(text[copied], t.whole, sizeof text[copied]);
+            end(&f);
+        }
+        REQUIRE(n[0] == n[1] && n[0] <= sizeof text[0]);
+        CHECK(memcmp(text[0], text[1], n[0]) == 0);
+    }
+}
+
+TEST(a_resource_that_grew_while_spans_waited_is_told_whole)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking_whole};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    fixture_init(&f);
+    tell_scopes(&f, false);
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(model_catalog_set_resource(&f.catalog, MODEL_STR("learnt.late"), MODEL_STR("indeed")),
+             0);
+    CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+    REQUIRE(t.last.n <= sizeof t.whole);
+    CHECK(memmem(t.whole, t.last.n, "learnt.late", 11) != NULL);
+    CHECK_EQ(t.items, 8);
+    end(&f);
+}
+
+TEST(a_span_that_its_request_has_no_room_for_goes_with_the_next)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking_whole};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    static char text[3000];
+    memset(text, 'x', sizeof text);
+    const struct model_value attr = {
+        .key = MODEL_STR("text"), .type = ORIEL_TYPE_STR, .v.str = {text, sizeof text}};
+    o.max_bytes = 4000;
+    fixture_init(&f);
+    struct model_site *site = fixture_site(&f, ORIEL_SITE_SPAN, "work", "demo");
+    for (uint64_t id = 1; id <= 6; id++) {
+        struct model_span *s = fixture_span(&f, site, f.main, id, 0, 0, 5);
+        s->attrs = &attr;
+        s->attr_count = id % 2 == 0;
+    }
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(fixture_write(&f), 0);
+    CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+    CHECK(t.messages > 1);
+    CHECK_EQ(t.items, 6);
+    end(&f);
+}
+
+/* By a map that seems to know of events of the span, it takes the way of all others. */
+TEST(a_plain_span_is_written_as_any_other)
+{
+    struct fixture f;
+    struct taken t = {.base.ops = &taking_whole};
+    struct otlp_options o = to_receiver(OTLP_GRPC);
+    struct oriel_err err = {0};
+    fixture_init(&f);
+    struct model_site *site = fixture_site(&f, ORIEL_SITE_SPAN, "work", "demo");
+    struct model_span *s = fixture_span(&f, site, f.main, 7, 0x55, 0, 5);
+    s->flags |= MODEL_SPAN_REMOTE_PARENT;
+    fixture_open_to(&f, &export_otlp, &o, &t.base);
+    CHECK_EQ(f.exporter->write(f.state, &f.batch, &err), 0);
+    struct otlp *state = f.state;
+    const struct otlp_group *g = &state->groups.items[0];
+    const size_t n = g->items.size - g->front;
+    REQUIRE(VEC_PUSH(&state->held.spans) != NULL);
+    REQUIRE(map_put(&state->held.by_span, s->span_id, 0) != NULL);
+    CHECK_EQ(f.exporter->write(f.state, &f.batch, &err), 0);
+    CHECK_EQ(state->held.by_span.count, 0);
+    REQUIRE(g->items.size == g->front + 2 * n);
+    CHECK(memcmp(g->items.data + g->front, g->items.data + g->front + n, n) == 0);
+    end(&f);
 }
 
 TEST(json_goes_to_receivers_that_want_it)
@@ -495,6 +634,30 @@ TEST(memory_that_ends_costs_items_and_no_request)
         CHECK_EQ(count(&f, "\"startTimeUnixNano\"") + count(&f, "\"observedTimeUnixNano\"") + lost,
                  4 + 2 + 2);
         fixture_done(&f);
+    }
+    CHECK(failed > 3);
+}
+
+TEST(memory_that_ends_costs_no_receiver_a_whole_request)
+{
+    unsigned failed = 0;
+    for (uint64_t n = 1; n < 100; n++) {
+        struct fixture f;
+        struct taken t = {.base.ops = &taking_whole};
+        struct otlp_options o = to_receiver(OTLP_GRPC);
+        struct oriel_err err = {0};
+        fixture_init(&f);
+        story_tell(&f);
+        fixture_open_to(&f, &export_otlp, &o, &t.base);
+        mem_fail_after(n);
+        int rc = f.exporter->write(f.state, &f.batch, &err);
+        mem_fail_after(0);
+        failed += rc < 0;
+        const uint64_t lost = f.exporter->unwritten(f.state);
+        CHECK_EQ(rc<0, lost> 0);
+        CHECK_EQ(f.exporter->flush(f.state, &err), 0);
+        CHECK_EQ(t.items + lost, 4 + 2 + 2);
+        end(&f);
     }
     CHECK(failed > 3);
 }

@@ -130,26 +130,29 @@ static bool make_thread(struct otlp_thread *t, bool json, uint32_t field,
     return t->made;
 }
 
-void otlp_put_thread(struct otlp *o, struct put *w, enum otlp_signal signal,
-                     const struct model_thread *t)
+const struct buf *otlp_thread_of(struct otlp *o, enum otlp_signal signal,
+                                 const struct model_thread *t)
 {
-    if (!t)
-        return;
     const size_t at = (size_t)t->index * OTLP_SIGNALS + signal;
     const uint32_t field = signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES;
     while (o->threads.count <= at)
-        if (!VEC_PUSH(&o->threads)) {
-            w->out->failed = true;
-            return;
-        }
+        if (!VEC_PUSH(&o->threads))
+            return NULL;
     struct otlp_thread *own = &o->threads.items[at];
-    if ((!own->made || own->name != t->name.p) && !make_thread(own, o->json, field, t)) {
-        w->out->failed = true;
-        return;
-    }
-    if (w->json)
+    if ((!own->made || own->name != t->name.p) && !make_thread(own, o->json, field, t))
+        return NULL;
+    return &own->bytes;
+}
+
+void otlp_put_thread(struct otlp *o, struct put *w, enum otlp_signal signal,
+                     const struct model_thread *t)
+{
+    const struct buf *own = t ? otlp_thread_of(o, signal, t) : NULL;
+    if (own && w->json)
         put_comma(w);
-    buf_put(w->out, own->bytes.data, own->bytes.size);
+    if (own)
+        buf_put(w->out, own->data, own->size);
+    w->out->failed |= t && !own;
 }
 
 /* ---- sites ---- */

@@ -151,31 +151,71 @@ static void put_fixed_json(struct put *w, const struct model_span *s)
     put_fixed64(w, END, "endTimeUnixNano", s->end_ns);
 }
 
-/* What every span has, with one look at the room for it. */
-static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
+enum { MOST_FIXED = 96 };
+/* What every span has, at a pointer with room for MOST_FIXED bytes. */
+static inline char *at_fixed(char *p, const struct model_span *s, uint32_t kind)
 {
-    enum { MOST = 96 };
-    char *p = buf_reserve(out, MOST), *start = p;
-    const uint32_t flags = flags_of(s);
-    if (!p)
-        return;
+    char *const start = p;
     p = pb_at_bytes(p, TRACE_ID, s->trace_id, 16);
     p = pb_at_bytes(p, SPAN_ID, &s->span_id, 8);
     if (s->parent_id)
         p = pb_at_bytes(p, PARENT_SPAN_ID, &s->parent_id, 8);
-    p = pb_at_tag(p, FLAGS, PB_FIXED32);
-    for (int shift = 0; shift < 32; shift += 8)
-        *p++ = (char)(flags >> shift);
-    p = pb_at_uint(p, KIND, kind_of(s));
+    p = pb_at_fixed32(p, FLAGS, flags_of(s));
+    p = pb_at_uint(p, KIND, kind);
     p = pb_at_fixed64(p, START, s->start_ns);
     p = pb_at_fixed64(p, END, s->end_ns);
-    assert(p - start <= MOST);
-    out->size += (size_t)(p - start);
+    assert(p - start <= MOST_FIXED);
+    return p;
+}
+
+static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
+{
+    char *p = buf_reserve(out, MOST_FIXED);
+    if (p)
+        out->size += (size_t)(at_fixed(p, s, kind_of(s)) - p);
+}
+
+/* Nothing but what every span has: most of them. */
+static bool is_plain(const struct otlp *o, const struct model_span *s)
+{
+    const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_ASYNC | MODEL_SPAN_UNFINISHED |
+                           MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END | MODEL_SPAN_EXTERNAL;
+    const uint32_t more = (s->flags & marks) | s->attr_count | s->link_count | s->event_count |
+                          s->dropped_attrs | s->dropped_links | s->dropped_events | s->status |
+                          s->trace_state.n | (uint32_t)o->json;
+    return more == 0 && (o->held.by_span.count == 0 || !map_get(&o->held.by_span, s->span_id));
+}
+
+/* With one look at the room for all of it. False: it is too long for that, or no memory. */
+static bool put_plain(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
+{
+    const size_t length_width = 2;
+    const struct buf *thread = s->thread ? otlp_thread_of(o, OTLP_TRACES, s->thread) : NULL;
+    const size_t once = site->n + (thread ? thread->size : 0);
+    if ((s->thread && !thread) || once > ((size_t)1 << 7 * length_width) - 1 - MOST_FIXED)
+        return false;
+    char *const start = buf_reserve(o->item, PB_TAG_MAX + length_width + MOST_FIXED + once);
+    if (!start)
+        return false;
+    char *const length = pb_at_tag(start, 2, PB_BYTES); /* ScopeSpans.spans */
+    char *const body = length + length_width;
+    char *p = at_fixed(body, s, KIND_INTERNAL);
+    if (site->n)
+        memcpy(p, site->head, site->n);
+    p += site->n;
+    if (thread)
+        memcpy(p, thread->data, thread->size);
+    p += thread ? thread->size : 0;
+    pb_at_varint_wide(length, (uint64_t)(p - body), length_width);
+    o->item->size += (size_t)(p - start);
+    return true;
 }
 
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
-    struct put w = otlp_put_limited(o, &o->item, OTLP_TRACES);
+    if (is_plain(o, s) && put_plain(o, s, site))
+        return;
+    struct put w = otlp_put_limited(o, o->item, OTLP_TRACES);
     if (s->flags & MODEL_SPAN_TOLD) {
         otlp_put_told_span(o, s, site);
         return;

@@ -161,7 +161,7 @@ static void put_details(struct otlp *o, struct put *w, const struct model_span *
 void otlp_put_told_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
     const struct values v = {s->attrs, s->attr_count};
-    struct put w = otlp_put_limited(o, &o->item, OTLP_TRACES);
+    struct put w = otlp_put_limited(o, o->item, OTLP_TRACES);
     struct pb_mark m = put_open(&w, 2, NULL, 2);
     (void)site;
     put_id(&w, TRACE_ID, "traceId", s->trace_id, 16);
@@ -219,7 +219,7 @@ void otlp_put_told_log(struct otlp *o, const struct model_event *e, const struct
 {
     const struct values v = {e->attrs, e->attr_count};
     const struct model_value *body = meta(v, "otel.body");
-    struct put w = otlp_put_limited(o, &o->item, OTLP_LOGS);
+    struct put w = otlp_put_limited(o, o->item, OTLP_LOGS);
     struct pb_mark m = put_open(&w, 2, NULL, 2);
     (void)site;
     uint64_t time = meta_u64(v, "otel.time", e->t_ns);
