@@ -65,8 +65,9 @@ ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
 
 /* What was said before this call goes out now: into the files, and to receivers, whose
  * answers are waited for, timeout_ms at most. 0; ORIEL_ETIMEOUT; ORIEL_EIO (some of what
- * was under way was refused or lost). Does nothing when oriel_start did not start the export,
- * and in fork children. Any thread; not from signal handlers. */
+ * was under way was refused or lost); ORIEL_EBUSY (called by an exporter of the program). Does
+ * nothing when oriel_start did not start the export, and in fork children. Any thread; not from
+ * signal handlers. */
 ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
 
 /* Read the configuration file again (docs/CONFIGURATION.md): levels and rates change in place,

@@ -40,7 +40,7 @@ struct config_otlp {
 /* Strings are never NULL; lists are comma separated. */
 struct config_telemetry {
     bool enabled;
-    const char *backend; /* of "local", "otlp" */
+    const char *backend; /* of "local", "otlp", "program" */
     const char *trace_dir;
     bool include_args;
     const char *otlp_endpoint;
@@ -210,6 +210,7 @@ struct config_choice {
     bool telemetry; /* anything but Tracy */
     bool local, otlp, tracy;
     bool console; /* what exporters of the standard write to standard output */
+    bool program; /* exporters that the program has registered */
 };
 struct config_choice config_choose(const struct config *c);
 /* Whether a comma list, as values of keys are, has this item. */

@@ -19,7 +19,7 @@ static const char *const propagators[] = {"tracecontext", "baggage", "b3",   "b3
 static const char *const exporters[] = {"otlp", "console", CONFIG_OTLP_STDOUT, "none", NULL};
 /* In the order of enum config_redaction. */
 static const char *const redactions[] = {"all", "known", NULL};
-static const char *const backends[] = {"local", "otlp", NULL};
+static const char *const backends[] = {"local", "otlp", "program", NULL};
 /* "service": its instance id, which is told in every case. */
 static const char *const detectors[] = {"process", "host",  "os",      "container", "k8s", "aws",
                                         "gcp",     "azure", "service", "none",      NULL};
@@ -98,7 +98,8 @@ const struct option_def config_telemetry_options[] = {
      .choices = backends,
      .arg = "BACKEND[,..]",
      .variable = "ORIEL_BACKEND",
-     .help = "where it goes: files here, an OTLP receiver, or a list of both"},
+     .help = "where it goes: files here, an OTLP receiver, or a list of both; program: only to "
+             "the exporters that the program has registered, which get it in every case"},
     {.name = "trace_dir",
      .type = OPTION_STRING,
      AT(trace_dir),

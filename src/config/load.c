@@ -534,5 +534,6 @@ struct config_choice config_choose(const struct config *c)
                                   .local = t->enabled && config_has_item(t->backend, "local"),
                                   .otlp = t->enabled && otlp && !c->sdk_disabled,
                                   .console = t->enabled && console && !c->sdk_disabled,
+                                  .program = t->enabled && !c->sdk_disabled,
                                   .tracy = t->tracy};
 }

@@ -31,7 +31,7 @@ enum export_wants {
 /* What an outlet may know of its surroundings. Lives until close. */
 struct export_env {
     const struct model_catalog *catalog;
-    struct out *out;          /* where to write; owned by the session */
+    struct out *out; /* where to write; owned by the session; NULL: what is no file needs none */
     const char *service_name; /* never NULL */
     const char *version;      /* of Oriel */
 };
@@ -56,11 +56,11 @@ struct export_summary {
 };
 
 struct exporter {
-    const char *name;   /* as in `--to NAME` */
-    const char *help;   /* one line */
-    const char *suffix; /* default file suffix, with the dot */
-    unsigned wants;     /* enum export_wants */
-    const struct option_def *options;
+    const char *name;                 /* as in `--to NAME` */
+    const char *help;                 /* one line */
+    const char *suffix;               /* default file suffix, with the dot */
+    unsigned wants;                   /* enum export_wants */
+    const struct option_def *options; /* NULL: what is given is copied as it is */
     size_t options_size;
     size_t state_size;
     /* 0, or a negative code with a line in err; close is not called then. */
@@ -72,7 +72,7 @@ struct exporter {
     /* Push buffered bytes to `out`, leaving the file valid to read as it is. */
     int (*flush)(void *state, struct oriel_err *err);
     /* Push what has waited long enough, now and then instead of flush where `out` takes
-     * messages; monotonic. NULL: as flush. */
+     * messages or there is none; monotonic. NULL: as flush. */
     int (*tick)(void *state, uint64_t now_ns, struct oriel_err *err);
     /* Finish the file; frees everything in state. ORIEL_ENOTFOUND: the recording holds
      * nothing of what this outlet is for, and nothing was written. */

@@ -167,6 +167,8 @@ void rec_process_end_former(void);
 void rec_start_forked(void);
 /* In-process export was asked for, and the loader does not find what does it. */
 bool rec_has_no_library(void);
+/* A function of liboriel, which is loaded for it; NULL: none. Not from signal handlers. */
+void *rec_library_symbol(const char *name);
 
 /* crash.c: the handlers of this process, once, and a signal stack for this
  * thread where it has none; the stack goes when the thread does. */

@@ -21,15 +21,23 @@ enum { LEAVE_MS = 100 };
 
 static void *library(void)
 {
-    static void *handle;
-    if (!handle)
-        handle = dlopen("liboriel.so.0", RTLD_NOW | RTLD_LOCAL);
-    return handle;
+    static void *handle; /* pairs with itself: whoever comes second gets the same one */
+    void *known = __atomic_load_n(&handle, __ATOMIC_ACQUIRE);
+    if (!known) {
+        known = dlopen("liboriel.so.0", RTLD_NOW | RTLD_LOCAL);
+        __atomic_store_n(&handle, known, __ATOMIC_RELEASE);
+    }
+    return known;
 }
 
 bool rec_has_no_library(void)
 {
     return !library();
+}
+
+void *rec_library_symbol(const char *name)
+{
+    return library() ? dlsym(library(), name) : NULL;
 }
 
 /* What the record path has to know of the configuration, which liboriel has read. */
@@ -108,6 +116,8 @@ int oriel_start(const struct oriel_options *options)
 {
     if (options && options->size < sizeof options->size)
         return ORIEL_EINVAL;
+    if (own_thread_here()) /* an exporter of the program, which would wait for itself */
+        return ORIEL_EBUSY;
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     int rc = start_locked(options);
@@ -120,6 +130,8 @@ int oriel_stop(unsigned timeout_ms)
 {
     uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
     int rc = 0;
+    if (own_thread_here())
+        return ORIEL_EBUSY;
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     if (started_by) {
@@ -141,6 +153,8 @@ int oriel_stop(unsigned timeout_ms)
 int oriel_flush(unsigned timeout_ms)
 {
     typedef int flush_fn(unsigned ms);
+    if (own_thread_here())
+        return ORIEL_EBUSY;
     pthread_mutex_lock(&start_lock);
     flush_fn *flush = started_by == os_getpid()
                           ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush")
@@ -155,6 +169,8 @@ int oriel_flush(unsigned timeout_ms)
 int oriel_reload(void)
 {
     typedef int reload_fn(void);
+    if (own_thread_here())
+        return ORIEL_EBUSY;
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     reload_fn *reload = started_by == os_getpid()

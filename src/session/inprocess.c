@@ -29,6 +29,7 @@
 #include "session/headers.h"
 #include "session/outlets.h"
 #include "session/pace.h"
+#include "session/programs.h"
 #include "session/reload.h"
 #include "session/resource.h"
 #include "session/sampling.h"
@@ -57,6 +58,8 @@ static struct {
     int32_t pid; /* who started: not a fork child */
     pthread_t thread;
     uint64_t deadline_ns;             /* set by stop: when the session is to be over */
+    uint64_t flush_deadline_ns;       /* the latest of those who wait for a flush */
+    uint64_t call_deadline_ns;        /* of what the drain thread is at; its own; 0: none */
     unsigned flush_asked, flush_done; /* how often, so far */
     unsigned flushers;                /* who wait for receivers: the session has to live */
     unsigned exit_ms;
@@ -130,14 +133,19 @@ static void serve_flush(void)
     pthread_mutex_lock(&self.lock);
     const unsigned asked = self.flush_asked;
     const bool wanted = asked != self.flush_done;
+    const uint64_t deadline = self.flush_deadline_ns;
     pthread_mutex_unlock(&self.lock);
     if (!wanted)
         return;
     if (!self.flight)
         drain_up_to_now();
+    self.call_deadline_ns = deadline;
     session_flush(self.session);
+    self.call_deadline_ns = 0;
     pthread_mutex_lock(&self.lock);
     self.flush_done = asked;
+    if (asked == self.flush_asked)
+        self.flush_deadline_ns = 0;
     pthread_cond_broadcast(&self.changed);
     pthread_mutex_unlock(&self.lock);
 }
@@ -297,6 +305,7 @@ static void finish(bool tell)
     pthread_mutex_unlock(&self.lock);
     wait_at_end(deadline);
     session_set_deadline(self.session, deadline);
+    self.call_deadline_ns = deadline;
     /* A flight recorder that nobody triggered has nothing to say. */
     if (!tell)
         session_skip_rest(self.session);
@@ -440,6 +449,7 @@ static int add_outlets(struct oriel_err *err)
     struct outlets_wish how = {.session = self.session,
                                .config = self.config,
                                .session_id = region_session_id(self.region),
+                               .deadline_ns = &self.call_deadline_ns,
                                .say = tells ? say_delivery : NULL,
                                .warn = warn};
     const struct fetch_options later = {
@@ -479,6 +489,7 @@ static void release(void)
     self.session = NULL;
     self.region = NULL;
     self.state = OFF;
+    self.flush_deadline_ns = self.call_deadline_ns = 0;
 }
 
 static int build(struct wish *w, struct oriel_err *err)
@@ -534,6 +545,7 @@ static void forked(void)
     self.lock = unlocked;
     self.cond_ready = false;
     self.state = OFF;
+    self.flush_deadline_ns = self.call_deadline_ns = 0;
     self.flushers = self.flush_asked = self.flush_done = 0;
     self.pid = 0;
     self.session = NULL;
@@ -543,6 +555,7 @@ static void forked(void)
     self.latest = NULL; /* the parent's, as the rest */
     self.reload = (struct reload){.looked_ns = 0};
     told_resource_forked();
+    programs_forked();
 }
 
 static int prepare_once(void)
@@ -705,6 +718,8 @@ int oriel_inprocess_flush(unsigned timeout_ms)
     if (self.state == RUNNING) {
         self.flushers++;
         const uint64_t before = session_undelivered(self.session);
+        if (self.flush_deadline_ns < deadline)
+            self.flush_deadline_ns = deadline;
         rc = wait_for_flush(&until);
         pthread_mutex_unlock(&self.lock);
         if (rc == 0)

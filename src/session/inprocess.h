@@ -58,6 +58,22 @@ ORIEL_EXPORT int oriel_inprocess_flush(unsigned timeout_ms);
 ORIEL_EXPORT int oriel_inprocess_reload(void);
 /* As oriel_resource_get. */
 ORIEL_EXPORT int oriel_inprocess_resource(const char *key, char *out, size_t size);
+/* As those of oriel/exporter.h without "inprocess"; programs.c, memory.c. */
+struct oriel_exporter;
+struct oriel_memory;
+struct oriel_view_span;
+struct oriel_view_log;
+ORIEL_EXPORT int oriel_inprocess_exporter_add(const struct oriel_exporter *e);
+ORIEL_EXPORT int oriel_inprocess_exporter_remove(const char *name);
+ORIEL_EXPORT struct oriel_memory *oriel_inprocess_memory_new(size_t most);
+ORIEL_EXPORT int oriel_inprocess_memory_add(struct oriel_memory *m);
+ORIEL_EXPORT size_t oriel_inprocess_memory_spans(struct oriel_memory *m,
+                                                 const struct oriel_view_span **out, size_t room);
+ORIEL_EXPORT size_t oriel_inprocess_memory_logs(struct oriel_memory *m,
+                                                const struct oriel_view_log **out, size_t room);
+ORIEL_EXPORT uint64_t oriel_inprocess_memory_dropped(struct oriel_memory *m);
+ORIEL_EXPORT void oriel_inprocess_memory_reset(struct oriel_memory *m);
+ORIEL_EXPORT int oriel_inprocess_memory_free(struct oriel_memory *m);
 
 #ifdef __cplusplus
 }

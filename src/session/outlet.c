@@ -57,6 +57,8 @@ int outlet_options_copy(const struct exporter *e, const void *from, void **out)
     if (!copy)
         return ORIEL_ENOMEM;
     int rc = e->options ? option_defaults(e->options, copy) : 0;
+    if (!e->options && from) /* what no table describes is plain, and taken as it is */
+        memcpy(copy, from, e->options_size);
     for (const struct option_def *d = e->options; rc == 0 && from && d && d->name; d++)
         rc = outlet_option_take(d, copy, from);
     if (rc < 0) {
@@ -182,7 +184,7 @@ void outlet_flush(struct outlet *o, bool always)
 bool outlet_tick(struct outlet *o, uint64_t now_ns)
 {
     struct oriel_err why = {0};
-    if (!o->out || !out_takes_messages(o->out) || !o->exporter->tick)
+    if (!o->exporter->tick || (o->out && !out_takes_messages(o->out)))
         return false;
     const uint64_t unflushed = o->unflushed;
     int rc = o->exporter->tick(o->state, now_ns, &why);

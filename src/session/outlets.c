@@ -12,6 +12,7 @@
 
 #include "session/console.h"
 #include "session/outlet.h"
+#include "session/programs.h"
 #include "session/sending.h"
 
 static const char otlp[] = "otlp"; /* the outlet behind backend = "otlp" */
@@ -167,10 +168,26 @@ static int add_consoles(const struct outlets_wish *w, struct oriel_err *err)
 
 /* ---- all of them ---- */
 
+/* Those of the program are SDK, too: what switches that off leaves them alone. */
+static bool wants_programs(const struct config *c)
+{
+    return config_choose(c).program && programs_any();
+}
+
+static int add_programs(const struct outlets_wish *w, struct oriel_err *err)
+{
+    const struct programs_wish wish = {.session = w->session,
+                                       .config = w->config,
+                                       .deadline_ns = w->deadline_ns,
+                                       .say = w->say,
+                                       .user = w->user};
+    return programs_add(&wish, err);
+}
+
 bool outlets_any(const struct config *c)
 {
     const struct config_choice choice = config_choose(c);
-    return choice.local || choice.console || signals_of(c);
+    return choice.local || choice.console || signals_of(c) || wants_programs(c);
 }
 
 /* A service's directory is often one that it cannot write to: what else there is goes on. */
@@ -197,5 +214,7 @@ int outlets_add(const struct outlets_wish *w, struct oriel_err *err)
     int rc = choice.local ? add_local(w, !choice.console && !signals, err) : 0;
     if (rc == 0 && choice.console)
         rc = add_consoles(w, err);
+    if (rc == 0 && wants_programs(w->config))
+        rc = add_programs(w, err);
     return rc == 0 && signals ? add_receivers(w, signals, err) : rc;
 }

@@ -12,14 +12,15 @@
 struct fetch;
 struct outlets_wish {
     struct session *session;
-    const struct config *config;               /* outlives the session */
-    const uint8_t *session_id;                 /* 16 bytes, for names of files */
-    struct fetch *fetch;                       /* asks the vault for receivers' headers */
+    const struct config *config; /* outlives the session */
+    const uint8_t *session_id;   /* 16 bytes, for names of files */
+    struct fetch *fetch;         /* asks the vault for receivers' headers */
+    const uint64_t *deadline_ns; /* of what is under way, for exporters of the program; NULL none */
     void (*say)(void *user, const char *line); /* from threads that send; NULL */
     void *user;
     void (*warn)(const char *line); /* of what does without, at once; NULL */
 };
-/* Whether there is anything to be written or sent at all. */
+/* Whether there is anything to be written, sent or given at all. */
 bool outlets_any(const struct config *c);
 /* 0 or a negative code with a line. Files that cannot be written are an error only
  * where there is nothing but files. */

@@ -59,6 +59,7 @@ struct session {
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
     uint64_t samples_overwritten;
+    uint64_t refused_here; /* by outlets that have no `out`, when last flushed; atomic */
     bool pending, started, ended, broken, finished;
     bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
@@ -206,7 +207,7 @@ int session_wait_delivered(struct session *s, uint64_t deadline_ns)
 
 uint64_t session_undelivered(const struct session *s)
 {
-    uint64_t n = 0;
+    uint64_t n = __atomic_load_n(&s->refused_here, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < s->outlet_count; i++) {
         struct deliver_counts c;
         if (!s->outlets[i].destination)
@@ -428,6 +429,10 @@ void session_flush(struct session *s)
     uint64_t now = clock_mono_ns();
     commit(s, now);
     flush_items(s, now);
+    uint64_t refused = 0;
+    for (unsigned i = 0; i < s->outlet_count; i++)
+        refused += s->outlets[i].out ? 0 : s->outlets[i].refused;
+    __atomic_store_n(&s->refused_here, refused, __ATOMIC_RELAXED); /* read by who waits for this */
 }
 
 /* Live sources only: a file needs neither acknowledgement nor early flushes.

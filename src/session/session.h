@@ -93,7 +93,8 @@ void session_set_delivery(struct session *s, uint64_t ns);
 /* After session_flush, from any thread, while the session lives: waits for what receivers were
  * given so far. 0; ORIEL_ETIMEOUT. */
 int session_wait_delivered(struct session *s, uint64_t deadline_ns);
-/* Items that receivers did not take, or that were lost on the way to them, so far. */
+/* Items that receivers did not take, or that were lost on the way to them, so far; with those that
+ * exporters of the program had refused when they were last flushed. */
 uint64_t session_undelivered(const struct session *s);
 /* As pipe_set_sampling, between two steps. */
 int session_set_sampling(struct session *s, const struct pipe_sampling *how);

@@ -22,3 +22,9 @@ target_link_libraries(annotating PRIVATE oriel-core)
 add_test(NAME otel.annotating COMMAND ${CMAKE_COMMAND} -E env ORIEL=$<TARGET_FILE:oriel-cli>
   ${Python3_EXECUTABLE} ${dir}/annotating.py $<TARGET_FILE:annotating>)
 set_tests_properties(otel.annotating PROPERTIES TIMEOUT 900)
+add_executable(exporting ${dir}/exporting.c)
+set_target_properties(exporting PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/otel)
+target_link_libraries(exporting PRIVATE oriel-core)
+add_test(NAME otel.exporting COMMAND ${CMAKE_COMMAND} -E env BUILD=${CMAKE_BINARY_DIR}
+  ${Python3_EXECUTABLE} ${dir}/exporting.py $<TARGET_FILE:exporting>)
+set_tests_properties(otel.exporting PROPERTIES TIMEOUT 1200)

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "export/resource.h"
+
 enum {
     RESOURCE_ITEMS = 1,
     SCOPE_ITEMS = 2,
@@ -155,7 +157,7 @@ static bool wanted(const struct otlp *o, enum otlp_signal signal)
 static void put_schema(struct put *w, const struct model_told *told)
 {
     if (!told)
-        put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(OTLP_SCHEMA_URL));
+        put_text(w, SCHEMA_URL, "schemaUrl", MODEL_STR(EXPORT_SCHEMA_URL));
     else if (told->schema_url.n)
         put_text(w, SCHEMA_URL, "schemaUrl", told->schema_url);
 }

@@ -34,9 +34,6 @@ enum otlp_protocol { OTLP_AUTO, OTLP_GRPC, OTLP_HTTP_PROTOBUF, OTLP_HTTP_JSON };
 enum otlp_encoding { OTLP_JSON = 0, OTLP_PROTOBUF = 1 };
 enum otlp_signal { OTLP_TRACES = 0, OTLP_LOGS = 1, OTLP_SIGNALS = 2 };
 
-/* The semantic conventions that our own names are from. */
-#define OTLP_SCHEMA_URL "https://opentelemetry.io/schemas/1.34.0"
-
 /* What the standard's processors limit; -1: nothing. */
 struct otlp_limits {
     int64_t attributes, text;

@@ -5,10 +5,10 @@
  * resource anew when the catalog learns more. Runs on one thread.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "export/otlp/otlp.h"
+#include "export/resource.h"
 
 enum { RESOURCE = 1, RESOURCE_ATTRIBUTES = 1, RESOURCE_DROPPED = 2 };
 enum { SPAN_NAME = 5, SPAN_ATTRIBUTES = 9 };
@@ -16,76 +16,9 @@ enum { LOG_EVENT_NAME = 12, LOG_ATTRIBUTES = 6 };
 
 /* ---- the resource of a process ---- */
 
-/* Of the recording, but not of each of its processes; and the command line, which
- * holds what people type: OpenTelemetry has it as opt-in. */
-static bool is_left_out(struct model_str key)
+static void put_one(void *user, const struct model_value *v)
 {
-    /* of the recorder, not of who is recorded: they change while it runs */
-    static const char *const own[] = {"otel.sdk.", "oriel.reload."};
-    static const char *const keys[] = {
-        "service.name",        "service.instance.id",     "process.pid",
-        "process.parent_pid",  "process.executable.path", "process.executable.name",
-        "process.command_args"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (model_str_equal(key, put_str(keys[i])))
-            return true;
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (key.n >= strlen(own[i]) && memcmp(key.p, own[i], strlen(own[i])) == 0)
-            return true;
-    return false;
-}
-
-/* An instance is one process of one recording: a UUID of version 8, ours to define. */
-static void instance_id(const struct model_catalog *c, uint32_t process, char out[37])
-{
-    uint8_t id[16];
-    uint64_t half[2];
-    memcpy(id, c->session_id, sizeof id);
-    half[0] = map_hash_bytes(id, sizeof id, process);
-    half[1] = map_hash_bytes(id, sizeof id, half[0]);
-    memcpy(id, half, sizeof id);
-    id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
-    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-    char *o = out;
-    for (unsigned i = 0; i < sizeof id; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *o++ = '-';
-        o += snprintf(o, 3, "%02x", id[i]);
-    }
-}
-
-static void put_process(struct put *w, const struct model_process *p)
-{
-    otlp_attr_i64(w, RESOURCE_ATTRIBUTES, "process.pid", p->pid);
-    if (p->ppid > 0)
-        otlp_attr_i64(w, RESOURCE_ATTRIBUTES, "process.parent_pid", p->ppid);
-    if (p->exe.n)
-        otlp_attr_text(w, RESOURCE_ATTRIBUTES, "process.executable.path", p->exe);
-    if (p->name.n)
-        otlp_attr_text(w, RESOURCE_ATTRIBUTES, "process.executable.name", p->name);
-}
-
-static void put_common(struct put *w, const struct otlp *o, uint32_t process)
-{
-    const struct model_catalog *c = o->env.catalog;
-    char key[128], id[37];
-    struct model_str own = model_catalog_resource(c, "service.instance.id");
-    instance_id(c, process, id);
-    if (process > 0 || own.n == 0) /* a child is another instance than it is told to be */
-        own = put_str(id);
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.name", put_str(o->env.service_name));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "service.instance.id", own);
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.name", MODEL_STR("oriel"));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.language", MODEL_STR("c"));
-    otlp_attr_text(w, RESOURCE_ATTRIBUTES, "telemetry.sdk.version", put_str(o->env.version));
-    for (uint32_t i = 0; i < c->resource_count; i++) {
-        const struct model_attr_text *a = &c->resource[i];
-        if (is_left_out(a->key) || a->key.n >= sizeof key)
-            continue;
-        memcpy(key, a->key.p, a->key.n);
-        key[a->key.n] = 0;
-        otlp_attr_text(w, RESOURCE_ATTRIBUTES, key, a->value);
-    }
+    otlp_attr(user, RESOURCE_ATTRIBUTES, v);
 }
 
 const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
@@ -105,8 +38,7 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
         otlp_put_told(&w, c->processes[process]->told, RESOURCE_ATTRIBUTES, RESOURCE_DROPPED);
     } else {
         put_list(&w, "attributes");
-        put_common(&w, o, process);
-        put_process(&w, c->processes[process]);
+        export_resource_each(&o->env, process, put_one, &w);
         put_list_end(&w);
     }
     put_close(&w, m);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The resource of a process out of the catalog: what the recording is described by,
+ * with what differs from process to process. Pure; one thread.
+ */
+#include "export/resource.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+struct telling {
+    const struct export_env *env;
+    export_resource_fn *each;
+    void *user;
+};
+
+static struct model_str str(const char *s)
+{
+    return (struct model_str){s, (uint32_t)strlen(s)};
+}
+
+static void tell_text(const struct telling *t, struct model_str key, struct model_str text)
+{
+    const struct model_value v = {
+        .key = key, .type = ORIEL_TYPE_STR, .full_bytes = text.n, .v.str = text};
+    t->each(t->user, &v);
+}
+
+static void tell_number(const struct telling *t, const char *key, int64_t n)
+{
+    const struct model_value v = {.key = str(key), .type = ORIEL_TYPE_I64, .v.i64 = n};
+    t->each(t->user, &v);
+}
+
+/* Of the recording, but not of each of its processes; and the command line, which
+ * holds what people type: OpenTelemetry has it as opt-in. */
+static bool is_left_out(struct model_str key)
+{
+    /* of the recorder, not of who is recorded: they change while it runs */
+    static const char *const own[] = {"otel.sdk.", "oriel.reload."};
+    static const char *const keys[] = {
+        "service.name",        "service.instance.id",     "process.pid",
+        "process.parent_pid",  "process.executable.path", "process.executable.name",
+        "process.command_args"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (model_str_equal(key, str(keys[i])))
+            return true;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (key.n >= strlen(own[i]) && memcmp(key.p, own[i], strlen(own[i])) == 0)
+            return true;
+    return false;
+}
+
+/* An instance is one process of one recording: a UUID of version 8, ours to define. */
+static void instance_id(const struct model_catalog *c, uint32_t process, char out[37])
+{
+    uint8_t id[16];
+    uint64_t half[2];
+    memcpy(id, c->session_id, sizeof id);
+    half[0] = map_hash_bytes(id, sizeof id, process);
+    half[1] = map_hash_bytes(id, sizeof id, half[0]);
+    memcpy(id, half, sizeof id);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    char *o = out;
+    for (unsigned i = 0; i < sizeof id; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *o++ = '-';
+        o += snprintf(o, 3, "%02x", id[i]);
+    }
+}
+
+static void tell_common(const struct telling *t, uint32_t process)
+{
+    const struct model_catalog *c = t->env->catalog;
+    char id[37];
+    struct model_str own = model_catalog_resource(c, "service.instance.id");
+    instance_id(c, process, id);
+    if (process > 0 || own.n == 0) /* a child is another instance than it is told to be */
+        own = str(id);
+    tell_text(t, MODEL_STR("service.name"), str(t->env->service_name));
+    tell_text(t, MODEL_STR("service.instance.id"), own);
+    tell_text(t, MODEL_STR("telemetry.sdk.name"), MODEL_STR("oriel"));
+    tell_text(t, MODEL_STR("telemetry.sdk.language"), MODEL_STR("c"));
+    tell_text(t, MODEL_STR("telemetry.sdk.version"), str(t->env->version));
+    for (uint32_t i = 0; i < c->resource_count; i++)
+        if (!is_left_out(c->resource[i].key))
+            tell_text(t, c->resource[i].key, c->resource[i].value);
+}
+
+static void tell_process(const struct telling *t, const struct model_process *p)
+{
+    tell_number(t, "process.pid", p->pid);
+    if (p->ppid > 0)
+        tell_number(t, "process.parent_pid", p->ppid);
+    if (p->exe.n)
+        tell_text(t, MODEL_STR("process.executable.path"), p->exe);
+    if (p->name.n)
+        tell_text(t, MODEL_STR("process.executable.name"), p->name);
+}
+
+void export_resource_each(const struct export_env *env, uint32_t process, export_resource_fn *each,
+                          void *user)
+{
+    const struct telling t = {env, each, user};
+    assert(env && each && process < env->catalog->process_count);
+    const struct model_process *p = env->catalog->processes[process];
+    for (uint32_t i = 0; p->told && i < p->told->attr_count; i++)
+        each(user, &p->told->attrs[i]);
+    if (p->told)
+        return;
+    tell_common(&t, process);
+    tell_process(&t, p);
+}

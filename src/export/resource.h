@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is told of a process with everything it says: its resource, attribute by
+ * attribute, for all outlets that have such a thing. Pure; one thread.
+ */
+#ifndef ORIEL_EXPORT_RESOURCE_H
+#define ORIEL_EXPORT_RESOURCE_H
+
+#include "export/exporter.h"
+
+/* The semantic conventions that our own names are from. */
+#define EXPORT_SCHEMA_URL "https://opentelemetry.io/schemas/1.34.0"
+
+/* Of one that said its resource itself (told) exactly that. A value is a text or an i64; key and
+ * value last as long as the call. */
+typedef void export_resource_fn(void *user, const struct model_value *v);
+void export_resource_each(const struct export_env *env, uint32_t process, export_resource_fn *each,
+                          void *user);
+
+#endif
