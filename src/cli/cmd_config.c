@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "config/otlp.h"
 #include "secret/scrub.h"
 #include "session/settings.h"
 
@@ -52,6 +53,48 @@ static size_t say_messages(const struct config *c)
     return errors;
 }
 
+static void put_receiver(const struct config *c, const char *section, struct buf *b)
+{
+    const struct config_telemetry *t = config_telemetry(c);
+    static const char *const what[] = {[CONFIG_TRACES] = "traces", [CONFIG_LOGS] = "logs"};
+    const char *const exporters[] = {
+        [CONFIG_TRACES] = t->traces_exporter, [CONFIG_LOGS] = t->logs_exporter};
+    for (unsigned s = CONFIG_TRACES; s <= CONFIG_LOGS; s++) {
+        struct config_otlp_target to;
+        struct oriel_err err = {0};
+        if (!config_has_item(exporters[s], "otlp"))
+            continue;
+        int rc = section ? config_otlp_receiver(c, section, s, &to, &err)
+                         : config_otlp_target(c, s, &to, &err);
+        buf_printf(b, "#   %s to %s\n", what[s], rc == 0 ? to.url : err.text);
+    }
+}
+
+/* What all keys and switches together come to, as remarks of TOML. */
+static void put_outcome(const struct config *c, struct buf *b)
+{
+    const struct config_choice choice = config_choose(c);
+    const struct config_telemetry *t = config_telemetry(c);
+    if (!config_can_start(c) || !choice.telemetry) {
+        buf_printf(b, "# A program started here has no telemetry%s.\n",
+                   choice.telemetry ? ": what is wrong stands above"
+                                    : "; enabled = true is not said");
+        return;
+    }
+    buf_puts(b, "# A program started here has telemetry:\n");
+    if (choice.local)
+        buf_printf(b, "#   files (%s) in %s\n", t->outlets, t->trace_dir);
+    if (choice.otlp) {
+        put_receiver(c, NULL, b);
+        for (size_t i = 0; config_receiver(c, i); i++)
+            put_receiver(c, config_receiver(c, i), b);
+    }
+    if (choice.console)
+        buf_puts(b, "#   lines on its standard output\n");
+    if (!choice.local && !choice.otlp && !choice.console)
+        buf_puts(b, "#   nowhere to: backend and exporters are none\n");
+}
+
 static int show(const struct cli_call *call)
 {
     const struct config_options *o = call->options;
@@ -66,8 +109,10 @@ static int show(const struct cli_call *call)
         config_write_json(c, &b);
     } else {
         (void)say_messages(c);
+        put_outcome(c, &b);
+        size_t before = b.size;
         config_write(c, o->all, &b);
-        if (b.size == 0)
+        if (b.size == before)
             cli_note("everything has its default; oriel config show --all tells them");
     }
     if (!b.failed) /* attributes of the resource, names with a token in them */

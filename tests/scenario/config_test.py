@@ -42,7 +42,9 @@ class Config(Scenario):
     def test_each_value_is_shown_with_where_it_came_from(self):
         self.write('[telemetry]\ntrace_dir = "t"\nservice_name = "s"\n')
         self.env.update(ORIEL_EXIT_MS="77", OTEL_SERVICE_NAME="by-variable")
-        lines = [line.split() for line in self.config("show").stdout.splitlines()]
+        outcome, rest = self.config("show").stdout.split("\n\n")
+        self.assertEqual(outcome, "# A program started here has no telemetry; enabled = true is not said.")
+        lines = [line.split() for line in rest.splitlines()]
         self.assertEqual(lines, [
             ["[telemetry]"], ["trace_dir", "=", '"t"', "#", "oriel.toml:2"],
             ["service_name", "=", '"by-variable"', "#", "$OTEL_SERVICE_NAME"],
@@ -53,6 +55,25 @@ class Config(Scenario):
         self.assertEqual(keys["telemetry.exit_ms"], (77, "$ORIEL_EXIT_MS"))
         self.assertEqual(keys["telemetry.enabled"], (False, "default"))
         self.assertIn("telemetry.chrome.form", keys)
+
+    def test_what_all_of_it_comes_to_is_shown(self):
+        def outcome(**variables):
+            run = self.oriel("config", "show", env={**self.env, "TELEMETRY_ENABLED": "true", **variables})
+            head, *lines = run.stdout.split("\n\n")[0].splitlines()
+            return [head, *(line.removeprefix("#   ") for line in lines)]
+
+        title = "# A program started here has telemetry:"
+        files = "files (chrome) in .local/traces"
+        self.assertEqual(outcome(), [title, files])
+        self.assertEqual(outcome(OTEL_SDK_ENABLED="true", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="https://box:5",
+                                 OTEL_EXPORTER_OTLP_LOGS_PROTOCOL="http/protobuf"),
+                         [title, files, "traces to http://localhost:4317", "logs to https://box:5/"])
+        self.assertEqual(outcome(OTEL_SDK_ENABLED="true", OTEL_LOGS_EXPORTER="none"),
+                         [title, files, "traces to http://localhost:4317"])
+        self.assertEqual(outcome(OTEL_TRACES_EXPORTER="console"),
+                         [title, files, "lines on its standard output"])
+        self.write("[telemetry]\npyroscope_endpoint = 'http://p'\n")
+        self.assertEqual(outcome(), ["# A program started here has no telemetry: what is wrong stands above."])
 
     def test_what_is_wrong_is_said_and_fails_the_check(self):
         self.assertIn("no file: can start", self.config("check").stderr)
