@@ -123,6 +123,18 @@ static int show(const struct cli_call *call)
     return status;
 }
 
+/* A program is more careful with files than whoever looks at them here. */
+static int check_as_program(struct settings_input in)
+{
+    struct oriel_err err = {0};
+    struct config *c;
+    in.careful = true;
+    if (settings_load(&c, &in, &err) < 0)
+        return cli_fail("%s; telemetry of this user's programs would not start", err.text);
+    config_free(c);
+    return CLI_OK;
+}
+
 static int check(const struct cli_call *call)
 {
     const struct settings_input in = input_of(call);
@@ -135,8 +147,10 @@ static int check(const struct cli_call *call)
     config_free(c);
     if (errors)
         return cli_fail("telemetry would not start");
-    cli_note("%s: can start", path ? path : "no file");
-    return CLI_OK;
+    int status = check_as_program(in);
+    if (status == CLI_OK)
+        cli_note("%s: can start", path ? path : "no file");
+    return status;
 }
 
 /* Beside the file and then in its place, with its mode: whole or not at all. */

@@ -94,6 +94,9 @@ static int run(const struct cli_call *call)
         return cli_usage("vault %s: there is only \"oriel vault check\"", call->args[0]);
     if (settings_load(&c, &in, &err) < 0)
         return cli_fail("%s", err.text);
+    const struct config_message *m;
+    for (size_t i = 0, n = config_messages(c, &m); i < n; i++)
+        cli_note("%s: %s", m[i].severity == CONFIG_ERROR ? "error" : "warning", m[i].text);
     int status = session_wants_headers(c)
                      ? ask(c, call->options)
                      : cli_fail("no vault is configured; [telemetry.vault] provider says which");

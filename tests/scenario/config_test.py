@@ -56,6 +56,14 @@ class Config(Scenario):
         self.assertEqual(keys["telemetry.enabled"], (False, "default"))
         self.assertIn("telemetry.chrome.form", keys)
 
+    def test_a_file_that_a_program_would_not_read_is_no_good_one(self):
+        self.write("[telemetry]\nenabled = true\n")
+        self.assertEqual(self.config("check").returncode, 0)
+        (self.dir / "oriel.toml").chmod(0o666)
+        run = self.config("check", status=1)
+        self.assertIn("others could have written it", run.stderr)
+        self.assertIn("would not start", run.stderr)
+
     def test_what_all_of_it_comes_to_is_shown(self):
         def outcome(**variables):
             run = self.oriel("config", "show", env={**self.env, "TELEMETRY_ENABLED": "true", **variables})
