@@ -70,11 +70,12 @@ ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
  * signal handlers. */
 ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
 
-/* Read the configuration file again (docs/CONFIGURATION.md): levels and rates change in place,
- * all that was changed or nothing. A changed file is seen within a second or so without this call,
- * which waits until it is done. 0; ORIEL_ENOTFOUND (no file, or not started by oriel_start);
+/* Read the configuration file again (docs/CONFIGURATION.md): levels, rates and outlets change in
+ * place, all that was changed or nothing. A changed file is seen within a second or so without this
+ * call, which waits until it is done. 0; ORIEL_ENOTFOUND (no file, or not started by oriel_start);
  * ORIEL_EUNSUPPORTED (a key that waits for the next start); ORIEL_EINVAL (a wrong file);
- * ORIEL_ETIMEOUT. Any thread; not from signal handlers: on SIGHUP let a thread call it. */
+ * ORIEL_EBUSY (receivers of earlier changes are still being sent to); what opening an outlet
+ * answers; ORIEL_ETIMEOUT. Any thread; not from signal handlers: on SIGHUP let a thread call it. */
 ORIEL_EXPORT int oriel_reload(void);
 
 /* What is told of this process with everything it says: the attribute `key` of its resource, as

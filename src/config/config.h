@@ -186,6 +186,8 @@ struct config;
  * false. ORIEL_ENOMEM; ORIEL_EINVAL for the input struct. */
 int config_load(struct config **out, const struct config_input *input, struct oriel_err *err);
 void config_free(struct config *c); /* takes NULL */
+/* One more owner, who frees it too. Nothing of it changes any more. Any thread. */
+const struct config *config_ref(const struct config *c);
 
 const struct config_telemetry *config_telemetry(const struct config *c);
 const struct config_batches *config_batches(const struct config *c);

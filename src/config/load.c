@@ -429,9 +429,22 @@ int config_load(struct config **out, const struct config_input *in, struct oriel
     return 0;
 }
 
+/* The number of owners is no part of what it says. */
+static atomic_uint *others_of(const struct config *c)
+{
+    return &((struct config *)(uintptr_t)c)->others;
+}
+
+const struct config *config_ref(const struct config *c)
+{
+    atomic_fetch_add_explicit(others_of(c), 1, memory_order_relaxed);
+    return c;
+}
+
 void config_free(struct config *c)
 {
-    if (!c)
+    /* What others did with it is done before it is freed. */
+    if (!c || atomic_fetch_sub_explicit(others_of(c), 1, memory_order_acq_rel) > 0)
         return;
     for (size_t i = 0; i < c->part_count; i++) {
         if (c->parts[i].values)

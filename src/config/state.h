@@ -6,6 +6,8 @@
 #ifndef ORIEL_CONFIG_STATE_H
 #define ORIEL_CONFIG_STATE_H
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 #include "base/vec.h"
 #include "config/config.h"
@@ -21,6 +23,7 @@ struct config_part {
 };
 
 struct config {
+    atomic_uint others; /* owners besides the first */
     struct arena arena; /* names and texts */
     struct config_part *parts;
     size_t part_count;

@@ -37,13 +37,27 @@ void rec_threshold_told(uint64_t told)
     __atomic_store_n(&threshold, told, __ATOMIC_RELAXED);
 }
 
+/* What the reader says of it now stands above what was told at the start: it may have new rates
+ * since. */
+static uint64_t latest_threshold(void)
+{
+    uint64_t latest = __atomic_load_n(&threshold, __ATOMIC_RELAXED);
+    if (!rec_enter())
+        return latest;
+    const struct wire_region *r = rec_runtime.shared;
+    if (__atomic_load_n(&r->rates, __ATOMIC_ACQUIRE)) /* pairs with region_tell_threshold */
+        latest = __atomic_load_n(&r->threshold, __ATOMIC_RELAXED);
+    rec_leave();
+    return latest;
+}
+
 /* What is told of a trace elsewhere. That of one that began here goes by its id, as whoever
  * exports it decides; its upper half is that of this process. The share by which it was
  * taken is told with it: "ot=th:..." of OpenTelemetry's probability sampling. */
 static void tell_sampling(struct oriel_context *out, uint8_t flags)
 {
     char th[15];
-    uint64_t hi, lo, told = __atomic_load_n(&threshold, __ATOMIC_RELAXED);
+    uint64_t hi, lo, told = latest_threshold();
     const uint64_t by = told & ~RATIO_UNTOLD;
     memcpy(&hi, out->trace_id, sizeof hi);
     memcpy(&lo, out->trace_id + 8, sizeof lo);

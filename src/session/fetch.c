@@ -24,14 +24,17 @@
 
 struct fetch {
     struct fetch_options how;
+    atomic_uint owners; /* whoever made it, and each that waits */
     char **environment; /* the list, and the texts behind it: one block */
     size_t environment_bytes;
+    pthread_mutex_t lock; /* of what is `to`, and what is done to it */
     struct {
-        struct deliver *to;
+        struct deliver *to; /* NULL: it has left */
         const char *name, *key;
         bool done;
     } waiting[FETCH_MAX];
     unsigned count;
+    bool given;                /* one that left had something to send */
     _Atomic uint64_t until_ns; /* what fetch_hurry says; relaxed: nothing else is told by it */
     atomic_bool over;          /* release pairs with the acquire in fetch_is_pending */
     char why[512];             /* to be said at the end; "": nothing */
@@ -80,21 +83,27 @@ static void say(const struct fetch *f, const char *name, bool bad, const char *w
         f->how.say(f->how.user, bad, line);
 }
 
-static bool any_given(const struct fetch *f)
-{
-    for (unsigned i = 0; i < f->count; i++) {
-        struct deliver_counts c;
-        deliver_total(f->waiting[i].to, &c);
-        if (c.given > 0)
-            return true;
-    }
-    return false;
-}
-
-static bool waits_too(const struct fetch *f, unsigned first, unsigned i)
+static bool same_headers(const struct fetch *f, unsigned first, unsigned i)
 {
     const char *a = f->waiting[first].key, *b = f->waiting[i].key;
-    return !f->waiting[i].done && (a && b ? strcmp(a, b) == 0 : a == b);
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The lock is held. */
+static bool waits_too(const struct fetch *f, unsigned first, unsigned i)
+{
+    return f->waiting[i].to && !f->waiting[i].done && same_headers(f, first, i);
+}
+
+/* Whether anybody is left who waits for the headers of waiting[first]. */
+static bool is_waited_for(struct fetch *f, unsigned first)
+{
+    bool any = false;
+    pthread_mutex_lock(&f->lock);
+    for (unsigned i = first; i < f->count && !any; i++)
+        any = waits_too(f, first, i);
+    pthread_mutex_unlock(&f->lock);
+    return any;
 }
 
 /* One line, whoever waits for the same headers. Who is given nothing loses nothing: a program
@@ -102,12 +111,13 @@ static bool waits_too(const struct fetch *f, unsigned first, unsigned i)
 static void bar_all(struct fetch *f, unsigned first, int rc, const char *why)
 {
     const bool cut = atomic_load_explicit(&f->until_ns, memory_order_relaxed) != UINT64_MAX;
-    for (unsigned i = f->count; i-- > first;)
+    pthread_mutex_lock(&f->lock);
+    for (unsigned i = first; i < f->count; i++)
         if (waits_too(f, first, i)) {
             deliver_bar(f->waiting[i].to);
-            f->waiting[i].done = i != first;
+            f->waiting[i].done = true;
         }
-    f->waiting[first].done = true;
+    pthread_mutex_unlock(&f->lock);
     if (cut && rc == ORIEL_ETIMEOUT)
         snprintf(f->why, sizeof f->why, "%s", why);
     else
@@ -123,17 +133,18 @@ static void admit_all(struct fetch *f, unsigned first, const struct vault_header
                                           .name_n = strlen(h->items[i].name),
                                           .value = h->items[i].value,
                                           .value_n = strlen(h->items[i].value)};
+    pthread_mutex_lock(&f->lock);
     for (unsigned i = first; i < f->count; i++) {
         struct oriel_err err = {0};
         if (!waits_too(f, first, i))
             continue;
-        f->waiting[i].done = i != first; /* it tells whom the answer is for */
+        f->waiting[i].done = true;
         if (deliver_admit(f->waiting[i].to, headers, h->count, &err) == 0)
             continue;
         say(f, f->waiting[i].name, true, err.text);
         deliver_bar(f->waiting[i].to);
     }
-    f->waiting[first].done = true;
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* For the headers of waiting[first], and of whoever waits for the same. */
@@ -163,7 +174,7 @@ static void *run(void *arg)
     own_thread_begin(OWN_VAULT);
     const uint64_t deadline_ns = clock_mono_ns() + f->how.patience_ns;
     for (unsigned i = 0; i < f->count; i++)
-        if (!f->waiting[i].done)
+        if (is_waited_for(f, i))
             ask(f, i, deadline_ns);
     forget_environment(f);
     atomic_store_explicit(&f->over, true, memory_order_release);
@@ -176,13 +187,16 @@ int fetch_new(struct fetch **out, const struct fetch_options *options)
 {
     assert(options->size == sizeof *options && options->config);
     struct fetch *f = mem_calloc(1, sizeof *f);
+    *out = f;
     if (!f)
         return ORIEL_ENOMEM;
     f->how = *options;
+    f->how.config = config_ref(options->config);
+    atomic_init(&f->owners, 1);
+    pthread_mutex_init(&f->lock, NULL);
     if (!f->how.patience_ns)
         f->how.patience_ns = PATIENCE_NS;
     atomic_init(&f->until_ns, UINT64_MAX);
-    *out = f;
     return 0;
 }
 
@@ -194,6 +208,7 @@ int fetch_add(struct fetch *f, struct deliver *d, const char *name, const char *
     f->waiting[f->count].to = d;
     f->waiting[f->count].key = key;
     f->waiting[f->count++].name = name;
+    atomic_fetch_add_explicit(&f->owners, 1, memory_order_relaxed);
     return 0;
 }
 
@@ -225,15 +240,33 @@ void fetch_hurry(struct fetch *f, uint64_t until_ns)
     atomic_store_explicit(&f->until_ns, until_ns, memory_order_relaxed);
 }
 
-void fetch_free(struct fetch *f)
+void fetch_leave(struct fetch *f, struct deliver *d)
 {
-    if (!f)
+    struct deliver_counts c;
+    assert(d);
+    pthread_mutex_lock(&f->lock);
+    for (unsigned i = 0; i < f->count; i++)
+        if (f->waiting[i].to == d) {
+            deliver_total(d, &c);
+            f->given |= c.given > 0;
+            f->waiting[i].to = NULL;
+        }
+    pthread_mutex_unlock(&f->lock);
+    fetch_unref(f);
+}
+
+void fetch_unref(struct fetch *f)
+{
+    /* What the others did with it is done before it is freed. */
+    if (!f || atomic_fetch_sub_explicit(&f->owners, 1, memory_order_acq_rel) > 1)
         return;
     fetch_hurry(f, 0);
     if (f->running)
         pthread_join(f->thread, NULL);
-    if (f->why[0] && any_given(f))
+    if (f->why[0] && f->given)
         say(f, f->waiting[0].name, true, f->why);
     forget_environment(f);
+    pthread_mutex_destroy(&f->lock);
+    config_free((struct config *)(uintptr_t)f->how.config);
     mem_free(f);
 }

@@ -65,46 +65,42 @@ _Static_assert(FIGURE_SPAN_EXPORTED_FAILED - FIGURE_SPAN_QUEUE ==
                "the figures of both signals stand in one order");
 
 /* `out` begins with the queue of the signal. */
-static void add_signal(struct deliver *d, enum out_signal signal, uint64_t *out)
+static void put_signal(const struct deliver_counts *n, uint64_t *out)
 {
-    struct deliver_counts n;
-    deliver_counts(d, signal, &n);
-    uint64_t failed = n.rejected + n.refused + n.expired + n.spool_lost;
-    out[0] += n.queued + n.spooled;
-    out[FIGURE_SPAN_PROCESSED - FIGURE_SPAN_QUEUE] += n.given;
-    out[FIGURE_SPAN_PROCESSED_FAILED - FIGURE_SPAN_QUEUE] += n.full;
-    out[FIGURE_SPAN_INFLIGHT - FIGURE_SPAN_QUEUE] += n.in_flight;
-    out[FIGURE_SPAN_EXPORTED - FIGURE_SPAN_QUEUE] += n.delivered + failed;
-    out[FIGURE_SPAN_EXPORTED_FAILED - FIGURE_SPAN_QUEUE] += failed;
+    uint64_t failed = n->rejected + n->refused + n->expired + n->spool_lost;
+    out[0] = n->queued + n->spooled;
+    out[FIGURE_SPAN_PROCESSED - FIGURE_SPAN_QUEUE] = n->given;
+    out[FIGURE_SPAN_PROCESSED_FAILED - FIGURE_SPAN_QUEUE] = n->full;
+    out[FIGURE_SPAN_INFLIGHT - FIGURE_SPAN_QUEUE] = n->in_flight;
+    out[FIGURE_SPAN_EXPORTED - FIGURE_SPAN_QUEUE] = n->delivered + failed;
+    out[FIGURE_SPAN_EXPORTED_FAILED - FIGURE_SPAN_QUEUE] = failed;
 }
 
-static void add_receiver(struct deliver *d, const struct config_batches *batches,
-                         uint64_t out[FIGURES])
+static bool has_receiver(const struct session *s)
 {
-    struct deliver_counts n;
-    deliver_total(d, &n);
-    add_signal(d, OUT_TRACES, out + FIGURE_SPAN_QUEUE);
-    add_signal(d, OUT_LOGS, out + FIGURE_LOG_QUEUE);
-    out[FIGURE_OPERATIONS] += n.tries;
-    out[FIGURE_OPERATION_NS] += n.try_ns;
-    if (batches) {
-        out[FIGURE_SPAN_QUEUE_CAPACITY] = (uint64_t)batches->spans.queue;
-        out[FIGURE_LOG_QUEUE_CAPACITY] = (uint64_t)batches->logs.queue;
-    }
+    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++)
+        if (session_destination(s, i))
+            return true;
+    return false;
 }
 
 void figures_of(const struct session *s, const struct config_batches *batches,
                 uint64_t out[FIGURES])
 {
     struct session_counts c;
+    struct deliver_counts traces, logs, all;
     session_get_counts(s, &c);
+    session_sent(s, &traces, &logs, &all);
     for (int i = 0; i < FIGURES; i++)
         out[i] = 0;
     add_program(&c, out);
-    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++) {
-        struct deliver *d = session_destination(s, i);
-        if (d)
-            add_receiver(d, batches, out);
+    put_signal(&traces, out + FIGURE_SPAN_QUEUE);
+    put_signal(&logs, out + FIGURE_LOG_QUEUE);
+    out[FIGURE_OPERATIONS] = all.tries;
+    out[FIGURE_OPERATION_NS] = all.try_ns;
+    if (batches && has_receiver(s)) {
+        out[FIGURE_SPAN_QUEUE_CAPACITY] = (uint64_t)batches->spans.queue;
+        out[FIGURE_LOG_QUEUE_CAPACITY] = (uint64_t)batches->logs.queue;
     }
 }
 

@@ -22,7 +22,6 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/own.h"
-#include "base/ratio.h"
 #include "session/artifact.h"
 #include "session/fetch.h"
 #include "session/figures.h"
@@ -31,11 +30,11 @@
 #include "session/pace.h"
 #include "session/programs.h"
 #include "session/reload.h"
-#include "session/resource.h"
 #include "session/sampling.h"
 #include "session/session.h"
 #include "session/settings.h"
 #include "session/start_config.h"
+#include "session/start_resource.h"
 #include "session/told_resource.h"
 #include "source/metrics_options.h"
 #include "source/region_io.h"
@@ -66,8 +65,9 @@ static struct {
     bool flight;
     struct region *region;
     struct session *session;
-    struct fetch *fetch;   /* of the vault's headers */
-    struct config *config; /* outlets keep pointers into it */
+    struct resource said;  /* at the start, for what the cloud says later */
+    struct fetch *fetch;   /* of the first outlets, until their vault was waited for */
+    struct config *config; /* at the start */
     struct config *latest; /* what a changed file says since; NULL: that */
     struct reload reload;
     unsigned reload_asked, reload_done, reloads;
@@ -103,6 +103,61 @@ static int make_wish(const struct oriel_options *given, struct wish *out)
     return 0;
 }
 
+/* ---- outlets ---- */
+
+/* What destinations have to say goes where the rest of this side does, for whoever asks. */
+static void say_delivery(void *unused, const char *line)
+{
+    (void)unused;
+    start_say("", line);
+}
+
+/* From the thread that asks the vault, with the configuration that it asks by. */
+static void say_headers(void *config, bool bad, const char *line)
+{
+    if (config_telemetry(config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
+        start_say("", line);
+}
+
+/* As much as OTEL_LOG_LEVEL wants. */
+static void warn(const char *line)
+{
+    if (config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
+        start_say("", line);
+}
+
+/* *out_fetch asks for the headers of these receivers, once it is started. `which` 0: the first
+ * outlets. */
+static int add_outlets(struct config *c, unsigned which, struct fetch **out_fetch,
+                       struct oriel_err *err)
+{
+    const bool tells = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
+    char **environment = self.reload.environment ? self.reload.environment
+                         : getauxval(AT_SECURE)  ? NULL
+                                                 : environ;
+    struct outlets_wish how = {.session = self.session,
+                               .config = c,
+                               .which = which,
+                               .serial = which ? self.reloads + 1 : 0,
+                               .session_id = region_session_id(self.region),
+                               .deadline_ns = &self.call_deadline_ns,
+                               .say = tells ? say_delivery : NULL,
+                               .warn = warn};
+    const struct fetch_options later = {.size = sizeof later,
+                                        .config = c,
+                                        .environment = (const char *const *)environment,
+                                        .say = say_headers,
+                                        .user = c};
+    int rc = fetch_new(&how.fetch, &later);
+    if (rc == 0)
+        rc = outlets_add(&how, err);
+    if (rc == 0)
+        *out_fetch = how.fetch;
+    else
+        fetch_unref(how.fetch);
+    return rc;
+}
+
 /* ---- the drain thread ---- */
 
 static void drain_until_idle(void)
@@ -124,6 +179,21 @@ static void drain_up_to_now(void)
             return;
         if (result != SOURCE_DATA)
             nanosleep(&pause, NULL);
+    }
+}
+
+/* What the vault knows is scrubbed from all that is told once it has answered: until then records
+ * stay in the ring, but not for long. */
+static void wait_for_secrets(const struct fetch *fetch)
+{
+    const struct timespec pause = {0, SECRETS_STEP_NS};
+    const uint64_t until = clock_mono_ns() + SECRETS_NS;
+    bool running = true;
+    while (running && fetch_is_pending(fetch) && clock_mono_ns() < until) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&self.lock);
+        running = self.state == RUNNING;
+        pthread_mutex_unlock(&self.lock);
     }
 }
 
@@ -174,21 +244,63 @@ static const struct config *latest_config(void)
     return self.latest ? self.latest : self.config;
 }
 
-/* All of it or nothing; the filter cannot fail once it was checked. */
-static int apply_reload(const struct config *now, struct oriel_err *err)
+/* Opened beside the old ones, which go on if one of the new ones does not open. */
+static int open_new_outlets(struct config *now, unsigned which, struct fetch **out_fetch,
+                            struct oriel_err *err)
+{
+    if (!outlets_any(now))
+        return err_set(err, ORIEL_EUNSUPPORTED,
+                       "no outlet is left; that takes effect with the next start only");
+    int rc = session_know_headers(now, err);
+    if (rc == 0)
+        rc = session_change_begin(self.session, which, err);
+    if (rc == 0 && (rc = add_outlets(now, which, out_fetch, err)) < 0)
+        session_change_drop(self.session);
+    if (rc < 0 && !err->text[0])
+        err_set(err, rc, "the new outlets do not open: %s", err_text(rc));
+    return rc;
+}
+
+/* Levels and rates; the filter cannot fail once it was checked. */
+static int apply_rest(const struct config *now, struct oriel_err *err)
 {
     const char *filter = config_telemetry(now)->filter;
     struct sampling sampling;
     sampling_of(now, &sampling);
-    int rc = region_check_directives(filter, err);
-    if (rc == 0 && !sampling_same(latest_config(), now)) {
+    int rc = 0;
+    if (!sampling_same(latest_config(), now)) {
         rc = session_set_sampling(self.session, &sampling.how);
         if (rc < 0)
-            err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
+            return err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
+        region_tell_threshold(self.region, sampling_threshold(now));
     }
     unsigned threads, waiting;
-    if (rc == 0 && strcmp(filter, config_telemetry(latest_config())->filter) != 0)
+    if (strcmp(filter, config_telemetry(latest_config())->filter) != 0)
         rc = region_switch(region_path(self.region), filter, 0, &threads, &waiting, err);
+    return rc;
+}
+
+/* All of it or nothing. What was said before goes to the old outlets, by the old rates. */
+static int apply_reload(struct config *now, unsigned outlets, struct oriel_err *err)
+{
+    struct fetch *fetch = NULL;
+    int rc = region_check_directives(config_telemetry(now)->filter, err);
+    if (rc == 0 && outlets)
+        rc = open_new_outlets(now, outlets, &fetch, err);
+    if (rc < 0)
+        return rc;
+    if (outlets) {
+        fetch_start(fetch);
+        wait_for_secrets(fetch);
+        fetch_unref(fetch);
+    }
+    if (outlets && !self.flight)
+        drain_up_to_now();
+    rc = apply_rest(now, err);
+    if (outlets && rc < 0)
+        session_change_drop(self.session);
+    else if (outlets)
+        session_change_take(self.session);
     return rc;
 }
 
@@ -213,9 +325,10 @@ static int reload_now(void)
     struct oriel_err err = {0};
     struct buf line;
     buf_init(&line);
-    int rc = reload_load(&self.reload, latest_config(), &now, &line, &err);
+    unsigned outlets;
+    int rc = reload_load(&self.reload, latest_config(), &now, &outlets, &line, &err);
     if (rc == 0 && now)
-        rc = apply_reload(now, &err);
+        rc = apply_reload(now, outlets, &err);
     tell_reload(buf_cstr(&line), rc, &err);
     if (rc == 0 && now) {
         pthread_mutex_lock(&self.lock);
@@ -259,7 +372,7 @@ static void follow(void)
         int result = session_step(self.session, NULL);
         uint64_t bytes = session_step_bytes(self.session, &more);
         uint64_t now = clock_mono_ns();
-        figures_tell(self.session, config_batches(self.config), self.region, now);
+        figures_tell(self.session, config_batches(latest_config()), self.region, now);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
     } while (!sleep_or_stop(ns));
 }
@@ -293,8 +406,8 @@ static void wait_at_end(uint64_t deadline_ns)
     const struct timespec pause = {0, SECRETS_STEP_NS};
     const uint64_t now = clock_mono_ns();
     const uint64_t until = deadline_ns > now ? now + (deadline_ns - now) / 2 : now;
-    fetch_hurry(self.fetch, until);
-    while (fetch_is_pending(self.fetch) && clock_mono_ns() < until)
+    session_hurry_vault(self.session, until);
+    while (session_awaits_vault(self.session) && clock_mono_ns() < until)
         nanosleep(&pause, NULL);
 }
 
@@ -311,53 +424,6 @@ static void finish(bool tell)
         session_skip_rest(self.session);
     region_end(self.region);
     (void)session_finish(self.session, NULL);
-    fetch_free(self.fetch);
-    self.fetch = NULL;
-}
-
-static struct resource_input resource_wish(const struct config_telemetry *t)
-{
-    const bool secure = getauxval(AT_SECURE) != 0;
-    return (struct resource_input){.root = "",
-                                   .environment = secure ? NULL : (const char *const *)environ,
-                                   .detectors = resource_detectors(t->detectors),
-                                   .attributes = t->resource_attributes,
-                                   .service_name = t->service_name,
-                                   .pid = (int32_t)getpid()};
-}
-
-/* Waits for the network, so not on a thread of the program. Outlets that say the resource with
- * each request say more from then on; what a person says stands above what is found. */
-static void describe_cloud(void)
-{
-    const struct config_telemetry *t = config_telemetry(self.config);
-    struct resource found = {.schema_url = ""}, said = {.schema_url = ""};
-    struct resource_input in = resource_wish(t);
-    if (in.detectors & RESOURCE_CLOUD) {
-        resource_find_cloud(&found, in.detectors, t->cloud_endpoint,
-                            clock_mono_ns() + RESOURCE_CLOUD_MS * UINT64_C(1000000));
-        in.detectors = 0;
-        resource_find(&said, &in);
-        resource_merge(&found, &said);
-        (void)told_resource_apply(&found, session_catalog(self.session));
-    }
-    resource_done(&found);
-    resource_done(&said);
-}
-
-/* What the vault knows is scrubbed from all that is told once it has answered: until then records
- * stay in the ring, but not for long. */
-static void wait_for_secrets(void)
-{
-    const struct timespec pause = {0, SECRETS_STEP_NS};
-    const uint64_t until = clock_mono_ns() + SECRETS_NS;
-    bool running = true;
-    while (running && fetch_is_pending(self.fetch) && clock_mono_ns() < until) {
-        nanosleep(&pause, NULL);
-        pthread_mutex_lock(&self.lock);
-        running = self.state == RUNNING;
-        pthread_mutex_unlock(&self.lock);
-    }
 }
 
 static void *drain_thread(void *unused)
@@ -365,8 +431,10 @@ static void *drain_thread(void *unused)
     (void)unused;
     own_thread_begin(OWN_DRAIN);
     bool tell = true;
-    describe_cloud();
-    wait_for_secrets();
+    start_resource_cloud(&self.said, config_telemetry(self.config), session_catalog(self.session));
+    wait_for_secrets(self.fetch);
+    fetch_unref(self.fetch);
+    self.fetch = NULL;
     if (self.flight)
         tell = wait_for_triggers();
     else
@@ -398,17 +466,7 @@ static int start_thread(struct oriel_err *err)
 static void describe(void)
 {
     struct model_catalog *c = session_catalog(self.session);
-    struct resource found = {.schema_url = ""};
-    const struct resource_input in = resource_wish(config_telemetry(self.config));
-    char exe[512] = ""; /* all zero: what readlink writes has its end */
-    (void)!readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (in.detectors & RESOURCE_HOST)
-        (void)artifact_host(c);
-    if (exe[0])
-        (void)artifact_command(c, exe, (char *[]){exe, NULL});
-    resource_find(&found, &in);
-    (void)resource_apply(&found, c);
-    resource_done(&found);
+    start_resource(config_telemetry(self.config), c, &self.said);
     (void)artifact_set(c, "oriel.inprocess", "true");
     told_resource_keep(c);
 }
@@ -420,46 +478,6 @@ static void watch_system(uint64_t interval_ns)
         .pid = self.pid, .running = true, .interval_ns = interval_ns};
     if (interval_ns)
         (void)session_add_source(self.session, &source_metrics, &how, NULL);
-}
-
-/* What destinations have to say goes where the rest of this side does, for whoever asks. */
-static void say_delivery(void *unused, const char *line)
-{
-    (void)unused;
-    start_say("", line);
-}
-
-static void say_headers(void *unused, bool bad, const char *line)
-{
-    (void)unused;
-    if (config_telemetry(self.config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
-        start_say("", line);
-}
-
-/* As much as OTEL_LOG_LEVEL wants. */
-static void warn(const char *line)
-{
-    if (config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
-        start_say("", line);
-}
-
-static int add_outlets(struct oriel_err *err)
-{
-    const bool tells = config_telemetry(self.config)->log_level >= CONFIG_LOG_WARN;
-    struct outlets_wish how = {.session = self.session,
-                               .config = self.config,
-                               .session_id = region_session_id(self.region),
-                               .deadline_ns = &self.call_deadline_ns,
-                               .say = tells ? say_delivery : NULL,
-                               .warn = warn};
-    const struct fetch_options later = {
-        .size = sizeof later,
-        .config = self.config,
-        .environment = getauxval(AT_SECURE) ? NULL : (const char *const *)environ,
-        .say = say_headers};
-    int rc = fetch_new(&self.fetch, &later);
-    how.fetch = self.fetch;
-    return rc == 0 ? outlets_add(&how, err) : rc;
 }
 
 /* Fork children that still record here have nobody who reads on. What they say
@@ -474,9 +492,10 @@ static bool others_record(void)
 static void release(void)
 {
     bool leave = self.region && others_record();
-    fetch_free(self.fetch);
+    fetch_unref(self.fetch);
     self.fetch = NULL;
     session_free(self.session);
+    resource_done(&self.said);
     if (self.region && !leave)
         (void)region_unlink(region_path(self.region), NULL);
     region_free(self.region);
@@ -517,9 +536,10 @@ static int build(struct wish *w, struct oriel_err *err)
     if (rc == 0 && !getauxval(AT_SECURE))
         rc = reload_init(&self.reload, (const char *const *)environ);
     if (rc == 0) {
+        region_tell_threshold(self.region, sampling_threshold(self.config));
         describe();
         watch_system(w->metrics_ns);
-        rc = add_outlets(err);
+        rc = add_outlets(self.config, 0, &self.fetch, err);
     }
     return rc;
 }
@@ -550,6 +570,7 @@ static void forked(void)
     self.pid = 0;
     self.session = NULL;
     self.fetch = NULL;
+    self.said = (struct resource){.schema_url = ""};
     self.region = NULL;
     self.config = NULL;
     self.latest = NULL; /* the parent's, as the rest */
@@ -676,19 +697,12 @@ int oriel_inprocess_stop(unsigned timeout_ms)
 
 void oriel_inprocess_context(const char **out_propagators, uint64_t *out_threshold)
 {
-    struct sampling sampling;
     *out_propagators = NULL;
     *out_threshold = 0;
     pthread_mutex_lock(&self.lock);
     if (self.config) {
-        sampling_of(latest_config(), &sampling);
         *out_propagators = config_telemetry(self.config)->propagators;
-        *out_threshold = sampling.how.root == PIPE_SAMPLE_OFF ? RATIO_NONE
-                         : sampling.how.root == PIPE_SAMPLE_ON
-                             ? 0
-                             : ratio_threshold(sampling.how.share);
-        if (sampling.how.traces_per_s || sampling.how.rate_count)
-            *out_threshold |= RATIO_UNTOLD;
+        *out_threshold = sampling_threshold(latest_config());
     }
     pthread_mutex_unlock(&self.lock);
 }

@@ -51,10 +51,11 @@ ORIEL_EXPORT int oriel_inprocess_stop(unsigned timeout_ms);
  * not taken. Any thread, also several. */
 ORIEL_EXPORT int oriel_inprocess_flush(unsigned timeout_ms);
 /* Reads the configuration file again, changed or not (a changed one is seen within a second or so
- * anyway), and takes levels and rates out of it, whole or not at all. 0, also where nothing is
- * different. ORIEL_ENOTFOUND: nothing runs, or there was no file at the start; ORIEL_EUNSUPPORTED:
- * another key was changed; ORIEL_EINVAL and what reading answers; ORIEL_ETIMEOUT. Then everything
- * stays as it was, with one line on standard error. Any thread. */
+ * anyway), and takes levels, rates and outlets out of it, whole or not at all. 0, also where
+ * nothing is different. ORIEL_ENOTFOUND: nothing runs, or there was no file at the start;
+ * ORIEL_EUNSUPPORTED: another key was changed, or no outlet would be left; ORIEL_EINVAL and what
+ * reading or opening answers; ORIEL_EBUSY: too many receivers that were replaced are still sent to;
+ * ORIEL_ETIMEOUT. Then everything stays as it was, with one line on standard error. Any thread. */
 ORIEL_EXPORT int oriel_inprocess_reload(void);
 /* As oriel_resource_get. */
 ORIEL_EXPORT int oriel_inprocess_resource(const char *key, char *out, size_t size);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "receiver.h"
 #include "session/inprocess.h"
+#include "session/session.h"
 #include "test.h"
 #include "util/pb.h"
 
@@ -351,5 +352,127 @@ TEST(without_a_key_that_is_required_nothing_is_sent_which_is_said_once)
 }
 
 #endif
+
+/* ---- another receiver while the program runs ---- */
+
+static void write_config(const char *url, const char *more)
+{
+    FILE *f = fopen("own.toml", "w");
+    REQUIRE(f);
+    fprintf(f,
+            "[telemetry]\nbackend = 'otlp'\notlp_protocol = 'http/protobuf'\n"
+            "logs_exporter = 'none'\notlp_endpoint = '%s'\n%s"
+            "[telemetry.batch]\nspans_delay_ms = 3600000\n",
+            url, more);
+    fclose(f);
+    CHECK_EQ(chmod("own.toml", 0600), 0);
+}
+
+static struct receiver *new_receiver(struct counted *c)
+{
+    const struct receiver_options how = {.script = count_spans, .arg = c};
+    struct receiver *r = receiver_start(&how);
+    REQUIRE(r != NULL);
+    return r;
+}
+
+/* With the receiver of a file, which the tests then change. */
+static void start_from_file(const char *url)
+{
+    static const char *const settings[] = {"system_metrics_interval_secs=0", NULL};
+    const struct oriel_options o = {.size = sizeof o, .ring_bytes = 1 << 20, .settings = settings};
+    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+    setenv("ORIEL_CONFIG", "own.toml", 1);
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_config(url, "");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+}
+
+TEST(a_changed_endpoint_gets_what_is_said_from_then_on_and_nothing_is_lost_or_sent_twice)
+{
+    struct counted one = {0}, other = {0};
+    struct receiver *a = new_receiver(&one), *b = new_receiver(&other);
+    start_from_file(receiver_url(a));
+    emit(11);
+    write_config(receiver_url(b), "");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    emit(13);
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0); /* of both */
+    CHECK_EQ(one.spans, 11);
+    CHECK_EQ(other.spans, 13);
+    write_config(receiver_url(b), "otlp_compression = 'gzip'\n");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    write_config(receiver_url(a), "");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    emit(17);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK_EQ(one.spans, 28);
+    CHECK_EQ(other.spans, 13);
+    receiver_stop(a);
+    receiver_stop(b);
+}
+
+/* The old one never answers: the new one is not kept waiting, and neither is the stop. */
+TEST(a_receiver_that_was_replaced_and_is_silent_keeps_nobody_waiting)
+{
+    struct counted silent = {.silent = true}, good = {0};
+    struct receiver *a = new_receiver(&silent), *b = new_receiver(&good);
+    start_from_file(receiver_url(a));
+    emit(3);
+    write_config(receiver_url(b), "");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    while (receiver_requests(a) == 0) /* what was said to it is on its way */
+        sched_yield();
+    emit(5);
+    CHECK_EQ(oriel_inprocess_flush(0), ORIEL_ETIMEOUT); /* it is waited for by who wants that */
+    while (good.spans < 5)
+        (void)oriel_inprocess_flush(1);
+    int rc = oriel_inprocess_stop(200);
+    CHECK(rc == 0 || rc == ORIEL_EBUSY);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    receiver_stop(a);
+    receiver_stop(b);
+}
+
+TEST(a_receiver_that_cannot_be_leaves_the_old_one_in_its_place)
+{
+    struct counted c = {0};
+    struct receiver *a = new_receiver(&c);
+    start_from_file(receiver_url(a));
+    emit(3);
+    write_config("https://localhost:1", "otlp_certificate = '/nonexistent/ca.pem'\n");
+    CHECK(oriel_inprocess_reload() < 0);
+    write_config(receiver_url(a), "traces_exporter = 'none'\n");
+    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EUNSUPPORTED); /* nothing would be left */
+    emit(4);
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
+    CHECK_EQ(c.spans, 7);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    receiver_stop(a);
+}
+
+/* More than are remembered at a time: each silent one takes a place until its time is up. */
+TEST(too_many_changes_while_receivers_are_silent_are_refused)
+{
+    struct counted c = {.silent = true};
+    struct receiver *a = new_receiver(&c);
+    char more[60];
+    int rc = 0;
+    unsigned changes = 0;
+    start_from_file(receiver_url(a));
+    while (rc == 0) {
+        emit(1);
+        snprintf(more, sizeof more, "otlp_timeout_ms = %u\n", 10001 + changes);
+        write_config(receiver_url(a), more);
+        rc = oriel_inprocess_reload();
+        changes += rc == 0;
+    }
+    CHECK(changes >= SESSION_PAST_MAX);
+    CHECK_EQ(rc, ORIEL_EBUSY);
+    rc = oriel_inprocess_stop(200);
+    CHECK(rc == 0 || rc == ORIEL_EBUSY);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    receiver_stop(a);
+}
 
 TEST_MAIN()

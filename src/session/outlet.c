@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "deliver/deliver.h"
+#include "session/fetch.h"
 #include "util/option.h"
 
 void *outlet_state_new(size_t size, void **out_block)
@@ -87,8 +88,16 @@ bool outlet_option_same(const struct option_def *d, const void *a, const void *b
     return strcmp(one ? one : "", other ? other : "") == 0;
 }
 
+void outlet_leave_vault(struct outlet *o)
+{
+    if (o->fetch)
+        fetch_leave(o->fetch, o->destination);
+    o->fetch = NULL;
+}
+
 void outlet_done(struct outlet *o)
 {
+    outlet_leave_vault(o);
     if (o->exporter)
         outlet_options_free(o->exporter, o->options);
     mem_free(o->state_block);

@@ -9,6 +9,7 @@
 
 #include "export/exporter.h"
 
+struct fetch;
 struct outlet {
     const struct exporter *exporter;
     struct out *out;
@@ -19,6 +20,7 @@ struct outlet {
     uint64_t unflushed; /* delivered since the last good flush */
     uint64_t given;
     struct deliver *destination; /* behind `out`, and closed with it; NULL: a file */
+    struct fetch *fetch;         /* asks the vault for its headers; NULL: nobody does */
 };
 
 /* Options of an exporter's table: a copy that owns its texts (`from` NULL: the defaults), its
@@ -42,6 +44,8 @@ void outlet_flush(struct outlet *o, bool always);
 bool outlet_tick(struct outlet *o, uint64_t now_ns);
 /* Receivers: begin to end, or wait for that; then the books are as they stay. */
 void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait);
+/* Nobody asks for headers of it any more. */
+void outlet_leave_vault(struct outlet *o);
 /* The last words; then outlet_done frees it. */
 void outlet_close(struct outlet *o, const struct export_summary *end);
 void outlet_done(struct outlet *o);

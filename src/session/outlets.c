@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "session/console.h"
 #include "session/outlet.h"
@@ -19,7 +20,7 @@ static const char otlp[] = "otlp"; /* the outlet behind backend = "otlp" */
 
 /* ---- files ---- */
 
-/* DIRECTORY/{session id}_{timestamp} */
+/* DIRECTORY/{session id}_{timestamp}, behind a change with its number */
 static int make_stem(const struct outlets_wish *w, char *out, size_t n)
 {
     char hex[33], stamp[32] = "0";
@@ -28,7 +29,11 @@ static int make_stem(const struct outlets_wish *w, char *out, size_t n)
     model_trace_hex(w->session_id, hex);
     if (gmtime_r(&now, &tm))
         strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-    int size = snprintf(out, n, "%s/%s_%s", config_telemetry(w->config)->trace_dir, hex, stamp);
+    char serial[16] = "";
+    if (w->serial)
+        snprintf(serial, sizeof serial, "_%u", w->serial);
+    int size =
+        snprintf(out, n, "%s/%s_%s%s", config_telemetry(w->config)->trace_dir, hex, stamp, serial);
     return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
 }
 
@@ -43,12 +48,15 @@ static int add_file(const struct outlets_wish *w, const char *name, size_t n, co
     text[n] = 0;
     const struct exporter *e = export_find(text);
     if (!e)
-        return ORIEL_EINVAL;
+        return err_set(err, ORIEL_EINVAL, "outlets: no outlet is called \"%s\"", text);
     snprintf(path, sizeof path, "%s%s", stem, e->suffix);
     int rc = out_file_open(&out, path, false, err);
-    return rc ? rc
-              : session_add_outlet(w->session, e, config_section_options(w->config, text), out,
-                                   err);
+    if (rc < 0)
+        return rc;
+    rc = session_add_outlet(w->session, e, config_section_options(w->config, text), out, err);
+    if (rc < 0)
+        (void)unlink(path); /* there is nothing in it */
+    return rc;
 }
 
 static int add_files(const struct outlets_wish *w, struct oriel_err *err)
@@ -190,7 +198,8 @@ bool outlets_any(const struct config *c)
     return choice.local || choice.console || signals_of(c) || wants_programs(c);
 }
 
-/* A service's directory is often one that it cannot write to: what else there is goes on. */
+/* A service's directory is often one that it cannot write to: what else there is goes on. Not so
+ * where there are outlets already: they stay. */
 static int add_local(const struct outlets_wish *w, bool alone, struct oriel_err *err)
 {
     struct oriel_err why = {0};
@@ -210,11 +219,13 @@ static int add_local(const struct outlets_wish *w, bool alone, struct oriel_err 
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err)
 {
     const struct config_choice choice = config_choose(w->config);
-    const unsigned signals = signals_of(w->config);
-    int rc = choice.local ? add_local(w, !choice.console && !signals, err) : 0;
-    if (rc == 0 && choice.console)
+    const unsigned which = w->which ? w->which : SESSION_FILES | SESSION_RECEIVERS;
+    const unsigned signals = which & SESSION_RECEIVERS ? signals_of(w->config) : 0;
+    const bool alone = w->which || (!choice.console && !signals);
+    int rc = which & SESSION_FILES && choice.local ? add_local(w, alone, err) : 0;
+    if (rc == 0 && which & SESSION_FILES && choice.console)
         rc = add_consoles(w, err);
-    if (rc == 0 && wants_programs(w->config))
+    if (rc == 0 && !w->which && wants_programs(w->config)) /* they are never changed */
         rc = add_programs(w, err);
     return rc == 0 && signals ? add_receivers(w, signals, err) : rc;
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "export/exporter.h"
+#include "session/session.h"
 #include "session/settings.h"
 
 /* ---- watching ---- */
@@ -147,16 +149,46 @@ static bool can_change(const char *key)
     return false;
 }
 
+/* Which outlets are made of it: those that write files, those that send. The table of an outlet
+ * has its name; that of otlp is both. */
+static unsigned outlets_of(const char *key)
+{
+    static const struct {
+        const char *key; /* one that ends with a dot: a table */
+        unsigned outlets;
+    } rows[] = {{"backend", SESSION_FILES | SESSION_RECEIVERS},
+                {"outlets", SESSION_FILES},
+                {"trace_dir", SESSION_FILES},
+                {"traces_exporter", SESSION_FILES | SESSION_RECEIVERS},
+                {"logs_exporter", SESSION_FILES | SESSION_RECEIVERS},
+                {"batch.", SESSION_FILES | SESSION_RECEIVERS},
+                {"limits.", SESSION_FILES | SESSION_RECEIVERS},
+                {"vault.", SESSION_RECEIVERS},
+                {"otlp.", SESSION_FILES | SESSION_RECEIVERS}};
+    char name[32];
+    const size_t n = strcspn(key, ".");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (key[n] ? strncmp(rows[i].key, key, n + 1) == 0 : strcmp(rows[i].key, key) == 0)
+            return rows[i].outlets;
+    if (strncmp(key, "otlp_", 5) == 0) /* otlp_endpoint, otlp_traces.endpoint */
+        return SESSION_RECEIVERS;
+    snprintf(name, sizeof name, "%.*s", (int)n, key);
+    return key[n] && export_find(name) ? SESSION_FILES : 0;
+}
+
 struct difference {
     struct buf *line;
+    unsigned outlets;
     char fixed[96]; /* the first key that cannot change in place; "" none */
 };
 
 static void tell(void *user, const char *key, const char *was, const char *is)
 {
     struct difference *d = user;
-    if (!can_change(key) && !d->fixed[0])
+    const unsigned outlets = outlets_of(key);
+    if (!outlets && !can_change(key) && !d->fixed[0])
         snprintf(d->fixed, sizeof d->fixed, "%s", key);
+    d->outlets |= outlets;
     buf_printf(d->line, "%s%s: \"%.80s\" -> \"%.80s\"", d->line->size ? ", " : "", key, was, is);
 }
 
@@ -171,23 +203,24 @@ static int first_error(const struct config *c, struct oriel_err *err)
 }
 
 /* Whether the new one may take the place of the old. */
-static int compare(const struct config *before, const struct config *now, struct buf *line,
-                   struct oriel_err *err)
+static int compare(const struct config *before, const struct config *now, unsigned *out_outlets,
+                   struct buf *line, struct oriel_err *err)
 {
-    struct difference d = {line, ""};
+    struct difference d = {line, 0, ""};
     int rc = first_error(now, err);
     if (rc < 0)
         return rc;
     config_changes(before, now, tell, &d);
     if (line->failed)
         return err_set(err, ORIEL_ENOMEM, "out of memory");
+    *out_outlets = d.outlets;
     return d.fixed[0] ? err_set(err, ORIEL_EUNSUPPORTED,
                                 "telemetry.%s takes effect with the next start only", d.fixed)
                       : 0;
 }
 
 int reload_load(const struct reload *r, const struct config *before, struct config **out,
-                struct buf *line, struct oriel_err *err)
+                unsigned *out_outlets, struct buf *line, struct oriel_err *err)
 {
     struct said said = {.count = 0};
     struct config *now = NULL;
@@ -199,10 +232,11 @@ int reload_load(const struct reload *r, const struct config *before, struct conf
                                 .code = said.sets,
                                 .code_count = said.count};
     *out = NULL;
+    *out_outlets = 0;
     if (rc == 0)
         rc = settings_load(&now, &in, err);
     if (rc == 0)
-        rc = compare(before, now, line, err);
+        rc = compare(before, now, out_outlets, line, err);
     if (rc == 0 && line->size)
         *out = now;
     else

@@ -2,8 +2,8 @@
 /*
  * A configuration file that is changed while a program runs: looked at once a
  * second by the thread that drains, and taken whole or not at all. What can change
- * in place are levels and rates; everything else waits for the next start, and
- * says so. One thread.
+ * in place are levels, rates and outlets; everything else waits for the next start,
+ * and says so. One thread.
  */
 #ifndef ORIEL_SESSION_RELOAD_H
 #define ORIEL_SESSION_RELOAD_H
@@ -31,10 +31,11 @@ void reload_done(struct reload *r);
 /* True at most once a second, and once per change of a file; `asked`: look in any case. */
 bool reload_due(struct reload *r, uint64_t now_ns, bool asked);
 /* The files again, below what the program said in `before`. 0 with *out NULL: nothing is
- * different; with the new configuration, and what changed in `line`. Else the old one stays, and
- * err says why: what reading answered, ORIEL_EINVAL (a wrong value), ORIEL_EUNSUPPORTED (a key
- * that waits for the next start). */
+ * different; with the new configuration, what changed in `line`, and in *out_outlets which outlets
+ * (enum session_outlets) are to be opened anew for it. Else the old one stays, and err says why:
+ * what reading answered, ORIEL_EINVAL (a wrong value), ORIEL_EUNSUPPORTED (a key that waits for
+ * the next start). */
 int reload_load(const struct reload *r, const struct config *before, struct config **out,
-                struct buf *line, struct oriel_err *err);
+                unsigned *out_outlets, struct buf *line, struct oriel_err *err);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "session/session.h"
 #include "session/settings.h"
 #include "test.h"
 
@@ -56,25 +57,69 @@ TEST(what_the_program_said_stays_above_a_changed_file)
     struct reload r;
     struct config *now;
     struct buf line;
+    unsigned outlets = 9;
     REQUIRE(chdir(test_tmpdir()) == 0);
     write_file("oriel.toml", "[telemetry]\n");
     REQUIRE(reload_init(&r, NULL) == 0);
     struct config *before = load(code, 1);
     buf_init(&line);
     write_file("oriel.toml", "[telemetry]\nfilter = 'error'\n");
-    CHECK_EQ(reload_load(&r, before, &now, &line, &err), 0);
-    CHECK(now == NULL && line.size == 0);
+    CHECK_EQ(reload_load(&r, before, &now, &outlets, &line, &err), 0);
+    CHECK(now == NULL && line.size == 0 && outlets == 0);
     write_file("oriel.toml", "[telemetry]\nsample_rate = 0.5\n");
-    CHECK_EQ(reload_load(&r, before, &now, &line, &err), 0);
+    CHECK_EQ(reload_load(&r, before, &now, &outlets, &line, &err), 0);
     REQUIRE(now);
     CHECK_STR(buf_cstr(&line), "sample_rate: \"1\" -> \"0.5\"");
+    CHECK_EQ(outlets, 0);
     CHECK_STR(config_telemetry(now)->filter, "debug");
     config_free(now);
     buf_clear(&line);
-    write_file("oriel.toml", "[telemetry]\nsample_rate = 0.5\ntrace_dir = 'x'\n");
-    CHECK_EQ(reload_load(&r, before, &now, &line, &err), ORIEL_EUNSUPPORTED);
+    write_file("oriel.toml", "[telemetry]\nsample_rate = 0.5\nservice_name = 'x'\n");
+    CHECK_EQ(reload_load(&r, before, &now, &outlets, &line, &err), ORIEL_EUNSUPPORTED);
     CHECK(now == NULL);
-    CHECK_STR(err.text, "telemetry.trace_dir takes effect with the next start only");
+    CHECK_STR(err.text, "telemetry.service_name takes effect with the next start only");
+    config_free(before);
+    reload_done(&r);
+    buf_done(&line);
+}
+
+/* Each key that an outlet is made of, and which are opened anew for it. */
+TEST(changed_keys_say_which_outlets_they_change)
+{
+    static const struct {
+        const char *text;
+        unsigned outlets;
+    } rows[] = {
+        {"outlets = 'log'\n", SESSION_FILES},
+        {"trace_dir = 'x'\n", SESSION_FILES},
+        {"[telemetry.chrome]\nform = 'object'\n", SESSION_FILES},
+        {"backend = 'otlp'\n", SESSION_FILES | SESSION_RECEIVERS},
+        {"otlp_endpoint = 'http://c:4318'\n", SESSION_RECEIVERS},
+        {"logs_exporter = 'none'\n", SESSION_FILES | SESSION_RECEIVERS},
+        {"[telemetry.otlp_traces]\ncompression = 'gzip'\n", SESSION_RECEIVERS},
+        {"[telemetry.batch]\nspans_delay_ms = 7\n", SESSION_FILES | SESSION_RECEIVERS},
+        {"[telemetry.limits]\nlink_count = 7\n", SESSION_FILES | SESSION_RECEIVERS},
+        {"[telemetry.otlp]\nqueue_bytes = 1000000\n", SESSION_FILES | SESSION_RECEIVERS},
+    };
+    char text[200];
+    struct reload r;
+    struct config *now;
+    struct buf line;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\n");
+    REQUIRE(reload_init(&r, NULL) == 0);
+    struct config *before = load(NULL, 0);
+    buf_init(&line);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned outlets = 0;
+        snprintf(text, sizeof text, "[telemetry]\n%s", rows[i].text);
+        write_file("oriel.toml", text);
+        buf_clear(&line);
+        if (reload_load(&r, before, &now, &outlets, &line, &err) != 0 || !now ||
+            outlets != rows[i].outlets)
+            test_fail(__FILE__, __LINE__, "%s: %u, %s", rows[i].text, outlets, err.text);
+        config_free(now);
+    }
     config_free(before);
     reload_done(&r);
     buf_done(&line);

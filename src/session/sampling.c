@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/ratio.h"
+
 static const struct {
     bool parent_based;
     enum pipe_sampler root;
@@ -40,6 +42,16 @@ void sampling_of(const struct config *c, struct sampling *out)
                                       .keep_slow_ns = (uint64_t)s->keep_slow_ms * 1000000u,
                                       .tail_bytes = s->hold_bytes,
                                       .tail_ns = (uint64_t)s->hold_s * 1000000000u};
+}
+
+uint64_t sampling_threshold(const struct config *c)
+{
+    struct sampling s;
+    sampling_of(c, &s);
+    const uint64_t threshold = s.how.root == PIPE_SAMPLE_OFF  ? RATIO_NONE
+                               : s.how.root == PIPE_SAMPLE_ON ? 0
+                                                              : ratio_threshold(s.how.share);
+    return s.how.traces_per_s || s.how.rate_count ? threshold | RATIO_UNTOLD : threshold;
 }
 
 bool sampling_same(const struct config *a, const struct config *b)

@@ -15,6 +15,8 @@ struct sampling {
 };
 /* `out` stays in its place until the pipe is made. The configuration can start. */
 void sampling_of(const struct config *c, struct sampling *out);
+/* Which traces that begin here are sampled (base/ratio.h), for those who tell others of them. */
+uint64_t sampling_threshold(const struct config *c);
 /* Whether both say the same of it. */
 bool sampling_same(const struct config *a, const struct config *b);
 

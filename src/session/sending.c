@@ -382,6 +382,8 @@ static int add_one(struct session *s, const struct sending *how, const struct re
         rc = session_add_destination(s, e, options, d, out, err);
     if (rc == 0 && r->later)
         rc = fetch_add(how->fetch, d, r->name ? r->name : e->name, r->key);
+    if (rc == 0 && r->later)
+        session_hold(s, d, how->fetch);
     outlet_options_free(e, options);
     return rc;
 }

@@ -15,7 +15,7 @@
 #include "pipe/redact.h"
 #include "session/figures.h"
 #include "session/held.h"
-#include "session/outlet.h"
+#include "session/outlet_set.h"
 
 #define POLL_RECORDS 16384u
 #define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
@@ -42,8 +42,7 @@ struct session {
     uint64_t source_watermark_ns;
     struct pipe *pipe;
     struct model_batch records, items;
-    struct outlet outlets[SESSION_OUTLETS_MAX];
-    unsigned outlet_count;
+    struct outlet_set set;
     int (*on_items)(void *user, const struct model_batch *items);
     void *on_items_user;
     void (*on_close)(void *user, struct model_catalog *c);
@@ -88,6 +87,7 @@ static int new_session(struct session **out, const struct source *table, const v
     if (!s)
         return err_set(err, ORIEL_ENOMEM, "%s: out of memory", path);
     model_catalog_init(&s->catalog);
+    outlet_set_init(&s->set);
     model_batch_init(&s->records, &s->catalog);
     model_batch_init(&s->items, &s->catalog);
     s->commit_bytes = SESSION_COMMIT_BYTES;
@@ -153,32 +153,64 @@ int session_add_source(struct session *s, const struct source *table, const void
 
 /* ---- outlets ---- */
 
+/* Items that were wanted once go on being made: what is open now ends in the pipe. */
+static void look_at_wants(struct session *s)
+{
+    s->wants_records = false;
+    for (unsigned i = 0; i < s->set.count; i++) {
+        const unsigned wants = s->set.live[i]->exporter->wants;
+        s->wants_records |= (wants & EXPORT_RECORDS) != 0;
+        s->wants_items |= (wants & EXPORT_ITEMS) != 0;
+    }
+}
+
+static int add_outlet(struct session *s, const struct exporter *exporter, const void *options,
+                      struct out *out, struct deliver *d, struct oriel_err *err)
+{
+    assert(s && exporter && (!s->started || s->set.changing));
+    int rc = outlet_set_add(&s->set, exporter, options, out, d, &s->catalog, err);
+    if (rc == 0 && !s->set.changing)
+        look_at_wants(s);
+    return rc;
+}
+
 int session_add_outlet(struct session *s, const struct exporter *exporter, const void *options,
                        struct out *out, struct oriel_err *err)
 {
-    assert(s && exporter && !s->started);
-    if (s->outlet_count == SESSION_OUTLETS_MAX) {
-        out_close(out);
-        return err_set(err, ORIEL_ELIMIT, "%s: no more than %u outlets in one session",
-                       exporter->name, SESSION_OUTLETS_MAX);
-    }
-    int rc = outlet_open(&s->outlets[s->outlet_count], exporter, options, out, &s->catalog, err);
-    if (rc < 0)
-        return rc;
-    s->outlet_count++;
-    s->wants_records |= (exporter->wants & EXPORT_RECORDS) != 0;
-    s->wants_items |= (exporter->wants & EXPORT_ITEMS) != 0;
-    return 0;
+    return add_outlet(s, exporter, options, out, NULL, err);
 }
 
 int session_add_destination(struct session *s, const struct exporter *exporter, const void *options,
                             struct deliver *d, struct out *out, struct oriel_err *err)
 {
     assert(d);
-    int rc = session_add_outlet(s, exporter, options, out, err);
-    if (rc == 0)
-        s->outlets[s->outlet_count - 1].destination = d;
-    return rc;
+    return add_outlet(s, exporter, options, out, d, err);
+}
+
+void session_hold(struct session *s, const struct deliver *d, struct fetch *fetch)
+{
+    outlet_set_hold(&s->set, d, fetch);
+}
+
+bool session_awaits_vault(const struct session *s)
+{
+    return outlet_set_awaits_vault(&s->set);
+}
+
+void session_hurry_vault(struct session *s, uint64_t until_ns)
+{
+    outlet_set_hurry_vault(&s->set, until_ns);
+}
+
+int session_change_begin(struct session *s, unsigned which, struct oriel_err *err)
+{
+    assert(s && !s->finished);
+    return outlet_set_begin(&s->set, which, err);
+}
+
+void session_change_drop(struct session *s)
+{
+    outlet_set_drop(&s->set);
 }
 
 int session_set_sampling(struct session *s, const struct pipe_sampling *how)
@@ -188,7 +220,7 @@ int session_set_sampling(struct session *s, const struct pipe_sampling *how)
 
 struct deliver *session_destination(const struct session *s, unsigned i)
 {
-    return i < s->outlet_count ? s->outlets[i].destination : NULL;
+    return i < s->set.count ? s->set.live[i]->destination : NULL;
 }
 
 void session_set_delivery(struct session *s, uint64_t ns)
@@ -198,24 +230,21 @@ void session_set_delivery(struct session *s, uint64_t ns)
 
 int session_wait_delivered(struct session *s, uint64_t deadline_ns)
 {
-    int rc = 0;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i].destination && deliver_flush(s->outlets[i].destination, deadline_ns) < 0)
-            rc = ORIEL_ETIMEOUT;
-    return rc;
+    return outlet_set_wait(&s->set, deadline_ns);
 }
 
 uint64_t session_undelivered(const struct session *s)
 {
-    uint64_t n = __atomic_load_n(&s->refused_here, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < s->outlet_count; i++) {
-        struct deliver_counts c;
-        if (!s->outlets[i].destination)
-            continue;
-        deliver_total(s->outlets[i].destination, &c);
-        n += c.rejected + c.refused + c.full + c.expired + c.spool_lost;
-    }
-    return n;
+    struct deliver_counts c;
+    outlet_set_sent(&s->set, NULL, NULL, &c);
+    return __atomic_load_n(&s->refused_here, __ATOMIC_RELAXED) + c.rejected + c.refused + c.full +
+           c.expired + c.spool_lost;
+}
+
+void session_sent(const struct session *s, struct deliver_counts *out_traces,
+                  struct deliver_counts *out_logs, struct deliver_counts *out_total)
+{
+    outlet_set_sent(&s->set, out_traces, out_logs, out_total);
 }
 
 void session_on_items(struct session *s, int (*fn)(void *user, const struct model_batch *items),
@@ -286,9 +315,9 @@ static void to_outlets(struct session *s, unsigned wants, const struct model_bat
 {
     if (count == 0 && !batch->last)
         return;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i].exporter->wants & wants)
-            outlet_write(&s->outlets[i], batch, count);
+    for (unsigned i = 0; i < s->set.count; i++)
+        if (s->set.live[i]->exporter->wants & wants)
+            outlet_write(s->set.live[i], batch, count);
 }
 
 static void internal_failure(struct session *s, int rc, const char *who)
@@ -393,9 +422,9 @@ static void commit(struct session *s, uint64_t now)
 {
     bool always = s->ended || s->loss_changes != s->catalog.loss_changes;
     s->loss_changes = s->catalog.loss_changes;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i].exporter->wants & EXPORT_RECORDS)
-            outlet_flush(&s->outlets[i], always);
+    for (unsigned i = 0; i < s->set.count; i++)
+        if (s->set.live[i]->exporter->wants & EXPORT_RECORDS)
+            outlet_flush(s->set.live[i], always);
     if (s->source->commit)
         s->source->commit(s->source_state);
     s->pending = false;
@@ -405,9 +434,9 @@ static void commit(struct session *s, uint64_t now)
 
 static void flush_items(struct session *s, uint64_t now)
 {
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i].exporter->wants & EXPORT_ITEMS)
-            outlet_flush(&s->outlets[i], false);
+    for (unsigned i = 0; i < s->set.count; i++)
+        if (s->set.live[i]->exporter->wants & EXPORT_ITEMS)
+            outlet_flush(s->set.live[i], false);
     s->items_flushed_ns = now;
 }
 
@@ -415,10 +444,10 @@ static void flush_items(struct session *s, uint64_t now)
 static void tick_items(struct session *s, uint64_t now)
 {
     bool flush = now - s->items_flushed_ns >= FLUSH_NS;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if ((s->outlets[i].exporter->wants & EXPORT_ITEMS) && !outlet_tick(&s->outlets[i], now) &&
+    for (unsigned i = 0; i < s->set.count; i++)
+        if ((s->set.live[i]->exporter->wants & EXPORT_ITEMS) && !outlet_tick(s->set.live[i], now) &&
             flush)
-            outlet_flush(&s->outlets[i], false);
+            outlet_flush(s->set.live[i], false);
     if (flush)
         s->items_flushed_ns = now;
 }
@@ -430,8 +459,8 @@ void session_flush(struct session *s)
     commit(s, now);
     flush_items(s, now);
     uint64_t refused = 0;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        refused += s->outlets[i].out ? 0 : s->outlets[i].refused;
+    for (unsigned i = 0; i < s->set.count; i++)
+        refused += s->set.live[i]->out ? 0 : s->set.live[i]->refused;
     __atomic_store_n(&s->refused_here, refused, __ATOMIC_RELAXED); /* read by who waits for this */
 }
 
@@ -454,6 +483,8 @@ static void settle(struct session *s)
         commit(s, now);
     if (s->wants_items)
         tick_items(s, now);
+    if (s->set.past_count)
+        outlet_set_tend(&s->set, now);
 }
 
 static int poll_source(struct session *s, struct oriel_err *err)
@@ -514,6 +545,8 @@ void session_look(struct session *s)
     for (unsigned i = 0; i < s->side_count; i++)
         for (unsigned round = 0; round < LOOK_ROUNDS && look(&s->sides[i]); round++)
             ;
+    if (s->set.past_count)
+        outlet_set_tend(&s->set, clock_mono_ns());
 }
 
 int session_run(struct session *s, struct oriel_err *err)
@@ -550,12 +583,22 @@ static void summarize(const struct session *s, struct export_summary *end)
     memcpy(end->lost, c.lost, sizeof end->lost);
 }
 
+/* What is held so far is the old ones': they end with it whole. */
+void session_change_take(struct session *s)
+{
+    struct export_summary end;
+    session_flush(s);
+    summarize(s, &end);
+    outlet_set_take(&s->set, &end);
+    look_at_wants(s);
+}
+
 static void close_outlets(struct session *s)
 {
     struct export_summary end;
     summarize(s, &end);
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        outlet_close(&s->outlets[i], &end);
+    for (unsigned i = 0; i < s->set.count; i++)
+        outlet_close(s->set.live[i], &end);
 }
 
 /* All of them begin to end before one is waited for: one deadline holds for all. */
@@ -564,9 +607,9 @@ static void finish_outlets(struct session *s)
     uint64_t deadline = s->deadline_ns;
     if (!deadline)
         deadline = s->delivery_ns ? clock_mono_ns() + s->delivery_ns : UINT64_MAX;
-    for (unsigned wait = 0; wait < 2; wait++)
-        for (unsigned i = 0; i < s->outlet_count; i++)
-            outlet_finish(&s->outlets[i], deadline, wait == 1);
+    outlet_set_finish(&s->set, deadline, false);
+    outlet_set_finish(&s->set, deadline, true);
+    outlet_set_leave_vault(&s->set);
 }
 
 /* Samples are no records of the program: how many are gone is said apart. */
@@ -613,9 +656,11 @@ int session_finish(struct session *s, struct oriel_err *err)
     close_outlets(s);
     finish_outlets(s);
     s->finished = true;
-    for (unsigned i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i].first.code)
-            return err_set(err, s->outlets[i].first.code, "%s", s->outlets[i].first.text);
+    for (unsigned i = 0; i < s->set.count; i++)
+        if (s->set.live[i]->first.code)
+            return err_set(err, s->set.live[i]->first.code, "%s", s->set.live[i]->first.text);
+    if (s->set.first.code)
+        return err_set(err, s->set.first.code, "%s", s->set.first.text);
     if (s->internal.code)
         return err_set(err, s->internal.code, "%s", s->internal.text);
     return 0;
@@ -639,26 +684,28 @@ uint64_t session_step_bytes(const struct session *s, bool *out_more)
 
 const char *session_outlet_failure(const struct session *s, unsigned i)
 {
-    return i < s->outlet_count && s->outlets[i].first.code ? s->outlets[i].first.text : NULL;
+    return i < s->set.count && s->set.live[i]->first.code ? s->set.live[i]->first.text : NULL;
 }
 
 const char *session_outlet_note(const struct session *s, unsigned i)
 {
-    if (!s->finished || i >= s->outlet_count || !s->outlets[i].exporter->note)
+    if (!s->finished || i >= s->set.count || !s->set.live[i]->exporter->note)
         return "";
-    return s->outlets[i].exporter->note(s->outlets[i].state);
+    return s->set.live[i]->exporter->note(s->set.live[i]->state);
 }
 
 void session_get_counts(const struct session *s, struct session_counts *out)
 {
     assert(s && out);
     *out = s->counts;
-    for (unsigned i = 0; i < s->outlet_count; i++) {
-        out->delivered[i] = s->outlets[i].delivered;
-        out->refused[i] = s->outlets[i].refused;
-        out->refused_seen[i] = s->outlets[i].refused_seen;
-        out->outlet_failed[i] = s->outlets[i].failed;
+    for (unsigned i = 0; i < s->set.count; i++) {
+        out->delivered[i] = s->set.live[i]->delivered;
+        out->refused[i] = s->set.live[i]->refused;
+        out->refused_seen[i] = s->set.live[i]->refused_seen;
+        out->outlet_failed[i] = s->set.live[i]->failed;
+        out->given[i] = s->set.live[i]->given;
     }
+    outlet_set_replaced(&s->set, &out->replaced);
     const struct model_catalog *c = &s->catalog;
     out->samples_overwritten = s->samples_overwritten;
     memcpy(out->lost, c->lost, sizeof out->lost);
@@ -681,14 +728,7 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
-    for (unsigned i = 0; i < s->outlet_count; i++) {
-        struct outlet *o = &s->outlets[i];
-        if (!s->finished) { /* abandoned: free what open made */
-            struct export_summary none = {0};
-            (void)o->exporter->close(o->state, &none, NULL);
-        }
-        outlet_done(o);
-    }
+    outlet_set_done(&s->set, s->finished);
     pipe_free(s->pipe);
     model_batch_done(&s->items);
     model_batch_done(&s->records);

@@ -22,15 +22,21 @@
 #include "source/source.h"
 
 #define SESSION_OUTLETS_MAX 8u
+#define SESSION_PAST_MAX 16u /* receivers that were replaced and are still sent to */
 /* Commit a live source after so many bytes or nanoseconds, unless told else. */
 #define SESSION_COMMIT_BYTES (64u << 10)
 #define SESSION_COMMIT_NS UINT64_C(50000000)
 
 struct session;
 
+/* Of several outlets: delivered + refused == given. */
+struct session_books {
+    uint64_t given, delivered, refused, failed;
+};
 /* Exact at all times, for each outlet i:
- *   delivered[i] + refused[i] == records        (outlets of records)
- *   delivered[i] + refused[i] == pipe.items_out (outlets of items) */
+ *   delivered[i] + refused[i] == given[i]
+ *   given[i] == records        (outlets of records), from the time it was added
+ *   given[i] == pipe.items_out (outlets of items), likewise */
 struct session_counts {
     uint64_t records;                        /* read from the source and valid */
     uint64_t bytes;                          /* of these records on the wire */
@@ -43,6 +49,8 @@ struct session_counts {
     uint64_t refused[SESSION_OUTLETS_MAX];   /* records or items it did not take */
     uint64_t refused_seen[SESSION_OUTLETS_MAX];  /* of these MODEL_SEEN, where that is known */
     uint64_t outlet_failed[SESSION_OUTLETS_MAX]; /* calls of outlet i that failed */
+    uint64_t given[SESSION_OUTLETS_MAX];         /* records or items it was given */
+    struct session_books replaced;               /* of all outlets that others took the place of */
     uint64_t internal_failed; /* rounds in which the pipe or the callback failed */
     uint64_t lost[ORIEL_LOST_CAUSES];
     uint64_t covered; /* values of records that were secrets, where records are written */
@@ -85,7 +93,26 @@ int session_add_outlet(struct session *s, const struct exporter *exporter, const
  * time by each step of a live source, and goes on until session_finish ends. */
 int session_add_destination(struct session *s, const struct exporter *exporter, const void *options,
                             struct deliver *d, struct out *out, struct oriel_err *err);
-/* Of outlet i, until session_free; NULL: it writes a file. */
+/* The headers of a destination that was added come from a vault; `fetch` (fetch_add was called for
+ * it) is left before the destination is freed. Whether one is still asked; when that is over at the
+ * latest (session_finish ends it). */
+struct fetch;
+void session_hold(struct session *s, const struct deliver *d, struct fetch *fetch);
+bool session_awaits_vault(const struct session *s);
+void session_hurry_vault(struct session *s, uint64_t until_ns);
+/* Between two steps: outlets of these kinds are replaced by what is added from here on, when
+ * that is taken, or stay when it is dropped (files that were made for the new ones are gone
+ * then). The old ones are closed as at the end: files are whole; receivers have half a minute
+ * to take what they were given, which nobody waits for. ORIEL_EBUSY: too many of these are
+ * still at it. Items are made on where they were made before. */
+enum session_outlets { SESSION_FILES = 1, SESSION_RECEIVERS = 2 };
+int session_change_begin(struct session *s, unsigned which, struct oriel_err *err);
+void session_change_take(struct session *s);
+void session_change_drop(struct session *s);
+/* Of all receivers, those that were replaced too; NULL: not asked for. Any thread. */
+void session_sent(const struct session *s, struct deliver_counts *out_traces,
+                  struct deliver_counts *out_logs, struct deliver_counts *out_total);
+/* Of outlet i, until it is replaced; NULL: it writes a file. */
 struct deliver *session_destination(const struct session *s, unsigned i);
 /* How long session_finish waits for receivers where there is no deadline; 0 (the default): as
  * long as they have patience. */

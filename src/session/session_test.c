@@ -193,7 +193,7 @@ struct told {
     struct export_summary end;
     char option[32];
 };
-static struct told told[3];
+static struct told told[4];
 
 struct outlet_options {
     const char *which; /* "0".."2": the entry of `told` */
@@ -488,6 +488,59 @@ TEST(session_refuses_what_cannot_be_opened)
     CHECK_EQ(session_add_outlet(s, &of_records, &o, NULL, &err), ORIEL_ELIMIT);
     session_free(s);
     CHECK_EQ(told[1].closes, SESSION_OUTLETS_MAX); /* freed, though never finished */
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/* What is given before the change is the old one's, what comes behind it the new one's; the
+ * books of both add up to all that was read. */
+TEST(session_outlets_are_replaced_between_two_steps)
+{
+    begin(&ring_like, 4, 10);
+    add(&of_records, "0");
+    add(&of_items, "1");
+    session_step(s, &err);
+    REQUIRE(session_change_begin(s, SESSION_FILES, &err) == 0);
+    add(&of_records, "2");
+    session_change_drop(s); /* never were */
+    CHECK(told[2].closes == 1 && told[0].closes == 0);
+    session_step(s, &err);
+    REQUIRE(session_change_begin(s, SESSION_FILES, &err) == 0);
+    add(&of_records, "3");
+    CHECK_EQ(told[0].closes, 0);
+    session_change_take(s);
+    CHECK(told[0].closes == 1 && told[1].closes == 1 && told[3].closes == 0);
+    CHECK_EQ(counts().replaced.given, counts().pipe.items_out + 20);
+    CHECK_EQ(counts().replaced.delivered, counts().replaced.given);
+    CHECK_EQ(session_run(s, &err), SOURCE_IDLE);
+    CHECK_EQ(session_finish(s, &err), 0);
+    CHECK_EQ(told[0].records, 20);
+    CHECK_EQ(told[3].records, 20);
+    CHECK_EQ(counts().given[0], 20);
+    CHECK_EQ(counts().delivered[0] + counts().refused[0], counts().given[0]);
+    session_free(s);
+    CHECK(told[0].closes == 1 && told[3].closes == 1);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/* Only the new ones count against the limit: as many as there were fit beside them. */
+TEST(session_replaces_as_many_outlets_as_it_may_have)
+{
+    begin(&ring_like, 2, 10);
+    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++)
+        add(&of_records, "0");
+    session_step(s, &err);
+    told[0].fail_close = true;
+    REQUIRE(session_change_begin(s, SESSION_FILES, &err) == 0);
+    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++)
+        add(&of_records, "1");
+    struct outlet_options o = {.which = "1"};
+    CHECK_EQ(session_add_outlet(s, &of_records, &o, NULL, &err), ORIEL_ELIMIT);
+    session_change_take(s);
+    CHECK_EQ(session_run(s, &err), SOURCE_IDLE);
+    CHECK_EQ(counts().replaced.failed, SESSION_OUTLETS_MAX);
+    CHECK_EQ(session_finish(s, &err), ORIEL_EIO); /* also of those that are gone */
+    CHECK_EQ(counts().replaced.given, SESSION_OUTLETS_MAX * 10);
+    session_free(s);
     CHECK_EQ(mem_live_blocks(), 0);
 }
 

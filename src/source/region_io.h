@@ -69,6 +69,9 @@ void region_trigger(struct region *r);
 /* What the reader says of its own work: at most WIRE_FIGURES numbers, by one thread. */
 void region_tell_figures(struct region *r, const uint64_t *values, unsigned count,
                          uint64_t mono_ns);
+/* Which traces that begin here are sampled (base/ratio.h), for what is told of them elsewhere. By
+ * one thread. */
+void region_tell_threshold(struct region *r, uint64_t threshold);
 /* The latest it said, whole, out of the ring at `path`. 0; ORIEL_ENOTFOUND (nothing yet),
  * ORIEL_EFORMAT, ORIEL_EBUSY (its writer died amid them). */
 int region_read_figures(const char *path, struct wire_figures *out);

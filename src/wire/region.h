@@ -150,7 +150,9 @@ struct wire_region {
     char directives[WIRE_DIRECTIVES_BYTES]; /* "info,db=debug"; NUL-terminated */
     char capture_path[WIRE_PATH_BYTES];     /* where the reader writes, or "" */
     struct wire_crash crashes[WIRE_CRASHES];
-    struct wire_figures figures; /* zeros in regions of older readers */
+    struct wire_figures figures; /* zeros in regions of older readers, as what follows */
+    uint64_t threshold; /* atomic; of traces that begin here, which are sampled (base/ratio.h) */
+    uint32_t rates;     /* atomic; 0: the reader has said nothing of that */
 };
 
 /*

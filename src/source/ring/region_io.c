@@ -362,6 +362,12 @@ void region_tell_figures(struct region *r, const uint64_t *values, unsigned coun
     __atomic_store_n(&f->seq, seq + 1, __ATOMIC_RELEASE); /* pairs with the reader's first load */
 }
 
+void region_tell_threshold(struct region *r, uint64_t threshold)
+{
+    __atomic_store_n(&r->base->threshold, threshold, __ATOMIC_RELAXED);
+    __atomic_store_n(&r->base->rates, 1, __ATOMIC_RELEASE); /* pairs with told_flags in rec */
+}
+
 void region_free(struct region *r)
 {
     if (!r)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What a start finds out of the program it is in: at once, and, from a cloud, later
+ * on the thread that drains. Only the first reads the environment.
+ */
+#include "session/start_resource.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/os.h"
+#include "session/artifact.h"
+#include "session/told_resource.h"
+
+/* A set-uid program takes no orders from its environment. */
+static struct resource_input wish_of(const struct config_telemetry *t)
+{
+    const bool secure = getauxval(AT_SECURE) != 0;
+    return (struct resource_input){.root = "",
+                                   .environment = secure ? NULL : (const char *const *)environ,
+                                   .detectors = resource_detectors(t->detectors),
+                                   .attributes = t->resource_attributes,
+                                   .service_name = t->service_name,
+                                   .pid = os_getpid()};
+}
+
+void start_resource(const struct config_telemetry *t, struct model_catalog *c,
+                    struct resource *out_said)
+{
+    struct resource found = {.schema_url = ""};
+    struct resource_input in = wish_of(t);
+    char exe[512] = ""; /* all zero: what readlink writes has its end */
+    assert(out_said->attrs.count == 0);
+    (void)!readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (in.detectors & RESOURCE_HOST)
+        (void)artifact_host(c);
+    if (exe[0])
+        (void)artifact_command(c, exe, (char *[]){exe, NULL});
+    resource_find(&found, &in);
+    (void)resource_apply(&found, c);
+    resource_done(&found);
+    if (in.detectors & RESOURCE_CLOUD) {
+        in.detectors = 0;
+        resource_find(out_said, &in);
+    }
+}
+
+void start_resource_cloud(const struct resource *said, const struct config_telemetry *t,
+                          struct model_catalog *c)
+{
+    const unsigned detectors = resource_detectors(t->detectors);
+    struct resource found = {.schema_url = ""};
+    if (!(detectors & RESOURCE_CLOUD))
+        return;
+    resource_find_cloud(&found, detectors, t->cloud_endpoint,
+                        clock_mono_ns() + RESOURCE_CLOUD_MS * UINT64_C(1000000));
+    resource_merge(&found, said);
+    (void)told_resource_apply(&found, c);
+    resource_done(&found);
+}
