@@ -403,98 +403,6 @@ TEST(inprocess_takes_levels_and_rates_out_of_a_changed_file_whole_or_not_at_all)
     CHECK_EQ(spans_in_capture(), 6);
 }
 
-/* How many spans are in all files of `where` with this suffix; *out_files: so many. */
-static uint64_t spans_below(const char *where, int *out_files)
-{
-    uint64_t n = 0;
-    *out_files = 0;
-    DIR *d = opendir(where);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        char path[1100];
-        struct session *s;
-        struct session_counts c;
-        if (!strstr(e->d_name, ".oriel"))
-            continue;
-        snprintf(path, sizeof path, "%s/%s", where, e->d_name);
-        REQUIRE(session_new(&s, "file", path, NULL, NULL) == 0);
-        CHECK_EQ(session_run(s, NULL), SOURCE_END);
-        session_get_counts(s, &c);
-        CHECK_EQ(c.damage.records, 0);
-        n += c.by_type[ORIEL_REC_BEGIN];
-        session_free(s);
-        ++*out_files;
-    }
-    if (d)
-        closedir(d);
-    return n;
-}
-
-/* Every file is whole, and each span is in one of them: the one of its time. */
-TEST(inprocess_opens_new_outlets_for_a_changed_file_and_ends_the_old_ones)
-{
-    struct oriel_options o = options(NULL);
-    char text[1000], other[600];
-    int files;
-    snprintf(other, sizeof other, "%s/other", test_tmpdir());
-    snprintf(text, sizeof text, "[telemetry]\noutlets = 'capture'\ntrace_dir = '%s'\n", dir);
-    o.directory = NULL;
-    write_config(text);
-    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
-    emit(3);
-    {
-        ORIEL_SPAN("inprocess.across");
-        snprintf(text, sizeof text,
-                 "[telemetry]\noutlets = ['capture', 'chrome']\ntrace_dir = '%s'\n", other);
-        write_config(text);
-        CHECK_EQ(oriel_inprocess_reload(), 0);
-        CHECK_EQ(spans_below(dir, &files), 4); /* whole by now */
-        CHECK_EQ(files, 1);
-    }
-    emit(5);
-    snprintf(text, sizeof text, "[telemetry]\noutlets = 'capture'\ntrace_dir = '%s'\n", other);
-    write_config(text);
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* in the same second perhaps: another name */
-    emit(7);
-    CHECK_EQ(oriel_inprocess_stop(60000), 0);
-    CHECK_EQ(spans_below(dir, &files), 4);
-    CHECK_EQ(spans_below(other, &files), 12);
-    CHECK_EQ(files, 2);
-}
-
-static int files_in(const char *where)
-{
-    int n = 0;
-    DIR *d = opendir(where);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        n += e->d_name[0] != '.';
-    if (d)
-        closedir(d);
-    return n;
-}
-
-/* The second of the new outlets cannot be: neither is the first, nor a file of it. */
-TEST(inprocess_keeps_its_outlets_when_one_of_the_new_ones_does_not_open)
-{
-    struct oriel_options o = options(NULL);
-    char text[1000], other[600];
-    snprintf(other, sizeof other, "%s/other", test_tmpdir());
-    o.directory = NULL;
-    snprintf(text, sizeof text, "[telemetry]\noutlets = 'capture'\ntrace_dir = '%s'\n", dir);
-    write_config(text);
-    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
-    emit(3);
-    snprintf(text, sizeof text,
-             "[telemetry]\noutlets = ['capture', 'telepathy']\ntrace_dir = '%s'\n", other);
-    write_config(text);
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EINVAL);
-    CHECK_EQ(files_in(other), 0);
-    write_config("[telemetry]\noutlets = 'capture'\ntrace_dir = '/proc/none'\n");
-    CHECK(oriel_inprocess_reload() < 0);
-    emit(4);
-    CHECK_EQ(oriel_inprocess_stop(60000), 0);
-    CHECK_EQ(spans_in_capture(), 7);
-}
-
 TEST(inprocess_sees_by_itself_that_its_file_was_changed)
 {
     struct oriel_options o = options("capture");
@@ -507,33 +415,6 @@ TEST(inprocess_sees_by_itself_that_its_file_was_changed)
         emit_loudly(1);
         (void)usleep(1000);
         (void)region_read_figures(attached_to, &f);
-    }
-    CHECK_EQ(oriel_inprocess_stop(60000), 0);
-}
-
-/* The record path sees the reader's word in the ring: nobody has to call it. */
-TEST(inprocess_new_rates_reach_what_is_told_of_a_trace_elsewhere_by_themselves)
-{
-    static const struct {
-        const char *sampler;
-        int sampled;
-    } rows[] = {{"always_off", 0}, {"always_on", 1}, {"parentbased_always_off", 0}};
-    struct oriel_options o = options("capture");
-    struct oriel_context now;
-    char text[200];
-    write_config("[telemetry]\n");
-    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
-    {
-        ORIEL_SPAN("first");
-        CHECK(oriel_context_current(&now) && now.flags & ORIEL_TRACE_SAMPLED);
-    }
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        snprintf(text, sizeof text, "[telemetry]\nsampler = '%s'\n", rows[i].sampler);
-        write_config(text);
-        CHECK_EQ(oriel_inprocess_reload(), 0);
-        ORIEL_SPAN("then");
-        CHECK(oriel_context_current(&now));
-        CHECK_EQ((now.flags & ORIEL_TRACE_SAMPLED) != 0, rows[i].sampled);
     }
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
 }
