@@ -103,7 +103,7 @@ class Otlp(Scenario):
         for request in receiver.all():
             self.assertEqual(request["headers"]["authorization"], "Bearer canary-7f3a")
 
-    def test_a_key_that_the_vault_has_not_stops_telemetry_and_no_program(self):
+    def test_a_key_that_the_vault_has_not_stops_what_is_sent_and_no_program(self):
         vault = self.dir / "vault"
         vault.write_text("OTHER=a=b\n")
         vault.chmod(0o600)
