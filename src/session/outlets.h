@@ -26,7 +26,7 @@ struct outlets_wish {
 /* Whether there is anything to be written, sent or given at all. */
 bool outlets_any(const struct config *c);
 /* 0 or a negative code with a line. Files that cannot be written are an error only
- * where there is nothing but files. */
+ * where there is nothing but files, or where they are changed. */
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err);
 
 #endif
