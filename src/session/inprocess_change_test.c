@@ -4,6 +4,7 @@
  * once, whatever the old one, its vault, or the new file does.
  */
 #include <dirent.h>
+#include <oriel/exporter.h>
 #include <oriel/propagation.h>
 #include <pthread.h>
 #include <sched.h>
@@ -279,6 +280,27 @@ TEST(too_many_changes_while_receivers_are_silent_are_refused)
     CHECK(rc == 0 || rc == ORIEL_EBUSY);
     CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
     receiver_stop(a);
+}
+
+/* Whoever is replaced, they get everything and are shut down once. */
+TEST(exporters_of_the_program_stay_when_files_and_receivers_are_changed)
+{
+    struct counted one = {0}, other = {0};
+    struct receiver *a = new_receiver(&one), *b = new_receiver(&other);
+    const struct oriel_view_span *spans[20];
+    struct oriel_memory *memory = oriel_inprocess_memory_new(100);
+    REQUIRE(memory && oriel_inprocess_memory_add(memory) == 0);
+    start_from_file(receiver_url(a), "");
+    emit(3);
+    write_config(receiver_url(b), "traces_exporter = 'otlp'\n[telemetry.otlp]\nretry_for = '2s'\n");
+    CHECK_EQ(oriel_inprocess_reload(), 0); /* of both kinds */
+    emit(4);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK_EQ(oriel_inprocess_memory_spans(memory, spans, 20), 7);
+    CHECK(one.spans == 3 && other.spans == 4);
+    CHECK_EQ(oriel_inprocess_memory_free(memory), 0);
+    receiver_stop(a);
+    receiver_stop(b);
 }
 
 /* One line says what is wrong, and what is said goes where it went. */
