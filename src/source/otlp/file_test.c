@@ -344,6 +344,40 @@ TEST(where_in_the_code_it_was_is_that_of_the_site_and_an_attribute_still)
     done(&t);
 }
 
+TEST(a_number_that_its_field_cannot_have_is_no_request)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } of[] = {
+        {TRACE(SPAN(",\"startTimeUnixNano\":\"18446744073709551615\"")), true},
+        {TRACE(SPAN(",\"startTimeUnixNano\":\"18446744073709551616\"")), false},
+        {TRACE(SPAN(",\"startTimeUnixNano\":\"99999999999999999999\"")), false},
+        {TRACE(SPAN(",\"endTimeUnixNano\":\"-5\"")), false},
+        {TRACE(SPAN(",\"endTimeUnixNano\":-5")), false},
+        {TRACE(SPAN(",\"endTimeUnixNano\":-5e1")), false},
+        {TRACE(SPAN(",\"endTimeUnixNano\":5e1")), true},
+        {TRACE(SPAN(",\"endTimeUnixNano\":\"\"")), false},
+        {TRACE(SPAN(",\"endTimeUnixNano\":\" 5\"")), false},
+        {TRACE(SPAN(",\"kind\":-1")), false},
+        {TRACE(SPAN(",\"droppedAttributesCount\":4294967295")), true},
+        {TRACE(SPAN(",\"droppedAttributesCount\":4294967296")), false},
+        {TRACE(SPAN(",\"attributes\":[{\"key\":\"k\",\"value\":{\"intValue\":"
+                    "\"-9223372036854775808\"}}]")),
+         true},
+        {TRACE(SPAN(",\"attributes\":[{\"key\":\"k\",\"value\":{\"intValue\":"
+                    "9223372036854775808}}]")),
+         false},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct told t;
+        tell(&t, of[i].text, strlen(of[i].text));
+        if ((t.types[ORIEL_REC_TOLD] > 0) != of[i].good)
+            test_fail(__FILE__, __LINE__, "%s", of[i].text);
+        done(&t);
+    }
+}
+
 TEST(what_is_not_otlp_is_not_recognized)
 {
     static const char json[] = TRACE(SPAN(""));

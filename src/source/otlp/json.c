@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/json.h"
+#include "util/num.h"
 
 enum { VALUES_MAX = 400000 }; /* some 40 MB of tree */
 
@@ -21,26 +22,39 @@ static int wrong(const struct otlp_field *f, const char *what, struct oriel_err 
     return err_set(err, ORIEL_EFORMAT, "\"%s\" is not %s", f->json, what);
 }
 
-/* A 64-bit number, or a text of one. */
-static bool as_integer(const struct json_value *v, uint64_t *out)
+/* A whole number, or a text of one; what no 64 bits hold is none. */
+static bool as_integer(const struct json_value *v, bool *out_negative, uint64_t *out)
 {
-    char text[24], *end;
+    int64_t below;
+    *out_negative = false;
     if (v->type == JSON_NUMBER && v->is_integer) {
+        *out_negative = v->is_negative && v->integer;
         *out = v->integer;
         return true;
     }
     if (v->type == JSON_NUMBER) { /* 1e3 is a whole number too */
         bool whole = v->number == floor(v->number) && fabs(v->number) < 9e15;
+        *out_negative = v->number < 0;
         *out = whole ? (uint64_t)(int64_t)v->number : 0;
         return whole;
     }
-    if (v->type != JSON_STRING || v->text_n == 0 || v->text_n >= sizeof text ||
-        !(v->text[0] == '-' || (v->text[0] >= '0' && v->text[0] <= '9')))
+    if (v->type != JSON_STRING)
         return false;
-    memcpy(text, v->text, v->text_n);
-    text[v->text_n] = 0;
-    *out = text[0] == '-' ? (uint64_t)strtoll(text, &end, 10) : strtoull(text, &end, 10);
-    return *end == 0 && end > text + (text[0] == '-');
+    if (num_parse_u64(v->text, v->text_n, out) == 0)
+        return true;
+    if (num_parse_i64(v->text, v->text_n, &below) != 0)
+        return false;
+    *out_negative = below < 0;
+    *out = (uint64_t)below;
+    return true;
+}
+
+/* As the field's type takes it. */
+static bool fits(enum otlp_type type, bool negative, uint64_t n)
+{
+    if (type == OTLP_INT64)
+        return negative || n <= INT64_MAX;
+    return !negative && (type == OTLP_FIXED64 || n <= UINT32_MAX);
 }
 
 static bool as_double(const struct json_value *v, double *out)
@@ -49,7 +63,6 @@ static bool as_double(const struct json_value *v, double *out)
         const char *text;
         double value;
     } words[] = {{"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
-    uint64_t whole;
     if (v->type == JSON_NUMBER) {
         *out = v->number;
         return true;
@@ -63,7 +76,6 @@ static bool as_double(const struct json_value *v, double *out)
         return false;
     char *end;
     *out = strtod(v->text, &end);
-    (void)whole;
     return *end == 0 && v->text[0] > ' ';
 }
 
@@ -155,8 +167,9 @@ static int put_number(struct buf *out, const struct otlp_field *f, const struct 
                       struct oriel_err *err)
 {
     uint64_t n;
-    if (!as_integer(v, &n))
-        return wrong(f, "a whole number", err);
+    bool negative;
+    if (!as_integer(v, &negative, &n) || !fits((enum otlp_type)f->type, negative, n))
+        return wrong(f, "a whole number that it can have", err);
     if (f->type == OTLP_FIXED64)
         pb_fixed64(out, f->number, n);
     else if (f->type == OTLP_FIXED32)
@@ -184,6 +197,7 @@ static int put_value(struct buf *out, const struct otlp_field *f, const struct j
         return put_id(out, f, v, err);
     case OTLP_FIXED64:
     case OTLP_FIXED32:
+    case OTLP_INT64:
     case OTLP_VARINT:
         return put_number(out, f, v, err);
     case OTLP_BOOL:

@@ -44,7 +44,8 @@ enum otlp_type {
     OTLP_ID, /* bytes, in JSON hexadecimal */
     OTLP_FIXED64,
     OTLP_FIXED32,
-    OTLP_VARINT, /* int64, uint32, enumerations */
+    OTLP_INT64,
+    OTLP_VARINT, /* uint32, enumerations: never negative */
     OTLP_BOOL,
     OTLP_DOUBLE
 };

@@ -35,7 +35,7 @@ static const struct otlp_field kvlist_fields[] = {L(1, "values", key_value), {0}
 MESSAGE(kvlist);
 static const struct otlp_field any_value_fields[] = {
     F(1, OTLP_TEXT, "stringValue"),  F(2, OTLP_BOOL, "boolValue"),
-    F(3, OTLP_VARINT, "intValue"),   F(4, OTLP_DOUBLE, "doubleValue"),
+    F(3, OTLP_INT64, "intValue"),    F(4, OTLP_DOUBLE, "doubleValue"),
     M(5, "arrayValue", array_value), M(6, "kvlistValue", kvlist),
     F(7, OTLP_BYTES, "bytesValue"),  {0}};
 static const struct otlp_message any_value = {any_value_fields};
@@ -169,6 +169,7 @@ static enum pb_wire wire_of(uint8_t type)
         return PB_FIXED64;
     case OTLP_FIXED32:
         return PB_FIXED32;
+    case OTLP_INT64:
     case OTLP_VARINT:
     case OTLP_BOOL:
         return PB_VARINT;
