@@ -70,6 +70,14 @@ static void put_receiver(const struct config *c, const char *section, struct buf
     }
 }
 
+/* The file alone starts nothing: it is read once somebody asks for telemetry. */
+static bool is_asked_for(const struct config *c)
+{
+    struct config_origin from;
+    return config_origin(c, "enabled", &from) && from.layer == CONFIG_VARIABLE && from.name &&
+           (strcmp(from.name, "TELEMETRY_ENABLED") == 0 || strcmp(from.name, "ORIEL_ENABLED") == 0);
+}
+
 /* What all keys and switches together come to, as remarks of TOML. */
 static void put_outcome(const struct config *c, struct buf *b)
 {
@@ -81,7 +89,9 @@ static void put_outcome(const struct config *c, struct buf *b)
                                     : "; enabled = true is not said");
         return;
     }
-    buf_puts(b, "# A program started here has telemetry:\n");
+    buf_puts(b, is_asked_for(c) ? "# A program started here has telemetry:\n"
+                                : "# A program that calls oriel_start, or is started here with "
+                                  "TELEMETRY_ENABLED=true, has telemetry:\n");
     if (choice.local)
         buf_printf(b, "#   files (%s) in %s\n", t->outlets, t->trace_dir);
     if (choice.otlp) {

@@ -80,6 +80,12 @@ class Config(Scenario):
                          [title, files, "traces to http://localhost:4317"])
         self.assertEqual(outcome(OTEL_TRACES_EXPORTER="console"),
                          [title, files, "lines on its standard output"])
+        self.write("[telemetry]\nenabled = true\n")
+        self.assertEqual(outcome(), [title, files])
+        said = self.config("show").stdout  # a file alone starts nothing
+        self.assertEqual(said.splitlines()[:2], [
+            "# A program that calls oriel_start, or is started here with TELEMETRY_ENABLED=true, has telemetry:",
+            "#   " + files])
         self.write("[telemetry]\npyroscope_endpoint = 'http://p'\n")
         self.assertEqual(outcome(), ["# A program started here has no telemetry: what is wrong stands above."])
 
