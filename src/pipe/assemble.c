@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/ratio.h"
+#include "pipe/finish.h"
 #include "pipe/more.h"
 #include "pipe/otstate.h"
 #include "pipe/past.h"
@@ -678,34 +679,110 @@ enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
     return handlers[r->type].take(a, s, r);
 }
 
+/* A record of any type. */
+static void take_other(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    if (r->t_ns > a->now)
+        a->now = r->t_ns;
+    if (__builtin_expect(!s, 0)) {
+        a->counts->fates[r->thread ? PIPE_NO_MEMORY : PIPE_FOREIGN]++;
+        a->no_memory |= r->thread != NULL;
+        return;
+    }
+    enum pipe_fate fate = __builtin_expect(s->pending != NULL, 0) ? take_after_sync(a, s, r)
+                                                                  : assemble_record(a, s, r);
+    if (__builtin_expect(s->more != NULL, 0) && r->type != ORIEL_REC_MORE)
+        more_drop(&a->track, s);
+    if (__builtin_expect(s->thread->past != NULL, 0))
+        past_note(s->thread->past, s->thread, r->t_ns);
+    s->last_ns = r->t_ns;
+    s->end = r->position + (uint64_t)r->words * 8;
+    a->counts->fates[fate]++;
+    a->no_memory |= fate == PIPE_NO_MEMORY;
+}
+
+/* A span that ends with the very next record of its thread, so that nothing can have been said
+ * of it or in it: it need stand in no list and on no stack. False: it is not like that. */
+static inline __attribute__((always_inline)) bool
+take_leaf(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    const struct thread_state *t = s->thread;
+    const struct model_record *end = r + 1;
+    const struct stack_entry *top = stack_top(t);
+    if (end->type != ORIEL_REC_END || end->stream != r->stream || end->thread != r->thread ||
+        ORIEL_RECORD_LOW(end->raw[0]) != (uint32_t)r->raw_id || r->words > 2 ||
+        r->flags & ORIEL_RECF_WATCHED || (top && top->span->state) ||
+        a->spans.count >= a->limits->open_span_limit)
+        return false;
+    struct open_span leaf; /* only what finish_plain and past_change look at */
+    leaf.parent_id = 0;
+    leaf.event_count = leaf.state = 0;
+    leaf.kind = SPAN_SCOPED;
+    leaf.flags = 0;
+    fill_span(&leaf, r, t, 2);
+    if (top && is_tied(t, top, leaf.start_ns))
+        leaf.flags = MODEL_SPAN_TIED;
+    set_parent(a, &leaf, top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL);
+    track_id(&a->track, s, r->raw_id, r->position);
+    if (end->t_ns > a->now)
+        a->now = end->t_ns;
+    (void)finish_plain(a, &leaf, record_time(end), end->thread, leaf.flags);
+    if (__builtin_expect(t->past != NULL, 0)) {
+        if (has_trace(&leaf) && leaf.span_id != t->past->span_id)
+            past_change(t->past, &leaf, r->t_ns);
+        past_note(t->past, t, end->t_ns);
+    }
+    return true;
+}
+
+/* Begins and ends of one stream, until something else comes: returns how many. What only
+ * other records can change is looked at once. */
+static size_t take_run(struct assemble *a, struct stream_state *s, const struct model_record *from,
+                       size_t n)
+{
+    struct thread_state *t = s->thread;
+    struct past *past = t->past;
+    const bool leaves = !a->sampler.active && !t->heap_known;
+    const struct model_record *r = from, *const behind = from + n;
+    for (; r < behind && r->stream == s->serial && r->thread == t->thread; r++) {
+        enum pipe_fate fate;
+        if (r->t_ns > a->now)
+            a->now = r->t_ns;
+        if (r->type == ORIEL_REC_END) {
+            fate = take_end(a, s, r);
+        } else if (r->type != ORIEL_REC_BEGIN || !r->site) {
+            break;
+        } else if (leaves && r + 1 < behind && take_leaf(a, s, r)) {
+            a->counts->fates[PIPE_BEGAN]++;
+            fate = PIPE_ENDED;
+            r++;
+        } else {
+            fate = take_begin(a, s, r);
+        }
+        if (__builtin_expect(past != NULL, 0))
+            past_note(past, t, r->t_ns);
+        a->counts->fates[fate]++;
+        a->no_memory |= fate == PIPE_NO_MEMORY;
+    }
+    if (r > from) {
+        s->last_ns = r[-1].t_ns;
+        s->end = r[-1].position + (uint64_t)r[-1].words * 8;
+    }
+    return (size_t)(r - from);
+}
+
 void assemble_records(void *user, const struct model_record *r, size_t n)
 {
     struct assemble *a = user;
-    for (; n; n--, r++) {
-        enum pipe_fate fate;
+    while (n) {
         struct stream_state *s = r->thread ? track_stream(&a->track, r) : NULL;
-        if (r->t_ns > a->now)
-            a->now = r->t_ns;
-        if (__builtin_expect(!s, 0)) {
-            a->counts->fates[r->thread ? PIPE_NO_MEMORY : PIPE_FOREIGN]++;
-            a->no_memory |= r->thread != NULL;
-            continue;
+        const bool plain = s && !s->pending && !s->more;
+        size_t taken = plain ? take_run(a, s, r, n) : 0;
+        if (!taken) {
+            take_other(a, s, r);
+            taken = 1;
         }
-        if (__builtin_expect(s->pending != NULL, 0))
-            fate = take_after_sync(a, s, r);
-        else if (r->type == ORIEL_REC_END)
-            fate = take_end(a, s, r);
-        else if (r->type == ORIEL_REC_BEGIN && r->site)
-            fate = take_begin(a, s, r);
-        else
-            fate = assemble_record(a, s, r);
-        if (__builtin_expect(s->more != NULL, 0) && r->type != ORIEL_REC_MORE)
-            more_drop(&a->track, s);
-        if (__builtin_expect(s->thread->past != NULL, 0))
-            past_note(s->thread->past, s->thread, r->t_ns);
-        s->last_ns = r->t_ns;
-        s->end = r->position + (uint64_t)r->words * 8;
-        a->counts->fates[fate]++;
-        a->no_memory |= fate == PIPE_NO_MEMORY;
+        n -= taken;
+        r += taken;
     }
 }

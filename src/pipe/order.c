@@ -145,15 +145,24 @@ static void add_segments(struct order *o)
 static size_t advance(struct order_cursor *top, const struct order_cursor *rival, uint64_t limit,
                       uint64_t *bytes)
 {
-    const struct model_record *from = top->at;
+    const struct model_record *const from = top->at, *const end = top->end, *at = from;
+    const uint64_t sooner = rival && rival->key < limit ? rival->key : limit;
+    uint64_t key = top->key, gone = 0;
     do {
-        *bytes -= raw_bytes(top->at);
-        if (++top->at == top->end)
+        gone += raw_bytes(at);
+        if (++at == end)
             break;
-        if (top->at->t_ns > top->key)
-            top->key = top->at->t_ns;
-    } while (top->key <= limit && (!rival || before(top, rival)));
-    return (size_t)(top->at - from);
+        if (at->t_ns > key)
+            key = at->t_ns;
+        if (key < sooner) /* nearly always: no other cursor need be looked at */
+            continue;
+        top->at = at;
+        top->key = key;
+    } while (key < sooner || (key <= limit && (!rival || before(top, rival))));
+    top->at = at;
+    top->key = key;
+    *bytes -= gone;
+    return (size_t)(at - from);
 }
 
 /* After an advance: the heap is a heap again. */
