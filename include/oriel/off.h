@@ -84,6 +84,7 @@ struct oriel_blob_view {
 #define ORIEL_PLOT(name, value) ORIEL_IGNORE(name, value)
 #define ORIEL_FRAME(name) ((void)0)
 #define ORIEL_TASK(op, name, task, other) ORIEL_IGNORE(name, task, other)
+#define ORIEL_INSTRUMENTATION(target, version, ...) (ORIEL_IGNORE(target, version, __VA_ARGS__), 0)
 #define oriel_thread_name(name) ORIEL_IGNORE(name)
 
 enum oriel_level {

@@ -20,6 +20,7 @@
 #define ORIEL_ORIEL_H
 
 #include "event.h"
+#include "instrumentation.h"
 #include "runtime.h"
 #include "span.h"
 

@@ -54,7 +54,7 @@ struct model_site {
     uint8_t level; /* enum oriel_level */
     uint16_t field_count;
     uint32_t flags; /* as in struct oriel_site */
-    uint32_t scope; /* of a program that was told: index + 1 of the catalog's scopes; 0 none */
+    uint32_t scope; /* index + 1 of the catalog's scopes; 0 none but the target */
     bool has_texts; /* fields of type str or bytes: set by the catalog */
     struct model_str name, target, file, function, format;
     const struct model_field_def *fields;

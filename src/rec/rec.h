@@ -214,6 +214,13 @@ struct oriel_site_node *rec_site_copy(const struct oriel_site *site);
  * the log is full. Between rec_enter and rec_leave. */
 bool rec_module_tell(const struct wire_module *m);
 
+/* sites.c: an entry that is made already, as this process's. False: the log is full. Between
+ * rec_enter and rec_leave. */
+bool rec_meta_put(const void *entry, size_t bytes);
+/* scopes.c: what was said of targets, to a region that was attached to. */
+void rec_scopes_tell(void);
+void rec_scopes_forked(void);
+
 /* switch.c: directives that somebody outside has put into the region. */
 void rec_switch_look(void);
 /* A region was attached to; a block of it has become live. */

@@ -81,6 +81,19 @@ bool rec_module_tell(const struct wire_module *m)
     return true;
 }
 
+bool rec_meta_put(const void *entry, size_t bytes)
+{
+    struct wire_meta *dst = begin_entry(bytes);
+    if (!dst)
+        return false;
+    /* The length says that it is pending until the commit. */
+    memcpy((char *)dst + sizeof dst->words, (const char *)entry + sizeof dst->words,
+           bytes - sizeof dst->words);
+    dst->process = (uint16_t)rec_process_serial();
+    wire_meta_commit(dst);
+    return true;
+}
+
 uint32_t rec_sites_next(void)
 {
     return __atomic_load_n(&next_id, __ATOMIC_RELAXED);
@@ -203,6 +216,7 @@ static void set_modules(void)
 void rec_sites_enable(void)
 {
     void *p = NULL;
+    rec_scopes_tell(); /* first, so that readers know them when the sites come */
     pthread_mutex_lock(&modules_lock);
     if (!site_index && os_map_private(INDEX_SLOTS * sizeof(struct index_slot), &p) == 0)
         site_index = p;
@@ -224,6 +238,7 @@ void rec_sites_forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
     modules_lock = unlocked;
+    rec_scopes_forked();
 }
 
 void oriel_module_register(struct oriel_module *module)

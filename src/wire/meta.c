@@ -8,6 +8,7 @@
 #include "wire/meta.h"
 
 #include <oriel/abi/mark.h>
+#include <oriel/abi/runtime.h>
 
 #include <assert.h>
 #include <string.h>
@@ -185,6 +186,69 @@ void wire_meta_module_write(void *dst, size_t bytes, const struct wire_module *m
     finish_text(&c);
 }
 
+static bool has_text(uint32_t type)
+{
+    return type == ORIEL_TYPE_STR || type == ORIEL_TYPE_BYTES;
+}
+
+static uint32_t value_bytes(const struct oriel_value *v)
+{
+    if (!has_text(v->type))
+        return 0;
+    return v->size < WIRE_META_VALUE_MAX ? v->size : WIRE_META_VALUE_MAX;
+}
+
+size_t wire_meta_scope_bytes(const struct oriel_instrumentation *s)
+{
+    if (!s->target || !*s->target || s->count > WIRE_SITE_FIELDS_MAX ||
+        (s->count && (!s->fields || !s->values)))
+        return 0;
+    size_t n = sizeof(struct wire_meta_scope) + s->count * sizeof(struct wire_meta_attr);
+    n += text_bytes(s->target, WIRE_META_NAME_MAX) + text_bytes(s->version, WIRE_META_NAME_MAX) +
+         text_bytes(s->schema_url, WIRE_META_VALUE_MAX);
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint8_t flags;
+        const uint32_t type = s->values[i].type;
+        if (type < ORIEL_TYPE_BOOL || type > ORIEL_TYPE_PTR || type != s->fields[i].type)
+            return 0;
+        n += text_bytes(unmark(s->fields[i].name, &flags), WIRE_META_KEY_MAX) +
+             value_bytes(&s->values[i]);
+    }
+    return round_up(n) <= WIRE_META_ENTRY_MAX ? round_up(n) : 0;
+}
+
+static void put_attr(struct cursor *c, struct wire_meta_attr *out, const char *name,
+                     const struct oriel_value *v)
+{
+    uint32_t n = value_bytes(v);
+    size_t room;
+    out->type = (uint8_t)v->type;
+    out->key_bytes = put_text(c, unmark(name, &out->flags), WIRE_META_KEY_MAX);
+    out->value = has_text(v->type) ? 0 : v->v.u64;
+    room = (size_t)(c->end - c->at);
+    out->value_bytes = n < room ? n : (uint32_t)room; /* a key that grew took it */
+    if (out->value_bytes)
+        memcpy(c->at, v->v.bytes, out->value_bytes);
+    c->at += out->value_bytes;
+}
+
+void wire_meta_scope_write(void *dst, size_t bytes, const struct oriel_instrumentation *s,
+                           uint32_t process)
+{
+    struct wire_meta_scope *m = dst;
+    struct wire_meta_attr *attrs = (struct wire_meta_attr *)(m + 1);
+    struct cursor c = {(char *)(attrs + s->count), (char *)dst + bytes};
+    assert(s->count <= WIRE_SITE_FIELDS_MAX && c.at <= c.end);
+    put_head(&m->head, WIRE_META_SCOPE, process);
+    m->attr_count = (uint16_t)s->count;
+    m->target_bytes = put_text(&c, s->target, WIRE_META_NAME_MAX);
+    m->version_bytes = put_text(&c, s->version, WIRE_META_NAME_MAX);
+    m->schema_url_bytes = put_text(&c, s->schema_url, WIRE_META_VALUE_MAX);
+    for (uint32_t i = 0; i < s->count; i++)
+        put_attr(&c, &attrs[i], s->fields[i].name, &s->values[i]);
+    finish_text(&c);
+}
+
 /* ---- reading ---- */
 
 /* Cuts the next n bytes off; the caller has checked that they are there. */
@@ -295,5 +359,58 @@ bool wire_meta_module_parse(const void *entry, size_t bytes, struct wire_meta_mo
     out->ticks = m->ticks;
     out->build_id = cut(&at, m->build_id_bytes);
     out->path = cut(&at, m->path_bytes);
+    return true;
+}
+
+static bool scope_lengths_fit(const struct wire_meta_scope *m, size_t bytes)
+{
+    size_t n = sizeof *m + m->attr_count * sizeof(struct wire_meta_attr);
+    if (m->attr_count > WIRE_SITE_FIELDS_MAX || n > bytes)
+        return false;
+    const struct wire_meta_attr *attrs = (const struct wire_meta_attr *)(m + 1);
+    n += (size_t)m->target_bytes + m->version_bytes + m->schema_url_bytes;
+    for (uint32_t i = 0; i < m->attr_count; i++) {
+        const struct wire_meta_attr *a = &attrs[i];
+        if (a->type < ORIEL_TYPE_BOOL || a->type > ORIEL_TYPE_PTR ||
+            a->value_bytes > (has_text(a->type) ? WIRE_META_VALUE_MAX : 0))
+            return false;
+        n += (size_t)a->key_bytes + a->value_bytes;
+    }
+    return n <= bytes;
+}
+
+bool wire_meta_scope_parse(const void *entry, size_t bytes, struct wire_meta_scope_view *out)
+{
+    const struct wire_meta_scope *m = entry;
+    assert((uintptr_t)entry % 8 == 0);
+    if (!head_is(entry, bytes, WIRE_META_SCOPE, sizeof *m) || !m->target_bytes ||
+        !scope_lengths_fit(m, bytes))
+        return false;
+    const struct wire_meta_attr *attrs = (const struct wire_meta_attr *)(m + 1);
+    const char *at = (const char *)(attrs + m->attr_count);
+    *out = (struct wire_meta_scope_view){.process = m->head.process,
+                                         .attr_count = m->attr_count,
+                                         .attr_at = attrs,
+                                         .attrs_left = m->attr_count};
+    out->target = cut(&at, m->target_bytes);
+    out->version = cut(&at, m->version_bytes);
+    out->schema_url = cut(&at, m->schema_url_bytes);
+    out->text_at = at;
+    return true;
+}
+
+bool wire_meta_scope_next(struct wire_meta_scope_view *scope, struct wire_meta_attr_view *out)
+{
+    if (scope->attrs_left == 0)
+        return false;
+    const struct wire_meta_attr *a = scope->attr_at++;
+    scope->attrs_left--;
+    *out = (struct wire_meta_attr_view){
+        .value = a->value,
+        .type = a->type,
+        .flags =
+            a->flags & (ORIEL_FIELD_SECRET | (a->type == ORIEL_TYPE_STR ? ORIEL_FIELD_NESTED : 0))};
+    out->key = cut(&scope->text_at, a->key_bytes);
+    out->text = cut(&scope->text_at, a->value_bytes);
     return true;
 }

@@ -61,6 +61,12 @@ struct wire_module {
 size_t wire_meta_module_bytes(const struct wire_module *m);
 void wire_meta_module_write(void *dst, size_t bytes, const struct wire_module *m, uint32_t process);
 
+/* What else is said of a target. 0: no target, too many or unknown attributes, too long. */
+struct oriel_instrumentation;
+size_t wire_meta_scope_bytes(const struct oriel_instrumentation *scope);
+void wire_meta_scope_write(void *dst, size_t bytes, const struct oriel_instrumentation *scope,
+                           uint32_t process);
+
 /* Right after the reservation: says how long the entry will be. */
 static inline void wire_meta_begin(void *dst, size_t bytes)
 {
@@ -107,6 +113,20 @@ struct wire_meta_module_view {
     struct wire_text build_id, path;
 };
 
+struct wire_meta_attr_view {
+    struct wire_text key, text; /* text: of str and bytes */
+    uint64_t value;
+    uint8_t type;  /* enum oriel_type */
+    uint8_t flags; /* enum oriel_field_flag */
+};
+struct wire_meta_scope_view {
+    uint16_t process, attr_count;
+    struct wire_text target, version, schema_url;
+    const struct wire_meta_attr *attr_at; /* the attributes still to come */
+    const char *text_at;
+    uint32_t attrs_left;
+};
+
 /* `entry` is a private copy of `bytes` bytes, its length word included. False:
  * the entry contradicts itself; nothing of `out` may be used. */
 bool wire_meta_site_parse(const void *entry, size_t bytes, struct wire_meta_site_view *out);
@@ -114,5 +134,8 @@ bool wire_meta_site_parse(const void *entry, size_t bytes, struct wire_meta_site
 bool wire_meta_site_next(struct wire_meta_site_view *site, struct wire_meta_field_view *out);
 bool wire_meta_resource_parse(const void *entry, size_t bytes, struct wire_meta_resource_view *out);
 bool wire_meta_module_parse(const void *entry, size_t bytes, struct wire_meta_module_view *out);
+bool wire_meta_scope_parse(const void *entry, size_t bytes, struct wire_meta_scope_view *out);
+/* The next attribute of a parsed scope, in order; false after the last. */
+bool wire_meta_scope_next(struct wire_meta_scope_view *scope, struct wire_meta_attr_view *out);
 
 #endif

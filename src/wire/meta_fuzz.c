@@ -37,9 +37,27 @@ static void touch_site(struct wire_meta_site_view *v)
         abort();
 }
 
+static void touch_scope(struct wire_meta_scope_view *v)
+{
+    struct wire_meta_attr_view a;
+    uint32_t attrs = 0;
+    touch(v->target);
+    touch(v->version);
+    touch(v->schema_url);
+    for (; wire_meta_scope_next(v, &a); attrs++) {
+        touch(a.key);
+        touch(a.text);
+        if (a.type < ORIEL_TYPE_BOOL || a.type > ORIEL_TYPE_PTR)
+            abort();
+    }
+    if (attrs != v->attr_count || !v->target.n)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct wire_meta_site_view site;
+    struct wire_meta_scope_view scope;
     struct wire_meta_resource_view resource;
     struct wire_meta_module_view module;
     void *entry = malloc(size ? size : 1);
@@ -56,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         touch(module.build_id);
         touch(module.path);
     }
+    if (wire_meta_scope_parse(entry, size, &scope))
+        touch_scope(&scope);
     free(entry);
     return 0;
 }

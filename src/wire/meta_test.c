@@ -4,6 +4,8 @@
  */
 #include "wire/meta.h"
 
+#include <oriel/abi/runtime.h>
+
 #include <stdlib.h>
 
 #include "test.h"
@@ -280,6 +282,86 @@ TEST(a_module_comes_back_as_it_was_written)
     ((struct wire_meta_module *)entry)->end = 0x7f9000;
     ((struct wire_meta_module *)entry)->path_bytes = 60000;
     CHECK(!wire_meta_module_parse(entry, n, &v));
+}
+
+/* ---- scopes ---- */
+
+static const struct oriel_field attrs[] = {{"team", ORIEL_TYPE_STR, 0},
+                                           {ORIEL_MARK_SECRET "key", ORIEL_TYPE_STR, 0},
+                                           {"shard", ORIEL_TYPE_I64, 0}};
+static const struct oriel_value values[] = {{ORIEL_TYPE_STR, 7, {.bytes = "storage"}},
+                                            {ORIEL_TYPE_STR, 1, {.bytes = "-"}},
+                                            {ORIEL_TYPE_I64, 0, {.u64 = (uint64_t)-7}}};
+static const struct oriel_instrumentation db = {sizeof db, "shop.db", "1.4", "https://s/1",
+                                                attrs,     values,    3,     0};
+
+static size_t write_scope(const struct oriel_instrumentation *s)
+{
+    size_t n = wire_meta_scope_bytes(s);
+    REQUIRE(n > 0 && n % 8 == 0 && n <= sizeof entry);
+    memset(entry, 0xee, sizeof entry);
+    wire_meta_begin(entry, n);
+    wire_meta_scope_write(entry, n, s, 5);
+    return n;
+}
+
+TEST(a_scope_comes_back_as_it_was_written)
+{
+    struct wire_meta_scope_view v;
+    struct wire_meta_attr_view a;
+    size_t n = write_scope(&db);
+    REQUIRE(wire_meta_scope_parse(entry, n, &v));
+    CHECK(v.process == 5 && v.attr_count == 3);
+    CHECK(is(v.target, "shop.db") && is(v.version, "1.4") && is(v.schema_url, "https://s/1"));
+    REQUIRE(wire_meta_scope_next(&v, &a));
+    CHECK(is(a.key, "team") && is(a.text, "storage") && a.type == ORIEL_TYPE_STR && !a.flags);
+    REQUIRE(wire_meta_scope_next(&v, &a));
+    CHECK(is(a.key, "key") && a.flags == ORIEL_FIELD_SECRET);
+    REQUIRE(wire_meta_scope_next(&v, &a));
+    CHECK(is(a.key, "shard") && a.value == (uint64_t)-7 && a.text.n == 0);
+    CHECK(!wire_meta_scope_next(&v, &a));
+    struct oriel_instrumentation bare = {.size = sizeof bare, .target = "t"};
+    n = write_scope(&bare);
+    CHECK(wire_meta_scope_parse(entry, n, &v) && !v.version.n && !v.schema_url.n && !v.attr_count);
+}
+
+TEST(a_scope_that_cannot_be_described_has_no_size)
+{
+    struct oriel_instrumentation s = db;
+    s.target = "";
+    CHECK_EQ(wire_meta_scope_bytes(&s), 0);
+    s.target = NULL;
+    CHECK_EQ(wire_meta_scope_bytes(&s), 0);
+    s = db;
+    s.count = WIRE_SITE_FIELDS_MAX + 1;
+    CHECK_EQ(wire_meta_scope_bytes(&s), 0);
+    s = db;
+    s.values = NULL;
+    CHECK_EQ(wire_meta_scope_bytes(&s), 0);
+    const struct oriel_value other[] = {values[2], values[1], values[0]};
+    s.values = other; /* types are those of the fields */
+    CHECK_EQ(wire_meta_scope_bytes(&s), 0);
+}
+
+TEST(a_scope_entry_cut_or_changed_anywhere_is_read_within_its_bounds)
+{
+    struct wire_meta_scope_view v;
+    struct wire_meta_attr_view a;
+    size_t n = write_scope(&db);
+    for (size_t cut = 0; cut + 8 <= n; cut += 8)
+        CHECK(!wire_meta_scope_parse(entry, cut, &v));
+    uint64_t *copy = malloc(n);
+    REQUIRE(copy);
+    for (size_t at = 0; at < n; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy(copy, entry, n);
+            ((uint8_t *)copy)[at] ^= (uint8_t)(1u << bit);
+            if (!wire_meta_scope_parse(copy, n, &v))
+                continue;
+            while (wire_meta_scope_next(&v, &a))
+                CHECK(a.text.n == 0 || a.text.p + a.text.n <= (char *)copy + n);
+        }
+    free(copy);
 }
 
 TEST_MAIN()

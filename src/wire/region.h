@@ -273,9 +273,10 @@ static inline bool wire_steal(struct wire_chunk *d, uint32_t *out_from)
  */
 #define WIRE_META_PENDING 0x80000000u
 enum wire_meta_type {
-    WIRE_META_SITE = 1,    /* struct wire_meta_site, then field types, then text */
-    WIRE_META_MODULE = 2,  /* object file: build id, load address, path */
-    WIRE_META_RESOURCE = 3 /* process-wide attribute: key NUL value NUL */
+    WIRE_META_SITE = 1,     /* struct wire_meta_site, then field types, then text */
+    WIRE_META_MODULE = 2,   /* object file: build id, load address, path */
+    WIRE_META_RESOURCE = 3, /* process-wide attribute: key NUL value NUL */
+    WIRE_META_SCOPE = 4     /* what else a process says of a target: struct wire_meta_scope */
 };
 
 struct wire_meta {
@@ -319,6 +320,24 @@ struct wire_meta_module {
     uint32_t reserved;
 };
 
+/* Followed by attr_count x struct wire_meta_attr, then the texts in order target,
+ * version, schema URL, and key and value of each attribute: bytes without NUL. */
+struct wire_meta_scope {
+    struct wire_meta head;
+    uint16_t target_bytes;
+    uint16_t version_bytes;
+    uint16_t schema_url_bytes;
+    uint16_t attr_count;
+};
+
+struct wire_meta_attr {
+    uint8_t type;  /* enum oriel_type */
+    uint8_t flags; /* enum oriel_field_flag */
+    uint16_t key_bytes;
+    uint32_t value_bytes; /* str, bytes; else 0 */
+    uint64_t value;       /* of the other types */
+};
+
 #define WIRE_SITE_FIELDS_MAX 128u
 
 _Static_assert(sizeof(struct wire_region) <= WIRE_PAGE, "region header fits its page");
@@ -328,6 +347,8 @@ _Static_assert(sizeof(struct wire_chunk) == 64, "chunk descriptor is one cache l
 _Static_assert(sizeof(struct wire_meta_site) == 40, "meta site entry is packed");
 _Static_assert(sizeof(struct wire_meta_field) == 4, "meta field is packed");
 _Static_assert(sizeof(struct wire_meta_module) == 48, "meta module entry is packed");
+_Static_assert(sizeof(struct wire_meta_scope) == 16, "meta scope entry is packed");
+_Static_assert(sizeof(struct wire_meta_attr) == 16, "meta attribute is packed");
 _Static_assert(sizeof(struct oriel_thread) % 64 == 0, "thread block keeps line alignment");
 _Static_assert(offsetof(struct oriel_thread, ctx) == 64, "hot fields fill one line");
 _Static_assert(sizeof(struct oriel_stack_entry) == ORIEL_STACK_ENTRY, "a span adds one entry");

@@ -61,6 +61,11 @@ static void arrays()
 
 int main()
 {
+    if (ORIEL_INSTRUMENTATION("annotating", "1.4.2", "https://opentelemetry.io/schemas/1.30.0",
+                              "shard", 7, "team", "storage") != 0)
+        return 2;
+    if (ORIEL_INSTRUMENTATION("annotating", "2", nullptr) == 0)
+        return 3; /* it has been said already */
     arrays();
     exceptions();
     links();

@@ -21,10 +21,17 @@ def attributes(of):
     return {a["key"]: a["value"] for a in of.get("attributes", [])}
 
 
+def scopes(text):
+    """(kind, scope, schema URL) of every scope of a file."""
+    return [(kind, s["scope"], s.get("schemaUrl", "")) for message in map(json.loads, text.splitlines())
+            for kind in ("Spans", "Logs") for r in message.get("resource" + kind, [])
+            for s in r["scope" + kind]]
+
+
 class Annotating(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.spans, cls.logs = {}, []
+        cls.spans, cls.logs, cls.scopes, cls.again = {}, [], [], []
         with tempfile.TemporaryDirectory() as directory:
             run, out = os.path.join(directory, "run.oriel"), os.path.join(directory, "run.jsonl")
             subprocess.run([ORIEL, "record", "--no-report", "-o", run, "--", PROGRAM], check=True,
@@ -32,7 +39,13 @@ class Annotating(unittest.TestCase):
             subprocess.run([ORIEL, "export", "--to", "otlp", "-o", out, run], check=True,
                            stdout=subprocess.DEVNULL, timeout=300)
             text = pathlib.Path(out).read_text(encoding="utf-8")
+            # What was exported is read as another program's, and exported once more.
+            subprocess.run([ORIEL, "export", "--to", "otlp", "-o", run + "2", out], check=True,
+                           stdout=subprocess.DEVNULL, timeout=600)
+            again = pathlib.Path(run + "2").read_text(encoding="utf-8")
+        cls.again = scopes(again)
         for message in map(json.loads, text.splitlines()):
+            cls.scopes += scopes(json.dumps(message))
             for r in message.get("resourceSpans", []):
                 for s in r["scopeSpans"]:
                     cls.spans.update((span["name"], span) for span in s["spans"])
@@ -69,6 +82,16 @@ class Annotating(unittest.TestCase):
         for key, name, values in (("i", "intValue", ["1", "-2"]), ("f", "doubleValue", [0.5, 2.0]),
                                   ("b", "boolValue", [True, False]), ("s", "stringValue", ["a", "b"])):
             self.assertEqual(found[key], {"arrayValue": {"values": [{name: v} for v in values]}})
+
+    def test_version_schema_and_attributes_of_a_target_are_those_of_its_scope(self):
+        for found in (self.scopes, self.again):
+            own = [s for s in found if s[1]["name"] == "annotating"]
+            self.assertEqual({kind for kind, _, _ in own}, {"Spans", "Logs"})
+            for _, scope, schema in own:
+                self.assertEqual(scope["version"], "1.4.2")
+                self.assertEqual(schema, "https://opentelemetry.io/schemas/1.30.0")
+                self.assertEqual(attributes(scope), {"shard": {"intValue": "7"},
+                                                     "team": {"stringValue": "storage"}})
 
     def test_the_page_prefers_fields_at_the_beginning_and_tells_of_null(self):
         page = pathlib.Path(__file__).parents[2] / "docs" / "ANNOTATING.md"

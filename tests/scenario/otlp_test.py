@@ -55,6 +55,25 @@ class Otlp(Scenario):
                   OTEL_SERVICE_NAME="shop", ORIEL_EXIT_MS="60000")  # for a machine that is slow
         self.check_story(receiver.all(), 700, "shop")
 
+    def test_what_a_program_says_of_its_targets_is_their_scope(self):
+        program = pathlib.Path(EMITTER).resolve().parents[1] / "otel" / "annotating"
+        receiver = Receiver(self)
+        self.run_raw(program, text=True, env={
+            **self.env, "TELEMETRY_ENABLED": "true", "ORIEL_BACKEND": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url("grpc")})
+        requests = receiver.all()
+        for signal in ("traces", "logs"):
+            with self.subTest(signal):
+                (own,) = {json.dumps(s) for _, s, _ in items(requests, signal)
+                          if s["name"] == "annotating"}
+                self.assertEqual(json.loads(own)["version"], "1.4.2")
+                self.assertEqual(attributes(json.loads(own)), {"shard": "7", "team": "storage"})
+        schemas = {of_scope["schemaUrl"] for r in requests
+                   for of_resource in r["message"].get("resourceSpans", [])
+                   for of_scope in of_resource["scopeSpans"]
+                   if of_scope["scope"]["name"] == "annotating"}
+        self.assertEqual(schemas, {"https://opentelemetry.io/schemas/1.30.0"})
+
     def test_a_backend_and_an_endpoint_do_without_files(self):
         for over in ("grpc", "http"):
             with self.subTest(over):

@@ -5,6 +5,8 @@
  */
 #include "ring_writer.h"
 
+#include <oriel/abi/runtime.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -343,6 +345,21 @@ bool rw_resource(struct rw_process *p, const char *key, const char *value)
     if (!dst)
         return false;
     wire_meta_resource_write(dst, n, key, value, p->serial);
+    wire_meta_commit(dst);
+    return true;
+}
+
+bool rw_scope(struct rw_process *p, const char *target, const char *version)
+{
+    const struct oriel_field field = {"n", ORIEL_TYPE_I64, 0};
+    const struct oriel_value value = {ORIEL_TYPE_I64, 0, {.u64 = 7}};
+    const struct oriel_instrumentation scope = {sizeof scope, target, version, "https://s/1",
+                                                &field,       &value, 1,       0};
+    size_t n = wire_meta_scope_bytes(&scope);
+    void *dst = reserve(p, n);
+    if (!dst)
+        return false;
+    wire_meta_scope_write(dst, n, &scope, p->serial);
     wire_meta_commit(dst);
     return true;
 }

@@ -49,6 +49,8 @@ void rw_thread_exit(struct rw_thread *th);
 /* Describe a site; fields of the given types ("iu s": i64, u64, str ...). */
 bool rw_site(struct rw_process *p, uint32_t id, uint8_t kind, const char *name, const char *types);
 bool rw_resource(struct rw_process *p, const char *key, const char *value);
+/* With a schema URL and an attribute. */
+bool rw_scope(struct rw_process *p, const char *target, const char *version);
 bool rw_module(struct rw_process *p, const struct wire_module *m);
 
 /* Write a record: words[0] is the header, words[1] is set to the time unless

@@ -117,6 +117,25 @@ ORIEL_EXPORT struct oriel_span oriel_abi_open(oriel_word word, const struct orie
 ORIEL_EXPORT void oriel_abi_external(oriel_word word, uint64_t start_unix_ns, uint64_t end_unix_ns,
                                      const struct oriel_span *parent,
                                      const struct oriel_value *values, uint32_t count);
+/* Version, schema URL and attributes of a target: its instrumentation scope. */
+struct oriel_instrumentation {
+    size_t size; /* sizeof(struct oriel_instrumentation) */
+    const char *target;
+    const char *version, *schema_url; /* NULL or "": not said */
+    const struct oriel_field *fields; /* names and types of the attributes */
+    const struct oriel_value *values; /* as many; their types match */
+    uint32_t count, reserved;
+};
+
+/*
+ * Say it; everything is copied and kept for the life of the process, so that later
+ * recordings have it as well. 0, also when the same was said before; ORIEL_EINVAL (no
+ * target, more than 128 attributes, unknown types, more than 64 KiB; or something else was
+ * said of this target: the first word stands); ORIEL_ELIMIT (the 513th target, or no room
+ * in the ring); ORIEL_ENOMEM. Any thread; not from signal handlers.
+ */
+ORIEL_EXPORT int oriel_instrumentation_tell(const struct oriel_instrumentation *what);
+
 extern ORIEL_EXPORT const struct oriel_span oriel_root_span;
 #define ORIEL_ROOT (&oriel_root_span)
 

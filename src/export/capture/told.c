@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The end of a chunk's tables, where programs of other makes were recorded: what
- * their processes said of themselves, and the scopes of their sites.
+ * The end of a chunk's tables, where there is any of it: what processes of programs of
+ * other makes said of themselves, and the scopes of sites.
  * source/file/told.c is the mirror of it. One thread at a time.
  */
 #include "export/capture/encode.h"
@@ -91,6 +91,8 @@ void encoder_put_told(struct encoder *e, struct intern *texts, struct buf *b)
     bool any = false;
     for (size_t i = 0; i < e->processes.count && !any; i++)
         any = e->processes.items[i].process->told != NULL;
+    for (size_t i = 0; i < e->sites.count && !any; i++)
+        any = e->sites.items[i]->scope != 0;
     if (!any)
         return;
     put_processes(e, texts, b);

@@ -153,7 +153,7 @@ static bool wanted(const struct otlp *o, enum otlp_signal signal)
 
 /* ---- requests ---- */
 
-/* What names are from: ours, or what was told with those of another program. */
+/* What names are from: ours, or what was told with them; of another program, or of a scope. */
 static void put_schema(struct put *w, const struct model_told *told)
 {
     if (!told)
@@ -164,7 +164,10 @@ static void put_schema(struct put *w, const struct model_told *told)
 
 static const struct model_told *told_scope(const struct otlp *o, const struct otlp_group *g)
 {
-    return g->scope ? &o->env.catalog->scopes[g->scope - 1]->told : NULL;
+    const struct model_told *told = g->scope ? &o->env.catalog->scopes[g->scope - 1]->told : NULL;
+    /* A component of ours that names no schema has our names beside its own. */
+    bool ours = told && !told->schema_url.n && !o->env.catalog->processes[g->process]->told;
+    return ours ? NULL : told;
 }
 
 /* What stands before the items of a group, and behind them. */

@@ -152,7 +152,9 @@ const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
         if (!VEC_PUSH(&o->sites))
             return NULL;
     struct otlp_site *site = &o->sites.items[s->index];
-    if (!site->group && !make_site(o, site, s, signal))
+    /* A scope may be told after the first that a site says. */
+    bool right = site->group && o->groups.items[site->group - 1].scope == s->scope;
+    if (__builtin_expect(!right, 0) && !make_site(o, site, s, signal))
         return NULL;
     return site;
 }

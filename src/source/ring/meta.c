@@ -11,7 +11,7 @@
 
 #include "wire/meta.h"
 
-enum { SITE_ROOM_MIN = 64, GENERATIONS_MAX = 64 };
+enum { SITE_ROOM_MIN = 64 };
 #define STUCK_NS UINT64_C(1000000000)
 
 /* ---- the table of a process ---- */
@@ -51,6 +51,7 @@ static int put_site(struct ring *r, struct ring_process *p, const struct model_s
     if (!s)
         return ORIEL_ENOMEM;
     p->sites[wanted->id] = (struct ring_site){s, words_of(s)};
+    ring_scopes_site(r, p, s);
     return 0;
 }
 
@@ -140,6 +141,9 @@ static int take_entry(struct ring *r, uint64_t at, uint32_t words)
     case WIRE_META_MODULE:
         rc = ring_stacks_module(r, bytes);
         break;
+    case WIRE_META_SCOPE:
+        rc = ring_scopes_add(r, bytes);
+        break;
     default: /* of a later version, or forgotten: skippable */
         break;
     }
@@ -165,17 +169,22 @@ static const struct ring_site *adopt(struct ring *r, struct ring_process *p, uin
     return &p->sites[id];
 }
 
+uint32_t ring_meta_parent(const struct ring *r, const struct ring_process *p, uint32_t serial)
+{
+    const uint64_t *next = map_get(&r->sites_of, serial);
+    return next ? (uint32_t)*next : serial == p->serial ? p->sites_of : 0;
+}
+
 const struct ring_site *ring_meta_site(struct ring *r, struct ring_process *p, uint32_t id)
 {
     uint32_t serial = p->serial;
     if (id < p->site_room && p->sites[id].site)
         return &p->sites[id];
-    for (int hops = 0; hops < GENERATIONS_MAX; hops++) {
+    for (int hops = 0; hops < RING_GENERATIONS_MAX; hops++) {
         const uint64_t *at = map_get(&r->meta_index, index_key(serial, id));
         if (at)
             return adopt(r, p, *at, id);
-        const uint64_t *next = map_get(&r->sites_of, serial);
-        uint32_t parent = next ? (uint32_t)*next : hops == 0 ? p->sites_of : 0;
+        uint32_t parent = ring_meta_parent(r, p, serial);
         if (parent == 0 || parent == serial)
             return NULL;
         serial = parent;

@@ -120,6 +120,7 @@ static void ring_close(void *state)
     }
     ring_who_done(r);
     map_done(&r->meta_index);
+    VEC_DONE(&r->scopes);
     ring_stacks_done(r);
     mem_free(r->chunks);
     mem_free(r->order);

@@ -46,12 +46,21 @@ static inline void ring_copy(void *dst, const void *src, size_t n)
 #define RING_RENAMES_MAX 64u
 #define RING_RESOURCES_MAX 1024u
 #define RING_HOLES_MAX 64u
+#define RING_SCOPES_MAX 1024u
+#define RING_GENERATIONS_MAX 64 /* of fork children that are followed back */
 
 struct ring_site {
     const struct model_site *site;
     uint32_t words; /* all values together; RING_WORDS_VARY with texts */
 };
 #define RING_WORDS_VARY (1u << 20) /* no difference of two record sizes */
+
+/* What a process said of a target. */
+struct ring_scope {
+    uint64_t target; /* hash of its name */
+    uint32_t scope;  /* of the catalog */
+    uint16_t tag;    /* low half of the process's serial */
+};
 
 struct ring_process {
     struct model_process *model;
@@ -154,6 +163,7 @@ struct ring {
     int32_t leak; /* free chunks that the count lacks */
     uint32_t leak_ticks;
 
+    VEC(struct ring_scope) scopes;
     struct map meta_index; /* tag << 32 | site id -> offset of the entry */
     uint64_t meta_at;
     uint64_t meta_stuck_ns;
@@ -231,6 +241,15 @@ void ring_alive_settle(struct ring *r);
 int ring_meta_poll(struct ring *r);
 /* A site by id, from the process or whom it was forked from; NULL unknown. */
 const struct ring_site *ring_meta_site(struct ring *r, struct ring_process *p, uint32_t id);
+/* Serial of whom it got its sites from, going back from p; 0: nobody. */
+uint32_t ring_meta_parent(const struct ring *r, const struct ring_process *p, uint32_t serial);
+
+/* ---- scopes.c ---- */
+
+/* The meta entry of a scope, in the private copy. 0 or a code. */
+int ring_scopes_add(struct ring *r, size_t bytes);
+/* A site that is new to the process gets the scope of its target, if there is one. */
+void ring_scopes_site(struct ring *r, const struct ring_process *p, const struct model_site *site);
 
 /* ---- stacks.c ---- */
 

@@ -331,6 +331,69 @@ TEST(a_fork_child_speaks_with_its_parents_sites)
     finish(&f);
 }
 
+static const struct model_scope *scope_of(const struct fixture *f, const struct model_record *r)
+{
+    return r->site->scope ? f->r.catalog.scopes[r->site->scope - 1] : NULL;
+}
+
+TEST(a_scope_is_of_all_sites_of_its_target_whichever_came_first)
+{
+    struct fixture f;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    rw_event(&f.t, EVENT, 1);
+    CHECK(scope_of(&f, only(&f, ORIEL_REC_EVENT)) == NULL);
+    REQUIRE(rw_scope(&f.p, "elsewhere", "9"));
+    REQUIRE(rw_scope(&f.p, "test", "1.4"));
+    REQUIRE(rw_scope(&f.p, "test", "2")); /* the first word stands */
+    REQUIRE(rw_site(&f.p, 50, ORIEL_SITE_EVENT, "later", "u"));
+    rw_event(&f.t, EVENT, 1);
+    rw_event(&f.t, 50, 1);
+    const struct model_record *r = only(&f, ORIEL_REC_EVENT);
+    const struct model_scope *s = scope_of(&f, &r[0]);
+    REQUIRE(s != NULL);
+    CHECK(s == scope_of(&f, &r[1]));
+    CHECK(model_str_equal(s->name, MODEL_STR("test")));
+    CHECK(model_str_equal(s->version, MODEL_STR("1.4")));
+    CHECK(model_str_equal(s->told.schema_url, MODEL_STR("https://s/1")));
+    REQUIRE(s->told.attr_count == 1);
+    CHECK(model_str_equal(s->told.attrs[0].key, MODEL_STR("n")));
+    CHECK(s->told.attrs[0].type == ORIEL_TYPE_I64 && s->told.attrs[0].v.i64 == 7);
+    finish(&f);
+}
+
+TEST(a_fork_child_has_its_parents_scopes_and_another_process_has_not)
+{
+    struct fixture f;
+    struct rw_process child, other;
+    struct rw_thread t, u;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    REQUIRE(rw_attach_child(&child, &f.p));
+    REQUIRE(rw_attach_path(&other, region_path(f.region)));
+    REQUIRE(rw_scope(&f.p, "test", "1.4"));
+    REQUIRE(rw_site(&child, 50, ORIEL_SITE_EVENT, "child's", "u"));
+    REQUIRE(rw_site(&other, 51, ORIEL_SITE_EVENT, "other's", "u"));
+    REQUIRE(rw_thread_start(&t, &child, 0));
+    REQUIRE(rw_thread_start(&u, &other, 0));
+    rw_event(&t, EVENT, 1);
+    rw_event(&t, 50, 1);
+    rw_event(&u, 51, 1);
+    unsigned with = 0, without = 0;
+    while (with + without < 3) {
+        REQUIRE(reader_wait(&f.r, 1000) == SOURCE_DATA);
+        for (size_t i = 0; i < f.r.batch.record_count; i++) {
+            const struct model_record *r = &f.r.batch.records[i];
+            if (r->type != ORIEL_REC_EVENT)
+                continue;
+            CHECK_EQ(r->site->id == 51, scope_of(&f, r) == NULL);
+            with += scope_of(&f, r) != NULL;
+            without += scope_of(&f, r) == NULL;
+        }
+    }
+    CHECK_EQ(with, 2);
+    CHECK_EQ(without, 1);
+    finish(&f);
+}
+
 TEST(a_resource_of_the_first_process_stands)
 {
     struct fixture f;
