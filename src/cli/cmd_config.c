@@ -74,8 +74,7 @@ static void put_receiver(const struct config *c, const char *section, struct buf
 static bool is_asked_for(const struct config *c)
 {
     struct config_origin from;
-    return config_origin(c, "enabled", &from) && from.layer == CONFIG_VARIABLE && from.name &&
-           (strcmp(from.name, "TELEMETRY_ENABLED") == 0 || strcmp(from.name, "ORIEL_ENABLED") == 0);
+    return config_origin(c, "enabled", &from) && from.layer == CONFIG_VARIABLE;
 }
 
 /* What all keys and switches together come to, as remarks of TOML. */

@@ -280,8 +280,14 @@ static void start_as_asked(void)
 
 static bool is_asked(void)
 {
-    return is_true(getenv("ORIEL_ENABLED")) || is_true(getenv("TELEMETRY_ENABLED")) ||
-           is_true(getenv("TRACY_ENABLED")); /* by itself; liboriel tells what becomes of it */
+    const char *own = getenv("ORIEL_ENABLED"), *telemetry = getenv("TELEMETRY_ENABLED");
+    if (is_true(own) || is_true(telemetry))
+        return true;
+    if (is_true(getenv("TRACY_ENABLED"))) /* by itself; liboriel tells what becomes of it */
+        return true;
+    /* The name that others have for it, where nobody says it in ours. */
+    return !(own && *own) && !(telemetry && *telemetry) &&
+           is_true(getenv("RUSTKERNEL_TRACING_ENABLED"));
 }
 
 /* The environment may switch recording on; nothing else is read at start. A

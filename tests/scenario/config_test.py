@@ -89,6 +89,12 @@ class Config(Scenario):
         self.write("[telemetry]\npyroscope_endpoint = 'http://p'\n")
         self.assertEqual(outcome(), ["# A program started here has no telemetry: what is wrong stands above."])
 
+    def test_the_name_that_others_have_for_the_switch_is_one(self):
+        self.emit(RUSTKERNEL_TRACING_ENABLED="true", TELEMETRY_ENABLED="false")
+        self.assertEqual(list(self.dir.glob(".local/traces/*.json")), [])
+        self.emit(RUSTKERNEL_TRACING_ENABLED="true")
+        self.assertEqual(len(list(self.dir.glob(".local/traces/*.json"))), 1)
+
     def test_what_is_wrong_is_said_and_fails_the_check(self):
         self.assertIn("no file: can start", self.config("check").stderr)
         self.write("[telemetry]\nenable = true\n")
