@@ -42,6 +42,7 @@ struct item {
     unsigned lane;
     bool sending;
     bool from_spool, own; /* own: counted in `given` */
+    unsigned ticket;      /* of the spool */
     unsigned tries, repeats;
     uint64_t first_ns, started_ns; /* of its first and its last try */
     uint64_t epoch;                /* of the lane's retry when it began */
@@ -135,7 +136,8 @@ struct deliver {
 
     /* sender: */
     struct spool *spool;
-    struct item *spooled;    /* the oldest of the spool, until its fate is known */
+    struct item *spooled[SPOOL_AHEAD]; /* of the spool, oldest first, until their fates are known */
+    unsigned spooled_count;
     uint64_t spool_after_ns; /* a disk that failed is asked again then */
     struct zip *zip;
     int (*make_transport)(struct transport **out, const struct transport_options *options);
@@ -195,11 +197,13 @@ void wake_close(struct wake *w);
 void spill_some(struct deliver *d, uint64_t now_ns);
 /* One message to disk; its fate is settled. False: no disk, or it does not take it now. */
 bool spill_item(struct deliver *d, struct item *i);
-/* Whether d->spooled is the oldest message on disk: SPILLED_ONE. */
-enum spilled { SPILLED_NOTHING, SPILLED_ONE };
-enum spilled spill_look(struct deliver *d, uint64_t now_ns);
+/* The oldest message on disk for this lane that is not under way; NULL: none. Then *out_wait says
+ * whether something newer has to wait for those that are. */
+struct item *spill_next(struct deliver *d, const struct lane *l, uint64_t now_ns, bool *out_wait);
+/* Whether there is one to send, as far as is known. */
+bool spill_has(const struct deliver *d, unsigned lane);
 /* That one has its fate; it is freed. */
-void spill_done(struct deliver *d, enum fate fate, uint64_t rejected);
+void spill_done(struct deliver *d, struct item *i, enum fate fate, uint64_t rejected);
 void spill_end(struct deliver *d);
 /* The spool's figures into ours. The lock is held. */
 void spill_count(struct deliver *d);

@@ -38,7 +38,7 @@ static void try_over(struct deliver *d, struct item *i, uint64_t now_ns)
 static void settle(struct deliver *d, struct item *i, enum fate fate, uint64_t rejected)
 {
     if (i->from_spool)
-        spill_done(d, fate, rejected);
+        spill_done(d, i, fate, rejected);
     else
         queue_settle(d, i, fate, rejected);
 }
@@ -233,14 +233,9 @@ static int start_try(struct deliver *d, struct lane *l, struct item *i, uint64_t
 /* What is on disk is older than all that waits in the queue. */
 static struct item *next_of(struct deliver *d, struct lane *l, uint64_t now_ns)
 {
-    if (spill_look(d, now_ns) == SPILLED_ONE) {
-        struct lane *theirs = &d->lanes[d->spooled->lane];
-        if (theirs == l)
-            return d->spooled->sending ? NULL : d->spooled;
-        if (!theirs->retry.open) /* its turn comes; who is away keeps nobody waiting */
-            return NULL;
-    }
-    return queue_next(d, l);
+    bool wait;
+    struct item *i = spill_next(d, l, now_ns, &wait);
+    return i || wait ? i : queue_next(d, l);
 }
 
 static bool start_some(struct deliver *d, struct lane *l, uint64_t now_ns)
@@ -375,11 +370,9 @@ static void follow(struct deliver *d, struct lane *l, uint64_t now_ns, uint64_t 
 
 static void wait_for_all(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
 {
-    bool spooled = d->spool && d->spool_counts.messages > 0;
     for (unsigned k = 0; k < d->lane_count; k++) {
         struct lane *l = &d->lanes[k];
-        bool here = spooled && (!d->spooled || d->spooled->lane == k);
-        wait_for(l, here || queue_oldest(d, l), given_up_ns(d, l), w);
+        wait_for(l, spill_has(d, k) || queue_oldest(d, l), given_up_ns(d, l), w);
     }
     if (d->spool && d->spool_after_ns > now_ns && d->spool_after_ns < w->wake_ns)
         w->wake_ns = d->spool_after_ns;

@@ -5,6 +5,7 @@
  * wait in the queue as if there were none. The sending thread only.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "deliver/inside.h"
 
@@ -54,54 +55,99 @@ void spill_some(struct deliver *d, uint64_t now_ns)
     }
 }
 
-/* 0: d->spooled is the oldest. ORIEL_ENOTFOUND: nothing is there. */
-static int read_oldest(struct deliver *d)
+/* Memory for one more like the last, beside what waits in the queue. One is always read. */
+static bool has_room(struct deliver *d)
+{
+    if (d->spooled_count == 0)
+        return true;
+    pthread_mutex_lock(&d->lock);
+    size_t more = 2 * d->spooled[d->spooled_count - 1]->cost;
+    bool room = d->held_bytes < d->queue_bytes && more <= d->queue_bytes - d->held_bytes;
+    pthread_mutex_unlock(&d->lock);
+    return room;
+}
+
+/* One more of the disk behind those of d->spooled. 0; ORIEL_ENOTFOUND, ORIEL_EBUSY: none now. */
+static int read_one(struct deliver *d)
 {
     struct out_message m;
     struct oriel_err err;
     struct buf bytes;
     bool own = false;
+    unsigned ticket;
     buf_init(&bytes);
-    int rc = spool_next(d->spool, &m, &bytes, &own, &err);
-    if (rc == 0) {
-        d->spooled = queue_item_new(d, &m);
-        rc = d->spooled ? 0 : ORIEL_ENOMEM;
-    }
-    if (rc == 0)
-        d->spooled->own = own;
+    int rc = spool_take(d->spool, &m, &bytes, &own, &ticket, &err);
+    struct item *i = rc == 0 ? queue_item_new(d, &m) : NULL;
     buf_done(&bytes);
+    if (rc == 0 && !i) {
+        spool_untake(d->spool);
+        rc = ORIEL_ENOMEM;
+    }
+    if (i) {
+        i->own = own;
+        i->ticket = ticket;
+        d->spooled[d->spooled_count++] = i;
+    }
     recount(d); /* what could not be read back is gone */
     return rc;
 }
 
-enum spilled spill_look(struct deliver *d, uint64_t now_ns)
+static bool read_more(struct deliver *d, uint64_t now_ns)
 {
-    if (!d->spool)
-        return SPILLED_NOTHING;
-    if (d->spooled)
-        return SPILLED_ONE;
-    if (d->spool_counts.messages == 0 || now_ns < d->spool_after_ns)
-        return SPILLED_NOTHING;
-    int rc = read_oldest(d);
-    if (rc != 0 && rc != ORIEL_ENOTFOUND)
+    if (d->spooled_count == SPOOL_AHEAD || d->spool_counts.messages <= d->spooled_count ||
+        now_ns < d->spool_after_ns || !has_room(d))
+        return false;
+    int rc = read_one(d);
+    if (rc != 0 && rc != ORIEL_ENOTFOUND && rc != ORIEL_EBUSY)
         d->spool_after_ns = now_ns + DISK_PAUSE_NS;
-    return rc == 0 ? SPILLED_ONE : SPILLED_NOTHING;
+    return rc == 0;
 }
 
-void spill_done(struct deliver *d, enum fate fate, uint64_t rejected)
+struct item *spill_next(struct deliver *d, const struct lane *l, uint64_t now_ns, bool *out_wait)
 {
-    struct item *i = d->spooled;
-    assert(i && i->from_spool);
-    d->spooled = NULL;
-    spool_done(d->spool);
+    const unsigned lane = (unsigned)(l - d->lanes);
+    *out_wait = false;
+    if (!d->spool)
+        return NULL;
+    unsigned at = 0;
+    do {
+        for (; at < d->spooled_count; at++)
+            if (d->spooled[at]->lane == lane && !d->spooled[at]->sending)
+                return d->spooled[at];
+    } while (read_more(d, now_ns));
+    for (unsigned i = 0; i < d->spooled_count; i++) /* who is away keeps nobody waiting */
+        *out_wait =
+            *out_wait || d->spooled[i]->lane == lane || !d->lanes[d->spooled[i]->lane].retry.open;
+    return NULL;
+}
+
+bool spill_has(const struct deliver *d, unsigned lane)
+{
+    if (!d->spool || d->spool_counts.messages == 0)
+        return false;
+    for (unsigned i = 0; i < d->spooled_count; i++)
+        if (d->spooled[i]->lane == lane)
+            return true;
+    return d->spooled_count == 0;
+}
+
+void spill_done(struct deliver *d, struct item *i, enum fate fate, uint64_t rejected)
+{
+    unsigned k = 0;
+    while (k < d->spooled_count && d->spooled[k] != i)
+        k++;
+    assert(k < d->spooled_count && i->from_spool);
+    d->spooled_count--;
+    memmove(&d->spooled[k], &d->spooled[k + 1], (d->spooled_count - k) * sizeof(struct item *));
+    spool_settle(d->spool, i->ticket);
     queue_settle(d, i, fate, rejected);
 }
 
 void spill_end(struct deliver *d)
 {
-    if (d->spooled)
-        queue_forget(d, d->spooled); /* it stays on disk */
-    d->spooled = NULL;
+    for (unsigned k = 0; k < d->spooled_count; k++)
+        queue_forget(d, d->spooled[k]); /* it stays on disk */
+    d->spooled_count = 0;
     if (d->spool) {
         recount(d);
         spool_close(d->spool);

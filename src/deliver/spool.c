@@ -34,15 +34,17 @@ struct tally {
 struct entry {
     struct spool_name name;
     uint64_t size;
-    uint64_t at;       /* of the next record to read */
-    struct tally left; /* neither done nor dropped */
+    uint64_t at;       /* of the first record that is not done with */
+    uint64_t read_to;  /* its size when no further record was found; 0: not so far */
+    struct tally left; /* neither taken nor dropped */
     bool own;
     bool known;   /* `left` and `at` are right: our own, or read through once */
     bool foreign; /* of a later version: stays as it is */
 };
-struct outstanding {     /* what spool_next gave */
-    struct entry *entry; /* NULL: it was dropped since; then only counts are left */
-    bool there, own;
+struct outstanding {     /* what was taken */
+    struct entry *entry; /* NULL: its file is gone since; then only counts are left */
+    bool own, settled;
+    unsigned ticket;
     uint64_t end;
     struct tally of;
 };
@@ -53,7 +55,8 @@ struct spool {
     VEC(struct entry *) files; /* by creation */
     struct entry *written, *read;
     struct spool_file write_file, read_file;
-    struct outstanding out;
+    struct outstanding taken[SPOOL_AHEAD]; /* in order, all of the one file that is read */
+    unsigned taken_count, tickets;
     struct zip *zip;
     struct buf packed; /* of the message being written or read */
     struct spool_others others;
@@ -191,14 +194,13 @@ static void stop_reading(struct spool *s)
     s->read = NULL;
 }
 
-/* The file goes; what is left of it was dropped, but for what is under way. */
+/* The file goes; what is left of it was dropped: that is not what is under way. */
 static void remove_entry(struct spool *s, struct entry *e)
 {
     char name[SPOOL_NAME_MAX];
-    if (s->out.there && s->out.entry == e) {
-        tally_take(&e->left, &s->out.of);
-        s->out.entry = NULL;
-    }
+    for (unsigned i = 0; i < s->taken_count; i++)
+        if (s->taken[i].entry == e)
+            s->taken[i].entry = NULL;
     count_dropped(s, e->own, &e->left);
     if (s->read == e)
         stop_reading(s);
@@ -534,21 +536,56 @@ static struct entry *first_readable(const struct spool *s)
     return NULL;
 }
 
-/* This message has its fate. The file goes with its last one. */
-static void pass_over(struct spool *s, struct entry *e, uint64_t end, const struct tally *t)
+static bool is_taken_from(const struct spool *s, const struct entry *e)
 {
-    tally_take(&e->left, t);
+    for (unsigned i = 0; i < s->taken_count; i++)
+        if (s->taken[i].entry == e)
+            return true;
+    return false;
+}
+
+/* Everything before `end` has its fate. The file goes with its last message. */
+static void pass_over(struct spool *s, struct entry *e, uint64_t end)
+{
     e->at = end;
-    if (e->left.messages == 0 && e->at >= e->size)
+    if (e->left.messages == 0 && e->at >= e->size && !is_taken_from(s, e))
         remove_entry(s, e);
     else if (s->read == e)
         (void)spool_file_done(&s->read_file, end); /* refused, it comes again after a kill */
 }
 
+/* The oldest that have their fate go: what a kill leaves begins with the first that has none. */
+static void pass_settled(struct spool *s)
+{
+    struct entry *e = NULL;
+    uint64_t end = 0;
+    unsigned n = 0;
+    for (; n < s->taken_count && s->taken[n].settled; n++) {
+        e = s->taken[n].entry;
+        end = s->taken[n].end;
+    }
+    s->taken_count -= n;
+    memmove(s->taken, s->taken + n, s->taken_count * sizeof s->taken[0]);
+    if (e)
+        pass_over(s, e, end);
+}
+
+static struct outstanding *add_taken(struct spool *s, struct entry *e, uint64_t end,
+                                     const struct tally *t)
+{
+    assert(s->taken_count < SPOOL_AHEAD);
+    struct outstanding *o = &s->taken[s->taken_count++];
+    *o = (struct outstanding){
+        .entry = e, .own = e->own, .end = end, .of = *t, .ticket = ++s->tickets};
+    tally_take(&e->left, t);
+    return o;
+}
+
 static void drop_message(struct spool *s, struct entry *e, uint64_t end, const struct tally *t)
 {
     count_dropped(s, e->own, t);
-    pass_over(s, e, end, t);
+    add_taken(s, e, end, t)->settled = true;
+    pass_settled(s);
 }
 
 static bool too_old(const struct spool *s, const struct spool_record *r)
@@ -587,25 +624,46 @@ static int fetch(struct spool *s, const struct spool_record *r, uint64_t at, str
     return rc;
 }
 
+/* Where to read on: behind what was taken. */
+static uint64_t cursor_of(const struct spool *s, const struct entry *e)
+{
+    const struct outstanding *last = s->taken_count ? &s->taken[s->taken_count - 1] : NULL;
+    return last && last->entry == e ? last->end : e->at;
+}
+
+/* No further record: 0, the file went; ORIEL_EBUSY, it goes with those that were taken. */
+static int at_end(struct spool *s, struct entry *e)
+{
+    if (is_taken_from(s, e)) {
+        e->read_to = e->size;
+        return ORIEL_EBUSY;
+    }
+    remove_entry(s, e); /* read to its end; what it still owes is lost */
+    return 0;
+}
+
 /* One step: 1 found, 0 try again, or a code. */
 static int next_of(struct spool *s, struct entry *e, struct out_message *out, struct buf *bytes,
                    struct oriel_err *err)
 {
     struct spool_record r;
+    uint64_t at = cursor_of(s, e);
     int rc;
+    if (s->taken_count == SPOOL_AHEAD || (e->read_to == e->size && is_taken_from(s, e)))
+        return ORIEL_EBUSY;
     if (!begin_reading(s, e, &rc, err))
         return rc;
-    if (!spool_file_find(&s->read_file, &e->at, &r, &s->counts.damaged)) {
-        remove_entry(s, e); /* read to its end; what it still owes is lost */
-        return 0;
-    }
-    uint64_t end = e->at + spool_record_size(r.length);
+    if (at < e->at) /* read through just now */
+        at = e->at;
+    if (!spool_file_find(&s->read_file, &at, &r, &s->counts.damaged))
+        return at_end(s, e);
+    uint64_t end = at + spool_record_size(r.length);
     const struct tally t = tally_of_record(&r);
     if (too_old(s, &r)) {
         drop_message(s, e, end, &t);
         return 0;
     }
-    rc = r.signal < OUT_SIGNALS ? fetch(s, &r, e->at, bytes) : ORIEL_EDAMAGED;
+    rc = r.signal < OUT_SIGNALS ? fetch(s, &r, at, bytes) : ORIEL_EDAMAGED;
     if (rc == ORIEL_EDAMAGED || rc == ORIEL_EIO) { /* a disk that cannot read it will not later */
         s->counts.damaged++;
         drop_message(s, e, end, &t);
@@ -613,7 +671,7 @@ static int next_of(struct spool *s, struct entry *e, struct out_message *out, st
     }
     if (rc != 0)
         return err_set(err, rc, "spool: %s", err_text(rc));
-    s->out = (struct outstanding){.entry = e, .there = true, .own = e->own, .end = end, .of = t};
+    add_taken(s, e, end, &t);
     *out = (struct out_message){.signal = (enum out_signal)r.signal,
                                 .items = r.items,
                                 .seen = r.seen,
@@ -624,10 +682,6 @@ static int next_of(struct spool *s, struct entry *e, struct out_message *out, st
 
 static int next(struct spool *s, struct out_message *out, struct buf *bytes, struct oriel_err *err)
 {
-    if (s->out.there && !s->out.entry)
-        count_dropped(s, s->out.own,
-                      &s->out.of); /* its file went, and nobody will say more of it */
-    s->out.there = false;
     for (bool looked = false;;) {
         struct entry *e = first_readable(s);
         int rc = e ? next_of(s, e, out, bytes, err) : ORIEL_ENOTFOUND;
@@ -647,30 +701,61 @@ static int next(struct spool *s, struct out_message *out, struct buf *bytes, str
     }
 }
 
-int spool_next(struct spool *s, struct out_message *out, struct buf *bytes, bool *out_own,
-               struct oriel_err *err)
+int spool_take(struct spool *s, struct out_message *out, struct buf *bytes, bool *out_own,
+               unsigned *out_ticket, struct oriel_err *err)
 {
     int kept = errno;
     if (!mine(s))
         return err_set(err, ORIEL_ESTATE, "the spool belongs to the parent process");
     int rc = next(s, out, bytes, err);
-    if (rc == 0)
-        *out_own = s->out.own;
+    if (rc == 0) {
+        const struct outstanding *o = &s->taken[s->taken_count - 1];
+        *out_own = o->own;
+        *out_ticket = o->ticket;
+    }
     errno = kept;
     return rc;
 }
 
-void spool_done(struct spool *s)
+void spool_settle(struct spool *s, unsigned ticket)
 {
     int kept = errno;
-    if (!mine(s) || !s->out.there)
+    struct outstanding *o = s->taken, *end = o + s->taken_count;
+    while (o < end && o->ticket != ticket)
+        o++;
+    if (!mine(s) || o == end || o->settled)
         return;
-    struct outstanding o = s->out;
-    s->out = (struct outstanding){.entry = NULL};
-    count_done(s, o.own, &o.of);
-    if (o.entry)
-        pass_over(s, o.entry, o.end, &o.of);
+    o->settled = true;
+    count_done(s, o->own, &o->of);
+    pass_settled(s);
     errno = kept;
+}
+
+void spool_untake(struct spool *s)
+{
+    if (!mine(s) || !s->taken_count)
+        return;
+    struct outstanding *o = &s->taken[--s->taken_count];
+    assert(!o->settled);
+    if (o->entry)
+        tally_add(&o->entry->left, &o->of);
+    else
+        count_dropped(s, o->own, &o->of); /* its file went, and nobody will say more of it */
+}
+
+int spool_next(struct spool *s, struct out_message *out, struct buf *bytes, bool *out_own,
+               struct oriel_err *err)
+{
+    unsigned ticket;
+    assert(!mine(s) || s->taken_count <= 1);
+    spool_untake(s);
+    return spool_take(s, out, bytes, out_own, &ticket, err);
+}
+
+void spool_done(struct spool *s)
+{
+    if (mine(s) && s->taken_count)
+        spool_settle(s, s->taken[0].ticket);
 }
 
 void spool_counts(const struct spool *s, struct spool_counts *out)

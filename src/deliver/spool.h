@@ -49,9 +49,22 @@ int spool_open(struct spool **out, const struct spool_options *options, struct o
  * than max_bytes), ORIEL_ESTATE (a fork child): nothing of it is there. `unix_ns` is now. */
 int spool_put(struct spool *s, const struct out_message *m, uint64_t unix_ns,
               struct oriel_err *err);
-/* The oldest message that was not dropped, into `bytes`; m->bytes points there. *out_own: it was
- * put by this process. 0; ORIEL_ENOTFOUND: none is left; ORIEL_ENOMEM, ORIEL_EIO, ORIEL_ESTATE. The
- * same until it is done with, or dropped to make room by a spool_put in between. */
+/* The oldest message that was neither taken nor dropped, into `bytes`; m->bytes points there.
+ * *out_own: it was put by this process. Up to SPOOL_AHEAD may be taken and have no fate yet; what a
+ * kill leaves begins with the oldest of these. 0; ORIEL_ENOTFOUND: none is left; ORIEL_EBUSY: none
+ * until some of these have their fate; ORIEL_ENOMEM, ORIEL_EIO, ORIEL_ESTATE. */
+enum { SPOOL_AHEAD = 16 };
+int spool_take(struct spool *s, struct out_message *out, struct buf *bytes, bool *out_own,
+               unsigned *out_ticket, struct oriel_err *err);
+/* The one that was taken last was not, after all. Without one: nothing. */
+void spool_untake(struct spool *s);
+/* That one has its fate, in any order; this is remembered across a kill once it holds for all older
+ * ones. Also of one that was dropped since: it then counts as done. */
+void spool_settle(struct spool *s, unsigned ticket);
+/* Both for one at a time: the oldest message that was not dropped, into `bytes`; m->bytes points
+ * there. *out_own: it was put by this process. 0; ORIEL_ENOTFOUND: none is left; ORIEL_ENOMEM,
+ * ORIEL_EIO, ORIEL_ESTATE. The same until it is done with, or dropped to make room by a spool_put
+ * in between. */
 int spool_next(struct spool *s, struct out_message *out, struct buf *bytes, bool *out_own,
                struct oriel_err *err);
 /* The one spool_next gave has its fate; this is remembered across a kill. Also of one that was
