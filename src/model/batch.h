@@ -153,6 +153,12 @@ struct model_event {
     uint32_t told_flags; /* of the protocol */
 };
 
+/* For whoever shows events: its program says the same by a log record, which comes as well. */
+static inline bool model_event_is_copy(const struct model_event *e)
+{
+    return e->site && e->site->copies && e->span_id && !e->told_log;
+}
+
 struct model_plot {
     uint64_t t_ns;
     const struct model_site *site;

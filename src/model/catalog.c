@@ -225,6 +225,16 @@ static bool copy_fields(struct model_catalog *c, const struct model_site *from,
     return true;
 }
 
+static bool logs_span_events(const struct model_told *told)
+{
+    for (uint32_t i = 0; told && i < told->attr_count; i++) {
+        const struct model_value *v = &told->attrs[i];
+        if (v->type == ORIEL_TYPE_STR && same_str(v->key, MODEL_STR(MODEL_SPAN_EVENTS_KEY)))
+            return same_str(v->v.str, MODEL_STR(MODEL_SPAN_EVENTS_LOGGED));
+    }
+    return false;
+}
+
 struct model_site *model_catalog_add_site(struct model_catalog *c, const struct model_site *site)
 {
     assert(site && (site->fields || site->field_count == 0));
@@ -242,6 +252,8 @@ struct model_site *model_catalog_add_site(struct model_catalog *c, const struct 
         !copy_str(c, site->format, &s->format) || !copy_fields(c, site, s))
         return NULL;
     s->index = c->site_count;
+    s->copies =
+        site->process < c->process_count && logs_span_events(c->processes[site->process]->told);
     if (!map_put(&c->site_by_key, key, s->index))
         return NULL;
     c->sites[c->site_count++] = s;
@@ -312,6 +324,8 @@ int model_process_set_told(struct model_catalog *c, struct model_process *p,
     if (!copy || !copy_told(&c->arena, told, copy))
         return ORIEL_ENOMEM;
     p->told = copy;
+    for (uint32_t i = 0; logs_span_events(copy) && i < c->site_count; i++)
+        c->sites[i]->copies |= c->sites[i]->process == p->index; /* those that were there before */
     return 0;
 }
 

@@ -56,10 +56,15 @@ struct model_site {
     uint32_t flags; /* as in struct oriel_site */
     uint32_t scope; /* index + 1 of the catalog's scopes; 0 none but the target */
     bool has_texts; /* fields of type str or bytes: set by the catalog */
+    bool copies;    /* by the catalog: events of spans here are log records of their program, too */
     struct model_str name, target, file, function, format;
     const struct model_field_def *fields;
     const uint8_t *types; /* field_count types, for wire_record_check */
 };
+
+/* Attribute of a resource by which a program says that: MODEL_SPAN_EVENTS_LOGGED. */
+#define MODEL_SPAN_EVENTS_KEY "oriel.span_events"
+#define MODEL_SPAN_EVENTS_LOGGED "logged"
 
 /* What a program's protocol said of a whole: a resource, an instrumentation scope. */
 struct model_told {

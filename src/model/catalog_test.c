@@ -193,4 +193,32 @@ TEST(a_time_is_told_in_the_ticks_of_its_process_also_before_its_clock_was_read)
     model_catalog_done(&c);
 }
 
+TEST(a_program_whose_span_events_are_log_records_too_has_sites_that_say_so)
+{
+    struct model_value said[] = {
+        {.key = MODEL_STR(MODEL_SPAN_EVENTS_KEY),
+         .type = ORIEL_TYPE_STR,
+         .v.str = MODEL_STR(MODEL_SPAN_EVENTS_LOGGED)},
+    };
+    struct model_told told = {.attrs = said, .attr_count = 1};
+    struct model_catalog c;
+    model_catalog_init(&c);
+    for (int when = 0; when < 3; when++) { /* told before its sites, behind them, another word */
+        struct model_process *p =
+            model_catalog_add_process(&c, when, MODEL_STR("p"), MODEL_STR(""));
+        struct model_site like = {.id = 2, .process = p->index, .name = MODEL_STR("s")};
+        if (when == 2)
+            said[0].v.str = MODEL_STR("elsewhere");
+        if (when != 1)
+            REQUIRE(model_process_set_told(&c, p, &told) == 0);
+        const struct model_site *s = model_catalog_add_site(&c, &like);
+        if (when == 1) {
+            CHECK(!s->copies);
+            REQUIRE(model_process_set_told(&c, p, &told) == 0);
+        }
+        CHECK_EQ(s->copies, when != 2);
+    }
+    model_catalog_done(&c);
+}
+
 TEST_MAIN()

@@ -189,6 +189,8 @@ static int add_item(struct report *r, const struct model_item *i)
     case MODEL_ITEM_SPAN:
         return add_span(r, &i->u.span);
     case MODEL_ITEM_EVENT:
+        if (model_event_is_copy(&i->u.event))
+            return 0;
         return system_is(i->u.event.site) ? add_system(r, &i->u.event) : add_event(r, &i->u.event);
     case MODEL_ITEM_LOSS:
         return add_loss(r, &i->u.loss);

@@ -294,7 +294,8 @@ static void count_records(struct session *s, const struct model_batch *b)
         if (may_be && r[i].site) {
             const uint32_t flags = r[i].site->flags;
             c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
-            c->seen_events += event && (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN));
+            c->seen_events +=
+                event && (r[i].site->copies || (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)));
         }
         if (r[i].type == ORIEL_REC_SAMPLE && r[i].words > 4 && r[i].raw[4] == 0) {
             c->presences += r[i].raw[3] == 0;

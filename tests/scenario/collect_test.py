@@ -16,7 +16,7 @@ import struct
 import subprocess
 import unittest
 
-from tool import ORIEL, Scenario, main
+from tool import EMITTER, ORIEL, Scenario, main
 
 SENDER = pathlib.Path(__file__).parents[1] / "otlp" / "sender.mjs"
 NODE = shutil.which("node")
@@ -105,6 +105,26 @@ class Collect(Scenario):
                 for s in r["scopeSpans"]:
                     out += [(r, s, one) for one in s["spans"]]
         return out
+
+    def test_an_event_of_ours_is_shown_once_and_given_back_as_span_event_and_log_record(self):
+        receiver = Receiver(self)
+        run = self.oriel("record", "--rate", 0, "--no-report", "--to", "otlp", "--endpoint",
+                         f"http://127.0.0.1:{receiver.port}", "--", EMITTER, "spans", 20)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        receiver.end()
+        spans = [s for _, _, s in self.spans() if s["name"] == "outer"]
+        self.assertEqual([[e["name"] for e in s["events"]] for s in spans], [["inside"]] * 20)
+        logs = [r for line in (self.dir / "x.jsonl").read_text(encoding="utf-8").splitlines()
+                for group in json.loads(line).get("resourceLogs", [])
+                for scope in group["scopeLogs"] for r in scope["logRecords"]]
+        self.assertEqual(sum(r["body"].get("stringValue") == "inside" for r in logs), 20)
+        self.assertEqual(self.report("c.oriel")["counts"]["events"], len(logs))
+        for outlet in ("log", "chrome"):
+            run = self.oriel("export", "--to", outlet, "-f", "-o", "out", "c.oriel")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            shown = (self.dir / "out").read_text(encoding="utf-8")
+            self.assertEqual(len(re.findall(r"INFO[^\n]*inside", shown)) if outlet == "log"
+                             else shown.count('"otel.body":"inside"'), 20, outlet)
 
     def test_long_texts_come_back_whole_through_a_capture(self):
         long = "".join(f"  File \"app.py\", line {i}, in w\u00e4rme\n" for i in range(1200)).encode()

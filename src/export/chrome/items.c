@@ -369,7 +369,8 @@ void chrome_put_item(struct chrome *c, const struct model_item *item)
         put_span(c, &item->u.span);
         break;
     case MODEL_ITEM_EVENT:
-        put_event(c, &item->u.event);
+        if (!model_event_is_copy(&item->u.event))
+            put_event(c, &item->u.event);
         break;
     case MODEL_ITEM_PLOT:
         put_plot(c, &item->u.plot);

@@ -111,7 +111,8 @@ static int take(struct firefox *f, const struct model_item *item)
         return take_mark(f, span->thread, span->site,
                          (struct firefox_mark){span->start_ns, span->end_ns, 0, 0, true},
                          span->site->name);
-    if (item->kind == MODEL_ITEM_EVENT && event->site && event->thread)
+    if (item->kind == MODEL_ITEM_EVENT && event->site && event->thread &&
+        !model_event_is_copy(event))
         return take_mark(f, event->thread, event->site,
                          (struct firefox_mark){event->t_ns, event->t_ns, 0, 0, false},
                          event->message.n ? event->message : event->site->name);

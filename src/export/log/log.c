@@ -160,7 +160,7 @@ static int log_write(void *state, const struct model_batch *batch, struct oriel_
     int rc = 0;
     for (size_t i = 0; i < batch->item_count && rc == 0; i++) {
         const struct model_item *item = &batch->items[i];
-        if (item->kind == MODEL_ITEM_EVENT)
+        if (item->kind == MODEL_ITEM_EVENT && !model_event_is_copy(&item->u.event))
             put_event(l, &item->u.event);
         else if (item->kind == MODEL_ITEM_SPAN)
             put_span(l, &item->u.span);

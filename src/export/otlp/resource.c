@@ -39,6 +39,10 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
     } else {
         put_list(&w, "attributes");
         export_resource_each(&o->env, process, put_one, &w);
+        /* Who shows both kinds needs to know that they are one. */
+        if (o->options.span_events && o->options.signals == 0)
+            otlp_attr_text(&w, RESOURCE_ATTRIBUTES, MODEL_SPAN_EVENTS_KEY,
+                           MODEL_STR(MODEL_SPAN_EVENTS_LOGGED));
         put_list_end(&w);
     }
     put_close(&w, m);

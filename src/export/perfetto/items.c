@@ -210,7 +210,8 @@ void perfetto_put_item(struct perfetto *p, const struct model_item *item)
         perfetto_put_span(p, &item->u.span);
         break;
     case MODEL_ITEM_EVENT:
-        put_event(p, &item->u.event);
+        if (!model_event_is_copy(&item->u.event))
+            put_event(p, &item->u.event);
         break;
     case MODEL_ITEM_PLOT:
         put_plot(p, &item->u.plot);
