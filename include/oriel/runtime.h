@@ -20,6 +20,7 @@
 extern "C" {
 #endif
 
+struct oriel_config;
 /* In-process export. Zero members mean the default. */
 struct oriel_options {
     size_t size;         /* sizeof(struct oriel_options) */
@@ -35,6 +36,9 @@ struct oriel_options {
     /* "key=value" of everything else docs/CONFIG.md lists below [telemetry], above file and
      * environment: "sample_rate=0.1", "otlp_traces.endpoint=http://..."; ends with NULL. */
     const char *const *settings;
+    /* A model of OpenTelemetry's declarative configuration (config.h), which stands in place of
+     * OTEL_CONFIG_FILE and of the environment; only read while oriel_start runs. */
+    const struct oriel_config *config;
 };
 #define ORIEL_METRICS_NEVER (~0u)
 enum oriel_start_flag {

@@ -126,6 +126,8 @@ int config_rates_read(const char *text, struct config_rate out[CONFIG_RATES_MAX]
 
 /* ---- loading ---- */
 
+struct yaml_value;
+
 /* A table below [telemetry]: one per outlet, out of its option table. */
 struct config_section {
     const char *name; /* "chrome" for [telemetry.chrome] */
@@ -166,6 +168,10 @@ struct config_input {
      * the switch and what it refers to are left. NULL: there is none; copied. */
     const char *declarative_name, *declarative_text;
     size_t declarative_bytes;
+    const struct yaml_value
+        *model; /* the same as a tree, of the program: in place of both; copied */
+    /* Whether an exporter that Oriel has not is one that the program has registered; NULL: none. */
+    bool (*known_component)(const char *name, bool logs);
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
     const char *preset;             /* chosen by the program; NULL: file or environment may */
     const struct config_set *code;
@@ -197,6 +203,13 @@ struct config_limits config_limits(const struct config *c);
 const void *config_section_options(const struct config *c, const char *name);
 /* Whether the file, the environment or the program set anything in it. */
 bool config_section_is_set(const struct config *c, const char *name);
+/* An exporter of the program that its declarative file names, with what stands below the name. */
+struct config_component {
+    const char *name;
+    bool logs; /* else spans */
+    const struct yaml_value *properties;
+};
+size_t config_components(const struct config *c, const struct config_component **out);
 /* The sections of receivers with options of their own, [telemetry.otlp.NAME], as "otlp.NAME"; NULL
  * behind the last. Their options are those of "otlp", of which only what was said counts. */
 const char *config_receiver(const struct config *c, size_t i);

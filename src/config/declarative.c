@@ -114,6 +114,7 @@ struct walk {
     const struct provider *provider; /* under which we are; NULL */
     const char *protocol;            /* by the name of the exporter */
     struct buf exporters[2];         /* their names by ours, of each provider */
+    bool program;                    /* there are exporters of the program */
 };
 
 static struct config_origin origin_of(const struct walk *w, const struct yaml_value *v)
@@ -455,10 +456,36 @@ static void walk_members(struct walk *w, const struct yaml_value *v, const char 
     }
 }
 
+/* "P.processors.X.exporter.NAME" of a name that the program has registered. */
+static bool take_component(struct walk *w, const struct yaml_value *v, const char *path)
+{
+    bool above;
+    const char *exporter = strstr(path, ".exporter.");
+    char parent[PATH_BYTES];
+    if (!w->provider || !exporter || strchr(exporter + 10, '.') || !w->c->known_component)
+        return false;
+    snprintf(parent, sizeof parent, "%.*s", (int)(exporter - path + 9), path);
+    const bool logs = w->provider != &providers[0];
+    if ((!row_of(parent, &above) && !above) || !w->c->known_component(exporter + 10, logs))
+        return false;
+    struct config_component *made = VEC_PUSH(&w->c->components);
+    w->c->no_memory = w->c->no_memory || !made;
+    if (made)
+        *made = (struct config_component){v->key, logs, v};
+    if (strstr(path, ".simple.")) { /* each for itself, at once */
+        put_text(w, "batch.$B_delay_ms", "1", v);
+        put_text(w, "batch.$B_size", "1", v);
+    }
+    w->program = true;
+    return true;
+}
+
 static void walk(struct walk *w, const struct yaml_value *v, const char *path)
 {
     bool above;
     const struct row *row = row_of(path, &above);
+    if (!row && !above && take_component(w, v, path))
+        return;
     if (!row && !above) {
         say(w, CONFIG_WARNING, v, path, "is nothing Oriel has, and left out");
         return;
@@ -473,15 +500,6 @@ static void walk(struct walk *w, const struct yaml_value *v, const char *path)
         say(w, CONFIG_ERROR, v, path, "wants a table");
 }
 
-static bool format_known(const char *text)
-{
-    static const char *const known[] = {"0.3", "0.4", "1.0", "1.1", NULL};
-    for (const char *const *k = known; *k; k++)
-        if (strncmp(text, *k, 3) == 0 && (!text[3] || text[3] == '-' || text[3] == '.'))
-            return true;
-    return false;
-}
-
 /* A signal without a provider goes nowhere (the standard's no-op). */
 static void finish(struct walk *w, const struct yaml_value *root)
 {
@@ -494,99 +512,26 @@ static void finish(struct walk *w, const struct yaml_value *root)
         buf_done(&w->exporters[i]);
     }
     w->provider = NULL;
-    if (any)
-        put_text(w, "backend", "otlp", root);
+    if (any || w->program)
+        put_text(w, "backend", any ? "otlp" : "program", root);
 }
 
-/* ---- references ---- */
-
-struct references {
-    const char *const *environment;
-};
-
-static bool name_valid(const char *p, size_t n)
+void config_apply_model(struct config *c, const char *file, const struct yaml_value *root)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    if (n == 0 || !memchr(letters, *p, sizeof letters - 1))
-        return false;
-    for (size_t i = 1; i < n; i++)
-        if (!memchr(letters, p[i], sizeof letters - 1) && !(p[i] >= '0' && p[i] <= '9'))
-            return false;
-    return true;
-}
-
-/* What stands between "${" and "}": [env:]NAME[:-default]. True: the value came from there. */
-static int expand_one(const struct references *r, const char *p, size_t n, struct buf *out,
-                      bool *out_set, struct oriel_err *err)
-{
-    char name[128];
-    if (n > 4 && memcmp(p, "env:", 4) == 0) {
-        p += 4;
-        n -= 4;
-    }
-    const char *dash = memmem(p, n, ":-", 2);
-    size_t name_n = dash ? (size_t)(dash - p) : n;
-    if (!name_valid(p, name_n) || name_n >= sizeof name)
-        return err_set(err, ORIEL_EFORMAT,
-                       "a reference must look like ${NAME} or ${NAME:-default}");
-    memcpy(name, p, name_n);
-    name[name_n] = 0;
-    const char *value = config_variable(r->environment, name);
-    *out_set = value != NULL;
-    if (value)
-        buf_puts(out, value);
-    else if (dash)
-        buf_put(out, dash + 2, n - name_n - 2);
-    return 0;
-}
-
-static int expand(void *user, const char *text, size_t n, struct buf *out, bool *out_whole,
-                  struct oriel_err *err)
-{
-    *out_whole = false;
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] != '$' || i + 1 == n || (text[i + 1] != '$' && text[i + 1] != '{')) {
-            buf_putc(out, text[i]);
-            continue;
-        }
-        i++;
-        if (text[i] == '$') {
-            buf_putc(out, '$');
-            continue;
-        }
-        const char *start = text + i + 1, *end = memchr(start, '}', n - i - 1);
-        bool set = false;
-        if (!end)
-            return err_set(err, ORIEL_EFORMAT, "a reference without its }");
-        int rc = expand_one(user, start, (size_t)(end - start), out, &set, err);
-        if (rc < 0)
-            return rc;
-        *out_whole = set && i == 1 && end + 1 == text + n;
-        i = (size_t)(end - text);
-    }
-    return 0;
+    struct walk w = {.c = c, .file = file};
+    walk_members(&w, root, "");
+    finish(&w, root);
 }
 
 void config_apply_declarative(struct config *c, const char *file, const char *text, size_t n,
                               const char *const *environment)
 {
-    struct references references = {environment};
-    const struct yaml_options how = {.name = file, .expand = expand, .user = &references};
-    struct walk w = {.c = c, .file = file};
     struct yaml_value *root;
     struct oriel_err err = {0};
-    int rc = yaml_read(&c->arena, text, n, &how, &root, &err);
+    int rc = config_declarative_read(&c->arena, file, text, n, environment, &root, &err);
     c->no_memory = c->no_memory || rc == ORIEL_ENOMEM;
-    if (rc < 0) {
+    if (rc < 0)
         config_say(c, CONFIG_ERROR, "%s", err.text);
-        return;
-    }
-    const struct yaml_value *format = yaml_get(root, "file_format");
-    if (!format || !is_scalar(format) || !format_known(format->text)) {
-        config_say(c, CONFIG_ERROR, "%s:%u: file_format has to be 0.3, 0.4, 1.0 or 1.1", file,
-                   format ? format->line : root->line);
-        return;
-    }
-    walk_members(&w, root, "");
-    finish(&w, root);
+    else
+        config_apply_model(c, file, root);
 }

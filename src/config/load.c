@@ -380,7 +380,13 @@ static void apply(struct config *c, const struct config_input *in)
     choose_preset(c, in, doc);
     if (doc && !c->is_private)
         config_apply_file(c, in, doc);
-    if (in->declarative_text && !c->is_private) {
+    if (in->model) { /* what a program says itself */
+        struct yaml_value *model = config_model_copy(&c->arena, in->model);
+        c->no_memory = c->no_memory || !model;
+        config_apply_switches(c, in->environment);
+        if (model)
+            config_apply_model(c, in->declarative_name, model);
+    } else if (in->declarative_text && !c->is_private) {
         config_apply_switches(c, in->environment);
         config_apply_declarative(c, in->declarative_name, in->declarative_text,
                                  in->declarative_bytes, in->environment);
@@ -410,6 +416,7 @@ int config_load(struct config **out, const struct config_input *in, struct oriel
     arena_init(&c->arena);
     c->absent = in->absent;
     c->absent_count = in->absent_count;
+    c->known_component = in->known_component;
     struct config_input own = *in;
     own.file_name = arena_copy(&c->arena, in->file_name ? in->file_name : CONFIG_FILE_NAME,
                                strlen(in->file_name ? in->file_name : CONFIG_FILE_NAME));
@@ -454,6 +461,7 @@ void config_free(struct config *c)
     }
     mem_free(c->parts);
     VEC_DONE(&c->messages);
+    VEC_DONE(&c->components);
     arena_done(&c->arena);
     mem_free(c);
 }
@@ -463,6 +471,12 @@ void config_free(struct config *c)
 const struct config_telemetry *config_telemetry(const struct config *c)
 {
     return c->parts[0].values;
+}
+
+size_t config_components(const struct config *c, const struct config_component **out)
+{
+    *out = c->components.items;
+    return c->components.count;
 }
 
 const struct config_batches *config_batches(const struct config *c)

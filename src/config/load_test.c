@@ -250,7 +250,7 @@ TEST(wrong_values_of_a_file_stop_the_start_with_a_line)
         {"[telemetry]\nenabled = 'yes'",
          "oriel.toml:2: telemetry.enabled wants true or false, not this string"},
         {"[telemetry]\nbackend = 'cloud'",
-         "oriel.toml:2: telemetry.backend: \"cloud\" is not one of local, otlp"},
+         "oriel.toml:2: telemetry.backend: \"cloud\" is not one of local, otlp, program"},
         {"[telemetry]\nbackend = ['otlp', 1]",
          "oriel.toml:2: telemetry.backend wants text or a list of texts, not this array"},
         {"[telemetry]\ntrace_dir = ['a']",

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "config/config.h"
+#include "config/model.h"
 #include "util/toml.h"
 
 /* A section at work; the first is [telemetry] itself, with the name "". */
@@ -30,6 +31,8 @@ struct config {
     const struct config_absent *absent;
     size_t absent_count;
     VEC(struct config_message) messages;
+    VEC(struct config_component) components;
+    bool (*known_component)(const char *name, bool logs); /* while it is loaded */
     bool no_memory, has_error;
     bool is_private;                /* the preset: no file, no environment */
     bool sdk_enabled, sdk_disabled; /* OTEL_SDK_ENABLED, OTEL_SDK_DISABLED */
@@ -78,6 +81,12 @@ void config_apply_switches(struct config *c, const char *const *environment);
 /* $OTEL_CONFIG_FILE, in place of the environment. `file` lives as long as the config. */
 void config_apply_declarative(struct config *c, const char *file, const char *text, size_t n,
                               const char *const *environment);
+/* The same of a tree that was read: it lives as long as the config. */
+void config_apply_model(struct config *c, const char *file, const struct yaml_value *root);
+/* The tree of such a file, references replaced; model.c. */
+int config_declarative_read(struct arena *arena, const char *file, const char *text, size_t n,
+                            const char *const *environment, struct yaml_value **out,
+                            struct oriel_err *err);
 /* The value of NAME, NULL if unset or empty. */
 const char *config_variable(const char *const *environment, const char *name);
 

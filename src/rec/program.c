@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What programs do with liboriel beside switching it on: each function of
- * oriel/exporter.h is one of the same name there. Never on the record path.
+ * oriel/exporter.h, and of the model in oriel/config.h, is one of the same name
+ * there. Never on the record path.
  */
-#include <oriel/exporter.h>
+#include <oriel/config.h>
 
 #include "base/err.h"
 #include "base/own.h"
@@ -85,4 +86,58 @@ int oriel_memory_free(struct oriel_memory *memory)
 {
     memory_fn *done = memory ? (memory_fn *)inprocess("oriel_inprocess_memory_free") : NULL;
     return done ? done(memory) : 0;
+}
+
+/* ---- oriel/config.h ---- */
+
+int oriel_config_parse(struct oriel_config **out, const char *path, char *why, size_t size)
+{
+    typedef int parse_fn(struct oriel_config * *out, const char *path, char *why, size_t size);
+    parse_fn *parse = (parse_fn *)inprocess("oriel_inprocess_config_parse");
+    return parse ? parse(out, path, why, size) : ORIEL_ENOTFOUND;
+}
+
+int oriel_config_parse_text(struct oriel_config **out, const char *name, const char *text, size_t n,
+                            char *why, size_t size)
+{
+    typedef int parse_fn(struct oriel_config * *out, const char *name, const char *text, size_t n,
+                         char *why, size_t size);
+    parse_fn *parse = (parse_fn *)inprocess("oriel_inprocess_config_parse_text");
+    return parse ? parse(out, name, text, n, why, size) : ORIEL_ENOTFOUND;
+}
+
+void oriel_config_free(struct oriel_config *config)
+{
+    typedef void free_fn(struct oriel_config * c);
+    free_fn *done = config ? (free_fn *)inprocess("oriel_inprocess_config_free") : NULL;
+    if (done)
+        done(config);
+}
+
+const char *oriel_config_get(const struct oriel_config *config, const char *path)
+{
+    typedef const char *get_fn(const struct oriel_config *c, const char *path);
+    get_fn *get = config ? (get_fn *)inprocess("oriel_inprocess_config_get") : NULL;
+    return get ? get(config, path) : NULL;
+}
+
+const char *oriel_config_name(const struct oriel_config *config, const char *path, size_t i)
+{
+    typedef const char *name_fn(const struct oriel_config *c, const char *path, size_t i);
+    name_fn *name = config ? (name_fn *)inprocess("oriel_inprocess_config_name") : NULL;
+    return name ? name(config, path, i) : NULL;
+}
+
+int oriel_config_set(struct oriel_config *config, const char *path, const char *yaml)
+{
+    typedef int set_fn(struct oriel_config * c, const char *path, const char *yaml);
+    set_fn *set = config ? (set_fn *)inprocess("oriel_inprocess_config_set") : NULL;
+    return set ? set(config, path, yaml) : ORIEL_EINVAL;
+}
+
+int oriel_component_register(const struct oriel_component *component)
+{
+    typedef int register_fn(const struct oriel_component *c);
+    register_fn *add = (register_fn *)inprocess("oriel_inprocess_component_register");
+    return add ? add(component) : ORIEL_ENOTFOUND;
 }

@@ -81,6 +81,7 @@ struct wish {
     const char *filter;
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
+    bool fixed; /* by a model of the program: there is no file to look at again */
 };
 
 static int make_wish(const struct oriel_options *given, struct wish *out)
@@ -99,7 +100,8 @@ static int make_wish(const struct oriel_options *given, struct wish *out)
                       .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
                       .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
                       .metrics_ns = (uint64_t)t->system_metrics_interval_secs * 1000000000u,
-                      .exit_ms = (unsigned)t->exit_ms};
+                      .exit_ms = (unsigned)t->exit_ms,
+                      .fixed = o.config != NULL};
     return 0;
 }
 
@@ -533,7 +535,7 @@ static int build(struct wish *w, struct oriel_err *err)
     const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
         rc = session_new(&self.session, "ring", region_path(self.region), &pipe, err);
-    if (rc == 0 && !getauxval(AT_SECURE))
+    if (rc == 0 && !getauxval(AT_SECURE) && !w->fixed)
         rc = reload_init(&self.reload, (const char *const *)environ);
     if (rc == 0) {
         region_tell_threshold(self.region, sampling_threshold(self.config));

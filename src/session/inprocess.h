@@ -75,6 +75,21 @@ ORIEL_EXPORT size_t oriel_inprocess_memory_logs(struct oriel_memory *m,
 ORIEL_EXPORT uint64_t oriel_inprocess_memory_dropped(struct oriel_memory *m);
 ORIEL_EXPORT void oriel_inprocess_memory_reset(struct oriel_memory *m);
 ORIEL_EXPORT int oriel_inprocess_memory_free(struct oriel_memory *m);
+/* The same of oriel/config.h; program_config.c, programs.c. */
+struct oriel_config;
+struct oriel_component;
+ORIEL_EXPORT int oriel_inprocess_config_parse(struct oriel_config **out, const char *path,
+                                              char *why, size_t size);
+ORIEL_EXPORT int oriel_inprocess_config_parse_text(struct oriel_config **out, const char *name,
+                                                   const char *text, size_t n, char *why,
+                                                   size_t size);
+ORIEL_EXPORT void oriel_inprocess_config_free(struct oriel_config *c);
+ORIEL_EXPORT const char *oriel_inprocess_config_get(const struct oriel_config *c, const char *path);
+ORIEL_EXPORT const char *oriel_inprocess_config_name(const struct oriel_config *c, const char *path,
+                                                     size_t i);
+ORIEL_EXPORT int oriel_inprocess_config_set(struct oriel_config *c, const char *path,
+                                            const char *yaml);
+ORIEL_EXPORT int oriel_inprocess_component_register(const struct oriel_component *component);
 
 #ifdef __cplusplus
 }

@@ -179,7 +179,7 @@ static int add_consoles(const struct outlets_wish *w, struct oriel_err *err)
 /* Those of the program are SDK, too: what switches that off leaves them alone. */
 static bool wants_programs(const struct config *c)
 {
-    return config_choose(c).program && programs_any();
+    return config_choose(c).program && programs_any(c);
 }
 
 static int add_programs(const struct outlets_wish *w, struct oriel_err *err)

@@ -18,7 +18,9 @@ struct programs_wish {
     void (*say)(void *user, const char *line);
     void *user;
 };
-bool programs_any(void);
+bool programs_any(const struct config *c);
+/* Whether there is a component of this name for log records, or for spans. */
+bool programs_known(const char *name, bool logs);
 /* All of them are at work from here on, until each was shut down; a failure leaves those that
  * have joined to the session. */
 int programs_add(const struct programs_wish *w, struct oriel_err *err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "export/exporter.h"
+#include "session/programs.h"
 #include "vault/vault.h"
 
 /* What is configured by these keys is not part of this build. A row goes when
@@ -64,7 +65,7 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
         return err_set(err, ORIEL_EINVAL, "settings input of another size");
     bool is_private = in->preset && strcmp(in->preset, "private") == 0;
     const char *path = is_private ? NULL : settings_file(in);
-    const char *other = is_private ? NULL : settings_declarative(in);
+    const char *other = is_private || in->model ? NULL : settings_declarative(in);
     struct config_section sections[SETTINGS_SECTIONS_MAX];
     struct buf text, declarative;
     buf_init(&text);
@@ -83,6 +84,8 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
                                  .declarative_name = other,
                                  .declarative_text = other ? buf_cstr(&declarative) : NULL,
                                  .declarative_bytes = declarative.size,
+                                 .model = in->model,
+                                 .known_component = programs_known,
                                  .environment = in->environment,
                                  .preset = in->preset,
                                  .code = in->code,

@@ -14,6 +14,7 @@ struct settings_input {
     const char *file;               /* NULL: $ORIEL_CONFIG, else ./oriel.toml if it is there */
     bool careful;                   /* inside a program: only a file nobody else could write */
     const char *const *environment; /* NULL: none */
+    const struct yaml_value *model; /* of the program, in place of the declarative file; NULL */
     const char *preset;             /* NULL: file or environment may */
     const struct config_set *code;
     size_t code_count;

@@ -13,6 +13,7 @@
 
 #include "secret/scrub.h"
 #include "session/headers.h"
+#include "session/program_config.h"
 #include "session/settings.h"
 #include "session/start_code.h"
 
@@ -74,6 +75,7 @@ int start_config_load(const struct oriel_options *o, struct config **out)
     bool secure = getauxval(AT_SECURE) != 0;
     const struct settings_input in = {.size = sizeof in,
                                       .careful = true,
+                                      .model = o->config ? o->config->root : NULL,
                                       .preset = secure ? "private" : NULL,
                                       .environment = secure ? NULL : (const char *const *)environ,
                                       .code = code.sets,

@@ -28,3 +28,9 @@ target_link_libraries(exporting PRIVATE oriel-core)
 add_test(NAME otel.exporting COMMAND ${CMAKE_COMMAND} -E env BUILD=${CMAKE_BINARY_DIR}
   ${Python3_EXECUTABLE} ${dir}/exporting.py $<TARGET_FILE:exporting>)
 set_tests_properties(otel.exporting PROPERTIES TIMEOUT 1200)
+add_executable(creating ${dir}/creating.c)
+set_target_properties(creating PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/otel)
+target_link_libraries(creating PRIVATE oriel-core)
+add_test(NAME otel.creating COMMAND ${CMAKE_COMMAND} -E env BUILD=${CMAKE_BINARY_DIR}
+  ${Python3_EXECUTABLE} ${dir}/creating.py $<TARGET_FILE:creating>)
+set_tests_properties(otel.creating PROPERTIES TIMEOUT 1200)
