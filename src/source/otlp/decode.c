@@ -11,6 +11,7 @@
 
 enum { RESOURCE = 1, SCOPES = 2, SCHEMA_URL = 3 }; /* of ResourceSpans and ResourceLogs */
 enum { SCOPE = 1, ITEMS = 2 };                     /* of ScopeSpans and ScopeLogs */
+enum { SPAN_ATTRIBUTES = 9, LOG_ATTRIBUTES = 6 };
 enum { KIND_INTERNAL = 1, STATUS_MESSAGE = 2, STATUS_CODE = 3 };
 
 static struct model_str as_str(const struct pb_field *f)
@@ -132,7 +133,7 @@ static void add_span_meta(struct otlp_values *v, const struct span_parts *p)
 static struct otlp_record record_of(const struct otlp_decode *d, uint8_t type, uint8_t kind,
                                     struct model_str name, const uint64_t *words, uint32_t prefix)
 {
-    return (struct otlp_record){.stream = d->stream,
+    return (struct otlp_record){.stream = d->lane,
                                 .scope = d->scope_said,
                                 .name = name,
                                 .type = type,
@@ -460,6 +461,9 @@ static void tell_item(struct otlp_decode *d, struct otlp_tell *t, const struct p
 {
     enum otlp_cause cause = d->no_stream ? d->cause : OTLP_NO_MEMORY;
     bool told = false;
+    if (!d->no_stream)
+        d->lane = otlp_tell_lane(t, d->stream, item,
+                                 d->signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES);
     if (!d->no_stream && d->scope_said)
         told =
             d->signal == OTLP_TRACES ? tell_span(d, t, item, &cause) : tell_log(d, t, item, &cause);

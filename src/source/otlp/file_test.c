@@ -344,6 +344,64 @@ TEST(where_in_the_code_it_was_is_that_of_the_site_and_an_attribute_still)
     done(&t);
 }
 
+#define THREAD(id, name)                                                                           \
+    SPAN(",\"attributes\":[{\"key\":\"thread.name\",\"value\":{\"stringValue\":\"" name            \
+         "\"}},{\"key\":\"thread.id\",\"value\":{\"intValue\":" id "}}]")
+
+TEST(spans_of_a_thread_that_is_told_stand_in_its_lane)
+{
+    static const char text[] =
+        TRACE(THREAD("7", "worker") "," THREAD("8", "other") "," THREAD("7", "renamed") "," SPAN(
+            "") "," THREAD("0", "none") "," THREAD("\"4294967297\"", "huge") "," THREAD("-3",
+                                                                                        "minus"));
+    struct told t;
+    tell(&t, text, sizeof text - 1);
+    CHECK_EQ(t.types[ORIEL_REC_TOLD], 7);
+    const struct model_record *r[7];
+    for (unsigned i = 0; i < 7; i++)
+        r[i] = record(&t, ORIEL_REC_TOLD, i);
+    test_stop_if_failed();
+    CHECK_EQ(r[0]->thread->tid, 7);
+    CHECK(model_str_equal(r[0]->thread->name, MODEL_STR("worker")));
+    CHECK_EQ(r[1]->thread->tid, 8);
+    CHECK(r[2]->thread == r[0]->thread && r[2]->stream == r[0]->stream);
+    CHECK(r[1]->stream != r[0]->stream && r[3]->stream != r[0]->stream);
+    for (unsigned i = 4; i < 7; i++) /* no ids that a thread has */
+        CHECK(r[i]->thread == r[3]->thread);
+    CHECK(r[0]->site == r[1]->site);                  /* whoever says it: it is the same place */
+    for (size_t i = 1; i < t.batch.record_count; i++) /* all of a span in one lane, in order */
+        if (t.batch.records[i].type == ORIEL_REC_CLOSE)
+            CHECK(t.batch.records[i].stream == t.batch.records[i - 1].stream);
+    done(&t);
+}
+
+TEST(threads_without_end_take_no_lanes_without_end)
+{
+    enum { SPANS = 400 };
+    static char text[SPANS * 300 + 1000];
+    char *p = text;
+    struct told t;
+    p += snprintf(p, sizeof text, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[");
+    for (int i = 0; i < SPANS; i++)
+        p += snprintf(p, (size_t)(text + sizeof text - p),
+                      "%s{\"traceId\":\"0102030405060708090A0b0c0d0e0f10\",\"spanId\":"
+                      "\"11121314151617%02x\",\"attributes\":[{\"key\":\"thread.id\",\"value\":"
+                      "{\"intValue\":%d}}]}",
+                      i ? "," : "", i & 255, i + 1);
+    p += snprintf(p, (size_t)(text + sizeof text - p), "]}]}]}\n");
+    tell(&t, text, (size_t)(p - text));
+    while (t.result == SOURCE_DATA && t.types[ORIEL_REC_TOLD] < SPANS) {
+        const size_t from = t.batch.record_count;
+        t.result = source_otlp.poll(t.s, &t.batch, from + 1000, NULL);
+        for (size_t i = from; i < t.batch.record_count; i++)
+            t.types[t.batch.records[i].type]++;
+    }
+    CHECK_EQ(t.types[ORIEL_REC_TOLD], SPANS);
+    CHECK_EQ(t.catalog.thread_count, 257);
+    CHECK_EQ(record(&t, ORIEL_REC_TOLD, SPANS - 1)->thread->index, 0);
+    done(&t);
+}
+
 TEST(a_number_that_its_field_cannot_have_is_no_request)
 {
     static const struct {

@@ -103,7 +103,8 @@ enum otlp_cause {
 struct otlp_stream {
     struct model_thread *thread;
     uint64_t position, said_ns;
-    uint32_t next_site;
+    uint32_t of; /* the stream of the program, which has its sites: itself, or that of its lane */
+    uint32_t next_site, lanes;
 };
 struct otlp_site {
     uint64_t check;
@@ -112,7 +113,8 @@ struct otlp_site {
 struct otlp_tell {
     struct model_catalog *catalog;
     struct model_batch *batch; /* while something is told */
-    struct map stream_by_key, site_by_key;
+    struct map stream_by_key, site_by_key, lane_by_key;
+    uint32_t programs; /* of the streams; the others are lanes of theirs */
     VEC(struct otlp_stream) streams;
     VEC(struct otlp_site) sites;
     struct buf key;
@@ -128,6 +130,10 @@ void otlp_tell_done(struct otlp_tell *t);
  * cause is in *out_cause). */
 uint32_t otlp_tell_who(struct otlp_tell *t, const struct pb_field *resource,
                        struct model_str schema_url, enum otlp_cause *out_cause);
+/* lane.c: the stream of the thread that an item says it is of, by its attributes (their number); or
+ * that of the program, where it says none or there are too many. */
+uint32_t otlp_tell_lane(struct otlp_tell *t, uint32_t stream, const struct pb_field *item,
+                        uint32_t attributes);
 /* NULL: no memory. */
 const struct model_scope *otlp_tell_scope(struct otlp_tell *t, const struct pb_field *scope,
                                           struct model_str schema_url);
@@ -154,7 +160,7 @@ struct otlp_decode {
     enum otlp_signal signal;
     struct pb_reader request, resource, scope;
     bool in_resource, in_scope, no_stream;
-    uint32_t stream;
+    uint32_t stream, lane; /* of the program, and of the item */
     enum otlp_cause cause; /* why there is no stream */
     const struct model_scope *scope_said;
     struct model_str resource_schema, scope_schema;

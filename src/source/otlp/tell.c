@@ -43,6 +43,7 @@ void otlp_tell_done(struct otlp_tell *t)
 {
     map_done(&t->stream_by_key);
     map_done(&t->site_by_key);
+    map_done(&t->lane_by_key);
     VEC_DONE(&t->streams);
     VEC_DONE(&t->sites);
     buf_done(&t->key);
@@ -129,6 +130,7 @@ static bool make_process(struct otlp_tell *t, struct otlp_stream *s, const struc
     p->start_ns = t->now_ns;
     s->thread = model_catalog_add_thread(c, p->index, pid, (uint32_t)t->streams.count);
     s->next_site = ORIEL_SITE_ID_FIRST;
+    s->of = (uint32_t)t->streams.count - 1;
     return s->thread != NULL;
 }
 
@@ -145,7 +147,7 @@ uint32_t otlp_tell_who(struct otlp_tell *t, const struct pb_field *resource,
     if (known)
         return (uint32_t)*known;
     *out_cause = OTLP_MANY_WHO;
-    if (t->streams.count == WHO_MAX || t->name_bytes > NAME_BYTES_MAX)
+    if (t->programs == WHO_MAX || t->name_bytes > NAME_BYTES_MAX)
         return UINT32_MAX;
     struct arena arena;
     arena_init(&arena);
@@ -164,6 +166,7 @@ uint32_t otlp_tell_who(struct otlp_tell *t, const struct pb_field *resource,
         t->streams.count -= s != NULL;
         (void)map_remove(&t->stream_by_key, key);
     }
+    t->programs += made;
     mem_free(v);
     arena_done(&arena);
     return made ? (uint32_t)(t->streams.count - 1) : UINT32_MAX;
@@ -245,7 +248,7 @@ static void put_key(struct buf *b, struct model_str s)
 static void site_key(struct otlp_tell *t, const struct otlp_record *r, const struct code *code,
                      const struct model_value *values, uint32_t n)
 {
-    const uint32_t what[] = {r->stream, r->scope->index,
+    const uint32_t what[] = {t->streams.items[r->stream].of, r->scope->index,
                              (uint32_t)r->site_kind << 16 | (uint32_t)r->level << 8 | r->site_flags,
                              n, code->line};
     buf_clear(&t->key);
@@ -265,7 +268,7 @@ static const struct model_site *make_site(struct otlp_tell *t, const struct otlp
                                           const struct code *code, const struct model_value *values,
                                           uint32_t n)
 {
-    struct otlp_stream *s = &t->streams.items[r->stream];
+    struct otlp_stream *s = &t->streams.items[t->streams.items[r->stream].of];
     struct model_field_def fields[FIELDS_MAX];
     uint64_t cost = SITE_COST + r->name.n + code->file.n + code->function.n;
     for (uint32_t i = 0; i < n; i++) {
@@ -308,7 +311,7 @@ static const struct model_site *site_at(struct otlp_tell *t, const struct otlp_r
     const uint64_t *known = map_get(&t->site_by_key, key);
     if (known) /* the same by 128 bits that nobody can aim at */
         return t->sites.items[*known].check == check ? t->sites.items[*known].site : NULL;
-    if (t->streams.items[r->stream].next_site >= most ||
+    if (t->streams.items[t->streams.items[r->stream].of].next_site >= most ||
         (t->name_bytes > NAME_BYTES_MAX && most < GENERIC_MAX))
         return NULL;
     const struct model_site *site = make_site(t, r, code, values, n);
@@ -482,11 +485,12 @@ static bool tell_time(struct otlp_tell *t, uint32_t stream)
     if (s->said_ns >= t->now_ns && s->position)
         return true;
     const uint64_t now[] = {t->now_ns};
-    const struct model_value empty = {.type = ORIEL_TYPE_STR, .v.str = MODEL_STR("")};
+    const struct model_value name = {.type = ORIEL_TYPE_STR, .v.str = s->thread->name};
     const struct otlp_record r = {
         .stream = stream, .type = ORIEL_REC_THREAD, .prefix = 2, .words = now};
     s->said_ns = t->now_ns;
-    return add_record(t, &r, NULL, &empty, (struct fitting){1, 3, ORIEL_STRING_MAX_BYTES});
+    const uint32_t words = 2 + words_of(&name, ORIEL_STRING_MAX_BYTES);
+    return add_record(t, &r, NULL, &name, (struct fitting){1, words, ORIEL_STRING_MAX_BYTES});
 }
 
 static bool has_site(uint8_t type)
