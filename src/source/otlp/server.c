@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -299,12 +300,19 @@ static void watch_listeners(struct collect *c, bool on)
     c->told_listeners = on;
 }
 
+/* Where all places are taken: whether anybody waits for one, who is worth another's. */
+static bool is_wanted(const struct collect *c, unsigned i)
+{
+    struct pollfd p = {.fd = c->listeners[i], .events = POLLIN};
+    return c->conn_count < c->conns_max || poll(&p, 1, 0) == 1;
+}
+
 static void accept_all(struct collect *c, uint64_t now_ns)
 {
     unsigned left = ACCEPTS;
     bool room = true;
     for (unsigned i = 0; i < c->options.listen_count && !c->stopping; i++)
-        while (left && (room = make_room(c, now_ns)) && accept_one(c, i, now_ns))
+        while (left && is_wanted(c, i) && (room = make_room(c, now_ns)) && accept_one(c, i, now_ns))
             left--;
     watch_listeners(c, !c->stopping && room);
     c->more_ns = room ? UINT64_MAX : now_ns + YOUNG_NS;
