@@ -78,10 +78,10 @@ static struct {
 /* What is asked for: the program before the environment, the file and the defaults. */
 struct wish {
     struct config *config; /* owned; the strings are its */
+    struct reload reload;  /* of files as they were before they were read: no change is missed */
     const char *filter;
     uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
     unsigned flags, exit_ms;
-    bool fixed; /* by a model of the program: there is no file to look at again */
 };
 
 static int make_wish(const struct oriel_options *given, struct wish *out)
@@ -90,18 +90,23 @@ static int make_wish(const struct oriel_options *given, struct wish *out)
     struct config *c;
     if (given)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    int rc = start_config_load(&o, &c);
+    struct reload files = {.looked_ns = 0};
+    int rc = 0;
+    if (!getauxval(AT_SECURE) && !o.config) /* by a model of the program there is no file */
+        rc = reload_init(&files, (const char *const *)environ);
+    if (rc == 0 && (rc = start_config_load(&o, &c)) < 0)
+        reload_done(&files);
     if (rc < 0)
         return rc;
     const struct config_telemetry *t = config_telemetry(c);
     *out =
         (struct wish){.config = c,
+                      .reload = files,
                       .filter = t->filter,
                       .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
                       .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
                       .metrics_ns = (uint64_t)t->system_metrics_interval_secs * 1000000000u,
-                      .exit_ms = (unsigned)t->exit_ms,
-                      .fixed = o.config != NULL};
+                      .exit_ms = (unsigned)t->exit_ms};
     return 0;
 }
 
@@ -517,6 +522,8 @@ static int build(struct wish *w, struct oriel_err *err)
 {
     self.config = w->config;
     w->config = NULL; /* taken: the strings of the wish stay valid with it */
+    self.reload = w->reload;
+    w->reload = (struct reload){.looked_ns = 0};
     self.flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
     self.ring_bytes = w->ring_bytes;
     self.exit_ms = w->exit_ms;
@@ -535,8 +542,6 @@ static int build(struct wish *w, struct oriel_err *err)
     const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
         rc = session_new(&self.session, "ring", region_path(self.region), &pipe, err);
-    if (rc == 0 && !getauxval(AT_SECURE) && !w->fixed)
-        rc = reload_init(&self.reload, (const char *const *)environ);
     if (rc == 0) {
         region_tell_threshold(self.region, sampling_threshold(self.config));
         describe();
@@ -659,12 +664,14 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
         return rc;
     if (!outlets_any(w.config)) { /* switched on, and every way out is switched off */
         config_free(w.config);
+        reload_done(&w.reload);
         return 0;
     }
     pthread_mutex_lock(&self.lock);
     rc = start_or_join(&w, attach);
     pthread_mutex_unlock(&self.lock);
-    config_free(w.config); /* unless the export has taken it */
+    config_free(w.config); /* unless the export has taken them */
+    reload_done(&w.reload);
     return rc;
 }
 

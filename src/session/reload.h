@@ -23,8 +23,8 @@ struct reload {
     char **environment; /* as it was at the start: nobody reads the program's from here */
     uint64_t looked_ns;
 };
-/* What is read now is what a later change is told from. Without a file nothing is watched. 0 or
- * ORIEL_ENOMEM; nothing to be freed then. */
+/* To be called before the files are read: what they are now is what a later change is told from.
+ * Without a file nothing is watched. 0 or ORIEL_ENOMEM; nothing to be freed then. */
 int reload_init(struct reload *r, const char *const *environment);
 void reload_done(struct reload *r);
 
