@@ -303,6 +303,17 @@ TEST(what_waits_for_a_span_that_never_comes_goes_out_all_the_same)
     fixture_done(&f);
 }
 
+TEST(no_id_of_a_span_makes_the_track_of_something_else)
+{
+    const struct perfetto p = {.seed = 7};
+    for (uint64_t other = TRACK_OF_ORIEL; other < TRACK_OF_SPAN; other++)
+        for (uint64_t id = 0; id < 4; id++) {
+            uint64_t span = ((other - TRACK_OF_SPAN) << 56) + id; /* 252 in the order of the wire */
+            CHECK(perfetto_uuid(&p, TRACK_OF_SPAN, span) !=
+                  perfetto_uuid(&p, (enum track_kind)other, id));
+        }
+}
+
 TEST(a_reused_tid_is_another_thread)
 {
     struct fixture f;

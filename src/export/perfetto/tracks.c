@@ -70,7 +70,10 @@ void perfetto_put_text(struct buf *b, uint32_t field, struct model_str s)
 
 uint64_t perfetto_uuid(const struct perfetto *p, enum track_kind kind, uint64_t id)
 {
-    uint64_t h = oriel_id_mix(p->seed ^ oriel_id_mix(id + ((uint64_t)kind << 56)));
+    /* Ids of spans come from outside, too, and may be any number: they are mixed with what nobody
+     * knows before the kind comes to them, so that none makes the track of something else. */
+    uint64_t h = oriel_id_mix(p->seed ^ oriel_id_mix(id));
+    h = oriel_id_mix(h + ((uint64_t)kind << 56));
     return h ? h : 1;
 }
 
