@@ -44,9 +44,21 @@ static struct json_value *parse(struct cloud *c, const struct http_reply *reply)
     return json_read(c->arena, reply->body, reply->body_n, NULL, &root, &unused) == 0 ? root : NULL;
 }
 
-static void put(struct cloud *c, const char *key, const struct json_value *from, const char *name)
+static void put_cloud(struct cloud *c, const char *provider, const char *platform)
 {
-    resource_set(c->out, key, json_get_string(from, name, ""));
+    resource_set(c->out, "cloud.provider", provider);
+    resource_set(c->out, "cloud.platform", platform);
+}
+
+/* What a cloud calls what everybody calls by the key. */
+struct row {
+    const char *key, *name; /* the last: NULL */
+};
+
+static void put_all(struct cloud *c, const struct json_value *from, const struct row *rows)
+{
+    for (; rows->key; rows++)
+        resource_set(c->out, rows->key, json_get_string(from, rows->name, ""));
 }
 
 /* ---- the three ---- */
@@ -67,14 +79,15 @@ static bool ask_aws(struct cloud *c)
     const struct json_value *v = parse(c, &reply);
     if (!json_get_string(v, "instanceId", "")[0])
         return false;
-    resource_set(c->out, "cloud.provider", "aws");
-    resource_set(c->out, "cloud.platform", "aws_ec2");
-    put(c, "cloud.region", v, "region");
-    put(c, "cloud.availability_zone", v, "availabilityZone");
-    put(c, "cloud.account.id", v, "accountId");
-    put(c, "host.id", v, "instanceId");
-    put(c, "host.type", v, "instanceType");
-    put(c, "host.image.id", v, "imageId");
+    static const struct row rows[] = {{"cloud.region", "region"},
+                                      {"cloud.availability_zone", "availabilityZone"},
+                                      {"cloud.account.id", "accountId"},
+                                      {"host.id", "instanceId"},
+                                      {"host.type", "instanceType"},
+                                      {"host.image.id", "imageId"},
+                                      {NULL, NULL}};
+    put_cloud(c, "aws", "aws_ec2");
+    put_all(c, v, rows);
     return true;
 }
 
@@ -101,14 +114,13 @@ static bool ask_gcp(struct cloud *c)
     const char *zone = last_part(json_get_string(v, "zone", ""));
     if (!zone[0])
         return false;
-    resource_set(c->out, "cloud.provider", "gcp");
-    resource_set(c->out, "cloud.platform", "gcp_compute_engine");
+    put_cloud(c, "gcp", "gcp_compute_engine");
     resource_set(c->out, "cloud.availability_zone", zone);
     const char *dash = strrchr(zone, '-');
     snprintf(region, sizeof region, "%.*s", (int)(dash ? dash - zone : 0), zone);
     resource_set(c->out, "cloud.region", region);
     resource_set(c->out, "host.id", id ? id->text : ""); /* a number: as it is written */
-    put(c, "host.name", v, "name");
+    resource_set(c->out, "host.name", json_get_string(v, "name", ""));
     resource_set(c->out, "host.type", last_part(json_get_string(v, "machineType", "")));
     return true;
 }
@@ -123,14 +135,15 @@ static bool ask_azure(struct cloud *c)
     const struct json_value *v = parse(c, &reply);
     if (!json_get_string(v, "vmId", "")[0])
         return false;
-    resource_set(c->out, "cloud.provider", "azure");
-    resource_set(c->out, "cloud.platform", "azure_vm");
-    put(c, "cloud.region", v, "location");
-    put(c, "cloud.account.id", v, "subscriptionId");
-    put(c, "cloud.resource_id", v, "resourceId");
-    put(c, "host.id", v, "vmId");
-    put(c, "host.name", v, "name");
-    put(c, "host.type", v, "vmSize");
+    static const struct row rows[] = {{"cloud.region", "location"},
+                                      {"cloud.account.id", "subscriptionId"},
+                                      {"cloud.resource_id", "resourceId"},
+                                      {"host.id", "vmId"},
+                                      {"host.name", "name"},
+                                      {"host.type", "vmSize"},
+                                      {NULL, NULL}};
+    put_cloud(c, "azure", "azure_vm");
+    put_all(c, v, rows);
     return true;
 }
 
