@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "util/kept.h"
 #include "util/out.h"
 
 enum { OWNERS_MAX = 64 };
@@ -132,6 +133,7 @@ static int open_below(struct spool_dir *d, int parent, const char *key, struct o
     d->fd = fd;
     d->dev = st.st_dev;
     d->ino = st.st_ino;
+    kept_note(d->fd, d->dev, d->ino);
     return 0;
 }
 
@@ -168,11 +170,18 @@ static bool dir_is_ours(const struct spool_dir *d)
     return d->fd >= 0 && fstat(d->fd, &st) == 0 && st.st_dev == d->dev && st.st_ino == d->ino;
 }
 
+static void forget_both(const struct spool_dir *d)
+{
+    kept_forget(d->fd, d->dev, d->ino);
+    kept_forget(d->lock_fd, d->dev, d->lock_ino);
+}
+
 int spool_dir_fd(struct spool_dir *d, struct oriel_err *err)
 {
     struct stat st;
     if (dir_is_ours(d))
         return d->fd;
+    forget_both(d);
     d->fd = -1;
     d->lock_fd = -1; /* gone with it, and the lock with that */
     int fd = open_dir(AT_FDCWD, d->path, d->path, err);
@@ -186,6 +195,7 @@ int spool_dir_fd(struct spool_dir *d, struct oriel_err *err)
     d->fd = fd;
     d->dev = st.st_dev;
     d->ino = st.st_ino;
+    kept_note(d->fd, d->dev, d->ino);
     return fd;
 }
 
@@ -234,6 +244,7 @@ int spool_dir_lock(struct spool_dir *d, struct oriel_err *err)
         if (fstat(fd, &st) == 0 && st.st_nlink > 0) {
             d->lock_fd = fd;
             d->lock_ino = st.st_ino;
+            kept_note(fd, st.st_dev, st.st_ino);
             return 0;
         }
         close(fd); /* taken for a dead one's before it was locked */
@@ -384,6 +395,7 @@ void spool_dir_orphan(struct spool_dir *d, const struct spool_name *name)
 void spool_dir_close(struct spool_dir *d, bool mine)
 {
     char name[SPOOL_NAME_MAX];
+    forget_both(d);
     if (dir_is_ours(d)) {
         lock_name(&d->me, name);
         if (mine && d->lock_fd >= 0)

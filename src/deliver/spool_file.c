@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "util/crc32c.h"
+#include "util/kept.h"
 
 static const char mark_magic[8] = {'O', 'R', 'I', 'E', 'L', 'S', 'P', 'L'};
 enum { RECORD_MAGIC = 0x4c505352, MARK_AT = 0, MARK_AGAIN_AT = 2048, SLOT_AT = 1024 };
@@ -126,6 +127,7 @@ bool spool_file_ours(const struct spool_file *f)
 
 void spool_file_close(struct spool_file *f)
 {
+    kept_forget(f->fd, f->dev, f->ino);
     if (spool_file_ours(f))
         close(f->fd);
     f->fd = -1;
@@ -166,6 +168,7 @@ int spool_file_create(struct spool_file *f, int dir, const char *name,
     made.dev = st.st_dev;
     made.ino = st.st_ino;
     *f = made;
+    kept_note(f->fd, f->dev, f->ino);
     return 0;
 }
 
@@ -237,6 +240,7 @@ int spool_file_open(struct spool_file *f, int dir, const char *name, struct orie
     }
     read_slots(&made);
     *f = made;
+    kept_note(f->fd, f->dev, f->ino);
     return 0;
 }
 

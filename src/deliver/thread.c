@@ -14,6 +14,7 @@
 
 #include "base/own.h"
 #include "deliver/inside.h"
+#include "util/kept.h"
 
 /* Who sleeps while the program closes all descriptors is woken by no call any more. */
 enum { STACK_BYTES = 512 << 10, REST_MAX_MS = 500 };
@@ -40,12 +41,16 @@ static int wake_open(struct wake *out)
         memset(&st, 0, sizeof st);
     w.dev = st.st_dev;
     w.ino = st.st_ino;
+    kept_note(w.read_fd, w.dev, w.ino);
+    kept_note(w.write_fd, w.dev, w.ino);
     *out = w;
     return 0;
 }
 
 void wake_close(struct wake *w)
 {
+    kept_forget(w->read_fd, w->dev, w->ino);
+    kept_forget(w->write_fd, w->dev, w->ino);
     if (is_wakes(w, w->read_fd))
         close(w->read_fd);
     if (is_wakes(w, w->write_fd))

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "util/kept.h"
 #include "util/net.h"
 
-enum { AT_ONCE = 4 };
+enum { AT_ONCE = 4, UNDER_WAY = -1 };
 #define HEAD_START_NS UINT64_C(250000000)
 
 struct attempt {
-    int fd;
+    struct kept socket;
     unsigned addr;
 };
 struct net_dial {
@@ -65,7 +66,7 @@ void net_dial_free(struct net_dial *d)
         return;
     net_lookup_free(d->lookup);
     for (unsigned i = 0; i < d->attempt_count; i++)
-        net_close(d->attempts[i].fd);
+        kept_close(&d->attempts[i].socket);
     mem_free(d);
 }
 
@@ -76,7 +77,7 @@ void net_dial_wait(const struct net_dial *d, struct net_wait *w)
         return;
     }
     for (unsigned i = 0; i < d->attempt_count; i++)
-        net_wait_add(w, d->attempts[i].fd, POLLOUT);
+        net_wait_add(w, d->attempts[i].socket.fd, POLLOUT);
     if (d->next < d->count && d->attempt_count < AT_ONCE)
         net_wait_until(w, d->next_ns);
 }
@@ -125,28 +126,40 @@ static int start_next(struct net_dial *d, uint64_t now_ns)
         net_close(fd);
         return -1;
     }
-    d->attempts[d->attempt_count++] = (struct attempt){fd, which};
+    d->attempts[d->attempt_count++] = (struct attempt){kept_open(fd), which};
     d->next_ns = now_ns + HEAD_START_NS;
     return -1;
+}
+
+/* What became of one: UNDER_WAY, 0 when it connected, or why not (errno). One whose descriptor the
+ * program closed is over: what has its number now is not looked at. */
+static int result_of(struct attempt *a)
+{
+    struct pollfd p = {.fd = a->socket.fd, .events = POLLOUT};
+    int e = 0;
+    socklen_t n = sizeof e;
+    if (!kept_is_ours(&a->socket))
+        return EBADF;
+    if (poll(&p, 1, 0) != 1)
+        return UNDER_WAY;
+    return getsockopt(a->socket.fd, SOL_SOCKET, SO_ERROR, &e, &n) == 0 ? e : EIO;
 }
 
 /* Looks after those under way; the descriptor of the first that connected, else -1. */
 static int look_after(struct net_dial *d)
 {
     for (unsigned i = 0; i < d->attempt_count;) {
-        struct attempt a = d->attempts[i];
-        struct pollfd p = {.fd = a.fd, .events = POLLOUT};
-        int e = 0;
-        socklen_t n = sizeof e;
-        if (poll(&p, 1, 0) != 1) {
+        int e = result_of(&d->attempts[i]);
+        if (e == UNDER_WAY) {
             i++;
             continue;
         }
+        struct attempt a = d->attempts[i];
         d->attempts[i] = d->attempts[--d->attempt_count];
-        if (getsockopt(a.fd, SOL_SOCKET, SO_ERROR, &e, &n) == 0 && e == 0)
-            return a.fd;
-        note_failure(d, a.addr, e ? e : EIO);
-        net_close(a.fd);
+        if (e == 0)
+            return kept_release(&a.socket);
+        note_failure(d, a.addr, e);
+        kept_close(&a.socket);
     }
     return -1;
 }

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "util/kept.h"
 #include "util/net.h"
 #include "util/net_dns.h"
 
@@ -30,7 +31,7 @@ struct net_lookup {
     struct dns_config config;
     unsigned candidate;       /* which name: the list is made of search and ndots */
     unsigned server, attempt; /* of this name */
-    int fd;                   /* -1: no question is out */
+    struct kept socket;       /* none: no question is out */
     struct question questions[2];
     uint64_t give_up_ns; /* this server */
     struct net_addr addrs[NET_ADDRS_MAX];
@@ -101,7 +102,7 @@ int net_lookup_new(struct net_lookup **out, const char *host, uint16_t port,
         return err_set(err, ORIEL_ENOMEM, "%s: no memory to look it up", host);
     memcpy(l->host, host, n + 1);
     l->port = port;
-    l->fd = -1;
+    l->socket = kept_open(-1);
     if (find_here(l, options) != 0) {
         mem_free(l);
         return err_set(err, ORIEL_ENOMEM, "%s: no memory to look it up", host);
@@ -114,7 +115,7 @@ void net_lookup_free(struct net_lookup *l)
 {
     if (!l)
         return;
-    net_close(l->fd);
+    kept_close(&l->socket);
     mem_free(l);
 }
 
@@ -126,8 +127,8 @@ unsigned net_lookup_addrs(const struct net_lookup *l, const struct net_addr **ou
 
 void net_lookup_wait(const struct net_lookup *l, struct net_wait *w)
 {
-    if (l->fd >= 0)
-        net_wait_add(w, l->fd, POLLIN);
+    if (l->socket.fd >= 0)
+        net_wait_add(w, l->socket.fd, POLLIN);
     net_wait_until(w, l->give_up_ns);
 }
 
@@ -161,8 +162,7 @@ static bool candidate_name(const struct net_lookup *l, char out[NET_HOST_MAX + 2
 
 static void hang_up(struct net_lookup *l)
 {
-    net_close(l->fd);
-    l->fd = -1;
+    kept_close(&l->socket);
 }
 
 /* Both questions to the present server; false: it cannot even be asked. */
@@ -173,13 +173,14 @@ static bool ask(struct net_lookup *l, const char *name, uint64_t now_ns)
     uint16_t ids[2] = {0};
     os_random(ids, sizeof ids);
     ids[1] ^= ids[0] == ids[1];
-    l->fd = socket(server->sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool sent = l->fd >= 0 && connect(l->fd, (const struct sockaddr *)&server->sa, server->n) == 0;
+    int fd = socket(server->sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->socket = kept_open(fd);
+    bool sent = fd >= 0 && connect(fd, (const struct sockaddr *)&server->sa, server->n) == 0;
     for (unsigned i = 0; i < 2 && sent; i++) {
         struct question *q = &l->questions[i];
         q->answered = false;
         q->n = dns_query(name, strlen(name), ids[i], types[i], q->bytes);
-        sent = send(l->fd, q->bytes, q->n, MSG_NOSIGNAL) == (ssize_t)q->n;
+        sent = send(fd, q->bytes, q->n, MSG_NOSIGNAL) == (ssize_t)q->n;
     }
     l->give_up_ns = now_ns + l->config.timeout_s * UINT64_C(1000000000);
     if (!sent)
@@ -192,7 +193,7 @@ static bool hear(struct net_lookup *l, bool *out_bad)
 {
     uint8_t message[DNS_MESSAGE_MAX];
     for (unsigned reads = 0; reads < READS_PER_STEP; reads++) {
-        ssize_t n = recv(l->fd, message, sizeof message, MSG_DONTWAIT);
+        ssize_t n = recv(l->socket.fd, message, sizeof message, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -245,7 +246,8 @@ int net_lookup_step(struct net_lookup *l, uint64_t now_ns, struct oriel_err *err
             next_candidate(l);
             continue;
         }
-        if (l->fd < 0)
+        /* One that the program closed is as good as none: the question is asked once more. */
+        if (!kept_is_ours(&l->socket))
             bad = !ask(l, name, now_ns);
         else
             over = hear(l, &bad);

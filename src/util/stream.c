@@ -9,11 +9,11 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "util/http.h"
+#include "util/kept.h"
 
 enum stage { DIALING, ASKING_PROXY, HEARING_PROXY, SHAKING, READY, ENDED };
 enum { PIECE = 17 << 10, PROXY_HEAD_MAX = 8 << 10 };
@@ -22,9 +22,7 @@ struct stream {
     enum stage stage;
     struct stream_options o;
     struct net_dial *dial;
-    int fd;
-    dev_t dev; /* of the socket: a program may have closed it, and have the number again */
-    ino_t ino;
+    struct kept socket; /* a program may have closed it, and have the number again */
     struct tls *tls;
     struct buf sealed; /* to be sent: TLS records, or the request for a tunnel */
     size_t sealed_at;
@@ -35,24 +33,6 @@ struct stream {
 
 /* ---- the descriptor ---- */
 
-static void keep_fd(struct stream *s, int fd)
-{
-    struct stat st = {0};
-    s->fd = fd;
-    (void)fstat(fd, &st);
-    s->dev = st.st_dev;
-    s->ino = st.st_ino;
-}
-
-/* Daemons close all descriptors they find; what has our number then is theirs. */
-static bool fd_is_ours(struct stream *s)
-{
-    struct stat st;
-    if (s->fd >= 0 && (fstat(s->fd, &st) != 0 || st.st_dev != s->dev || st.st_ino != s->ino))
-        s->fd = -1;
-    return s->fd >= 0;
-}
-
 static int lost_fd(struct oriel_err *err)
 {
     return err_set(err, ORIEL_ECLOSED, "the program closed the descriptor of the connection");
@@ -61,12 +41,12 @@ static int lost_fd(struct oriel_err *err)
 static int write_fd(struct stream *s, const void *bytes, size_t n, size_t *out_n,
                     struct oriel_err *err)
 {
-    return fd_is_ours(s) ? net_write(s->fd, bytes, n, out_n, err) : lost_fd(err);
+    return kept_is_ours(&s->socket) ? net_write(s->socket.fd, bytes, n, out_n, err) : lost_fd(err);
 }
 
 static int read_fd(struct stream *s, void *bytes, size_t n, size_t *out_n, struct oriel_err *err)
 {
-    return fd_is_ours(s) ? net_read(s->fd, bytes, n, out_n, err) : lost_fd(err);
+    return kept_is_ours(&s->socket) ? net_read(s->socket.fd, bytes, n, out_n, err) : lost_fd(err);
 }
 
 /* ---- making and ending ---- */
@@ -85,7 +65,7 @@ int stream_new(struct stream **out, const struct stream_options *o, uint64_t now
     if (!s)
         return err_set(err, ORIEL_ENOMEM, "no memory to connect");
     s->o = *o;
-    s->fd = -1;
+    s->socket = kept_open(-1);
     buf_init(&s->sealed);
     buf_init(&s->early);
     int rc = net_dial_new(&s->dial, &d, now_ns, err);
@@ -107,7 +87,7 @@ int stream_accepted(struct stream **out, int fd_take, struct tls_context *tls,
     }
     buf_init(&s->sealed);
     buf_init(&s->early);
-    keep_fd(s, fd_take);
+    s->socket = kept_open(fd_take);
     s->o.tls = tls;
     s->stage = tls ? SHAKING : READY;
     int rc = tls ? tls_new(&s->tls, tls, NULL, err) : 0;
@@ -129,8 +109,7 @@ void stream_free(struct stream *s)
     }
     tls_free(s->tls);
     net_dial_free(s->dial);
-    if (fd_is_ours(s))
-        net_close(s->fd);
+    kept_close(&s->socket);
     buf_done(&s->sealed);
     buf_done(&s->early);
     mem_free(s);
@@ -148,7 +127,7 @@ const char *stream_alpn(const struct stream *s)
 
 int stream_fd(const struct stream *s)
 {
-    return s->fd;
+    return s->socket.fd;
 }
 
 /* What stands in `sealed` to the socket: 0 when all of it went. */
@@ -281,7 +260,7 @@ static int do_stage(struct stream *s, uint64_t now_ns, struct oriel_err *err)
         int fd, rc = net_dial_step(s->dial, now_ns, &fd, err);
         if (rc != 0)
             return rc;
-        keep_fd(s, fd);
+        s->socket = kept_open(fd);
         net_dial_free(s->dial);
         s->dial = NULL;
         if (s->o.proxy_host && !s->o.proxy_plain)
@@ -367,8 +346,8 @@ void stream_wait(const struct stream *s, bool reading, bool writing, struct net_
         events |= POLLIN;
     if (s->stage == ASKING_PROXY || (s->stage == READY && writing) || s->sealed_at < s->sealed.size)
         events |= POLLOUT;
-    if (s->fd >= 0 && events)
-        net_wait_add(w, s->fd, events);
+    if (s->socket.fd >= 0 && events)
+        net_wait_add(w, s->socket.fd, events);
     if (s->stage == READY && reading &&
         s->early_at < s->early.size) /* already here: no socket will say so */
         net_wait_until(w, 0);
