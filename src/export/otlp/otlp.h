@@ -138,6 +138,11 @@ struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal si
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
 void otlp_put_loss(struct otlp *o, const struct model_loss *l);
+/* The links that the limit lets in; how many it leaves out. `put_rest`: what stands behind the ids
+ * of one. */
+typedef void otlp_link_fn(struct put *w, const struct model_link *l, const struct otlp_options *o);
+uint32_t otlp_put_links(struct put *w, const struct model_span *s, const struct otlp_options *o,
+                        otlp_link_fn *put_rest);
 /* Nothing for one that is not set. */
 void otlp_put_status(struct put *w, const struct model_span *s);
 

@@ -69,30 +69,36 @@ static void put_marks(struct put *w, const struct model_span *s)
 }
 
 /* How many are left out. */
-static uint32_t put_links(struct put *w, const struct model_span *s, const struct otlp_options *o)
+uint32_t otlp_put_links(struct put *w, const struct model_span *s, const struct otlp_options *o,
+                        otlp_link_fn *put_rest)
 {
     const int64_t limit = o->link_count;
     uint32_t n = limit >= 0 && limit < (int64_t)s->link_count ? (uint32_t)limit : s->link_count;
     put_list(w, "links");
     for (uint32_t i = 0; i < n; i++) {
         const struct model_link *l = &s->links[i];
-        struct pb_mark m = put_open(w, LINKS, NULL, l->trace_state.n ? 2 : 1);
+        struct pb_mark m = put_open(w, LINKS, NULL, l->trace_state.n || l->attr_count ? 2 : 1);
         put_id(w, TRACE_ID, "traceId", l->trace_id, 16);
         put_id(w, SPAN_ID, "spanId", &l->span_id, 8);
-        if (l->trace_state.n)
-            put_text(w, LINK_TRACE_STATE, "traceState", l->trace_state);
-        if (l->follows_from && o->link_attribute_count == 0) {
-            put_u32(w, LINK_DROPPED_ATTRIBUTES, "droppedAttributesCount", 1);
-        } else if (l->follows_from) {
-            put_list(w, "attributes");
-            otlp_attr_text(w, LINK_ATTRIBUTES, "opentracing.ref_type", MODEL_STR("follows_from"));
-            put_list_end(w);
-        }
-        put_flags(w, LINK_FLAGS, l->flags);
+        put_rest(w, l, o);
         put_close(w, m);
     }
     put_list_end(w);
     return s->link_count - n;
+}
+
+static void put_link_rest(struct put *w, const struct model_link *l, const struct otlp_options *o)
+{
+    if (l->trace_state.n)
+        put_text(w, LINK_TRACE_STATE, "traceState", l->trace_state);
+    if (l->follows_from && o->link_attribute_count == 0) {
+        put_u32(w, LINK_DROPPED_ATTRIBUTES, "droppedAttributesCount", 1);
+    } else if (l->follows_from) {
+        put_list(w, "attributes");
+        otlp_attr_text(w, LINK_ATTRIBUTES, "opentracing.ref_type", MODEL_STR("follows_from"));
+        put_list_end(w);
+    }
+    put_flags(w, LINK_FLAGS, l->flags);
 }
 
 void otlp_put_status(struct put *w, const struct model_span *s)
@@ -231,7 +237,7 @@ void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp
     if (o->options.span_events)
         put_dropped(&w, DROPPED_EVENTS, "droppedEventsCount",
                     missing_events(s, otlp_held_take(o, s->span_id, &w)));
-    uint32_t links = s->link_count ? put_links(&w, s, &o->options) : 0;
+    uint32_t links = s->link_count ? otlp_put_links(&w, s, &o->options, put_link_rest) : 0;
     put_dropped(&w, DROPPED_LINKS, "droppedLinksCount", s->dropped_links + links);
     otlp_put_status(&w, s);
     put_close(&w, m);

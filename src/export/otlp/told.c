@@ -17,7 +17,6 @@ enum { /* of Span */
        ATTRIBUTES = 9,
        DROPPED_ATTRIBUTES = 10,
        DROPPED_EVENTS = 12,
-       LINKS = 13,
        DROPPED_LINKS = 14,
        FLAGS = 16
 };
@@ -121,26 +120,14 @@ static uint32_t kind_of(struct values v)
     return KIND_INTERNAL;
 }
 
-static uint64_t put_links(struct put *w, const struct model_span *s, const struct otlp_options *o)
+static void put_link_rest(struct put *w, const struct model_link *l, const struct otlp_options *o)
 {
-    const int64_t limit = o->link_count;
-    uint32_t n = limit >= 0 && limit < (int64_t)s->link_count ? (uint32_t)limit : s->link_count;
-    put_list(w, "links");
-    for (uint32_t i = 0; i < n; i++) {
-        const struct model_link *l = &s->links[i];
-        const struct values v = {l->attrs, l->attr_count};
-        struct pb_mark m = put_open(w, LINKS, NULL, 2);
-        put_id(w, TRACE_ID, "traceId", l->trace_id, 16);
-        put_id(w, SPAN_ID, "spanId", &l->span_id, 8);
-        put_meta_text(w, TRACE_STATE, "traceState", v, "otel.trace_state");
-        uint32_t out = put_values(w, LINK_ATTRIBUTES, v, o->link_attribute_count);
-        put_count(w, LINK_DROPPED, "droppedAttributesCount", dropped_of(v, 0, out));
-        if (l->flags)
-            put_flags(w, LINK_FLAGS, l->flags);
-        put_close(w, m);
-    }
-    put_list_end(w);
-    return s->link_count - n;
+    const struct values v = {l->attrs, l->attr_count};
+    put_meta_text(w, TRACE_STATE, "traceState", v, "otel.trace_state");
+    uint32_t out = put_values(w, LINK_ATTRIBUTES, v, o->link_attribute_count);
+    put_count(w, LINK_DROPPED, "droppedAttributesCount", dropped_of(v, 0, out));
+    if (l->flags)
+        put_flags(w, LINK_FLAGS, l->flags);
 }
 
 static void put_details(struct otlp *o, struct put *w, const struct model_span *s, struct values v)
@@ -154,7 +141,7 @@ static void put_details(struct otlp *o, struct put *w, const struct model_span *
     }
     put_count(w, DROPPED_EVENTS, "droppedEventsCount", events);
     uint64_t links = meta_u64(v, "otel.dropped_links_count", 0) + s->dropped_links;
-    links += s->link_count ? put_links(w, s, &o->options) : 0;
+    links += s->link_count ? otlp_put_links(w, s, &o->options, put_link_rest) : 0;
     put_count(w, DROPPED_LINKS, "droppedLinksCount", links);
 }
 
