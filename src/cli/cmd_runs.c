@@ -149,12 +149,6 @@ static void put_age(struct table *t, int64_t ns)
         table_cellf(t, "%d days", (int)(minutes / (24 * 60)));
 }
 
-static void put_string(struct json *j, const char *key, const char *text)
-{
-    json_key(j, key);
-    json_string(j, text);
-}
-
 static void run_as_json(struct json *j, const struct run *r, size_t number)
 {
     struct about a;
@@ -162,9 +156,9 @@ static void run_as_json(struct json *j, const struct run *r, size_t number)
     json_object(j);
     json_key(j, "number");
     json_u64(j, number);
-    put_string(j, "name", name_of(r));
-    put_string(j, "directory", r->dir);
-    put_string(j, "capture", r->path);
+    json_pair_text(j, "name", name_of(r));
+    json_pair_text(j, "directory", r->dir);
+    json_pair_text(j, "capture", r->path);
     json_key(j, "bytes");
     json_u64(j, r->bytes);
     json_key(j, "recorded_unix_ns");
@@ -173,10 +167,10 @@ static void run_as_json(struct json *j, const struct run *r, size_t number)
     json_i64(j, r->changed_ns);
     json_key(j, "being_written");
     json_bool(j, runs_is_busy(r));
-    put_string(j, "program", a.program);
-    put_string(j, "command", a.command.size ? buf_cstr(&a.command) : "");
-    put_string(j, "with", a.with);
-    put_string(j, "commit", a.commit);
+    json_pair_text(j, "program", a.program);
+    json_pair_text(j, "command", a.command.size ? buf_cstr(&a.command) : "");
+    json_pair_text(j, "with", a.with);
+    json_pair_text(j, "commit", a.commit);
     json_key(j, "changed_files");
     json_bool(j, a.changed);
     json_object_end(j);

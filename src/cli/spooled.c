@@ -129,27 +129,19 @@ static void as_text(struct buf *b, const struct spool_listed *l, uint64_t now_ns
     buf_putc(b, '\n');
 }
 
-static void put_number(struct json *j, const char *key, uint64_t v)
-{
-    json_key(j, key);
-    json_u64(j, v);
-}
-
 static void as_json(struct json *j, const struct spool_listed *l)
 {
     json_object(j);
-    json_key(j, "destination");
-    json_string(j, l->destination);
-    json_key(j, "key");
-    json_string(j, l->key);
-    put_number(j, "files", l->files);
-    put_number(j, "files_in_use", l->files_in_use);
-    put_number(j, "bytes", l->bytes);
-    put_number(j, "messages", l->messages);
-    put_number(j, "items", l->items);
-    put_number(j, "oldest_unix_ns", l->oldest_ns);
-    put_number(j, "newest_unix_ns", l->newest_ns);
-    put_number(j, "damaged", l->damaged);
+    json_pair_text(j, "destination", l->destination);
+    json_pair_text(j, "key", l->key);
+    json_pair_u64(j, "files", l->files);
+    json_pair_u64(j, "files_in_use", l->files_in_use);
+    json_pair_u64(j, "bytes", l->bytes);
+    json_pair_u64(j, "messages", l->messages);
+    json_pair_u64(j, "items", l->items);
+    json_pair_u64(j, "oldest_unix_ns", l->oldest_ns);
+    json_pair_u64(j, "newest_unix_ns", l->newest_ns);
+    json_pair_u64(j, "damaged", l->damaged);
     json_object_end(j);
 }
 

@@ -13,12 +13,6 @@
 #include "util/json.h"
 #include "util/out.h"
 
-static void number(struct json *j, const char *key, uint64_t v)
-{
-    json_key(j, key);
-    json_u64(j, v);
-}
-
 static void put_program(struct json *j, const struct summary *s)
 {
     json_key(j, "program");
@@ -26,12 +20,12 @@ static void put_program(struct json *j, const struct summary *s)
     for (char *const *a = s->args; *a; a++)
         json_string(j, *a);
     json_array_end(j);
-    number(j, "pid", (uint64_t)s->child->pid);
-    number(j, "start_unix_ns", s->start_unix_ns);
-    number(j, "duration_ns", s->ending->duration_ns);
-    number(j, "user_ns", s->child->user_ns);
-    number(j, "system_ns", s->child->system_ns);
-    number(j, "still_running", s->ending->still_running);
+    json_pair_u64(j, "pid", (uint64_t)s->child->pid);
+    json_pair_u64(j, "start_unix_ns", s->start_unix_ns);
+    json_pair_u64(j, "duration_ns", s->ending->duration_ns);
+    json_pair_u64(j, "user_ns", s->child->user_ns);
+    json_pair_u64(j, "system_ns", s->child->system_ns);
+    json_pair_u64(j, "still_running", s->ending->still_running);
 }
 
 /* Exactly one of the two is a value. */
@@ -55,13 +49,13 @@ static void put_counts(struct json *j, const struct session_counts *c)
 {
     json_key(j, "counts");
     json_object(j);
-    number(j, "processes", c->processes);
-    number(j, "threads", c->threads);
-    number(j, "spans", reading_spans(c));
-    number(j, "events", reading_events(c));
-    number(j, "records", c->records);
-    number(j, "bytes", c->bytes);
-    number(j, "damaged", c->damage.records);
+    json_pair_u64(j, "processes", c->processes);
+    json_pair_u64(j, "threads", c->threads);
+    json_pair_u64(j, "spans", reading_spans(c));
+    json_pair_u64(j, "events", reading_events(c));
+    json_pair_u64(j, "records", c->records);
+    json_pair_u64(j, "bytes", c->bytes);
+    json_pair_u64(j, "damaged", c->damage.records);
     json_object_end(j);
 }
 
@@ -70,7 +64,7 @@ static void put_losses(struct json *j, const struct session_counts *c)
     uint64_t sum = 0;
     for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++)
         sum += c->lost[i];
-    number(j, "lost", sum);
+    json_pair_u64(j, "lost", sum);
     json_key(j, "lost_by_cause");
     json_array(j);
     for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++) {
@@ -79,7 +73,7 @@ static void put_losses(struct json *j, const struct session_counts *c)
         json_object(j);
         json_key(j, "cause");
         json_string(j, model_lost_text(i));
-        number(j, "count", c->lost[i]);
+        json_pair_u64(j, "count", c->lost[i]);
         json_key(j, "remedy");
         json_string(j, model_lost_remedy(i));
         json_object_end(j);
@@ -105,10 +99,10 @@ static void put_files(struct json *j, const struct ending *e)
         json_string(j, o->path);
         json_key(j, "written");
         json_bool(j, file || (o->sends && o->index >= 0));
-        number(j, "bytes", file ? (uint64_t)st.st_size : 0);
-        number(j, "delivered", delivered);
-        number(j, "refused", refused);
-        number(j, "refused_seen", seen);
+        json_pair_u64(j, "bytes", file ? (uint64_t)st.st_size : 0);
+        json_pair_u64(j, "delivered", delivered);
+        json_pair_u64(j, "refused", refused);
+        json_pair_u64(j, "refused_seen", seen);
         json_object_end(j);
     }
     json_array_end(j);
@@ -121,7 +115,7 @@ static void put(struct buf *b, const struct summary *s)
     json_object(&j);
     json_key(&j, "format");
     json_string(&j, "oriel.recording");
-    number(&j, "version", 1);
+    json_pair_u64(&j, "version", 1);
     put_program(&j, s);
     put_exit(&j, s->child->status);
     put_counts(&j, &s->ending->counts);

@@ -8,24 +8,17 @@
 #include "report/coverage.h"
 #include "util/json.h"
 
-static void put_u64(struct json *j, const char *key, uint64_t v)
-{
-    json_key(j, key);
-    json_u64(j, v);
-}
-
 static void put_str(struct json *j, const char *key, struct model_str s)
 {
-    json_key(j, key);
-    json_string_n(j, s.p, s.n);
+    json_pair_text_n(j, key, s.p, s.n);
 }
 
 static void put_pair(struct json *j, const char *key, uint64_t all, uint64_t hit)
 {
     json_key(j, key);
     json_object(j);
-    put_u64(j, "all", all);
-    put_u64(j, "hit", hit);
+    json_pair_u64(j, "all", all);
+    json_pair_u64(j, "hit", hit);
     json_key(j, "percent");
     if (all)
         json_double(j, 100.0 * (double)hit / (double)all);
@@ -51,9 +44,9 @@ static void put_branches(struct json *j, const struct coverage_file *f)
     for (size_t i = 0; i < f->branches.count; i++) {
         const struct coverage_branch *b = &f->branches.items[i];
         json_object(j);
-        put_u64(j, "line", b->line);
-        put_u64(j, "block", b->block);
-        put_u64(j, "branch", b->branch);
+        json_pair_u64(j, "line", b->line);
+        json_pair_u64(j, "block", b->block);
+        json_pair_u64(j, "branch", b->branch);
         json_key(j, "taken");
         if (b->reached)
             json_u64(j, b->taken);
@@ -73,8 +66,8 @@ static void put_file(struct json *j, const struct coverage *c, const struct cove
     json_array(j);
     for (size_t i = 0; i < f->lines.count; i++) {
         json_object(j);
-        put_u64(j, "line", f->lines.items[i].line);
-        put_u64(j, "count", f->lines.items[i].count);
+        json_pair_u64(j, "line", f->lines.items[i].line);
+        json_pair_u64(j, "count", f->lines.items[i].count);
         json_object_end(j);
     }
     json_array_end(j);
@@ -84,8 +77,8 @@ static void put_file(struct json *j, const struct coverage *c, const struct cove
         json_object(j);
         put_str(j, "name", coverage_readable(c, &f->functions.items[i]));
         put_str(j, "linkage", coverage_string(c, f->functions.items[i].name));
-        put_u64(j, "line", f->functions.items[i].line);
-        put_u64(j, "count", f->functions.items[i].count);
+        json_pair_u64(j, "line", f->functions.items[i].line);
+        json_pair_u64(j, "count", f->functions.items[i].count);
         json_object_end(j);
     }
     json_array_end(j);
@@ -99,7 +92,7 @@ void coverage_json(const struct coverage *c, const struct coverage_view *v, stru
     assert(c->finished);
     json_init(&j, out);
     json_object(&j);
-    put_u64(&j, "version", 1);
+    json_pair_u64(&j, "version", 1);
     json_key(&j, "method");
     json_string(&j, v->method ? v->method : "");
     json_key(&j, "counted");
@@ -123,21 +116,21 @@ void coverage_diff_json(const struct coverage_diff *d, const struct coverage_vie
     (void)v;
     json_init(&j, out);
     json_object(&j);
-    put_u64(&j, "version", 1);
+    json_pair_u64(&j, "version", 1);
     put_sum(&j, "before", coverage_sum_all(d->before));
     put_sum(&j, "after", coverage_sum_all(d->after));
-    put_u64(&j, "lost", d->lost);
-    put_u64(&j, "gained", d->gained);
-    put_u64(&j, "new_not_executed", d->new_uncovered);
-    put_u64(&j, "files_by_number", d->by_number);
+    json_pair_u64(&j, "lost", d->lost);
+    json_pair_u64(&j, "gained", d->gained);
+    json_pair_u64(&j, "new_not_executed", d->new_uncovered);
+    json_pair_u64(&j, "files_by_number", d->by_number);
     json_key(&j, "lines");
     json_array(&j);
     for (size_t i = 0; i < d->changes.count; i++) {
         const struct coverage_changed *l = &d->changes.items[i];
         json_object(&j);
         put_str(&j, "file", coverage_string(d->after, d->after->files.items[l->file].name));
-        put_u64(&j, "line", l->line);
-        put_u64(&j, "line_before", l->old_line);
+        json_pair_u64(&j, "line", l->line);
+        json_pair_u64(&j, "line_before", l->old_line);
         json_key(&j, "change");
         json_string(&j, words[l->change]);
         json_object_end(&j);

@@ -189,7 +189,7 @@ static void json_site(struct json *j, const struct model_site *site)
 {
     report_json_str(j, "name", name_of(site));
     report_json_str(j, "file", site ? site->file : MODEL_STR(""));
-    report_json_u64(j, "line", site ? site->line : 0);
+    json_pair_u64(j, "line", site ? site->line : 0);
 }
 
 static void json_stack(struct json *j, const struct report *r, const struct crash *c)
@@ -201,7 +201,7 @@ static void json_stack(struct json *j, const struct report *r, const struct cras
     for (uint32_t i = 0; i < n; i++) {
         json_object(j);
         json_site(j, stack[i]->site);
-        report_json_u64(j, "offset_ns", report_offset(r, stack[i]->start_ns));
+        json_pair_u64(j, "offset_ns", report_offset(r, stack[i]->start_ns));
         json_object_end(j);
     }
     json_array_end(j);
@@ -218,8 +218,8 @@ static void json_last(struct json *j, const struct report *r, const struct crash
         json_string(j, a->is_span ? "span" : "event");
         json_site(j, a->site);
         report_json_str(j, "message", text_of(a));
-        report_json_u64(j, "offset_ns", report_offset(r, a->t_ns));
-        report_json_u64(j, "duration_ns", a->duration_ns);
+        json_pair_u64(j, "offset_ns", report_offset(r, a->t_ns));
+        json_pair_u64(j, "duration_ns", a->duration_ns);
         json_object_end(j);
     }
     json_array_end(j);

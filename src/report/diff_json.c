@@ -16,8 +16,7 @@
 /* What is told to more digits than there are does not help anybody. */
 static void put_number(struct json *j, const char *key, double v)
 {
-    json_key(j, key);
-    json_double(j, fabs(v) > 100 ? round(v) : v);
+    json_pair_double(j, key, fabs(v) > 100 ? round(v) : v);
 }
 
 static void put_side(struct json *j, const char *key, const struct diff *d, enum diff_side side)
@@ -26,8 +25,8 @@ static void put_side(struct json *j, const char *key, const struct diff *d, enum
     json_key(j, key);
     json_object(j);
     report_json_str(j, "first", h->first_name);
-    report_json_u64(j, "runs", h->runs);
-    report_json_u64(j, "samples", d->samples[side]);
+    json_pair_u64(j, "runs", h->runs);
+    json_pair_u64(j, "samples", d->samples[side]);
     report_json_str(j, "program", h->program);
     report_json_str(j, "commit", h->commit);
     json_key(j, "changed_files");
@@ -60,7 +59,7 @@ static void put_item(struct json *j, const struct diff_item *item)
     report_json_str(j, "name", item->name);
     report_json_str(j, "module", item->module);
     report_json_str(j, "file", item->file);
-    report_json_u64(j, "line", item->line);
+    json_pair_u64(j, "line", item->line);
 }
 
 static void put_rows(struct json *j, const struct diff *d, uint8_t kind)

@@ -16,8 +16,7 @@
 
 void report_json_str(struct json *j, const char *key, struct model_str s)
 {
-    json_key(j, key);
-    json_string_n(j, s.p, s.n);
+    json_pair_text_n(j, key, s.p, s.n);
 }
 
 void report_json_maybe(struct json *j, const char *key, struct model_str s)
@@ -30,12 +29,6 @@ void report_json_maybe(struct json *j, const char *key, struct model_str s)
     json_null(j);
 }
 
-void report_json_u64(struct json *j, const char *key, uint64_t v)
-{
-    json_key(j, key);
-    json_u64(j, v);
-}
-
 static void put_source(struct json *j, const struct name *name)
 {
     json_key(j, "source");
@@ -45,10 +38,10 @@ static void put_source(struct json *j, const struct name *name)
     }
     json_object(j);
     report_json_str(j, "file", name->site->file);
-    report_json_u64(j, "line", name->site->line);
+    json_pair_u64(j, "line", name->site->line);
     report_json_str(j, "function", name->site->function);
     report_json_str(j, "target", name->site->target);
-    report_json_u64(j, "sites", name->sites);
+    json_pair_u64(j, "sites", name->sites);
     json_object_end(j);
 }
 
@@ -132,12 +125,11 @@ void report_json_span(struct json *j, const struct report *r, const struct inst 
     if (s->parent_id)
         model_span_hex(s->parent_id, hex);
     json_string(j, s->parent_id ? hex : NULL);
-    report_json_u64(j, "start_unix_ns", s->start_ns);
-    report_json_u64(j, "offset_ns", report_offset(r, s->start_ns));
-    report_json_u64(j, "duration_ns", s->end_ns - s->start_ns);
-    report_json_u64(j, "self_ns", i->self_ns);
-    report_json_u64(j, "busy_ns",
-                    s->flags & MODEL_SPAN_ASYNC ? s->busy_ns : s->end_ns - s->start_ns);
+    json_pair_u64(j, "start_unix_ns", s->start_ns);
+    json_pair_u64(j, "offset_ns", report_offset(r, s->start_ns));
+    json_pair_u64(j, "duration_ns", s->end_ns - s->start_ns);
+    json_pair_u64(j, "self_ns", i->self_ns);
+    json_pair_u64(j, "busy_ns", s->flags & MODEL_SPAN_ASYNC ? s->busy_ns : s->end_ns - s->start_ns);
     put_thread(j, "thread", s->thread);
     put_attrs(j, s->attrs, s->attr_count);
     json_key(j, "status");
@@ -156,7 +148,7 @@ void report_json_event(struct json *j, const struct report *r, const struct inst
     char hex[17];
     assert(i->is_event);
     json_object(j);
-    report_json_u64(j, "offset_ns", report_offset(r, e->t_ns));
+    json_pair_u64(j, "offset_ns", report_offset(r, e->t_ns));
     json_key(j, "level");
     json_string(j, model_level_text(e->site ? e->site->level : 0));
     report_json_str(j, "message", e->message);
@@ -171,19 +163,19 @@ static void put_head(struct json *j, const struct report *r, const struct report
 {
     json_key(j, "format");
     json_string(j, "oriel.report");
-    report_json_u64(j, "version", 1);
+    json_pair_u64(j, "version", 1);
     json_key(j, "path");
     json_string(j, f->path);
-    report_json_u64(j, "start_unix_ns", report_start(r));
-    report_json_u64(j, "duration_ns", report_offset(r, r->last_ns));
+    json_pair_u64(j, "start_unix_ns", report_start(r));
+    json_pair_u64(j, "duration_ns", report_offset(r, r->last_ns));
     json_key(j, "counts");
     json_object(j);
-    report_json_u64(j, "records", f->records);
-    report_json_u64(j, "processes", r->catalog->process_count);
-    report_json_u64(j, "threads", r->catalog->thread_count);
-    report_json_u64(j, "spans", r->spans);
-    report_json_u64(j, "events", r->events.count);
-    report_json_u64(j, "errors", r->errors);
+    json_pair_u64(j, "records", f->records);
+    json_pair_u64(j, "processes", r->catalog->process_count);
+    json_pair_u64(j, "threads", r->catalog->thread_count);
+    json_pair_u64(j, "spans", r->spans);
+    json_pair_u64(j, "events", r->events.count);
+    json_pair_u64(j, "errors", r->errors);
     json_object_end(j);
     json_key(j, "resource");
     json_object(j);
@@ -198,7 +190,7 @@ static void put_quality(struct json *j, const struct report *r, const struct rep
 {
     json_key(j, "quality");
     json_object(j);
-    report_json_u64(j, "lost", report_lost_total(f));
+    json_pair_u64(j, "lost", report_lost_total(f));
     json_key(j, "lost_by_cause");
     json_array(j);
     for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++) {
@@ -207,16 +199,16 @@ static void put_quality(struct json *j, const struct report *r, const struct rep
         json_object(j);
         json_key(j, "cause");
         json_string(j, model_lost_text(i));
-        report_json_u64(j, "count", f->lost[i]);
+        json_pair_u64(j, "count", f->lost[i]);
         json_key(j, "remedy");
         json_string(j, model_lost_remedy(i));
         json_object_end(j);
     }
     json_array_end(j);
-    report_json_u64(j, "unwritten", f->unwritten);
-    report_json_u64(j, "unwritten_seen", f->unwritten_seen);
-    report_json_u64(j, "damaged", f->damaged);
-    report_json_u64(j, "bytes_skipped", f->bytes_skipped);
+    json_pair_u64(j, "unwritten", f->unwritten);
+    json_pair_u64(j, "unwritten_seen", f->unwritten_seen);
+    json_pair_u64(j, "damaged", f->damaged);
+    json_pair_u64(j, "bytes_skipped", f->bytes_skipped);
     json_key(j, "first_damage");
     if (f->first_damage == UINT64_MAX)
         json_null(j);
@@ -224,20 +216,20 @@ static void put_quality(struct json *j, const struct report *r, const struct rep
         json_u64(j, f->first_damage);
     json_key(j, "truncated");
     json_bool(j, f->truncated);
-    report_json_u64(j, "unfinished", f->unfinished);
-    report_json_u64(j, "orphan_ends", f->orphan_ends);
-    report_json_u64(j, "clamped", f->clamped);
-    report_json_u64(j, "parents_not_seen", r->tree.detached);
-    report_json_u64(j, "spans_without_path", report_elsewhere(r));
+    json_pair_u64(j, "unfinished", f->unfinished);
+    json_pair_u64(j, "orphan_ends", f->orphan_ends);
+    json_pair_u64(j, "clamped", f->clamped);
+    json_pair_u64(j, "parents_not_seen", r->tree.detached);
+    json_pair_u64(j, "spans_without_path", report_elsewhere(r));
     json_object_end(j);
 }
 
 void report_json_hist(struct json *j, const struct hist *h, uint64_t max)
 {
-    report_json_u64(j, "p50_ns", hist_quantile(h, 500, max));
-    report_json_u64(j, "p95_ns", hist_quantile(h, 950, max));
-    report_json_u64(j, "p99_ns", hist_quantile(h, 990, max));
-    report_json_u64(j, "max_ns", max);
+    json_pair_u64(j, "p50_ns", hist_quantile(h, 500, max));
+    json_pair_u64(j, "p95_ns", hist_quantile(h, 950, max));
+    json_pair_u64(j, "p99_ns", hist_quantile(h, 990, max));
+    json_pair_u64(j, "max_ns", max);
 }
 
 /* Nodes in the order of the tree, siblings by total; `parent` is the index of
@@ -264,14 +256,14 @@ static int put_tree(struct json *j, const struct report *r)
             json_null(j);
         else
             json_u64(j, row->parent_row);
-        report_json_u64(j, "depth", n->depth - 1u);
-        report_json_u64(j, "count", n->count);
-        report_json_u64(j, "total_ns", n->total);
-        report_json_u64(j, "self_ns", n->self);
-        report_json_u64(j, "busy_ns", n->busy);
+        json_pair_u64(j, "depth", n->depth - 1u);
+        json_pair_u64(j, "count", n->count);
+        json_pair_u64(j, "total_ns", n->total);
+        json_pair_u64(j, "self_ns", n->self);
+        json_pair_u64(j, "busy_ns", n->busy);
         report_json_hist(j, &n->hist, n->max);
-        report_json_u64(j, "unfinished", n->unfinished);
-        report_json_u64(j, "errors", n->errors);
+        json_pair_u64(j, "unfinished", n->unfinished);
+        json_pair_u64(j, "errors", n->errors);
         put_source(j, elsewhere ? &(struct name){0} : &r->names.items.items[n->name]);
         json_object_end(j);
     }
@@ -288,13 +280,13 @@ static void put_flats(struct json *j, const struct report *r, const struct repor
         const struct report_flat *f = &flats->items.items[i];
         json_object(j);
         report_json_str(j, "name", r->names.items.items[f->name].text);
-        report_json_u64(j, "count", f->count);
-        report_json_u64(j, "total_ns", f->total);
-        report_json_u64(j, "self_ns", f->self);
-        report_json_u64(j, "busy_ns", f->busy);
+        json_pair_u64(j, "count", f->count);
+        json_pair_u64(j, "total_ns", f->total);
+        json_pair_u64(j, "self_ns", f->self);
+        json_pair_u64(j, "busy_ns", f->busy);
         report_json_hist(j, &f->hist, f->max);
-        report_json_u64(j, "unfinished", f->unfinished);
-        report_json_u64(j, "errors", f->errors);
+        json_pair_u64(j, "unfinished", f->unfinished);
+        json_pair_u64(j, "errors", f->errors);
         put_source(j, &r->names.items.items[f->name]);
         json_object_end(j);
     }

@@ -12,7 +12,6 @@
 void report_json_str(struct json *j, const char *key, struct model_str s);
 /* null where there is no text. */
 void report_json_maybe(struct json *j, const char *key, struct model_str s);
-void report_json_u64(struct json *j, const char *key, uint64_t v);
 void report_json_hist(struct json *j, const struct hist *h, uint64_t max);
 void report_json_span(struct json *j, const struct report *r, const struct inst *i);
 void report_json_event(struct json *j, const struct report *r, const struct inst *i);

@@ -29,14 +29,14 @@ static void put_threads(struct json *j, const struct report *r)
         json_i64(j, t->thread->process < r->catalog->process_count
                         ? r->catalog->processes[t->thread->process]->pid
                         : 0);
-        report_json_u64(j, "spans", t->spans);
-        report_json_u64(j, "events", t->events);
-        report_json_u64(j, "unfinished", t->unfinished);
-        report_json_u64(j, "lost", t->lost);
-        report_json_u64(j, "busy_ns", t->busy_ns);
-        report_json_u64(j, "first_offset_ns",
-                        t->first_ns == UINT64_MAX ? 0 : report_offset(r, t->first_ns));
-        report_json_u64(j, "last_offset_ns", report_offset(r, t->last_ns));
+        json_pair_u64(j, "spans", t->spans);
+        json_pair_u64(j, "events", t->events);
+        json_pair_u64(j, "unfinished", t->unfinished);
+        json_pair_u64(j, "lost", t->lost);
+        json_pair_u64(j, "busy_ns", t->busy_ns);
+        json_pair_u64(j, "first_offset_ns",
+                      t->first_ns == UINT64_MAX ? 0 : report_offset(r, t->first_ns));
+        json_pair_u64(j, "last_offset_ns", report_offset(r, t->last_ns));
         json_object_end(j);
     }
     json_array_end(j);
@@ -53,15 +53,15 @@ static void put_tasks(struct json *j, const struct report *r)
         const struct task_sums *s = &g->sums;
         json_object(j);
         report_json_str(j, "name", *name_text(r, (uint32_t)i));
-        report_json_u64(j, "spawned", s->spawned);
-        report_json_u64(j, "completed", s->completed);
-        report_json_u64(j, "alive", s->alive);
-        report_json_u64(j, "wakes", s->wakes);
-        report_json_u64(j, "polls", s->polls);
-        report_json_u64(j, "blocks", s->blocks);
-        report_json_u64(j, "busy_ns", s->busy_ns);
-        report_json_u64(j, "wall_ns", s->wall_ns);
-        report_json_u64(j, "idle_ns", s->wall_ns > s->busy_ns ? s->wall_ns - s->busy_ns : 0);
+        json_pair_u64(j, "spawned", s->spawned);
+        json_pair_u64(j, "completed", s->completed);
+        json_pair_u64(j, "alive", s->alive);
+        json_pair_u64(j, "wakes", s->wakes);
+        json_pair_u64(j, "polls", s->polls);
+        json_pair_u64(j, "blocks", s->blocks);
+        json_pair_u64(j, "busy_ns", s->busy_ns);
+        json_pair_u64(j, "wall_ns", s->wall_ns);
+        json_pair_u64(j, "idle_ns", s->wall_ns > s->busy_ns ? s->wall_ns - s->busy_ns : 0);
         json_key(j, "poll");
         json_object(j);
         report_json_hist(j, &g->polls, g->poll_max);
@@ -80,7 +80,7 @@ static void put_levels(struct json *j, const uint64_t levels[EVENTS_LEVELS])
     json_key(j, "levels");
     json_object(j);
     for (uint8_t i = ORIEL_LEVEL_FATAL; i >= ORIEL_LEVEL_TRACE; i--)
-        report_json_u64(j, model_level_text(i), levels[i]);
+        json_pair_u64(j, model_level_text(i), levels[i]);
     json_object_end(j);
 }
 
@@ -97,12 +97,12 @@ static void put_messages(struct json *j, const struct report *r)
         json_key(j, "level");
         json_string(j, model_level_text(e->site ? e->site->level : 0));
         report_json_str(j, "target", e->site ? e->site->target : MODEL_STR(""));
-        report_json_u64(j, "count", e->count);
+        json_pair_u64(j, "count", e->count);
         report_json_str(j, "example", (struct model_str){e->example, e->example_bytes});
-        report_json_u64(j, "first_offset_ns", report_offset(r, e->first_ns));
-        report_json_u64(j, "last_offset_ns", report_offset(r, e->last_ns));
+        json_pair_u64(j, "first_offset_ns", report_offset(r, e->first_ns));
+        json_pair_u64(j, "last_offset_ns", report_offset(r, e->last_ns));
         report_json_str(j, "file", e->site ? e->site->file : MODEL_STR(""));
-        report_json_u64(j, "line", e->site ? e->site->line : 0);
+        json_pair_u64(j, "line", e->site ? e->site->line : 0);
         json_object_end(j);
     }
     json_array_end(j);
@@ -114,14 +114,14 @@ static int put_events(struct json *j, const struct report *r)
     int rc = events_by_target(&r->events, &targets);
     json_key(j, "events");
     json_object(j);
-    report_json_u64(j, "count", r->events.count);
+    json_pair_u64(j, "count", r->events.count);
     put_levels(j, r->events.by_level);
     json_key(j, "targets");
     json_array(j);
     for (size_t i = 0; rc == 0 && i < targets.items.count; i++) {
         json_object(j);
         report_json_str(j, "target", targets.items.items[i].target);
-        report_json_u64(j, "count", targets.items.items[i].count);
+        json_pair_u64(j, "count", targets.items.items[i].count);
         put_levels(j, targets.items.items[i].by_level);
         json_object_end(j);
     }
@@ -133,12 +133,6 @@ static int put_events(struct json *j, const struct report *r)
     return rc;
 }
 
-static void put_number(struct json *j, const char *key, double v)
-{
-    json_key(j, key);
-    json_double(j, v);
-}
-
 static void put_plots(struct json *j, const struct report *r)
 {
     json_key(j, "plots");
@@ -147,13 +141,13 @@ static void put_plots(struct json *j, const struct report *r)
         const struct plot_stats *p = &r->series.plots.items[i];
         json_object(j);
         report_json_str(j, "name", *name_text(r, p->name));
-        report_json_u64(j, "count", p->count);
-        put_number(j, "min", p->min);
-        put_number(j, "mean", p->sum / (double)p->count);
-        put_number(j, "max", p->max);
-        put_number(j, "last", p->last);
-        report_json_u64(j, "curve_offset_ns", report_offset(r, p->curve.start_ns));
-        report_json_u64(j, "curve_step_ns", p->curve.piece_ns);
+        json_pair_u64(j, "count", p->count);
+        json_pair_double(j, "min", p->min);
+        json_pair_double(j, "mean", p->sum / (double)p->count);
+        json_pair_double(j, "max", p->max);
+        json_pair_double(j, "last", p->last);
+        json_pair_u64(j, "curve_offset_ns", report_offset(r, p->curve.start_ns));
+        json_pair_u64(j, "curve_step_ns", p->curve.piece_ns);
         json_key(j, "curve");
         json_array(j);
         uint32_t end = SERIES_SLOTS;
@@ -179,15 +173,15 @@ static void put_frames(struct json *j, const struct report *r)
         const struct frame_stats *f = &r->series.frames.items[i];
         json_object(j);
         report_json_str(j, "name", *name_text(r, f->name));
-        report_json_u64(j, "count", f->hist.count);
-        report_json_u64(j, "mean_ns", f->hist.count ? f->sum / f->hist.count : 0);
+        json_pair_u64(j, "count", f->hist.count);
+        json_pair_u64(j, "mean_ns", f->hist.count ? f->sum / f->hist.count : 0);
         report_json_hist(j, &f->hist, f->max);
         json_key(j, "slowest");
         json_array(j);
         for (uint32_t k = 0; k < f->slow_count; k++) {
             json_object(j);
-            report_json_u64(j, "offset_ns", report_offset(r, f->slow[k].t_ns));
-            report_json_u64(j, "duration_ns", f->slow[k].ns);
+            json_pair_u64(j, "offset_ns", report_offset(r, f->slow[k].t_ns));
+            json_pair_u64(j, "duration_ns", f->slow[k].ns);
             json_object_end(j);
         }
         json_array_end(j);
@@ -204,9 +198,9 @@ static void put_latency_pairs(struct json *j, const struct report *r, const stru
         if (w->hist.counts[i] == 0)
             continue;
         json_object(j);
-        report_json_u64(j, "from_ns", hist_bucket_low(w->hist.first + i));
-        report_json_u64(j, "below_ns", hist_bucket_low(w->hist.first + i + 1));
-        report_json_u64(j, "count", w->hist.counts[i]);
+        json_pair_u64(j, "from_ns", hist_bucket_low(w->hist.first + i));
+        json_pair_u64(j, "below_ns", hist_bucket_low(w->hist.first + i + 1));
+        json_pair_u64(j, "count", w->hist.counts[i]);
         json_object_end(j);
     }
     json_array_end(j);
@@ -214,8 +208,8 @@ static void put_latency_pairs(struct json *j, const struct report *r, const stru
     json_array(j);
     for (uint32_t i = 0; i < w->slow_count; i++) {
         json_object(j);
-        report_json_u64(j, "offset_ns", report_offset(r, w->slow[i].from_ns));
-        report_json_u64(j, "duration_ns", w->slow[i].to_ns - w->slow[i].from_ns);
+        json_pair_u64(j, "offset_ns", report_offset(r, w->slow[i].from_ns));
+        json_pair_u64(j, "duration_ns", w->slow[i].to_ns - w->slow[i].from_ns);
         json_object_end(j);
     }
     json_array_end(j);
@@ -240,12 +234,12 @@ static void put_latency(struct json *j, const struct report *r)
     json_string(j, latency_way_text(best));
     json_key(j, "key");
     json_string(j, l->key);
-    report_json_u64(j, "from_seen", l->from_seen);
-    report_json_u64(j, "to_seen", l->to_seen);
-    report_json_u64(j, "count", w->hist.count);
-    report_json_u64(j, "from_unmatched", latency_from_unmatched(w));
-    report_json_u64(j, "to_unmatched", w->to_unmatched);
-    report_json_u64(j, "mean_ns", w->hist.count ? w->sum / w->hist.count : 0);
+    json_pair_u64(j, "from_seen", l->from_seen);
+    json_pair_u64(j, "to_seen", l->to_seen);
+    json_pair_u64(j, "count", w->hist.count);
+    json_pair_u64(j, "from_unmatched", latency_from_unmatched(w));
+    json_pair_u64(j, "to_unmatched", w->to_unmatched);
+    json_pair_u64(j, "mean_ns", w->hist.count ? w->sum / w->hist.count : 0);
     report_json_hist(j, &w->hist, w->max);
     put_latency_pairs(j, r, w);
     json_object_end(j);
@@ -266,9 +260,9 @@ static void put_traces(struct json *j, const struct report *r)
         json_object(j);
         json_key(j, "trace_id");
         json_string(j, hex);
-        report_json_u64(j, "duration_ns", t->root_ns ? t->root_ns : t->longest_ns);
-        report_json_u64(j, "span_count", t->span_count);
-        report_json_u64(j, "event_count", t->event_count);
+        json_pair_u64(j, "duration_ns", t->root_ns ? t->root_ns : t->longest_ns);
+        json_pair_u64(j, "span_count", t->span_count);
+        json_pair_u64(j, "event_count", t->event_count);
         json_key(j, "spans");
         json_array(j);
         for (size_t k = 0; k < t->spans.count; k++)

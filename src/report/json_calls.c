@@ -24,9 +24,9 @@ static void put_functions(struct json *j, const struct frames *f, const struct c
         const struct call_row *row = &t->rows.items[i];
         json_object(j);
         report_json_frame(j, &f->items.items[row->frame]);
-        report_json_u64(j, "calls", row->calls);
-        report_json_u64(j, "total_ns", row->total);
-        report_json_u64(j, "self_ns", row->self);
+        json_pair_u64(j, "calls", row->calls);
+        json_pair_u64(j, "total_ns", row->total);
+        json_pair_u64(j, "self_ns", row->self);
         put_or_null(j, "least_ns", row->times.least, row->times.most != 0);
         put_or_null(j, "most_ns", row->times.most, row->times.most != 0);
         json_object_end(j);
@@ -48,8 +48,8 @@ static void put_edges(struct json *j, const struct frames *f, const struct call_
             report_json_str(j, "caller", f->items.items[e->caller].name);
         }
         report_json_str(j, "callee", f->items.items[e->callee].name);
-        report_json_u64(j, "calls", e->calls);
-        report_json_u64(j, "total_ns", e->total);
+        json_pair_u64(j, "calls", e->calls);
+        json_pair_u64(j, "total_ns", e->total);
         json_object_end(j);
     }
     json_array_end(j);
@@ -68,12 +68,12 @@ int report_json_calls(struct json *j, const struct report *r)
     if (rc == 0) {
         json_key(j, "calls");
         json_object(j);
-        report_json_u64(j, "calls", t.calls);
+        json_pair_u64(j, "calls", t.calls);
         put_or_null(j, "counted", c->counted, c->said);
         put_or_null(j, "told", c->told, c->said);
-        report_json_u64(j, "too_deep", c->too_deep);
-        report_json_u64(j, "no_room", c->no_room);
-        report_json_u64(j, "ring_full", c->ring_full);
+        json_pair_u64(j, "too_deep", c->too_deep);
+        json_pair_u64(j, "no_room", c->no_room);
+        json_pair_u64(j, "ring_full", c->ring_full);
         put_functions(j, &f, &t);
         put_edges(j, &f, &t);
         json_object_end(j);

@@ -70,8 +70,8 @@ static int put_functions(struct json *j, const struct report *r, struct frames *
         json_object(j);
         report_json_frame(j, &f->items.items[row->frame]);
         for (size_t k = 0; k < KINDS; k++) {
-            report_json_u64(j, kinds[k].bytes, row->bytes[k]);
-            report_json_u64(j, kinds[k].blocks, row->blocks[k]);
+            json_pair_u64(j, kinds[k].bytes, row->bytes[k]);
+            json_pair_u64(j, kinds[k].blocks, row->blocks[k]);
         }
         json_object_end(j);
     }
@@ -85,10 +85,10 @@ static void put_counts(struct json *j, const char *key, const struct heap_counts
 {
     json_key(j, key);
     json_object(j);
-    report_json_u64(j, "allocations", c->allocations);
-    report_json_u64(j, "allocated_bytes", c->bytes);
-    report_json_u64(j, "frees", c->frees);
-    report_json_u64(j, "freed_bytes", c->freed);
+    json_pair_u64(j, "allocations", c->allocations);
+    json_pair_u64(j, "allocated_bytes", c->bytes);
+    json_pair_u64(j, "frees", c->frees);
+    json_pair_u64(j, "freed_bytes", c->freed);
     json_key(j, "net_bytes");
     json_i64(j, (int64_t)(c->bytes - c->freed));
     json_object_end(j);
@@ -104,7 +104,7 @@ static void put_spans(struct json *j, const struct report *r)
             continue;
         json_object(j);
         report_json_str(j, "name", r->names.items.items[i].text);
-        report_json_u64(j, "count", s->spans);
+        json_pair_u64(j, "count", s->spans);
         put_counts(j, "self", &s->own);
         put_counts(j, "total", &s->all);
         json_object_end(j);
@@ -121,13 +121,13 @@ static void put_totals(struct json *j, const struct heap *h)
         return;
     }
     json_object(j);
-    report_json_u64(j, "processes", h->processes);
-    report_json_u64(j, "allocations", h->allocations);
-    report_json_u64(j, "allocated_bytes", h->bytes);
-    report_json_u64(j, "frees", h->frees);
-    report_json_u64(j, "freed_bytes", h->freed);
-    report_json_u64(j, "live_bytes", h->live);
-    report_json_u64(j, "peak_bytes", h->peak);
+    json_pair_u64(j, "processes", h->processes);
+    json_pair_u64(j, "allocations", h->allocations);
+    json_pair_u64(j, "allocated_bytes", h->bytes);
+    json_pair_u64(j, "frees", h->frees);
+    json_pair_u64(j, "freed_bytes", h->freed);
+    json_pair_u64(j, "live_bytes", h->live);
+    json_pair_u64(j, "peak_bytes", h->peak);
     json_object_end(j);
 }
 

@@ -14,7 +14,7 @@ void report_json_frame(struct json *j, const struct frame *f)
     report_json_str(j, "name", f->name);
     report_json_str(j, "module", f->module ? f->module->path : MODEL_STR(""));
     report_json_str(j, "file", f->file);
-    report_json_u64(j, "line", f->line);
+    json_pair_u64(j, "line", f->line);
 }
 
 static void put_functions(struct json *j, const struct frames *f, const struct function_sums *sums)
@@ -25,10 +25,10 @@ static void put_functions(struct json *j, const struct frames *f, const struct f
         const struct function_sum *s = &sums->items.items[i];
         json_object(j);
         report_json_frame(j, &f->items.items[s->frame]);
-        report_json_u64(j, "self", s->self);
-        report_json_u64(j, "total", s->total);
-        report_json_u64(j, "self_samples", s->self_count);
-        report_json_u64(j, "total_samples", s->total_count);
+        json_pair_u64(j, "self", s->self);
+        json_pair_u64(j, "total", s->total);
+        json_pair_u64(j, "self_samples", s->self_count);
+        json_pair_u64(j, "total_samples", s->total_count);
         json_object_end(j);
     }
     json_array_end(j);
@@ -47,11 +47,11 @@ static int put_spans(struct json *j, const struct report *r, uint8_t kind)
         if (site) {
             report_json_str(j, "name", site->name);
             report_json_str(j, "file", site->file);
-            report_json_u64(j, "line", site->line);
+            json_pair_u64(j, "line", site->line);
         } else {
             report_json_maybe(j, "name", MODEL_STR(""));
         }
-        report_json_u64(j, "weight", all.items[i].weight);
+        json_pair_u64(j, "weight", all.items[i].weight);
         json_object_end(j);
     }
     json_array_end(j);
@@ -73,7 +73,7 @@ static int put_threads(struct json *j, const struct report *r, uint8_t kind)
         json_key(j, "tid");
         json_i64(j, t->tid);
         report_json_str(j, "name", t->name);
-        report_json_u64(j, "weight", all.items[i].weight);
+        json_pair_u64(j, "weight", all.items[i].weight);
         json_object_end(j);
     }
     json_array_end(j);
@@ -89,8 +89,8 @@ static void put_programs(struct json *j, const struct programs *all, uint8_t kin
         const struct program *p = &all->items.items[i];
         json_object(j);
         report_json_str(j, "name", p->name);
-        report_json_u64(j, "processes", p->processes);
-        report_json_u64(j, "weight", p->weight[kind]);
+        json_pair_u64(j, "processes", p->processes);
+        json_pair_u64(j, "weight", p->weight[kind]);
         json_object_end(j);
     }
     json_array_end(j);
@@ -109,8 +109,8 @@ static int put_kind(struct json *j, const struct report *r, struct frames *f,
     json_string(j, model_sample_kind_text(kind));
     json_key(j, "unit");
     json_string(j, model_sample_unit(kind));
-    report_json_u64(j, "samples", sums.count);
-    report_json_u64(j, "weight", sums.weight);
+    json_pair_u64(j, "samples", sums.count);
+    json_pair_u64(j, "weight", sums.weight);
     if (rc == 0) {
         put_functions(j, f, &sums);
         rc = put_spans(j, r, kind);

@@ -11,8 +11,8 @@
 static void put_share(struct json *j, const struct summary_share *share)
 {
     report_json_str(j, "name", share->name);
-    report_json_u64(j, "weight", share->part);
-    report_json_u64(j, "of", share->whole);
+    json_pair_u64(j, "weight", share->part);
+    json_pair_u64(j, "of", share->whole);
 }
 
 static void put_function(struct json *j, const struct summary_line *line)
@@ -27,7 +27,7 @@ static void put_function(struct json *j, const struct summary_line *line)
     put_share(j, &line->most);
     report_json_str(j, "module", f->module ? f->module->path : MODEL_STR(""));
     report_json_str(j, "file", f->file);
-    report_json_u64(j, "line", f->line);
+    json_pair_u64(j, "line", f->line);
     json_object_end(j);
 }
 
@@ -74,7 +74,7 @@ int report_json_summary(struct json *j, const struct report *r)
         json_string(j, line->title);
         json_key(j, "unit");
         json_string(j, model_sample_unit(line->kind));
-        report_json_u64(j, "amount", line->amount);
+        json_pair_u64(j, "amount", line->amount);
         put_function(j, line);
         put_named(j, "reason", line->reason ? &line->most : &(struct summary_share){0});
         put_named(j, "span", &line->span);

@@ -11,24 +11,24 @@ static void put_failed(struct json *j, const struct syscall_row *row)
     json_key(j, "errors");
     json_object(j);
     for (size_t i = 0; i < row->failed.count; i++) {
-        report_json_u64(j, row->failed.items[i].name, row->failed.items[i].count);
+        json_pair_u64(j, row->failed.items[i].name, row->failed.items[i].count);
         told += row->failed.items[i].count;
     }
     json_object_end(j);
-    report_json_u64(j, "errors_not_told_apart", row->errors > told ? row->errors - told : 0);
+    json_pair_u64(j, "errors_not_told_apart", row->errors > told ? row->errors - told : 0);
 }
 
 static void put_sums(struct json *j, const struct report *r, const struct syscall_row *row)
 {
     json_key(j, "call");
     json_string(j, r->syscalls.names.items[row->name].text);
-    report_json_u64(j, "count", row->count);
-    report_json_u64(j, "failed", row->errors);
+    json_pair_u64(j, "count", row->count);
+    json_pair_u64(j, "failed", row->errors);
     put_failed(j, row);
-    report_json_u64(j, "total_ns", row->total_ns);
-    report_json_u64(j, "p50_ns", hist_quantile(&row->hist, 500, row->max_ns));
-    report_json_u64(j, "p95_ns", hist_quantile(&row->hist, 950, row->max_ns));
-    report_json_u64(j, "max_ns", row->max_ns);
+    json_pair_u64(j, "total_ns", row->total_ns);
+    json_pair_u64(j, "p50_ns", hist_quantile(&row->hist, 500, row->max_ns));
+    json_pair_u64(j, "p95_ns", hist_quantile(&row->hist, 950, row->max_ns));
+    json_pair_u64(j, "max_ns", row->max_ns);
 }
 
 static int put_calls(struct json *j, const struct report *r)
@@ -78,9 +78,9 @@ int report_json_syscalls(struct json *j, const struct report *r)
         return 0;
     json_key(j, "system_calls");
     json_object(j);
-    report_json_u64(j, "count", s->count);
-    report_json_u64(j, "failed", s->errors);
-    report_json_u64(j, "total_ns", s->total_ns);
+    json_pair_u64(j, "count", s->count);
+    json_pair_u64(j, "failed", s->errors);
+    json_pair_u64(j, "total_ns", s->total_ns);
     int rc = put_calls(j, r);
     put_threads(j, r);
     json_object_end(j);

@@ -52,10 +52,10 @@ static int put_rows(struct json *j, struct frames *f, const struct waits_order *
         rc = put_stack(j, f, "in", "stack", row->stack, &list);
         json_key(j, "for");
         json_string(j, reason_text(reason_of(f, &list, row->extra)));
-        report_json_u64(j, "ns", row->ns);
-        report_json_u64(j, "count", row->count);
-        report_json_u64(j, "ready_ns", row->ready_ns);
-        report_json_u64(j, "longest_ns", row->max_ns);
+        json_pair_u64(j, "ns", row->ns);
+        json_pair_u64(j, "count", row->count);
+        json_pair_u64(j, "ready_ns", row->ready_ns);
+        json_pair_u64(j, "longest_ns", row->max_ns);
         json_object_end(j);
     }
     json_array_end(j);
@@ -85,9 +85,9 @@ static int put_chains(struct json *j, struct frames *f, const struct waits_order
         json_key(j, "interrupt");
         json_bool(j, c->flags & ORIEL_WAKE_INTERRUPT);
         if (locks)
-            report_json_u64(j, "address", c->lock);
-        report_json_u64(j, "ns", c->ns);
-        report_json_u64(j, "count", c->count);
+            json_pair_u64(j, "address", c->lock);
+        json_pair_u64(j, "ns", c->ns);
+        json_pair_u64(j, "count", c->count);
         json_object_end(j);
     }
     json_array_end(j);
@@ -105,8 +105,8 @@ static int put_depths(struct json *j, const struct report *r, struct frames *f)
         const struct wait_depth *d = &r->waits.depths.items[i];
         json_object(j);
         put_thread(j, "thread", d->thread, 0);
-        report_json_u64(j, "deepest_bytes", d->bytes);
-        report_json_u64(j, "limit_bytes", d->limit);
+        json_pair_u64(j, "deepest_bytes", d->bytes);
+        json_pair_u64(j, "limit_bytes", d->limit);
         rc = put_stack(j, f, "in", "stack", d->stack, &list);
         json_object_end(j);
     }
@@ -123,11 +123,11 @@ int report_json_waits(struct json *j, const struct report *r)
     rc = rc < 0 ? rc : waits_order(&r->waits, &f, &o);
     json_key(j, "waiting");
     json_object(j);
-    report_json_u64(j, "ns", r->waits.ns);
-    report_json_u64(j, "count", r->waits.count);
-    report_json_u64(j, "ready_ns", r->waits.ready_ns);
-    report_json_u64(j, "pushed_ns", r->waits.pushed_ns);
-    report_json_u64(j, "beyond_ns", r->waits.beyond_ns);
+    json_pair_u64(j, "ns", r->waits.ns);
+    json_pair_u64(j, "count", r->waits.count);
+    json_pair_u64(j, "ready_ns", r->waits.ready_ns);
+    json_pair_u64(j, "pushed_ns", r->waits.pushed_ns);
+    json_pair_u64(j, "beyond_ns", r->waits.beyond_ns);
     rc = rc < 0 ? rc : put_rows(j, &f, &o);
     for (int locks = 0; rc == 0 && locks < 2; locks++)
         rc = put_chains(j, &f, &o, locks);

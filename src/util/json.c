@@ -293,6 +293,30 @@ void json_double(struct json *j, double v)
     json_put_double(j->out, v, j->nan_as_text);
 }
 
+void json_pair_u64(struct json *j, const char *key, uint64_t v)
+{
+    json_key(j, key);
+    json_u64(j, v);
+}
+
+void json_pair_double(struct json *j, const char *key, double v)
+{
+    json_key(j, key);
+    json_double(j, v);
+}
+
+void json_pair_text(struct json *j, const char *key, const char *text)
+{
+    json_key(j, key);
+    json_string(j, text);
+}
+
+void json_pair_text_n(struct json *j, const char *key, const char *p, size_t n)
+{
+    json_key(j, key);
+    json_string_n(j, p, n);
+}
+
 void json_bool(struct json *j, bool v)
 {
     separate(j);

@@ -71,6 +71,11 @@ void json_string_n(struct json *j, const char *p, size_t n);
 void json_i64(struct json *j, int64_t v);
 void json_u64(struct json *j, uint64_t v);
 void json_double(struct json *j, double v);
+/* A key and its value. */
+void json_pair_u64(struct json *j, const char *key, uint64_t v);
+void json_pair_double(struct json *j, const char *key, double v);
+void json_pair_text(struct json *j, const char *key, const char *text); /* NULL: null */
+void json_pair_text_n(struct json *j, const char *key, const char *p, size_t n);
 void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
 void json_hex(struct json *j, const void *bytes, size_t n);

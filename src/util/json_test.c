@@ -29,6 +29,24 @@ TEST(strings_are_escaped_as_little_as_json_allows)
 }
 
 /* Every byte at every place of a word, so the fast path misses none. */
+TEST(pairs_are_keys_with_their_values)
+{
+    struct buf b;
+    struct json j;
+    buf_init(&b);
+    json_init(&j, &b);
+    json_object(&j);
+    json_pair_u64(&j, "n", UINT64_MAX);
+    json_pair_double(&j, "d", 0.5);
+    json_pair_text(&j, "t", "a\"b");
+    json_pair_text(&j, "none", NULL);
+    json_pair_text_n(&j, "cut", "abc", 2);
+    json_object_end(&j);
+    CHECK_STR(buf_cstr(&b), "{\"n\":18446744073709551615,\"d\":0.5,\"t\":\"a\\\"b\","
+                            "\"none\":null,\"cut\":\"ab\"}");
+    buf_done(&b);
+}
+
 TEST(no_byte_slips_through_at_any_offset)
 {
     struct buf b, expected;

@@ -163,10 +163,8 @@ static void put_links(struct json *j, const struct model_span *s)
 
 static void put_count(struct json *j, const char *key, uint64_t n)
 {
-    if (!n)
-        return;
-    json_key(j, key);
-    json_u64(j, n);
+    if (n)
+        json_pair_u64(j, key, n);
 }
 
 static void put_span_end(struct json *j, const struct model_span *s)
