@@ -2,43 +2,16 @@
 /* Tests of OpenTelemetry's declarative file: what of it becomes keys, and what is said of the rest.
  */
 #include "config/otlp.h"
-#include "test.h"
+#include "config/test_config.h"
 
 static struct config *load(const char *yaml, const char *const *environment)
 {
-    struct config *c = NULL;
-    struct oriel_err err = {0};
     const struct config_input input = {.size = sizeof input,
                                        .declarative_name = "o.yaml",
                                        .declarative_text = yaml,
                                        .declarative_bytes = strlen(yaml),
                                        .environment = environment};
-    if (config_load(&c, &input, &err) != 0)
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-    test_stop_if_failed();
-    return c;
-}
-
-#define ENVIRONMENT(...)                                                                           \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
-
-static const char *message(const struct config *c, size_t i)
-{
-    const struct config_message *m;
-    return i < config_messages(c, &m) ? m[i].text : "";
-}
-
-static struct config_otlp_target target(const struct config *c, enum config_signal signal)
-{
-    struct config_otlp_target t = {0};
-    struct oriel_err err = {0};
-    if (config_otlp_target(c, signal, &t, &err) != 0)
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-    test_stop_if_failed();
-    return t;
+    return load_input(&input);
 }
 
 static const char whole[] =

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "test.h"
+#include "config/test_config.h"
 
 struct chrome {
     uint64_t max_bytes;
@@ -38,24 +38,13 @@ static struct config_input input;
 
 static struct config *load(const char *file, const char *const *environment)
 {
-    struct config *c = NULL;
-    struct oriel_err err = {0};
     input.size = sizeof input;
     input.sections = sections;
     input.section_count = 2;
     input.file_text = file;
     input.file_bytes = file ? strlen(file) : 0;
     input.environment = environment;
-    if (config_load(&c, &input, &err) != 0)
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-    test_stop_if_failed();
-    return c;
-}
-
-static const char *message(const struct config *c, size_t i)
-{
-    const struct config_message *m;
-    return i < config_messages(c, &m) ? m[i].text : "";
+    return load_input(&input);
 }
 
 static size_t messages(const struct config *c)
@@ -63,12 +52,6 @@ static size_t messages(const struct config *c)
     const struct config_message *m;
     return config_messages(c, &m);
 }
-
-#define ENVIRONMENT(...)                                                                           \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
 
 TEST(nothing_said_is_everything_off_and_silent)
 {

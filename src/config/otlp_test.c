@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Tests of what OTLP is told for each signal, and of the standard's variables and their rules. */
 #include "config/otlp.h"
-#include "test.h"
+#include "config/test_config.h"
 
 static struct config_set code[4];
 static size_t code_count;
@@ -9,8 +9,6 @@ static const char *const *code_said;
 
 static struct config *load(const char *file, const char *const *environment)
 {
-    struct config *c = NULL;
-    struct oriel_err err = {0};
     const struct config_input input = {.size = sizeof input,
                                        .file_text = file,
                                        .file_bytes = file ? strlen(file) : 0,
@@ -18,32 +16,7 @@ static struct config *load(const char *file, const char *const *environment)
                                        .code = code,
                                        .code_count = code_count,
                                        .code_said = code_said};
-    if (config_load(&c, &input, &err) != 0)
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-    test_stop_if_failed();
-    return c;
-}
-
-#define ENVIRONMENT(...)                                                                           \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
-
-static struct config_otlp_target target(const struct config *c, enum config_signal signal)
-{
-    struct config_otlp_target t = {0};
-    struct oriel_err err = {0};
-    if (config_otlp_target(c, signal, &t, &err) != 0)
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-    test_stop_if_failed();
-    return t;
-}
-
-static const char *message(const struct config *c, size_t i)
-{
-    const struct config_message *m;
-    return i < config_messages(c, &m) ? m[i].text : "";
+    return load_input(&input);
 }
 
 TEST(nothing_said_is_grpc_to_this_machine)
