@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "source/source.h"
 #include "test.h"
 #include "util/grpc.h"
@@ -610,6 +611,131 @@ TEST(a_call_without_the_token_is_unauthenticated)
     CHECK_EQ(call(&h, client, &how, text, sizeof text), GRPC_OK);
     h2_client_free(client);
     close_house(&h);
+}
+
+TEST(http_of_version_2_is_answered_as_that_of_version_1)
+{
+    static const struct http_header type = {"content-type", "application/json", 12, 16};
+    static const struct {
+        const char *body;
+        int status;
+    } rows[] = {{ONE_SPAN, 200}, {"[]", 400}};
+    struct house h;
+    struct oriel_err err = {0};
+    open_house(&h, (struct collect_options){0});
+    struct h2_client *client = client_of(&h);
+    for (int i = 0; i < 2; i++) {
+        struct h2_exchange *x;
+        const struct h2_request r = {.size = sizeof r,
+                                     .method = "POST",
+                                     .path = "/v1/traces",
+                                     .headers = &type,
+                                     .header_count = 1,
+                                     .body = rows[i].body,
+                                     .body_n = strlen(rows[i].body)};
+        REQUIRE(h2_client_start(client, &r, clock_mono_ns(), &x, &err) == 0);
+        while (!h2_done(x)) {
+            (void)h2_client_step(client, clock_mono_ns(), &err);
+            (void)turn(&h);
+        }
+        CHECK_EQ(h2_status(x), rows[i].status);
+        h2_exchange_free(x);
+    }
+    CHECK_EQ(h.types[ORIEL_REC_TOLD], 1);
+    h2_client_free(client);
+    close_house(&h);
+}
+
+/* A call that is told and waits for its answer. */
+static struct h2_exchange *leave_waiting(struct house *h, struct h2_client *client)
+{
+    static const uint8_t empty[GRPC_PREFIX];
+    static const struct http_header type = {"content-type", "application/grpc", 12, 16};
+    const struct h2_request r = {.size = sizeof r,
+                                 .method = "POST",
+                                 .path = GRPC_TRACES,
+                                 .headers = &type,
+                                 .header_count = 1,
+                                 .body = empty,
+                                 .body_n = sizeof empty};
+    struct h2_exchange *x;
+    struct oriel_err err = {0};
+    h->holds = true;
+    REQUIRE(h2_client_start(client, &r, clock_mono_ns(), &x, &err) == 0);
+    while (!collect_is_owing(h->c)) {
+        (void)h2_client_step(client, clock_mono_ns(), &err);
+        (void)turn(h);
+    }
+    return x;
+}
+
+TEST(a_call_whose_connection_is_gone_is_answered_to_nobody)
+{
+    struct house h;
+    struct reply r;
+    open_house(&h, (struct collect_options){.connections = 1});
+    struct h2_client *client = client_of(&h);
+    struct h2_exchange *x = leave_waiting(&h, client);
+    h2_client_drop(client);
+    int fd = dial(&h); /* gets the one place, once the other is seen to be gone */
+    while (counts(&h).connections < 2)
+        (void)turn(&h);
+    close(fd);
+    h.holds = false;
+    CHECK_EQ(ask_text(&h, TRACES, JSON, ONE_SPAN, &r), 200);
+    CHECK_EQ(counts(&h).accepted_requests, 2);
+    h2_exchange_free(x);
+    h2_client_free(client);
+    close_house(&h);
+}
+
+TEST(a_receiver_that_ends_at_once_leaves_nothing_of_who_waits)
+{
+    struct house h;
+    open_house(&h, (struct collect_options){0});
+    struct h2_client *client = client_of(&h);
+    struct h2_exchange *x = leave_waiting(&h, client);
+    CHECK(collect_fd(h.c) >= 0);
+    CHECK_EQ(collect_listeners(h.c), 1);
+    close_house(&h);
+    h2_exchange_free(x);
+    h2_client_free(client);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+TEST(what_was_rejected_of_protobuf_is_counted_in_protobuf)
+{
+    struct house h;
+    struct reply r;
+    open_house(&h, (struct collect_options){0});
+    /* A span without ids, in a scope, in a resource. */
+    CHECK_EQ(ask_text(&h, TRACES, PROTOBUF, "\x0a\x06\x12\x04\x12\x02\x30\x01", &r), 200);
+    REQUIRE(r.n - (size_t)(r.body - r.text) > 4);
+    CHECK_EQ(r.body[0], 0x0a); /* partial_success */
+    CHECK(r.body[2] == 0x08 && r.body[3] == 1);
+    CHECK_EQ(counts(&h).no_id, 1);
+    close_house(&h);
+}
+
+TEST(memory_that_ends_costs_one_request_and_no_receiver)
+{
+    static char text[4096];
+    const size_t n = put_request(text, sizeof text, TRACES, JSON, ONE_SPAN, strlen(ONE_SPAN));
+    struct house h;
+    struct reply r;
+    open_house(&h, (struct collect_options){0});
+    for (uint64_t at = 1; at < 60; at++) {
+        mem_fail_after(at);
+        int fd = dial(&h);
+        say(fd, text, n);
+        hear(&h, fd, &r);
+        mem_fail_after(0);
+        CHECK(r.closed || r.status == 200 || r.status == 503);
+        close(fd);
+        CHECK_EQ(ask_text(&h, TRACES, JSON, ONE_SPAN, &r), 200);
+    }
+    close_house(&h);
+    CHECK_EQ(mem_live_blocks(), 0);
 }
 
 TEST_MAIN()
