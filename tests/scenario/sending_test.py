@@ -190,6 +190,20 @@ class Sending(Scenario):
         self.assertIn("interrupted", rest)
         self.assertGreaterEqual(self.books(rest)[2], 40)
 
+    def test_an_interrupted_export_of_a_spool_leaves_the_rest_there(self):
+        dead, url = self.closed_port()
+        self.addCleanup(dead.close)
+        run = self.oriel("export", "--to", "otlp", "--endpoint", url, "--retry-for", "100ms",
+                         "--spool-dir", "spool", self.capture())
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("kept in the spool", run.stderr)
+        rest = self.interrupt("--endpoint", url, "--spool", "spool")
+        self.assertIn("0 items delivered, the rest stays in the spool", rest)
+        run = self.oriel("export", "--to", "otlp", "--endpoint", url, "--retry-for", "100ms",
+                         "--spool", "spool")
+        self.assertEqual(run.returncode, 1)
+        self.assertNotIn("nothing is left", run.stderr)
+
     def test_an_interrupted_export_says_what_it_did_not_read(self):
         dead, url = self.closed_port()
         self.addCleanup(dead.close)
