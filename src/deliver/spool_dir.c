@@ -94,7 +94,11 @@ static int check_dir(int fd, mode_t forbidden, const char *path, struct stat *ou
 {
     if (fstat(fd, out_st) != 0)
         return err_set_errno(err, errno, "%s", path);
-    if (out_st->st_uid != geteuid() || (out_st->st_mode & forbidden) != 0)
+    if (out_st->st_uid != geteuid())
+        return err_set(err, ORIEL_EPERM,
+                       "%s: belongs to another user; a spool needs a directory of its user alone",
+                       path);
+    if ((out_st->st_mode & forbidden) != 0)
         return err_set(err, ORIEL_EPERM,
                        "%s: others may write there; a spool needs a directory of its user alone",
                        path);
