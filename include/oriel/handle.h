@@ -32,6 +32,10 @@ ORIEL_EXPORT bool oriel_span_recording(const struct oriel_span *span);
 /* Status of a span (NULL: the current one). message may be NULL. */
 ORIEL_EXPORT void oriel_span_status(const struct oriel_span *span, enum oriel_status code,
                                     const char *message);
+/* Another name for a span (NULL: the current one), where it is known only later; the last one
+ * counts, for the span as a whole. Filters, samplers and profiles go by its call site as before.
+ * Up to 4 KiB; copied. NULL or "" changes nothing. */
+ORIEL_EXPORT void oriel_span_name(const struct oriel_span *span, const char *name);
 /* Link to a span of any process by its W3C ids (16 and 8 bytes). */
 ORIEL_EXPORT void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
                                   const uint8_t span_id[8]);

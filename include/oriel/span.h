@@ -5,6 +5,7 @@
  *   ORIEL_SPAN("http.request", "http.route", route, "bytes", n);   ends with the scope
  *   ORIEL_FN();                                                    a span named as the function
  *   ORIEL_SPAN_SET("status", rc);                                  more fields, later
+ *   oriel_span_name(ORIEL_CURRENT, route);                         another name, later
  *   struct oriel_scope s = ORIEL_BEGIN("step"); ... ORIEL_END(&s);
  *   struct oriel_span t = ORIEL_OPEN("job", ORIEL_CURRENT, "id", 7);
  *   struct oriel_guard g = oriel_span_enter(&t); ... oriel_span_exit(&g);

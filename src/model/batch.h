@@ -89,6 +89,7 @@ enum model_span_flag {
     MODEL_SPAN_UNSAMPLED = 256, /* not to be given out; set inside the pipe, and by tail rules */
     MODEL_SPAN_TIED = 128,      /* began in the very ns in which what is around it on its thread
                                  * (a scoped span, a stretch of an async one) began */
+    MODEL_SPAN_RENAMED = 1024,  /* the name is model_span_name, not that of its site */
     MODEL_SPAN_TOLD = 512       /* of another program, by its protocol: has told_flags, and fields
                                  * with ORIEL_FIELD_META say what else was told */
 };
@@ -125,8 +126,8 @@ struct model_span {
     uint16_t depth;                        /* nesting on its thread at begin; 0 outermost */
     uint8_t status;                        /* enum oriel_status */
     struct model_str status_message;
-    struct model_str trace_state; /* W3C, as it came with the trace; empty: none */
-    const struct model_value *attrs;
+    struct model_str trace_state;    /* W3C, as it came with the trace; empty: none */
+    const struct model_value *attrs; /* RENAMED: behind the last one stands the name's */
     const struct model_link *links;
     const struct model_busy *busy; /* async spans only */
     uint32_t attr_count, link_count, busy_count;
@@ -137,6 +138,12 @@ struct model_span {
     uint32_t event_count, dropped_events;
     uint32_t told_flags; /* MODEL_SPAN_TOLD: of the protocol; the low byte is W3C's */
 };
+
+/* What it is called: as the program said last, else as its call site. */
+static inline struct model_str model_span_name(const struct model_span *s)
+{
+    return s->flags & MODEL_SPAN_RENAMED ? s->attrs[s->attr_count].v.str : s->site->name;
+}
 
 struct model_event {
     uint64_t t_ns;

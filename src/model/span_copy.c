@@ -63,7 +63,8 @@ bool model_span_copy(struct model_span *out, const struct model_span *from, stru
     out->links = links;
     out->busy =
         copy(&c, from->busy, from->busy_count * sizeof *from->busy, _Alignof(struct model_busy));
-    out->attrs = copy_values(&c, from->attrs, from->attr_count);
+    const uint32_t name = from->flags & MODEL_SPAN_RENAMED ? 1 : 0;
+    out->attrs = copy_values(&c, from->attrs, from->attr_count + name);
     *out_bytes = c.bytes;
     return !c.failed;
 }

@@ -82,6 +82,21 @@ TEST(a_copy_needs_nothing_of_what_it_was_made_of)
     arena_done(&arena);
 }
 
+TEST(a_copy_has_the_name_that_stands_behind_the_attributes)
+{
+    struct arena arena;
+    struct model_span copy, from = make();
+    size_t bytes;
+    arena_init(&arena);
+    from.attr_count = 0; /* the path is the name now */
+    from.flags |= MODEL_SPAN_RENAMED;
+    REQUIRE(model_span_copy(&copy, &from, &arena, &bytes));
+    spoil();
+    check_text(model_span_name(&copy), "/a/b");
+    CHECK_EQ(copy.attr_count, 0);
+    arena_done(&arena);
+}
+
 TEST(a_copy_without_memory_is_none)
 {
     for (unsigned n = 1;; n++) {

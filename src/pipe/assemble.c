@@ -668,6 +668,7 @@ static const struct {
     [ORIEL_REC_TOLD_LINK] = {take_told_link, 7, true},
     [ORIEL_REC_STATE] = {take_state, 4, false},
     [ORIEL_REC_MORE] = {take_more, 4, false},
+    [ORIEL_REC_NAME] = {take_name, 4, false},
 };
 
 enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,

@@ -154,6 +154,7 @@ void join_trace(struct assemble *a, struct open_span *span, const struct span_re
 void take_long_fields(struct assemble *a, struct stream_state *s, struct open_span *span);
 enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct model_record *r);
+enum pipe_fate take_name(struct assemble *a, struct stream_state *s, const struct model_record *r);
 enum pipe_fate take_status(struct assemble *a, struct stream_state *s,
                            const struct model_record *r);
 enum pipe_fate take_link(struct assemble *a, struct stream_state *s, const struct model_record *r);

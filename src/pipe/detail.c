@@ -94,6 +94,31 @@ enum pipe_fate take_set(struct assemble *a, struct stream_state *s, const struct
     return PIPE_INTO_SPAN;
 }
 
+/* ---- name ---- */
+
+/* Kept from copy to copy until the span ends; the last one counts. */
+enum pipe_fate take_name(struct assemble *a, struct stream_state *s, const struct model_record *r)
+{
+    struct open_span *span = find_span(a, s, r->raw[2]);
+    uint64_t room = ((uint64_t)r->words - 4) * 8, n = (uint32_t)r->raw[3];
+    if (!span)
+        return PIPE_ORPHAN;
+    n = n < room ? n : room;
+    if (n == 0)
+        return PIPE_INTO_SPAN;
+    struct span_extra *e = extra_of(a, span);
+    char *copy = e ? mem_alloc(n) : NULL;
+    if (!copy) {
+        a->no_memory = true;
+        return PIPE_NO_MEMORY;
+    }
+    memcpy(copy, r->raw + 4, n);
+    mem_free(e->name);
+    e->name = copy;
+    e->name_bytes = (uint32_t)n;
+    return PIPE_INTO_SPAN;
+}
+
 /* ---- status ---- */
 
 /* The message of a STATUS record, and what more was said of it. */

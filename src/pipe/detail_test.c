@@ -60,6 +60,46 @@ TEST(fields_of_a_plain_span_and_of_the_current_one)
     piped_done(&c);
 }
 
+static void check_name(const struct model_span *s, const char *name, const char *site)
+{
+    struct model_str is = model_span_name(s);
+    CHECK_MEM(is.p, (size_t)is.n, name, strlen(name));
+    CHECK_MEM(s->site->name.p, (size_t)s->site->name.n, site, strlen(site));
+}
+
+TEST(a_span_is_called_what_was_said_last_whatever_kind_it_is)
+{
+    open_pipe(NULL);
+    uint64_t id = rec_begin(&c.in, &a, 10, span, "/etc", (int64_t)1);
+    uint64_t plain = rec_begin(&c.in, &a, 11, other);
+    uint64_t opened = rec_open(&c.in, &a, 12, other, 0);
+    rec_name(&c.in, &a, 13, id, "first");
+    CHECK_EQ(piped_push(&c, 13), 0);
+    rec_name(&c.in, &b, 14, opened, "of another thread");
+    rec_name(&c.in, &a, 15, id, "GET /users/{id}");
+    rec_name(&c.in, &a, 16, id, ""); /* says nothing */
+    rec_end(&c.in, &a, 17, plain);
+    rec_end(&c.in, &a, 18, id);
+    rec_close(&c.in, &b, 19, opened);
+    rec_name(&c.in, &a, 20, id, "after its end");
+    CHECK_EQ(piped_last(&c), 0);
+    const struct model_span *s = piped_span(&c, "span");
+    check_name(s, "GET /users/{id}", "span");
+    CHECK_EQ(s->attr_count, 2); /* a name is no attribute */
+    CHECK_STR(attr(s, "path"), "/etc");
+    unsigned renamed = 0;
+    for (size_t i = 0; i < c.out.item_count; i++) {
+        if (c.out.items[i].kind != MODEL_ITEM_SPAN || c.out.items[i].u.span.site != other)
+            continue;
+        bool async = c.out.items[i].u.span.flags & MODEL_SPAN_ASYNC;
+        check_name(&c.out.items[i].u.span, async ? "of another thread" : "other", "other");
+        renamed += (c.out.items[i].u.span.flags & MODEL_SPAN_RENAMED) != 0;
+    }
+    CHECK_EQ(renamed, 1);
+    CHECK_EQ(piped_counts(&c).fates[PIPE_ORPHAN], 1);
+    piped_done(&c);
+}
+
 TEST(new_keys_beyond_the_limit_are_dropped_and_counted)
 {
     struct pipe_options options = {.size = sizeof options, .attribute_count_limit = 2};

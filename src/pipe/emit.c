@@ -136,14 +136,42 @@ static const struct model_link *copy_links(struct assemble *a, const struct span
     return links;
 }
 
+/* The name stands behind the attributes: an item has no room for what nearly none has. */
+static void emit_name(struct assemble *a, const struct span_extra *e, struct model_span *out)
+{
+    struct model_str name = copy_text(a, (struct model_str){e->name, e->name_bytes});
+    struct model_value *v = name.n ? arena_alloc(&a->out->arena, (out->attr_count + 1) * sizeof *v,
+                                                 _Alignof(struct model_value))
+                                   : NULL;
+    if (!v) {
+        a->no_memory = true;
+        return;
+    }
+    if (out->attr_count)
+        memcpy(v, out->attrs, out->attr_count * sizeof *v);
+    v[out->attr_count] = (struct model_value){
+        .key = MODEL_STR("name"), .type = ORIEL_TYPE_STR, .full_bytes = name.n, .v.str = name};
+    out->attrs = v;
+    out->flags |= MODEL_SPAN_RENAMED;
+    a->rich = true;
+}
+
+static void emit_extra(struct assemble *a, struct open_span *span, struct model_span *out);
+
 static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_span *span,
                                                 struct model_span *out)
 {
-    struct span_extra *e = span->extra;
     emit_fields(a, span, out);
     out->trace_state = copy_text(a, spans_state(&a->spans, span->state));
-    if (!e)
-        return;
+    if (span->extra)
+        emit_extra(a, span, out);
+    if (span->extra && span->extra->name) /* last: nothing is put behind the attributes then */
+        emit_name(a, span->extra, out);
+}
+
+static void emit_extra(struct assemble *a, struct open_span *span, struct model_span *out)
+{
+    struct span_extra *e = span->extra;
     out->status = e->status;
     if (e->message_bytes) {
         uint32_t n;

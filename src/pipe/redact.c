@@ -161,6 +161,8 @@ static void redact_text(struct secrets *s, struct model_str *text, struct arena 
 static void redact_span(struct secrets *s, struct model_span *span, struct arena *arena)
 {
     redact_values(s, (struct model_value *)span->attrs, span->attr_count, arena);
+    if (span->flags & MODEL_SPAN_RENAMED)
+        redact_text(s, &((struct model_value *)span->attrs)[span->attr_count].v.str, arena);
     struct model_link *links = (struct model_link *)span->links;
     for (uint32_t i = 0; i < span->link_count; i++) {
         redact_values(s, (struct model_value *)links[i].attrs, links[i].attr_count, arena);

@@ -25,6 +25,7 @@ static unsigned tail_words(const struct model_record *r)
     case ORIEL_REC_OWNER:
     case ORIEL_REC_STATE:
     case ORIEL_REC_MORE:
+    case ORIEL_REC_NAME:
         return 3;
     case ORIEL_REC_THREAD:
     case ORIEL_REC_TRIGGER:

@@ -83,6 +83,7 @@ TEST(texts_of_the_item_that_repeat_a_secret_lose_it)
     uint64_t id = rec_begin(&c.in, &a, 1, site, CANARY, "https://x/?t=" CANARY "&u=" CANARY "!",
                             CANARY, "harmless");
     rec_status(&c.in, &a, 2, id, ORIEL_STATUS_ERROR, "refused: " CANARY);
+    rec_name(&c.in, &a, 2, id, "GET " CANARY);
     rec_end(&c.in, &a, 3, id);
     const struct model_site *log = records_format(&c.w, "%s: %s", "!:s,:s");
     rec_event(&c.in, &a, 4, log, CANARY, "got " CANARY);
@@ -92,6 +93,7 @@ TEST(texts_of_the_item_that_repeat_a_secret_lose_it)
     CHECK_STR(piped_attr(s->attrs, 4, "raw"), "[redacted]");
     CHECK_STR(piped_attr(s->attrs, 4, "other"), "harmless");
     CHECK_STR(piped_text(s->status_message), "refused: [redacted]");
+    CHECK_STR(piped_text(model_span_name(s)), "GET [redacted]");
     CHECK_STR(piped_text(piped_item(&c, MODEL_ITEM_EVENT, 0)->u.event.message),
               "[redacted]: got [redacted]");
     CHECK(!any_leak());

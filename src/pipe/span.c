@@ -106,6 +106,7 @@ static void extra_done(struct span_extra *e)
     mem_free(e->busy);
     mem_free(e->active);
     mem_free(e->message);
+    mem_free(e->name);
     mem_free(e);
 }
 
@@ -132,6 +133,7 @@ static void extra_clear(struct span_extra *e)
     free_links(e);
     attrs_clear(&kept.attrs);
     mem_free(e->message);
+    mem_free(e->name);
     if (e->link_capacity <= KEEP_LISTS) {
         kept.links = e->links;
         kept.link_capacity = e->link_capacity;

@@ -57,9 +57,10 @@ struct span_extra {
     struct model_busy *busy;
     struct span_active *active;
     char *message; /* of the status */
+    char *name;    /* in place of that of the site; NULL: none */
     uint64_t busy_ns;
     size_t link_count, link_capacity, busy_count, busy_capacity, active_count, active_capacity;
-    uint32_t message_bytes, dropped_attrs, dropped_links;
+    uint32_t message_bytes, name_bytes, dropped_attrs, dropped_links;
     uint64_t long_bytes; /* of its texts that no record could hold */
     uint32_t told_flags;
     uint8_t status; /* enum oriel_status */

@@ -156,6 +156,9 @@ static void say_everything_about(const struct oriel_span *s, const struct oriel_
 {
     oriel_span_status(s, ORIEL_STATUS_ERROR, "broken");
     oriel_span_status(s, ORIEL_STATUS_OK, NULL);
+    oriel_span_name(s, "renamed");
+    oriel_span_name(s, ""); /* says nothing */
+    oriel_span_name(s, NULL);
     oriel_span_link(s, trace_id, span_id);
     oriel_span_follows(s, earlier);
 }
@@ -177,6 +180,7 @@ TEST(status_links_and_followers_name_their_span)
     oriel_context_detach(NULL);
     recording_read(&r, true);
     CHECK_EQ(r.by_type[ORIEL_REC_STATUS], 2);
+    CHECK_EQ(r.by_type[ORIEL_REC_NAME], 1);
     CHECK_EQ(r.by_type[ORIEL_REC_FOLLOW], 1);
     CHECK_EQ(r.by_type[ORIEL_REC_CLOSE], 1);
     REQUIRE(l.count == 1);
@@ -384,7 +388,7 @@ TEST(everything_that_finds_no_block_is_counted)
     wire_region_thread(&rec_runtime.header, rec_runtime.base, 0)->state =
         wire_claim(ORIEL_THREAD_CLAIMED, 1); /* somebody else's for good */
     say_all();
-    CHECK_EQ(rec_runtime.shared->lost[ORIEL_LOST_NO_THREAD], 16);
+    CHECK_EQ(rec_runtime.shared->lost[ORIEL_LOST_NO_THREAD], 17);
     CHECK_EQ(rec_runtime.shared->trigger, 1);
     recording_end(&r);
 }

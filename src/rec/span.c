@@ -145,6 +145,22 @@ void oriel_span_status(const struct oriel_span *span, enum oriel_status code, co
     oriel_emit_commit(e, oriel_put_str(e.words + 4, text));
 }
 
+void oriel_span_name(const struct oriel_span *span, const char *name)
+{
+    uint64_t id = span_id_of(span);
+    if (!id || !name || !*name)
+        return;
+    struct oriel_val_str text = oriel_val_cstr(name);
+    size_t bytes = 24 + oriel_size_str(text);
+    struct oriel_emit e = oriel_emit_start(bytes);
+    if (!e.words)
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_NAME, 0, (uint32_t)id);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = id;
+    oriel_emit_commit(e, oriel_put_str(e.words + 3, text));
+}
+
 void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
                      const uint8_t span_id[8])
 {

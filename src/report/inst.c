@@ -89,6 +89,7 @@ struct inst *inst_span(const struct model_span *span, uint32_t name, uint64_t se
     i->u.span = *span;
     i->u.span.attrs = (const struct model_value *)(const void *)(i + 1);
     i->u.span.attr_count = count;
+    i->u.span.flags &= ~(uint32_t)MODEL_SPAN_RENAMED; /* `name` says it */
     i->u.span.dropped_attrs += span->attr_count - count;
     i->u.span.links = NULL;
     i->u.span.link_count = 0;

@@ -28,6 +28,13 @@ static bool is(const struct model_site *site, const char *name)
     return site && site->name.n == n && memcmp(site->name.p, name, n) == 0;
 }
 
+static bool is_span(const struct model_span *span, const char *name)
+{
+    struct model_str own = {name, (uint32_t)strlen(name)};
+    return span->flags & MODEL_SPAN_RENAMED ? model_str_equal(model_span_name(span), own)
+                                            : is(span->site, name);
+}
+
 static bool hash_key(const struct seen *s, const char *key, uint64_t *out)
 {
     size_t n = strlen(key);
@@ -134,9 +141,9 @@ int latency_span(struct latency *l, const struct model_span *span)
 {
     struct seen s = {span->start_ns, span->trace_id, span->thread, span->attrs, span->attr_count};
     int rc = 0;
-    if (is(span->site, l->to) && !(span->flags & MODEL_SPAN_ORPHAN_END))
+    if (is_span(span, l->to) && !(span->flags & MODEL_SPAN_ORPHAN_END))
         rc = see(l, &s, false);
-    if (is(span->site, l->from) && !(span->flags & MODEL_SPAN_UNFINISHED)) {
+    if (is_span(span, l->from) && !(span->flags & MODEL_SPAN_UNFINISHED)) {
         s.t_ns = span->end_ns;
         s.thread = span->end_thread ? span->end_thread : span->thread;
         int one = see(l, &s, true);

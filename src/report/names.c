@@ -25,12 +25,10 @@ static bool remember(struct names *n, const struct model_site *site, uint32_t id
     return true;
 }
 
-uint32_t names_add(struct names *n, const struct model_site *site)
+static uint32_t add_text(struct names *n, struct model_str text)
 {
-    static const struct model_str other = MODEL_STR("(other)"), unknown = MODEL_STR("(unknown)");
-    struct model_str text = site ? site->name : unknown;
     if (n->items.count >= NAMES_MAX)
-        text = other;
+        text = (struct model_str)MODEL_STR("(other)");
     uint32_t id = intern_add(&n->texts, text.p, text.n);
     if (id == UINT32_MAX)
         return NAMES_NONE;
@@ -41,10 +39,28 @@ uint32_t names_add(struct names *n, const struct model_site *site)
         struct intern_str kept = intern_get(&n->texts, (uint32_t)n->items.count - 1);
         item->text = (struct model_str){kept.p, kept.n};
     }
-    if (!site)
+    assert(n->items.items[id].text.n == text.n);
+    return id;
+}
+
+uint32_t names_renamed(struct names *n, const struct model_span *span)
+{
+    uint32_t id = add_text(n, model_span_name(span));
+    struct name *item = id == NAMES_NONE ? NULL : &n->items.items[id];
+    if (item && !item->site) { /* where one of that name is */
+        item->site = span->site;
+        item->sites = 1;
+    }
+    return id;
+}
+
+uint32_t names_add(struct names *n, const struct model_site *site)
+{
+    static const struct model_str unknown = MODEL_STR("(unknown)");
+    uint32_t id = add_text(n, site ? site->name : unknown);
+    if (id == NAMES_NONE || !site)
         return id;
     struct name *item = &n->items.items[id];
-    assert(item->text.n == text.n);
     if (!remember(n, site, id))
         return NAMES_NONE;
     /* A span's line is where the span is, not where a task of that name was marked. */

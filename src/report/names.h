@@ -11,7 +11,7 @@
 
 #include "base/intern.h"
 #include "base/vec.h"
-#include "model/catalog.h"
+#include "model/batch.h"
 
 #define NAMES_MAX 16384u
 #define NAMES_NONE UINT32_MAX
@@ -31,12 +31,20 @@ struct names {
 int names_init(struct names *n);
 /* NAMES_NONE: no memory. */
 uint32_t names_add(struct names *n, const struct model_site *site);
+/* The name of a span that was given another than its site has. */
+uint32_t names_renamed(struct names *n, const struct model_span *span);
 /* The name of a span's or event's site; NULL is "(unknown)". */
 static inline uint32_t names_of(struct names *n, const struct model_site *site)
 {
     if (site && site->index < n->by_site.count && n->by_site.items[site->index])
         return n->by_site.items[site->index] - 1;
     return names_add(n, site);
+}
+/* The name of a span. */
+static inline uint32_t names_of_span(struct names *n, const struct model_span *span)
+{
+    return __builtin_expect(span->flags & MODEL_SPAN_RENAMED, 0) ? names_renamed(n, span)
+                                                                 : names_of(n, span->site);
 }
 void names_done(struct names *n);
 

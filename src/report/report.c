@@ -96,7 +96,7 @@ static int add_span(struct report *r, const struct model_span *s)
         seen(r, s->end_ns, s->end_ns);
         return 0;
     }
-    uint32_t name = names_of(&r->names, s->site);
+    uint32_t name = names_of_span(&r->names, s);
     if (name == NAMES_NONE)
         return ORIEL_ENOMEM;
     r->spans++;

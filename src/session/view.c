@@ -125,7 +125,9 @@ static const struct oriel_view_scope *make_scope(struct view *v, const struct mo
         return NULL;
     to->name = text(&p, s->target);
     to->version = text(&p, told ? told->version : (struct model_str){"", 0});
-    to->schema_url = text(&p, told ? told->told.schema_url : own);
+    const bool others = v->env.catalog->processes[s->process]->told != NULL;
+    const bool says = told && (told->told.schema_url.n || others);
+    to->schema_url = text(&p, says ? told->told.schema_url : own);
     if (told)
         to->attributes =
             put_attributes(&p, told->told.attrs, told->told.attr_count,
@@ -371,7 +373,7 @@ const struct oriel_view_span *view_span(struct view *v, const struct model_span 
     if (!site || !to)
         return NULL;
     put_identity(to, s);
-    to->name = site->name;
+    to->name = s->flags & MODEL_SPAN_RENAMED ? text(&p, model_span_name(s)) : site->name;
     to->file = site->file;
     to->function = site->function;
     to->line = s->site->line;

@@ -179,6 +179,7 @@ const char *wire_capture_shape(uint32_t type, uint32_t flags)
         [ORIEL_REC_TOLD_LINK] = "iwwwnf",
         [ORIEL_REC_STATE] = "is",
         [ORIEL_REC_MORE] = "ns",
+        [ORIEL_REC_NAME] = "is",
         /* These stay in the ring: streams of a capture have owners, samples stacks. */
         [ORIEL_REC_OWNER] = "ns",
         [ORIEL_REC_STACK] = "nnnn",

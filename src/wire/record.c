@@ -47,8 +47,9 @@ const struct wire_shape wire_shapes[256] = {
     [ORIEL_REC_TOLD_LINK] = {7, FLAGS_ANY, WIRE_LOW_SITE, WIRE_TAIL_FIELDS},
     [ORIEL_REC_STATE] = {3, 0, WIRE_LOW_ID, WIRE_TAIL_STR},
     [ORIEL_REC_MORE] = {3, 0, WIRE_LOW_ZERO, WIRE_TAIL_STR},
+    [ORIEL_REC_NAME] = {3, 0, WIRE_LOW_ID, WIRE_TAIL_STR},
 };
-_Static_assert(ORIEL_REC_MAX == ORIEL_REC_MORE, "a new type needs its row above");
+_Static_assert(ORIEL_REC_MAX == ORIEL_REC_NAME, "a new type needs its row above");
 
 uint32_t wire_record_prefix_words(uint32_t type, uint32_t flags)
 {

@@ -62,6 +62,7 @@ static const struct sample samples[] = {
     {ORIEL_REC_TOLD_LOG, ORIEL_RECF_HAS_TIME, 3, 6, {100, 1, 2, 5, 1}},
     {ORIEL_REC_TOLD_LINK, ORIEL_RECF_HAS_TIME, 3, 7, {100, RAW, 1, 2, 5, 0}},
     {ORIEL_REC_STATE, 0, ID_LO, 5, {100, RAW, 3 | UINT64_C(3) << 32, 0x633d61}},
+    {ORIEL_REC_NAME, 0, ID_LO, 5, {100, RAW, 3 | UINT64_C(3) << 32, 0x636261}},
     {ORIEL_REC_MORE, 0, 0, 5, {100, ORIEL_MORE_WORD(3, 4096), 2 | UINT64_C(2) << 32, 0x6261}},
     {ORIEL_REC_OWNER, 0, 4711, 5, {100, 7, 2 | UINT64_C(2) << 32, 0x6261}},
 };

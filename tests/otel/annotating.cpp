@@ -13,6 +13,7 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <string>
 
 namespace shop
 {
@@ -59,6 +60,19 @@ static void arrays()
     ORIEL_SPAN_SET(ORIEL_ARRAY_BOOL("b", b, bits, 2), ORIEL_ARRAY_STR("s", s, names, 2));
 }
 
+static void renamed()
+{
+    const std::string route = "GET /users/{id}";
+    ORIEL_SPAN("to be renamed", "n", 1);
+    oriel_span_name(ORIEL_CURRENT, "first try");
+    oriel_span_name(ORIEL_CURRENT, route.c_str());
+    struct oriel_span s = ORIEL_OPEN("opened to be renamed", ORIEL_CURRENT);
+    struct oriel_guard g = oriel_span_enter(&s);
+    oriel_span_name(&s, "consume orders");
+    oriel_span_exit(&g);
+    oriel_span_close(&s);
+}
+
 int main()
 {
     if (ORIEL_INSTRUMENTATION("annotating", "1.4.2", "https://opentelemetry.io/schemas/1.30.0",
@@ -69,5 +83,6 @@ int main()
     arrays();
     exceptions();
     links();
+    renamed();
     return oriel_enabled() ? 0 : 1;
 }

@@ -39,6 +39,18 @@ class Annotating(unittest.TestCase):
             subprocess.run([ORIEL, "export", "--to", "otlp", "-o", out, run], check=True,
                            stdout=subprocess.DEVNULL, timeout=300)
             text = pathlib.Path(out).read_text(encoding="utf-8")
+            cls.files = {}
+            for words in (["chrome"], ["perfetto"], ["firefox"], ["log", "--spans"],
+                          ["log", "--spans", "--format=json"], ["otlp", "--encoding=protobuf",
+                                                               "--signals=traces"]):
+                file = os.path.join(directory, "file")
+                subprocess.run([ORIEL, "export", "--to", *words, "-o", file, run], check=True,
+                               stdout=subprocess.DEVNULL, timeout=600)
+                cls.files[" ".join(words)] = pathlib.Path(file).read_bytes()
+                os.remove(file)
+            for words in (["report", "--json"], ["report"]):
+                cls.files[" ".join(words)] = subprocess.run(
+                    [ORIEL, *words, run], check=True, stdout=subprocess.PIPE, timeout=600).stdout
             # What was exported is read as another program's, and exported once more.
             subprocess.run([ORIEL, "export", "--to", "otlp", "-o", run + "2", out], check=True,
                            stdout=subprocess.DEVNULL, timeout=600)
@@ -92,6 +104,26 @@ class Annotating(unittest.TestCase):
                 self.assertEqual(schema, "https://opentelemetry.io/schemas/1.30.0")
                 self.assertEqual(attributes(scope), {"shard": {"intValue": "7"},
                                                      "team": {"stringValue": "storage"}})
+
+    def test_a_span_has_the_name_that_was_said_last_in_every_outlet_and_report(self):
+        self.assertEqual(attributes(self.spans["GET /users/{id}"])["n"], {"intValue": "1"})
+        self.assertEqual(self.spans["consume orders"]["parentSpanId"],
+                         self.spans["GET /users/{id}"]["spanId"])
+        for what, text in self.files.items():
+            with self.subTest(what):
+                self.assertIn(b"GET /users/{id}", text)
+                self.assertIn(b"consume orders", text)
+                self.assertNotIn(b"first try", text)
+                # Perfetto is told all that a site has, and samples stand below call sites.
+                if what != "perfetto" and not what.startswith("report"):
+                    self.assertNotIn(b"to be renamed", text)
+        spans = {s["name"] for s in json.loads(self.files["report --json"])["spans"]}
+        self.assertEqual(spans, set(self.spans))
+        events = json.loads(self.files["chrome"])
+        events = events["traceEvents"] if isinstance(events, dict) else events
+        self.assertEqual([e["ph"] for e in events if e.get("name") == "GET /users/{id}"], ["X"])
+        self.assertEqual(sorted(e["ph"] for e in events if e.get("name") == "consume orders"),
+                         ["X", "b", "e"])
 
     def test_the_page_prefers_fields_at_the_beginning_and_tells_of_null(self):
         page = pathlib.Path(__file__).parents[2] / "docs" / "ANNOTATING.md"

@@ -55,7 +55,7 @@ class Otlp(Scenario):
                   OTEL_SERVICE_NAME="shop", ORIEL_EXIT_MS="60000")  # for a machine that is slow
         self.check_story(receiver.all(), 700, "shop")
 
-    def test_what_a_program_says_of_its_targets_is_their_scope(self):
+    def test_what_a_program_says_of_its_targets_is_their_scope_and_of_its_spans_their_name(self):
         program = pathlib.Path(EMITTER).resolve().parents[1] / "otel" / "annotating"
         receiver = Receiver(self)
         self.run_raw(program, text=True, env={
@@ -68,6 +68,8 @@ class Otlp(Scenario):
                           if s["name"] == "annotating"}
                 self.assertEqual(json.loads(own)["version"], "1.4.2")
                 self.assertEqual(attributes(json.loads(own)), {"shard": "7", "team": "storage"})
+        self.assertLess({"GET /users/{id}", "consume orders"},
+                        {s["name"] for _, _, s in items(requests, "traces")})
         schemas = {of_scope["schemaUrl"] for r in requests
                    for of_resource in r["message"].get("resourceSpans", [])
                    for of_scope in of_resource["scopeSpans"]

@@ -344,6 +344,17 @@ void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, u
     plain(b, s, t_ns, ORIEL_REC_STATE, NULL, id, 2 + (uint32_t)(n + 7) / 8, words);
 }
 
+void rec_name(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+              const char *text)
+{
+    uint64_t words[2 + 64] = {id};
+    size_t n = strlen(text);
+    n = n < 512 ? n : 512;
+    words[1] = n | (uint64_t)n << 32;
+    memcpy(words + 2, text, n);
+    plain(b, s, t_ns, ORIEL_REC_NAME, NULL, id, 2 + (uint32_t)(n + 7) / 8, words);
+}
+
 void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                 uint64_t earlier)
 {

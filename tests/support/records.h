@@ -84,6 +84,8 @@ void rec_more(struct model_batch *b, struct records_stream *s, uint64_t t_ns, ui
               uint32_t offset, const char *text);
 void rec_state(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                const char *text);
+void rec_name(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
+              const char *text);
 void rec_follow(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
                 uint64_t earlier);
 void rec_attach(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t trace_hi,

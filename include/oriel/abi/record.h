@@ -76,7 +76,8 @@ enum oriel_record_type {
      * STATUS: value 0). All of one value stand behind each other, from where the record's own
      * part of it ends. Made by readers of other programs. */
     ORIEL_REC_MORE = 29,
-    ORIEL_REC_MAX = 29
+    ORIEL_REC_NAME = 30, /* low:  ts, raw id, name str: the span is called that from now on */
+    ORIEL_REC_MAX = 30
 };
 
 /* Header flags. */

@@ -49,6 +49,7 @@ static int chrome_open(void *state, const void *options, const struct export_env
     c->options = *(const struct chrome_options *)options;
     c->env = *env;
     buf_init(&c->buf);
+    buf_init(&c->renamed_head);
     chrome_names_init(c);
     export_flows_init(&c->flows);
     for (unsigned i = 0; i < 1000; i++) {
@@ -208,6 +209,7 @@ static int chrome_close(void *state, const struct export_summary *end, struct or
     chrome_names_done(c);
     export_flows_done(&c->flows);
     buf_done(&c->buf);
+    buf_done(&c->renamed_head);
     return rc;
 }
 

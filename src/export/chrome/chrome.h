@@ -69,7 +69,9 @@ struct chrome {
     VEC(int32_t) pids; /* by process; 0: not told yet */
     struct export_identity identity;
     struct export_flows flows;
-    char fractions[1000][4]; /* ".000" to ".999" */
+    struct buf renamed_head;    /* of the span that was renamed and is written now */
+    struct chrome_site renamed; /* in place of that of its site */
+    char fractions[1000][4];    /* ".000" to ".999" */
 };
 
 /* ---- names.c ---- */
@@ -81,6 +83,8 @@ void chrome_names_forget(struct chrome *c);
 /* NULL only when out of memory (the buffer has failed then). The pointers are
  * valid until the next call. A thread's metadata goes out before its first use. */
 const struct chrome_site *chrome_site_slow(struct chrome *c, const struct model_site *s);
+/* The site of a span with the name of its own; until the next call. NULL: no memory. */
+const struct chrome_site *chrome_site_renamed(struct chrome *c, const struct model_span *s);
 struct chrome_thread *chrome_thread_slow(struct chrome *c, const struct model_thread *t);
 
 static inline const struct chrome_site *chrome_site(struct chrome *c, const struct model_site *s)

@@ -75,10 +75,10 @@ struct line {
 };
 
 /* Reserves a line and writes it up to the time, which is the caller's. */
-static inline struct line line_open(struct chrome *c, const struct model_site *s,
-                                    const struct model_thread *t, char phase)
+static inline struct line line_open_as(struct chrome *c, const struct chrome_site *site,
+                                       const struct model_thread *t, char phase)
 {
-    struct line l = {chrome_site(c, s), NULL, NULL};
+    struct line l = {site, NULL, NULL};
     l.thread = chrome_thread(c, t);
     if (__builtin_expect(!l.site || !l.thread, 0))
         return l;
@@ -89,6 +89,20 @@ static inline struct line line_open(struct chrome *c, const struct model_site *s
     o[CHROME_PHASE_AT] = phase;
     l.o = chrome_copy(l.o, l.thread->head);
     return l;
+}
+
+static inline struct line line_open(struct chrome *c, const struct model_site *s,
+                                    const struct model_thread *t, char phase)
+{
+    return line_open_as(c, chrome_site(c, s), t, phase);
+}
+
+/* The same of a span, which may have a name of its own. */
+static inline struct line line_open_span(struct chrome *c, const struct model_span *s,
+                                         const struct model_thread *t, char phase)
+{
+    bool renamed = __builtin_expect(s->flags & MODEL_SPAN_RENAMED, 0);
+    return line_open_as(c, renamed ? chrome_site_renamed(c, s) : chrome_site(c, s->site), t, phase);
 }
 
 #define PUT(o, literal) (memcpy((o), "" literal "", sizeof(literal) - 1), (o) + sizeof(literal) - 1)
@@ -176,7 +190,7 @@ static void put_span_rest(struct chrome *c, const struct model_span *s, size_t f
 
 static inline void put_scoped(struct chrome *c, const struct model_span *s)
 {
-    struct line l = line_open(c, s->site, s->thread, 'X');
+    struct line l = line_open_span(c, s, s->thread, 'X');
     bool early = s->start_ns < c->base_ns;
     if (__builtin_expect(!l.o, 0))
         return;
@@ -208,7 +222,7 @@ static char *put_async_id(char *o, uint64_t span_id)
 /* A stretch that an async span spent on a thread. */
 static void put_busy(struct chrome *c, const struct model_span *s, const struct model_busy *busy)
 {
-    struct line l = line_open(c, s->site, busy->thread, 'X');
+    struct line l = line_open_span(c, s, busy->thread, 'X');
     if (!l.o)
         return;
     uint64_t start = since_base(c, busy->start_ns), end = since_base(c, busy->end_ns);
@@ -226,7 +240,7 @@ static void put_async(struct chrome *c, const struct model_span *s)
 {
     const struct model_thread *end_thread = s->end_thread ? s->end_thread : s->thread;
     struct chrome_ids ids = {s->trace_id, s->span_id, s->parent_id};
-    struct line l = line_open(c, s->site, s->thread, 'b');
+    struct line l = line_open_span(c, s, s->thread, 'b');
     if (!l.o)
         return;
     c->early += s->start_ns < c->base_ns;
@@ -234,7 +248,7 @@ static void put_async(struct chrome *c, const struct model_span *s)
     o = put_async_id(o, s->span_id);
     commit(c, put_args(c, &l, o, &ids));
     put_span_rest(c, s, c->buf.size);
-    l = line_open(c, s->site, end_thread, 'e');
+    l = line_open_span(c, s, end_thread, 'e');
     if (!l.o)
         return;
     o = put_us(c, l.o, since_base(c, s->end_ns));

@@ -63,6 +63,33 @@ static void put_source(struct buf *b, const struct model_site *s)
     JSON_PUT(b, "\",");
 }
 
+/* Up to the category: what events of a site begin with. */
+static void put_head(struct buf *b, struct model_str name, const struct model_site *s)
+{
+    JSON_PUT(b, ",\n{\"ph\":\"X\",\"name\":");
+    put_name(b, name);
+    JSON_PUT(b, ",\"cat\":");
+    put_name(b, s->target);
+}
+
+const struct chrome_site *chrome_site_renamed(struct chrome *c, const struct model_span *s)
+{
+    const struct chrome_site *site = chrome_site(c, s->site);
+    struct buf *b = &c->renamed_head;
+    if (!site)
+        return NULL;
+    buf_clear(b);
+    put_head(b, model_span_name(s), s->site);
+    const size_t n = b->size;
+    buf_put(b, (const char[CHROME_STEP]){0}, CHROME_STEP); /* texts are copied in steps */
+    if (b->failed) {
+        c->buf.failed = true;
+        return NULL;
+    }
+    c->renamed = (struct chrome_site){{b->data, (uint32_t)n}, site->args};
+    return &c->renamed;
+}
+
 const struct chrome_site *chrome_site_slow(struct chrome *c, const struct model_site *s)
 {
     struct buf b;
@@ -73,11 +100,8 @@ const struct chrome_site *chrome_site_slow(struct chrome *c, const struct model_
         }
     struct chrome_site *k = &c->sites.items[s->index];
     buf_init(&b);
-    JSON_PUT(&b, ",\n{\"ph\":\"X\",\"name\":");
+    put_head(&b, s->name, s);
     assert(b.failed || b.data[CHROME_PHASE_AT] == 'X');
-    put_name(&b, s->name);
-    JSON_PUT(&b, ",\"cat\":");
-    put_name(&b, s->target);
     struct chrome_text head = keep(c, &b);
     buf_clear(&b);
     if (c->options.source)

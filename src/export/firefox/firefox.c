@@ -110,7 +110,7 @@ static int take(struct firefox *f, const struct model_item *item)
     if (item->kind == MODEL_ITEM_SPAN && span->site && span->thread)
         return take_mark(f, span->thread, span->site,
                          (struct firefox_mark){span->start_ns, span->end_ns, 0, 0, true},
-                         span->site->name);
+                         model_span_name(span));
     if (item->kind == MODEL_ITEM_EVENT && event->site && event->thread &&
         !model_event_is_copy(event))
         return take_mark(f, event->thread, event->site,

@@ -97,7 +97,7 @@ static void put_span(struct log_state *l, const struct model_span *s)
         .site = s->site,
         .thread = s->end_thread,
         .target = s->site->target,
-        .message = s->site->name,
+        .message = model_span_name(s),
         .level = s->site->level,
         .trace_id = s->trace_id,
         .span_id = s->span_id,

@@ -160,6 +160,9 @@ void otlp_attr(struct put *w, uint32_t field, const struct model_value *v);
 
 /* ---- resource.c ---- */
 
+/* What begins an item of a site, as this name: it, and a list of attributes that is still open. */
+void otlp_put_head(struct put *w, const struct otlp *o, const struct model_site *s,
+                   struct model_str name, enum otlp_signal signal);
 /* The site's entry with its head; NULL: no memory. */
 const struct otlp_site *otlp_site_of(struct otlp *o, const struct model_site *s,
                                      enum otlp_signal signal);

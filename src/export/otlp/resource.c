@@ -103,14 +103,13 @@ static void put_source(struct put *w, uint32_t field, const struct model_site *s
     }
 }
 
-/* The name, and a list of attributes that is still open. */
-static void put_head(struct put *w, const struct otlp *o, const struct model_site *s,
-                     enum otlp_signal signal)
+void otlp_put_head(struct put *w, const struct otlp *o, const struct model_site *s,
+                   struct model_str name, enum otlp_signal signal)
 {
     if (signal == OTLP_TRACES)
-        put_text(w, SPAN_NAME, "name", s->name);
+        put_text(w, SPAN_NAME, "name", name);
     else if (s->flags & ORIEL_SITE_NAMED)
-        put_text(w, LOG_EVENT_NAME, "eventName", s->name);
+        put_text(w, LOG_EVENT_NAME, "eventName", name);
     put_list(w, "attributes");
     if (o->options.source && !(s->flags & ORIEL_SITE_TOLD)) /* those said it themselves */
         put_source(w, signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES, s);
@@ -140,7 +139,7 @@ static bool make_site(struct otlp *o, struct otlp_site *out, const struct model_
     struct buf head;
     buf_init(&head);
     struct put w = {&head, o->json, 0};
-    put_head(&w, o, s, signal);
+    otlp_put_head(&w, o, s, s->name, signal);
     char *kept = head.failed ? NULL : arena_copy(&o->arena, head.data, head.size);
     uint32_t group = kept ? otlp_group_of(o, s->process, s->target, s->scope, signal) : UINT32_MAX;
     if (group != UINT32_MAX)

@@ -122,9 +122,13 @@ static void put_dropped(struct put *w, uint32_t field, const char *name, uint32_
 static void put_attributes(struct otlp *o, struct put *w, const struct model_span *s,
                            const struct otlp_site *site)
 {
-    if (w->json)
-        put_comma(w);
-    buf_put(w->out, site->head, site->n);
+    if (s->flags & MODEL_SPAN_RENAMED) {
+        otlp_put_head(w, o, s->site, model_span_name(s), OTLP_TRACES);
+    } else {
+        if (w->json)
+            put_comma(w);
+        buf_put(w->out, site->head, site->n);
+    }
     otlp_put_thread(o, w, OTLP_TRACES, s->thread);
     put_marks(w, s);
     uint32_t out =
@@ -184,8 +188,9 @@ static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
 /* Nothing but what every span has: most of them. */
 static bool is_plain(const struct otlp *o, const struct model_span *s)
 {
-    const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_ASYNC | MODEL_SPAN_UNFINISHED |
-                           MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END | MODEL_SPAN_EXTERNAL;
+    const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_RENAMED | MODEL_SPAN_ASYNC |
+                           MODEL_SPAN_UNFINISHED | MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END |
+                           MODEL_SPAN_EXTERNAL;
     const uint32_t more = (s->flags & marks) | s->attr_count | s->link_count | s->event_count |
                           s->dropped_attrs | s->dropped_links | s->dropped_events | s->status |
                           s->trace_state.n | (uint32_t)o->json;

@@ -158,7 +158,7 @@ void otlp_put_told_span(struct otlp *o, const struct model_span *s, const struct
         put_id(&w, PARENT_SPAN_ID, "parentSpanId", &s->parent_id, 8);
     if (s->told_flags)
         put_flags(&w, FLAGS, s->told_flags);
-    put_name(&w, 5, "name", s->site->name);
+    put_name(&w, 5, "name", model_span_name(s));
     put_count(&w, KIND, "kind", kind_of(v));
     put_fixed64(&w, START, "startTimeUnixNano", s->start_ns);
     put_fixed64(&w, END, "endTimeUnixNano", s->end_ns);

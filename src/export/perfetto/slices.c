@@ -82,6 +82,20 @@ static void put_bytes(struct buf *b, const struct perfetto_bytes *bytes)
     buf_put(b, bytes->bytes, bytes->n);
 }
 
+/* What the site has told once, and the name where it is another. */
+static void put_refs(struct perfetto *p, const struct perfetto_site *site,
+                     const struct model_span *s)
+{
+    if (!(s->flags & MODEL_SPAN_RENAMED)) {
+        put_bytes(&p->buf, &site->refs);
+        return;
+    }
+    pb_uint(&p->buf, EVENT_CATEGORY_IID, s->site->index + 1);
+    perfetto_put_text(&p->buf, EVENT_NAME, model_span_name(s));
+    if (p->options.source)
+        pb_uint(&p->buf, EVENT_SOURCE_IID, s->site->index + 1);
+}
+
 static void put_id_annotations(struct perfetto *p, const struct perfetto_ids *ids)
 {
     char *o = p->options.ids ? buf_reserve(&p->buf, PERFETTO_IDS_ROOM) : NULL;
@@ -97,7 +111,7 @@ static void put_full_begin(struct perfetto *p, struct perfetto_thread *t,
     struct perfetto_ids ids = {s->trace_id, s->span_id, s->parent_id};
     uint64_t start = s->flags & MODEL_SPAN_ORPHAN_END ? s->end_ns : s->start_ns;
     struct packet k = packet_event(p, t, start, EVENT_BEGIN, track);
-    put_bytes(&p->buf, &site->refs);
+    put_refs(p, site, s);
     put_id_annotations(p, &ids);
     perfetto_put_attrs(p, s->attrs, s->attr_count);
     perfetto_put_span_marks(p, s);
@@ -208,7 +222,7 @@ static void put_busy(struct perfetto *p, const struct model_span *s, const struc
     if (!site)
         return;
     struct packet k = packet_event(p, t, busy->start_ns, EVENT_BEGIN, 0);
-    put_bytes(&p->buf, &site->refs);
+    put_refs(p, site, s);
     put_id_annotations(p, &ids);
     perfetto_note_bool(&p->buf, "oriel.busy", true);
     packet_event_close(p, k);

@@ -375,7 +375,7 @@ static void put_child_track(struct perfetto *p, uint64_t uuid, uint32_t process,
 uint64_t perfetto_span_track(struct perfetto *p, const struct model_span *s)
 {
     uint64_t uuid = perfetto_uuid(p, TRACK_OF_SPAN, s->span_id);
-    put_child_track(p, uuid, s->thread->process, s->site->name, false);
+    put_child_track(p, uuid, s->thread->process, model_span_name(s), false);
     return uuid;
 }
 

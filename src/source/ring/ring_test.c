@@ -71,6 +71,7 @@ TEST(every_type_of_record_is_passed_on)
         {ORIEL_RECORD_HEADER(3, ORIEL_REC_CLOSE, 0, low), 0, id},
         {ORIEL_RECORD_HEADER(7, ORIEL_REC_LINK, 0, low), 0, id, 1, 2, 3, 0},
         {ORIEL_RECORD_HEADER(5, ORIEL_REC_STATUS, 0, low), 0, id, ORIEL_STATUS_OK, 0},
+        {ORIEL_RECORD_HEADER(5, ORIEL_REC_NAME, 0, low), 0, id, 1 | UINT64_C(1) << 32, 'x'},
         {ORIEL_RECORD_HEADER(4, ORIEL_REC_SPAN, ORIEL_RECF_HAS_TIME, SPAN), 1000, 2000, 0},
         {ORIEL_RECORD_HEADER(3, ORIEL_REC_PLOT, 0, PLOT), 0, 0},
         {ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0), 0, 1, 2, 3, 1},
@@ -87,7 +88,7 @@ TEST(every_type_of_record_is_passed_on)
         CHECK_EQ(r->type, ORIEL_RECORD_TYPE(samples[i][0]));
         CHECK_EQ(r->words, ORIEL_RECORD_WORDS(samples[i][0]));
         bool own = r->type == ORIEL_REC_OPEN || r->type == ORIEL_REC_SPAN;
-        bool names_it = i < 8 || r->type == ORIEL_REC_FOLLOW;
+        bool names_it = i < 9 || r->type == ORIEL_REC_FOLLOW;
         CHECK_EQ(r->raw_id, own        ? r->position + f.p.salt + ((uint64_t)f.t.t->serial << 40)
                             : names_it ? id
                                        : 0);
