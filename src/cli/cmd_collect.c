@@ -248,6 +248,7 @@ static int prepare(struct collecting *c, struct oriel_err *err)
     if (rc < 0)
         return rc;
     session_set_commit(c->session, COMMIT_BYTES, COMMIT_NS);
+    session_set_delivery(c->session, OUTPUTS_DELIVERY_NS);
     (void)artifact_set(session_catalog(c->session), "oriel.import", "otlp");
     session_catalog(c->session)->start_ns = clock_unix_ns();
     if (outputs_open(&c->outputs, c->session, c->call->outlet, c->call->outlet_options, o->max_size,

@@ -46,7 +46,6 @@
 #define INSIDE_NS UINT64_C(50000000)     /* the same while it has nothing but samples to say */
 #define JOIN_NS UINT64_C(100000000)      /* to join it for whoever opened it */
 #define COMMIT_NS UINT64_C(200000000)
-#define DELIVERY_NS UINT64_C(10000000000) /* longest wait for a receiver when all is over */
 #define CUT_TOLD 50u                 /* one stack of so many that is not whole is worth a line */
 #define PROBING_NS UINT64_C(4000000) /* longest sleep while probes may fire at any rate */
 #define COMMIT_BYTES_MAX (1u << 20)
@@ -287,7 +286,7 @@ static int prepare(struct recording *r, const struct cli_call *call, struct orie
         return rc;
     uint64_t bytes = o->ring / 8 < COMMIT_BYTES_MAX ? o->ring / 8 : COMMIT_BYTES_MAX;
     session_set_commit(r->session, bytes, COMMIT_NS);
-    session_set_delivery(r->session, DELIVERY_NS);
+    session_set_delivery(r->session, OUTPUTS_DELIVERY_NS);
     describe(r, call->args);
     return outputs_open(&r->outputs, r->session, call->outlet, call->outlet_options, o->max_size,
                         &r->trouble) < 0

@@ -40,6 +40,8 @@ struct outputs_wish {
  * where its options name one, and without -o also where the environment does. ORIEL_EINVAL:
  * the command line is wrong. Then comes outputs_open or outputs_discard. */
 int outputs_choose(struct outputs *o, const struct outputs_wish *w, struct oriel_err *err);
+/* Longest wait for a receiver when all is over, of commands that have a program behind them. */
+#define OUTPUTS_DELIVERY_NS UINT64_C(10000000000)
 /* Open and add them; `options` belong to the one outlet named by --to. A full
  * disk is no failure: the program runs all the same, *err says what is missing
  * and the output has index -1. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What is wrong with a receiver, as the person at the terminal sees it: one line that names what was
 said wrongly, no secret in it, an end that comes when it is told or asked for, and the books."""
+import os
 import re
 import signal
 import socket
@@ -65,6 +66,16 @@ class Sending(Scenario):
                 line = self.refusal("--endpoint", text, *rest, command=command)
                 self.assertIn(f"{command[0]}: --endpoint", line)
         self.assertEqual(list(self.dir.iterdir()), [])
+
+    def test_what_was_collected_for_nobody_is_given_up_in_time(self):
+        socket_, url = self.closed_port()
+        with socket_:
+            run = self.oriel("collect", "--to", "otlp", "--endpoint", url, "--", EMITTER, "spans", 3,
+                             env={**self.env, "TELEMETRY_ENABLED": "true", "ORIEL_BACKEND": "otlp",
+                                  "LD_LIBRARY_PATH": os.path.dirname(ORIEL)})
+        self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"))
+        self.assertIn("received 3 spans", run.stderr)
+        self.assertRegex(run.stderr, r"did not take \d+ items before the end, they are lost")
 
     def test_a_wrong_variable_is_said_by_its_name(self):
         capture = self.capture()
