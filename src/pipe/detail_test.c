@@ -100,6 +100,19 @@ TEST(a_span_is_called_what_was_said_last_whatever_kind_it_is)
     piped_done(&c);
 }
 
+TEST(a_name_whose_length_lies_ends_with_its_record)
+{
+    open_pipe(NULL);
+    uint64_t id = rec_begin(&c.in, &a, 10, other);
+    rec_name(&c.in, &a, 11, id, "eight by");
+    uint64_t *words = (uint64_t *)(uintptr_t)c.in.records[c.in.record_count - 1].raw;
+    words[3] = UINT32_MAX;
+    rec_end(&c.in, &a, 12, id);
+    CHECK_EQ(piped_last(&c), 0);
+    check_name(piped_span(&c, "other"), "eight by", "other");
+    piped_done(&c);
+}
+
 TEST(new_keys_beyond_the_limit_are_dropped_and_counted)
 {
     struct pipe_options options = {.size = sizeof options, .attribute_count_limit = 2};

@@ -302,7 +302,7 @@ static void remember(uint64_t id)
 /* What says something about spans there are, or are not. */
 static void any_detail(struct model_batch *b, struct records_stream *s, uint64_t t)
 {
-    switch (below(6)) {
+    switch (below(7)) {
     case 0:
         rec_set(b, s, t, some_id(), set_site, "set", INT64_C(3));
         break;
@@ -317,6 +317,9 @@ static void any_detail(struct model_batch *b, struct records_stream *s, uint64_t
         break;
     case 4:
         rec_event_on(b, s, t, some_id(), event_site, INT64_C(4));
+        break;
+    case 5:
+        rec_name(b, s, t, some_id(), chance(80) ? "another name" : "");
         break;
     default:
         rec_event(b, s, t, event_site, INT64_C(5));
