@@ -403,8 +403,8 @@ static int finish(struct collecting *c)
     if (end.counts.records)
         ending_say(&end);
     else
-        cli_note("nothing was received, so nothing is kept%s%s", end.trouble[0] ? "; " : "",
-                 end.trouble);
+        cli_note("nothing was received%s%s%s", c->outputs.dir[0] ? ", so nothing is kept" : "",
+                 end.trouble[0] ? "; " : "", end.trouble);
     return c->trouble.code ? CLI_FAILED : CLI_OK;
 }
 

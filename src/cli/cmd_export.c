@@ -31,7 +31,8 @@ static const struct option_def options[] = {
      AT(to),
      .arg = "OUTLET",
      .help =
-         "capture, chrome, perfetto, log, pprof, speedscope, firefox, callgrind, folded or perf"},
+         "capture, chrome, perfetto, log, otlp, pprof, speedscope, firefox, callgrind, folded or "
+         "perf"},
     SHARED_OUTPUT(AT(output), "where to write; - is standard output (default: beside FILE)"),
     SHARED_FORCE(AT(force), "file"),
     {.name = "spool",
