@@ -710,9 +710,13 @@ take_leaf(struct assemble *a, struct stream_state *s, const struct model_record 
     const struct thread_state *t = s->thread;
     const struct model_record *end = r + 1;
     const struct stack_entry *top = stack_top(t);
-    if (end->type != ORIEL_REC_END || end->stream != r->stream || end->thread != r->thread ||
-        ORIEL_RECORD_LOW(end->raw[0]) != (uint32_t)r->raw_id || r->words > 2 ||
-        r->flags & ORIEL_RECF_WATCHED || (top && top->span->state) ||
+    /* A parent decides for it, or the sampler has to be asked, which takes the long way. */
+    const bool decided =
+        !a->sampler.active || (a->sampler.inherits && top && top->span->kind <= SPAN_ASYNC &&
+                               has_trace(top->span) && !(r->flags & ORIEL_RECF_ROOT));
+    if (!decided || end->type != ORIEL_REC_END || end->stream != r->stream ||
+        end->thread != r->thread || ORIEL_RECORD_LOW(end->raw[0]) != (uint32_t)r->raw_id ||
+        r->words > 2 || r->flags & ORIEL_RECF_WATCHED || (top && top->span->state) ||
         a->spans.count >= a->limits->open_span_limit)
         return false;
     struct open_span leaf; /* only what finish_plain and past_change look at */
@@ -743,7 +747,7 @@ static size_t take_run(struct assemble *a, struct stream_state *s, const struct 
 {
     struct thread_state *t = s->thread;
     struct past *past = t->past;
-    const bool leaves = !a->sampler.active && !t->heap_known;
+    const bool leaves = !t->heap_known;
     const struct model_record *r = from, *const behind = from + n;
     for (; r < behind && r->stream == s->serial && r->thread == t->thread; r++) {
         enum pipe_fate fate;
