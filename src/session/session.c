@@ -677,6 +677,12 @@ uint64_t session_watermark(const struct session *s)
     return s->wants_items ? s->watermark_ns : common_watermark(s);
 }
 
+bool session_wants_records(const struct session *s)
+{
+    assert(s);
+    return s->wants_records;
+}
+
 uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
     *out_more = s->pressed || s->records.record_count >= POLL_RECORDS / 2;

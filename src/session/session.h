@@ -162,6 +162,8 @@ uint64_t session_watermark(const struct session *s);
 /* Bytes of records the last step brought from the first source (what lies beside it
  * has a pace of its own), and whether more were waiting. */
 uint64_t session_step_bytes(const struct session *s, bool *out_more);
+/* Whether an outlet keeps records as they come, such as a capture; others have items. */
+bool session_wants_records(const struct session *s);
 void session_get_counts(const struct session *s, struct session_counts *out);
 /* The first failure of outlet i as one line; NULL if it never failed. */
 const char *session_outlet_failure(const struct session *s, unsigned i);

@@ -403,6 +403,7 @@ TEST(session_acknowledges_after_enough_bytes)
 {
     begin(&ring_like, 10, 100); /* 1,600 bytes each */
     add(&of_records, "0");
+    CHECK(session_wants_records(s));
     session_set_commit(s, 4000, UINT64_C(3600000000000));
     for (int i = 0; i < 9; i++)
         CHECK_EQ(session_step(s, &err), SOURCE_DATA);
@@ -417,6 +418,7 @@ TEST(session_acknowledges_at_once_when_nobody_keeps_records)
 {
     begin(&ring_like, 2, 1);
     add(&of_items, "0");
+    CHECK(!session_wants_records(s));
     session_set_commit(s, 1 << 20, UINT64_C(3600000000000));
     session_step(s, &err);
     CHECK_EQ(seen.commits, 1);
