@@ -703,21 +703,28 @@ static void take_other(struct assemble *a, struct stream_state *s, const struct 
 }
 
 /* A span that ends with the very next record of its thread, so that nothing can have been said
- * of it or in it: it need stand in no list and on no stack. False: it is not like that. */
+ * of it or in it. And a parent decides for it, or no sampler has to be asked. */
+static inline bool is_leaf(const struct assemble *a, const struct model_record *r,
+                           const struct open_span *parent)
+{
+    const struct model_record *end = r + 1;
+    const bool decided = !a->sampler.active || (a->sampler.inherits && parent &&
+                                                parent->kind <= SPAN_ASYNC && has_trace(parent));
+    return decided && end->type == ORIEL_REC_END && end->stream == r->stream &&
+           end->thread == r->thread && ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id &&
+           r->words <= 2 && !(r->flags & ORIEL_RECF_WATCHED) && !(parent && parent->state) &&
+           a->spans.count < a->limits->open_span_limit;
+}
+
+/* It need stand in no list and on no stack. False: it is not like that. */
 static inline __attribute__((always_inline)) bool
 take_leaf(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     const struct thread_state *t = s->thread;
     const struct model_record *end = r + 1;
     const struct stack_entry *top = stack_top(t);
-    /* A parent decides for it, or the sampler has to be asked, which takes the long way. */
-    const bool decided =
-        !a->sampler.active || (a->sampler.inherits && top && top->span->kind <= SPAN_ASYNC &&
-                               has_trace(top->span) && !(r->flags & ORIEL_RECF_ROOT));
-    if (!decided || end->type != ORIEL_REC_END || end->stream != r->stream ||
-        end->thread != r->thread || ORIEL_RECORD_LOW(end->raw[0]) != (uint32_t)r->raw_id ||
-        r->words > 2 || r->flags & ORIEL_RECF_WATCHED || (top && top->span->state) ||
-        a->spans.count >= a->limits->open_span_limit)
+    const struct open_span *parent = top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL;
+    if (!is_leaf(a, r, parent))
         return false;
     struct open_span leaf; /* only what finish_plain and past_change look at */
     leaf.parent_id = 0;
@@ -727,7 +734,7 @@ take_leaf(struct assemble *a, struct stream_state *s, const struct model_record 
     fill_span(&leaf, r, t, 2);
     if (top && is_tied(t, top, leaf.start_ns))
         leaf.flags = MODEL_SPAN_TIED;
-    set_parent(a, &leaf, top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL);
+    set_parent(a, &leaf, parent);
     track_id(&a->track, s, r->raw_id, r->position);
     if (end->t_ns > a->now)
         a->now = end->t_ns;
