@@ -203,6 +203,10 @@ struct config_limits config_limits(const struct config *c);
 const void *config_section_options(const struct config *c, const char *name);
 /* Whether the file, the environment or the program set anything in it. */
 bool config_section_is_set(const struct config *c, const char *name);
+/* The composed sampler of the declarative file, which stands in place of `sampler`; NULL: none. It
+ * lives as long as the config. */
+struct compose;
+const struct compose *config_composite(const struct config *c);
 /* An exporter of the program that its declarative file names, with what stands below the name. */
 struct config_component {
     const char *name;

@@ -28,7 +28,8 @@ enum way {
     LIST_TEXT, /* headers_list */
     RESOURCE,  /* resource.attributes */
     SET,       /* the key's value is the row's text, whatever stands there */
-    STREAM     /* the row's text, or it is an error */
+    STREAM,    /* the row's text, or it is an error */
+    COMPOSITE  /* a sampler made of samplers */
 };
 /* Of tracer_provider and logger_provider: $P is the provider, $S its section of OTLP, $B its
  * word in [telemetry.batch], $L in [telemetry.limits], $E the key of its exporters; an exporter
@@ -89,6 +90,7 @@ static const struct row {
     {"tracer_provider.sampler.always_off", "sampler", SET, "always_off"},
     {"tracer_provider.sampler.trace_id_ratio_based", "sampler", SET, "traceidratio"},
     {"tracer_provider.sampler.trace_id_ratio_based.ratio", "sample_rate", TAKE, NULL},
+    {"tracer_provider.sampler.composite/development", NULL, COMPOSITE, NULL},
     {"tracer_provider.sampler.parent_based.root.always_on", "sampler", SET,
      "parentbased_always_on"},
     {"tracer_provider.sampler.parent_based.root.always_off", "sampler", SET,
@@ -383,6 +385,9 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
     case STREAM:
         if (!is_scalar(v) || (v->type != YAML_NULL && strcmp(v->text, row->text) != 0))
             say(w, CONFIG_ERROR, v, path, "has to be stdout: files are the local tier's");
+        break;
+    case COMPOSITE:
+        config_read_composite(w->c, w->file, v);
         break;
     case NAMES:
         take_names(w, row, v, path);

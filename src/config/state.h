@@ -32,6 +32,7 @@ struct config {
     size_t absent_count;
     VEC(struct config_message) messages;
     VEC(struct config_component) components;
+    const struct compose *composite;                      /* in the arena; NULL: none */
     bool (*known_component)(const char *name, bool logs); /* while it is loaded */
     bool no_memory, has_error;
     bool is_private;                /* the preset: no file, no environment */
@@ -83,6 +84,8 @@ void config_apply_declarative(struct config *c, const char *file, const char *te
                               const char *const *environment);
 /* The same of a tree that was read: it lives as long as the config. */
 void config_apply_model(struct config *c, const char *file, const struct yaml_value *root);
+/* composite/development; composite.c. */
+void config_read_composite(struct config *c, const char *file, const struct yaml_value *v);
 /* The tree of such a file, references replaced; model.c. */
 int config_declarative_read(struct arena *arena, const char *file, const char *text, size_t n,
                             const char *const *environment, struct yaml_value **out,

@@ -158,64 +158,6 @@ static inline struct open_span *new_span(struct assemble *a)
     return spans_new(&a->spans);
 }
 
-/* The tracestate of a trace without any that began here: the same for all of one share. */
-static uint32_t root_state(struct assemble *a, uint64_t threshold)
-{
-    char text[OTSTATE_BYTES];
-    if (!a->th_state || a->th != threshold) {
-        spans_state_unref(&a->spans, a->th_state);
-        a->th = threshold;
-        a->th_state = spans_state_new(&a->spans, text,
-                                      otstate_write((struct model_str){"", 0}, threshold, text));
-    }
-    a->no_memory |= !a->th_state;
-    return spans_state_ref(&a->spans, a->th_state);
-}
-
-/* What a decision says in the tracestate: the threshold of what was taken. A trace of which
- * all are taken and that has no tracestate is not given one. */
-static void tell_threshold(struct assemble *a, struct open_span *span, uint64_t threshold)
-{
-    char text[OTSTATE_BYTES];
-    if (!span->state) {
-        span->state = threshold && threshold < RATIO_NONE ? root_state(a, threshold) : 0;
-        return;
-    }
-    uint32_t n = otstate_write(spans_state(&a->spans, span->state), threshold, text);
-    uint32_t state = n ? spans_state_new(&a->spans, text, n) : 0;
-    a->no_memory |= n && !state;
-    spans_state_unref(&a->spans, span->state);
-    span->state = state;
-}
-
-void sample_span(struct assemble *a, struct open_span *span, bool remote)
-{
-    bool sampled = span->trace_flags & MODEL_TRACE_SAMPLED;
-    uint64_t threshold, randomness = ratio_randomness(span->trace[1]);
-    if (span->state)
-        (void)otstate_randomness(spans_state(&a->spans, span->state), &randomness);
-    bool wanted =
-        span->flags & MODEL_SPAN_ROOT
-            ? sampler_root(&a->sampler, span->site, randomness, span->start_ns, &threshold)
-            : sampler_child(&a->sampler, remote, sampled, span->site, randomness, &threshold);
-    if (threshold != SAMPLER_AS_PARENT)
-        tell_threshold(a, span, wanted ? threshold : RATIO_NONE);
-    span->flags &= ~(uint32_t)MODEL_SPAN_UNSAMPLED;
-    span->flags |= wanted ? 0 : MODEL_SPAN_UNSAMPLED;
-    a->unsampled |= !wanted;
-    span->trace_flags &= (uint8_t)~MODEL_TRACE_SAMPLED;
-    span->trace_flags |= wanted ? MODEL_TRACE_SAMPLED : 0;
-}
-
-void inherit_sampling(struct assemble *a, struct open_span *span, uint8_t trace_flags)
-{
-    span->trace_flags = trace_flags;
-    if (!a->sampler.active || trace_flags & MODEL_TRACE_SAMPLED)
-        return;
-    span->flags |= MODEL_SPAN_UNSAMPLED;
-    a->unsampled = true;
-}
-
 /* Trace and parent from what the span begins in; NULL: a new trace. */
 static inline void set_parent(struct assemble *a, struct open_span *span,
                               const struct open_span *parent)

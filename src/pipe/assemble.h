@@ -132,6 +132,10 @@ bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *
 void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns);
 /* Trace flags of a span that begins, with a parent or without, and whether it is wanted. */
 void sample_span(struct assemble *a, struct open_span *span, bool remote);
+/* An attribute that is not the program's; what it says of the same name wins. */
+void note_value(struct assemble *a, struct open_span *span, const struct model_value *v);
+/* What was noted together with what the program said. */
+void take_notes(struct assemble *a, struct open_span *span);
 /* Of a ghost, as far as is known of the span it stands for. */
 void inherit_sampling(struct assemble *a, struct open_span *span, uint8_t trace_flags);
 /* Trace id of a root span with this raw id that begins on this thread. */

@@ -74,6 +74,19 @@ static void merge_begin(struct assemble *a, const struct stream_state *s, struct
     put_values(a, s, e, &begin);
 }
 
+void note_value(struct assemble *a, struct open_span *span, const struct model_value *v)
+{
+    struct span_extra *e = extra_of(a, span);
+    if (e)
+        put_value(a, e, v);
+}
+
+void take_notes(struct assemble *a, struct open_span *span)
+{
+    assert(span->extra);
+    merge_begin(a, NULL, span, span->extra);
+}
+
 void take_long_fields(struct assemble *a, struct stream_state *s, struct open_span *span)
 {
     struct span_extra *e = extra_of(a, span);

@@ -161,6 +161,9 @@ static void emit_extra(struct assemble *a, struct open_span *span, struct model_
 static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_span *span,
                                                 struct model_span *out)
 {
+    const struct span_extra *e = span->extra;
+    if (e && e->attrs.count && !e->merged)
+        take_notes(a, span);
     emit_fields(a, span, out);
     out->trace_state = copy_text(a, spans_state(&a->spans, span->state));
     if (span->extra)
@@ -288,6 +291,10 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
                              .span_id = out->span_id,
                              .site = r->site,
                              .start_ns = out->start_ns,
+                             .raw = r->raw,
+                             .words = r->words,
+                             .type = r->type,
+                             .record_flags = r->flags,
                              .state = spans_state_ref(&a->spans, parent.state),
                              .trace_flags = parent.trace_flags,
                              .flags = flags};
@@ -298,9 +305,12 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
     out->trace_flags = over.trace_flags;
     out->trace_state = copy_text(a, spans_state(&a->spans, over.state));
     track_id(&a->track, s, r->raw_id, r->position);
-    out->attrs = decode(a, r, &out->attr_count, &out->dropped_attrs);
+    if (over.extra)
+        take_notes(a, &over);
+    emit_fields(a, &over, out);
     remember_ended(a, &over);
-    spans_state_unref(&a->spans, over.state);
+    over.closed = true;
+    spans_free_parts(&a->spans, &over);
     a->counts->spans++;
     return PIPE_EXTERNAL;
 }

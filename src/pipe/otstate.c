@@ -60,6 +60,27 @@ bool otstate_randomness(struct model_str state, uint64_t *out)
     return false;
 }
 
+bool otstate_threshold(struct model_str state, uint64_t *out)
+{
+    struct model_str ot = ot_of(state), part;
+    uint64_t value = 0;
+    while (next(&ot, ';', &part)) {
+        if (!begins(part, "th:"))
+            continue;
+        for (uint32_t i = 3; i < part.n; i++) {
+            char c = part.p[i];
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+                return false;
+            value = value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        }
+        if (part.n == 3 || part.n > 3 + RV_DIGITS)
+            return false;
+        *out = value << 4 * (3 + RV_DIGITS - part.n); /* zeros at the end are left out */
+        return true;
+    }
+    return false;
+}
+
 /* One more of a list, if it fits into `max`. */
 static uint32_t put(char *out, uint32_t at, uint32_t first, char comma, struct model_str s,
                     uint32_t max)

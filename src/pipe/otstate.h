@@ -16,6 +16,8 @@
 
 /* The value of rv; false: there is none, or it is not 14 lower-case digits. */
 bool otstate_randomness(struct model_str state, uint64_t *out);
+/* The threshold that th tells; false: there is none, or it is none. */
+bool otstate_threshold(struct model_str state, uint64_t *out);
 /* `state` with th in front, in place of the one it had, and all else as it was; what then has
  * no room is left out, last ones first. RATIO_NONE and more: without th. Returns its bytes. */
 uint32_t otstate_write(struct model_str state, uint64_t threshold, char out[OTSTATE_BYTES]);

@@ -100,8 +100,7 @@ int pipe_set_sampling(struct pipe *p, const struct pipe_sampling *how)
     int rc = sampler_init(&next, how);
     if (rc < 0)
         return rc;
-    sampler_done(&p->assemble.sampler);
-    p->assemble.sampler = next;
+    sampler_replace(&p->assemble.sampler, &next);
     p->assemble.sampler.active = true; /* open spans may be unwanted, whatever holds now */
     p->assemble.tail = held || tail_wanted(how);
     return 0;

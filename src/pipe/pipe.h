@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compose.h"
 #include "base/err.h"
 #include "model/batch.h"
 
@@ -47,6 +48,8 @@ struct pipe_sampling {
      * Copied. */
     const struct pipe_rate *rates;
     size_t rate_count;
+    /* In place of root, share, delegates and rates; NULL: none. Copied. */
+    const struct compose *composite;
     uint32_t traces_per_s; /* that begin here, at most; bursts up to one second's; 0: no limit */
     /* Traces that were not sampled and are given out all the same, whole as far as it
      * is held: with a span whose status is an error, or that take so long at their

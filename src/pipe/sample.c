@@ -50,6 +50,17 @@ static bool copy_rates(struct sampler *s, const struct pipe_sampling *how)
     return rates != NULL;
 }
 
+static bool compose_init(struct sampler *s, const struct compose *from)
+{
+    struct sampler_composed *c = mem_calloc(1, sizeof *c);
+    if (!c)
+        return false;
+    arena_init(&c->arena);
+    s->composed = c; /* sampler_done sees to it */
+    s->how.composite = c->root = compose_copy(&c->arena, from);
+    return c->root != NULL;
+}
+
 int sampler_init(struct sampler *s, const struct pipe_sampling *how)
 {
     *s = (struct sampler){.active = false};
@@ -63,21 +74,50 @@ int sampler_init(struct sampler *s, const struct pipe_sampling *how)
         sampler_done(s);
         return ORIEL_ENOMEM;
     }
-    s->active = !takes_all(how);
+    if (how->composite && !compose_init(s, how->composite)) {
+        sampler_done(s);
+        return ORIEL_ENOMEM;
+    }
+    s->active = how->composite || !takes_all(how);
     s->inherits = how->parent_based ? how->local_sampled == PIPE_AS_PARENT &&
                                           how->local_not_sampled == PIPE_AS_PARENT
                                     : how->rate_count == 0;
     s->threshold = how->root == PIPE_SAMPLE_OFF  ? RATIO_NONE
                    : how->root == PIPE_SAMPLE_ON ? 0
                                                  : ratio_threshold(how->share);
+    if (how->composite) { /* by the parent is what a local one was decided by */
+        s->inherits = how->composite->kind == COMPOSE_PARENT;
+        s->threshold = compose_usual(how->composite);
+    }
     return 0;
 }
 
 void sampler_done(struct sampler *s)
 {
+    if (s->composed) {
+        s->composed->before = s->retired;
+        s->retired = s->composed;
+    }
+    for (struct sampler_composed *c = s->retired, *before; c; c = before) {
+        before = c->before;
+        arena_done(&c->arena);
+        mem_free(c);
+    }
     arena_done(&s->arena);
     mem_free(s->sites);
     *s = (struct sampler){.active = false};
+}
+
+void sampler_replace(struct sampler *s, const struct sampler *next)
+{
+    struct sampler_composed *kept = s->composed ? s->composed : s->retired;
+    assert(!next->retired);
+    if (s->composed)
+        kept->before = s->retired;
+    s->composed = s->retired = NULL;
+    sampler_done(s);
+    *s = *next;
+    s->retired = kept;
 }
 
 /* ---- the share of a target ---- */
@@ -198,6 +238,16 @@ bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
         break;
     }
     return parent_sampled;
+}
+
+bool sampler_compose(struct sampler *s, const struct compose_span *span, uint64_t randomness,
+                     uint64_t t_ns, struct compose_intent *out)
+{
+    assert(s->active && s->composed);
+    compose_ask(s->composed->root, span, out);
+    out->reliable = out->reliable && !s->how.traces_per_s;
+    return out->threshold < RATIO_NONE && randomness >= out->threshold &&
+           (!span->root || within_limit(s, t_ns));
 }
 
 bool sampler_guess(const struct sampler *s, const uint64_t trace[2])

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/ratio.h"
+#include "pipe/compose.h"
 
 static const struct {
     bool parent_based;
@@ -37,6 +38,7 @@ void sampling_of(const struct config *c, struct sampling *out)
                                       .parent_based = samplers[t->sampler].parent_based,
                                       .rates = out->rates,
                                       .rate_count = count,
+                                      .composite = config_composite(c),
                                       .traces_per_s = (uint32_t)s->traces_per_s,
                                       .keep_errors = s->keep_errors,
                                       .keep_slow_ns = (uint64_t)s->keep_slow_ms * 1000000u,
@@ -48,6 +50,8 @@ uint64_t sampling_threshold(const struct config *c)
 {
     struct sampling s;
     sampling_of(c, &s);
+    if (s.how.composite) /* rules may say otherwise of a span that they fit */
+        return compose_usual(s.how.composite) | RATIO_UNTOLD;
     const uint64_t threshold = s.how.root == PIPE_SAMPLE_OFF  ? RATIO_NONE
                                : s.how.root == PIPE_SAMPLE_ON ? 0
                                                               : ratio_threshold(s.how.share);
@@ -59,6 +63,7 @@ bool sampling_same(const struct config *a, const struct config *b)
     const struct config_telemetry *t = config_telemetry(a), *u = config_telemetry(b);
     const struct config_sampling *s = config_section_options(a, "sampling");
     const struct config_sampling *r = config_section_options(b, "sampling");
-    return t->sampler == u->sampler && t->sample_rate == u->sample_rate &&
-           s->traces_per_s == r->traces_per_s && strcmp(s->rates, r->rates) == 0;
+    return !config_composite(a) && !config_composite(b) && t->sampler == u->sampler &&
+           t->sample_rate == u->sample_rate && s->traces_per_s == r->traces_per_s &&
+           strcmp(s->rates, r->rates) == 0;
 }
