@@ -5,6 +5,7 @@
  *   assemble.c  one handler per record type: stacks, begin and end, tasks
  *   detail.c    what is added to an open span: fields, status, links
  *   emit.c      finished spans, events and the rest as items of the batch
+ *   finish.h    what every span has, as an item
  *   more.c      texts that are longer than a record
  *   closing.c   spans that something else than their end closes
  *   resync.c    losses, and what a SYNC after one proves about the stack
