@@ -60,6 +60,7 @@ _Static_assert(offsetof(struct item, bytes) == offsetof(struct item, frame) + GR
 struct lane {
     /* Under the lock: */
     struct item *first, *last; /* in order of arrival, with those sending */
+    uint64_t messages;         /* in this list */
     bool open, failing;        /* as `retry` says */
     /* sender: */
     struct stream_options stream;

@@ -83,6 +83,7 @@ static void append(struct deliver *d, struct item *i)
     i->prev = l->last;
     *(l->last ? &l->last->next : &l->first) = i;
     l->last = i;
+    l->messages++;
 }
 
 int queue_put(struct deliver *d, const struct out_message *m)
@@ -169,10 +170,8 @@ uint64_t queue_waiting(struct deliver *d, const struct lane *l)
 
 uint64_t queue_messages(struct deliver *d, const struct lane *l)
 {
-    uint64_t n = 0;
     pthread_mutex_lock(&d->lock);
-    for (struct item *i = l->first; i; i = i->next)
-        n++;
+    uint64_t n = l->messages;
     pthread_mutex_unlock(&d->lock);
     return n;
 }
@@ -220,6 +219,8 @@ static void unlink_item(struct deliver *d, struct item *i)
     struct lane *l = &d->lanes[i->lane];
     *(i->prev ? &i->prev->next : &l->first) = i->next;
     *(i->next ? &i->next->prev : &l->last) = i->prev;
+    assert(l->messages > 0);
+    l->messages--;
 }
 
 /* What one fate means for the figures. */
