@@ -108,6 +108,32 @@ ORIEL_INLINE void oriel_put_end_ticks(struct oriel_emit e)
  * kept for such, so that a full ring loses begins before it loses ends. */
 #define ORIEL_EMIT_END 1u
 
+/* The same where inline code finds it; else words is NULL, and nothing was counted. */
+ORIEL_INLINE struct oriel_emit oriel_emit_try(size_t bytes)
+{
+    struct oriel_emit e;
+    struct oriel_gate *g = oriel_tls.gate;
+    ORIEL_SIGNAL_FENCE();
+    e.open = g->ready;
+    e.gate = g;
+    e.words = 0;
+    e.thread = 0;
+    if (ORIEL_UNLIKELY(e.open != ORIEL_GATE_INLINE))
+        return e;
+    __atomic_store_n(&g->ready, 0u, __ATOMIC_RELAXED);
+    ORIEL_SIGNAL_FENCE();
+    e.thread = oriel_tls.thread;
+    e.words = (uint64_t *)e.thread->head;
+    if (ORIEL_LIKELY((uintptr_t)e.words + bytes <= ORIEL_GATE_LIMIT(g))) {
+        if (!e.words)
+            __builtin_unreachable();
+        return e;
+    }
+    __atomic_store_n(&g->ready, e.open, __ATOMIC_RELAXED);
+    e.words = 0;
+    return e;
+}
+
 /* Room for a record of `bytes` (a multiple of 8, and perhaps ORIEL_EMIT_END). */
 ORIEL_INLINE struct oriel_emit oriel_emit_start(size_t bytes)
 {
@@ -261,12 +287,12 @@ ORIEL_INLINE void oriel_end(struct oriel_scope *scope)
     uint32_t stack_bytes = scope->stack_bytes;
     if (!id)
         return;
-    struct oriel_emit e = oriel_emit_start(16 + ORIEL_EMIT_END);
+    struct oriel_emit e = oriel_emit_try(16 + ORIEL_EMIT_END);
     if (ORIEL_UNLIKELY(!e.words)) {
-        oriel_abi_end_lost(stack_bytes);
+        oriel_abi_end_slow(id, stack_bytes);
         return;
     }
-    oriel_put_end_ticks(e);
+    oriel_put_ticks_inline(e.words + 1);
     e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)id);
     oriel_stack_pop(e.thread, stack_bytes);
     oriel_emit_commit(e, e.words + 2);

@@ -55,7 +55,10 @@
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             oriel_w = ORIEL_WORD_KNOWN(nr, oriel_w);                                               \
             const struct oriel_span *oriel_on = (span);                                            \
-            if (ORIEL_RECORDED(oriel_w) && (!oriel_on || oriel_on->id)) {                          \
+            if (ORIEL_UNLIKELY((oriel_w & ORIEL_WORD_HOOKED) != 0) &&                              \
+                (!oriel_on || oriel_on->id)) {                                                     \
+                ORIEL_EVENT_HOOKED(nr, oriel_on, n, __VA_ARGS__);                                  \
+            } else if (ORIEL_RECORDED(oriel_w) && (!oriel_on || oriel_on->id)) {                   \
                 const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
                 oriel_abi_event(oriel_w, oriel_on ? oriel_on->id : 0, oriel_a, n);                 \
             }                                                                                      \
@@ -83,8 +86,12 @@
     __extension__({                                                                                \
         ORIEL_SITE_OF(id, ORIEL_SITE_SET, level, 0, "", target, 0, 0, "");                         \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
-        if (ORIEL_UNLIKELY(oriel_w))                                                               \
+        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
+            if (ORIEL_UNLIKELY((oriel_w & ORIEL_WORD_HOOKED) != 0) &&                              \
+                !oriel_abi_enabled_hooked(ORIEL_SITE_AT(id)))                                      \
+                oriel_w = 0;                                                                       \
+        }                                                                                          \
         ORIEL_RECORDED(oriel_w) != 0;                                                              \
     })
 
@@ -102,12 +109,17 @@
         ORIEL_EVENT_RECORD(id, n, ORIEL_UNNAMED(n, __VA_ARGS__))                                   \
     } while (0)
 
+/* Arguments are evaluated when the hooks want to hear of it. */
+#define ORIEL_EVENT_HOOKED(id, span, n, ...)                                                       \
+    if (oriel_abi_enabled_hooked(ORIEL_SITE_AT(id)))                                               \
+    oriel_abi_event_hooked(ORIEL_SITE_AT(id), span, n, ORIEL_VALUES(n, __VA_ARGS__) 0)
+
 #define ORIEL_EVENT_RECORD(id, n, ...)                                                             \
     oriel_word oriel_w = ORIEL_WORD(id);                                                           \
     if (ORIEL_UNLIKELY(oriel_w)) {                                                                 \
         oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                                   \
         ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                    \
-                         (uintptr_t)&ORIEL_NAME(oriel_site_, id));                                 \
+                         ORIEL_EVENT_HOOKED(id, (const struct oriel_span *)0, n, __VA_ARGS__));    \
         if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                               \
             ORIEL_TEMPS(n, __VA_ARGS__)                                                            \
             struct oriel_emit oriel_e =                                                            \

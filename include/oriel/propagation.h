@@ -371,14 +371,19 @@ ORIEL_EXPORT int oriel_context_unpack(const void *packed, size_t bytes, struct o
         ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \
         struct oriel_span oriel_opened = {0, 0, 0, 0, 0};                                          \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
-        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
-            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            ORIEL_SITE_PROBE(id, name, oriel_w, (uintptr_t)&ORIEL_NAME(oriel_site_, id));          \
-            if (ORIEL_RECORDED(oriel_w)) {                                                         \
-                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
-                oriel_opened = oriel_abi_open(oriel_w, 0, oriel_a, n);                             \
+        do {                                                                                       \
+            if (ORIEL_UNLIKELY(oriel_w)) {                                                         \
+                oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                           \
+                ORIEL_SITE_PROBE(id, name, oriel_w,                                                \
+                                 oriel_opened = oriel_abi_open_hooked(                             \
+                                     ORIEL_SITE_AT(id), 0, n, ORIEL_VALUES(n, __VA_ARGS__) 0));    \
+                if (ORIEL_RECORDED(oriel_w)) {                                                     \
+                    const struct oriel_value oriel_a[] = {                                         \
+                        ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};                                  \
+                    oriel_opened = oriel_abi_open(oriel_w, 0, oriel_a, n);                         \
+                }                                                                                  \
             }                                                                                      \
-        }                                                                                          \
+        } while (0);                                                                               \
         oriel_context_exit(&oriel_in);                                                             \
         oriel_opened;                                                                              \
     })

@@ -122,12 +122,17 @@ template <class Tag> oriel_word oriel_cell<Tag>::word = ORIEL_SITE_UNSEEN << ORI
 
 /* The site's word: zero when there is nothing to do. */
 #define ORIEL_WORD(id) __atomic_load_n(&ORIEL_CELL(id), __ATOMIC_RELAXED)
-#define ORIEL_SITE_PROBE(id, name, word, arg)                                                      \
-    do {                                                                                           \
-        if ((word)&0xffffu)                                                                        \
-            ORIEL_PROBE(name, ORIEL_CELL(id), arg);                                                \
-        else                                                                                       \
-            ORIEL_WORD_RECORDS(word);                                                              \
-    } while (0)
+/* What a site does besides: for tools, and where the program has hooks `hooked`, in place of all
+ * that stands behind it, in a loop that `break` leaves. */
+#define ORIEL_SITE_PROBE(id, name, word, hooked)                                                   \
+    if ((word)&0xffffu) {                                                                          \
+        ORIEL_PROBE(name, ORIEL_CELL(id), (uintptr_t)&ORIEL_NAME(oriel_site_, id));                \
+        if (ORIEL_WORD(id) & ORIEL_WORD_HOOKED) {                                                  \
+            hooked;                                                                                \
+            break;                                                                                 \
+        }                                                                                          \
+    } else                                                                                         \
+        ORIEL_WORD_RECORDS(word)
+#define ORIEL_SITE_AT(id) ((const struct oriel_site *)(const void *)&ORIEL_NAME(oriel_site_, id))
 
 #endif

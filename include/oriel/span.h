@@ -44,7 +44,8 @@
         if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
             oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
             ORIEL_SITE_PROBE(id, ORIEL_FIRST(__VA_ARGS__), oriel_w,                                \
-                             (uintptr_t)&ORIEL_NAME(oriel_site_, id));                             \
+                             (scope) = oriel_abi_begin_hooked(ORIEL_SITE_AT(id), n,                \
+                                                              ORIEL_VALUES(n, __VA_ARGS__) 0));    \
             if (ORIEL_LIKELY(ORIEL_RECORDED(oriel_w))) {                                           \
                 ORIEL_TEMPS(n, __VA_ARGS__)                                                        \
                 struct oriel_emit oriel_e =                                                        \
@@ -111,14 +112,20 @@
         ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \
         struct oriel_span oriel_opened = {0, 0, 0, 0, 0};                                          \
         oriel_word oriel_w = ORIEL_WORD(id);                                                       \
-        if (ORIEL_UNLIKELY(oriel_w)) {                                                             \
-            oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                               \
-            ORIEL_SITE_PROBE(id, name, oriel_w, (uintptr_t)&ORIEL_NAME(oriel_site_, id));          \
-            if (ORIEL_RECORDED(oriel_w)) {                                                         \
-                const struct oriel_value oriel_a[] = {ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};    \
-                oriel_opened = oriel_abi_open(oriel_w, ORIEL_FIRST(__VA_ARGS__), oriel_a, n);      \
+        do {                                                                                       \
+            if (ORIEL_UNLIKELY(oriel_w)) {                                                         \
+                oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                           \
+                ORIEL_SITE_PROBE(id, name, oriel_w,                                                \
+                                 oriel_opened = oriel_abi_open_hooked(                             \
+                                     ORIEL_SITE_AT(id), ORIEL_FIRST(__VA_ARGS__), n,               \
+                                     ORIEL_VALUES(n, __VA_ARGS__) 0));                             \
+                if (ORIEL_RECORDED(oriel_w)) {                                                     \
+                    const struct oriel_value oriel_a[] = {                                         \
+                        ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};                                  \
+                    oriel_opened = oriel_abi_open(oriel_w, ORIEL_FIRST(__VA_ARGS__), oriel_a, n);  \
+                }                                                                                  \
             }                                                                                      \
-        }                                                                                          \
+        } while (0);                                                                               \
         oriel_opened;                                                                              \
     })
 

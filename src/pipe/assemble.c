@@ -184,30 +184,6 @@ static inline void set_parent(struct assemble *a, struct open_span *span,
         sample_span(a, span, false);
 }
 
-static inline uint16_t depth_on(const struct thread_state *t)
-{
-    uint32_t depth = t->top - t->base - t->kinds[SPAN_CONTEXT];
-    return depth < UINT16_MAX ? (uint16_t)depth : UINT16_MAX;
-}
-
-/* What BEGIN and OPEN have in common. */
-static inline void fill_span(struct open_span *span, const struct model_record *r,
-                             const struct thread_state *t, uint32_t prefix)
-{
-    span->raw_id = r->raw_id;
-    span->span_id = oriel_id_mix(r->raw_id);
-    span->start_ns = record_time(r);
-    span->site = r->site;
-    span->thread = r->thread;
-    span->depth = depth_on(t);
-    if (__builtin_expect(r->words > prefix, 0)) {
-        span->raw = r->raw;
-        span->words = r->words;
-        span->type = r->type;
-        span->record_flags = r->flags;
-    }
-}
-
 /* ---- scoped spans ---- */
 
 /* When what an entry stands for began on this thread; 0 where nothing did. */
@@ -348,8 +324,7 @@ static inline enum pipe_fate take_end(struct assemble *a, struct stream_state *s
 
 /* ---- spans that no scope holds ---- */
 
-/* An open span that is found by its id; NULL: no memory. */
-static struct open_span *new_async(struct assemble *a, const struct model_record *r, uint32_t flags)
+struct open_span *new_async(struct assemble *a, const struct model_record *r, uint32_t flags)
 {
     const uint64_t *known = map_get(&a->async, r->raw_id);
     if (known) /* an id twice: only damaged input has that */
@@ -389,34 +364,6 @@ static enum pipe_fate take_open(struct assemble *a, struct stream_state *s,
         const struct stack_entry *top = r->flags & ORIEL_RECF_ROOT ? NULL : stack_top(t);
         set_parent(a, span, top ? top->span : NULL);
     }
-    return PIPE_BEGAN;
-}
-
-/* A span of another program, with all its ids. */
-static enum pipe_fate take_told(struct assemble *a, struct stream_state *s,
-                                const struct model_record *r)
-{
-    enum { REMOTE = 0x200 }; /* of the protocol: the parent is in another process */
-    uint32_t flags = MODEL_SPAN_TOLD | MODEL_SPAN_EXTERNAL;
-    if (!r->raw_id || r->raw_id != r->raw[2])
-        return PIPE_FOREIGN;
-    flags |= r->raw[6] & REMOTE ? MODEL_SPAN_REMOTE_PARENT : 0;
-    flags |= r->raw[3] ? 0 : MODEL_SPAN_ROOT;
-    struct open_span *span = new_async(a, r, flags);
-    struct span_extra *e = span ? spans_extra(&a->spans, span) : NULL;
-    if (!span)
-        return PIPE_NO_MEMORY;
-    fill_span(span, r, s->thread, 7);
-    span->depth = 0;
-    span->parent_id = r->raw[3];
-    memcpy(span->trace, r->raw + 4, sizeof span->trace);
-    /* It was sampled where it began, or would not be here. */
-    span->trace_flags = MODEL_TRACE_SAMPLED | (uint8_t)(r->raw[6] & MODEL_TRACE_RANDOM);
-    if (e)
-        e->told_flags = (uint32_t)r->raw[6];
-    if (s->more)
-        take_long_fields(a, s, span);
-    a->no_memory |= !e;
     return PIPE_BEGAN;
 }
 
@@ -514,18 +461,12 @@ static enum pipe_fate take_exit(struct assemble *a, struct stream_state *s,
 
 /* ---- contexts from outside ---- */
 
-/* The raw id that oriel_id_mix makes such a W3C id of. */
-static uint64_t unmix(uint64_t w3c)
-{
-    return (w3c ^ w3c >> 32) * UINT64_C(0xcfee444d8b59a89b);
-}
-
 /* A span of this recording, on another thread: what became of it is known better here than
  * where its context was copied. */
 static void find_local(struct assemble *a, struct stream_state *s, struct open_span *context)
 {
     struct span_ref ref;
-    const uint64_t raw = unmix(context->span_id);
+    const uint64_t raw = oriel_id_unmix(context->span_id);
     if (!find_any(a, s, raw) && a->ended[context->span_id % ENDED_SPANS].raw_id != raw)
         return;
     resolve_span(a, s, raw, &ref);

@@ -199,6 +199,35 @@ enum pipe_fate take_more(struct assemble *a, struct stream_state *s, const struc
 void more_join(struct assemble *a, const struct stream_state *s, uint32_t index,
                struct model_value *v);
 
+/* assemble.c: an open span that is found by its id; NULL: no memory. */
+struct open_span *new_async(struct assemble *a, const struct model_record *r, uint32_t flags);
+static inline uint16_t depth_on(const struct thread_state *t)
+{
+    uint32_t depth = t->top - t->base - t->kinds[SPAN_CONTEXT];
+    return depth < UINT16_MAX ? (uint16_t)depth : UINT16_MAX;
+}
+
+/* What BEGIN and OPEN have in common. */
+static inline void fill_span(struct open_span *span, const struct model_record *r,
+                             const struct thread_state *t, uint32_t prefix)
+{
+    span->raw_id = r->raw_id;
+    span->span_id = oriel_id_mix(r->raw_id);
+    span->start_ns = record_time(r);
+    span->site = r->site;
+    span->thread = r->thread;
+    span->depth = depth_on(t);
+    if (__builtin_expect(r->words > prefix, 0)) {
+        span->raw = r->raw;
+        span->words = r->words;
+        span->type = r->type;
+        span->record_flags = r->flags;
+    }
+}
+
+/* told.c */
+enum pipe_fate take_told(struct assemble *a, struct stream_state *s, const struct model_record *r);
+
 /* heap.c */
 enum pipe_fate take_heap(struct assemble *a, struct stream_state *s, const struct model_record *r);
 /* Begin to count for a scoped span; nothing where it finds no memory. */

@@ -7,6 +7,7 @@
  */
 #include "rec/propagate.h"
 
+#include "rec/hooks.h"
 #include "rec/rec.h"
 
 #include <assert.h>
@@ -30,6 +31,13 @@ static bool looks_on;                          /* set before any thread records 
 uint8_t rec_root_flags(void)
 {
     return ORIEL_TRACE_SAMPLED | ORIEL_TRACE_RANDOM;
+}
+
+uint8_t rec_root_flags_of(uint64_t trace_lo, bool random)
+{
+    const uint64_t by = __atomic_load_n(&threshold, __ATOMIC_RELAXED) & ~RATIO_UNTOLD;
+    return (uint8_t)((ratio_keeps(trace_lo, by) ? ORIEL_TRACE_SAMPLED : 0) |
+                     (random ? ORIEL_TRACE_RANDOM : 0));
 }
 
 void rec_threshold_told(uint64_t told)
@@ -175,13 +183,18 @@ const struct oriel_context_value *rec_current_values(void)
     return here.values ? here.values : process ? process->values : NULL;
 }
 
+const struct oriel_baggage *rec_current_baggage(void)
+{
+    const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
+    return here.baggage ? here.baggage : process ? process->baggage : NULL;
+}
+
 bool oriel_context_current(struct oriel_context *out)
 {
     const struct oriel_thread *t = oriel_tls.thread;
     const struct oriel_context *entered = current_span();
-    const struct oriel_context *process = __atomic_load_n(&of_process, __ATOMIC_ACQUIRE);
     memset(out, 0, sizeof *out);
-    out->baggage = here.baggage ? here.baggage : process ? process->baggage : NULL;
+    out->baggage = rec_current_baggage();
     out->values = rec_current_values();
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
@@ -196,13 +209,26 @@ bool oriel_context_current(struct oriel_context *out)
     return out->baggage || out->values || oriel_context_valid(out);
 }
 
+/* A sampler of the program refused it: what is below goes by that. */
+static void tell_dropped(struct oriel_context *out, const struct oriel_span *span)
+{
+    const uint64_t id = rec_dropped_id(span);
+    memcpy(out->trace_id, &span->trace_hi, 8);
+    memcpy(out->trace_id + 8, &span->trace_lo, 8);
+    memcpy(out->span_id, &id, 8);
+    out->flags = rec_span_flags(span);
+}
+
 bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
 {
     const struct oriel_span of = span ? *span : oriel_span_current();
     memset(out, 0, sizeof *out);
-    if (!oriel_span_ids(&of, out->trace_id, out->span_id))
+    if (oriel_span_ids(&of, out->trace_id, out->span_id))
+        tell_sampling(out, rec_span_flags(&of));
+    else if (of.flags & ORIEL_SPAN_DROPPED)
+        tell_dropped(out, &of);
+    else
         return false;
-    tell_sampling(out, rec_span_flags(&of));
     out->baggage = here.baggage;
     out->values = rec_current_values();
     take_trace(out, current_span());

@@ -3,6 +3,7 @@
  * The slow path of oriel_emit_start, and records whose values come as arrays.
  * Any thread, any signal handler; after a thread's first record no system call.
  */
+#include "rec/hooks.h"
 #include "rec/rec.h"
 
 #include <assert.h>
@@ -245,6 +246,30 @@ void oriel_abi_end(struct oriel_scope *scope)
     oriel_end(scope);
 }
 
+void rec_end(uint64_t id, uint32_t stack_bytes, uint64_t ticks)
+{
+    struct oriel_emit e = oriel_emit_start(16 + ORIEL_EMIT_END);
+    if (!e.words) {
+        oriel_abi_end_lost(stack_bytes);
+        return;
+    }
+    if (ticks)
+        e.words[1] = ticks;
+    else
+        oriel_put_end_ticks(e);
+    e.words[0] = ORIEL_RECORD_HEADER(2, ORIEL_REC_END, 0, (uint32_t)id);
+    oriel_stack_pop(e.thread, stack_bytes);
+    oriel_emit_commit(e, e.words + 2);
+}
+
+void oriel_abi_end_slow(uint64_t id, uint32_t stack_bytes)
+{
+    if (ORIEL_UNLIKELY(stack_bytes & ORIEL_SCOPE_MARKS))
+        rec_hooked_end(id, stack_bytes);
+    else
+        rec_end(id, stack_bytes, 0);
+}
+
 void oriel_abi_end_lost(uint32_t stack_bytes)
 {
     struct oriel_thread *t = oriel_tls.thread;
@@ -315,6 +340,27 @@ struct oriel_span oriel_abi_open(oriel_word word, const struct oriel_span *paren
     trace_of(e.thread, s.id, parent, &s);
     if (parent && !parent->id)
         e.words[0] |= (uint64_t)ORIEL_RECF_ROOT << 24;
+    oriel_emit_commit(e, end);
+    return s;
+}
+
+struct oriel_span rec_open_given(oriel_word word, const struct rec_given *given,
+                                 const struct oriel_value *values, uint32_t count)
+{
+    struct oriel_emit e;
+    struct oriel_span s = {0, 0, 0, 0, 0};
+    uint64_t *end = start(&e, ORIEL_REC_TOLD, ORIEL_RECORDED(word), 5, values, count);
+    if (!end)
+        return s;
+    s = (struct oriel_span){given->raw ? given->raw : oriel_emit_id(e), given->trace[0],
+                            given->trace[1], ORIEL_RECORDED(word),
+                            REC_GUARD((uint8_t)given->flags)};
+    e.words[0] |= (uint64_t)(ORIEL_RECF_HERE | (given->decided ? ORIEL_RECF_DECIDED : 0u)) << 24;
+    e.words[2] = s.id;
+    e.words[3] = given->parent;
+    e.words[4] = s.trace_hi;
+    e.words[5] = s.trace_lo;
+    e.words[6] = given->flags;
     oriel_emit_commit(e, end);
     return s;
 }

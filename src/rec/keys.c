@@ -20,8 +20,8 @@ struct oriel_context_key oriel_context_key_new(const char *name)
 
 /* The value of a key; *out_count is how many were looked at. A list is never longer than it may
  * be, unless a place was used again: then it may be a ring, too. */
-static const struct oriel_context_value *find(const struct oriel_context_value *list, uint64_t id,
-                                              uint32_t *out_count)
+static const struct oriel_context_value *find_value(const struct oriel_context_value *list,
+                                                    uint64_t id, uint32_t *out_count)
 {
     uint32_t n = 0;
     while (list && list->key.id != id && n < ORIEL_CONTEXT_VALUES_MAX) {
@@ -44,7 +44,7 @@ void *oriel_context_get(const struct oriel_context *c, struct oriel_context_key 
 {
     uint32_t count;
     const struct oriel_context_value *found =
-        key.id ? find(c ? c->values : rec_current_values(), key.id, &count) : NULL;
+        key.id ? find_value(c ? c->values : rec_current_values(), key.id, &count) : NULL;
     assert(!found || found->key.id == key.id);
     return found ? found->value : NULL;
 }
@@ -56,7 +56,7 @@ int oriel_context_set(const struct oriel_context *from, struct oriel_context_key
     uint32_t count;
     if (!key.id || !room || !out || uses(list, room))
         return ORIEL_EINVAL;
-    (void)find(list, 0, &count);
+    (void)find_value(list, 0, &count);
     if (count >= ORIEL_CONTEXT_VALUES_MAX)
         return ORIEL_ELIMIT;
     if (!from)

@@ -47,6 +47,7 @@ static void forked(void)
     __atomic_store_n(&rt->own->pid, pid, __ATOMIC_RELAXED);
     rec_start_forked();
     rec_sites_forked();
+    rec_hooks_forked();
     rec_thread_forked();
 }
 

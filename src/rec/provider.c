@@ -118,8 +118,8 @@ static struct named **bucket_of(const void *owner, const char *name, uint32_t le
     return &buckets[hash % BUCKETS];
 }
 
-static struct named *find(struct named *const *bucket, const void *owner, const char *name,
-                          uint32_t level)
+static struct named *find_named(struct named *const *bucket, const void *owner, const char *name,
+                                uint32_t level)
 {
     struct named *n = __atomic_load_n(bucket, __ATOMIC_ACQUIRE); /* pairs with the push in add */
     while (n && !(n->owner == owner && n->level == level && same(n->name, name)))
@@ -158,7 +158,7 @@ static struct named *add(struct named **bucket, const void *owner, const char *n
 static oriel_word word_of(const void *owner, const char *name, const struct oriel_site *like)
 {
     struct named **bucket = bucket_of(owner, name, like->level);
-    struct named *n = find(bucket, owner, name, like->level);
+    struct named *n = find_named(bucket, owner, name, like->level);
     if (!n)
         n = add(bucket, owner, name, like);
     return n ? __atomic_load_n(&n->word, __ATOMIC_RELAXED) : 0;

@@ -74,6 +74,8 @@ struct rec_thread_local {
     uint8_t exits;      /* times the exit hook ran */
     uint8_t crashing;   /* its crash note is being written */
     uint8_t own;        /* enum rec_own_thread */
+    uint8_t in_hook;    /* what is said now is said by a hook of the program */
+    uint32_t hooked;    /* open scopes whose ends ask hooks: its gate is not for inline code */
     void *alternate;    /* signal stack it was given, NULL: it has its own or none */
 };
 extern __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));
@@ -123,6 +125,13 @@ static inline void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit)
 {
     g->room_end = limit;
     g->limit = g->heap ? 0 : limit;
+}
+
+/* `open` of a gate of this thread. */
+static inline uint32_t rec_gate_open(void)
+{
+    return rec_runtime.clock == ORIEL_CLOCK_INLINE && !rec_thread_local.hooked ? ORIEL_GATE_INLINE
+                                                                               : ORIEL_GATE_OTHER;
 }
 
 /* emit.c: oriel_abi_event that says whether the record is there. */
@@ -220,6 +229,16 @@ bool rec_meta_put(const void *entry, size_t bytes);
 /* scopes.c: what was said of targets, to a region that was attached to. */
 void rec_scopes_tell(void);
 void rec_scopes_forked(void);
+/* hooks.c: what kinds of hooks the program has; atomic. */
+enum { REC_HOOKS_SPANS = 1, REC_HOOKS_LOGS = 2 };
+extern uint32_t rec_hooks_kinds;
+void rec_hooks_forked(void);
+void rec_hooks_flush(unsigned timeout_ms);
+void rec_hooks_stop(void);
+/* hooks.c: an object with these sites is unloaded. */
+void rec_hooks_site_gone(const struct oriel_site *site);
+/* sites.c: those kinds have changed. */
+void rec_sites_switch(void);
 
 /* switch.c: directives that somebody outside has put into the region. */
 void rec_switch_look(void);

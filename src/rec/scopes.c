@@ -21,7 +21,7 @@ static struct kept {
     uint64_t *entry;
     size_t bytes;
 } kept[SCOPES_MAX];
-static uint32_t count;
+static uint32_t kept_count;
 
 void rec_scopes_forked(void)
 {
@@ -40,12 +40,12 @@ static bool same_target(const struct kept *a, const struct kept *b)
 /* 1: it is new. 0: it is there already. */
 static int look_up(const struct kept *k)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < kept_count; i++)
         if (same_target(&kept[i], k))
             return kept[i].bytes == k->bytes && memcmp(kept[i].entry, k->entry, k->bytes) == 0
                        ? 0
                        : ORIEL_EINVAL;
-    return count < SCOPES_MAX ? 1 : ORIEL_ELIMIT;
+    return kept_count < SCOPES_MAX ? 1 : ORIEL_ELIMIT;
 }
 
 void rec_scopes_tell(void)
@@ -53,7 +53,7 @@ void rec_scopes_tell(void)
     if (!rec_enter())
         return;
     pthread_mutex_lock(&lock);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < kept_count; i++)
         (void)rec_meta_put(kept[i].entry, kept[i].bytes);
     pthread_mutex_unlock(&lock);
     rec_leave();
@@ -64,7 +64,7 @@ void rec_scopes_tell(void)
 static int keep(const struct kept *k)
 {
     int rc = 0;
-    kept[count++] = *k;
+    kept[kept_count++] = *k;
     if (rec_enter()) {
         rc = rec_meta_put(k->entry, k->bytes) ? 0 : ORIEL_ELIMIT;
         rec_leave();

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/os.h"
+#include "rec/hooks.h"
 #include "wire/meta.h"
 
 enum { MODULE_NEW = 0, MODULE_KNOWN = 1, INDEX_SLOTS = 1 << 17 };
@@ -163,6 +164,17 @@ static uint32_t id_of(const struct oriel_site *site)
 /* Counts what changes the value of words: starts, and new directives. */
 static uint32_t words_epoch;
 
+/* Hooks of the program that such a site asks. ORIEL_ENABLED is of kind SET, too. */
+static oriel_word hooked_of(const struct oriel_site *site)
+{
+    const uint32_t kinds = __atomic_load_n(&rec_hooks_kinds, __ATOMIC_SEQ_CST);
+    const uint32_t asked = site->kind == ORIEL_SITE_SPAN    ? REC_HOOKS_SPANS
+                           : site->kind == ORIEL_SITE_EVENT ? REC_HOOKS_LOGS
+                           : site->kind == ORIEL_SITE_SET   ? REC_HOOKS_LOGS
+                                                            : 0u;
+    return kinds & asked ? ORIEL_WORD_HOOKED : 0u;
+}
+
 static uint32_t value_of(const struct oriel_site *site)
 {
     uint32_t id = 0;
@@ -171,7 +183,7 @@ static uint32_t value_of(const struct oriel_site *site)
             id = id_of(site);
         rec_leave();
     }
-    return id << ORIEL_WORD_ID_SHIFT;
+    return id ? id << ORIEL_WORD_ID_SHIFT | hooked_of(site) : 0;
 }
 
 /* Returns the word. It goes from its old value to the new one in one step: a
@@ -185,7 +197,7 @@ static oriel_word set_word(const struct oriel_site *site)
         epoch = __atomic_load_n(&words_epoch, __ATOMIC_SEQ_CST);
         oriel_word value = value_of(site);
         do /* The lower half belongs to the tools that attach to the probe. */
-            next = value | (now & 0xffffu);
+            next = value | (now & ORIEL_WORD_TOOLS);
         while (!__atomic_compare_exchange_n(site->word, &now, next, false, __ATOMIC_SEQ_CST,
                                             __ATOMIC_RELAXED));
         now = next;
@@ -254,6 +266,17 @@ void oriel_module_register(struct oriel_module *module)
     pthread_mutex_unlock(&modules_lock);
 }
 
+/* Spans of its sites that end later find nothing where it lay. */
+static void forget_seen(const struct oriel_module *m)
+{
+    for (const struct oriel_site *const *s = m->begin; s && s < m->end; s++)
+        if (*s)
+            rec_hooks_site_gone(*s);
+    for (const struct oriel_site_node *n = __atomic_load_n(&m->late, __ATOMIC_ACQUIRE);
+         n && n != LATE_END; n = __atomic_load_n(&n->next, __ATOMIC_RELAXED))
+        rec_hooks_site_gone(&n->site);
+}
+
 void oriel_module_unregister(struct oriel_module *module)
 {
     pthread_mutex_lock(&modules_lock);
@@ -261,6 +284,7 @@ void oriel_module_unregister(struct oriel_module *module)
         if (*at == module) {
             *at = module->next;
             module->state = MODULE_NEW;
+            forget_seen(module);
             break;
         }
     pthread_mutex_unlock(&modules_lock);
@@ -289,6 +313,22 @@ oriel_word oriel_site_seen(struct oriel_site_node *node)
     if (ORIEL_RECORDED(now) != ORIEL_SITE_UNSEEN)
         return now;
     push_late(node->module, node);
+    return set_word(&node->site);
+}
+
+void rec_sites_switch(void)
+{
+    oriel_module_register(&made_here); /* there may be sites to add in a signal handler */
+    pthread_mutex_lock(&modules_lock);
+    set_modules();
+    pthread_mutex_unlock(&modules_lock);
+}
+
+/* The same, as it is: it lives as long as the process. Of the module of rec_sites_switch. */
+oriel_word rec_sites_add(struct oriel_site_node *node)
+{
+    node->module = &made_here;
+    push_late(&made_here, node);
     return set_word(&node->site);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <oriel/propagation.h>
 
+#include "rec/hooks.h"
 #include "rec/rec.h"
 
 #include <string.h>
@@ -24,6 +25,18 @@ static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t co
     for (uint32_t i = 0; i < count; i++)
         e.words[3 + i] = words[i];
     oriel_emit_commit(e, e.words + 3 + count);
+}
+
+/* EXIT or CLOSE at a time that was taken before; 0: now. */
+static void ended_at(uint32_t type, uint64_t id, uint64_t ticks)
+{
+    struct oriel_emit e = oriel_emit_start(24 + ORIEL_EMIT_END);
+    if (!e.words)
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(3, type, 0, (uint32_t)id);
+    e.words[1] = ticks ? ticks : oriel_ticks(e.thread);
+    e.words[2] = id;
+    oriel_emit_commit(e, e.words + 3);
 }
 
 /* What becomes current: a span, or (site 0) a context with its W3C id. */
@@ -69,6 +82,18 @@ uint8_t rec_span_flags(const struct oriel_span *span)
     return span->flags ? REC_GUARD_FLAGS(span->flags) : rec_root_flags();
 }
 
+static struct oriel_guard enter_dropped(const struct oriel_span *span)
+{
+    const uint64_t trace[2] = {span->trace_hi, span->trace_lo};
+    struct oriel_guard g = rec_drop_attach(trace, rec_dropped_id(span), rec_span_flags(span));
+    if (g.flags) {
+        const uint32_t before = REC_GUARD_FLAGS(g.flags);
+        g.stack_bytes |= ORIEL_SCOPE_DROPPED | before << ORIEL_SCOPE_FLAGS_SHIFT;
+        g.flags = 0;
+    }
+    return g;
+}
+
 struct oriel_guard oriel_span_enter(const struct oriel_span *span)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
@@ -76,7 +101,7 @@ struct oriel_guard oriel_span_enter(const struct oriel_span *span)
     if (span && span->id)
         e = oriel_emit_start(24);
     if (!e.words)
-        return g;
+        return span && span->flags & ORIEL_SPAN_DROPPED ? enter_dropped(span) : g;
     e.words[0] = ORIEL_RECORD_HEADER(3, ORIEL_REC_ENTER, 0, (uint32_t)span->id);
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = span->id;
@@ -87,10 +112,33 @@ struct oriel_guard oriel_span_enter(const struct oriel_span *span)
     return g;
 }
 
+void rec_span_exit(struct oriel_guard *guard, uint64_t ticks)
+{
+    ended_at(ORIEL_REC_EXIT, guard->id, ticks);
+    pop_context(oriel_tls.thread, guard);
+    guard->flags = 0;
+}
+
+void rec_span_close(uint64_t id, uint64_t ticks)
+{
+    ended_at(ORIEL_REC_CLOSE, id, ticks);
+}
+
+/* Such a guard has no flags, so that others need not be asked whether they are one. */
+static void exit_dropped(struct oriel_guard *guard)
+{
+    guard->flags = REC_GUARD((guard->stack_bytes & ORIEL_SCOPE_FLAGS) >> ORIEL_SCOPE_FLAGS_SHIFT);
+    guard->stack_bytes &= ~ORIEL_SCOPE_MARKS;
+    oriel_context_detach(guard);
+}
+
 void oriel_span_exit(struct oriel_guard *guard)
 {
-    if (!guard || !guard->flags)
+    if (!guard || !guard->flags) {
+        if (guard && guard->stack_bytes & ORIEL_SCOPE_DROPPED)
+            exit_dropped(guard);
         return;
+    }
     about(ORIEL_REC_EXIT, guard->id, NULL, 0);
     pop_context(oriel_tls.thread, guard);
     guard->flags = 0;
@@ -100,6 +148,10 @@ void oriel_span_close(struct oriel_span *span)
 {
     if (!span || !span->id)
         return;
+    if (ORIEL_UNLIKELY(span->flags & ORIEL_SPAN_HOOKED)) {
+        rec_hooked_close(span);
+        return;
+    }
     about(ORIEL_REC_CLOSE, span->id, NULL, 0);
     span->id = 0;
 }
@@ -247,6 +299,23 @@ struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_
                                         uint8_t flags)
 {
     return attach(trace_id, span_id, flags | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
+}
+
+struct oriel_guard rec_drop_attach(const uint64_t trace[2], uint64_t span_id, uint8_t flags)
+{
+    struct oriel_guard g = {0, 0, 0, 0, 0};
+    struct oriel_emit e = oriel_emit_start(48);
+    if (!e.words)
+        return g;
+    e.words[0] = ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0);
+    e.words[1] = oriel_ticks(e.thread);
+    e.words[2] = trace[0];
+    e.words[3] = trace[1];
+    e.words[4] = span_id ? span_id : oriel_id_mix(oriel_emit_id(e));
+    e.words[5] = flags | ORIEL_CONTEXT_ORIGIN_KNOWN;
+    push_context(e.thread, &g, (struct entering){e.words[4], trace[0], trace[1], 0, flags});
+    oriel_emit_commit(e, e.words + 6);
+    return g;
 }
 
 struct oriel_guard rec_context_attach(const struct oriel_context *context)

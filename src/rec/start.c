@@ -126,12 +126,22 @@ int oriel_start(const struct oriel_options *options)
     return rc;
 }
 
+static bool started_here(void)
+{
+    pthread_mutex_lock(&start_lock);
+    const bool here = started_by == os_getpid();
+    pthread_mutex_unlock(&start_lock);
+    return here;
+}
+
 int oriel_stop(unsigned timeout_ms)
 {
     uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
     int rc = 0;
     if (own_thread_here())
         return ORIEL_EBUSY;
+    if (started_here())
+        rec_hooks_stop();
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     if (started_by) {
@@ -155,6 +165,7 @@ int oriel_flush(unsigned timeout_ms)
     typedef int flush_fn(unsigned ms);
     if (own_thread_here())
         return ORIEL_EBUSY;
+    rec_hooks_flush(timeout_ms);
     pthread_mutex_lock(&start_lock);
     flush_fn *flush = started_by == os_getpid()
                           ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush")

@@ -207,7 +207,7 @@ static struct oriel_gate *claim_block(bool nested, uint32_t primary)
 static void open_gate(struct oriel_gate *g)
 {
     g->live = 1;
-    g->open = rec_runtime.clock == ORIEL_CLOCK_INLINE ? ORIEL_GATE_INLINE : ORIEL_GATE_OTHER;
+    g->open = rec_gate_open();
     __atomic_store_n(&g->ready, g->open, __ATOMIC_RELAXED);
 }
 

@@ -53,7 +53,8 @@ static void add_program(const struct session_counts *c, uint64_t out[FIGURES])
 {
     const uint64_t *n = c->by_type;
     uint64_t ended = n[ORIEL_REC_END] + n[ORIEL_REC_CLOSE] + n[ORIEL_REC_SPAN];
-    uint64_t started = n[ORIEL_REC_BEGIN] + n[ORIEL_REC_OPEN] + n[ORIEL_REC_SPAN];
+    uint64_t started =
+        n[ORIEL_REC_BEGIN] + n[ORIEL_REC_OPEN] + n[ORIEL_REC_SPAN] + n[ORIEL_REC_TOLD];
     bool piped = c->pipe.records_in > 0; /* it knows which ends belong to which begins */
     out[FIGURE_SPAN_STARTED] = started;
     out[FIGURE_SPAN_LIVE] = piped ? c->pipe.open : started > ended ? started - ended : 0;

@@ -191,7 +191,7 @@ static bool has_text(uint32_t type)
     return type == ORIEL_TYPE_STR || type == ORIEL_TYPE_BYTES;
 }
 
-static uint32_t value_bytes(const struct oriel_value *v)
+static uint32_t scope_value_bytes(const struct oriel_value *v)
 {
     if (!has_text(v->type))
         return 0;
@@ -212,7 +212,7 @@ size_t wire_meta_scope_bytes(const struct oriel_instrumentation *s)
         if (type < ORIEL_TYPE_BOOL || type > ORIEL_TYPE_PTR || type != s->fields[i].type)
             return 0;
         n += text_bytes(unmark(s->fields[i].name, &flags), WIRE_META_KEY_MAX) +
-             value_bytes(&s->values[i]);
+             scope_value_bytes(&s->values[i]);
     }
     return round_up(n) <= WIRE_META_ENTRY_MAX ? round_up(n) : 0;
 }
@@ -220,7 +220,7 @@ size_t wire_meta_scope_bytes(const struct oriel_instrumentation *s)
 static void put_attr(struct cursor *c, struct wire_meta_attr *out, const char *name,
                      const struct oriel_value *v)
 {
-    uint32_t n = value_bytes(v);
+    uint32_t n = scope_value_bytes(v);
     size_t room;
     out->type = (uint8_t)v->type;
     out->key_bytes = put_text(c, unmark(name, &out->flags), WIRE_META_KEY_MAX);

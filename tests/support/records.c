@@ -304,6 +304,13 @@ void rec_enter(struct model_batch *b, struct records_stream *s, uint64_t t_ns, u
     plain(b, s, t_ns, ORIEL_REC_ENTER, NULL, id, 1, &id);
 }
 
+void rec_given(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+               const struct model_site *site, uint8_t flags, const uint64_t words[5])
+{
+    records_flags(flags);
+    plain(b, s, t_ns, ORIEL_REC_TOLD, site, words[0], 5, words);
+}
+
 void rec_exit(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id)
 {
     plain(b, s, t_ns, ORIEL_REC_EXIT, NULL, id, 1, &id);

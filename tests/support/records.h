@@ -59,6 +59,9 @@ uint64_t rec_open(struct model_batch *b, struct records_stream *s, uint64_t t_ns
                   const struct model_site *site, uint64_t parent, ...);
 void rec_close(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id);
 void rec_enter(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id);
+/* A span with ids of its own: raw id, parent (W3C), trace, flags of W3C; flags: of the record. */
+void rec_given(struct model_batch *b, struct records_stream *s, uint64_t t_ns,
+               const struct model_site *site, uint8_t flags, const uint64_t words[5]);
 void rec_exit(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id);
 void rec_set(struct model_batch *b, struct records_stream *s, uint64_t t_ns, uint64_t id,
              const struct model_site *site, ...);

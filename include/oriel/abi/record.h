@@ -88,7 +88,10 @@ enum oriel_record_flag {
     ORIEL_RECF_HAS_TIME = 8,  /* ts is unix nanoseconds given from outside */
     /* Made by readers that watch from outside. BEGIN: only its own CLOSE ends the span, not
      * the end of one around it. CLOSE: it was left without an end, so it is unfinished. */
-    ORIEL_RECF_WATCHED = 16
+    ORIEL_RECF_WATCHED = 16,
+    /* TOLD: by this program itself, which was given the ids, or whose own sampler decided. */
+    ORIEL_RECF_HERE = 32,
+    ORIEL_RECF_DECIDED = 64
 };
 
 /* origin of ATTACH and LINK: W3C trace flags in the low byte, and where that span is. 0 in a

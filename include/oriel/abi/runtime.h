@@ -16,6 +16,7 @@
 #include "thread.h"
 
 #define ORIEL_EXPORT __attribute__((visibility("default")))
+#define ORIEL_COLD __attribute__((cold))
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,10 +65,24 @@ struct oriel_guard {
     uint32_t stack_bytes, flags; /* the thread's, before */
 };
 
+/* In the place of a scope's stack bytes: the end asks the program's hooks, on the slow path only. A
+ * thread that has such a scope open has a gate that is not ready for inline code. */
+#define ORIEL_SCOPE_HOOKED 0x80000000u
+#define ORIEL_SCOPE_GIVEN 0x40000000u   /* its ids were given: it was opened and entered */
+#define ORIEL_SCOPE_DROPPED 0x20000000u /* a sampler refused it: a context is attached */
+#define ORIEL_SCOPE_FLAGS 0x18000000u   /* W3C flags of before */
+#define ORIEL_SCOPE_FLAGS_SHIFT 27
+#define ORIEL_SCOPE_MARKS 0xf8000000u
+
+/* struct oriel_span.flags: its end asks the hooks; a sampler refused it (id is 0, and the ids are
+ * in the others). */
+#define ORIEL_SPAN_HOOKED 0x10000u
+#define ORIEL_SPAN_DROPPED 0x20000u
+
 /* What a scoped span has to remember until its end. */
 struct oriel_scope {
     uint64_t id;                    /* raw id; 0 = nothing to end */
-    uint32_t stack_bytes, reserved; /* the thread's, before */
+    uint32_t stack_bytes, reserved; /* the thread's, before, and ORIEL_SCOPE_MARKS */
 };
 
 /*
@@ -105,6 +120,19 @@ ORIEL_EXPORT int oriel_site_new(const struct oriel_site *site);
 ORIEL_EXPORT struct oriel_scope oriel_abi_begin(oriel_word word, const struct oriel_value *values,
                                                 uint32_t count);
 ORIEL_EXPORT void oriel_abi_end(struct oriel_scope *scope);
+/* The end of a scope where inline code cannot write it. */
+ORIEL_EXPORT void oriel_abi_end_slow(uint64_t id, uint32_t stack_bytes) ORIEL_COLD;
+/* The same as begin, open and event at a site with ORIEL_WORD_HOOKED; `count` struct oriel_value
+ * follow. enabled: false, and nothing else is to be asked or evaluated. */
+ORIEL_EXPORT struct oriel_scope oriel_abi_begin_hooked(const struct oriel_site *site,
+                                                       uint32_t count, ...) ORIEL_COLD;
+ORIEL_EXPORT struct oriel_span oriel_abi_open_hooked(const struct oriel_site *site,
+                                                     const struct oriel_span *parent,
+                                                     uint32_t count, ...) ORIEL_COLD;
+ORIEL_EXPORT bool oriel_abi_enabled_hooked(const struct oriel_site *site) ORIEL_COLD;
+ORIEL_EXPORT void oriel_abi_event_hooked(const struct oriel_site *site,
+                                         const struct oriel_span *span, uint32_t count,
+                                         ...) ORIEL_COLD;
 /* The end of a scope found no room: keep the span stack right all the same. */
 ORIEL_EXPORT void oriel_abi_end_lost(uint32_t stack_bytes);
 ORIEL_EXPORT void oriel_abi_event(oriel_word word, uint64_t span, const struct oriel_value *values,

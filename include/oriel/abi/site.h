@@ -72,7 +72,7 @@ struct oriel_field {
 /*
  * The enable word of a site, 4 bytes, packed in an array of their own so that
  * a disabled site touches 1/16 of a cache line.
- *   bits 0..15   USDT semaphore: number of attached tools
+ *   bits 0..15   USDT semaphore: number of attached tools, and ORIEL_WORD_HOOKED
  *   bits 16..31  0 = not recorded, ORIEL_SITE_UNSEEN = not registered yet,
  *                anything else = the site id that goes into the record
  * The site is off when the whole word is zero: one load, one branch.
@@ -80,6 +80,10 @@ struct oriel_field {
 typedef uint32_t oriel_word;
 #define ORIEL_WORD_ID_SHIFT 16
 #define ORIEL_RECORDED(word) ((word) >> ORIEL_WORD_ID_SHIFT) /* the id, 0 = not recorded */
+/* The program has hooks that this site asks (processor.h). It stands where inline code looks for
+ * tools already, and below the sign that the kernel minds. */
+#define ORIEL_WORD_HOOKED 0x4000u
+#define ORIEL_WORD_TOOLS 0xbfffu
 #define ORIEL_SITE_UNSEEN 1u
 #define ORIEL_SITE_ID_FIRST 2u
 #define ORIEL_SITE_ID_MAX 65535u

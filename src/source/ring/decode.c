@@ -20,7 +20,7 @@ static const uint8_t id_rules[ORIEL_REC_MAX + 1] = {
     [ORIEL_REC_END] = ID_END,     [ORIEL_REC_SET] = ID_WORD,    [ORIEL_REC_CLOSE] = ID_WORD,
     [ORIEL_REC_ENTER] = ID_WORD,  [ORIEL_REC_EXIT] = ID_WORD,   [ORIEL_REC_LINK] = ID_WORD,
     [ORIEL_REC_STATUS] = ID_WORD, [ORIEL_REC_FOLLOW] = ID_WORD, [ORIEL_REC_EVENT] = ID_EVENT,
-    [ORIEL_REC_STATE] = ID_WORD,  [ORIEL_REC_NAME] = ID_WORD,
+    [ORIEL_REC_STATE] = ID_WORD,  [ORIEL_REC_NAME] = ID_WORD,   [ORIEL_REC_TOLD] = ID_WORD,
 };
 
 static inline uint64_t raw_id_of(uint64_t h, const uint64_t *w, uint64_t own)
