@@ -12,9 +12,9 @@
 #include "receiver.h"
 #include "test.h"
 
-enum { CLIENTS = 60, PERIOD = 60, SECONDS = 9 * PERIOD, BIN = 5, EVERY = 10 };
+enum { CLIENTS = 60, PERIOD = 60, SECONDS = 7 * PERIOD, BIN = 5, EVERY = 10 };
 #define SECOND UINT64_C(1000000000)
-#define STEP (SECOND / 8)
+#define STEP (SECOND / 4)
 
 static uint64_t now_ns;
 static atomic_bool is_up;
