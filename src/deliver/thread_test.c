@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,8 @@ static bool goes_on_with_its_own_files(const char *url, bool grpc)
     bool good = destination_put(d, OUT_TRACES, 1, 1) == 0;
     DESTINATION_UNTIL(d, &c, c.delivered == 1);
     for (int fd = 3; fd < LAST_FD; fd++)
-        close(fd);
+        (void)syscall(SYS_close,
+                      fd); /* not before the eyes of a sanitizer: it is a race, on purpose */
     for (int i = 0; i < THEIR_FILES; i++)
         theirs[i] = memfd_create("theirs", 0);
     good = destination_put(d, OUT_TRACES, 2, 1) == 0 && good;
