@@ -7,6 +7,7 @@
    tools/hot_path.txt), following calls in liboriel-core.so, nothing outside is
    reached but "pure" functions; the walk stops at "cold" ones, each of which
    says why it is rare.
+3. The code of liboriel-core.so is 64 KiB at most.
 """
 import collections
 import fnmatch
@@ -16,6 +17,7 @@ import subprocess
 import objects
 from gate import Gate
 
+TEXT_MAX = 64 << 10
 CORE = ("src/base/", "src/wire/", "src/rec/")
 
 
@@ -113,6 +115,15 @@ def chain(came_from, function):
     return " -> ".join(reversed(path))
 
 
+def check_size(gate, library):
+    output = subprocess.run(["size", "-A", str(library)], capture_output=True, text=True, check=True).stdout
+    size = int(re.search(r"^\.text\s+(\d+)", output, re.MULTILINE)[1])
+    if size > TEXT_MAX:
+        gate.problem("liboriel-core.so", 0, "size", f"{size} bytes of code, of {TEXT_MAX} at most; "
+                     "what is seldom used stands in core_cold of cmake/rooms.cmake")
+    return size
+
+
 def main():
     gate = Gate(__doc__.splitlines()[0], [objects.BUILD])
     built = objects.by_source(gate)
@@ -120,7 +131,8 @@ def main():
         gate.skip("the record path (src/rec) is not built")
     count, wanted = check_closure(gate, built)
     reached = check_hot_path(gate, calls_of(gate.options.build / "liboriel-core.so"))
-    gate.end(f"{count} core objects need {wanted} symbols; records reach {reached} functions")
+    size = check_size(gate, gate.options.build / "liboriel-core.so")
+    gate.end(f"{count} core objects need {wanted} symbols; records reach {reached} functions; {size} bytes of code")
 
 
 main()

@@ -312,6 +312,13 @@ void oriel_emit(void **out, const void *in)
                    "root oriel_emit\nroot oriel_gone\npure memcpy\ncold rec_grow x\n")
         self.fails("check_core.py", saying="there is no oriel_gone")
 
+    def test_code_beyond_its_size_is_refused(self):
+        self.write("tools/core_symbols.txt", "malloc\nmemcpy\n")
+        self.write("src/rec/large.c", '__asm__(".text\\n.skip 65536\\n");\n')
+        self.compile("src/rec/large.c")
+        self.link("liboriel-core.so", "src/rec/emit.c", "src/rec/large.c")
+        self.fails("check_core.py", saying="of 65536 at most")
+
 
 class Exports(Tree):
     MAP = "ORIEL_0.1 {\n    global: oriel_*;\n    local: *;\n};\n"
