@@ -144,7 +144,7 @@ class Away(Outage):
         for status in ("400 Bad", "413 Large", "401 Who"):
             with self.subTest(status):
                 server = self.serve(always(answer(status)))
-                said, _ = self.emit(f"http://127.0.0.1:{server.port}")
+                said, _ = self.emit(f"http://127.0.0.1:{server.port}", ORIEL_EXIT_MS=PATIENT)
                 self.assertEqual(self.on_disk(), 0)
                 self.assertTrue(any(status[:3] in line for line in said), said)
                 self.assertLessEqual(len(said), 6, said)
