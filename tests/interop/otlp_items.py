@@ -82,6 +82,8 @@ def items(messages):
             for r in message.get(resources, []):
                 own = {"attributes": attributes(r.get("resource", {}).get("attributes")),
                        "schema": r.get("schemaUrl", "")}
+                # Whether log records of the same go out besides, which a file of one kind says not.
+                own["attributes"].pop("oriel.span_events", None)
                 for s in r.get(scopes, []):
                     scope = s.get("scope") or {}
                     of = {"name": scope.get("name", ""), "version": scope.get("version", ""),
