@@ -8,6 +8,7 @@
 #include <oriel/processor.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -338,6 +339,43 @@ TEST(hooks_come_and_go_while_threads_are_in_their_spans)
     recording_read(&r, true);
     CHECK_EQ(r.damaged, 0);
     recording_end(&r);
+}
+
+static uint32_t stays; /* atomic: 1 in the hook, 2 it may leave */
+static void stay(void *user, const struct oriel_context *parent, const struct oriel_span *span,
+                 const struct oriel_site *site)
+{
+    (void)user, (void)parent, (void)span, (void)site;
+    __atomic_store_n(&stays, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&stays, __ATOMIC_ACQUIRE) != 2)
+        sched_yield();
+}
+static void *a_span(void *unused)
+{
+    one_span();
+    return unused;
+}
+
+TEST(a_stop_does_not_wait_for_a_thread_that_never_leaves_a_hook)
+{
+    const struct oriel_span_processor p = {.size = sizeof p, .on_start = stay};
+    pthread_t thread;
+    begin();
+    CHECK(oriel_span_processor_add(&p) > 0);
+    REQUIRE(pthread_create(&thread, NULL, a_span, NULL) == 0);
+    while (__atomic_load_n(&stays, __ATOMIC_ACQUIRE) != 1)
+        sched_yield();
+    rec_hooks_stop(0);
+    one_span(); /* asks nobody any more */
+    rec_hooks_stop(0);
+    __atomic_store_n(&stays, 2, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    counted[0] = 0;
+    CHECK(oriel_span_processor_add(&counting) > 0);
+    one_span();
+    CHECK_EQ(counted[0], 1);
+    rec_hooks_stop(UINT64_MAX);
+    end();
 }
 
 static void handler(int unused)

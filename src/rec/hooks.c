@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/os.h"
 
@@ -93,15 +94,21 @@ static struct rec_hooks *next_state(void)
     return next;
 }
 
-/* It is in force; the one before is nobody's when this returns. */
-static void put_in_force(void)
+/* Until nobody reads it, or the time has come: a thread may never leave a hook. */
+static void wait_for_readers(uint32_t state, uint64_t until_ns)
+{
+    while (__atomic_load_n(&inside[state], __ATOMIC_SEQ_CST) && clock_mono_ns() < until_ns)
+        os_yield();
+}
+
+/* It is in force; the one before is nobody's when this returns, unless it was time. */
+static void put_in_force(uint64_t until_ns)
 {
     const uint32_t before = epoch % 2, kinds = kinds_of(&states[(epoch + 1) % 2]);
     __atomic_store_n(&epoch, epoch + 1, __ATOMIC_SEQ_CST);
     if (__atomic_exchange_n(&rec_hooks_kinds, kinds, __ATOMIC_SEQ_CST) != kinds)
         rec_sites_switch();
-    while (__atomic_load_n(&inside[before], __ATOMIC_SEQ_CST))
-        os_yield();
+    wait_for_readers(before, until_ns);
 }
 
 /* What is needed as soon as there is one. */
@@ -122,6 +129,7 @@ static int begin_change(struct rec_hooks **out)
     if (rec_thread_local.in_hook)
         return ORIEL_EBUSY;
     pthread_mutex_lock(&hooks_lock);
+    wait_for_readers((epoch + 1) % 2, UINT64_MAX); /* whom a stop had no time for */
     int rc = prepare();
     if (rc)
         pthread_mutex_unlock(&hooks_lock);
@@ -133,7 +141,7 @@ static int begin_change(struct rec_hooks **out)
 static int end_change(int rc)
 {
     if (rc >= 0)
-        put_in_force();
+        put_in_force(UINT64_MAX);
     pthread_mutex_unlock(&hooks_lock);
     return rc;
 }
@@ -240,7 +248,7 @@ void rec_hooks_flush(unsigned timeout_ms)
     rec_hooks_leave(h);
 }
 
-void rec_hooks_stop(void)
+void rec_hooks_stop(uint64_t until_ns)
 {
     const struct rec_hooks *h = rec_hooks_enter();
     struct rec_hooks *none;
@@ -253,9 +261,13 @@ void rec_hooks_stop(void)
         if (h->log[i].shutdown)
             h->log[i].shutdown(h->log[i].user);
     rec_hooks_leave(h);
-    if (begin_change(&none) != 0)
-        return;
-    none->spans = none->logs = 0;
-    none->ids_number = none->sampler_number = 0;
-    (void)end_change(0);
+    if (rec_thread_local.in_hook || pthread_mutex_trylock(&hooks_lock) != 0)
+        return; /* whoever changes hooks now may wait for long */
+    if (!__atomic_load_n(&inside[(epoch + 1) % 2], __ATOMIC_SEQ_CST)) {
+        none = next_state();
+        none->spans = none->logs = 0;
+        none->ids_number = none->sampler_number = 0;
+        put_in_force(until_ns);
+    }
+    pthread_mutex_unlock(&hooks_lock);
 }

@@ -234,7 +234,8 @@ enum { REC_HOOKS_SPANS = 1, REC_HOOKS_LOGS = 2 };
 extern uint32_t rec_hooks_kinds;
 void rec_hooks_forked(void);
 void rec_hooks_flush(unsigned timeout_ms);
-void rec_hooks_stop(void);
+/* Waits for threads that are in hooks until then. */
+void rec_hooks_stop(uint64_t until_ns);
 /* hooks.c: an object with these sites is unloaded. */
 void rec_hooks_site_gone(const struct oriel_site *site);
 /* sites.c: those kinds have changed. */

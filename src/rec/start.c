@@ -140,12 +140,13 @@ int oriel_stop(unsigned timeout_ms)
     int rc = 0;
     if (own_thread_here())
         return ORIEL_EBUSY;
+    const unsigned leave_ms = timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS;
     if (started_here())
-        rec_hooks_stop();
+        rec_hooks_stop(clock_mono_ns() + leave_ms * UINT64_C(1000000));
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     if (started_by) {
-        bool left = rec_region_leave(timeout_ms < LEAVE_MS ? timeout_ms : LEAVE_MS);
+        bool left = rec_region_leave(leave_ms);
         stop_fn *stop = (stop_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_stop");
         rc = stop ? stop(left_ms(deadline)) : 0;
         if (left) {
