@@ -325,10 +325,12 @@ void rec_thread_exit(void *unused)
     rec_heap_tell();
     rec_crash_thread_exit();
     struct oriel_gate *second = g->second;
+    uint64_t signals;
+    os_signals_block(&signals); /* a handler needs a gate and the thread that belongs to it */
     oriel_tls.thread = &rec_null_thread;
     oriel_tls.gate = &rec_null_gate;
     otel_thread_ctx_v1 = NULL;
-    ORIEL_SIGNAL_FENCE();
+    os_signals_restore(signals);
     if (!rec_enter())
         return;
     if (rec_gate_is_current(g)) {
