@@ -6,11 +6,14 @@
  *
  *   requests PER_SECOND SECONDS [WORK]    WORK: rounds of arithmetic in each
  *
- * One line of JSON: count, p50, p99, p99.9 and max in ns of their service.
+ * One line of JSON: count; p50, p99, p99.9 and max in ns of their service; how often
+ * the thread that serves had to wait in a request (its own pauses lie between them),
+ * was put off the processor, and met a page that was not there; memory in KiB at most.
  */
 #include <oriel/oriel.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static uint64_t now_ns(void)
@@ -35,28 +38,51 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* The most memory it had, in KiB; that of getrusage begins with its parent's. */
+static long most_memory(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kib;
+}
+
 int main(int argc, char **argv)
 {
-    long rate = argc > 1 ? atol(argv[1]) : 10000, seconds = argc > 2 ? atol(argv[2]) : 1;
-    long work = argc > 3 ? atol(argv[3]) : 100000, n = rate * seconds;
-    uint64_t *took = calloc((size_t)n, sizeof *took);
+    double rate = argc > 1 ? atof(argv[1]) : 10000, seconds = argc > 2 ? atof(argv[2]) : 1;
+    long work = argc > 3 ? atol(argv[3]) : 100000, n = (long)(rate * seconds), pauses = 0;
+    uint64_t *took = calloc(n > 0 ? (size_t)n : 1, sizeof *took);
+    struct rusage before, after;
     if (!took || n < 1000)
         return 2;
+    getrusage(RUSAGE_THREAD, &before);
     uint64_t began = now_ns();
     for (long i = 0; i < n; i++) {
-        uint64_t due = began + (uint64_t)i * 1000000000u / (uint64_t)rate, from;
+        uint64_t due = began + (uint64_t)((double)i * 1e9 / rate), from;
         while ((from = now_ns()) < due) {
             struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
-            if (due - from > 80000)
-                clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+            if (due - from <= 80000)
+                continue;
+            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+            pauses++;
         }
         serve(i, work);
         took[i] = now_ns() - from;
     }
+    getrusage(RUSAGE_THREAD, &after);
     qsort(took, (size_t)n, sizeof *took, compare);
-    printf("{\"count\":%ld,\"p50\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu}\n", n,
-           (unsigned long long)took[n / 2], (unsigned long long)took[n / 100 * 99],
-           (unsigned long long)took[n / 1000 * 999], (unsigned long long)took[n - 1]);
+    long waits = after.ru_nvcsw - before.ru_nvcsw - pauses;
+    printf("{\"count\":%ld,\"p50\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu,"
+           "\"waits\":%ld,\"put_off\":%ld,\"faults\":%ld,\"memory\":%ld}\n",
+           n, (unsigned long long)took[n / 2], (unsigned long long)took[n / 100 * 99],
+           (unsigned long long)took[n / 1000 * 999], (unsigned long long)took[n - 1],
+           waits > 0 ? waits : 0, after.ru_nivcsw - before.ru_nivcsw,
+           after.ru_minflt - before.ru_minflt, most_memory());
     fflush(stdout);
     free(took);
     return 0;
