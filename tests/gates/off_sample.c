@@ -7,6 +7,7 @@
  */
 #define ORIEL_TARGET "sample"
 #include <oriel/oriel.h>
+#include <oriel/unit.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,7 @@ out:
 
 void sample_tasks(uint64_t id, int64_t count)
 {
+    ORIEL_UNIT("sampler", "fetch", "count", count);
     ORIEL_TASK(ORIEL_TASK_SPAWN, "fetch", id, 0);
     for (int64_t i = 0; i < count; i++) {
         ORIEL_FRAME("main");

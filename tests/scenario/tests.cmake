@@ -111,6 +111,10 @@ if(TARGET relay)
   set_property(TEST scenario.relay APPEND PROPERTY ENVIRONMENT
     "RELAY=$<TARGET_FILE:relay>;WORKER=$<TARGET_FILE:worker>")
 endif()
+if(TARGET kernels)
+  set_property(TEST scenario.kernels APPEND PROPERTY ENVIRONMENT
+    "KERNELS=$<TARGET_FILE:kernels-cli>;LIBKERNELS=$<TARGET_FILE:kernels>")
+endif()
 set_property(TEST scenario.probes scenario.attach_probes APPEND PROPERTY ENVIRONMENT "HITS=$<TARGET_FILE:hits>")
 set_property(TEST scenario.leak APPEND PROPERTY ENVIRONMENT "LEAKY=$<TARGET_FILE:leaky>")
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
