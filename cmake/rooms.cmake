@@ -76,9 +76,10 @@ foreach(room base wire rec)
   endif()
 endforeach()
 
-# Of that, what runs once, or once a request, and shares nothing with signal handlers: small rather than fast.
-set(core_cold rec/b3 rec/baggage rec/carrier rec/hooks rec/keys rec/program rec/propagate rec/provider rec/scopes rec/start
-  rec/traceparent rec/tracestate base/os base/os_map base/os_signal wire/meta wire/region)
+# Of that, what runs once, or for requests of seldom kinds, and shares nothing with signal handlers: small
+# rather than fast.
+set(core_cold rec/b3 rec/baggage rec/context rec/hooks rec/keys rec/program rec/provider rec/scopes rec/start
+  base/os base/os_map base/os_signal wire/meta wire/region)
 foreach(name ${core_cold})
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/${name}.c PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endforeach()

@@ -12,12 +12,18 @@
 
 /* ---- headers ---- */
 
+/* Most names differ in their first letter; the rest is asked of the C library. */
+static bool same_name(const char *a, const char *b)
+{
+    return ((unsigned char)(a[0] ^ b[0]) & ~0x20u) == 0 && strcasecmp(a, b) == 0;
+}
+
 static const char *header_get(void *carrier, const char *name, size_t index, size_t *out_bytes)
 {
     const struct oriel_headers *h = carrier;
     for (size_t i = 0; i < h->count; i++) {
         const struct oriel_header *one = &h->headers[i];
-        if (!one->name || !one->value || strcasecmp(one->name, name) != 0 || index-- > 0)
+        if (!one->name || !one->value || !same_name(one->name, name) || index-- > 0)
             continue;
         *out_bytes = strlen(one->value);
         return one->value;
@@ -51,7 +57,7 @@ static int header_set(void *carrier, const char *name, const char *value, size_t
     struct oriel_headers *h = carrier;
     const size_t name_bytes = strlen(name);
     size_t i = 0;
-    while (i < h->count && strcasecmp(h->headers[i].name, name) != 0)
+    while (i < h->count && !same_name(h->headers[i].name, name))
         i++;
     if (i == h->capacity || name_bytes + bytes + 2 > h->text_capacity - h->text_bytes)
         return ORIEL_ELIMIT;

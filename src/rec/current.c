@@ -46,17 +46,13 @@ void rec_threshold_told(uint64_t told)
 }
 
 /* What the reader says of it now stands above what was told at the start: it may have new rates
- * since. */
-static uint64_t latest_threshold(void)
+ * since. Where a block of a thread lies there stays a region, if a blank one. */
+static uint64_t latest_threshold(const struct oriel_thread *t)
 {
-    uint64_t latest = __atomic_load_n(&threshold, __ATOMIC_RELAXED);
-    if (!rec_enter())
-        return latest;
-    const struct wire_region *r = rec_runtime.shared;
-    if (__atomic_load_n(&r->rates, __ATOMIC_ACQUIRE)) /* pairs with region_tell_threshold */
-        latest = __atomic_load_n(&r->threshold, __ATOMIC_RELAXED);
-    rec_leave();
-    return latest;
+    const struct wire_region *r = (const struct wire_region *)t->base;
+    if (r && __atomic_load_n(&r->rates, __ATOMIC_ACQUIRE)) /* pairs with region_tell_threshold */
+        return __atomic_load_n(&r->threshold, __ATOMIC_RELAXED);
+    return __atomic_load_n(&threshold, __ATOMIC_RELAXED);
 }
 
 /* What is told of a trace elsewhere. That of one that began here goes by its id, as whoever
@@ -65,13 +61,13 @@ static uint64_t latest_threshold(void)
 static void tell_sampling(struct oriel_context *out, uint8_t flags)
 {
     char th[15];
-    uint64_t hi, lo, told = latest_threshold();
-    const uint64_t by = told & ~RATIO_UNTOLD;
+    uint64_t hi, lo;
     memcpy(&hi, out->trace_id, sizeof hi);
     memcpy(&lo, out->trace_id + 8, sizeof lo);
     out->flags = flags;
     if (hi != oriel_tls.thread->trace_hi)
         return;
+    const uint64_t told = latest_threshold(oriel_tls.thread), by = told & ~RATIO_UNTOLD;
     if (!ratio_keeps(lo, by)) {
         out->flags &= (uint8_t)~ORIEL_TRACE_SAMPLED;
     } else if (told == by && by) {
@@ -164,6 +160,7 @@ static void take_state(struct oriel_context *out, const struct oriel_context *fr
     out->state_bytes =
         from->state_bytes <= ORIEL_TRACESTATE_BYTES ? from->state_bytes : (uint16_t)0;
     memcpy(out->state, from->state, out->state_bytes);
+    out->state[out->state_bytes] = 0;
     out->marks = from->marks & ORIEL_CONTEXT_DEBUG;
 }
 
@@ -189,11 +186,11 @@ const struct oriel_baggage *rec_current_baggage(void)
     return here.baggage ? here.baggage : process ? process->baggage : NULL;
 }
 
-bool oriel_context_current(struct oriel_context *out)
+bool rec_current_context(struct oriel_context *out)
 {
     const struct oriel_thread *t = oriel_tls.thread;
     const struct oriel_context *entered = current_span();
-    memset(out, 0, sizeof *out);
+    memset(out, 0, offsetof(struct oriel_context, state) + 1);
     out->baggage = rec_current_baggage();
     out->values = rec_current_values();
     if (t->ctx.valid) {
@@ -207,6 +204,12 @@ bool oriel_context_current(struct oriel_context *out)
     }
     take_trace(out, entered);
     return out->baggage || out->values || oriel_context_valid(out);
+}
+
+bool oriel_context_current(struct oriel_context *out)
+{
+    memset(out, 0, sizeof *out);
+    return rec_current_context(out);
 }
 
 /* A sampler of the program refused it: what is below goes by that. */

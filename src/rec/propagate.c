@@ -54,7 +54,8 @@ static bool has_kind(struct oriel_propagators p, unsigned kind)
     return false;
 }
 
-unsigned oriel_propagators_parse(const char *list, struct oriel_propagators *out)
+__attribute__((cold)) unsigned oriel_propagators_parse(const char *list,
+                                                       struct oriel_propagators *out)
 {
     struct slice rest = {list, list ? strlen(list) : 0}, name;
     struct oriel_propagators p = {0};
@@ -138,7 +139,7 @@ int oriel_inject(const struct oriel_propagators *p, const struct oriel_context *
     struct writer w = {setter, carrier, 0};
     struct oriel_context current;
     if (!c) {
-        oriel_context_current(&current);
+        rec_current_context(&current);
         c = &current;
     }
     for (unsigned i = 0; kind_at(list, i); i++) {
@@ -191,7 +192,6 @@ unsigned oriel_extract(const struct oriel_propagators *p, const struct oriel_get
     struct oriel_propagators list = p ? *p : oriel_propagators_get();
     struct reader r = {getter, carrier};
     unsigned found = 0;
-    memset(out, 0, sizeof *out);
     for (unsigned i = 0; kind_at(list, i); i++) {
         unsigned kind = kind_at(list, i);
         bool span = kind == ORIEL_PROPAGATOR_TRACECONTEXT ? w3c_extract(&r, out)
@@ -202,6 +202,8 @@ unsigned oriel_extract(const struct oriel_propagators *p, const struct oriel_get
                                                        : false;
         found |= span ? ORIEL_EXTRACTED_SPAN : 0;
     }
+    if (!found) /* what found one has written all of it */
+        memset(out, 0, sizeof *out);
     if (!baggage)
         return found;
     oriel_baggage_clear(baggage);

@@ -101,8 +101,14 @@ struct state_members {
     } at[ORIEL_TRACESTATE_MEMBERS];
     size_t count, total; /* total: with those that were repeated */
 };
+/* Empty; the members themselves are not cleared, for they are a kilobyte. */
+static inline void state_begin(struct state_members *m)
+{
+    m->count = m->total = 0;
+}
 bool state_add(struct state_members *m, struct slice header); /* false: malformed */
-void state_write(const struct state_members *m, struct oriel_context *c);
+/* Cuts *m to what a context has room for. */
+void state_write(struct state_members *m, struct oriel_context *c);
 
 /* Inject: what the context has. Extract: true when there was a span; *out is whole then. */
 void w3c_inject(const struct oriel_context *c, struct writer *w);
@@ -122,7 +128,9 @@ void jaeger_baggage_extract(const struct reader *r, struct oriel_baggage *b);
 void ottrace_baggage_inject(const struct oriel_baggage *b, struct writer *w);
 void ottrace_baggage_extract(const struct reader *r, struct oriel_baggage *b);
 
-/* current.c: values of what is current here; NULL: none. */
+/* current.c: oriel_context_current, but what lies behind the end of `state` is not cleared. */
+bool rec_current_context(struct oriel_context *out);
+/* Values of what is current here; NULL: none. */
 const struct oriel_context_value *rec_current_values(void);
 
 /* baggage.c: percent-encoded text; bytes of it, without a NUL. `room` is enough for 3 * n. */

@@ -27,6 +27,21 @@ static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t co
     oriel_emit_commit(e, e.words + 3 + count);
 }
 
+/* A record of header, time, `count` words, of which the first is a raw id, and a text. */
+static __attribute__((noinline)) void say(uint32_t type, const uint64_t *words, uint32_t count,
+                                          struct oriel_val_str text)
+{
+    size_t bytes = 16 + (size_t)count * 8 + oriel_size_str(text);
+    struct oriel_emit e = oriel_emit_start(bytes);
+    if (!e.words)
+        return;
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, count ? (uint32_t)words[0] : 0);
+    e.words[1] = oriel_ticks(e.thread);
+    for (uint32_t i = 0; i < count; i++)
+        e.words[2 + i] = words[i];
+    oriel_emit_commit(e, oriel_put_str(e.words + 2 + count, text));
+}
+
 /* EXIT or CLOSE at a time that was taken before; 0: now. */
 static void ended_at(uint32_t type, uint64_t id, uint64_t ticks)
 {
@@ -182,35 +197,16 @@ bool oriel_span_recording(const struct oriel_span *span)
 
 void oriel_span_status(const struct oriel_span *span, enum oriel_status code, const char *message)
 {
-    struct oriel_emit e = {0, 0, 0, 0};
-    struct oriel_val_str text = oriel_val_cstr(message ? message : "");
-    uint64_t id = span_id_of(span);
-    size_t bytes = 32 + oriel_size_str(text);
-    if (id)
-        e = oriel_emit_start(bytes);
-    if (!e.words)
-        return;
-    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_STATUS, 0, (uint32_t)id);
-    e.words[1] = oriel_ticks(e.thread);
-    e.words[2] = id;
-    e.words[3] = (uint64_t)code;
-    oriel_emit_commit(e, oriel_put_str(e.words + 4, text));
+    const uint64_t words[2] = {span_id_of(span), (uint64_t)code};
+    if (words[0])
+        say(ORIEL_REC_STATUS, words, 2, oriel_val_cstr(message ? message : ""));
 }
 
 void oriel_span_name(const struct oriel_span *span, const char *name)
 {
     uint64_t id = span_id_of(span);
-    if (!id || !name || !*name)
-        return;
-    struct oriel_val_str text = oriel_val_cstr(name);
-    size_t bytes = 24 + oriel_size_str(text);
-    struct oriel_emit e = oriel_emit_start(bytes);
-    if (!e.words)
-        return;
-    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_NAME, 0, (uint32_t)id);
-    e.words[1] = oriel_ticks(e.thread);
-    e.words[2] = id;
-    oriel_emit_commit(e, oriel_put_str(e.words + 3, text));
+    if (id && name && *name)
+        say(ORIEL_REC_NAME, &id, 1, oriel_val_cstr(name));
 }
 
 void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
@@ -226,17 +222,8 @@ void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
 /* Of a context that was attached, or of the link said last. */
 static void tell_state(uint64_t id, const struct oriel_context *context)
 {
-    if (!context->state_bytes || context->state_bytes > ORIEL_TRACESTATE_BYTES)
-        return;
-    struct oriel_val_str text = oriel_val_bytes(context->state, context->state_bytes);
-    size_t bytes = 24 + oriel_size_str(text);
-    struct oriel_emit e = oriel_emit_start(bytes);
-    if (!e.words)
-        return;
-    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, ORIEL_REC_STATE, 0, (uint32_t)id);
-    e.words[1] = oriel_ticks(e.thread);
-    e.words[2] = id;
-    oriel_emit_commit(e, oriel_put_str(e.words + 3, text));
+    if (context->state_bytes && context->state_bytes <= ORIEL_TRACESTATE_BYTES)
+        say(ORIEL_REC_STATE, &id, 1, oriel_val_bytes(context->state, context->state_bytes));
 }
 
 static uint64_t flags_word(const struct oriel_context *context)
@@ -340,22 +327,9 @@ void oriel_context_detach(struct oriel_guard *guard)
     guard->flags = 0;
 }
 
-/* A record of header, time and one text. */
-static void text_record(uint32_t type, const char *text)
-{
-    struct oriel_val_str s = oriel_val_cstr(text);
-    size_t bytes = 16 + oriel_size_str(s);
-    struct oriel_emit e = oriel_emit_start(bytes);
-    if (!e.words)
-        return;
-    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, 0);
-    e.words[1] = oriel_ticks(e.thread);
-    oriel_emit_commit(e, oriel_put_str(e.words + 2, s));
-}
-
 void oriel_thread_name(const char *name)
 {
-    text_record(ORIEL_REC_THREAD, name ? name : "");
+    say(ORIEL_REC_THREAD, NULL, 0, oriel_val_cstr(name ? name : ""));
     struct oriel_thread *t = oriel_tls.thread;
     if (!name || t == &rec_null_thread)
         return;
@@ -366,7 +340,7 @@ void oriel_thread_name(const char *name)
 
 void oriel_trigger(const char *reason)
 {
-    text_record(ORIEL_REC_TRIGGER, reason ? reason : "");
+    say(ORIEL_REC_TRIGGER, NULL, 0, oriel_val_cstr(reason ? reason : ""));
     if (!rec_enter())
         return;
     __atomic_fetch_add(&rec_runtime.shared->trigger, 1, __ATOMIC_RELEASE);

@@ -68,6 +68,26 @@ static const struct {
     {"", -1},
 };
 
+/* Digits are read eight at a time: none of them says anything of those beside it. */
+TEST(every_byte_is_told_from_a_digit_wherever_it_stands)
+{
+    enum { BYTES = 6 };
+    char text[2 * BYTES];
+    uint8_t out[BYTES];
+    for (size_t at = 0; at < sizeof text; at++)
+        for (int c = 0; c < 256; c++) {
+            bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+            memcpy(text, "0f9a6c53e871", sizeof text);
+            text[at] = (char)c;
+            CHECK_EQ(hex_read(text, out, BYTES), digit);
+            char back[2 * BYTES];
+            if (digit) {
+                CHECK(hex_write(back, out, BYTES) == back + sizeof back);
+                CHECK(memcmp(back, text, sizeof back) == 0);
+            }
+        }
+}
+
 TEST(traceparent_is_read_as_the_standard_says)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

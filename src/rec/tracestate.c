@@ -127,17 +127,16 @@ static void limit_bytes(struct state_members *m)
         m->count--;
 }
 
-void state_write(const struct state_members *members, struct oriel_context *c)
+void state_write(struct state_members *m, struct oriel_context *c)
 {
-    struct state_members m = *members;
     char text[ORIEL_TRACESTATE_BYTES], *at = text; /* slices may lie in c */
-    limit_bytes(&m);
-    for (size_t i = 0; i < m.count; i++) {
+    limit_bytes(m);
+    for (size_t i = 0; i < m->count; i++) {
         if (i)
             *at++ = ',';
-        at = (char *)memcpy(at, m.at[i].key.p, m.at[i].key.n) + m.at[i].key.n;
+        at = (char *)memcpy(at, m->at[i].key.p, m->at[i].key.n) + m->at[i].key.n;
         *at++ = '=';
-        at = (char *)memcpy(at, m.at[i].value.p, m.at[i].value.n) + m.at[i].value.n;
+        at = (char *)memcpy(at, m->at[i].value.p, m->at[i].value.n) + m->at[i].value.n;
     }
     c->state_bytes = (uint16_t)(at - text);
     memcpy(c->state, text, c->state_bytes);
@@ -146,7 +145,8 @@ void state_write(const struct state_members *members, struct oriel_context *c)
 
 int oriel_tracestate_parse(struct oriel_context *c, const char *text, size_t bytes)
 {
-    struct state_members m = {.count = 0};
+    struct state_members m;
+    state_begin(&m);
     bool good = !text || state_add(&m, (struct slice){text, bytes});
     if (!good)
         m.count = 0;
@@ -155,18 +155,18 @@ int oriel_tracestate_parse(struct oriel_context *c, const char *text, size_t byt
 }
 
 /* Of a context, which anybody may have filled. */
-static struct state_members members_of(const struct oriel_context *c)
+static void members_of(const struct oriel_context *c, struct state_members *m)
 {
-    struct state_members m = {.count = 0};
+    state_begin(m);
     if (c->state_bytes > ORIEL_TRACESTATE_BYTES ||
-        !state_add(&m, (struct slice){c->state, c->state_bytes}))
-        m.count = 0;
-    return m;
+        !state_add(m, (struct slice){c->state, c->state_bytes}))
+        m->count = 0;
 }
 
 const char *oriel_tracestate_get(const struct oriel_context *c, const char *name, size_t *out_bytes)
 {
-    struct state_members m = members_of(c);
+    struct state_members m;
+    members_of(c, &m);
     size_t i = find_key(&m, (struct slice){name, strlen(name)});
     if (i == m.count)
         return NULL;
@@ -182,7 +182,8 @@ static bool is_reserved(struct slice key)
 int oriel_tracestate_set(struct oriel_context *c, const char *name, const char *value)
 {
     struct slice key = {name, strlen(name)}, text = {value, strlen(value)};
-    struct state_members m = members_of(c);
+    struct state_members m;
+    members_of(c, &m);
     if (is_reserved(key) || !is_key(key) || !is_state_value(text))
         return ORIEL_EINVAL;
     size_t i = find_key(&m, key);
@@ -203,7 +204,8 @@ int oriel_tracestate_set(struct oriel_context *c, const char *name, const char *
 int oriel_tracestate_remove(struct oriel_context *c, const char *name)
 {
     struct slice key = {name, strlen(name)};
-    struct state_members m = members_of(c);
+    struct state_members m;
+    members_of(c, &m);
     size_t i = find_key(&m, key);
     if (is_reserved(key))
         return ORIEL_EINVAL;
