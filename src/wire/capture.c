@@ -141,12 +141,21 @@ bool wire_clock_line(const struct clock_map *m, uint64_t ticks, struct wire_cloc
     bool newer = (int64_t)(ticks - m->now.base_ticks) >= 0;
     const struct clock_piece *p = newer ? &m->now : &m->before;
     uint64_t between = m->now.base_ticks - m->before.base_ticks;
-    *out = (struct wire_clock_line){p->base_ticks, p->base_ns, p->mult, far};
-    if (!newer && between < far)
-        out->limit = between;
-    if (!newer && (between >> 62 || (int64_t)(ticks - p->base_ticks) < 0))
+    bool early = !newer && (int64_t)(ticks - p->base_ticks) < 0;
+    if ((!newer && between >> 62) || p->mult >> 40 || p->base_ns >> 62)
+        return false; /* below, no sum goes over */
+    *out = (struct wire_clock_line){(unsigned __int128)p->base_ns << 32, p->base_ticks, p->mult,
+                                    newer || between > far ? far : between};
+    if (!early)
+        return true;
+    /* Backwards the clock rounds towards its base, which is up. */
+    const unsigned __int128 span = (unsigned __int128)far * p->mult;
+    if (span > out->base)
         return false;
-    return p->mult >> 40 == 0 && p->base_ns >> 62 == 0; /* no sum goes over */
+    out->base += UINT32_MAX - span;
+    out->base_ticks -= far;
+    out->limit = far;
+    return true;
 }
 
 const char *wire_capture_shape(uint32_t type, uint32_t flags)

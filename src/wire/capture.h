@@ -206,13 +206,14 @@ uint8_t *wire_clock_put(uint8_t *p, const struct clock_map *m);
 void wire_clock_get(struct wire_cursor *c, struct clock_map *out);
 
 /* clock_map_ns without its branches, for stretches of records that lie on one
- * line: on the newer piece, or on the one before, where a reader lags behind
- * its last measurement. */
+ * line: on the newer piece, on the one before, where a reader lags behind its
+ * last measurement, or before both, where a program wrote before the first. */
 struct wire_clock_line {
-    uint64_t base_ticks, base_ns, mult;
+    unsigned __int128 base; /* ns at base_ticks, 32 bits behind the point */
+    uint64_t base_ticks, mult;
     uint64_t limit; /* ticks from the base that are on it */
 };
-/* The line that `ticks` is on. False: it is before both, or the numbers are not sane. */
+/* The line that `ticks` is on. False: the numbers are not sane. */
 bool wire_clock_line(const struct clock_map *m, uint64_t ticks, struct wire_clock_line *out);
 /* *unusual gets a non-zero value for ticks that are not on the line. */
 static inline uint64_t wire_clock_ns(const struct wire_clock_line *l, uint64_t ticks,
@@ -220,7 +221,7 @@ static inline uint64_t wire_clock_ns(const struct wire_clock_line *l, uint64_t t
 {
     uint64_t d = ticks - l->base_ticks;
     *unusual = d >= l->limit;
-    return l->base_ns + (uint64_t)(((unsigned __int128)d * l->mult) >> 32);
+    return (uint64_t)((l->base + (unsigned __int128)d * l->mult) >> 32);
 }
 
 /* A tick delta: 6 high bits and the count k of further bytes make the symbol,

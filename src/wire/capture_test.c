@@ -183,8 +183,10 @@ TEST(a_line_agrees_with_the_clock_on_each_of_its_sides)
     struct wire_clock_line line;
     uint64_t unusual;
     check_line(&m, base, 1);
-    check_line(&m, base - apart, 1); /* until the newer piece begins */
-    check_line(&m, base - 1, -1);    /* and down to its base */
+    check_line(&m, base - apart, 1);      /* until the newer piece begins */
+    check_line(&m, base - 1, -1);         /* and down to its base */
+    check_line(&m, base - apart - 1, -1); /* before both */
+    check_line(&m, base - apart - (UINT64_C(1) << 51), 1);
     CHECK(wire_clock_line(&m, base - apart, &line));
     wire_clock_ns(&line, base - 1, &unusual);
     CHECK_EQ(unusual, 0);
@@ -205,8 +207,12 @@ TEST(a_clock_of_strange_numbers_has_no_line)
     m.now.mult = 1;
     m.now.base_ns = UINT64_C(1) << 62;
     CHECK(!wire_clock_line(&m, 1000, &line));
-    CHECK(!wire_clock_line(&m, 999, &line)); /* before both */
-    m.before.base_ticks = 2000;              /* pieces in the wrong order */
+    CHECK(wire_clock_line(&m, 999, &line)); /* before both, which asks the older */
+    m.before.base_ns = 1000;                /* the times before it would be below zero */
+    CHECK(!wire_clock_line(&m, 999, &line));
+    m.before.base_ns = UINT64_C(1) << 62;
+    CHECK(!wire_clock_line(&m, 999, &line));
+    m.before = (struct clock_piece){2000, 1, 1}; /* pieces in the wrong order */
     CHECK(!wire_clock_line(&m, 999, &line));
 }
 

@@ -8,6 +8,7 @@
 #include "source/file/file.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "wire/record.h"
@@ -123,6 +124,26 @@ static bool reserve_pool(struct decoder *d, struct model_batch *batch, size_t wo
 
 /* ---- the short way ---- */
 
+/* A time's symbol (wire_time_put) by a table: its high bits where they belong, and
+ * which bits of the rest are the low ones. */
+struct time_parts {
+    uint32_t high, low;
+};
+#define PARTS_1(s)                                                                                 \
+    {                                                                                              \
+        ((s)&63u) << 8 * ((s) >> 6), (1u << 8 * ((s) >> 6)) - 1                                    \
+    }
+#define PARTS_4(s) PARTS_1(s), PARTS_1((s) + 1), PARTS_1((s) + 2), PARTS_1((s) + 3)
+#define PARTS_16(s) PARTS_4(s), PARTS_4((s) + 4), PARTS_4((s) + 8), PARTS_4((s) + 12)
+#define PARTS_64(s) PARTS_16(s), PARTS_16((s) + 16), PARTS_16((s) + 32), PARTS_16((s) + 48)
+static const struct time_parts time_parts[256] = {PARTS_64(0u), PARTS_64(64u), PARTS_64(128u),
+                                                  PARTS_64(192u)};
+enum { TIME_EIGHT = 0xff }; /* eight bytes, for the long way */
+
+_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+                   offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3,
+               "the three are stored as one");
+
 /* Begins without fields and ends, until another op comes, `n` are done, or a
  * section ends. Returns how many records were made; they are at out[0..). */
 __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct model_record *out,
@@ -130,66 +151,67 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
 {
     struct decode_stream *s = &d->streams.items[d->stream];
     struct wire_capture_stream *p = &s->p;
-    struct wire_clock_line clock;
-    const struct decode_code *codes = d->codes.items;
-    const size_t code_count =
-        d->codes.count < WIRE_OP_SHORT_CODES ? d->codes.count : WIRE_OP_SHORT_CODES;
-    const struct model_thread *thread = s->thread;
-    const uint32_t serial = s->serial;
-    const uint8_t *op = d->op, *time = d->time, *rest = d->rest;
-    uint64_t *pool = d->pool, position = p->position, ticks = p->ticks;
-    const uint64_t seed = p->seed;
-    uint32_t depth = p->depth;
-    size_t i = 0;
-    if (!wire_clock_line(&d->processes.items[s->process].clock, ticks, &clock))
+    struct wire_clock_line found;
+    if (!wire_clock_line(&d->processes.items[s->process].clock, p->ticks, &found))
         return 0;
-    /* Each record takes one op, one time, at most 8 bytes of the rest (the
-     * margin covers one such read), and two words. */
+    const struct wire_clock_line clock = found; /* nobody has its address */
+    const struct decode_plain *const plain = d->plain;
+    const struct model_thread *const thread = s->thread;
+    const uint32_t serial = s->serial;
+    const uint8_t *const rest_end = d->rest_end;
+    const uint8_t *op = d->op, *rest = d->rest;
+    const ptrdiff_t to_time = d->time - op; /* one step for both */
+    uint64_t *pool = d->pool, ticks = p->ticks;
+    uint32_t depth = p->depth;
+    /* Each record takes one op, one time, at most 3 bytes of the rest (the margin
+     * covers reading 4), and two words. */
     if (n > (size_t)(d->op_end - op))
         n = (size_t)(d->op_end - op);
-    if (n > (size_t)(d->time_end - time))
-        n = (size_t)(d->time_end - time);
+    if (n > (size_t)(d->time_end - d->time))
+        n = (size_t)(d->time_end - d->time);
     if (n > (size_t)(d->pool_end - pool) / 2)
         n = (size_t)(d->pool_end - pool) / 2;
-    for (; i < n; i++, out++, pool += 2) {
-        uint32_t index = (uint32_t)*op - WIRE_OP_CODE;
-        if (index >= code_count || !codes[index].plain || rest > d->rest_end)
+    if (rest > rest_end)
+        n = 0;
+    /* A record takes as many bytes in its stream as in the pool. */
+    uint64_t *const stop = pool + 2 * n;
+    const uint64_t to_position = p->position - (uintptr_t)pool, to_id = p->seed + to_position;
+    for (; pool != stop; op++, out++, pool += 2) {
+        const struct decode_plain *const c = &plain[*op];
+        const uint32_t symbol = op[to_time], low = symbol >> 6;
+        if (!c->header || depth < c->pops || symbol == TIME_EIGHT || rest + low > rest_end)
             break;
-        const struct decode_code *code = &codes[index];
-        const uint64_t own = seed + position, end = wire_end_mask(code->type);
-        const uint64_t top = p->stack[(depth - 1) % WIRE_STACK_RING];
-        const uint8_t *rest_after = rest;
-        uint64_t unusual, word = ticks + wire_time_get(*time, &rest_after);
+        const struct time_parts *const parts = &time_parts[symbol];
+        const uint64_t word = ticks + (parts->high | (wire_get32(rest) & parts->low));
+        uint64_t unusual;
         out->t_ns = wire_clock_ns(&clock, word, &unusual);
-        if (unusual | (end & (depth == 0)))
+        if (unusual)
             break;
+        const uint64_t own = (uintptr_t)pool + to_id, end = c->end;
+        const uint64_t top = p->stack[(depth - 1) % WIRE_STACK_RING];
         p->stack[depth % WIRE_STACK_RING] = own; /* dead if this is an end */
-        depth += 1 + 2 * (uint32_t)end;
-        op++;
-        time++;
-        rest = rest_after;
+        depth += 1 - 2 * c->pops;
+        rest += low;
         ticks = word;
-        pool[0] = code->header | (top << 32 & end);
-        pool[1] = ticks;
+        pool[0] = c->header | (top << 32 & end);
+        pool[1] = word;
         out->raw_id = wire_select(end, top, own);
-        out->position = position;
+        out->position = (uintptr_t)pool + to_position;
         out->raw = pool;
-        out->site = code->site;
+        out->site = c->site;
         out->thread = thread;
-        out->words = 2;
-        out->type = code->type;
-        out->flags = code->flags;
+        memcpy((char *)out + offsetof(struct model_record, words), &c->kind, sizeof c->kind);
         out->stream = serial;
-        position += 16;
     }
-    p->position = position;
+    const size_t made = (size_t)(op - d->op);
+    p->position = (uintptr_t)pool + to_position;
     p->ticks = ticks;
     p->depth = depth;
     d->op = op;
-    d->time = time;
+    d->time += made;
     d->rest = rest;
     d->pool = pool;
-    return i;
+    return made;
 }
 
 /* ---- the long way ---- */

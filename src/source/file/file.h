@@ -40,9 +40,15 @@ struct decode_process {
 struct decode_code {
     const struct model_site *site;
     const char *shape;
-    uint64_t header; /* of a plain one: whole, an END's without its low half */
     uint8_t type, flags, mode;
-    bool plain; /* two words, nothing in the values section */
+};
+/* What the short way needs of an op: two words, nothing in the values section. */
+struct decode_plain {
+    uint64_t header; /* an END's without its low half; 0: the op is not plain */
+    uint64_t end;    /* all ones for an END */
+    const struct model_site *site;
+    uint32_t kind; /* words, type and flags as struct model_record has them */
+    uint32_t pops; /* 1 for an END */
 };
 
 /* One records chunk while it is being read. */
@@ -57,6 +63,7 @@ struct decoder {
     VEC(struct model_thread *) threads;
     VEC(const struct model_site *) sites;
     VEC(struct decode_code) codes;
+    struct decode_plain plain[256]; /* by op */
     VEC(struct decode_stream) streams;
     struct map process_by_key;
     VEC(uint32_t) modules; /* of the chunk -> of the catalog */

@@ -335,10 +335,21 @@ static bool is_plain(const struct decode_code *code)
     return code->type == ORIEL_REC_END && code->mode == WIRE_ID_RESOLVED;
 }
 
+static void make_plain(struct decode_plain *out, const struct decode_code *code)
+{
+    const struct model_record r = {.words = 2, .type = code->type, .flags = code->flags};
+    out->header = ORIEL_RECORD_HEADER(2, code->type, code->flags, code->site ? code->site->id : 0);
+    out->pops = code->type == ORIEL_REC_END;
+    out->end = 0 - (uint64_t)out->pops;
+    out->site = code->site;
+    memcpy(&out->kind, (const char *)&r + offsetof(struct model_record, words), sizeof out->kind);
+}
+
 static int get_codes(struct decoder *d, struct wire_cursor *c)
 {
     uint64_t n = get_count(c, WIRE_CAPTURE_CODES_MAX);
     d->codes.count = 0;
+    memset(d->plain, 0, sizeof d->plain);
     for (uint64_t i = 0; i < n; i++) {
         struct decode_code *code = VEC_PUSH(&d->codes);
         if (!code)
@@ -351,11 +362,10 @@ static int get_codes(struct decoder *d, struct wire_cursor *c)
             return ORIEL_EDAMAGED;
         code->site = site ? d->sites.items[site - 1] : NULL;
         code->shape = wire_capture_shape(code->type, code->flags);
-        code->header =
-            ORIEL_RECORD_HEADER(2, code->type, code->flags, code->site ? code->site->id : 0);
         if (!code_is_right(code))
             return ORIEL_EDAMAGED;
-        code->plain = is_plain(code);
+        if (i < WIRE_OP_SHORT_CODES && is_plain(code))
+            make_plain(&d->plain[WIRE_OP_CODE + i], code);
     }
     return done(c);
 }
