@@ -342,11 +342,6 @@ static int send(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
 
 /* ---- items ---- */
 
-static uint64_t most_items(const struct otlp *o, enum otlp_signal signal)
-{
-    return (uint64_t)(o->options.batches[signal] ? o->options.batches[signal] : o->options.batch);
-}
-
 static int no_memory(struct otlp *o, bool seen, struct oriel_err *err)
 {
     o->unwritten++;
@@ -377,6 +372,11 @@ static int send_others(struct otlp *o, struct otlp_group *g, size_t before, stru
     return rc;
 }
 
+static int send_full(struct otlp *o, enum otlp_signal signal, struct oriel_err *err)
+{
+    return o->waiting[signal].items >= otlp_most_items(o, signal) ? send(o, signal, err) : 0;
+}
+
 /* What was encoded behind `before` is an item of its group now. */
 static int end_item(struct otlp *o, struct otlp_group *g, size_t before, bool seen,
                     struct oriel_err *err)
@@ -402,25 +402,19 @@ static int end_item(struct otlp *o, struct otlp_group *g, size_t before, bool se
     wait->items++;
     wait->seen += seen;
     wait->bytes += bytes;
-    int sent = wait->items >= most_items(o, signal) ? send(o, signal, err) : 0;
+    int sent = send_full(o, signal, err);
     return rc ? rc : sent;
-}
-
-/* Of the program, by us. */
-static bool is_seen(const struct model_site *s)
-{
-    return s && (s->flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)) != 0;
 }
 
 static int add_span(struct otlp *o, const struct model_span *s, struct oriel_err *err)
 {
     const struct otlp_site *site = otlp_site_of(o, s->site, OTLP_TRACES);
     if (!site)
-        return no_memory(o, is_seen(s->site), err);
+        return no_memory(o, otlp_is_seen(s->site), err);
     struct otlp_group *g = &o->groups.items[site->group - 1];
     const size_t before = begin_item(o, g);
     otlp_put_span(o, s, site);
-    return end_item(o, g, before, is_seen(s->site), err);
+    return end_item(o, g, before, otlp_is_seen(s->site), err);
 }
 
 static int add_event(struct otlp *o, const struct model_event *e, struct oriel_err *err)
@@ -432,11 +426,11 @@ static int add_event(struct otlp *o, const struct model_event *e, struct oriel_e
         return 0;
     const struct otlp_site *site = otlp_site_of(o, e->site, OTLP_LOGS);
     if (!site)
-        return no_memory(o, is_seen(e->site), err);
+        return no_memory(o, otlp_is_seen(e->site), err);
     struct otlp_group *g = &o->groups.items[site->group - 1];
     const size_t before = begin_item(o, g);
     otlp_put_log(o, e, site);
-    return end_item(o, g, before, is_seen(e->site), err);
+    return end_item(o, g, before, otlp_is_seen(e->site), err);
 }
 
 static int add_loss(struct otlp *o, const struct model_loss *l, struct oriel_err *err)
@@ -471,9 +465,13 @@ static int add_item(struct otlp *o, const struct model_item *item, struct oriel_
 static int otlp_write(void *state, const struct model_batch *batch, struct oriel_err *err)
 {
     struct otlp *o = state;
+    const bool plain = !o->json && wanted(o, OTLP_TRACES);
     int rc = 0;
-    for (size_t i = 0; i < batch->item_count; i++) {
-        int one = add_item(o, &batch->items[i], rc ? NULL : err);
+    for (size_t i = 0, n = 0; i < batch->item_count; i += n) {
+        struct oriel_err *e = rc ? NULL : err;
+        n = plain ? otlp_add_plain(o, batch->items + i, batch->item_count - i) : 0;
+        int one = n ? send_full(o, OTLP_TRACES, e) : add_item(o, &batch->items[i], e);
+        n += n == 0;
         rc = rc ? rc : one;
     }
     return rc;
@@ -516,6 +514,8 @@ static int otlp_close(void *state, const struct export_summary *end, struct orie
         buf_done(&o->resources.items[i].bytes);
     for (size_t i = 0; i < o->threads.count; i++)
         buf_done(&o->threads.items[i].bytes);
+    for (size_t i = 0; i < OTLP_TAILS; i++)
+        buf_done(&o->tails[i].bytes);
     VEC_DONE(&o->threads);
     VEC_DONE(&o->groups);
     VEC_DONE(&o->resources);

@@ -91,6 +91,19 @@ struct otlp_thread {
     bool made;
 };
 
+/* What stands behind the times of a plain span: the head of its site and the attributes of
+ * its thread. Kept by both, as long as nobody else needs the place. */
+struct otlp_tail {
+    const struct model_site *site; /* NULL: vacant */
+    const struct model_thread *thread;
+    const char *thread_name; /* of the catalog, when it was made */
+    uint32_t scope;          /* of the site, likewise */
+    uint32_t group;          /* where the spans go */
+    bool seen;               /* otlp_is_seen */
+    struct buf bytes;
+};
+enum { OTLP_TAILS = 64 };
+
 /* What waits of one signal. */
 struct otlp_waiting {
     uint64_t items, bytes;
@@ -120,6 +133,7 @@ struct otlp {
     VEC(struct otlp_group) groups;
     VEC(struct otlp_resource) resources; /* by process */
     VEC(struct otlp_thread) threads;     /* by index and signal */
+    struct otlp_tail tails[OTLP_TAILS];
     struct otlp_waiting waiting[OTLP_SIGNALS];
     struct otlp_held held;
     struct buf *item;                   /* where the item goes that is being encoded */
@@ -127,6 +141,17 @@ struct otlp {
     uint64_t unwritten, unwritten_seen; /* not taken by `out` at all */
     bool json;
 };
+
+static inline uint64_t otlp_most_items(const struct otlp *o, enum otlp_signal signal)
+{
+    return (uint64_t)(o->options.batches[signal] ? o->options.batches[signal] : o->options.batch);
+}
+
+/* Of the program, by us. */
+static inline bool otlp_is_seen(const struct model_site *s)
+{
+    return s && (s->flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)) != 0;
+}
 
 /* ---- receiver.c ---- */
 
@@ -136,6 +161,9 @@ void otlp_destination(const void *options, struct export_destination *out);
 struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal signal);
 /* Encode at the end of o->item. The head of the site is made by now. */
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
+/* Plain spans at the beginning of items[0..n), as long as they go to one group that has items
+ * already, and into its request. Returns how many; they wait there now. */
+size_t otlp_add_plain(struct otlp *o, const struct model_item *items, size_t n);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
 void otlp_put_loss(struct otlp *o, const struct model_loss *l);
 /* The links that the limit lets in; how many it leaves out. `put_rest`: what stands behind the ids

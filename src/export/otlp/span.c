@@ -185,47 +185,121 @@ static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
         out->size += (size_t)(at_fixed(p, s, kind_of(s)) - p);
 }
 
+/* ---- plain spans ---- */
+
 /* Nothing but what every span has: most of them. */
-static bool is_plain(const struct otlp *o, const struct model_span *s)
+static inline bool is_plain(const struct model_span *s)
 {
     const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_RENAMED | MODEL_SPAN_ASYNC |
                            MODEL_SPAN_UNFINISHED | MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END |
                            MODEL_SPAN_EXTERNAL;
     const uint32_t more = (s->flags & marks) | s->attr_count | s->link_count | s->event_count |
                           s->dropped_attrs | s->dropped_links | s->dropped_events | s->status |
-                          s->trace_state.n | (uint32_t)o->json;
-    return more == 0 && (o->held.by_span.count == 0 || !map_get(&o->held.by_span, s->span_id));
+                          s->trace_state.n;
+    return more == 0 && s->thread;
 }
 
-/* With one look at the room for all of it. False: it is too long for that, or no memory. */
-static bool put_plain(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
+enum { PLAIN_LENGTH = 2 }; /* bytes that tell how long a plain span is */
+enum { PLAIN_MOST = (1 << 7 * PLAIN_LENGTH) - 1 };
+enum { BEFORE_TAIL = 1 + PLAIN_LENGTH + MOST_FIXED }; /* bytes, at most */
+
+/* The place for the tail of this span. False: no memory, or it is too long for this way. */
+static bool make_tail(struct otlp *o, struct otlp_tail *t, const struct model_span *s)
 {
-    const size_t length_width = 2;
-    const struct buf *thread = s->thread ? otlp_thread_of(o, OTLP_TRACES, s->thread) : NULL;
-    const size_t once = site->n + (thread ? thread->size : 0);
-    if ((s->thread && !thread) || once > ((size_t)1 << 7 * length_width) - 1 - MOST_FIXED)
+    const struct otlp_site *site = otlp_site_of(o, s->site, OTLP_TRACES);
+    const struct buf *thread = site ? otlp_thread_of(o, OTLP_TRACES, s->thread) : NULL;
+    t->site = NULL;
+    buf_clear(&t->bytes);
+    if (!thread)
         return false;
-    char *const start = buf_reserve(o->item, PB_TAG_MAX + length_width + MOST_FIXED + once);
-    if (!start)
+    buf_put(&t->bytes, site->head, site->n);
+    buf_put(&t->bytes, thread->data, thread->size);
+    if (t->bytes.failed || t->bytes.size > PLAIN_MOST - MOST_FIXED)
         return false;
-    char *const length = pb_at_tag(start, 2, PB_BYTES); /* ScopeSpans.spans */
-    char *const body = length + length_width;
-    char *p = at_fixed(body, s, KIND_INTERNAL);
-    if (site->n)
-        memcpy(p, site->head, site->n);
-    p += site->n;
-    if (thread)
-        memcpy(p, thread->data, thread->size);
-    p += thread ? thread->size : 0;
-    pb_at_varint_wide(length, (uint64_t)(p - body), length_width);
-    o->item->size += (size_t)(p - start);
+    t->thread = s->thread;
+    t->thread_name = s->thread->name.p;
+    t->scope = s->site->scope;
+    t->group = site->group - 1;
+    t->seen = otlp_is_seen(s->site);
+    t->site = s->site;
     return true;
 }
 
+static inline const struct otlp_tail *tail_of(struct otlp *o, const struct model_span *s)
+{
+    const struct model_thread *thread = s->thread;
+    struct otlp_tail *t = &o->tails[(s->site->index + 8 * thread->index) % OTLP_TAILS];
+    const bool right = t->site == s->site && t->thread == thread &&
+                       t->thread_name == thread->name.p && t->scope == s->site->scope;
+    return __builtin_expect(right, 1) || make_tail(o, t, s) ? t : NULL;
+}
+
+/* At a pointer with room for BEFORE_TAIL and the tail. */
+static inline char *at_plain(char *p, const struct model_span *s, const struct otlp_tail *t)
+{
+    char *const length = pb_at_tag(p, 2, PB_BYTES); /* ScopeSpans.spans */
+    char *const body = length + PLAIN_LENGTH;
+    p = at_fixed(body, s, KIND_INTERNAL);
+    memcpy(p, t->bytes.data, t->bytes.size);
+    p += t->bytes.size;
+    pb_at_varint_wide(length, (uint64_t)(p - body), PLAIN_LENGTH);
+    return p;
+}
+
+/* Room for some of `n` spans like the one of this tail; *out_stop: its end, which lies before
+ * what makes the request too large, whatever the items' share in its books. */
+static char *plain_room(struct otlp *o, const struct otlp_tail *t, size_t n, char **out_stop)
+{
+    const struct otlp_waiting *wait = &o->waiting[OTLP_TRACES];
+    struct buf *out = &o->groups.items[t->group].items;
+    const uint64_t taken = wait->bytes + n;
+    const uint64_t left = taken < o->options.max_bytes ? o->options.max_bytes - taken : 0;
+    const size_t one = BEFORE_TAIL + t->bytes.size, most = left / one < n ? left / one : n;
+    char *const start = most ? buf_reserve(out, most * one) : NULL;
+    out->failed = false; /* then one by one */
+    *out_stop = start ? start + most * one : NULL;
+    return start;
+}
+
+size_t otlp_add_plain(struct otlp *o, const struct model_item *items, size_t n)
+{
+    struct otlp_waiting *wait = &o->waiting[OTLP_TRACES];
+    const bool held = o->held.by_span.count > 0;
+    const struct otlp_tail *t = NULL;
+    if (n && items->kind == MODEL_ITEM_SPAN && is_plain(&items->u.span))
+        t = tail_of(o, &items->u.span);
+    if (!t || !o->groups.items[t->group].count)
+        return 0;
+    if (n > otlp_most_items(o, OTLP_TRACES) - wait->items)
+        n = otlp_most_items(o, OTLP_TRACES) - wait->items;
+    const uint32_t group = t->group;
+    uint64_t seen = 0;
+    size_t i = 0;
+    char *stop, *const start = plain_room(o, t, n, &stop), *p = start;
+    for (; i < n; i++) {
+        const struct model_span *s = &items[i].u.span;
+        if (items[i].kind != MODEL_ITEM_SPAN || !is_plain(s) ||
+            (held && map_get(&o->held.by_span, s->span_id)))
+            break;
+        t = tail_of(o, s);
+        if (!t || t->group != group || (size_t)(stop - p) < BEFORE_TAIL + t->bytes.size)
+            break;
+        p = at_plain(p, s, t);
+        seen += t->seen;
+    }
+    struct otlp_group *g = &o->groups.items[group];
+    g->items.size += (size_t)(p - start);
+    g->count += i;
+    wait->items += i;
+    wait->seen += seen;
+    wait->bytes += (uint64_t)(p - start) + i;
+    return i;
+}
+
+/* ---- all of them ---- */
+
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site)
 {
-    if (is_plain(o, s) && put_plain(o, s, site))
-        return;
     struct put w = otlp_put_limited(o, o->item, OTLP_TRACES);
     if (s->flags & MODEL_SPAN_TOLD) {
         otlp_put_told_span(o, s, site);
