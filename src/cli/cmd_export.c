@@ -103,7 +103,19 @@ static int open_output(const char *path, struct out **out, struct oriel_err *err
     return rc < 0 ? err_set(err, rc, "standard output: %s", err_text(rc)) : 0;
 }
 
-static void say_done(const struct reading *r, const char *path)
+static void say_samples(const struct reading *r, const struct exporter *e)
+{
+    char count[NUM_TEXT_MAX];
+    struct session_counts c;
+    session_get_counts(r->session, &c);
+    const uint64_t n = session_samples(&c);
+    if (n && export_leaves_samples(e))
+        cli_note("left behind: %s %s: %s has no place for them; oriel export --to perfetto, pprof "
+                 "or firefox has",
+                 num_count(count, n), num_noun(n, "sample", "samples"), e->name);
+}
+
+static void say_done(const struct reading *r, const struct exporter *e, const char *path)
 {
     struct session_counts c;
     struct stat st;
@@ -112,10 +124,12 @@ static void say_done(const struct reading *r, const char *path)
     session_get_counts(r->session, &c);
     if (stat(path, &st) != 0)
         return;
-    if (session_samples(&c))
-        snprintf(samples, sizeof samples, "%s samples, ", num_count(count, session_samples(&c)));
-    cli_note("%s: %s spans, %s events, %s%s", path, num_count(spans, reading_spans(&c)),
-             num_count(events, reading_events(&c)), samples,
+    if (session_samples(&c) && !export_leaves_samples(e))
+        snprintf(samples, sizeof samples, "%s %s, ", num_count(count, session_samples(&c)),
+                 num_noun(session_samples(&c), "sample", "samples"));
+    cli_note("%s: %s %s, %s %s, %s%s", path, num_count(spans, reading_spans(&c)),
+             num_noun(reading_spans(&c), "span", "spans"), num_count(events, reading_events(&c)),
+             num_noun(reading_events(&c), "event", "events"), samples,
              num_bytes(bytes, (uint64_t)st.st_size));
 }
 
@@ -160,10 +174,11 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
     if (rc < 0)
         return cli_fail("%s", err.text);
     reading_say_damage(r);
+    say_samples(r, call->outlet);
     if (session_outlet_note(r->session, 0)[0])
         cli_note("%s", session_outlet_note(r->session, 0));
     if (strcmp(output, "-") != 0)
-        say_done(r, output);
+        say_done(r, call->outlet, output);
     return CLI_OK;
 }
 
@@ -187,9 +202,10 @@ static bool is_vain(void *user)
 }
 
 /* The books, whichever way it ended. */
-static int say_sent(const struct reading *r, const struct config *c, unsigned count)
+static int say_sent(const struct cli_call *call, const struct reading *r, const struct config *c,
+                    unsigned count)
 {
-    char where[512], words[400];
+    char where[512], words[SENDING_WORDS_BYTES];
     bool all = !r->cut;
     reading_say_damage(r);
     sending_where(c, where, sizeof where);
@@ -197,6 +213,7 @@ static int say_sent(const struct reading *r, const struct config *c, unsigned co
         all &= sending_words(r->session, i, words, sizeof words);
         cli_note("%s: %s", where, words);
     }
+    say_samples(r, call->outlet);
     if (r->cut || (stopping_asked() && !all))
         cli_note("%s%s%s%s", stopping_asked() ? "interrupted" : "given up",
                  r->cut ? "; the rest of " : "", r->cut ? r->path : "",
@@ -214,6 +231,7 @@ static int send_all(const struct cli_call *call, struct reading *r, const struct
                                 .options = call->outlet_options,
                                 .config = c,
                                 .patient = true,
+                                .books = true,
                                 .attended = true,
                                 .over = is_over,
                                 .environment = (const char *const *)environ,
@@ -227,7 +245,7 @@ static int send_all(const struct cli_call *call, struct reading *r, const struct
     r->user = &vain;
     stopping_catch(0, &open);
     rc = run_all(call, r, &err);
-    const int status = rc < 0 ? cli_fail("%s", err.text) : say_sent(r, c, vain.outlets);
+    const int status = rc < 0 ? cli_fail("%s", err.text) : say_sent(call, r, c, vain.outlets);
     stopping_release(&open);
     return status;
 }

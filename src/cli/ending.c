@@ -36,10 +36,20 @@ static void fact(struct screen *s, uint64_t n, const char *one, const char *many
     buf_printf(&s->text, "%s%s %s", s->dot, num_count(number, n), n == 1 ? one : many);
 }
 
-static void losses(struct screen *s, const struct session_counts *c)
+/* Of what only went to a receiver: a capture beside it has all of it. */
+static uint64_t undelivered(const struct outputs *o)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < o->count && o->capture < 0; i++)
+        sum += o->items[i].lost;
+    return sum;
+}
+
+static void losses(struct screen *s, const struct session_counts *c, const struct outputs *o)
 {
     char number[NUM_TEXT_MAX];
-    uint64_t sum = 0;
+    const uint64_t left = undelivered(o);
+    uint64_t sum = left;
     for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)
         sum += c->lost[i];
     buf_printf(&s->text, "%s%s lost", s->dot, num_count(number, sum));
@@ -54,6 +64,10 @@ static void losses(struct screen *s, const struct session_counts *c)
                        model_lost_text(i), model_lost_remedy(i));
         between = "; ";
     }
+    if (left && left == sum)
+        buf_printf(&s->text, "%snot delivered", between);
+    else if (left)
+        buf_printf(&s->text, "%s%s not delivered", between, num_count(number, left));
     if (sum)
         buf_putc(&s->text, ')');
 }
@@ -77,7 +91,7 @@ static void summary(struct screen *s, const struct ending *e)
     }
     if (session_samples(c))
         fact(s, session_samples(c), "sample", "samples");
-    losses(s, c);
+    losses(s, c, e->outputs);
     buf_printf(&s->text, "%s%s\n", s->dot, main_path(e->outputs));
 }
 
@@ -135,6 +149,21 @@ static void troubles(struct screen *s, const struct ending *e)
     if (e->still_running)
         buf_printf(&s->text, "oriel: %u %s still running and no longer recorded (--wait waits)\n",
                    e->still_running, e->still_running == 1 ? "process is" : "processes are");
+}
+
+/* A capture has them, and so have outlets of samples. */
+static void samples_left(struct screen *s, const struct ending *e)
+{
+    char n[NUM_TEXT_MAX];
+    const uint64_t samples = session_samples(&e->counts);
+    const struct outputs *o = e->outputs;
+    for (unsigned i = 0; i < o->count; i++)
+        if (!samples || !export_leaves_samples(o->items[i].exporter))
+            return;
+    buf_printf(&s->text,
+               "left behind: %s %s: %s has no place for them; --to capture,%s keeps them\n",
+               num_count(n, samples), num_noun(samples, "sample", "samples"),
+               o->items[0].exporter->name, o->items[0].exporter->name);
 }
 
 /* Said first of all that is said of the report. */
@@ -301,6 +330,7 @@ void ending_say(const struct ending *e)
     } else {
         summary(&s, e);
         troubles(&s, e);
+        samples_left(&s, e);
         if (e->report && e->outputs->capture >= 0 &&
             e->outputs->items[e->outputs->capture].index >= 0) {
             top_of_report(&s, e, e->outputs->items[e->outputs->capture].path);

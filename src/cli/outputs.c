@@ -177,6 +177,7 @@ static int open_receiver(struct output *o, struct session *s, const void *option
                                 .config = o->config,
                                 .environment = (const char *const *)environ,
                                 .room_wait_ns = ROOM_WAIT_NS,
+                                .books = true,
                                 .say = cli_pass_on};
     return sending_add(s, &how, &o->outlets, err);
 }
@@ -248,6 +249,7 @@ void outputs_tell(struct outputs *o, const struct session *s)
             const size_t from = strlen(out->words);
             out->all &= sending_words(s, (unsigned)out->index + k, out->words + from,
                                       sizeof out->words - from);
+            out->lost += sending_lost(s, (unsigned)out->index + k);
         }
     }
 }

@@ -13,13 +13,14 @@
 
 struct output {
     const struct exporter *exporter;
-    char path[512];        /* of the file; where it is sent to */
-    int index;             /* of the outlet in the session; -1: could not be opened */
-    unsigned outlets;      /* so many of the session, from index on */
-    bool sends;            /* to a receiver */
-    bool all;              /* of what it was given was delivered */
-    char words[400];       /* what became of it; "" a file */
-    struct config *config; /* of a receiver, until it is opened */
+    char path[512];                  /* of the file; where it is sent to */
+    int index;                       /* of the outlet in the session; -1: could not be opened */
+    unsigned outlets;                /* so many of the session, from index on */
+    bool sends;                      /* to a receiver */
+    bool all;                        /* of what it was given was delivered */
+    uint64_t lost;                   /* of that, nobody will ever have */
+    char words[SENDING_WORDS_BYTES]; /* what became of it; "" a file */
+    struct config *config;           /* of a receiver, until it is opened */
 };
 
 struct outputs {

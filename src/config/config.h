@@ -181,7 +181,12 @@ struct config_input {
     const char *const *code_said;
 };
 
-enum config_severity { CONFIG_WARNING, CONFIG_ERROR };
+enum config_severity {
+    CONFIG_WARNING,
+    CONFIG_ERROR,
+    CONFIG_ADVICE /* for whoever looks at the configuration or gives a command; no program says it
+                   */
+};
 struct config_message {
     enum config_severity severity;
     const char *text; /* one line, which says where */

@@ -36,7 +36,7 @@ static const char whole[] =
     "        max_export_batch_size: 7\n"
     "        exporter:\n"
     "          otlp_http:\n"
-    "            endpoint: http://t:4318/v1/traces\n"
+    "            endpoint: https://t:4318/v1/traces\n"
     "            compression: gzip\n"
     "            timeout: 5\n"
     "            encoding: json\n"
@@ -74,7 +74,7 @@ TEST(all_that_oriel_has_is_taken_from_the_file)
           l.span_attribute_length == 2 && l.event_count == 3 && l.link_count == 4 &&
           l.event_attribute_count == 5 && l.link_attribute_count == 6);
     CHECK(l.log_attribute_count == 21 && l.log_attribute_length == 99);
-    CHECK_STR(traces.url, "http://t:4318/v1/traces");
+    CHECK_STR(traces.url, "https://t:4318/v1/traces");
     CHECK(traces.protocol == CONFIG_HTTP_JSON && traces.timeout_ms == 5 &&
           traces.compression == CONFIG_COMPRESSION_GZIP);
     CHECK_STR(traces.headers, "api-key=secret%2C1,x=z");
@@ -92,13 +92,13 @@ TEST(the_older_form_of_the_exporter_is_read_too)
                             "propagator: {composite: [tracecontext, baggage]}\n"
                             "tracer_provider:\n  processors:\n    - batch:\n        exporter:\n"
                             "          otlp:\n            protocol: grpc\n"
-                            "            endpoint: http://c:4317\n"
+                            "            endpoint: https://c:4317\n"
                             "            certificate: ca.pem\n"
                             "            headers_list: ${LIST}\n",
                             ENVIRONMENT("LIST=a=1,b=2"));
     struct config_otlp_target t = target(c, CONFIG_TRACES);
     CHECK_STR(message(c, 0), "");
-    CHECK_STR(t.url, "http://c:4317");
+    CHECK_STR(t.url, "https://c:4317");
     CHECK_STR(t.headers, "a=1,b=2");
     CHECK_STR(t.certificate, "ca.pem");
     CHECK_STR(config_telemetry(c)->logs_exporter, "none"); /* no provider: goes nowhere */

@@ -284,6 +284,24 @@ static void check_path(struct config *c, enum config_signal signal)
                    config_where(c, origin_of(&at)));
 }
 
+/* Files for TLS, of somebody who believes that it is spoken. Told once for all signals. */
+static bool check_files(struct config *c, const char *section, enum config_signal signal,
+                        const char *url)
+{
+    static const char *const keys[] = {"certificate", "client_certificate", "client_key"};
+    char where[CONFIG_SAID_BYTES];
+    for (size_t i = 0; strncmp(url, "https://", 8) != 0 && i < sizeof keys / sizeof *keys; i++) {
+        const struct place at = section ? said_by(c, section, keys[i]) : winner(c, signal, keys[i]);
+        if (!at.def || !is_set(&at) || !text_of(&at)[0])
+            continue;
+        config_say(c, CONFIG_ADVICE, "%s: has no effect: there is no TLS to an endpoint with %s",
+                   said_text(&at, where, sizeof where),
+                   url[0] == 'u' ? "unix:" : "http://; use https://");
+        return true;
+    }
+    return false;
+}
+
 static void check_receivers(struct config *c)
 {
     const char *section;
@@ -293,11 +311,14 @@ static void check_receivers(struct config *c)
         if (config_otlp_receiver(c, section, CONFIG_TRACES, &t, &err) < 0 ||
             config_otlp_receiver(c, section, CONFIG_LOGS, &t, &err) < 0)
             config_say(c, CONFIG_ERROR, "%s", err.text);
+        else
+            (void)check_files(c, section, CONFIG_TRACES, t.url);
     }
 }
 
 void config_check_otlp(struct config *c)
 {
+    bool told = false;
     for (int signal = 0; signal < CONFIG_SIGNALS; signal++) {
         struct config_otlp_target t;
         struct oriel_err err = {0};
@@ -307,6 +328,8 @@ void config_check_otlp(struct config *c)
             again = forget_variable(c, &at, err.text);
         }
         check_path(c, (enum config_signal)signal);
+        if (config_otlp_target(c, (enum config_signal)signal, &t, &err) == 0)
+            told = told || check_files(c, NULL, (enum config_signal)signal, t.url);
     }
     if (!c->has_error)
         check_receivers(c);

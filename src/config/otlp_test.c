@@ -36,20 +36,20 @@ TEST(what_is_said_for_a_signal_wins_over_what_is_said_for_all)
     struct config *c = load(
         NULL,
         ENVIRONMENT(
-            "OTEL_EXPORTER_OTLP_ENDPOINT=http://all:4318/x",
+            "OTEL_EXPORTER_OTLP_ENDPOINT=https://all:4318/x",
             "OTEL_EXPORTER_OTLP_PROTOCOL=HTTP/Protobuf", "OTEL_EXPORTER_OTLP_HEADERS=a=1",
             "OTEL_EXPORTER_OTLP_COMPRESSION=gzip", "OTEL_EXPORTER_OTLP_TIMEOUT=5",
             "OTEL_EXPORTER_OTLP_CERTIFICATE=ca", "OTEL_EXPORTER_OTLP_CLIENT_KEY=k",
             "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=cc",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://traces:1",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://traces:1",
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=b=2",
             "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=none", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=6",
             "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE=lca", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY=lk",
             "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=lcc"));
     struct config_otlp_target t = target(c, CONFIG_TRACES), l = target(c, CONFIG_LOGS);
     CHECK_STR(message(c, 0), "");
-    CHECK_STR(t.url, "http://traces:1/");
-    CHECK_STR(l.url, "http://all:4318/x/v1/logs");
+    CHECK_STR(t.url, "https://traces:1/");
+    CHECK_STR(l.url, "https://all:4318/x/v1/logs");
     CHECK(t.protocol == CONFIG_HTTP_JSON && l.protocol == CONFIG_HTTP_PROTOBUF);
     CHECK(t.compression == CONFIG_COMPRESSION_NONE && l.compression == CONFIG_COMPRESSION_GZIP);
     CHECK(t.timeout_ms == 6 && l.timeout_ms == 5);
@@ -61,6 +61,22 @@ TEST(what_is_said_for_a_signal_wins_over_what_is_said_for_all)
     CHECK_STR(l.certificate, "lca");
     CHECK_STR(l.client_key, "lk");
     CHECK_STR(l.client_certificate, "lcc");
+    config_free(c);
+}
+
+TEST(certificates_for_an_endpoint_without_tls_are_told_once)
+{
+    struct config *c = load(NULL, ENVIRONMENT("OTEL_EXPORTER_OTLP_CERTIFICATE=ca",
+                                              "OTEL_EXPORTER_OTLP_ENDPOINT=http://all:4318"));
+    const struct config_message *m;
+    REQUIRE(config_messages(c, &m) == 1);
+    CHECK(m[0].severity == CONFIG_ADVICE && config_can_start(c));
+    CHECK_STR(m[0].text, "$OTEL_EXPORTER_OTLP_CERTIFICATE: telemetry.otlp_certificate: has no "
+                         "effect: there is no TLS to an endpoint with http://; use https://");
+    config_free(c);
+    c = load(NULL, ENVIRONMENT("OTEL_EXPORTER_OTLP_CERTIFICATE=ca",
+                               "OTEL_EXPORTER_OTLP_ENDPOINT=https://all:4318"));
+    CHECK_STR(message(c, 0), "");
     config_free(c);
 }
 

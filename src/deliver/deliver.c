@@ -126,6 +126,16 @@ void deliver_total(struct deliver *d, struct deliver_counts *out)
     pthread_mutex_unlock(&d->lock);
 }
 
+void deliver_left(struct deliver *d, char out[DELIVER_WHY_BYTES])
+{
+    out[0] = 0;
+    if (!is_ours(d))
+        return;
+    pthread_mutex_lock(&d->lock);
+    memcpy(out, d->left, sizeof d->left);
+    pthread_mutex_unlock(&d->lock);
+}
+
 static void fate_of(struct out *o, struct out_fate *out)
 {
     struct deliver *d = of(o);

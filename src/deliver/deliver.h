@@ -95,6 +95,8 @@ struct deliver_options {
     /* Somebody waits for the end of it: the first failure is told at once, and a receiver that has
      * been away for patience_ns is given up with all that waits for it. */
     bool attended;
+    /* Who gives tells at the end what became of everything, with deliver_left: no line about it. */
+    bool books;
     struct spool *spool;                       /* taken, also on failure; NULL: none */
     void (*say)(void *user, const char *line); /* from the sending thread; NULL */
     void *user;
@@ -145,5 +147,9 @@ struct deliver_counts {
 };
 void deliver_counts(struct deliver *d, enum out_signal signal, struct deliver_counts *out);
 void deliver_total(struct deliver *d, struct deliver_counts *out);
+/* Why something was left at the end, lost or on disk: "no reply within 10000 ms"; "" where nothing
+ * was. Any thread. */
+enum { DELIVER_WHY_BYTES = 256 };
+void deliver_left(struct deliver *d, char out[DELIVER_WHY_BYTES]);
 
 #endif

@@ -70,7 +70,8 @@ struct lane {
     struct retry retry;
     struct item *under_way[UNDER_WAY_MAX];
     unsigned sending;
-    char why[256]; /* the last failure */
+    char why[DELIVER_WHY_BYTES];  /* the last failure */
+    char told[DELIVER_WHY_BYTES]; /* the one that was said when it went away */
 };
 enum gate { GATE_OPEN, GATE_HELD, GATE_BARRED };
 
@@ -104,7 +105,7 @@ struct deliver {
     size_t header_count;
     char *user_agent, *proxy_host, *proxy_authorization;
     uint16_t proxy_port;
-    bool grpc, unverified, attended;
+    bool grpc, unverified, attended, books;
     enum deliver_compression compression;
     uint64_t timeout_ns, patience_ns, room_wait_ns;
     uint64_t queue_items;
@@ -131,6 +132,7 @@ struct deliver {
     uint64_t lost_seen, connections;
     uint64_t calls; /* grows with everything the sender must hear of */
     bool running, asleep, closing, finishing;
+    char left[DELIVER_WHY_BYTES];      /* why something was, at the end */
     uint64_t deadline_ns, lost_before; /* by out_finish: until when, and what was lost before */
     pthread_t thread;
     struct wake wake; /* no descriptors before the thread */
@@ -213,6 +215,8 @@ void spill_count(struct deliver *d);
 
 void tell_open(struct deliver *d, struct lane *l);
 void tell_back(struct deliver *d, struct lane *l);
+/* For deliver_left, before anything that is left has its fate. */
+void tell_why(struct deliver *d, const struct lane *l);
 void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept);
 /* "UNAVAILABLE: why", "HTTP 503: why" */
 void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v, char *out,

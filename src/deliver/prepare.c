@@ -260,6 +260,7 @@ static void copy_numbers(struct deliver *d, const struct deliver_options *o)
     d->patience_ns = o->patience_ns ? o->patience_ns : PATIENCE_NS;
     d->room_wait_ns = o->room_wait_ns;
     d->attended = o->attended;
+    d->books = o->books;
     d->queue_items = o->queue_items;
     d->queue_bytes = o->queue_bytes ? o->queue_bytes : QUEUE_BYTES;
     d->say = o->say;

@@ -298,6 +298,10 @@ static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
         l->transport->ops->cancel(l->transport, &i->job);
         try_over(d, i, now_ns);
     }
+    if (gate == GATE_HELD)
+        snprintf(l->why, sizeof l->why, "the headers to send have not come");
+    if (queue_oldest(d, l))
+        tell_why(d, l);
     while ((i = queue_oldest(d, l))) {
         uint64_t items = i->items;
         if (spill_item(d, i)) {
@@ -307,8 +311,6 @@ static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
             queue_settle(d, i, d->spool ? FATE_SPOOL_LOST : no_disk, 0);
         }
     }
-    if (gate == GATE_HELD)
-        snprintf(l->why, sizeof l->why, "the headers to send have not come");
     if ((lost || kept) && gate != GATE_BARRED) /* who barred it has said why */
         tell_left(d, l, lost, kept);
 }

@@ -41,6 +41,7 @@ void tell_open(struct deliver *d, struct lane *l)
 {
     uint64_t waiting = queue_waiting(d, l);
     char time[NUM_TEXT_MAX];
+    memcpy(l->told, l->why, sizeof l->told);
     if (d->attended)
         say(d, "%s does not take what is sent (%s): tried for %s", l->endpoint.shown, l->why,
             num_duration(time, d->patience_ns));
@@ -57,9 +58,24 @@ void tell_back(struct deliver *d, struct lane *l)
     say(d, "%s is back", l->endpoint.shown);
 }
 
+static const char *left_why(const struct lane *l)
+{
+    return l->why[0] ? l->why : "no time was left";
+}
+
+void tell_why(struct deliver *d, const struct lane *l)
+{
+    const bool said = d->attended && strcmp(l->told, l->why) == 0 && l->told[0];
+    pthread_mutex_lock(&d->lock);
+    snprintf(d->left, sizeof d->left, "%s", said ? "" : left_why(l));
+    pthread_mutex_unlock(&d->lock);
+}
+
 void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept)
 {
-    const char *why = l->why[0] ? l->why : "no time was left";
+    const char *why = left_why(l);
+    if (d->books)
+        return;
     if (lost)
         say(d, "%s did not take %" PRIu64 " items before the end, they are lost (%s)",
             l->endpoint.shown, lost, why);

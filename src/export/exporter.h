@@ -90,6 +90,12 @@ struct exporter {
     void (*destination)(const void *options, struct export_destination *out);
 };
 
+/* Whether samples have no place in it: who recorded some wants to know. */
+static inline bool export_leaves_samples(const struct exporter *e)
+{
+    return !(e->wants & (EXPORT_RECORDS | EXPORT_SYMBOLS | EXPORT_SEGMENTS));
+}
+
 /* The explicit list, in order of exporters.def; NULL-terminated. */
 extern const struct exporter *const export_registry[];
 const struct exporter *export_find(const char *name); /* NULL if unknown */

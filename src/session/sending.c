@@ -314,6 +314,7 @@ static int describe(const struct sending *how, const struct receiver *r, void **
     to->deliver.room_wait_ns = how->room_wait_ns;
     to->deliver.user = how->user;
     name_files(how, r, said, &to->deliver.tls);
+    to->deliver.books = how->books;
     if (how->attended) {
         to->deliver.attended = true;
         if (!to->deliver.patience_ns)

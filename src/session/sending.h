@@ -26,6 +26,7 @@ struct sending {
     uint64_t room_wait_ns; /* for processes of ours: a message waits so long for room while the
                             * receiver takes others; 0: never */
     bool patient;          /* wait for room in the queue: for a source that waits, such as a file */
+    bool books;            /* its owner tells them at the end, with sending_words */
     bool attended; /* by somebody who waits: 30 s unless the options say how long a receiver is
                     * tried, and what is wrong is said at once */
     bool (*over)(void *user);                  /* patient: true: no more waiting; NULL: never */
@@ -74,5 +75,8 @@ void sending_where(const struct config *c, char *out, size_t n);
 /* "1,204 spans and 30 log records delivered, 2 refused by the receiver" of outlet i; false: not
  * all of them were delivered. `out` gets "" where it sends nothing anywhere. */
 bool sending_words(const struct session *s, unsigned i, char *out, size_t n);
+enum { SENDING_WORDS_BYTES = 700 }; /* enough for all of them */
+/* Items that it was given and nobody will ever have. */
+uint64_t sending_lost(const struct session *s, unsigned i);
 
 #endif

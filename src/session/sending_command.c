@@ -98,7 +98,7 @@ void sending_warnings(const struct config *c, void (*say)(void *user, const char
     const struct config_message *m;
     const size_t n = config_messages(c, &m);
     for (size_t i = 0; i < n; i++)
-        if (m[i].severity == CONFIG_WARNING)
+        if (m[i].severity != CONFIG_ERROR)
             say(user, m[i].text);
 }
 

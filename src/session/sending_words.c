@@ -24,19 +24,36 @@ __attribute__((format(printf, 2, 3))) static void put(struct words *w, const cha
     w->at += n > 0 ? (size_t)n : 0;
 }
 
-/* Nothing is said of what is none. */
-static void put_count(struct words *w, uint64_t n, const char *what)
+/* Nothing is said of what is none; `why` "": nobody knows. */
+static void put_why(struct words *w, uint64_t n, const char *what, const char *why)
 {
     char text[NUM_TEXT_MAX];
-    if (n)
+    if (n && why[0])
+        put(w, ", %s %s (%s)", num_count(text, n), what, why);
+    else if (n)
         put(w, ", %s %s", num_count(text, n), what);
+}
+
+static void put_count(struct words *w, uint64_t n, const char *what)
+{
+    put_why(w, n, what, "");
+}
+
+uint64_t sending_lost(const struct session *s, unsigned i)
+{
+    struct deliver *d = session_destination(s, i);
+    struct deliver_counts all;
+    if (!d)
+        return 0;
+    deliver_total(d, &all);
+    return all.given - all.delivered - all.spooled;
 }
 
 bool sending_words(const struct session *s, unsigned i, char *out, size_t n)
 {
     struct deliver *d = session_destination(s, i);
     struct deliver_counts traces, logs, all;
-    char spans[NUM_TEXT_MAX], records[NUM_TEXT_MAX];
+    char spans[NUM_TEXT_MAX], records[NUM_TEXT_MAX], why[DELIVER_WHY_BYTES];
     struct words w = {out, n, 0};
     out[0] = 0;
     if (!d)
@@ -44,14 +61,16 @@ bool sending_words(const struct session *s, unsigned i, char *out, size_t n)
     deliver_counts(d, OUT_TRACES, &traces);
     deliver_counts(d, OUT_LOGS, &logs);
     deliver_total(d, &all);
-    put(&w, "%s spans and %s log records delivered", num_count(spans, traces.delivered),
-        num_count(records, logs.delivered));
+    deliver_left(d, why);
+    put(&w, "%s %s and %s %s delivered", num_count(spans, traces.delivered),
+        num_noun(traces.delivered, "span", "spans"), num_count(records, logs.delivered),
+        num_noun(logs.delivered, "log record", "log records"));
     put_count(&w, all.recovered, "of earlier runs");
     put_count(&w, all.rejected + all.refused, "refused by the receiver");
     put_count(&w, all.full, "lost to a full queue");
-    put_count(&w, all.expired, "given up: the receiver did not take them in time");
+    put_why(&w, all.expired, "given up: not taken in time", why);
     put_count(&w, all.spool_lost, "lost to a full spool");
     put_count(&w, all.queued, "not sent");
-    put_count(&w, all.spooled, "kept in the spool for later");
+    put_why(&w, all.spooled, "kept in the spool for later", why);
     return all.delivered == all.given;
 }

@@ -352,7 +352,8 @@ static int hear_frames(struct h2 *h, struct stream *s, struct oriel_err *err)
         if (rc != 0)
             return rc;
         if (n == 0)
-            return err_set(err, ORIEL_ECLOSED, "the other side closed the HTTP/2 connection");
+            return err_set(err, ORIEL_ECLOSED, "the other side closed the HTTP/2 connection%s",
+                           stream_hint(s));
         rc = h2_feed(h, piece, n, err);
         if (rc != 0)
             return rc;

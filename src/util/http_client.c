@@ -246,8 +246,9 @@ static int read_reply(struct http_client *c, bool *out_done, struct oriel_err *e
             return rc; /* a reset too: it is no end */
         if (n == 0) {
             if (!c->head_done)
-                return err_set(err, ORIEL_ECLOSED, "the server closed the connection %s",
-                               c->heard ? "inside its reply" : "without a reply");
+                return err_set(err, ORIEL_ECLOSED, "the server closed the connection %s%s",
+                               c->heard ? "inside its reply" : "without a reply",
+                               stream_hint(c->stream));
             *out_done = true;
             c->parsed.keep_alive = false;
             return http_body_end(&c->framing, err);

@@ -69,5 +69,10 @@ char *num_bytes(char out[NUM_TEXT_MAX], uint64_t bytes);
 char *num_count(char out[NUM_TEXT_MAX], uint64_t v);
 char *num_short(char out[NUM_TEXT_MAX], double v);
 char *num_percent(char out[NUM_TEXT_MAX], double part, double whole);
+/* The word behind a number: "1 span", "0 spans". */
+static inline const char *num_noun(uint64_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
 
 #endif

@@ -29,6 +29,7 @@ struct stream {
     struct buf early; /* the proxy's reply, then what came behind it */
     size_t early_at;
     bool tls_wants_read; /* TLS can only go on with more from the other side */
+    bool heard;          /* a byte has come from the other side (not from a proxy) */
 };
 
 /* ---- the descriptor ---- */
@@ -171,6 +172,45 @@ static int read_plain(struct stream *s, void *bytes, size_t n, size_t *out_n, st
     return 0;
 }
 
+/* ---- one side with TLS, the other without ---- */
+
+/* Types of TLS's records. No reply of HTTP begins with one, and no first frame of HTTP/2: that
+ * would have a length that nobody may send. */
+static bool is_tls(const unsigned char *bytes, size_t n)
+{
+    return bytes[0] >= 0x14 && bytes[0] <= 0x17 && (n == 1 || bytes[1] == 3);
+}
+
+/* The first bytes of a server tell which of both it speaks. */
+static int check_first(struct stream *s, const void *bytes, size_t n, struct oriel_err *err)
+{
+    const bool first = !s->heard && n > 0;
+    s->heard = s->heard || n > 0;
+    if (!first || !s->o.host || is_tls(bytes, n) == (s->tls != NULL))
+        return 0;
+    return err_set(err, ORIEL_EFORMAT,
+                   s->tls ? "%s: does not speak TLS on this port: use http://, not https://"
+                          : "%s: speaks TLS on this port: use https://, not http://",
+                   s->o.host);
+}
+
+const char *stream_hint(const struct stream *s)
+{
+    if (s->heard || !s->o.host || s->o.unix_path || (s->o.proxy_host && !s->tls))
+        return "";
+    return s->tls ? "; it may not speak TLS: http://" : "; it may want TLS: https://";
+}
+
+/* An end that is an error, of one that never said a word. */
+static int hint(const struct stream *s, int rc, struct oriel_err *err)
+{
+    struct oriel_err why;
+    if (rc != ORIEL_ECLOSED || !err || !stream_hint(s)[0])
+        return rc;
+    why = *err;
+    return err_set(err, rc, "%s%s", why.text, stream_hint(s));
+}
+
 /* One piece from the socket into TLS; *out_ended when there is none any more. */
 static int feed_tls(struct stream *s, bool *out_ended, struct oriel_err *err)
 {
@@ -178,6 +218,7 @@ static int feed_tls(struct stream *s, bool *out_ended, struct oriel_err *err)
     size_t n = 0;
     int rc = read_plain(s, piece, sizeof piece, &n, err);
     *out_ended = rc == 0 && n == 0;
+    rc = rc == 0 ? check_first(s, piece, n, err) : hint(s, rc, err);
     if (rc == 0 && n > 0 && tls_feed(s->tls, piece, n) != 0)
         return err_set(err, ORIEL_ENOMEM, "no memory for TLS");
     return rc;
@@ -240,8 +281,8 @@ static int shake(struct stream *s, struct oriel_err *err)
         if (rc != 0)
             return rc;
         if (ended)
-            return err_set(err, ORIEL_ECLOSED, "%s: closed the connection in the TLS handshake",
-                           s->o.host ? s->o.host : "client");
+            return err_set(err, ORIEL_ECLOSED, "%s: closed the connection in the TLS handshake%s",
+                           s->o.host ? s->o.host : "client", stream_hint(s));
     }
 }
 
@@ -301,8 +342,10 @@ int stream_step(struct stream *s, uint64_t now_ns, struct oriel_err *err)
 int stream_read(struct stream *s, void *bytes, size_t n, size_t *out_n, struct oriel_err *err)
 {
     assert(s->stage == READY && n > 0);
-    if (!s->tls)
-        return read_plain(s, bytes, n, out_n, err);
+    if (!s->tls) {
+        int rc = read_plain(s, bytes, n, out_n, err);
+        return rc == 0 ? check_first(s, bytes, *out_n, err) : hint(s, rc, err);
+    }
     for (;;) {
         bool ended;
         int rc = tls_read(s->tls, bytes, n, out_n, err);
@@ -324,7 +367,7 @@ int stream_write(struct stream *s, const void *bytes, size_t n, size_t *out_n,
 {
     assert(s->stage == READY && n > 0);
     if (!s->tls)
-        return write_fd(s, bytes, n, out_n, err);
+        return hint(s, write_fd(s, bytes, n, out_n, err), err);
     int rc = stream_flush(s, err);
     if (rc != 0)
         return rc;

@@ -48,6 +48,10 @@ int stream_read(struct stream *s, void *bytes, size_t n, size_t *out_n, struct o
 int stream_write(struct stream *s, const void *bytes, size_t n, size_t *out_n,
                  struct oriel_err *err);
 int stream_flush(struct stream *s, struct oriel_err *err);
+/* Behind the line of one that ended: a guess where the other side never said a byte, as those do
+ * that expect TLS where there is none, and the reverse; else "". (What they say is told by the
+ * calls above: ORIEL_EFORMAT.) */
+const char *stream_hint(const struct stream *s);
 
 /* What to wait for. `reading`, `writing`: what the caller would like to do. */
 void stream_wait(const struct stream *s, bool reading, bool writing, struct net_wait *w);

@@ -109,6 +109,19 @@ class Config(Scenario):
         self.config("check", "missing.toml", status=1)
         self.config("polish", status=2)
 
+    def test_certificates_where_no_tls_is_spoken_are_said_here_and_not_in_a_program(self):
+        self.write("[telemetry]\nenabled = true\nbackend = 'otlp'\n"
+                   "otlp_endpoint = 'https://127.0.0.1:1'\n[telemetry.otlp.near]\n"
+                   "endpoint = 'unix:none'\nclient_key = 'k'\n")
+        says = "oriel.toml:7: telemetry.otlp.near.client_key: has no effect: there is no TLS to " \
+               "an endpoint with unix:"
+        for verb in ("check", "show"):
+            self.assertIn(says, self.config(verb).stderr)
+        self.write("[telemetry]\nenabled = true\nbackend = 'otlp'\n"
+                   "otlp_endpoint = 'http://127.0.0.1:1'\notlp_certificate = 'none'\n")
+        self.assertIn("use https://", self.config("check").stderr)
+        self.assertNotIn("no effect", self.emit(OTEL_LOG_LEVEL="warn").stderr)
+
     def test_old_sections_are_rewritten_and_mean_the_same(self):
         path = self.write(OLD, mode=0o640)
         before = self.config("show")

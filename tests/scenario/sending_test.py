@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 from tool import EMITTER, ORIEL, TIMEOUT, Scenario, main
 
@@ -75,7 +76,40 @@ class Sending(Scenario):
                                   "LD_LIBRARY_PATH": os.path.dirname(ORIEL)})
         self.assertEqual((run.returncode, run.stdout), (0, "emitted 3\n"))
         self.assertIn("received 3 spans", run.stderr)
-        self.assertRegex(run.stderr, r"did not take \d+ items before the end, they are lost")
+        self.assertRegex(run.stderr, r"\d+ given up: not taken in time \(.*nothing listens there\)")
+        self.assertNotIn("0 lost", run.stderr)
+        self.assertNotIn("they are lost", run.stderr)  # one line tells it
+
+    def test_what_was_recorded_for_one_that_is_silent_is_said_in_one_line(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+            run = self.oriel("record", "--to", "otlp", "--endpoint", url, "--timeout-ms", 500, "--",
+                             EMITTER, "spans", 3)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = [line for line in run.stderr.splitlines() if "given up" in line]
+        self.assertEqual(len(told), 1, run.stderr)
+        self.assertRegex(told[0], r"0 spans and 0 log records delivered, \d+ given up: not taken in "
+                                  r"time \(no reply within 500 ms\)$")
+        self.assertRegex(run.stderr, r"\d+ lost \(not delivered\)")
+        self.assertNotIn("they are lost", run.stderr)
+    def test_samples_that_stay_behind_are_said_with_what_keeps_them(self):
+        left = r"left behind: ([\d,]+) samples?: (\w+) has no place for them; (.*)"
+        run = self.oriel("record", "--to", "otlp", "-o", "r.jsonl", "--rate", "997", "--",
+                         sys.executable, "-c", "sum(range(9000000))")
+        told = re.search(left, run.stderr)
+        self.assertTrue(told, run.stderr)
+        self.assertEqual(told[3], "--to capture,otlp keeps them")
+        run = self.oriel("record", "--to", "capture,otlp", "-o", "r.oriel", "--rate", "997", "--",
+                         sys.executable, "-c", "sum(range(9000000))")
+        self.assertNotIn("left behind", run.stderr)
+        run = self.oriel("export", "-f", "--to", "otlp", "r.oriel")
+        told = re.search(left, run.stderr)
+        self.assertTrue(told, run.stderr)
+        self.assertIn("--to perfetto", told[3])
+        self.assertEqual(len(re.findall("samples?", run.stderr)), 1, run.stderr)
+        run = self.oriel("export", "--to", "perfetto", "r.oriel")
+        self.assertNotIn("left behind", run.stderr)
+        self.assertRegex(run.stderr, r"[\d,]+ samples?, ")
 
     def test_a_wrong_variable_is_said_by_its_name(self):
         capture = self.capture()

@@ -42,7 +42,8 @@ class Server:
     """Takes every request of HTTP/1.1, over TLS if there is a context; `heard` is what came
     through, and nothing before a handshake is whole."""
 
-    def __init__(self, context):
+    def __init__(self, context, answer=b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"):
+        self.answer = answer
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.context, self.heard, self.connections, self.raw = context, b"", 0, b""
@@ -77,7 +78,7 @@ class Server:
             setattr(self, where, getattr(self, where) + more)
             if where == "raw":
                 if b"\r\n\r\n" in more or more[:1] == b"\x16":  # a request, or a hello
-                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                    connection.sendall(self.answer)
                 continue
             got += more
             head, end, body = got.partition(b"\r\n\r\n")
@@ -103,6 +104,12 @@ class Tls(Scenario):
                     if not k.startswith(("OTEL_", "TELEMETRY_", "TRACY_", "SSL_"))}
         self.env.update(LD_LIBRARY_PATH=LIBRARY, OTEL_LOG_LEVEL="warn")
         self.ca = os.path.join(self.certificates, "ca.pem")
+
+    def alerting(self):
+        """As one of TLS answers what is no handshake, and stays: a fatal alert."""
+        server = Server(None, b"\x15\x03\x01\x00\x02\x02\x0a")
+        self.addCleanup(server.stop)
+        return server
 
     def serve(self, name, alpn=("h2", "http/1.1"), old=False):
         context = None
@@ -130,8 +137,12 @@ class Tls(Scenario):
                 ("another host", self.serve("other"), "https", both, "hostname mismatch"),
                 ("unknown", self.serve("unknown"), "https", both, "self-signed certificate"),
                 ("TLS 1.1", self.serve("good", old=True), "https", both, old),
-                ("none", self.serve(None), "https", both, "TLS|wrong version"),
-                ("too much", self.serve("good"), "http", both, "HTTP|closed|ended|speaks"),
+                ("none", self.serve(None), "https", both,
+                 "does not speak TLS on this port: use http://"),
+                ("too much", self.serve("good"), "http", both,
+                 "speaks TLS on this port: use https://|may want TLS: https://"),
+                ("an alert", self.alerting(), "http", both,
+                 "speaks TLS on this port: use https://, not http://"),
                 ("no h2", self.serve("good", alpn=None), "https", ("grpc",), "HTTP/2")]
 
     def emit(self, url, protocol, **variables):
