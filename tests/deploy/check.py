@@ -8,9 +8,12 @@
   - everything that takes OTLP does so by gRPC on 4317 and by HTTP on 4318; these
     are the ports that the help of `oriel export` and `oriel collect` tells, and every
     protocol that they know has a receiver
+  - Grafana's data sources are services and ports that are there, its dashboards are found
+    where they are looked for, and every panel asks one of these data sources something
 
 usage: check.py ORIEL [DEPLOY]        exit 77: no YAML parser
 """
+import json
 import os
 import pathlib
 import re
@@ -28,6 +31,7 @@ except ImportError:
     sys.exit(77)
 
 PORTS = {"grpc": 4317, "http": 4318}
+PROVISIONED = "/etc/grafana/provisioning/"  # where Grafana looks without being told
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
@@ -36,6 +40,7 @@ class Deploy:
         self.folder, self.told, self.problems = folder, told, []
         self.compose = self.load("compose.yaml")
         self.services = self.compose["services"]
+        self.dashboards = self.load("grafana/dashboards.yaml")["providers"]
 
     def load(self, name):
         with open(self.folder / name, encoding="utf-8") as f:
@@ -55,6 +60,7 @@ class Deploy:
             self.pipelines(name, self.load(name))
         self.exporters(self.load("collector.yaml")["exporters"])
         self.published()
+        self.grafana()
         self.oriel()
         return self.problems
 
@@ -70,12 +76,49 @@ class Deploy:
             if what.startswith("."):
                 self.need(mode == ["ro"], name, "can write", what)
                 self.need((self.folder / what).is_file(), name, "mounts", what, "which is not there")
-                self.need(any(where in word for word in service["command"]), name,
-                          "is not told of", where)
+                self.need(self.knows(service, where), name, "is not told of", where)
             else:
                 self.need(what in self.compose["volumes"], name, "has no volume", what)
         for other in service.get("depends_on", []):
             self.need(other in self.services, name, "depends on", other, "which is not there")
+
+    def knows(self, service, where):
+        """Whether a service looks at this place: by its command, or as Grafana."""
+        places = [p["options"]["path"] + "/" for p in self.dashboards] + [PROVISIONED]
+        return any(where in word for word in service.get("command", ())) or (
+            service["image"].startswith("grafana/grafana:") and where.startswith(tuple(places)))
+
+    def listens(self, host, port):
+        """Whether this service says that it is there."""
+        service = self.services.get(host, {})
+        return any(str(p).endswith(":%s" % port) for p in service.get("ports", [])) or (
+            ":%s" % port in " ".join(service.get("command", ())))
+
+    def grafana(self):
+        sources = {}
+        for source in self.load("grafana/datasources.yaml")["datasources"]:
+            self.need(source["uid"] not in sources, source["uid"], "stands twice")
+            sources[source["uid"]] = source["type"]
+            host, port = re.fullmatch(r"http://([\w.-]+):(\d+)(?:/.*)?", source["url"]).groups()
+            self.need(self.listens(host, port), source["name"], "is sought at", source["url"],
+                      "where nobody listens")
+        mounted = [v for v in self.services["grafana"]["volumes"] if v.split(":")[0].endswith(".json")]
+        self.need(mounted, "grafana has no dashboard")
+        for volume in mounted:
+            self.dashboard(volume.split(":")[0], sources)
+
+    def dashboard(self, name, sources):
+        board = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        variables = {v["name"] for v in board["templating"]["list"]}
+        for panel in board["panels"]:
+            self.need(panel["targets"], name, panel["title"], "asks nothing")
+            for target in panel["targets"]:
+                source = target["datasource"]
+                self.need(sources.get(source["uid"]) == source["type"], name, panel["title"],
+                          "asks", source["uid"], "which is no such data source")
+                used = set(re.findall(r"\$(\w+)", target["query"]))
+                self.need(target["query"].strip() and used <= variables, name, panel["title"],
+                          "uses", sorted(used - variables), "which nobody sets")
 
     def receivers(self, file, receivers):
         protocols = receivers["otlp"]["protocols"]

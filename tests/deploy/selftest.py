@@ -28,6 +28,13 @@ WRONG = [
     ("collector.yaml", "victoriatraces:10428", "victoriatraces:9428", "does not listen"),
     ("collector.yaml", "[otlp/jaeger, ", "[", "not used"),
     ("jaeger.yaml", "0.0.0.0:4317", "0.0.0.0:14250", "listens on"),
+    ("compose.yaml", ":/etc/oriel/dashboards/", ":/etc/dashboards/", "is not told of"),
+    ("compose.yaml", "      - ./grafana/traces.json:/etc/oriel/dashboards/traces.json:ro\n", "",
+     "has no dashboard"),
+    ("grafana/datasources.yaml", "tempo:3200", "tempo:3201", "where nobody listens"),
+    ("grafana/datasources.yaml", "uid: tempo", "uid: temp", "which is no such data source"),
+    ("grafana/datasources.yaml", "uid: jaeger", "uid: tempo", "stands twice"),
+    ("grafana/traces.json", "duration > $longer", "duration > $long", "which nobody sets"),
     ("tempo.yaml", "        grpc:\n          endpoint: 0.0.0.0:4317\n", "", "receives by"),
 ]
 

@@ -14,8 +14,10 @@ import collections
 import http.client
 import json
 import pathlib
+import re
 import sys
 import tempfile
+import urllib.parse
 
 sys.dont_write_bytecode = True
 
@@ -220,8 +222,44 @@ def tempo():
         return [without_flags(span) for span in items([found["trace"]])]
     return {"server": Server("tempo", start, ["http", "grpc", "query", "inner", "gossip"]),
             "query": query, "shape": without_flags,
-            "paths": {"json": "/v1/traces", "protobuf": "/v1/traces"},
+            "paths": {"json": "/v1/traces", "protobuf": "/v1/traces"}, "besides": ask_dashboard,
             "oriel": [("http", "", "http/protobuf"), ("http", "", "http/json"), ("grpc", "", "grpc")]}
+
+
+# ---- what the dashboard asks ----
+
+def dashboard_queries():
+    """(title, TraceQL) of the panels, with the values that the variables have at first."""
+    board = json.loads((DEPLOY / "grafana/traces.json").read_text(encoding="utf-8"))
+    values = {"$" + v["name"]: v["query"] for v in board["templating"]["list"]}
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            query = target["query"]
+            for name, value in values.items():
+                query = query.replace(name, value)
+            yield panel["title"], query
+
+
+def ask_dashboard(ports, spans):
+    """Every query is one that Tempo understands; those that what was sent answers find it."""
+    half = max(s["end"] - s["start"] for s in spans) // 2000
+    least = {"Traces": len({s["trace"] for s in spans}), "Slow spans": 1}
+    good = True
+    for title, query in dashboard_queries():
+        if title == "Slow spans":
+            query = re.sub(r"duration > \w+", "duration > %dus" % half, query)
+        path = "/api/search?limit=500&" + urllib.parse.urlencode({"q": query})
+
+        def enough(path=path, least=least.pop(title, 0)):
+            reply = get(ports["query"], path)
+            found = None if reply is None else reply.get("traces") or []
+            return None if found is None or len(found) < least else (len(found),)
+        try:
+            print("dashboard, %s: %d traces" % (title, until(enough, query)[0]))
+        except RuntimeError as error:
+            print("dashboard, %s: %s" % (title, error))
+            good = False
+    return good and not least
 
 
 STORES = {"victoriatraces": victoriatraces, "jaeger": jaeger_store, "tempo": tempo}
@@ -262,12 +300,13 @@ def one(store, what, name, way):
                 return found if len(found) >= size else None
             got += until(whole, "%d spans of trace %s" % (size, trace),
                          lambda: server.child.poll() is None)
+        answered = "besides" not in store or store["besides"](server.ports, spans)
     wrong = compare(got, expected)
     print("%s  %s by %s: %d spans of %d traces" % ("equal" if not wrong else "DIFFERS", what.name,
                                                    name, len(spans), len(sizes)))
     for line in wrong:
         print("    " + line)
-    return not wrong
+    return answered and not wrong
 
 
 def check(name):
