@@ -95,7 +95,7 @@ static int execute(const struct kernel *k, struct message *m)
     }
     free(device);
     if (m->route[0]) /* within the span: what comes next was caused by it */
-        channel_send(&find_kernel(m->route++ [0])->channel, m);
+        channel_send(&find_kernel(m->route++[0])->channel, m);
     return 0;
 }
 
@@ -113,7 +113,8 @@ static void *run_kernel(void *arg)
     struct kernel *k = arg;
     for (;;) {
         struct message *m = channel_receive(&k->channel);
-        struct oriel_context sender = m->context; /* it is the next kernel's when this one is done */
+        struct oriel_context sender =
+            m->context; /* it is the next kernel's when this one is done */
         struct done *done = m->done;
         bool last = !m->route[0];
         ORIEL_CONTEXT(&sender);

@@ -43,10 +43,9 @@ struct device_times device_execute(void (*work)(double *numbers, size_t count), 
                                    size_t count);
 
 /* Run kernels by their ids ("scale", "smooth", "square"; NULL at the end) on `count` numbers, in
- * place, one after the other. traceparent: whose trace it is (W3C), NULL: what is current. 0; -1: no
- * such kernel, no memory, or no thread. */
-__attribute__((visibility("default"))) int kernels_run(const char *traceparent,
-                                                       const char *const *ids, double *numbers,
-                                                       size_t count);
+ * place, one after the other. traceparent: whose trace it is (W3C), NULL: what is current. 0; -1:
+ * no such kernel, no memory, or no thread. */
+__attribute__((visibility("default"))) int
+kernels_run(const char *traceparent, const char *const *ids, double *numbers, size_t count);
 
 #endif
