@@ -125,20 +125,21 @@ static bool reserve_pool(struct decoder *d, struct model_batch *batch, size_t wo
 /* ---- the short way ---- */
 
 /* A time's symbol (wire_time_put) by a table: its high bits where they belong, and
- * which bits of the rest are the low ones. */
+ * which bits of the rest are the low ones. The one of eight bytes is for the long
+ * way; here it is a step that leaves every line of a clock. */
 struct time_parts {
-    uint32_t high, low;
+    uint64_t high, low;
 };
 #define PARTS_1(s)                                                                                 \
     {                                                                                              \
-        ((s)&63u) << 8 * ((s) >> 6), (1u << 8 * ((s) >> 6)) - 1                                    \
+        (s) == 0xff ? UINT64_C(1) << 60 : (uint64_t)((s)&63u) << 8 * ((s) >> 6),                   \
+            (UINT64_C(1) << 8 * ((s) >> 6)) - 1                                                    \
     }
 #define PARTS_4(s) PARTS_1(s), PARTS_1((s) + 1), PARTS_1((s) + 2), PARTS_1((s) + 3)
 #define PARTS_16(s) PARTS_4(s), PARTS_4((s) + 4), PARTS_4((s) + 8), PARTS_4((s) + 12)
 #define PARTS_64(s) PARTS_16(s), PARTS_16((s) + 16), PARTS_16((s) + 32), PARTS_16((s) + 48)
 static const struct time_parts time_parts[256] = {PARTS_64(0u), PARTS_64(64u), PARTS_64(128u),
                                                   PARTS_64(192u)};
-enum { TIME_EIGHT = 0xff }; /* eight bytes, for the long way */
 
 _Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
                    offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3,
@@ -164,7 +165,7 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
     uint64_t *pool = d->pool, ticks = p->ticks;
     uint32_t depth = p->depth;
     /* Each record takes one op, one time, at most 3 bytes of the rest (the margin
-     * covers reading 4), and two words. */
+     * covers reading 8), and two words. */
     if (n > (size_t)(d->op_end - op))
         n = (size_t)(d->op_end - op);
     if (n > (size_t)(d->time_end - d->time))
@@ -179,10 +180,10 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
     for (; pool != stop; op++, out++, pool += 2) {
         const struct decode_plain *const c = &plain[*op];
         const uint32_t symbol = op[to_time], low = symbol >> 6;
-        if (!c->header || depth < c->pops || symbol == TIME_EIGHT || rest + low > rest_end)
+        if (depth < c->needs || rest + low > rest_end)
             break;
         const struct time_parts *const parts = &time_parts[symbol];
-        const uint64_t word = ticks + (parts->high | (wire_get32(rest) & parts->low));
+        const uint64_t word = ticks + (parts->high | (wire_get64(rest) & parts->low));
         uint64_t unusual;
         out->t_ns = wire_clock_ns(&clock, word, &unusual);
         if (unusual)
@@ -190,7 +191,7 @@ __attribute__((noinline)) static size_t decode_plain(struct decoder *d, struct m
         const uint64_t own = (uintptr_t)pool + to_id, end = c->end;
         const uint64_t top = p->stack[(depth - 1) % WIRE_STACK_RING];
         p->stack[depth % WIRE_STACK_RING] = own; /* dead if this is an end */
-        depth += 1 - 2 * c->pops;
+        depth += 1 + 2 * (uint32_t)end;
         rest += low;
         ticks = word;
         pool[0] = c->header | (top << 32 & end);

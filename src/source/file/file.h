@@ -44,11 +44,11 @@ struct decode_code {
 };
 /* What the short way needs of an op: two words, nothing in the values section. */
 struct decode_plain {
-    uint64_t header; /* an END's without its low half; 0: the op is not plain */
+    uint64_t header; /* an END's without its low half */
     uint64_t end;    /* all ones for an END */
     const struct model_site *site;
-    uint32_t kind; /* words, type and flags as struct model_record has them */
-    uint32_t pops; /* 1 for an END */
+    uint32_t kind;  /* words, type and flags as struct model_record has them */
+    uint32_t needs; /* open spans: 1 for an END, more than there are of an op that is not plain */
 };
 
 /* One records chunk while it is being read. */

@@ -339,8 +339,8 @@ static void make_plain(struct decode_plain *out, const struct decode_code *code)
 {
     const struct model_record r = {.words = 2, .type = code->type, .flags = code->flags};
     out->header = ORIEL_RECORD_HEADER(2, code->type, code->flags, code->site ? code->site->id : 0);
-    out->pops = code->type == ORIEL_REC_END;
-    out->end = 0 - (uint64_t)out->pops;
+    out->needs = code->type == ORIEL_REC_END;
+    out->end = 0 - (uint64_t)out->needs;
     out->site = code->site;
     memcpy(&out->kind, (const char *)&r + offsetof(struct model_record, words), sizeof out->kind);
 }
@@ -349,7 +349,8 @@ static int get_codes(struct decoder *d, struct wire_cursor *c)
 {
     uint64_t n = get_count(c, WIRE_CAPTURE_CODES_MAX);
     d->codes.count = 0;
-    memset(d->plain, 0, sizeof d->plain);
+    for (unsigned op = 0; op < 256; op++)
+        d->plain[op].needs = UINT32_MAX;
     for (uint64_t i = 0; i < n; i++) {
         struct decode_code *code = VEC_PUSH(&d->codes);
         if (!code)
