@@ -208,6 +208,60 @@ uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *att
     return count - n;
 }
 
+/* ---- at a pointer: what nearly all attributes are ---- */
+
+/* Numbers and text of an unchanged name, as they are. */
+static bool is_simple(const struct model_value *v)
+{
+    const bool text = v->type == ORIEL_TYPE_STR;
+    const bool number = v->type == ORIEL_TYPE_BOOL || v->type == ORIEL_TYPE_I64 ||
+                        v->type == ORIEL_TYPE_F64 ||
+                        (v->type == ORIEL_TYPE_U64 && v->v.u64 <= INT64_MAX);
+    return (number || (text && !(v->flags & ORIEL_FIELD_NESTED))) && !is_ours(v->key) &&
+           utf8_valid(v->key.p, v->key.n) && (!text || utf8_valid(v->v.str.p, v->v.str.n));
+}
+
+size_t otlp_simple_room(const struct model_value *attrs, uint32_t count)
+{
+    enum { AROUND = 4 * (PB_TAG_MAX + PB_VARINT_MAX) }; /* pair, key, value, what is in it */
+    size_t room = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct model_value *v = &attrs[i];
+        if (!is_simple(v))
+            return SIZE_MAX;
+        room += AROUND + v->key.n + (v->type == ORIEL_TYPE_STR ? v->v.str.n : 0);
+    }
+    return room;
+}
+
+static char *at_value(char *p, const struct model_value *v)
+{
+    if (v->type == ORIEL_TYPE_STR)
+        return pb_at_bytes(p, TEXT, v->v.str.p, v->v.str.n);
+    if (v->type == ORIEL_TYPE_F64)
+        return pb_at_fixed64(p, REAL, v->v.u64);
+    if (v->type == ORIEL_TYPE_BOOL)
+        return pb_at_uint(p, BOOLEAN, v->v.b);
+    return pb_at_uint(p, INTEGER, v->v.u64);
+}
+
+char *otlp_at_simple(char *p, uint32_t field, const struct model_value *attrs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct model_value *v = &attrs[i];
+        const size_t size = size_of(v);
+        const unsigned pair_width = put_width(3 * (size_t)v->key.n + size + 16);
+        const unsigned value_width = put_width(size + 8);
+        char *const pair = pb_at_tag(p, field, PB_BYTES) + pair_width;
+        p = pb_at_bytes(pair, KEY, v->key.p, v->key.n);
+        char *const value = pb_at_tag(p, VALUE, PB_BYTES) + value_width;
+        p = at_value(value, v);
+        pb_at_varint_wide(value - value_width, (uint64_t)(p - value), value_width);
+        pb_at_varint_wide(pair - pair_width, (uint64_t)(p - pair), pair_width);
+    }
+    return p;
+}
+
 void otlp_attr(struct put *w, uint32_t field, const struct model_value *v)
 {
     struct attr a = attr_open(w, field, v->key, size_of(v));

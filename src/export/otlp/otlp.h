@@ -161,8 +161,9 @@ void otlp_destination(const void *options, struct export_destination *out);
 struct put otlp_put_limited(struct otlp *o, struct buf *out, enum otlp_signal signal);
 /* Encode at the end of o->item. The head of the site is made by now. */
 void otlp_put_span(struct otlp *o, const struct model_span *s, const struct otlp_site *site);
-/* Plain spans at the beginning of items[0..n), as long as they go to one group that has items
- * already, and into its request. Returns how many; they wait there now. */
+/* Spans at the beginning of items[0..n) that have nothing but what every span has, and simple
+ * attributes, as long as they go to one group that has items already, and into its request.
+ * Returns how many; they wait there now. */
 size_t otlp_add_plain(struct otlp *o, const struct model_item *items, size_t n);
 void otlp_put_log(struct otlp *o, const struct model_event *e, const struct otlp_site *site);
 void otlp_put_loss(struct otlp *o, const struct model_loss *l);
@@ -182,6 +183,10 @@ void otlp_attr_true(struct put *w, uint32_t field, const char *key);
 /* Of the program's own no more than `limit` (-1: all); returns how many were left out. */
 uint32_t otlp_attrs(struct put *w, uint32_t field, const struct model_value *attrs, uint32_t count,
                     int64_t limit);
+/* The room that attributes take at most, SIZE_MAX if one of them is for otlp_attrs; and the same
+ * bytes as from there at a pointer with that room: the end. */
+size_t otlp_simple_room(const struct model_value *attrs, uint32_t count);
+char *otlp_at_simple(char *p, uint32_t field, const struct model_value *attrs, uint32_t count);
 /* A value as an AnyValue under this name. */
 void otlp_any(struct put *w, uint32_t field, const char *name, const struct model_value *v);
 void otlp_attr(struct put *w, uint32_t field, const struct model_value *v);

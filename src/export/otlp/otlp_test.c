@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The OTLP outlet: requests as a receiver would take them apart. What each item
  * carries is checked by tests/conformance with readers that are not ours. */
-#include "export/otlp/otlp.h"
+#include "export/otlp/test_taken.h"
 
 #include "export/test_story.h"
 
 extern const struct exporter export_otlp;
-
-static const struct otlp_options json = {.span_events = true,
-                                         .source = true,
-                                         .batch = 512,
-                                         .max_bytes = 4 << 20,
-                                         .of = {{-1, -1}, {-1, -1}},
-                                         .event_count = -1,
-                                         .link_count = -1,
-                                         .event_attribute_count = -1,
-                                         .link_attribute_count = -1};
 
 static struct otlp_options with(int encoding, int signals)
 {
@@ -256,57 +246,6 @@ TEST(what_cannot_be_written_is_counted_item_by_item)
 
 /* ---- to a receiver ---- */
 
-/* An out that keeps messages as they come, and can be told to lose or to refuse them. */
-struct taken {
-    struct out base;
-    struct out_message first, last;
-    uint64_t messages, items, seen, lost;
-    int refuse;
-    char text[4000];  /* of the last one */
-    char whole[4000]; /* its first bytes as they are */
-};
-
-static int take(struct out *o, const struct out_message *m)
-{
-    struct taken *t = (struct taken *)o;
-    if (t->refuse)
-        return t->refuse;
-    t->first = t->messages ? t->first : *m;
-    t->last = *m;
-    t->messages++;
-    t->items += m->items;
-    t->seen += m->seen;
-    snprintf(t->text, sizeof t->text, "%.*s", (int)m->n, (const char *)m->bytes);
-    memcpy(t->whole, m->bytes, m->n < sizeof t->whole ? m->n : sizeof t->whole);
-    return 0;
-}
-
-static void tell_fate(struct out *o, struct out_fate *out)
-{
-    out->lost = ((struct taken *)o)->lost;
-    out->lost_seen = out->lost / 2;
-}
-
-static const struct out_ops taking = {.message = take, .fate = tell_fate};
-
-static struct otlp_options to_receiver(int protocol)
-{
-    struct otlp_options o = json;
-    o.protocol = protocol;
-    o.delay[OTLP_TRACES] = 5000;
-    o.delay[OTLP_LOGS] = 1000;
-    return o;
-}
-
-static void end(struct fixture *f)
-{
-    const struct export_summary summary = {0};
-    struct oriel_err err = {0};
-    CHECK_EQ(f->exporter->close(f->state, &summary, &err), 0);
-    free(f->state);
-    fixture_done(f);
-}
-
 TEST(a_receiver_gets_one_message_for_each_signal)
 {
     struct fixture f;
@@ -327,42 +266,6 @@ TEST(a_receiver_gets_one_message_for_each_signal)
     CHECK_EQ(t.text[0], 1 << 3 | 2); /* resource_logs: protobuf */
     end(&f);
     CHECK_EQ(t.items, 8);
-}
-
-/* Items in a protobuf request, as far as it is whole: fields 1, 2 and 2, one in the other. */
-static uint64_t items_of(const struct out_message *m)
-{
-    struct pb_field resource, scope, item;
-    uint64_t n = 0;
-    struct pb_reader r = pb_read(m->bytes, m->n);
-    while (pb_next(&r, &resource)) {
-        struct pb_reader inside = pb_read_nested(&resource);
-        while (pb_next(&inside, &scope)) {
-            struct pb_reader items = pb_read_nested(&scope);
-            while (scope.number == 2 && pb_next(&items, &item))
-                n += item.number == 2;
-            CHECK(!items.failed);
-        }
-        CHECK(!inside.failed);
-    }
-    CHECK(!r.failed);
-    return n;
-}
-
-static int take_whole(struct out *o, const struct out_message *m)
-{
-    CHECK_EQ(items_of(m), m->items);
-    return take(o, m);
-}
-static const struct out_ops taking_whole = {.message = take_whole, .fate = tell_fate};
-
-/* Eight spans of one scope; in the second round of two. */
-static void tell_scopes(struct fixture *f, bool two)
-{
-    const struct model_site *site = fixture_site(f, ORIEL_SITE_SPAN, "work", "demo");
-    const struct model_site *other = fixture_site(f, ORIEL_SITE_SPAN, "play", "other");
-    for (uint64_t id = 1; id <= 8; id++)
-        fixture_span(f, two && id > 4 ? other : site, f->main, id, id > 1, 0, 5);
 }
 
 TEST(a_request_of_one_scope_is_the_same_without_a_copy)
@@ -438,155 +341,6 @@ TEST(a_span_that_its_request_has_no_room_for_goes_with_the_next)
     CHECK_EQ(f.exporter->flush(f.state, &err), 0);
     CHECK(t.messages > 1);
     CHECK_EQ(t.items, 6);
-    end(&f);
-}
-
-/* ---- plain spans, many at once ---- */
-
-/* Messages one behind the other, with what is told of each. */
-struct kept {
-    struct out base;
-    struct buf all;
-};
-
-static int keep(struct out *o, const struct out_message *m)
-{
-    struct kept *k = (struct kept *)o;
-    CHECK_EQ(items_of(m), m->items);
-    buf_printf(&k->all, "<%llu %llu %zu>", (unsigned long long)m->items,
-               (unsigned long long)m->seen, m->n);
-    buf_put(&k->all, m->bytes, m->n);
-    return 0;
-}
-static void lose_nothing(struct out *o, struct out_fate *out)
-{
-    (void)o;
-    (void)out;
-}
-static const struct out_ops keeping = {.message = keep, .fate = lose_nothing};
-
-enum { MIXED_SITES = 2 * OTLP_TAILS, MIXED = 1500 };
-
-/* Mostly plain ones, of so many sites that two of them want one place for their tails. */
-static void tell_mixed(struct fixture *f, struct model_site **sites)
-{
-    static const struct model_value attr = {
-        .key = MODEL_STR("a"), .type = ORIEL_TYPE_I64, .v.i64 = 12345};
-    uint64_t random = 12345;
-    for (uint64_t id = 1; id <= MIXED; id++) {
-        random = random * 6364136223846793005u + 1442695040888963407u;
-        const uint64_t pick = random >> 33, site = pick % 64
-                                                       ? pick % 4 * 64 % MIXED_SITES + id / 300
-                                                       : pick / 64 % MIXED_SITES;
-        struct model_span *s = fixture_span(f, sites[site], pick % 5 ? f->main : f->worker, id,
-                                            pick % 3 ? id + 1 : 0, id, 2 * id);
-        s->flags |= pick % 7 == 0 ? MODEL_SPAN_REMOTE_PARENT : 0;
-        s->flags |= pick % 101 == 0 ? MODEL_SPAN_CLAMPED : 0;
-        s->attrs = &attr;
-        s->attr_count = pick % 97 == 0;
-        s->status = pick % 103 == 0 ? ORIEL_STATUS_ERROR : ORIEL_STATUS_UNSET;
-        s->event_count = s->dropped_events = pick % 107 == 0;
-        s->thread = pick % 109 ? s->thread : NULL;
-    }
-}
-
-/* All requests for them. `one_by_one`: the map of events seems to know each span, so that none
- * takes the short way. */
-static void send_mixed(struct buf *out, const struct otlp_options *options, bool one_by_one)
-{
-    struct fixture f;
-    struct kept k = {.base.ops = &keeping};
-    struct model_site *sites[MIXED_SITES];
-    struct oriel_err err = {0};
-    buf_init(&k.all);
-    fixture_init(&f);
-    for (unsigned i = 0; i < MIXED_SITES; i++) {
-        sites[i] = fixture_site(&f, ORIEL_SITE_SPAN, i % 3 ? "work" : "play",
-                                i % 50 == 49 ? "other" : "demo");
-        sites[i]->flags = i % 9 == 0 ? ORIEL_SITE_SEEN : 0;
-    }
-    tell_mixed(&f, sites);
-    fixture_open_to(&f, &export_otlp, options, &k.base);
-    struct otlp *o = f.state;
-    for (int round = 0; round < 2; round++) {
-        for (uint64_t id = 1; one_by_one && id <= MIXED; id++)
-            REQUIRE(VEC_PUSH(&o->held.spans) &&
-                    map_put(&o->held.by_span, id, o->held.spans.count - 1));
-        CHECK_EQ(f.exporter->write(f.state, &f.batch, &err), 0);
-        model_thread_set_name(&f.catalog, f.worker, MODEL_STR("renamed"));
-    }
-    CHECK_EQ(f.exporter->flush(f.state, &err), 0);
-    CHECK_EQ(o->held.by_span.count, 0);
-    CHECK_EQ(f.exporter->unwritten(f.state), 0);
-    end(&f);
-    *out = k.all;
-}
-
-TEST(plain_spans_are_written_as_any_others)
-{
-    static const struct {
-        int64_t batch;
-        uint64_t max_bytes;
-    } limits[] = {{512, 4 << 20}, {7, 4 << 20}, {2, 4 << 20}, {512, 5000}, {100, 700}};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        struct otlp_options o = to_receiver(OTLP_GRPC);
-        struct buf fast, slow;
-        o.batch = limits[i].batch;
-        o.max_bytes = limits[i].max_bytes;
-        send_mixed(&fast, &o, false);
-        send_mixed(&slow, &o, true);
-        CHECK(fast.size > (size_t)2 * MIXED * 100);
-        REQUIRE(fast.size == slow.size && !fast.failed && !slow.failed);
-        CHECK(memcmp(fast.data, slow.data, fast.size) == 0);
-        buf_done(&fast);
-        buf_done(&slow);
-    }
-}
-
-TEST(memory_that_ends_in_a_run_of_plain_spans_costs_single_ones)
-{
-    unsigned failed = 0;
-    for (uint64_t n = 1; n < 60; n++) {
-        struct fixture f;
-        struct taken t = {.base.ops = &taking_whole};
-        struct otlp_options o = to_receiver(OTLP_GRPC);
-        struct oriel_err err = {0};
-        fixture_init(&f);
-        for (int i = 0; i < 20; i++)
-            tell_scopes(&f, i % 3 == 0);
-        fixture_open_to(&f, &export_otlp, &o, &t.base);
-        mem_fail_after(n);
-        int rc = f.exporter->write(f.state, &f.batch, &err);
-        mem_fail_after(0);
-        const uint64_t lost = f.exporter->unwritten(f.state);
-        failed += rc < 0;
-        CHECK_EQ(rc<0, lost> 0);
-        CHECK_EQ(f.exporter->flush(f.state, &err), 0);
-        CHECK_EQ(t.items + lost, 20 * 8);
-        end(&f);
-    }
-    CHECK(failed > 3);
-}
-
-TEST(a_run_of_plain_spans_takes_the_short_way)
-{
-    struct fixture f;
-    struct taken t = {.base.ops = &taking_whole};
-    struct otlp_options o = to_receiver(OTLP_GRPC);
-    fixture_init(&f);
-    tell_scopes(&f, false);
-    fixture_open_to(&f, &export_otlp, &o, &t.base);
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items, 8), 0); /* nothing is open yet */
-    CHECK_EQ(f.exporter->write(f.state, &f.batch, NULL), 0);
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items, 8), 8);
-    f.batch.items[5].u.span.link_count = 1;
-    f.batch.items[6].kind = MODEL_ITEM_FRAME;
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items, 8), 5);
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items + 5, 3), 0);
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items + 6, 2), 0);
-    CHECK_EQ(otlp_add_plain(f.state, f.batch.items + 7, 1), 1);
-    CHECK_EQ(f.exporter->flush(f.state, NULL), 0);
-    CHECK_EQ(t.last.items, 8 + 8 + 5 + 1);
     end(&f);
 }
 

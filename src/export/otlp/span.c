@@ -187,15 +187,14 @@ static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
 
 /* ---- plain spans ---- */
 
-/* Nothing but what every span has: most of them. */
+/* Nothing but what every span has, and attributes: most of them. */
 static inline bool is_plain(const struct model_span *s)
 {
     const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_RENAMED | MODEL_SPAN_ASYNC |
                            MODEL_SPAN_UNFINISHED | MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END |
                            MODEL_SPAN_EXTERNAL;
-    const uint32_t more = (s->flags & marks) | s->attr_count | s->link_count | s->event_count |
-                          s->dropped_attrs | s->dropped_links | s->dropped_events | s->status |
-                          s->trace_state.n;
+    const uint32_t more = (s->flags & marks) | s->link_count | s->event_count | s->dropped_attrs |
+                          s->dropped_links | s->dropped_events | s->status | s->trace_state.n;
     return more == 0 && s->thread;
 }
 
@@ -214,7 +213,7 @@ static bool make_tail(struct otlp *o, struct otlp_tail *t, const struct model_sp
         return false;
     buf_put(&t->bytes, site->head, site->n);
     buf_put(&t->bytes, thread->data, thread->size);
-    if (t->bytes.failed || t->bytes.size > PLAIN_MOST - MOST_FIXED)
+    if (t->bytes.failed || t->bytes.size > PLAIN_MOST - BEFORE_TAIL)
         return false;
     t->thread = s->thread;
     t->thread_name = s->thread->name.p;
@@ -234,31 +233,49 @@ static inline const struct otlp_tail *tail_of(struct otlp *o, const struct model
     return __builtin_expect(right, 1) || make_tail(o, t, s) ? t : NULL;
 }
 
-/* At a pointer with room for BEFORE_TAIL and the tail. */
+/* At a pointer with room for BEFORE_TAIL, the tail and the attributes. */
 static inline char *at_plain(char *p, const struct model_span *s, const struct otlp_tail *t)
 {
     char *const length = pb_at_tag(p, 2, PB_BYTES); /* ScopeSpans.spans */
     char *const body = length + PLAIN_LENGTH;
-    p = at_fixed(body, s, KIND_INTERNAL);
+    p = at_fixed(body, s, s->attr_count ? kind_of(s) : KIND_INTERNAL);
     memcpy(p, t->bytes.data, t->bytes.size);
     p += t->bytes.size;
+    if (s->attr_count)
+        p = otlp_at_simple(p, ATTRIBUTES, s->attrs, s->attr_count);
     pb_at_varint_wide(length, (uint64_t)(p - body), PLAIN_LENGTH);
     return p;
 }
 
-/* Room for some of `n` spans like the one of this tail; *out_stop: its end, which lies before
+/* Room for some spans of this tail's group, n at most; *out_stop: its end, which lies before
  * what makes the request too large, whatever the items' share in its books. */
 static char *plain_room(struct otlp *o, const struct otlp_tail *t, size_t n, char **out_stop)
 {
+    enum { FOR_MORE = 256, LEAST = 4 * PLAIN_MOST };
     const struct otlp_waiting *wait = &o->waiting[OTLP_TRACES];
     struct buf *out = &o->groups.items[t->group].items;
     const uint64_t taken = wait->bytes + n;
     const uint64_t left = taken < o->options.max_bytes ? o->options.max_bytes - taken : 0;
-    const size_t one = BEFORE_TAIL + t->bytes.size, most = left / one < n ? left / one : n;
-    char *const start = most ? buf_reserve(out, most * one) : NULL;
+    const size_t about = n * (BEFORE_TAIL + t->bytes.size + FOR_MORE) + LEAST;
+    const size_t room = left < about ? left : about;
+    char *const start = room ? buf_reserve(out, room) : NULL;
     out->failed = false; /* then one by one */
-    *out_stop = start ? start + most * one : NULL;
+    *out_stop = start ? start + room : NULL;
     return start;
+}
+
+/* Bytes that a plain span takes at most; SIZE_MAX: it is not, for its attributes. */
+static inline size_t plain_size(const struct otlp *o, const struct model_span *s,
+                                const struct otlp_tail *t)
+{
+    const struct otlp_limits *limits = &o->options.of[OTLP_TRACES];
+    size_t size = BEFORE_TAIL + t->bytes.size;
+    if (!s->attr_count)
+        return size;
+    if (limits->text >= 0 || limits->attributes >= 0)
+        return SIZE_MAX;
+    const size_t attributes = otlp_simple_room(s->attrs, s->attr_count);
+    return attributes <= PLAIN_MOST - size ? size + attributes : SIZE_MAX;
 }
 
 size_t otlp_add_plain(struct otlp *o, const struct model_item *items, size_t n)
@@ -282,7 +299,7 @@ size_t otlp_add_plain(struct otlp *o, const struct model_item *items, size_t n)
             (held && map_get(&o->held.by_span, s->span_id)))
             break;
         t = tail_of(o, s);
-        if (!t || t->group != group || (size_t)(stop - p) < BEFORE_TAIL + t->bytes.size)
+        if (!t || t->group != group || (size_t)(stop - p) < plain_size(o, s, t))
             break;
         p = at_plain(p, s, t);
         seen += t->seen;
