@@ -543,7 +543,7 @@ static int decode_op(struct decoder *d, struct model_batch *batch)
 /* Plain records into the batch; 0 when the next op is of another kind. */
 static int decode_run(struct decoder *d, struct model_batch *batch, size_t max_records)
 {
-    if (d->stream == UINT32_MAX || d->shift_ns)
+    if (d->plain[*d->op].needs == UINT32_MAX || d->stream == UINT32_MAX || d->shift_ns)
         return 0;
     const struct decode_stream *s = &d->streams.items[d->stream];
     if (!s->known)
