@@ -343,11 +343,12 @@ static void follow(struct collecting *c, const sigset_t *open)
 
 /* ---- after ---- */
 
-static void put_part(struct buf *b, uint64_t n, const char *what)
+static void put_part(struct buf *b, uint64_t n, const char *one, const char *many, const char *what)
 {
     char number[NUM_TEXT_MAX];
     if (n)
-        buf_printf(b, "%s%s %s", b->size ? ", " : "", num_count(number, n), what);
+        buf_printf(b, "%s%s %s %s", b->size ? ", " : "", num_count(number, n),
+                   num_noun(n, one, many), what);
 }
 
 /* received = recorded + refused, by cause. */
@@ -356,21 +357,23 @@ static void say_counts(const struct collect_counts *c)
     struct buf b;
     char a[NUM_TEXT_MAX], s[NUM_TEXT_MAX], l[NUM_TEXT_MAX];
     buf_init(&b);
-    put_part(&b, c->no_id, "spans without valid ids");
-    put_part(&b, c->too_many, "items of too many resources");
-    put_part(&b, c->no_memory, "items without memory");
-    put_part(&b, c->points, "points of metrics, which are not kept yet");
-    put_part(&b, c->malformed, "malformed requests");
-    put_part(&b, c->too_large, "requests too large");
-    put_part(&b, c->not_allowed, "requests not allowed");
-    put_part(&b, c->unsupported, "requests for what is not here");
-    put_part(&b, c->not_stored, "requests told to come again");
-    cli_note("received %s spans and %s log records in %s requests; refused: %s",
-             num_count(s, c->spans), num_count(l, c->logs), num_count(a, c->requests),
-             b.size ? buf_cstr(&b) : "nothing");
+    put_part(&b, c->no_id, "span", "spans", "without valid ids");
+    put_part(&b, c->too_many, "item", "items", "of too many resources");
+    put_part(&b, c->no_memory, "item", "items", "without memory");
+    put_part(&b, c->points, "point", "points", "of metrics, which are not kept yet");
+    put_part(&b, c->malformed, "request", "requests", "malformed");
+    put_part(&b, c->too_large, "request", "requests", "too large");
+    put_part(&b, c->not_allowed, "request", "requests", "not allowed");
+    put_part(&b, c->unsupported, "request", "requests", "for what is not here");
+    put_part(&b, c->not_stored, "request", "requests", "told to come again");
+    cli_note("received %s %s and %s %s in %s %s; refused: %s", num_count(s, c->spans),
+             num_noun(c->spans, "span", "spans"), num_count(l, c->logs),
+             num_noun(c->logs, "log record", "log records"), num_count(a, c->requests),
+             num_noun(c->requests, "request", "requests"), b.size ? buf_cstr(&b) : "nothing");
     buf_done(&b);
     if (c->cut_texts)
-        cli_note("%s texts were longer than --max-value and are cut", num_count(s, c->cut_texts));
+        cli_note("%s %s longer than --max-value and cut", num_count(s, c->cut_texts),
+                 num_noun(c->cut_texts, "text was", "texts were"));
 }
 
 static void clean_up(struct collecting *c)

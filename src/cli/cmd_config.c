@@ -13,6 +13,7 @@
 #include "config/otlp.h"
 #include "secret/scrub.h"
 #include "session/settings.h"
+#include "util/num.h"
 
 struct config_options {
     bool json, all, in_place;
@@ -200,7 +201,7 @@ static int print_or_replace(const struct cli_call *call, const char *path, struc
     }
     int status = replace(path, b);
     if (status == CLI_OK)
-        cli_note("%s: %u lines rewritten", path, changes);
+        cli_note("%s: %u %s rewritten", path, changes, num_noun(changes, "line", "lines"));
     return status;
 }
 

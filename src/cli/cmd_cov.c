@@ -315,7 +315,8 @@ static void finish(struct work *w)
     if (t->note[0])
         cli_note("%s", t->note);
     if (t->lost > 1)
-        cli_fail("%s; %zu more files were lost, too", t->why, t->lost - 1);
+        cli_fail("%s; %zu more %s lost, too", t->why, t->lost - 1,
+                 num_noun(t->lost - 1, "file was", "files were"));
     else if (t->lost)
         cli_fail("%s", t->why);
     w->lost += t->lost;
@@ -421,7 +422,8 @@ static int tell_diff(struct work *after, const struct coverage_diff *d)
     if (status == CLI_OK)
         status = judge(after);
     if (status == CLI_OK && after->o->fail_lost && d->lost)
-        status = cli_fail("cov: %llu lines are not executed any more", (unsigned long long)d->lost);
+        status = cli_fail("cov: %llu %s not executed any more", (unsigned long long)d->lost,
+                          num_noun(d->lost, "line is", "lines are"));
     return status;
 }
 

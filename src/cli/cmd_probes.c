@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "source/probe_args.h"
 #include "util/json.h"
+#include "util/num.h"
 #include "util/table.h"
 #include "util/tty.h"
 
@@ -175,11 +176,14 @@ static void put_section(const struct listing *l, enum point_kind kind, const cha
 static void put_text(const struct listing *l, struct buf *out)
 {
     const struct points *p = &l->points;
-    uint32_t lines = count(p, POINT_LINE);
-    buf_printf(out, "%s: %u USDT probes, %u functions%s", l->path, count(p, POINT_USDT),
-               count(p, POINT_FUNCTION), p->has_dwarf ? "" : ", no debug information");
+    const uint32_t lines = count(p, POINT_LINE), usdt = count(p, POINT_USDT);
+    const uint32_t functions = count(p, POINT_FUNCTION);
+    buf_printf(out, "%s: %u %s, %u %s%s", l->path, usdt,
+               num_noun(usdt, "USDT probe", "USDT probes"), functions,
+               num_noun(functions, "function", "functions"),
+               p->has_dwarf ? "" : ", no debug information");
     if (lines)
-        buf_printf(out, ", %u places of lines", lines);
+        buf_printf(out, ", %u %s of lines", lines, num_noun(lines, "place", "places"));
     if (p->refused)
         buf_printf(out, "; %u left out, no instruction begins there", p->refused);
     buf_puts(out, "\n");

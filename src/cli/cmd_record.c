@@ -528,7 +528,7 @@ static uint64_t drain(struct recording *r, struct pace *pace, uint64_t now)
     bool more;
     int result;
     step(r, &result);
-    figures_tell(r->session, NULL, r->region, now);
+    figures_tell(r->session, r->region, now);
     uint64_t bytes = session_step_bytes(r->session, &more);
     const bool silent = unheard(r, pace, now);
     pace->idle_ns = r->inside && !speaks(session_catalog(r->session)) ? INSIDE_NS : PACE_IDLE_NS;
@@ -668,8 +668,9 @@ static void finish(struct recording *r, struct ending *out)
     session_get_counts(r->session, &out->counts);
     outputs_tell(&r->outputs, r->session);
     if (r->sampling.can.lost)
-        cli_note("record: %llu samples lost, the kernel had no room for them; a lower --rate helps",
-                 (unsigned long long)r->sampling.can.lost);
+        cli_note("record: %llu %s lost, the kernel had no room; a lower --rate helps",
+                 (unsigned long long)r->sampling.can.lost,
+                 num_noun(r->sampling.can.lost, "sample", "samples"));
     if (region_is_refused(r->region))
         cli_note("record: the program found no room for its ring of %llu KiB: nothing of what it "
                  "says is recorded; a smaller --ring needs less",

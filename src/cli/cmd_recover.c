@@ -233,14 +233,17 @@ static void say_saved(struct session *s, const char *ring, const char *path)
     session_get_counts(s, &c);
     for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++)
         sum += c.lost[i];
-    cli_note("%s: %s records (%s spans, %s events) found, %s lost when it ran; saved in %s", ring,
-             num_count(n, c.records), num_count(spans, reading_spans(&c)),
-             num_count(events, reading_events(&c)), num_count(lost, sum), path);
+    cli_note("%s: %s %s (%s %s, %s %s) found, %s lost when it ran; saved in %s", ring,
+             num_count(n, c.records), num_noun(c.records, "record", "records"),
+             num_count(spans, reading_spans(&c)), num_noun(reading_spans(&c), "span", "spans"),
+             num_count(events, reading_events(&c)), num_noun(reading_events(&c), "event", "events"),
+             num_count(lost, sum), path);
     crash_line(session_catalog(s), crash, sizeof crash);
     if (crash[0])
         cli_note("%s: the program was killed by %s", ring, crash);
     if (c.damage.bytes_skipped || c.damage.records)
-        cli_note("%s: %s damaged records and %s skipped", ring, num_count(n, c.damage.records),
+        cli_note("%s: %s damaged %s and %s skipped", ring, num_count(n, c.damage.records),
+                 num_noun(c.damage.records, "record", "records"),
                  num_bytes(lost, c.damage.bytes_skipped));
 }
 

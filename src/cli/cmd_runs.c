@@ -282,8 +282,8 @@ static int prune(const struct runs_options *o, const struct runs *runs)
         if (o->dry_run)
             cli_note("%s would go", r->dir);
     }
-    cli_note("%zu of %zu runs %s, %s", gone, runs->count, o->dry_run ? "would go" : "removed",
-             num_bytes(bytes, sum));
+    cli_note("%zu of %zu %s %s, %s", gone, runs->count, num_noun(runs->count, "run", "runs"),
+             o->dry_run ? "would go" : "removed", num_bytes(bytes, sum));
     return status;
 }
 

@@ -21,26 +21,31 @@ static uint64_t value_of(const struct wire_figures *f, enum figure i)
 
 static void row_text(struct buf *b, const struct figure_row *row, const struct wire_figures *f)
 {
-    uint64_t value = value_of(f, row->value), more = value_of(f, row->failed);
+    const char *unit;
+    const size_t known = f->count < FIGURES ? f->count : FIGURES;
+    uint64_t value = figure_value(row, f->values, known, &unit), more = value_of(f, row->failed);
     char count[NUM_TEXT_MAX], other[NUM_TEXT_MAX];
     buf_printf(b, "%-48s %12s", row->name, num_count(count, value));
     if (row->duration)
         buf_printf(b, " times%s%s\n", value ? ", on average " : "",
                    value ? num_duration(other, more / value) : "");
     else
-        buf_printf(b, " %s%s%s\n", row->unit, more ? ", failed: " : "",
+        buf_printf(b, " %s%s%s\n", unit, more ? ", failed: " : "",
                    more ? num_count(other, more) : "");
 }
 
 static void row_json(struct json *j, const struct figure_row *row, const struct wire_figures *f)
 {
+    const char *unit;
+    const size_t known = f->count < FIGURES ? f->count : FIGURES;
+    const uint64_t value = figure_value(row, f->values, known, &unit);
     json_object(j);
     json_key(j, "name");
     json_string(j, row->name);
     json_key(j, "unit");
-    json_string(j, row->unit);
+    json_string(j, unit);
     json_key(j, row->duration ? "count" : "value");
-    json_u64(j, value_of(f, row->value));
+    json_u64(j, value);
     if (row->failed < FIGURES) {
         json_key(j, row->duration ? "sum" : "failed");
         if (row->duration)

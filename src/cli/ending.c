@@ -99,10 +99,10 @@ static void summary(struct screen *s, const struct ending *e)
 static void refusals(struct screen *s, const char *path, uint64_t all, uint64_t seen)
 {
     char n[NUM_TEXT_MAX];
-    buf_printf(&s->text, "oriel: %s: %s records could not be written", path,
-               num_count(n, all - seen));
+    buf_printf(&s->text, "oriel: %s: %s %s could not be written", path, num_count(n, all - seen),
+               num_noun(all - seen, "record", "records"));
     if (seen)
-        buf_printf(&s->text, ", nor %s samples and readings", num_count(n, seen));
+        buf_printf(&s->text, ", nor %s of samples and readings", num_count(n, seen));
     buf_puts(&s->text, "; the program was not held up\n");
 }
 
@@ -112,11 +112,12 @@ static void calls_unseen(struct screen *s, const struct syscall_ability *calls)
     if (calls && calls->missing[0])
         buf_printf(&s->text, "not seen: %s\n", calls->missing);
     if (calls && calls->lost)
-        buf_printf(&s->text, "oriel: %s system calls are not counted: too many threads at a time\n",
-                   num_count(n, calls->lost));
+        buf_printf(&s->text, "oriel: %s %s not counted: too many threads at a time\n",
+                   num_count(n, calls->lost),
+                   num_noun(calls->lost, "system call is", "system calls are"));
     if (calls && calls->unwatched)
-        buf_printf(&s->text, "oriel: the system calls of %s threads are not counted: too many\n",
-                   num_count(n, calls->unwatched));
+        buf_printf(&s->text, "oriel: the system calls of %s %s are not counted: too many\n",
+                   num_count(n, calls->unwatched), num_noun(calls->unwatched, "thread", "threads"));
 }
 
 static void troubles(struct screen *s, const struct ending *e)
@@ -144,8 +145,9 @@ static void troubles(struct screen *s, const struct ending *e)
         buf_printf(&s->text, "oriel: written out %u %s before the end; the last time for: %s\n",
                    e->dumps, e->dumps == 1 ? "time" : "times", e->dump);
     if (c->damage.records)
-        buf_printf(&s->text, "oriel: %s damaged records were skipped in the ring\n",
-                   num_count(n, c->damage.records));
+        buf_printf(&s->text, "oriel: %s damaged %s skipped in the ring\n",
+                   num_count(n, c->damage.records),
+                   num_noun(c->damage.records, "record was", "records were"));
     if (e->still_running)
         buf_printf(&s->text, "oriel: %u %s still running and no longer recorded (--wait waits)\n",
                    e->still_running, e->still_running == 1 ? "process is" : "processes are");

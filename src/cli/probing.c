@@ -598,8 +598,8 @@ void probing_start(struct probing *p, struct session *s, int32_t pid, bool runni
         (void)artifact_set(session_catalog(s), "oriel.probe.missing", why);
     }
     if (rc == 0 && p->endless)
-        cli_note("%s: the ends of %u functions are not known: they are seen as events", who,
-                 p->endless);
+        cli_note("%s: the ends of %u %s are not known: they are seen as events", who, p->endless,
+                 num_noun(p->endless, "function", "functions"));
 }
 
 void probing_say(const struct probing *p, const char *command)

@@ -180,23 +180,25 @@ void reading_say_damage(const struct reading *r)
     const struct source_damage *d = &c.damage;
     char at[NUM_TEXT_MAX], skipped[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX];
     if (d->first_offset != UINT64_MAX && d->chunks == 0) /* no capture, so none of its chunks */
-        cli_note("%s: damaged at byte %s: %s records and %s skipped", r->path,
+        cli_note("%s: damaged at byte %s: %s %s and %s skipped", r->path,
                  num_count(at, d->first_offset), num_count(skipped, d->records),
-                 num_bytes(bytes, d->bytes_skipped));
+                 num_noun(d->records, "record", "records"), num_bytes(bytes, d->bytes_skipped));
     else if (d->first_offset != UINT64_MAX)
-        cli_note("%s: damaged at byte %s: %llu of %llu chunks read, %s records and %s skipped",
-                 r->path, num_count(at, d->first_offset), (unsigned long long)d->chunks_read,
-                 (unsigned long long)d->chunks, num_count(skipped, d->records),
+        cli_note("%s: damaged at byte %s: %llu of %llu %s read, %s %s and %s skipped", r->path,
+                 num_count(at, d->first_offset), (unsigned long long)d->chunks_read,
+                 (unsigned long long)d->chunks, num_noun(d->chunks, "chunk", "chunks"),
+                 num_count(skipped, d->records), num_noun(d->records, "record", "records"),
                  num_bytes(bytes, d->bytes_skipped));
     else if (d->truncated && d->chunks == 0)
         cli_note("%s: the end is missing (still being written, or cut)", r->path);
     else if (d->truncated)
-        cli_note("%s: the end is missing (still being written, or cut); %llu chunks read", r->path,
-                 (unsigned long long)d->chunks_read);
+        cli_note("%s: the end is missing (still being written, or cut); %llu %s read", r->path,
+                 (unsigned long long)d->chunks_read, num_noun(d->chunks_read, "chunk", "chunks"));
     if (d->unwritten || d->unwritten_seen)
-        cli_note("%s: %s records could not be stored when it was recorded, nor %s samples and "
-                 "readings",
-                 r->path, num_count(skipped, d->unwritten), num_count(bytes, d->unwritten_seen));
+        cli_note(
+            "%s: %s %s could not be stored when it was recorded, nor %s of samples and readings",
+            r->path, num_count(skipped, d->unwritten), num_noun(d->unwritten, "record", "records"),
+            num_count(bytes, d->unwritten_seen));
 }
 
 void reading_close(struct reading *r)

@@ -12,6 +12,7 @@
 
 #include "cli/symbolize.h"
 #include "session/artifact.h"
+#include "util/num.h"
 
 #define CUT_TOLD 50u /* one stack of so many that is not whole is worth a line */
 
@@ -44,10 +45,10 @@ static void tell_cut(struct model_catalog *c, const struct perf_ability *can)
     tell_count(c, "oriel.sample.stacks_cut", can->cut);
     if (can->cut && can->cut_by)
         (void)artifact_set(c, "oriel.sample.stacks_cut_by", can->cut_by);
-    snprintf(text, sizeof text,
-             "%.1f %% of %llu stacks do not reach the thread's start, most because: %s",
+    snprintf(text, sizeof text, "%.1f %% of %llu %s not reach the thread's start, most because: %s",
              (double)can->cut * 100 / (double)(can->stacks ? can->stacks : 1),
-             (unsigned long long)can->stacks, can->cut_by ? can->cut_by : "");
+             (unsigned long long)can->stacks, num_noun(can->stacks, "stack does", "stacks do"),
+             can->cut_by ? can->cut_by : "");
     if (can->cut * CUT_TOLD > can->stacks)
         (void)artifact_set(c, "oriel.sample.cut", text);
 }
@@ -75,8 +76,9 @@ static void before_close(void *user, struct model_catalog *c)
     tell_cut(c, can);
     if (can->unknown) {
         char more[sizeof can->missing + 80];
-        snprintf(more, sizeof more, "%s%s%llu threads: there were too many at one time",
-                 can->missing, can->missing[0] ? "; " : "", (unsigned long long)can->unknown);
+        snprintf(more, sizeof more, "%s%s%llu %s: there were too many at one time", can->missing,
+                 can->missing[0] ? "; " : "", (unsigned long long)can->unknown,
+                 num_noun(can->unknown, "thread", "threads"));
         (void)artifact_set(c, "oriel.sample.missing", more);
     }
 }

@@ -84,8 +84,9 @@ static bool send_one(const struct sending *how, const char *directory, const str
     bool all = drain(d, sending_patience_ns(how));
     deliver_total(d, &c);
     out_close(deliver_out(d));
-    cli_note("%s: %s items delivered%s", l->destination[0] ? l->destination : l->key,
-             num_count(sent, c.recovered), all ? "" : ", the rest stays in the spool");
+    cli_note("%s: %s %s delivered%s", l->destination[0] ? l->destination : l->key,
+             num_count(sent, c.recovered), num_noun(c.recovered, "item", "items"),
+             all ? "" : ", the rest stays in the spool");
     return all;
 }
 
@@ -103,8 +104,9 @@ int spooled_send(const struct sending *how, const char *directory)
     for (size_t i = 0; i < all.items.count; i++) {
         const struct spool_listed *l = &all.items.items[i];
         if (l->files_in_use)
-            cli_note("%s: a program that runs holds %u of %u files and sends them itself",
-                     l->destination[0] ? l->destination : l->key, l->files_in_use, l->files);
+            cli_note("%s: a program that runs holds %u of %u %s itself",
+                     l->destination[0] ? l->destination : l->key, l->files_in_use, l->files,
+                     num_noun(l->files, "file and sends it", "files and sends them"));
         if (l->files > l->files_in_use)
             done = !stopping_asked() && send_one(how, directory, l) && done;
     }
@@ -119,11 +121,12 @@ static void as_text(struct buf *b, const struct spool_listed *l, uint64_t now_ns
 {
     char items[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX], age[NUM_TEXT_MAX];
     uint64_t old = l->oldest_ns && l->oldest_ns < now_ns ? now_ns - l->oldest_ns : 0;
-    buf_printf(b, "%s\n  %s items in %s, oldest %s ago",
-               l->destination[0] ? l->destination : l->key, num_count(items, l->items),
+    buf_printf(b, "%s\n  %s %s in %s, oldest %s ago", l->destination[0] ? l->destination : l->key,
+               num_count(items, l->items), num_noun(l->items, "item", "items"),
                num_bytes(bytes, l->bytes), num_duration(age, old));
     if (l->files_in_use)
-        buf_printf(b, ", %u of %u files in use", l->files_in_use, l->files);
+        buf_printf(b, ", %u of %u %s in use", l->files_in_use, l->files,
+                   num_noun(l->files, "file", "files"));
     if (l->damaged)
         buf_printf(b, ", %u damaged", (unsigned)l->damaged);
     buf_putc(b, '\n');

@@ -124,6 +124,8 @@ void deliver_total(struct deliver *d, struct deliver_counts *out)
     pthread_mutex_lock(&d->lock);
     total(d, out);
     pthread_mutex_unlock(&d->lock);
+    out->queue_items = d->queue_items;
+    out->queue_bytes = d->queue_bytes;
 }
 
 void deliver_left(struct deliver *d, char out[DELIVER_WHY_BYTES])

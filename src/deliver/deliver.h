@@ -144,6 +144,8 @@ struct deliver_counts {
     uint64_t bytes_out; /* of bodies, as sent */
     uint64_t try_ns;    /* spent in tries, for the mean */
     bool open;          /* the receiver does not answer: waiting before another try */
+    /* Of a total: what the queue holds at most, of all signals together; 0 items: bytes alone. */
+    uint64_t queue_items, queue_bytes;
 };
 void deliver_counts(struct deliver *d, enum out_signal signal, struct deliver_counts *out);
 void deliver_total(struct deliver *d, struct deliver_counts *out);

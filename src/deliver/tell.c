@@ -31,10 +31,11 @@ static void say(const struct deliver *d, const char *format, ...)
     d->say(d->user, line);
 }
 
-static const char *noun(enum out_signal signal)
+static const char *noun(enum out_signal signal, uint64_t n)
 {
-    static const char *const nouns[OUT_SIGNALS] = {"spans", "log records", "points", "samples"};
-    return nouns[signal];
+    static const char *const many[OUT_SIGNALS] = {"spans", "log records", "points", "samples"};
+    static const char *const one[OUT_SIGNALS] = {"span", "log record", "point", "sample"};
+    return num_noun(n, one[signal], many[signal]);
 }
 
 void tell_open(struct deliver *d, struct lane *l)
@@ -46,11 +47,11 @@ void tell_open(struct deliver *d, struct lane *l)
         say(d, "%s does not take what is sent (%s): tried for %s", l->endpoint.shown, l->why,
             num_duration(time, d->patience_ns));
     else if (d->spool)
-        say(d, "%s does not take what is sent (%s): %" PRIu64 " items wait, on disk if it lasts",
-            l->endpoint.shown, l->why, waiting);
+        say(d, "%s does not take what is sent (%s): %" PRIu64 " %s, on disk if it lasts",
+            l->endpoint.shown, l->why, waiting, num_noun(waiting, "item waits", "items wait"));
     else
-        say(d, "%s does not take what is sent (%s): %" PRIu64 " items wait in memory",
-            l->endpoint.shown, l->why, waiting);
+        say(d, "%s does not take what is sent (%s): %" PRIu64 " %s in memory", l->endpoint.shown,
+            l->why, waiting, num_noun(waiting, "item waits", "items wait"));
 }
 
 void tell_back(struct deliver *d, struct lane *l)
@@ -77,11 +78,12 @@ void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept)
     if (d->books)
         return;
     if (lost)
-        say(d, "%s did not take %" PRIu64 " items before the end, they are lost (%s)",
-            l->endpoint.shown, lost, why);
+        say(d, "%s did not take %" PRIu64 " %s lost (%s)", l->endpoint.shown, lost,
+            num_noun(lost, "item before the end, it is", "items before the end, they are"), why);
     if (kept)
-        say(d, "%s did not take %" PRIu64 " items before the end, they wait on disk (%s)",
-            l->endpoint.shown, kept, why);
+        say(d, "%s did not take %" PRIu64 " %s on disk (%s)", l->endpoint.shown, kept,
+            num_noun(kept, "item before the end, it waits", "items before the end, they wait"),
+            why);
 }
 
 /* Of a signal at most one line a second, and one a minute that says the same; a mere warning
@@ -129,11 +131,11 @@ void tell_verdict(struct deliver *d, const struct item *i, const struct deliver_
         return;
     tell_reason(r, v, reason, sizeof reason);
     if (taken && items)
-        say(d, "%s rejected %" PRIu64 " %s: %s", host, items, noun(i->signal), v->text);
+        say(d, "%s rejected %" PRIu64 " %s: %s", host, items, noun(i->signal, items), v->text);
     else if (taken)
         say(d, "%s warns: %s", host, v->text);
     else
-        say(d, "%s refused %" PRIu64 " %s: %s%s", host, items, noun(i->signal), reason,
+        say(d, "%s refused %" PRIu64 " %s: %s%s", host, items, noun(i->signal, items), reason,
             v->fate == DELIVER_TOO_LARGE ? " (smaller requests: max_bytes)" : "");
 }
 
@@ -141,6 +143,6 @@ void tell_refused(struct deliver *d, const struct item *i, const char *why, uint
 {
     uint64_t items;
     if (may_tell(&d->routes[i->signal], why, 0, i->items, now_ns, &items))
-        say(d, "%s: %" PRIu64 " %s are lost: %s", d->lanes[i->lane].endpoint.shown, items,
-            noun(i->signal), why);
+        say(d, "%s: %" PRIu64 " %s %s lost: %s", d->lanes[i->lane].endpoint.shown, items,
+            noun(i->signal, items), items == 1 ? "is" : "are", why);
 }

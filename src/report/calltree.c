@@ -364,6 +364,19 @@ static uint32_t take_children(struct calltree *t, const struct model_span *s, ui
     return kids;
 }
 
+/* Whether the way up leads back to the span: no program has such parents, but what was received
+ * may. Each span that closes a circle is found here, so there are none among those before. */
+static bool comes_round(const struct calltree *t, uint64_t id, uint64_t parent)
+{
+    for (unsigned up = 0; parent && up < CALLTREE_DEPTH_MAX; up++) {
+        if (parent == id)
+            return true;
+        const struct calltree_recent *r = recent_slot(t, parent);
+        parent = r->id == parent ? r->parent : 0;
+    }
+    return false;
+}
+
 int calltree_add(struct calltree *t, const struct model_span *s, uint32_t name, uint64_t *out_self)
 {
     uint64_t child_ns = 0, dur = s->end_ns - s->start_ns;
@@ -390,7 +403,11 @@ int calltree_add(struct calltree *t, const struct model_span *s, uint32_t name, 
         .dur = dur,
         .self = *out_self,
         .busy = busy};
-    uint64_t parent = s->flags & MODEL_SPAN_ROOT || s->parent_id == s->span_id ? 0 : s->parent_id;
+    uint64_t parent = s->flags & MODEL_SPAN_ROOT ? 0 : s->parent_id;
+    if (parent && comes_round(t, s->span_id, parent)) {
+        t->circles++;
+        parent = 0;
+    }
     if (s->span_id)
         *recent_slot(t, s->span_id) = (struct calltree_recent){s->span_id, parent, name};
     struct calltree_frame *f = place(t, e, parent, weight + 1, s->flags & MODEL_SPAN_REMOTE_PARENT);

@@ -78,6 +78,7 @@ struct calltree {
     uint64_t *remote;               /* parents that may be in another process */
     uint32_t remote_at;
     uint64_t detached; /* parents that were not seen: their children stand at the top */
+    uint64_t circles;  /* spans that are above their own parent: they stand at the top */
     bool failed;       /* memory ran out: something is missing from the sums */
 };
 

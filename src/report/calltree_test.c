@@ -75,6 +75,33 @@ TEST(what_waits_for_its_parent_shows_at_the_top_when_told_early)
     calltree_done(&t);
 }
 
+TEST(parents_in_a_circle_are_shown_once_and_counted)
+{
+    struct calltree t;
+    REQUIRE(calltree_init(&t, NULL) == 0);
+    add(&t, 1, 11, 12, 0, 10, 0);
+    add(&t, 2, 12, 11, 0, 20, 0);
+    add(&t, 3, 13, 12, 0, 5, 0);
+    CHECK_EQ(calltree_settle(&t), 0);
+    CHECK_EQ(t.circles, 1);
+    REQUIRE(PATH(&t, 2, 1));
+    CHECK_EQ(PATH(&t, 2)->count, 1);
+    CHECK_EQ(PATH(&t, 2, 1)->count, 1);
+    CHECK(!PATH(&t, 2, 1)->child);
+    REQUIRE(PATH(&t, 2, 3)); /* late, below the one that closed the circle */
+    calltree_done(&t);
+    REQUIRE(calltree_init(&t, NULL) == 0);
+    add(&t, 1, 11, 11, 0, 10, 0); /* its own parent */
+    add(&t, 1, 21, 22, 0, 10, 0);
+    add(&t, 2, 22, 23, 0, 20, 0);
+    add(&t, 3, 23, 21, 0, 30, 0);
+    CHECK_EQ(calltree_settle(&t), 0);
+    CHECK_EQ(t.circles, 2);
+    REQUIRE(PATH(&t, 3, 2, 1));
+    CHECK(PATH(&t, 1) && !PATH(&t, 1)->child);
+    calltree_done(&t);
+}
+
 TEST(time_on_another_thread_is_not_taken_from_the_parent)
 {
     struct calltree t;

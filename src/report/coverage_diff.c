@@ -213,6 +213,7 @@ void coverage_diff_text(const struct coverage_diff *d, const struct coverage_vie
     if (!d->changes.count)
         buf_puts(out, "no line lost or gained its coverage\n");
     if (d->by_number)
-        buf_printf(out, "\n%llu files were compared by line number: what moved counts as changed\n",
-                   (unsigned long long)d->by_number);
+        buf_printf(out, "\n%llu %s compared by line number: what moved counts as changed\n",
+                   (unsigned long long)d->by_number,
+                   num_noun(d->by_number, "file was", "files were"));
 }

@@ -126,7 +126,8 @@ void diff_say_side(const struct diff *d, enum diff_side side, struct buf *out)
         buf_printf(out, ", commit %.*s%s", h->commit.n > 12 ? 12 : (int)h->commit.n, h->commit.p,
                    h->dirty ? " with changed files" : "");
     if (d->samples[side])
-        buf_printf(out, ", %llu samples", (unsigned long long)d->samples[side]);
+        buf_printf(out, ", %llu %s", (unsigned long long)d->samples[side],
+                   num_noun(d->samples[side], "sample", "samples"));
 }
 
 static const struct {

@@ -220,6 +220,7 @@ static void put_quality(struct json *j, const struct report *r, const struct rep
     json_pair_u64(j, "orphan_ends", f->orphan_ends);
     json_pair_u64(j, "clamped", f->clamped);
     json_pair_u64(j, "parents_not_seen", r->tree.detached);
+    json_pair_u64(j, "parents_in_circles", r->tree.circles);
     json_pair_u64(j, "spans_without_path", report_elsewhere(r));
     json_object_end(j);
 }

@@ -115,10 +115,10 @@ void live_summary(const struct live *l, struct buf *out)
     for (uint32_t i = 0; i < p.row_count; i++)
         samples += p.rows[i].kind == ORIEL_SAMPLE_CPU ? p.rows[i].count : 0;
     unsigned threads = threads_in(&p);
-    buf_printf(out, "CPU %s, %u %s, %llu samples in %s",
+    buf_printf(out, "CPU %s, %u %s, %llu %s in %s",
                num_percent(cpu, (double)p.weight[ORIEL_SAMPLE_CPU], (double)ns), threads,
-               threads == 1 ? "thread" : "threads", (unsigned long long)samples,
-               num_duration(time, ns));
+               num_noun(threads, "thread", "threads"), (unsigned long long)samples,
+               num_noun(samples, "sample", "samples"), num_duration(time, ns));
     model_profile_done(&p);
 }
 

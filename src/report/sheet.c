@@ -225,9 +225,11 @@ static void put_value(struct buf *out, const struct model_value *v)
         report_pointer_text(text, v->v.u64);
         buf_puts(out, text);
         return;
-    case ORIEL_TYPE_BYTES:
-        buf_printf(out, "(%u bytes)", v->full_bytes > v->v.str.n ? v->full_bytes : v->v.str.n);
+    case ORIEL_TYPE_BYTES: {
+        const uint32_t n = v->full_bytes > v->v.str.n ? v->full_bytes : v->v.str.n;
+        buf_printf(out, "(%u %s)", n, num_noun(n, "byte", "bytes"));
         return;
+    }
     case ORIEL_TYPE_STR: {
         size_t n = utf8_cut_bytes(v->v.str.p, v->v.str.n, VALUE_BYTES_MAX);
         utf8_printable(out, v->v.str.p, n);

@@ -106,11 +106,6 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *l, const char
     buf_puts(l->out, text);
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 /* What few programs have much of. */
 static void add_rest(struct line *l, const struct system_use *s)
 {
@@ -121,10 +116,11 @@ static void add_rest(struct line *l, const struct system_use *s)
     if (read || written)
         add(l, " \u00b7 disk %s read, %s written", num_bytes(a, read), num_bytes(b, written));
     if (hard)
-        add(l, " \u00b7 %s faults from disk", num_count(a, hard));
+        add(l, " \u00b7 %s %s from disk", num_count(a, hard), num_noun(hard, "fault", "faults"));
+    const uint64_t switches = whole(counted(s, SYSTEM_VOLUNTARY)) + forced;
     if (forced)
-        add(l, " \u00b7 %s switches, %s forced",
-            num_count(a, whole(counted(s, SYSTEM_VOLUNTARY)) + forced), num_count(b, forced));
+        add(l, " \u00b7 %s %s, %s forced", num_count(a, switches),
+            num_noun(switches, "switch", "switches"), num_count(b, forced));
 }
 
 void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t width, struct buf *out)
@@ -143,9 +139,9 @@ void system_text(const struct system_use *s, uint64_t duration_ns, uint32_t widt
     if (duration_ns >= SHARE_NS)
         add(&l, ", %s on average", num_percent(a, (double)cpu_ns, (double)duration_ns));
     if (threads)
-        add(&l, " \u00b7 %s thread%s", num_count(a, threads), plural(threads));
+        add(&l, " \u00b7 %s %s", num_count(a, threads), num_noun(threads, "thread", "threads"));
     if (files)
-        add(&l, " \u00b7 %s file%s open", num_count(a, files), plural(files));
+        add(&l, " \u00b7 %s %s open", num_count(a, files), num_noun(files, "file", "files"));
     add_rest(&l, s);
 }
 

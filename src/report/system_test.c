@@ -64,6 +64,21 @@ TEST(what_a_program_used_before_anybody_looked_is_not_told)
     buf_done(&out);
 }
 
+TEST(one_of_a_kind_is_told_as_one)
+{
+    struct system_use s = {0};
+    struct buf out;
+    buf_init(&out);
+    plot(&s, "process.cpu.time", 0.5);
+    plot(&s, "process.thread.count", 1);
+    plot(&s, "process.paging.faults.major", 1);
+    plot(&s, "process.context_switches.involuntary", 1);
+    system_text(&s, 1000000000, 200, &out);
+    CHECK_STR(buf_cstr(&out), "system: CPU 500 ms, 50 % on average \u00b7 1 thread \u00b7 1 fault "
+                              "from disk \u00b7 1 switch, 1 forced");
+    buf_done(&out);
+}
+
 TEST(what_matters_least_makes_way)
 {
     struct system_use s = {0};

@@ -129,6 +129,10 @@ static void put_doubts(const struct report *r, const struct report_facts *f, str
         sheet_line(r, out, TABLE_DIM,
                    "%s parent%s not seen: the spans below stand at the top of the tree",
                    num_count(n, r->tree.detached), plural(r->tree.detached));
+    if (r->tree.circles)
+        sheet_line(r, out, TABLE_YELLOW,
+                   "%s circle%s of parents: the span that closes it stands at the top of the tree",
+                   num_count(n, r->tree.circles), plural(r->tree.circles));
     if (elsewhere)
         sheet_line(r, out, TABLE_DIM,
                    "%s span%s on too many or too deep paths: counted by name only",

@@ -24,8 +24,9 @@ static void put_books(const struct report *r, const struct call_tables *t, struc
                     "told by the program, but their records were lost"}};
     for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
         if (dropped[i].n)
-            sheet_line(r, out, TABLE_RED, "  %s of %s calls are not in here: %s",
-                       num_count(a, dropped[i].n), num_count(b, c->counted), dropped[i].why);
+            sheet_line(r, out, TABLE_RED, "  %s of %s %s not in here: %s",
+                       num_count(a, dropped[i].n), num_count(b, c->counted),
+                       num_noun(c->counted, "call is", "calls are"), dropped[i].why);
     if (model_catalog_resource(r->catalog, "oriel.exit.signal").n)
         sheet_line(r, out, TABLE_YELLOW,
                    "  a process was killed: what its threads counted since they told it last "
@@ -105,8 +106,9 @@ int report_text_calls(const struct report *r, struct frames *f, struct buf *out)
         return 0;
     int rc = call_tables_make(r, f, &t);
     if (rc == 0) {
-        sheet_title(r, out, "counted calls: %s of %s functions, %s", num_count(calls, t.calls),
-                    num_count(functions, t.rows.count), num_duration(time, t.self));
+        sheet_title(r, out, "counted calls: %s of %s %s, %s", num_count(calls, t.calls),
+                    num_count(functions, t.rows.count),
+                    num_noun(t.rows.count, "function", "functions"), num_duration(time, t.self));
         put_books(r, &t, out);
         put_functions(r, f, &t, out);
         put_edges(r, f, &t, out);

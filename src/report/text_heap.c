@@ -11,6 +11,7 @@
 #include "report/functions.h"
 #include "report/text.h"
 #include "report/weights.h"
+#include "util/num.h"
 
 enum { KINDS = 4 };
 static const uint8_t kinds[KINDS] = {ORIEL_SAMPLE_ALLOC, ORIEL_SAMPLE_LIVE, ORIEL_SAMPLE_PEAK,
@@ -23,11 +24,11 @@ static void put_line(const struct report *r, struct buf *out)
     const struct heap *h = &r->heap;
     if (h->processes) {
         sheet_title(r, out,
-                    "memory: %s allocated in %s blocks \u00b7 at most %s in use%s \u00b7 %s in use "
+                    "memory: %s allocated in %s %s \u00b7 at most %s in use%s \u00b7 %s in use "
                     "at the end",
                     num_bytes(bytes, h->bytes), num_count(blocks, h->allocations),
-                    num_bytes(peak, h->peak), h->processes > 1 ? " by one process" : "",
-                    num_bytes(live, h->live));
+                    num_noun(h->allocations, "block", "blocks"), num_bytes(peak, h->peak),
+                    h->processes > 1 ? " by one process" : "", num_bytes(live, h->live));
         return;
     }
     sheet_title(r, out, "memory: %s allocated \u00b7 %s in use at the end",
@@ -80,8 +81,10 @@ static int put_functions(const struct report *r, struct frames *f, struct buf *o
         rc = functions_sum(f, &r->profile, r->catalog, &all, &sums[k]);
     }
     if (rc == 0 && !weights_are_summed(&r->profile, r->catalog, ORIEL_SAMPLE_ALLOC))
-        sheet_line(r, out, TABLE_DIM, "  by function as %s samples tell, not exactly",
-                   num_count(text, r->profile.samples[ORIEL_SAMPLE_ALLOC]));
+        sheet_line(
+            r, out, TABLE_DIM, "  by function as %s %s, not exactly",
+            num_count(text, r->profile.samples[ORIEL_SAMPLE_ALLOC]),
+            num_noun(r->profile.samples[ORIEL_SAMPLE_ALLOC], "sample tells", "samples tell"));
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; rc == 0 && i < sums[0].items.count && i < r->options.top; i++)
         if (sums[0].items.items[i].self)

@@ -98,8 +98,9 @@ int report_text_functions(const struct report *r, struct frames *f, uint8_t kind
     struct sheet s;
     char text[NUM_TEXT_MAX], more[NUM_TEXT_MAX];
     int rc = functions_sum(f, &r->profile, r->catalog, &all, &sums);
-    sheet_title(r, out, "%s by function: %s, %s samples", titles[kind],
-                report_amount(text, kind, sums.weight), num_count(more, sums.count));
+    sheet_title(r, out, "%s by function: %s, %s %s", titles[kind],
+                report_amount(text, kind, sums.weight), num_count(more, sums.count),
+                num_noun(sums.count, "sample", "samples"));
     put_few(r, kind, sums.count, out);
     sheet_init(&s, columns, sizeof columns / sizeof *columns);
     size_t shown = 0;

@@ -124,6 +124,7 @@ int report_text_syscalls(const struct report *r, struct buf *out)
     sheet_title(r, out, "system calls, waiting included");
     int rc = put_calls(r, out);
     if (s->left_out)
-        sheet_line(r, out, TABLE_DIM, "  %s calls of further names", num_count(calls, s->left_out));
+        sheet_line(r, out, TABLE_DIM, "  %s %s of further names", num_count(calls, s->left_out),
+                   num_noun(s->left_out, "call", "calls"));
     return rc == 0 ? put_threads(r, out) : rc;
 }

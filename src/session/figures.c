@@ -77,16 +77,36 @@ static void put_signal(const struct deliver_counts *n, uint64_t *out)
     out[FIGURE_SPAN_EXPORTED_FAILED - FIGURE_SPAN_QUEUE] = failed;
 }
 
-static bool has_receiver(const struct session *s)
+/* A queue holds both signals; each receiver has its own, and gets everything. */
+static void add_bounds(const struct session *s, uint64_t out[FIGURES])
 {
-    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++)
-        if (session_destination(s, i))
-            return true;
-    return false;
+    struct deliver_counts c;
+    bool in_items = true;
+    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++) {
+        if (!session_destination(s, i))
+            continue;
+        deliver_total(session_destination(s, i), &c);
+        out[FIGURE_SPAN_QUEUE_CAPACITY] += c.queue_items;
+        out[FIGURE_QUEUE_BYTES] += c.queue_bytes;
+        in_items = in_items && c.queue_items;
+    }
+    if (!in_items)
+        out[FIGURE_SPAN_QUEUE_CAPACITY] = 0;
+    out[FIGURE_LOG_QUEUE_CAPACITY] = out[FIGURE_SPAN_QUEUE_CAPACITY];
 }
 
-void figures_of(const struct session *s, const struct config_batches *batches,
-                uint64_t out[FIGURES])
+uint64_t figure_value(const struct figure_row *row, const uint64_t *values, size_t count,
+                      const char **out_unit)
+{
+    const bool bound =
+        row->value == FIGURE_SPAN_QUEUE_CAPACITY || row->value == FIGURE_LOG_QUEUE_CAPACITY;
+    const uint64_t value = (size_t)row->value < count ? values[row->value] : 0;
+    const uint64_t bytes = FIGURE_QUEUE_BYTES < count ? values[FIGURE_QUEUE_BYTES] : 0;
+    *out_unit = bound && !value && bytes ? "By" : row->unit;
+    return bound && !value ? bytes : value;
+}
+
+void figures_of(const struct session *s, uint64_t out[FIGURES])
 {
     struct session_counts c;
     struct deliver_counts traces, logs, all;
@@ -99,17 +119,13 @@ void figures_of(const struct session *s, const struct config_batches *batches,
     put_signal(&logs, out + FIGURE_LOG_QUEUE);
     out[FIGURE_OPERATIONS] = all.tries;
     out[FIGURE_OPERATION_NS] = all.try_ns;
-    if (batches && has_receiver(s)) {
-        out[FIGURE_SPAN_QUEUE_CAPACITY] = (uint64_t)batches->spans.queue;
-        out[FIGURE_LOG_QUEUE_CAPACITY] = (uint64_t)batches->logs.queue;
-    }
+    add_bounds(s, out);
 }
 
-void figures_tell(const struct session *s, const struct config_batches *batches, struct region *r,
-                  uint64_t now_ns)
+void figures_tell(const struct session *s, struct region *r, uint64_t now_ns)
 {
     uint64_t values[FIGURES];
-    figures_of(s, batches, values);
+    figures_of(s, values);
     region_tell_figures(r, values, FIGURES, now_ns);
 }
 
@@ -118,7 +134,9 @@ int figures_note(const uint64_t values[FIGURES], struct model_catalog *c)
     int rc = 0;
     for (int i = 0; rc == 0 && i < FIGURE_ROWS; i++) {
         const struct figure_row *row = &figure_rows[i];
-        uint64_t value = values[row->value], more = row->failed < FIGURES ? values[row->failed] : 0;
+        const char *unit;
+        uint64_t value = figure_value(row, values, FIGURES, &unit);
+        uint64_t more = row->failed < FIGURES ? values[row->failed] : 0;
         char text[96];
         if (row->duration)
             snprintf(text, sizeof text, "%llu in %.9f s", (unsigned long long)value,
@@ -127,7 +145,8 @@ int figures_note(const uint64_t values[FIGURES], struct model_catalog *c)
             snprintf(text, sizeof text, "%llu, %llu of them with an error",
                      (unsigned long long)value, (unsigned long long)more);
         else
-            snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+            snprintf(text, sizeof text, "%llu%s", (unsigned long long)value,
+                     unit == row->unit ? "" : " bytes");
         if (value)
             rc = artifact_set(c, row->name, text);
     }

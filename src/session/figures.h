@@ -8,7 +8,6 @@
 #ifndef ORIEL_SESSION_FIGURES_H
 #define ORIEL_SESSION_FIGURES_H
 
-#include "config/config.h"
 #include "session/session.h"
 #include "source/region_io.h"
 
@@ -38,6 +37,7 @@ enum figure {
     FIGURE_COLLECTION_NS,
     FIGURE_OPERATIONS,
     FIGURE_OPERATION_NS,
+    FIGURE_QUEUE_BYTES, /* what both queues hold together; their capacity where none is in items */
     FIGURES
 };
 
@@ -51,12 +51,12 @@ struct figure_row {
 enum { FIGURE_ROWS = 17 };
 extern const struct figure_row figure_rows[FIGURE_ROWS];
 
-/* `batches` NULL: nobody queues. */
-void figures_of(const struct session *s, const struct config_batches *batches,
-                uint64_t out[FIGURES]);
+void figures_of(const struct session *s, uint64_t out[FIGURES]);
+/* The value of a row, and its unit: a queue that nobody bounded in items is bounded in bytes. */
+uint64_t figure_value(const struct figure_row *row, const uint64_t *values, size_t count,
+                      const char **out_unit);
 /* Into the header of the ring, by the thread that owns the session. */
-void figures_tell(const struct session *s, const struct config_batches *batches, struct region *r,
-                  uint64_t now_ns);
+void figures_tell(const struct session *s, struct region *r, uint64_t now_ns);
 /* As attributes of the recording, under the rows' names; zeros are left out. 0 or ORIEL_ENOMEM. */
 int figures_note(const uint64_t values[FIGURES], struct model_catalog *c);
 

@@ -6,7 +6,7 @@
 
 TEST(the_seventeen_figures_have_their_names_once_and_a_place_each)
 {
-    bool used[FIGURES] = {false};
+    bool used[FIGURES] = {[FIGURE_QUEUE_BYTES] = true}; /* stands in for a capacity */
     for (int i = 0; i < FIGURE_ROWS; i++) {
         const struct figure_row *row = &figure_rows[i];
         REQUIRE(row->name && row->unit && row->value < FIGURES);
@@ -41,6 +41,28 @@ TEST(a_recording_keeps_what_is_not_zero_in_words)
     CHECK_STR(model_catalog_resource(&c, "otel.sdk.exporter.operation.duration").p,
               "4 in 1.500000000 s");
     model_catalog_done(&c);
+}
+
+TEST(a_queue_that_is_bounded_in_bytes_says_so)
+{
+    const struct figure_row *row = figure_rows;
+    const char *unit;
+    uint64_t values[FIGURES] = {[FIGURE_QUEUE_BYTES] = 16 << 20};
+    struct model_catalog c;
+    while (row->value != FIGURE_SPAN_QUEUE_CAPACITY)
+        row++;
+    CHECK_EQ(figure_value(row, values, FIGURES, &unit), 16 << 20);
+    CHECK_STR(unit, "By");
+    CHECK_EQ(figure_value(row, values, FIGURE_QUEUE_BYTES, &unit), 0); /* an older recorder */
+    CHECK_STR(unit, "{span}");
+    model_catalog_init(&c);
+    CHECK_EQ(figures_note(values, &c), 0);
+    CHECK_STR(model_catalog_resource(&c, "otel.sdk.processor.span.queue.capacity").p,
+              "16777216 bytes");
+    model_catalog_done(&c);
+    values[FIGURE_SPAN_QUEUE_CAPACITY] = 40;
+    CHECK_EQ(figure_value(row, values, FIGURES, &unit), 40);
+    CHECK_STR(unit, "{span}");
 }
 
 TEST_MAIN()

@@ -379,7 +379,7 @@ static void follow(void)
         int result = session_step(self.session, NULL);
         uint64_t bytes = session_step_bytes(self.session, &more);
         uint64_t now = clock_mono_ns();
-        figures_tell(self.session, config_batches(latest_config()), self.region, now);
+        figures_tell(self.session, self.region, now);
         /* What waits for seconds to be sent gains nothing by being read sooner, and a round
          * that finds little costs as much as reading two hundred spans. */
         pace.idle_ns = session_wants_records(self.session) ? PACE_IDLE_NS : PACE_QUIET_NS;

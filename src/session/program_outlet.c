@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "util/num.h"
 
 enum { MS = 1000000 };
 
@@ -53,8 +54,8 @@ static int refused(struct program *p, int rc, const char *what, uint64_t items,
                    struct oriel_err *err)
 {
     char line[256];
-    snprintf(line, sizeof line, "exporter %.64s: %s answers %d: %llu items are lost",
-             p->how.exporter.name, what, rc, (unsigned long long)items);
+    snprintf(line, sizeof line, "exporter %.64s: %s answers %d: %llu %s lost", p->how.exporter.name,
+             what, rc, (unsigned long long)items, num_noun(items, "item is", "items are"));
     if (!p->said && p->how.say)
         p->how.say(p->how.user, line);
     p->said = true;

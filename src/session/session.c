@@ -629,7 +629,7 @@ static void note_overwritten(struct session *s)
 static void note_figures(struct session *s)
 {
     uint64_t figures[FIGURES];
-    figures_of(s, NULL, figures);
+    figures_of(s, figures);
     (void)figures_note(figures, &s->catalog);
 }
 

@@ -139,7 +139,7 @@ class Collect(Scenario):
         r = Receiver(self)
         answer = r.post(request(span(1, more=pair(9, b"prompt", long) + pair(9, b"most", most) + event + link + status)))
         self.assertEqual(answer.status, 200)
-        self.assertIn("1 texts were longer than --max-value", r.end())
+        self.assertIn("1 text was longer than --max-value", r.end())
         (_, _, one), = self.spans()
 
         def values(of):
@@ -212,7 +212,7 @@ class Collect(Scenario):
         self.assertEqual(json.loads(run.stdout), {
             "garbage": "INVALID_ARGUMENT", "large": "RESOURCE_EXHAUSTED", "bomb": "RESOURCE_EXHAUSTED",
             "method": "UNIMPLEMENTED", "metrics": "OK", "empty": "OK"})
-        self.assertIn("refused: 1 malformed requests, 2 requests too large, 1 requests for what is not here",
+        self.assertIn("refused: 1 request malformed, 2 requests too large, 1 request for what is not here",
                       receiver.end())
 
     def test_answers_are_those_of_the_protocol(self):
@@ -238,7 +238,7 @@ class Collect(Scenario):
         self.assertEqual(receiver.post(None, method="PUT").getheader("Allow"), "POST")
         self.assertEqual(json.loads(receiver.post(b"{", kind=js).bytes).keys(), {"message"})
         text = receiver.end()
-        self.assertIn("refused: 6 malformed requests, 4 requests not allowed, 8 requests for what is not here",
+        self.assertIn("refused: 6 requests malformed, 4 requests not allowed, 8 requests for what is not here",
                       text)
         self.assertEqual(len(self.spans()), 5)
 
@@ -253,7 +253,7 @@ class Collect(Scenario):
         answer = json.loads(receiver.post(json.dumps(points), "/v1/metrics", "application/json").bytes)
         self.assertEqual(answer["partialSuccess"]["rejectedDataPoints"], "2")
         self.assertIn("metrics", answer["partialSuccess"]["errorMessage"])
-        self.assertIn("received 1 spans and 0 log records in 2 requests; refused: 1 spans without valid ids, "
+        self.assertIn("received 1 span and 0 log records in 2 requests; refused: 1 span without valid ids, "
                       "2 points of metrics", receiver.end())
 
     def test_bombs_are_refused_and_take_little_memory(self):
@@ -476,7 +476,7 @@ class Collect(Scenario):
         self.assertGreater(len(taken), 0)
         receiver.child.terminate()
         _, text = receiver.child.communicate()
-        self.assertIn(f"{told_off} requests told to come again", text)
+        self.assertIn(f"{told_off} request{'s' * (told_off != 1)} told to come again", text)
         there = {int(s["spanId"], 16) - 1 for _, _, s in self.spans()}
         self.assertEqual(taken - there, set())
 
