@@ -14,6 +14,7 @@
 #include "pipe/more.h"
 #include "pipe/otstate.h"
 #include "pipe/past.h"
+#include "pipe/plain.h"
 
 enum { SEARCHES_PER_PUSH = 256, SEARCH_THREADS = 4096, SEARCH_DEPTH = 8 };
 
@@ -47,6 +48,7 @@ void assemble_start(struct assemble *a, struct model_batch *out)
 
 void assemble_end(struct assemble *a)
 {
+    plain_settle(a); /* their records go */
     uint64_t lost = spans_keep_fields(&a->spans);
     if (lost) {
         a->counts->dropped_attrs += lost;
@@ -186,23 +188,11 @@ static inline void set_parent(struct assemble *a, struct open_span *span,
 
 /* ---- scoped spans ---- */
 
-/* When what an entry stands for began on this thread; 0 where nothing did. */
-static uint64_t entry_start(const struct stack_entry *e, const struct model_thread *thread)
-{
-    return e->span->kind == SPAN_SCOPED  ? e->span->start_ns
-           : e->span->kind == SPAN_ASYNC ? busy_since(e->span, thread)
-                                         : 0;
-}
-
 /* Whether the span begins in the very ns in which what is around it began. */
 static inline bool is_tied(const struct thread_state *t, const struct stack_entry *around,
                            uint64_t start_ns)
 {
-    if (__builtin_expect(around->span->kind == SPAN_SCOPED, 1))
-        return around->span->start_ns == start_ns;
-    while (around > t->stack + t->base && around->span->kind >= SPAN_CONTEXT)
-        around--;
-    return entry_start(around, t->thread) == start_ns;
+    return around_start(t, around) == start_ns;
 }
 
 static inline __attribute__((always_inline)) enum pipe_fate
@@ -316,8 +306,10 @@ static inline enum pipe_fate take_end(struct assemble *a, struct stream_state *s
     struct stack_entry *top = stack_top(s->thread);
     uint32_t low = ORIEL_RECORD_LOW(r->raw[0]);
     if (__builtin_expect(
-            !top || (uint32_t)top->span->raw_id != low || top->span->kind != SPAN_SCOPED, 0))
+            !top || (uint32_t)top->span->raw_id != low || top->span->kind != SPAN_SCOPED, 0)) {
+        plain_settle(a); /* it may be one of another thread */
         return end_deeper(a, s, r, low);
+    }
     finish_span(a, stack_pop(&a->track, s->thread), record_time(r), r->thread, 0);
     return PIPE_ENDED;
 }
@@ -566,6 +558,7 @@ enum pipe_fate assemble_record(struct assemble *a, struct stream_state *s,
 /* A record of any type. */
 static void take_other(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
+    plain_settle(a);
     if (r->t_ns > a->now)
         a->now = r->t_ns;
     if (__builtin_expect(!s, 0)) {
@@ -585,79 +578,38 @@ static void take_other(struct assemble *a, struct stream_state *s, const struct 
     a->no_memory |= fate == PIPE_NO_MEMORY;
 }
 
-/* A span that ends with the very next record of its thread, so that nothing can have been said
- * of it or in it. And a parent decides for it, or no sampler has to be asked. */
-static inline bool is_leaf(const struct assemble *a, const struct model_record *r,
-                           const struct open_span *parent)
-{
-    const struct model_record *end = r + 1;
-    const bool decided = !a->sampler.active || (a->sampler.inherits && parent &&
-                                                parent->kind <= SPAN_ASYNC && has_trace(parent));
-    return decided && end->type == ORIEL_REC_END && end->stream == r->stream &&
-           end->thread == r->thread && ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id &&
-           r->words <= 2 && !(r->flags & ORIEL_RECF_WATCHED) && !(parent && parent->state) &&
-           a->spans.count < a->limits->open_span_limit;
-}
-
-/* It need stand in no list and on no stack. False: it is not like that. */
-static inline __attribute__((always_inline)) bool
-take_leaf(struct assemble *a, struct stream_state *s, const struct model_record *r)
+/* A begin or end that is not plain, or comes upon what is not. */
+static enum pipe_fate take_long(struct assemble *a, struct stream_state *s,
+                                const struct model_record *r)
 {
     const struct thread_state *t = s->thread;
-    const struct model_record *end = r + 1;
-    const struct stack_entry *top = stack_top(t);
-    const struct open_span *parent = top && !(r->flags & ORIEL_RECF_ROOT) ? top->span : NULL;
-    if (!is_leaf(a, r, parent))
-        return false;
-    struct open_span leaf; /* only what finish_plain and past_change look at */
-    leaf.parent_id = 0;
-    leaf.event_count = leaf.state = 0;
-    leaf.kind = SPAN_SCOPED;
-    leaf.flags = 0;
-    fill_span(&leaf, r, t, 2);
-    if (top && is_tied(t, top, leaf.start_ns))
-        leaf.flags = MODEL_SPAN_TIED;
-    set_parent(a, &leaf, parent);
-    track_id(&a->track, s, r->raw_id, r->position);
-    if (end->t_ns > a->now)
-        a->now = end->t_ns;
-    (void)finish_plain(a, &leaf, record_time(end), end->thread, leaf.flags);
-    if (__builtin_expect(t->past != NULL, 0)) {
-        if (has_trace(&leaf) && leaf.span_id != t->past->span_id)
-            past_change(t->past, &leaf, r->t_ns);
-        past_note(t->past, t, end->t_ns);
+    if (r->t_ns > a->now)
+        a->now = r->t_ns;
+    if (r->type == ORIEL_REC_BEGIN) {
+        plain_settle(a);
+        return take_begin(a, s, r);
     }
-    return true;
+    if (t->plain_count) /* not the end of the innermost one */
+        plain_settle(a);
+    return take_end(a, s, r);
 }
 
-/* Begins and ends of one stream, until something else comes: returns how many. What only
- * other records can change is looked at once. */
+/* Begins and ends of one stream, until something else comes: returns how many. */
 static size_t take_run(struct assemble *a, struct stream_state *s, const struct model_record *from,
                        size_t n)
 {
-    struct thread_state *t = s->thread;
-    struct past *past = t->past;
-    const bool leaves = !t->heap_known;
     const struct model_record *r = from, *const behind = from + n;
-    for (; r < behind && r->stream == s->serial && r->thread == t->thread; r++) {
-        enum pipe_fate fate;
-        if (r->t_ns > a->now)
-            a->now = r->t_ns;
-        if (r->type == ORIEL_REC_END) {
-            fate = take_end(a, s, r);
-        } else if (r->type != ORIEL_REC_BEGIN || !r->site) {
+    const struct thread_state *t = s->thread;
+    while ((r = plain_take(a, s, r, behind)) < behind) {
+        const bool known = r->type == ORIEL_REC_END || (r->type == ORIEL_REC_BEGIN && r->site);
+        if (!known || r->stream != s->serial || r->thread != t->thread)
             break;
-        } else if (leaves && r + 1 < behind && take_leaf(a, s, r)) {
-            a->counts->fates[PIPE_BEGAN]++;
-            fate = PIPE_ENDED;
-            r++;
-        } else {
-            fate = take_begin(a, s, r);
-        }
-        if (__builtin_expect(past != NULL, 0))
-            past_note(past, t, r->t_ns);
+        enum pipe_fate fate = take_long(a, s, r);
+        if (__builtin_expect(t->past != NULL, 0))
+            past_note(t->past, t, r->t_ns);
         a->counts->fates[fate]++;
         a->no_memory |= fate == PIPE_NO_MEMORY;
+        r++;
     }
     if (r > from) {
         s->last_ns = r[-1].t_ns;

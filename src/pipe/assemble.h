@@ -5,6 +5,7 @@
  *   assemble.c  one handler per record type: stacks, begin and end, tasks
  *   detail.c    what is added to an open span: fields, status, links
  *   emit.c      finished spans, events and the rest as items of the batch
+ *   plain.c     the short way of spans that are over within a push
  *   finish.h    what every span has, as an item
  *   more.c      texts that are longer than a record
  *   closing.c   spans that something else than their end closes
@@ -56,6 +57,15 @@ struct heap_live {
 };
 #define HEAP_LIVE_MAX (1u << 20)
 
+/* The spans that go the short way, see plain.h. */
+#define PLAIN_THREADS 64u
+struct plain {
+    struct thread_state *threads[PLAIN_THREADS]; /* that may have some */
+    uint32_t thread_count;
+    uint32_t open; /* on all of them */
+    uint64_t order;
+};
+
 struct assemble {
     const struct model_catalog *catalog;
     const struct pipe_options *limits;
@@ -68,6 +78,7 @@ struct assemble {
     bool tail;         /* spans that were not sampled may be given out all the same */
     struct spans spans;
     struct track track;
+    struct plain plain;
     struct heap_live live; /* sampled blocks that were not freed yet */
     struct map async;      /* raw id -> open span, those opened with OPEN */
     struct ended_span ended[ENDED_SPANS];
@@ -176,7 +187,20 @@ void busy_stop(struct assemble *a, struct open_span *span, const struct model_th
                uint64_t t_ns);
 void busy_stop_all(struct assemble *a, struct open_span *span, uint64_t t_ns);
 
+/* When what the entry stands for, or what is around that if it is from outside, began on this
+ * thread; 0 where nothing did. */
+static inline uint64_t around_start(const struct thread_state *t, const struct stack_entry *around)
+{
+    while (around > t->stack + t->base && around->span->kind >= SPAN_CONTEXT)
+        around--;
+    return around->span->kind == SPAN_SCOPED  ? around->span->start_ns
+           : around->span->kind == SPAN_ASYNC ? busy_since(around->span, t->thread)
+                                              : 0;
+}
+
 /* emit.c */
+/* The fields that an ended span began with, of which nothing else was said. */
+void emit_begun(struct assemble *a, const struct model_record *begin, struct model_span *out);
 /* Give the span out and close it; it stands on no stack of its own any more. */
 void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
                  const struct model_thread *end_thread, uint32_t flags);

@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+#include "pipe/plain.h"
+
 struct thread_state *assemble_thread(const struct assemble *a, const struct model_thread *thread)
 {
     assert(thread->index < a->track.thread_capacity);
@@ -77,6 +79,7 @@ static void clear_stacks(struct assemble *a)
 
 void assemble_finish(struct assemble *a)
 {
+    plain_settle(a);
     uint64_t *last = last_times(a);
     for (struct open_span *o; (o = a->spans.newest);) { /* inner spans first */
         uint32_t process = o->thread->process;

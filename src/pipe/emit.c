@@ -84,6 +84,12 @@ static void emit_fields(struct assemble *a, const struct open_span *span, struct
     a->rich |= out->attr_count || out->dropped_attrs;
 }
 
+void emit_begun(struct assemble *a, const struct model_record *begin, struct model_span *out)
+{
+    out->attrs = decode(a, begin, &out->attr_count, &out->dropped_attrs);
+    a->rich |= out->attr_count || out->dropped_attrs;
+}
+
 /* Copy an array into the batch; on failure the count becomes 0. */
 static const void *copy_list(struct assemble *a, const void *list, size_t count, size_t size,
                              uint32_t *out_count)

@@ -20,6 +20,23 @@ static inline uint64_t clamp_end(struct assemble *a, uint64_t start_ns, uint64_t
     return start_ns;
 }
 
+/* What only some spans have: none of it. */
+static inline void clear_rest(struct model_span *out)
+{
+    out->status = ORIEL_STATUS_UNSET;
+    /* Not one from the other: it would be read back before it has left the store buffer,
+     * which took longer than all the rest. */
+    out->status_message = (struct model_str){NULL, 0};
+    out->trace_state = (struct model_str){NULL, 0};
+    out->attrs = NULL;
+    out->links = NULL;
+    out->busy = NULL;
+    out->attr_count = out->link_count = out->busy_count = 0;
+    out->dropped_attrs = out->dropped_links = out->dropped_events = 0;
+    out->event_count = 0;
+    out->told_flags = 0;
+}
+
 /* What every span has. Field by field: zeroing the item first would write its
  * three cache lines twice. */
 static inline void fill_plain(struct assemble *a, const struct open_span *span,
@@ -34,18 +51,8 @@ static inline void fill_plain(struct assemble *a, const struct open_span *span,
     out->thread = span->thread;
     out->trace_flags = span->trace_flags;
     out->depth = span->depth;
-    out->status = ORIEL_STATUS_UNSET;
-    /* Not one from the other: it would be read back before it has left the store buffer,
-     * which took longer than all the rest. */
-    out->status_message = (struct model_str){NULL, 0};
-    out->trace_state = (struct model_str){NULL, 0};
-    out->attrs = NULL;
-    out->links = NULL;
-    out->busy = NULL;
-    out->attr_count = out->link_count = out->busy_count = 0;
-    out->dropped_attrs = out->dropped_links = out->dropped_events = 0;
+    clear_rest(out);
     out->event_count = span->event_count;
-    out->told_flags = 0;
     if (__builtin_expect(span->event_count > a->limits->event_count_limit, 0)) {
         out->dropped_events = span->event_count - a->limits->event_count_limit;
         a->counts->dropped_events += out->dropped_events;

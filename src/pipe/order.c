@@ -64,7 +64,7 @@ static void make_heap(struct order *o)
 }
 
 static bool add_cursor(struct order *o, const struct model_record *at,
-                       const struct model_record *end, struct order_segment *segment)
+                       const struct model_record *end, struct order_segment *segment, bool rising)
 {
     assert(at < end);
     if (o->cursor_count == o->cursor_capacity) {
@@ -75,7 +75,7 @@ static bool add_cursor(struct order *o, const struct model_record *at,
         o->cursors = more;
         o->cursor_capacity = capacity;
     }
-    o->cursors[o->cursor_count++] = (struct order_cursor){at->t_ns, at, end, segment};
+    o->cursors[o->cursor_count++] = (struct order_cursor){at->t_ns, at, end, segment, rising};
     return true;
 }
 
@@ -84,23 +84,24 @@ static bool add_cursor(struct order *o, const struct model_record *at,
 /* A stretch of records that is in order as it stands. */
 struct run {
     const struct model_record *at, *end;
-    uint64_t newest, bytes;
+    uint64_t newest;
+    bool rising;
 };
 
 /* The run that starts at r. Within a stream the order of the records counts,
  * whatever their times say. */
 static struct run next_run(const struct model_record *r, const struct model_record *end)
 {
-    struct run run = {r, end, r->t_ns, raw_bytes(r)};
-    for (r++; r < end; r++) {
-        if (r->t_ns >= run.newest)
-            run.newest = r->t_ns;
-        else if (r->stream != r[-1].stream)
-            break;
-        run.bytes += raw_bytes(r);
+    const struct model_record *const at = r;
+    uint64_t newest = r->t_ns;
+    bool rising = true;
+    for (;;) {
+        while (++r < end && r->t_ns >= newest) /* nearly always all of them */
+            newest = r->t_ns;
+        if (r == end || r->stream != r[-1].stream)
+            return (struct run){at, r, newest, rising};
+        rising = false;
     }
-    run.end = r;
-    return run;
 }
 
 /* A cursor per run, `run` being the first. A run that finds no room is refused
@@ -109,12 +110,10 @@ static void add_runs(struct order *o, struct run run, const struct model_record 
 {
     for (;;) {
         uint64_t n = (uint64_t)(run.end - run.at);
-        if (add_cursor(o, run.at, run.end, NULL)) {
+        if (add_cursor(o, run.at, run.end, NULL, run.rising))
             o->held += n;
-            o->held_bytes += run.bytes;
-        } else {
+        else
             o->refused_now += n;
-        }
         if (run.end == end)
             return;
         run = next_run(run.end, end);
@@ -128,7 +127,7 @@ static void add_segments(struct order *o)
         if (s->first == s->count)
             continue;
         const struct model_record *at = s->records + s->first;
-        if (add_cursor(o, at, s->records + s->count, s))
+        if (add_cursor(o, at, s->records + s->count, s, false))
             continue;
         for (size_t k = s->first; k < s->count; k++)
             o->held_bytes -= raw_bytes(&s->records[k]);
@@ -140,16 +139,44 @@ static void add_segments(struct order *o)
 
 /* ---- giving on ---- */
 
+/* The first of rising records behind `at` that is not older than `bound`: in steps that double, as
+ * it may be the next one or thousands away. */
+static const struct model_record *reach(const struct model_record *at,
+                                        const struct model_record *end, uint64_t bound)
+{
+    size_t low = 1, high = 1;
+    const size_t n = (size_t)(end - at);
+    while (high < n && at[high].t_ns < bound) {
+        low = high + 1;
+        high *= 2;
+    }
+    high = high < n ? high : n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (at[middle].t_ns < bound)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return at + low;
+}
+
 /* Move the top cursor over every record that is due: not after the limit and
  * not after any other cursor. Returns how many. */
-static size_t advance(struct order_cursor *top, const struct order_cursor *rival, uint64_t limit,
-                      uint64_t *bytes)
+static size_t advance(struct order_cursor *top, const struct order_cursor *rival, uint64_t limit)
 {
     const struct model_record *const from = top->at, *const end = top->end, *at = from;
     const uint64_t sooner = rival && rival->key < limit ? rival->key : limit;
-    uint64_t key = top->key, gone = 0;
+    uint64_t key = top->key;
+    if (top->rising) {
+        at = reach(from, end, sooner);
+        key = at < end ? at->t_ns : key;
+        top->at = at;
+        top->key = key;
+        if (at == end || key > limit || (rival && !before(top, rival)))
+            return (size_t)(at - from);
+    }
     do {
-        gone += raw_bytes(at);
         if (++at == end)
             break;
         if (at->t_ns > key)
@@ -161,7 +188,6 @@ static size_t advance(struct order_cursor *top, const struct order_cursor *rival
     } while (key < sooner || (key <= limit && (!rival || before(top, rival))));
     top->at = at;
     top->key = key;
-    *bytes -= gone;
     return (size_t)(at - from);
 }
 
@@ -188,19 +214,41 @@ static bool too_much_held(const struct order *o)
     return o->held > ORDER_HOLD_RECORDS || o->held_bytes > ORDER_HOLD_BYTES;
 }
 
+static uint64_t bytes_of(const struct model_record *r, const struct model_record *end)
+{
+    uint64_t bytes = 0;
+    for (; r < end; r++)
+        bytes += raw_bytes(r);
+    return bytes;
+}
+
+/* What is left of the batch may be held from now on. */
+static void weigh_rest(struct order *o)
+{
+    for (size_t i = 0; i < o->cursor_count; i++)
+        if (!o->cursors[i].segment)
+            o->held_bytes += bytes_of(o->cursors[i].at, o->cursors[i].end);
+}
+
 /* Give on everything up to `limit`, and beyond it while too much is held. */
 static void give_on(struct order *o, uint64_t limit, order_sink *sink, void *user)
 {
+    bool weighed = false;
     while (o->cursor_count) {
         struct order_cursor *top = &o->cursors[0];
         bool forced = top->key > limit;
+        if (forced && !weighed)
+            weigh_rest(o);
+        weighed |= forced;
         if (forced && !too_much_held(o))
             return;
         const struct model_record *from = top->at;
-        size_t n = advance(top, second(o), forced ? 0 : limit, &o->held_bytes);
+        size_t n = advance(top, second(o), forced ? 0 : limit);
         o->held -= n;
         if (top->segment)
             top->segment->first += n;
+        if (top->segment || weighed)
+            o->held_bytes -= bytes_of(from, from + n);
         sink(user, from, n);
         settle(o);
     }
@@ -233,21 +281,16 @@ static bool segment_add(struct order_segment *s, const struct model_record *r)
     return true;
 }
 
-struct hold {
-    struct order *order;
-    struct order_segment *to;
-};
-
-static void hold_records(void *user, const struct model_record *r, size_t n)
+/* They were counted as held before. */
+static void hold_records(struct order *o, struct order_segment *to, const struct model_record *r,
+                         size_t n)
 {
-    struct hold *h = user;
     for (; n; n--, r++) {
-        if (!segment_add(h->to, r)) {
-            h->order->refused_now++;
+        if (segment_add(to, r))
             continue;
-        }
-        h->order->held++;
-        h->order->held_bytes += raw_bytes(r);
+        o->refused_now++;
+        o->held--;
+        o->held_bytes -= raw_bytes(r);
     }
 }
 
@@ -263,11 +306,15 @@ static void hold_back(struct order *o)
     if (!kept)
         return;
     assert(o->segment_count < ORDER_SEGMENTS);
-    struct hold h = {o, &o->segments[o->segment_count++]};
-    segment_clear(h.to);
+    struct order_segment *to = &o->segments[o->segment_count++];
+    segment_clear(to);
     make_heap(o);
-    /* give_on takes them off the count, hold_records puts them on again. */
-    give_on(o, UINT64_MAX, hold_records, &h);
+    while (o->cursor_count) {
+        struct order_cursor *top = &o->cursors[0];
+        const struct model_record *from = top->at;
+        hold_records(o, to, from, advance(top, second(o), UINT64_MAX));
+        settle(o);
+    }
 }
 
 static size_t left(const struct order_segment *s)
@@ -282,15 +329,14 @@ static bool merge_youngest(struct order *o)
     struct order_segment *a = &o->segments[o->segment_count - 2], *b = a + 1, *to = b + 1;
     segment_clear(to);
     o->cursor_count = 0;
-    bool ok = (!left(a) || add_cursor(o, a->records + a->first, a->records + a->count, a)) &&
-              (!left(b) || add_cursor(o, b->records + b->first, b->records + b->count, b));
+    bool ok = (!left(a) || add_cursor(o, a->records + a->first, a->records + a->count, a, false)) &&
+              (!left(b) || add_cursor(o, b->records + b->first, b->records + b->count, b, false));
     if (ok)
         make_heap(o);
     while (ok && o->cursor_count) {
         struct order_cursor *top = &o->cursors[0];
         const struct model_record *from = top->at;
-        uint64_t unused = 0;
-        for (size_t n = advance(top, second(o), UINT64_MAX, &unused); ok && n; n--)
+        for (size_t n = advance(top, second(o), UINT64_MAX); ok && n; n--)
             ok = segment_add(to, from++);
         settle(o);
     }

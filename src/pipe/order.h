@@ -35,15 +35,17 @@ struct order_cursor {
     uint64_t key; /* time of *at, never less than that of the one before it */
     const struct model_record *at, *end;
     struct order_segment *segment; /* NULL: of the batch that is being pushed */
+    bool rising;                   /* no record is older than the one before it */
 };
 
 struct order {
     struct order_segment segments[ORDER_SEGMENTS]; /* oldest first; those not used keep memory */
     struct order_cursor *cursors;
     size_t segment_count, cursor_count, cursor_capacity;
-    uint64_t held, held_bytes; /* records not yet given on, and their raw bytes */
-    uint64_t refused;          /* records that found no memory: not given on, not held */
-    uint64_t refused_now;      /* of these, in the push that runs */
+    uint64_t held;        /* records not yet given on */
+    uint64_t held_bytes;  /* their raw bytes; of the batch that is pushed only once it matters */
+    uint64_t refused;     /* records that found no memory: not given on, not held */
+    uint64_t refused_now; /* of these, in the push that runs */
 };
 
 void order_init(struct order *o);

@@ -68,7 +68,7 @@ struct pipe_options {
     uint32_t event_count_limit;      /* 128 per span */
     uint32_t link_count_limit;       /* 128 per span */
     uint32_t open_span_limit;        /* 1,000,000; beyond it the oldest is closed as unfinished */
-    uint32_t pad;
+    uint32_t long_way;               /* 1: without short cuts, for tests; items are the same */
     const struct pipe_sampling *sampling; /* copied; NULL: everything */
 };
 

@@ -33,6 +33,7 @@ void track_done(struct track *k)
         if (!k->threads[i])
             continue;
         mem_free(k->threads[i]->stack);
+        mem_free(k->threads[i]->plain);
         past_free(k->threads[i]->past);
         mem_free(k->threads[i]);
     }
@@ -81,6 +82,7 @@ static void forget_stream(struct track *k, struct stream_state *s)
     if (--t->streams == 0 && !has_losses(t->lost)) {
         k->threads[t->thread->index] = NULL;
         mem_free(t->stack);
+        mem_free(t->plain);
         past_free(t->past);
         mem_free(t);
     }
@@ -108,7 +110,8 @@ static void sweep(struct track *k, uint64_t now_ns)
     while (map_next(&k->streams, &at, &key, &value)) {
         struct stream_state *s = stream_at(value);
         s->forgotten = s->last_ns + TRACK_IDLE_NS < now_ns && !s->pending &&
-                       s->thread->top == s->thread->base && !has_losses(s->lost);
+                       s->thread->top == s->thread->base && !s->thread->plain_listed &&
+                       !has_losses(s->lost);
     }
     if (copy_rest(&k->streams, &streams) && copy_rest(&k->by_high, &by_high)) {
         struct map before = k->streams;

@@ -30,6 +30,7 @@ struct stack_entry {
 
 struct past;
 struct more;
+struct plain_span;
 
 struct thread_state {
     const struct model_thread *thread;
@@ -41,6 +42,9 @@ struct thread_state {
     struct heap_counts heap;          /* so far */
     bool heap_known;                  /* a HEAP record was seen */
     struct past *past;                /* of a thread that was seen waiting; else NULL */
+    struct plain_span *plain;         /* above the stack, see plain.h; NULL: none so far */
+    uint32_t plain_count;
+    bool plain_listed; /* among the threads that may have some */
 };
 
 /* A SYNC that follows a loss, until the next record shows what it stood for. */

@@ -282,28 +282,42 @@ void session_skip_rest(struct session *s)
 
 /* ---- a round ---- */
 
+/* What is counted of some kinds of records besides. */
+static void count_special(struct session_counts *c, const struct model_record *r)
+{
+    bool event = r->type == ORIEL_REC_EVENT, may_be = event || r->type == ORIEL_REC_PLOT;
+    if (may_be && r->site) {
+        const uint32_t flags = r->site->flags;
+        c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
+        c->seen_events +=
+            event && (r->site->copies || (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)));
+    }
+    if (r->type == ORIEL_REC_SAMPLE && r->words > 4 && r->raw[4] == 0) {
+        c->presences += r->raw[3] == 0;
+        c->between += r->raw[3] != 0 && r->flags == ORIEL_SAMPLE_CPU;
+    }
+}
+
 static void count_records(struct session *s, const struct model_batch *b)
 {
     struct session_counts *c = &s->counts;
-    const struct model_record *r = b->records;
-    uint64_t words = 0, end = c->end_ns;
-    for (size_t i = 0; i < b->record_count; i++) {
-        assert(r[i].type <= ORIEL_REC_MAX);
-        c->by_type[r[i].type]++;
-        bool event = r[i].type == ORIEL_REC_EVENT, may_be = event || r[i].type == ORIEL_REC_PLOT;
-        if (may_be && r[i].site) {
-            const uint32_t flags = r[i].site->flags;
-            c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
-            c->seen_events +=
-                event && (r[i].site->copies || (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)));
+    const struct model_record *r = b->records, *const behind = r + b->record_count;
+    uint64_t words = 0, begins = 0, ends = 0, end = c->end_ns;
+    for (; r < behind; r++) {
+        assert(r->type <= ORIEL_REC_MAX);
+        words += r->words;
+        end = r->t_ns > end ? r->t_ns : end;
+        if (r->type == ORIEL_REC_BEGIN) { /* most are one of these */
+            begins++;
+        } else if (r->type == ORIEL_REC_END) {
+            ends++;
+        } else {
+            c->by_type[r->type]++;
+            count_special(c, r);
         }
-        if (r[i].type == ORIEL_REC_SAMPLE && r[i].words > 4 && r[i].raw[4] == 0) {
-            c->presences += r[i].raw[3] == 0;
-            c->between += r[i].raw[3] != 0 && r[i].flags == ORIEL_SAMPLE_CPU;
-        }
-        words += r[i].words;
-        end = r[i].t_ns > end ? r[i].t_ns : end;
     }
+    c->by_type[ORIEL_REC_BEGIN] += begins;
+    c->by_type[ORIEL_REC_END] += ends;
     c->records += b->record_count;
     c->bytes += words * 8;
     c->end_ns = end;
