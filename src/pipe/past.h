@@ -49,13 +49,14 @@ static inline const struct open_span *past_innermost(const struct thread_state *
     return top && has_trace(top->span) ? top->span : &past_nobody;
 }
 /* From t_ns on it is this one. */
-void past_change(struct past *p, const struct open_span *in, uint64_t t_ns);
+void past_change(struct past *p, const uint64_t trace[2], uint64_t span_id,
+                 const struct model_site *site, uint64_t t_ns);
 /* Something happened at t_ns: is another span the innermost one? */
 static inline void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
 {
     const struct open_span *in = past_innermost(t);
     if (in->span_id != p->span_id)
-        past_change(p, in, t_ns);
+        past_change(p, in->trace, in->span_id, in->site, t_ns);
 }
 /* A wait of so long ended at t_ns and is told by itself. */
 void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns);

@@ -25,12 +25,12 @@ struct stretch {
     uint64_t top_start_ns;            /* when that began on this thread */
     uint64_t trace_hi, salt;          /* of traces that begin here */
     struct plain_span *spans;         /* the thread's */
+    struct past *past;                /* NULL: it was never seen waiting */
     struct model_item *items;         /* the next one of the batch */
     uint64_t high;                    /* see track_id; UINT64_MAX: not known */
     uint64_t now, began;
     uint32_t serial, depth; /* of the stack */
     uint32_t count, room;   /* of the spans: there are, and may be */
-    bool past;              /* the thread was seen waiting */
 };
 
 /* No sampler has to be asked, because there is none or the parent decides; and no tracestate goes
@@ -84,7 +84,7 @@ static inline ALWAYS_INLINE bool start(struct stretch *k, struct assemble *a,
     k->began = 0;
     k->count = t->plain_count;
     k->room = room_for(a, t);
-    k->past = t->past != NULL;
+    k->past = t->past;
     return true;
 }
 
@@ -184,27 +184,17 @@ static inline ALWAYS_INLINE void finish(struct stretch *k, const struct plain_sp
         emit_begun(k->a, r, out);
 }
 
-/* Waits are told of the span that is innermost: it is this one now, NULL: that on the stack. */
-static __attribute__((noinline)) void tell_past(const struct thread_state *t, uint64_t t_ns,
-                                                const struct plain_span *in)
-{
-    struct open_span span;
-    if (!in || !(in->trace[0] | in->trace[1])) {
-        past_note(t->past, t, t_ns);
-        return;
-    }
-    span.trace[0] = in->trace[0];
-    span.trace[1] = in->trace[1];
-    span.span_id = in->span_id;
-    span.site = in->begin->site;
-    if (span.span_id != t->past->span_id)
-        past_change(t->past, &span, t_ns);
-}
-
+/* Waits are told of the span that is innermost. */
 static inline ALWAYS_INLINE void note_past(const struct stretch *k, uint64_t t_ns)
 {
-    if (__builtin_expect(k->past, 0))
-        tell_past(k->thread, t_ns, k->count ? &k->spans[k->count - 1] : NULL);
+    struct past *past = k->past;
+    if (__builtin_expect(!past, 1))
+        return;
+    const struct plain_span *in = k->count ? &k->spans[k->count - 1] : NULL;
+    if (!in || !(in->trace[0] | in->trace[1]))
+        past_note(past, k->thread, t_ns);
+    else if (in->span_id != past->span_id)
+        past_change(past, in->trace, in->span_id, in->begin->site, t_ns);
 }
 
 /* ---- a stretch ---- */
@@ -257,15 +247,10 @@ static inline ALWAYS_INLINE size_t take_begin(struct stretch *k, const struct mo
     const struct plain_span span = begin(k, r);
     register_id(k, r);
     k->began++;
-    if (end < behind && end->type == ORIEL_REC_END && is_plain(k, end) &&
+    if (end < behind && end->type == ORIEL_REC_END && is_plain(k, end) && !k->past &&
         ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id) {
-        if (__builtin_expect(k->past, 0)) {
-            const struct plain_span copy = span; /* whose address may be known */
-            tell_past(k->thread, r->t_ns, &copy);
-        }
         k->now = end->t_ns > k->now ? end->t_ns : k->now;
         finish(k, &span, end->t_ns);
-        note_past(k, end->t_ns);
         return 2;
     }
     keep(k, &span);
