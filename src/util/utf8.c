@@ -109,6 +109,8 @@ char *utf8_put(char *out, uint32_t c)
 bool utf8_valid(const char *p, size_t n)
 {
     size_t i = 0;
+    if (n == 0)
+        return true;
     while ((i += ascii_run(p + i, n - i)) < n) {
         uint32_t c;
         unsigned length = utf8_next(p + i, n - i, &c);
@@ -124,6 +126,8 @@ static const char replacement[] = "\xef\xbf\xbd";
 void utf8_repair(struct buf *out, const char *p, size_t n)
 {
     size_t start = 0, i = 0;
+    if (n == 0)
+        return;
     while ((i += ascii_run(p + i, n - i)) < n) {
         uint32_t c;
         unsigned length = utf8_next(p + i, n - i, &c);

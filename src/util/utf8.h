@@ -22,6 +22,7 @@ unsigned utf8_error_size(const char *p, size_t n);
 /* The 1..4 bytes of a character; returns the end. c is no surrogate and at most U+10FFFF. */
 char *utf8_put(char *out, uint32_t c);
 
+/* Of no bytes, here and below: p may be NULL, as an empty buffer's is. */
 bool utf8_valid(const char *p, size_t n);
 /* Appends the bytes with each error as U+FFFD. */
 void utf8_repair(struct buf *out, const char *p, size_t n);

@@ -61,6 +61,7 @@ TEST(overlong_forms_and_stray_bytes_are_refused)
     }
     CHECK(!utf8_valid("abcdefgh\xc3\xa9", 9)); /* cut behind a fast run */
     CHECK(utf8_valid("", 0));
+    CHECK(utf8_valid(NULL, 0)); /* an empty buffer */
     static const char plain[] = "plain ascii, longer than a word";
     static const char mixed[] = "h\xc3\xa9llo w\xc3\xb6rld \xe2\x82\xac \xf0\x9f\x98\x80";
     CHECK(utf8_valid(plain, sizeof plain - 1));
@@ -71,6 +72,7 @@ static void check_repair(const char *in, size_t n, const char *expected)
 {
     struct buf b;
     buf_init(&b);
+    utf8_repair(&b, NULL, 0);
     utf8_repair(&b, in, n);
     CHECK(utf8_valid(b.data, b.size));
     CHECK_STR(buf_cstr(&b), expected);
