@@ -27,7 +27,7 @@ static void row_text(struct buf *b, const struct figure_row *row, const struct w
     char count[NUM_TEXT_MAX], other[NUM_TEXT_MAX];
     buf_printf(b, "%-48s %12s", row->name, num_count(count, value));
     if (row->duration)
-        buf_printf(b, " times%s%s\n", value ? ", on average " : "",
+        buf_printf(b, " %s%s%s\n", num_noun(value, "time", "times"), value ? ", on average " : "",
                    value ? num_duration(other, more / value) : "");
     else
         buf_printf(b, " %s%s%s\n", unit, more ? ", failed: " : "",

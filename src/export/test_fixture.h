@@ -48,6 +48,19 @@ static inline struct model_site *fixture_site(struct fixture *f, uint8_t kind, c
     return model_catalog_add_site(&f->catalog, &s);
 }
 
+/* A site whose target is of version 1.2 and has an attribute, and one that says nothing of it. */
+static inline void fixture_scoped(struct fixture *f, struct model_site *site)
+{
+    const struct model_value team = {
+        .key = MODEL_STR("team"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("blue")};
+    const struct model_scope said = {.name = site->target,
+                                     .version = MODEL_STR("1.2"),
+                                     .told = {.attrs = &team, .attr_count = 1}};
+    const struct model_scope *scope = model_catalog_add_scope(&f->catalog, &said);
+    REQUIRE(scope != NULL);
+    model_site_set_scope(&f->catalog, site->index, scope);
+}
+
 static inline void fixture_init(struct fixture *f)
 {
     memset(f, 0, sizeof *f);

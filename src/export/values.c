@@ -42,3 +42,10 @@ void export_put_double(struct buf *b, double v)
             return;
     buf_put(b, ".0", 2);
 }
+
+const struct model_scope *export_scope(const struct model_catalog *c, const struct model_site *s)
+{
+    const struct model_scope *scope =
+        s && s->scope && s->scope <= c->scope_count ? c->scopes[s->scope - 1] : NULL;
+    return scope && (scope->version.n || scope->told.attr_count) ? scope : NULL;
+}

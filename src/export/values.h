@@ -16,6 +16,13 @@
 #define EXPORT_KEY_PREFIX "attr."
 bool export_key_is_taken(struct model_str key);
 
+/* What is said of the target of a site besides its name, for outlets that have a place for it;
+ * NULL: nothing is. As attributes the version is EXPORT_SCOPE_VERSION, and those of the target
+ * stand behind EXPORT_SCOPE_PREFIX. */
+#define EXPORT_SCOPE_VERSION "otel.scope.version"
+#define EXPORT_SCOPE_PREFIX "otel.scope."
+const struct model_scope *export_scope(const struct model_catalog *c, const struct model_site *s);
+
 /* With a point or an exponent, so that readers keep it a float: many take a
  * long row of digits for an integer that does not fit, and -0 for 0. NaN and
  * infinities become text. */

@@ -97,6 +97,26 @@ TEST(numbers_stay_exact_and_what_json_lacks_becomes_text)
     fixture_done(&f);
 }
 
+TEST(version_and_attributes_of_a_target_are_args)
+{
+    struct fixture f;
+    struct arena a;
+    fixture_init(&f);
+    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
+    const struct model_site *other = fixture_site(&f, ORIEL_SITE_SPAN, "rest", "shop");
+    fixture_scoped(&f, scoped);
+    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
+    fixture_span(&f, other, f.main, 2, 0, 30, 40);
+    fixture_run(&f, &export_chrome, &bare);
+    const struct json_value *v = parse(&a, &f.bytes);
+    const struct json_value *args = json_get(event(v, "X", 0), "args");
+    CHECK_STR(json_get_string(args, "otel.scope.version", ""), "1.2");
+    CHECK_STR(json_get_string(args, "otel.scope.team", ""), "blue");
+    CHECK(!json_get(json_get(event(v, "X", 1), "args"), "otel.scope.version"));
+    arena_done(&a);
+    fixture_done(&f);
+}
+
 TEST(times_keep_every_digit)
 {
     static const uint64_t times[] = {0,         1,           999,           1000,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "export/chrome/chrome.h"
+#include "export/values.h"
 #include "util/json.h"
 
 void chrome_names_init(struct chrome *c)
@@ -63,6 +64,25 @@ static void put_source(struct buf *b, const struct model_site *s)
     JSON_PUT(b, "\",");
 }
 
+/* Once for all events of the site. */
+static void put_scope(struct buf *b, const struct model_scope *s)
+{
+    if (!s)
+        return;
+    if (s->version.n) {
+        JSON_PUT(b, "\"" EXPORT_SCOPE_VERSION "\":");
+        put_name(b, s->version);
+        JSON_PUT(b, ",");
+    }
+    for (uint32_t i = 0; i < s->told.attr_count; i++) {
+        JSON_PUT(b, "\"" EXPORT_SCOPE_PREFIX);
+        json_put_escaped(b, s->told.attrs[i].key.p, s->told.attrs[i].key.n);
+        JSON_PUT(b, "\":");
+        chrome_put_value(b, &s->told.attrs[i]);
+        JSON_PUT(b, ",");
+    }
+}
+
 /* Up to the category: what events of a site begin with. */
 static void put_head(struct buf *b, struct model_str name, const struct model_site *s)
 {
@@ -106,6 +126,7 @@ const struct chrome_site *chrome_site_slow(struct chrome *c, const struct model_
     buf_clear(&b);
     if (c->options.source)
         put_source(&b, s);
+    put_scope(&b, export_scope(c->env.catalog, s));
     k->args = keep(c, &b);
     buf_done(&b);
     k->head = k->args.p ? head : (struct chrome_text){NULL, 0};

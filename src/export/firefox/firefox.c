@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "export/values.h"
+
 static const struct option_def firefox_option_defs[] = {
     {.name = "kind",
      .type = OPTION_ENUM,
@@ -79,13 +81,29 @@ static int take_sample(struct firefox *f, const struct model_sample *s)
     return 0;
 }
 
+/* "shop@1.2" where its version is known. UINT32_MAX: no memory. */
+static uint32_t target_of(struct firefox *f, const struct model_site *site)
+{
+    const struct model_scope *scope = export_scope(f->env.catalog, site);
+    struct buf b;
+    if (!scope || !scope->version.n)
+        return intern_add(&f->texts, site->target.p, site->target.n);
+    buf_init(&b);
+    buf_put(&b, site->target.p, site->target.n);
+    buf_putc(&b, '@');
+    buf_put(&b, scope->version.p, scope->version.n);
+    const uint32_t id = b.failed ? UINT32_MAX : intern_add(&f->texts, b.data, b.size);
+    buf_done(&b);
+    return id;
+}
+
 static int take_mark(struct firefox *f, const struct model_thread *thread,
                      const struct model_site *site, struct firefox_mark mark, struct model_str name)
 {
     if (f->mark_count == FIREFOX_MARKS_MAX)
         return ORIEL_ELIMIT;
     mark.name = intern_add(&f->texts, name.p, name.n);
-    mark.target = intern_add(&f->texts, site->target.p, site->target.n);
+    mark.target = target_of(f, site);
     struct firefox_track *t = track_of(f, thread, ORIEL_SAMPLE_CPU);
     struct firefox_mark *fresh =
         t && mark.name != UINT32_MAX && mark.target != UINT32_MAX ? VEC_PUSH(&t->marks) : NULL;

@@ -239,6 +239,30 @@ static void put_place(struct json *j, struct buf *b, const struct log_line *line
     }
 }
 
+/* What is said of the target besides its name. */
+static void put_scope(struct log_state *l, struct json *j, const struct log_line *line)
+{
+    const struct model_scope *scope = export_scope(l->env.catalog, line->site);
+    if (!scope)
+        return;
+    json_key(j, "scope");
+    json_object(j);
+    if (scope->version.n) {
+        json_key(j, "version");
+        json_string_n(j, scope->version.p, scope->version.n);
+    }
+    if (scope->told.attr_count) {
+        json_key(j, "attributes");
+        json_object(j);
+        for (uint32_t i = 0; i < scope->told.attr_count; i++) {
+            json_key_n(j, scope->told.attrs[i].key.p, scope->told.attrs[i].key.n);
+            put_value(j, &scope->told.attrs[i]);
+        }
+        json_object_end(j);
+    }
+    json_object_end(j);
+}
+
 void log_put_json(struct log_state *l, const struct log_line *line)
 {
     char stamp[LOG_STAMP_BYTES];
@@ -269,6 +293,7 @@ void log_put_json(struct log_state *l, const struct log_line *line)
     put_truncated(&j, line);
     put_ids(&j, line);
     put_place(&j, &l->buf, line);
+    put_scope(l, &j, line);
     json_object_end(&j);
     buf_putc(&l->buf, '\n');
 }

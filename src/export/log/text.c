@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "export/log/log.h"
+#include "export/values.h"
 #include "util/num.h"
 #include "util/utf8.h"
 
@@ -150,6 +151,11 @@ static void put_head(struct log_state *l, const struct log_line *line)
     buf_putc(b, ' ');
     paint(l, b, DIM);
     put_safe(b, line->target, false);
+    const struct model_scope *scope = export_scope(l->env.catalog, line->site);
+    if (scope && scope->version.n) {
+        buf_putc(b, '@');
+        put_safe(b, scope->version, false);
+    }
     buf_putc(b, ':');
     paint(l, b, RESET);
     buf_putc(b, ' ');

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "export/perfetto/perfetto.h"
+#include "export/values.h"
 #include "util/num.h"
 
 /* ---- attributes ---- */
@@ -108,6 +109,23 @@ void perfetto_put_attrs(struct perfetto *p, const struct model_value *attrs, uin
     }
     if (flags & MODEL_VALUE_TRUNCATED)
         put_truncated(b, attrs, n);
+}
+
+void perfetto_put_scope(struct perfetto *p, const struct model_scope *s)
+{
+    struct buf *b = &p->buf;
+    if (s->version.n)
+        perfetto_note_text(b, EXPORT_SCOPE_VERSION, s->version);
+    for (uint32_t i = 0; i < s->told.attr_count; i++) {
+        const struct model_value *v = &s->told.attrs[i];
+        struct pb_mark m = pb_open(b, EVENT_ANNOTATION, WIDE);
+        struct pb_mark name = pb_open(b, KEY_NAME, WIDE);
+        buf_puts(b, EXPORT_SCOPE_PREFIX);
+        buf_put(b, v->key.p, v->key.n);
+        pb_close(b, name);
+        put_value(b, v);
+        pb_close(b, m);
+    }
 }
 
 /* ---- marks ---- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "export/perfetto/perfetto.h"
+#include "export/values.h"
 
 /* ---- what happens on a thread ---- */
 
@@ -50,6 +51,9 @@ static void put_event(struct perfetto *p, const struct model_event *e)
         (e->message.n && memcmp(e->message.p, e->site->name.p, e->message.n) != 0))
         perfetto_note_text(&p->buf, "message", e->message);
     perfetto_put_attrs(p, e->attrs, e->attr_count);
+    const struct model_scope *scope = export_scope(p->env.catalog, e->site);
+    if (scope)
+        perfetto_put_scope(p, scope);
     if (e->dropped_attrs)
         perfetto_note_u64(&p->buf, "otel.dropped_attributes_count", e->dropped_attrs);
     packet_event_close(p, i.packet);

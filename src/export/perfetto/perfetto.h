@@ -119,8 +119,9 @@ struct perfetto_bytes {
 };
 
 struct perfetto_site {
-    struct perfetto_bytes refs; /* category, name, source location; n 0: not made yet */
-    bool track_told;            /* of a plot or a frame mark */
+    struct perfetto_bytes refs;      /* category, name, source location; n 0: not made yet */
+    bool track_told;                 /* of a plot or a frame mark */
+    const struct model_scope *scope; /* what is said of its target; NULL: nothing */
 };
 
 /* Packets that wait for the span around them, which began at the same time and
@@ -231,6 +232,7 @@ struct perfetto_ids {
 };
 enum { PERFETTO_IDS_ROOM = 128 };
 void perfetto_put_attrs(struct perfetto *p, const struct model_value *attrs, uint32_t n);
+void perfetto_put_scope(struct perfetto *p, const struct model_scope *s);
 void perfetto_put_span_marks(struct perfetto *p, const struct model_span *s);
 /* Annotations of ours, with their name in place. */
 void perfetto_note_text(struct buf *b, const char *key, struct model_str v);

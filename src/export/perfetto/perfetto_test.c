@@ -179,6 +179,25 @@ TEST(perfetto_tells_the_story_as_before)
     fixture_done(&f);
 }
 
+TEST(version_and_attributes_of_a_target_are_annotations)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
+    const struct model_site *other = fixture_site(&f, ORIEL_SITE_SPAN, "rest", "shop");
+    fixture_scoped(&f, scoped);
+    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
+    fixture_span(&f, other, f.main, 2, 0, 30, 40);
+    fixture_run(&f, &export_perfetto, &defaults);
+    struct buf text = describe(&f.bytes);
+    const char *version = strstr(buf_cstr(&text), "otel.scope.version");
+    REQUIRE(version != NULL);
+    CHECK(strstr(version, "1.2") && strstr(version, "otel.scope.team") && strstr(version, "blue"));
+    CHECK(!strstr(version + 1, "otel.scope.version"));
+    buf_done(&text);
+    fixture_done(&f);
+}
+
 TEST(times_are_nine_byte_varints_that_read_back)
 {
     static const uint64_t times[] = {0,

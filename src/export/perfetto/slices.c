@@ -114,6 +114,8 @@ static void put_full_begin(struct perfetto *p, struct perfetto_thread *t,
     put_refs(p, site, s);
     put_id_annotations(p, &ids);
     perfetto_put_attrs(p, s->attrs, s->attr_count);
+    if (site->scope)
+        perfetto_put_scope(p, site->scope);
     perfetto_put_span_marks(p, s);
     packet_event_close(p, k);
 }
@@ -273,7 +275,8 @@ void perfetto_put_span(struct perfetto *p, const struct model_span *s)
     const struct perfetto_site *site = t ? perfetto_site(p, t, s->site) : NULL;
     if (__builtin_expect(!site, 0))
         return;
-    if (__builtin_expect(is_plain(s) && !is_async(s) && !(s->flags & MODEL_SPAN_TIED) &&
+    if (__builtin_expect(is_plain(s) && !site->scope && !is_async(s) &&
+                             !(s->flags & MODEL_SPAN_TIED) &&
                              !(t->holds.count && is_awaited(t, s->start_ns)),
                          1)) {
         char *o = buf_reserve(&p->buf, SPAN_ROOM), *start = o;

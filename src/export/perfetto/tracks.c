@@ -294,6 +294,7 @@ const struct perfetto_site *perfetto_site_slow(struct perfetto *p, struct perfet
     struct perfetto_site *k = &p->sites.items[s->index];
     if (!k->refs.n) {
         char *o = (char *)k->refs.bytes;
+        k->scope = export_scope(p->env.catalog, s);
         o = pb_at_uint(o, EVENT_CATEGORY_IID, s->index + 1);
         o = pb_at_uint(o, EVENT_NAME_IID, s->index + 1);
         if (p->options.source)
