@@ -123,16 +123,21 @@ struct oriel_sampling_request {
     const struct oriel_site *site;      /* names of the fields, target, level */
     const struct oriel_value *values;   /* of the fields given at its beginning */
     uint32_t count;
+    const struct oriel_context *links; /* of ORIEL_OPEN_LINKED; those without ids are none */
+    size_t link_count;
 };
 struct oriel_sampling_result {
     uint32_t added;
     struct oriel_attribute attributes[ORIEL_LOG_ATTRIBUTES_MAX]; /* the span has them, too */
+    /* Set by oriel_sampling_tracestate: that of the span, of what begins in it, and of headers. */
+    uint16_t state_set, state_bytes;
+    char state[ORIEL_TRACESTATE_BYTES];
 };
 
 /*
  * Decides in place of the samplers of the configuration, for every span. Their shares, limits and
  * parents count where it is not set. The flag "sampled" is what it decided, in headers and in
- * what receivers get; the parent's tracestate goes on unchanged.
+ * what receivers get; the parent's tracestate goes on where the result has none.
  */
 struct oriel_sampler {
     size_t size; /* sizeof(struct oriel_sampler) */
@@ -189,6 +194,17 @@ static inline bool oriel_sampling_add(struct oriel_sampling_result *result, cons
         return false;
     result->attributes[result->added].name = name;
     result->attributes[result->added++].value = value;
+    return true;
+}
+/* "" is none. False: it is longer than 512 bytes. What is no tracestate counts as none. */
+static inline bool oriel_sampling_tracestate(struct oriel_sampling_result *result, const char *text)
+{
+    const size_t n = strlen(text);
+    if (n > sizeof result->state)
+        return false;
+    memcpy(result->state, text, n);
+    result->state_bytes = (uint16_t)n;
+    result->state_set = 1;
     return true;
 }
 

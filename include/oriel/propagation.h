@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef ORIEL_OFF
 #include "off.h"
@@ -97,12 +98,10 @@ struct oriel_context {
 /* Both ids are there. */
 static inline bool oriel_context_valid(const struct oriel_context *c)
 {
-    uint8_t trace = 0, span = 0;
-    for (int i = 0; i < 16; i++)
-        trace |= c->trace_id[i];
-    for (int i = 0; i < 8; i++)
-        span |= c->span_id[i];
-    return trace && span;
+    uint64_t trace[2], span;
+    memcpy(trace, c->trace_id, sizeof trace);
+    memcpy(&span, c->span_id, sizeof span);
+    return (trace[0] | trace[1]) != 0 && span != 0;
 }
 
 /* ---- what is current ---- */
@@ -136,6 +135,12 @@ ORIEL_EXPORT bool oriel_context_of(const struct oriel_span *span, struct oriel_c
 /* Link a span (NULL: the current one) to the span of a context, with flags and tracestate. */
 ORIEL_EXPORT void oriel_span_link_to(const struct oriel_span *span,
                                      const struct oriel_context *context);
+static inline void oriel_span_link_all(const struct oriel_span *span,
+                                       const struct oriel_context *contexts, size_t count)
+{
+    for (size_t i = 0; span->id && i < count; i++)
+        oriel_span_link_to(span, &contexts[i]);
+}
 #endif
 /*
  * The context of threads that have none of their own: their first spans are children of
@@ -392,13 +397,34 @@ ORIEL_EXPORT int oriel_context_unpack(const void *packed, size_t bytes, struct o
  * order, from its beginning: whoever looks at the span finds them. Contexts without a span are
  * left out. */
 #define ORIEL_OPEN_LINKED(name, contexts, count, ...)                                              \
+    ORIEL_OPEN_LINKED_(__COUNTER__, name, contexts, count, ORIEL_PAIRS(__VA_ARGS__), __VA_ARGS__)
+#define ORIEL_OPEN_LINKED_(id, name, contexts, count, n, ...)                                      \
+    ORIEL_OPEN_LINKED__(id, name, contexts, count, n, __VA_ARGS__)
+#define ORIEL_OPEN_LINKED__(id, name, contexts, count, n, ...)                                     \
     __extension__({                                                                                \
-        const struct oriel_span oriel_linked = ORIEL_OPEN(name, __VA_ARGS__);                      \
-        if (oriel_linked.id) {                                                                     \
-            const struct oriel_context *oriel_to = (contexts);                                     \
-            for (size_t oriel_i = 0, oriel_n = (count); oriel_i < oriel_n; oriel_i++)              \
-                oriel_span_link_to(&oriel_linked, &oriel_to[oriel_i]);                             \
-        }                                                                                          \
+        ORIEL_SITE(id, ORIEL_SITE_SPAN, ORIEL_LEVEL_INFO, 0, name, 0, n, __VA_ARGS__);             \
+        struct oriel_span oriel_linked = {0, 0, 0, 0, 0};                                          \
+        const struct oriel_context *oriel_to = 0;                                                  \
+        size_t oriel_links = 0;                                                                    \
+        oriel_word oriel_w = ORIEL_WORD(id);                                                       \
+        do {                                                                                       \
+            if (ORIEL_UNLIKELY(oriel_w)) {                                                         \
+                oriel_to = (contexts);                                                             \
+                oriel_links = (count);                                                             \
+                oriel_w = ORIEL_WORD_KNOWN(id, oriel_w);                                           \
+                ORIEL_SITE_PROBE(                                                                  \
+                    id, name, oriel_w,                                                             \
+                    oriel_linked = oriel_abi_linked_hooked(ORIEL_SITE_AT(id), oriel_to,            \
+                                                           oriel_links, ORIEL_FIRST(__VA_ARGS__),  \
+                                                           n, ORIEL_VALUES(n, __VA_ARGS__) 0));    \
+                if (ORIEL_RECORDED(oriel_w)) {                                                     \
+                    const struct oriel_value oriel_a[] = {                                         \
+                        ORIEL_VALUES(n, __VA_ARGS__){0, 0, {0}}};                                  \
+                    oriel_linked = oriel_abi_open(oriel_w, ORIEL_FIRST(__VA_ARGS__), oriel_a, n);  \
+                }                                                                                  \
+            }                                                                                      \
+        } while (0);                                                                               \
+        oriel_span_link_all(&oriel_linked, oriel_to, oriel_links);                                 \
         oriel_linked;                                                                              \
     })
 #else

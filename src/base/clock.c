@@ -97,7 +97,7 @@ static uint64_t bracket(enum oriel_clock kind, clockid_t id, uint64_t *out_ticks
     return after - before;
 }
 
-void clock_anchor_read(enum oriel_clock kind, struct clock_anchor *out)
+__attribute__((cold)) void clock_anchor_read(enum oriel_clock kind, struct clock_anchor *out)
 {
     uint64_t best_mono = UINT64_MAX, best_unix = UINT64_MAX, mono = 0, offset = 0;
     for (int i = 0; i < ANCHOR_TRIES; i++) {

@@ -46,6 +46,8 @@ int os_map_move(void *at, void *from, size_t size);
 int os_map_private(size_t size, void **out);
 /* Private pages whose content a fork wipes; -EINVAL where the kernel cannot. */
 int os_map_wiped(size_t size, void **out);
+/* Fresh zero pages that a fork child and its parent have in common. */
+int os_map_shared(size_t size, void **out);
 /* Create `path` (0600, O_EXCL, O_NOFOLLOW), allocate `size` bytes of it, map. */
 int os_create_file(const char *path, size_t size, size_t allocate, int *out_fd, void **out);
 /* Allocate what is not yet there of a file like those os_map_file takes, so that no write

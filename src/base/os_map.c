@@ -134,16 +134,26 @@ int os_map_move(void *at, void *from, size_t size)
     return rc;
 }
 
-int os_map_private(size_t size, void **out)
+static int map_fresh(size_t size, int kind, void **out)
 {
     int kept = errno, rc = 0;
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         rc = -errno;
     else
         *out = p;
     errno = kept;
     return rc;
+}
+
+int os_map_private(size_t size, void **out)
+{
+    return map_fresh(size, MAP_PRIVATE, out);
+}
+
+int os_map_shared(size_t size, void **out)
+{
+    return map_fresh(size, MAP_SHARED, out);
 }
 
 int os_map_wiped(size_t size, void **out)

@@ -17,6 +17,9 @@
 /* Or-ed to a threshold that is not the whole truth (a limit, rates by target): it decides,
  * and is told nobody. */
 #define RATIO_UNTOLD (UINT64_C(1) << 63)
+/* Or-ed to 0 and RATIO_NONE: so it is for traces that began elsewhere, too, whatever their flag. */
+#define RATIO_OF_ALL (UINT64_C(1) << 62)
+#define RATIO_MARKS (RATIO_UNTOLD | RATIO_OF_ALL)
 
 /* Of a share from 0 to 1; what lies outside is the nearest of them, NaN is 1. Shares below
  * 2^-56 keep nothing. */

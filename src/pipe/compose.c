@@ -45,52 +45,66 @@ static bool any_fits(const char *const *patterns, const char *text)
     return false;
 }
 
+static void write_text(const struct model_value *v, char *out, size_t n)
+{
+    if (v->type == ORIEL_TYPE_STR || v->type == ORIEL_TYPE_BYTES)
+        snprintf(out, n, "%.*s", (int)v->v.str.n, v->v.str.p);
+    else if (v->type == ORIEL_TYPE_BOOL)
+        snprintf(out, n, "%s", v->v.b ? "true" : "false");
+    else if (v->type == ORIEL_TYPE_I64)
+        snprintf(out, n, "%lld", (long long)v->v.i64);
+    else if (v->type == ORIEL_TYPE_F64)
+        snprintf(out, n, "%.15g", v->v.f64);
+    else
+        snprintf(out, n, "%llu", (unsigned long long)v->v.u64);
+}
+
+static bool is_key(const struct model_value *v, const char *key, size_t n)
+{
+    return v->key.n == n && memcmp(v->key.p, key, n) == 0;
+}
+
 /* Attributes that are no texts have their usual form; false: it has none of this key. What is
  * longer than `n` is cut, and so fits what is as long only. */
-static bool text_of(const struct model_record *begin, const char *key, char *out, size_t n)
+static bool text_of(const struct compose_span *s, const char *key, char *out, size_t n)
 {
     struct model_values it;
     struct model_value v;
     const size_t key_n = strlen(key);
-    if (!begin->raw)
+    for (size_t i = 0; i < s->value_count; i++)
+        if (is_key(&s->values[i], key, key_n)) {
+            write_text(&s->values[i], out, n);
+            return true;
+        }
+    if (!s->begin || !s->begin->raw)
         return false;
-    model_values_begin(&it, begin);
-    while (model_values_next(&it, &v)) {
-        if (v.key.n != key_n || memcmp(v.key.p, key, key_n) != 0)
-            continue;
-        if (v.type == ORIEL_TYPE_STR || v.type == ORIEL_TYPE_BYTES)
-            snprintf(out, n, "%.*s", (int)v.v.str.n, v.v.str.p);
-        else if (v.type == ORIEL_TYPE_BOOL)
-            snprintf(out, n, "%s", v.v.b ? "true" : "false");
-        else if (v.type == ORIEL_TYPE_I64)
-            snprintf(out, n, "%lld", (long long)v.v.i64);
-        else if (v.type == ORIEL_TYPE_F64)
-            snprintf(out, n, "%.15g", v.v.f64);
-        else
-            snprintf(out, n, "%llu", (unsigned long long)v.v.u64);
-        return true;
-    }
+    model_values_begin(&it, s->begin);
+    while (model_values_next(&it, &v))
+        if (is_key(&v, key, key_n)) {
+            write_text(&v, out, n);
+            return true;
+        }
     return false;
 }
 
 /* SpanKind has no word in a call site: the attribute that bridges use for it. */
-static unsigned kind_bit(const struct model_record *begin)
+static unsigned kind_bit(const struct compose_span *s)
 {
     static const char *const kinds[] = {"internal", "server", "client", "producer", "consumer"};
     char text[16];
-    if (text_of(begin, "otel.kind", text, sizeof text))
+    if (text_of(s, "otel.kind", text, sizeof text))
         for (unsigned k = 0; k < sizeof kinds / sizeof *kinds; k++)
             if (strcmp(kinds[k], text) == 0)
                 return 2u << k;
     return 2u;
 }
 
-static bool has_value(const struct compose_rule *r, const struct model_record *begin)
+static bool has_value(const struct compose_rule *r, const struct compose_span *s)
 {
     char text[1024];
     if (!r->key)
         return true;
-    if (!text_of(begin, r->key, text, sizeof text))
+    if (!text_of(s, r->key, text, sizeof text))
         return false;
     for (const char *const *v = r->values; v && *v; v++)
         if (strcmp(*v, text) == 0)
@@ -98,12 +112,12 @@ static bool has_value(const struct compose_rule *r, const struct model_record *b
     return false;
 }
 
-static bool has_pattern(const struct compose_rule *r, const struct model_record *begin)
+static bool has_pattern(const struct compose_rule *r, const struct compose_span *s)
 {
     char text[1024];
     if (!r->pattern_key)
         return true;
-    return text_of(begin, r->pattern_key, text, sizeof text) &&
+    return text_of(s, r->pattern_key, text, sizeof text) &&
            (!r->included || any_fits(r->included, text)) &&
            !(r->excluded && any_fits(r->excluded, text));
 }
@@ -113,8 +127,8 @@ static bool rule_fits(const struct compose_rule *r, const struct compose_span *s
     const unsigned parent = s->root     ? COMPOSE_NO_PARENT
                             : s->remote ? COMPOSE_REMOTE
                                         : COMPOSE_LOCAL;
-    return (!r->parents || r->parents & parent) && (!r->kinds || r->kinds & kind_bit(s->begin)) &&
-           has_value(r, s->begin) && has_pattern(r, s->begin);
+    return (!r->parents || r->parents & parent) && (!r->kinds || r->kinds & kind_bit(s)) &&
+           has_value(r, s) && has_pattern(r, s);
 }
 
 /* ---- intents ---- */

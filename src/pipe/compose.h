@@ -14,7 +14,9 @@
 
 /* What is known of it. */
 struct compose_span {
-    const struct model_record *begin; /* its fields; raw NULL: it has none */
+    const struct model_record *begin; /* its fields; NULL: `values` */
+    const struct model_value *values;
+    size_t value_count;
     bool root, remote, parent_sampled;
     uint64_t parent_threshold; /* RATIO_NONE and more: its tracestate tells none */
 };

@@ -284,7 +284,7 @@ static bool state_text(const struct model_record *r, struct model_str *out)
 {
     out->n = (uint32_t)r->raw[3];
     out->p = (const char *)&r->raw[4];
-    return out->n > 0 && out->n <= (r->words - 4u) * 8;
+    return out->n <= (r->words - 4u) * 8 && (out->n || r->flags & ORIEL_RECF_HERE);
 }
 
 static enum pipe_fate set_link_state(struct assemble *a, struct open_span *span,
@@ -299,6 +299,15 @@ static enum pipe_fate set_link_state(struct assemble *a, struct open_span *span,
     return link->trace_state.p ? PIPE_INTO_SPAN : PIPE_NO_MEMORY;
 }
 
+/* Given by the sampler that decided on it. */
+static enum pipe_fate set_span_state(struct assemble *a, struct open_span *span,
+                                     struct model_str text)
+{
+    spans_state_unref(&a->spans, span->state);
+    span->state = text.n ? spans_state_new(&a->spans, text.p, text.n) : 0;
+    return span->state || !text.n ? PIPE_INTO_SPAN : PIPE_NO_MEMORY;
+}
+
 enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct open_span *span = r->raw[2] ? find_span(a, s, r->raw[2]) : NULL;
@@ -306,6 +315,8 @@ enum pipe_fate take_state(struct assemble *a, struct stream_state *s, const stru
     struct model_str text;
     if (!state_text(r, &text))
         return PIPE_FOREIGN;
+    if (r->flags & ORIEL_RECF_HERE)
+        return span ? set_span_state(a, span, text) : PIPE_ORPHAN;
     if (r->raw[2])
         return span ? set_link_state(a, span, text) : PIPE_ORPHAN;
     if (!top || top->span->kind != SPAN_CONTEXT || top->span->closed || top->span->state)

@@ -25,12 +25,12 @@ static bool valid(const struct pipe_sampling *how)
     return ok;
 }
 
-/* Whether every span is wanted, whatever it is. */
+/* Whether every span is wanted, whatever it is, and nothing is said of it that it did not bring. */
 static bool takes_all(const struct pipe_sampling *how)
 {
     bool root = how->root == PIPE_SAMPLE_ON || (how->root == PIPE_SAMPLE_RATIO && how->share >= 1);
-    bool parents = !how->parent_based || (how->remote_not_sampled == PIPE_DELEGATE_ON &&
-                                          how->remote_sampled <= PIPE_DELEGATE_ON);
+    bool parents = how->parent_based && how->remote_not_sampled == PIPE_DELEGATE_ON &&
+                   how->remote_sampled <= PIPE_DELEGATE_ON;
     return root && parents && how->rate_count == 0 && how->traces_per_s == 0;
 }
 
@@ -132,14 +132,14 @@ static bool below(struct model_str target, const char *rule, size_t n)
     return target.n == n || target.p[n] == '.' || target.p[n] == '/' || target.p[n] == ':';
 }
 
-static uint64_t threshold_of(const struct sampler *s, const struct model_site *site)
+uint64_t sampler_threshold(const struct sampler *s, struct model_str target)
 {
     uint64_t threshold = s->threshold;
     size_t longest = 0;
     for (size_t i = 0; i < s->how.rate_count; i++) {
         const struct pipe_rate *r = &s->how.rates[i];
         size_t n = strlen(r->target);
-        if (n < longest || !below(site->target, r->target, n))
+        if (n < longest || !below(target, r->target, n))
             continue;
         longest = n;
         threshold = ratio_threshold(r->share);
@@ -166,10 +166,11 @@ static uint64_t threshold_at(struct sampler *s, const struct model_site *site)
     if (s->how.rate_count == 0 || !site)
         return s->threshold;
     if (site->index >= s->site_capacity && !grow(s, site->index))
-        return threshold_of(s, site); /* no memory to remember: work it out every time */
+        return sampler_threshold(s,
+                                 site->target); /* no memory to remember: work it out every time */
     uint64_t *known = &s->sites[site->index];
     if (!*known)
-        *known = threshold_of(s, site) + 1;
+        *known = sampler_threshold(s, site->target) + 1;
     return *known - 1;
 }
 
@@ -204,7 +205,7 @@ bool sampler_root(struct sampler *s, const struct model_site *site, uint64_t ran
     return randomness >= threshold && within_limit(s, t_ns);
 }
 
-static enum pipe_delegate delegate_of(const struct pipe_sampling *how, bool remote, bool sampled)
+enum pipe_delegate sampler_delegate(const struct pipe_sampling *how, bool remote, bool sampled)
 {
     if (remote)
         return sampled ? how->remote_sampled : how->remote_not_sampled;
@@ -224,7 +225,7 @@ bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
         *out_threshold = threshold_at(s, site);
         return randomness >= *out_threshold;
     }
-    switch (delegate_of(&s->how, remote, parent_sampled)) {
+    switch (sampler_delegate(&s->how, remote, parent_sampled)) {
     case PIPE_DELEGATE_ON:
         *out_threshold = 0;
         return true;

@@ -44,6 +44,10 @@ bool sampler_root(struct sampler *s, const struct model_site *site, uint64_t ran
 /* A span with a parent, of this process or not. */
 bool sampler_child(struct sampler *s, bool remote, bool parent_sampled,
                    const struct model_site *site, uint64_t randomness, uint64_t *out_threshold);
+/* The threshold for what begins a trace at a site of that target. */
+uint64_t sampler_threshold(const struct sampler *s, struct model_str target);
+/* What a parent means. */
+enum pipe_delegate sampler_delegate(const struct pipe_sampling *how, bool remote, bool sampled);
 /* Any span, where there is a composite; `out` says what to tell, and to note. */
 bool sampler_compose(struct sampler *s, const struct compose_span *span, uint64_t randomness,
                      uint64_t t_ns, struct compose_intent *out);

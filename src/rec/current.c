@@ -33,13 +33,6 @@ uint8_t rec_root_flags(void)
     return ORIEL_TRACE_SAMPLED | ORIEL_TRACE_RANDOM;
 }
 
-uint8_t rec_root_flags_of(uint64_t trace_lo, bool random)
-{
-    const uint64_t by = __atomic_load_n(&threshold, __ATOMIC_RELAXED) & ~RATIO_UNTOLD;
-    return (uint8_t)((ratio_keeps(trace_lo, by) ? ORIEL_TRACE_SAMPLED : 0) |
-                     (random ? ORIEL_TRACE_RANDOM : 0));
-}
-
 void rec_threshold_told(uint64_t told)
 {
     __atomic_store_n(&threshold, told, __ATOMIC_RELAXED);
@@ -55,19 +48,29 @@ static uint64_t latest_threshold(const struct oriel_thread *t)
     return __atomic_load_n(&threshold, __ATOMIC_RELAXED);
 }
 
+uint8_t rec_root_flags_of(uint64_t trace_lo, bool random)
+{
+    const uint64_t by = latest_threshold(oriel_tls.thread) & ~RATIO_MARKS;
+    return (uint8_t)((ratio_keeps(trace_lo, by) ? ORIEL_TRACE_SAMPLED : 0) |
+                     (random ? ORIEL_TRACE_RANDOM : 0));
+}
+
 /* What is told of a trace elsewhere. That of one that began here goes by its id, as whoever
  * exports it decides; its upper half is that of this process. The share by which it was
  * taken is told with it: "ot=th:..." of OpenTelemetry's probability sampling. */
 static void tell_sampling(struct oriel_context *out, uint8_t flags)
 {
+    const bool asked = __atomic_load_n(&rec_hooks_kinds, __ATOMIC_RELAXED) & REC_HOOKS_DECIDE;
     char th[15];
     uint64_t hi, lo;
     memcpy(&hi, out->trace_id, sizeof hi);
     memcpy(&lo, out->trace_id + 8, sizeof lo);
     out->flags = flags;
+    const uint64_t told = latest_threshold(oriel_tls.thread), by = told & ~RATIO_MARKS;
+    if (told & RATIO_OF_ALL && hi != oriel_tls.thread->trace_hi && !asked)
+        out->flags = (uint8_t)((flags & ~ORIEL_TRACE_SAMPLED) | (by ? 0 : ORIEL_TRACE_SAMPLED));
     if (hi != oriel_tls.thread->trace_hi)
         return;
-    const uint64_t told = latest_threshold(oriel_tls.thread), by = told & ~RATIO_UNTOLD;
     if (!ratio_keeps(lo, by)) {
         out->flags &= (uint8_t)~ORIEL_TRACE_SAMPLED;
     } else if (told == by && by) {
@@ -196,13 +199,18 @@ bool rec_current_context(struct oriel_context *out)
     if (t->ctx.valid) {
         memcpy(out->trace_id, t->ctx.trace_id, sizeof out->trace_id);
         memcpy(out->span_id, t->ctx.span_id, sizeof out->span_id);
-        tell_sampling(out, t->ctx.flags);
+        if (oriel_stack_top(t))
+            tell_sampling(out, t->ctx.flags);
+        else
+            out->flags = t->ctx.flags; /* as it came in */
     } else if (entered) {
         memcpy(out->trace_id, entered->trace_id, sizeof out->trace_id);
         memcpy(out->span_id, entered->span_id, sizeof out->span_id);
         out->flags = entered->flags;
     }
     take_trace(out, entered);
+    if (t->ctx.valid)
+        rec_state_find(out, oriel_stack_top(t) != 0);
     return out->baggage || out->values || oriel_context_valid(out);
 }
 
@@ -235,6 +243,7 @@ bool oriel_context_of(const struct oriel_span *span, struct oriel_context *out)
     out->baggage = here.baggage;
     out->values = rec_current_values();
     take_trace(out, current_span());
+    rec_state_find(out, true);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "base/os.h"
 
 enum { VALUES_MAX = 16 };
+#define NOT_RECORDED UINT64_MAX /* no raw id: nothing in the ring stands for it */
 
 static oriel_word site_word(const struct oriel_site *site)
 {
@@ -37,9 +38,19 @@ static const struct rec_hooks *hooks_here(void)
     return rec_hooks_enter();
 }
 
-static bool hooks_spans(const struct rec_hooks *h)
+/* Whose decision counts; NULL: trace ids say it, behind the ring. */
+static const struct oriel_sampler *sampler_of(const struct rec_hooks *h)
 {
-    return h->spans || h->ids_number || h->sampler_number;
+    return h->sampler_number ? &h->sampler : h->has_house ? &h->house : NULL;
+}
+
+/* Whether anybody is asked about a span with that parent (NULL: the current one). */
+static bool hooks_spans(const struct rec_hooks *h, const struct oriel_span *parent)
+{
+    if (h->spans || h->ids_number || h->sampler_number)
+        return true;
+    const bool here = parent ? parent->id != 0 : oriel_stack_top(oriel_tls.thread) != 0;
+    return h->has_house && !(h->entries && here);
 }
 
 /* ---- the gate of a thread with such scopes ---- */
@@ -80,8 +91,22 @@ struct birth {
     uint32_t count;
     oriel_word word;
     struct oriel_context parent;
-    struct oriel_sampling_result result;
+    const struct oriel_context *links;
+    size_t link_count;
+    struct oriel_sampling_result result; /* not cleared, but for what says that it is there */
 };
+
+static void birth_begin(struct birth *b, const struct oriel_site *site,
+                        const struct oriel_value *values, uint32_t count)
+{
+    b->site = site;
+    b->values = values;
+    b->count = count;
+    b->word = site_word(site);
+    b->links = NULL;
+    b->link_count = 0;
+    b->result.added = b->result.state_set = 0;
+}
 
 static void find_parent(const struct oriel_span *parent, struct oriel_context *out)
 {
@@ -92,15 +117,6 @@ static void find_parent(const struct oriel_span *parent, struct oriel_context *o
         out->baggage = rec_current_baggage();
         out->values = rec_current_values();
     }
-}
-
-static bool all_zero(const void *p, size_t n)
-{
-    const uint8_t *b = p;
-    uint8_t any = 0;
-    for (size_t i = 0; i < n; i++)
-        any |= b[i];
-    return !any;
 }
 
 static bool is_kind(const char *name)
@@ -122,27 +138,41 @@ static const char *kind_of(const struct birth *b, char *room, size_t bytes)
     return "internal";
 }
 
+/* Of this process, and of none of its spans that were not asked about: those have its upper half
+ * as it is, and go by their ids. */
+static void new_trace(uint64_t out[2])
+{
+    static uint64_t serial; /* atomic */
+    const struct oriel_thread *t = oriel_tls.thread;
+    if (t == &rec_null_thread) { /* the first words of a thread */
+        (void)os_random(out, 16);
+        return;
+    }
+    out[0] = ~t->trace_hi;
+    out[1] = oriel_id_mix(__atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED)) ^ t->trace_salt;
+}
+
 /* Its trace, its ids where they are given, and what becomes of it. */
 static enum oriel_decision decide_birth(struct birth *b, struct rec_given *out)
 {
     const struct oriel_id_generator *ids = b->hooks->ids_number ? &b->hooks->ids : NULL;
-    uint8_t trace[16] = {0}, span[8] = {0};
+    const struct oriel_sampler *sampler = sampler_of(b->hooks);
+    uint64_t trace[2] = {0, 0}, span = 0;
     const bool child = oriel_context_valid(&b->parent);
     bool random = !ids || ids->random;
     memset(out, 0, sizeof *out);
     if (child)
         memcpy(trace, b->parent.trace_id, sizeof trace);
     else if (ids && ids->trace_id)
-        ids->trace_id(ids->user, trace);
-    if (all_zero(trace, sizeof trace)) {
+        ids->trace_id(ids->user, (uint8_t *)trace);
+    if (!(trace[0] | trace[1])) {
         random = true;
-        (void)os_random(trace, sizeof trace);
+        new_trace(trace);
     }
     if (ids && ids->span_id)
-        ids->span_id(ids->user, span);
+        ids->span_id(ids->user, (uint8_t *)&span);
     memcpy(out->trace, trace, sizeof trace);
-    memcpy(&out->raw, span, sizeof out->raw);
-    out->raw = oriel_id_unmix(out->raw);
+    out->raw = oriel_id_unmix(span);
     if (child) {
         memcpy(&out->parent, b->parent.span_id, sizeof out->parent);
         out->flags = b->parent.flags |
@@ -150,24 +180,45 @@ static enum oriel_decision decide_birth(struct birth *b, struct rec_given *out)
     } else {
         out->flags = rec_root_flags_of(out->trace[1], random);
     }
-    if (!b->hooks->sampler_number)
+    if (!sampler || (sampler == &b->hooks->house && b->hooks->entries && child &&
+                     !(b->parent.marks & ORIEL_CONTEXT_REMOTE)))
         return ORIEL_RECORD_AND_SAMPLE;
     char kind[16];
     const struct oriel_sampling_request request = {
         .parent = &b->parent,
-        .trace_id = trace,
+        .trace_id = (const uint8_t *)trace,
         .name = b->site->name,
         .kind = kind_of(b, kind, sizeof kind),
         .site = b->site,
         .values = b->values,
         .count = b->count,
+        .links = b->links,
+        .link_count = b->link_count,
     };
-    enum oriel_decision decision =
-        b->hooks->sampler.should_sample(b->hooks->sampler.user, &request, &b->result);
+    enum oriel_decision decision = sampler->should_sample(sampler->user, &request, &b->result);
     out->decided = true;
     out->flags &= ~(uint32_t)ORIEL_TRACE_SAMPLED;
     out->flags |= decision == ORIEL_RECORD_AND_SAMPLE ? ORIEL_TRACE_SAMPLED : 0u;
     return decision;
+}
+
+/* A tracestate that the sampler returned: for who reads the records, for what begins in the span,
+ * and for headers. raw 0: it was dropped, and its context stands for it; NOT_RECORDED: not even
+ * that. */
+static void keep_state(const struct birth *b, const uint64_t trace[2], uint64_t w3c, uint64_t raw)
+{
+    struct oriel_context c;
+    const bool entry = !oriel_context_valid(&b->parent) || b->parent.marks & ORIEL_CONTEXT_REMOTE;
+    if (!b->result.state_set) {
+        rec_state_pass(&b->parent, w3c);
+        return;
+    }
+    memcpy(c.trace_id, trace, sizeof c.trace_id);
+    memcpy(c.span_id, &w3c, sizeof c.span_id);
+    (void)oriel_tracestate_parse(&c, b->result.state, b->result.state_bytes);
+    rec_state_keep(&c, entry);
+    if (raw != NOT_RECORDED)
+        rec_state_tell(raw, &c);
 }
 
 /* It is there: what the sampler adds, then the processors. */
@@ -190,7 +241,7 @@ static void tell_start(struct birth *b, const struct oriel_span *span)
 
 static bool gives(const struct rec_hooks *h)
 {
-    return h->ids_number || h->sampler_number;
+    return h->ids_number || sampler_of(h);
 }
 
 /* A scope with ids of its own is a span that is opened and entered. */
@@ -201,10 +252,16 @@ static struct oriel_scope begin_given(struct birth *b)
     struct oriel_guard guard;
     uint32_t mark = ORIEL_SCOPE_GIVEN;
     if (decide_birth(b, &given) == ORIEL_DROP) {
+        uint64_t w3c;
         guard = rec_drop_attach(given.trace, oriel_id_mix(given.raw), (uint8_t)given.flags);
+        memcpy(&w3c, oriel_tls.thread->ctx.span_id, sizeof w3c);
+        if (guard.flags)
+            keep_state(b, given.trace, w3c, 0);
         mark = ORIEL_SCOPE_DROPPED;
     } else {
         struct oriel_span span = rec_open_given(b->word, &given, b->values, b->count);
+        if (span.id)
+            keep_state(b, given.trace, oriel_id_mix(span.id), span.id);
         guard = oriel_span_enter(&span);
         guard.id = span.id;
     }
@@ -253,16 +310,17 @@ static struct oriel_scope begin_asked(struct birth *b)
 struct oriel_scope oriel_abi_begin_hooked(const struct oriel_site *site, uint32_t count, ...)
 {
     struct oriel_value values[VALUES_MAX + 1];
-    struct birth b = {.site = site, .values = values, .count = count, .word = site_word(site)};
+    struct birth b;
     struct oriel_scope scope = {0, 0, 0};
     va_list list;
+    birth_begin(&b, site, values, count);
     va_start(list, count);
     take_values(&list, values, count);
     va_end(list);
     if (!ORIEL_RECORDED(b.word))
         return scope;
     b.hooks = hooks_here();
-    if (!b.hooks || !hooks_spans(b.hooks))
+    if (!b.hooks || !hooks_spans(b.hooks, NULL))
         scope = oriel_abi_begin(b.word, values, count);
     else
         scope = begin_asked(&b);
@@ -302,11 +360,14 @@ static struct oriel_span open_asked(struct birth *b, const struct oriel_span *pa
         span = oriel_abi_open(b->word, parent, b->values, b->count);
     } else if (decide_birth(b, &given) != ORIEL_DROP) {
         span = rec_open_given(b->word, &given, b->values, b->count);
+        if (span.id)
+            keep_state(b, given.trace, oriel_id_mix(span.id), span.id);
     } else {
         span.site = random_site();
         span.trace_hi = given.trace[0];
         span.trace_lo = given.trace[1];
         span.flags = REC_GUARD((uint8_t)given.flags) | ORIEL_SPAN_DROPPED;
+        keep_state(b, given.trace, rec_dropped_id(&span), NOT_RECORDED);
     }
     if (!span.id)
         return span;
@@ -317,25 +378,49 @@ static struct oriel_span open_asked(struct birth *b, const struct oriel_span *pa
     return span;
 }
 
+static struct oriel_span open_hooked(struct birth *b, const struct oriel_span *parent,
+                                     va_list *list)
+{
+    struct oriel_value values[VALUES_MAX + 1];
+    struct oriel_span span = {0, 0, 0, 0, 0};
+    b->values = values;
+    take_values(list, values, b->count);
+    if (!ORIEL_RECORDED(b->word))
+        return span;
+    b->hooks = hooks_here();
+    if (!b->hooks || !hooks_spans(b->hooks, parent))
+        span = oriel_abi_open(b->word, parent, values, b->count);
+    else
+        span = open_asked(b, parent);
+    if (b->hooks)
+        rec_hooks_leave(b->hooks);
+    return span;
+}
+
 struct oriel_span oriel_abi_open_hooked(const struct oriel_site *site,
                                         const struct oriel_span *parent, uint32_t count, ...)
 {
-    struct oriel_value values[VALUES_MAX + 1];
-    struct birth b = {.site = site, .values = values, .count = count, .word = site_word(site)};
-    struct oriel_span span = {0, 0, 0, 0, 0};
+    struct birth b;
     va_list list;
+    birth_begin(&b, site, NULL, count);
     va_start(list, count);
-    take_values(&list, values, count);
+    struct oriel_span span = open_hooked(&b, parent, &list);
     va_end(list);
-    if (!ORIEL_RECORDED(b.word))
-        return span;
-    b.hooks = hooks_here();
-    if (!b.hooks || !hooks_spans(b.hooks))
-        span = oriel_abi_open(b.word, parent, values, count);
-    else
-        span = open_asked(&b, parent);
-    if (b.hooks)
-        rec_hooks_leave(b.hooks);
+    return span;
+}
+
+struct oriel_span oriel_abi_linked_hooked(const struct oriel_site *site,
+                                          const struct oriel_context *links, size_t link_count,
+                                          const struct oriel_span *parent, uint32_t count, ...)
+{
+    struct birth b;
+    va_list list;
+    birth_begin(&b, site, NULL, count);
+    b.links = links;
+    b.link_count = link_count;
+    va_start(list, count);
+    struct oriel_span span = open_hooked(&b, parent, &list);
+    va_end(list);
     return span;
 }
 

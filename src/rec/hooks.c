@@ -82,8 +82,9 @@ void rec_hooks_forked(void)
 
 static uint32_t kinds_of(const struct rec_hooks *h)
 {
-    return (h->spans || h->ids_number || h->sampler_number ? REC_HOOKS_SPANS : 0u) |
-           (h->logs ? REC_HOOKS_LOGS : 0u);
+    const bool spans = h->spans || h->ids_number || h->sampler_number || h->has_house;
+    return (spans ? REC_HOOKS_SPANS : 0u) | (h->logs ? REC_HOOKS_LOGS : 0u) |
+           (h->sampler_number || h->has_house ? REC_HOOKS_DECIDE : 0u);
 }
 
 /* The state that comes next, as the present one; under the lock. */
@@ -202,6 +203,39 @@ int oriel_sampler_set(const struct oriel_sampler *sampler)
     return end_change(h->sampler_number = ++numbers);
 }
 
+/* Another thread may be in a hook of the program for as long as that likes. */
+enum { HOUSE_WAIT_MS = 100 };
+
+static bool lock_until(uint64_t until_ns)
+{
+    while (pthread_mutex_trylock(&hooks_lock) != 0) {
+        if (clock_mono_ns() >= until_ns)
+            return false;
+        os_yield();
+    }
+    return true;
+}
+
+int rec_house_told(const struct oriel_sampler *sampler, bool entries)
+{
+    const uint64_t until = clock_mono_ns() + HOUSE_WAIT_MS * UINT64_C(1000000);
+    if (!sampler && !__atomic_load_n(&rec_hooks_kinds, __ATOMIC_ACQUIRE))
+        return 0; /* and there was none */
+    if (rec_thread_local.in_hook || !lock_until(until))
+        return ORIEL_EBUSY;
+    wait_for_readers((epoch + 1) % 2, until);
+    int rc = __atomic_load_n(&inside[(epoch + 1) % 2], __ATOMIC_SEQ_CST) ? ORIEL_EBUSY : prepare();
+    if (rc == 0) {
+        struct rec_hooks *next = next_state();
+        next->has_house = sampler != NULL;
+        next->house = sampler ? *sampler : (struct oriel_sampler){0};
+        next->entries = entries;
+        put_in_force(until);
+    }
+    pthread_mutex_unlock(&hooks_lock);
+    return rc;
+}
+
 /* Take `number` out of a list of `*count`; its members are `bytes` long. */
 static bool take_out(int *list, uint32_t *count, int number, void *members, size_t bytes)
 {
@@ -267,6 +301,7 @@ void rec_hooks_stop(uint64_t until_ns)
         none = next_state();
         none->spans = none->logs = 0;
         none->ids_number = none->sampler_number = 0;
+        none->has_house = false;
         put_in_force(until_ns);
     }
     pthread_mutex_unlock(&hooks_lock);

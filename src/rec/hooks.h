@@ -20,6 +20,10 @@ struct rec_hooks {
     struct oriel_id_generator ids;
     struct oriel_sampler sampler;
     int ids_number, sampler_number; /* 0: none */
+    /* That of the configuration, where headers could not go by trace ids alone; the program's
+     * own takes its place. `entries`: asked for what has no parent in this process only. */
+    struct oriel_sampler house;
+    bool has_house, entries;
 };
 
 /* hooks.c: what is registered, for as long as this thread is inside; NULL: nothing, or this is
@@ -58,6 +62,18 @@ struct oriel_guard rec_drop_attach(const uint64_t trace[2], uint64_t span_id, ui
 /* current.c: flags of a trace that begins here with an id that is not ours. */
 uint8_t rec_root_flags_of(uint64_t trace_lo, bool random);
 const struct oriel_baggage *rec_current_baggage(void);
+
+/* hooks.c: of liboriel, which reads the configuration; NULL: trace ids suffice. 0, or ORIEL_EBUSY:
+ * somebody is in a hook for long. */
+int rec_house_told(const struct oriel_sampler *sampler, bool entries);
+/* states.c: the tracestate of a span, by its context; of_trace: and of what is below it. */
+void rec_state_keep(const struct oriel_context *c, bool of_trace);
+/* That of a span of this program, where one was kept, by its context; below: or of its trace. */
+void rec_state_find(struct oriel_context *out, bool below);
+/* To a span (W3C id) that has none of its own; where it is that of the trace it need not be. */
+void rec_state_pass(const struct oriel_context *parent, uint64_t child);
+/* span.c: STATE of a span itself; of 0, of the context that was just attached. */
+void rec_state_tell(uint64_t raw, const struct oriel_context *c);
 
 /* hooked.c: the ends of what has marks. */
 void rec_hooked_end(uint64_t id, uint32_t marked);

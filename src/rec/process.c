@@ -242,7 +242,7 @@ bool oriel_enabled(void)
     return rec_is_on();
 }
 
-void oriel_lost(uint64_t out[8])
+__attribute__((cold)) void oriel_lost(uint64_t out[8])
 {
     struct rec_runtime *rt = &rec_runtime;
     memset(out, 0, 8 * sizeof out[0]);

@@ -230,7 +230,7 @@ bool rec_meta_put(const void *entry, size_t bytes);
 void rec_scopes_tell(void);
 void rec_scopes_forked(void);
 /* hooks.c: what kinds of hooks the program has; atomic. */
-enum { REC_HOOKS_SPANS = 1, REC_HOOKS_LOGS = 2 };
+enum { REC_HOOKS_SPANS = 1, REC_HOOKS_LOGS = 2, REC_HOOKS_DECIDE = 4 };
 extern uint32_t rec_hooks_kinds;
 void rec_hooks_forked(void);
 void rec_hooks_flush(unsigned timeout_ms);

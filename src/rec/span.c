@@ -12,35 +12,25 @@
 
 const struct oriel_span oriel_root_span;
 
-/* One record about a span: header, time, raw id, then `count` words. */
-static void about(uint32_t type, uint64_t id, const uint64_t *words, uint32_t count)
-{
-    bool end = type == ORIEL_REC_EXIT || type == ORIEL_REC_CLOSE;
-    struct oriel_emit e = oriel_emit_start((3 + count) * 8 + (end ? ORIEL_EMIT_END : 0));
-    if (!e.words)
-        return;
-    e.words[0] = ORIEL_RECORD_HEADER(3 + count, type, 0, (uint32_t)id);
-    e.words[1] = oriel_ticks(e.thread);
-    e.words[2] = id;
-    for (uint32_t i = 0; i < count; i++)
-        e.words[3 + i] = words[i];
-    oriel_emit_commit(e, e.words + 3 + count);
-}
-
-/* A record of header, time, `count` words, of which the first is a raw id, and a text. */
+/* A record of header, time, `count` words, of which the first is a raw id, and a text (bytes
+ * NULL: none). */
 static __attribute__((noinline)) void say(uint32_t type, const uint64_t *words, uint32_t count,
                                           struct oriel_val_str text)
 {
-    size_t bytes = 16 + (size_t)count * 8 + oriel_size_str(text);
+    const uint32_t flags = type >> 8; /* of the header, above its type */
+    size_t bytes = 16 + (size_t)count * 8 + (text.bytes ? oriel_size_str(text) : 0);
     struct oriel_emit e = oriel_emit_start(bytes);
     if (!e.words)
         return;
-    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type, 0, count ? (uint32_t)words[0] : 0);
+    e.words[0] = ORIEL_RECORD_HEADER(bytes / 8, type & 0xff, flags, count ? (uint32_t)words[0] : 0);
     e.words[1] = oriel_ticks(e.thread);
     for (uint32_t i = 0; i < count; i++)
         e.words[2 + i] = words[i];
-    oriel_emit_commit(e, oriel_put_str(e.words + 2 + count, text));
+    uint64_t *end = e.words + 2 + count;
+    oriel_emit_commit(e, text.bytes ? oriel_put_str(end, text) : end);
 }
+
+static const struct oriel_val_str no_text = {NULL, 0, 0};
 
 /* EXIT or CLOSE at a time that was taken before; 0: now. */
 static void ended_at(uint32_t type, uint64_t id, uint64_t ticks)
@@ -154,7 +144,7 @@ void oriel_span_exit(struct oriel_guard *guard)
             exit_dropped(guard);
         return;
     }
-    about(ORIEL_REC_EXIT, guard->id, NULL, 0);
+    ended_at(ORIEL_REC_EXIT, guard->id, 0);
     pop_context(oriel_tls.thread, guard);
     guard->flags = 0;
 }
@@ -167,7 +157,7 @@ void oriel_span_close(struct oriel_span *span)
         rec_hooked_close(span);
         return;
     }
-    about(ORIEL_REC_CLOSE, span->id, NULL, 0);
+    ended_at(ORIEL_REC_CLOSE, span->id, 0);
     span->id = 0;
 }
 
@@ -212,11 +202,11 @@ void oriel_span_name(const struct oriel_span *span, const char *name)
 void oriel_span_link(const struct oriel_span *span, const uint8_t trace_id[16],
                      const uint8_t span_id[8])
 {
-    uint64_t words[4] = {0, 0, 0, 0}, id = span_id_of(span);
-    memcpy(words, trace_id, 16);
-    memcpy(words + 2, span_id, 8);
-    if (id)
-        about(ORIEL_REC_LINK, id, words, 4);
+    uint64_t words[5] = {span_id_of(span), 0, 0, 0, 0};
+    memcpy(words + 1, trace_id, 16);
+    memcpy(words + 3, span_id, 8);
+    if (words[0])
+        say(ORIEL_REC_LINK, words, 5, no_text);
 }
 
 /* Of a context that was attached, or of the link said last. */
@@ -224,6 +214,16 @@ static void tell_state(uint64_t id, const struct oriel_context *context)
 {
     if (context->state_bytes && context->state_bytes <= ORIEL_TRACESTATE_BYTES)
         say(ORIEL_REC_STATE, &id, 1, oriel_val_bytes(context->state, context->state_bytes));
+}
+
+/* Also an empty one: there was another before. */
+void rec_state_tell(uint64_t raw, const struct oriel_context *c)
+{
+    if (raw)
+        say(ORIEL_REC_STATE | ORIEL_RECF_HERE << 8, &raw, 1,
+            oriel_val_bytes(c->state, c->state_bytes));
+    else
+        tell_state(0, c);
 }
 
 static uint64_t flags_word(const struct oriel_context *context)
@@ -234,21 +234,21 @@ static uint64_t flags_word(const struct oriel_context *context)
 
 void oriel_span_link_to(const struct oriel_span *span, const struct oriel_context *context)
 {
-    uint64_t words[4] = {0, 0, 0, 0}, id = span_id_of(span);
-    if (!id || !context || !oriel_context_valid(context))
+    uint64_t words[5] = {span_id_of(span), 0, 0, 0, 0};
+    if (!words[0] || !context || !oriel_context_valid(context))
         return;
-    memcpy(words, context->trace_id, 16);
-    memcpy(words + 2, context->span_id, 8);
-    words[3] = flags_word(context);
-    about(ORIEL_REC_LINK, id, words, 4);
-    tell_state(id, context);
+    memcpy(words + 1, context->trace_id, 16);
+    memcpy(words + 3, context->span_id, 8);
+    words[4] = flags_word(context);
+    say(ORIEL_REC_LINK, words, 5, no_text);
+    tell_state(words[0], context);
 }
 
 void oriel_span_follows(const struct oriel_span *span, const struct oriel_span *earlier)
 {
-    uint64_t id = span_id_of(span);
-    if (id && earlier && earlier->id)
-        about(ORIEL_REC_FOLLOW, id, &earlier->id, 1);
+    const uint64_t words[2] = {span_id_of(span), earlier ? earlier->id : 0};
+    if (words[0] && words[1])
+        say(ORIEL_REC_FOLLOW, words, 2, no_text);
 }
 
 bool oriel_span_ids(const struct oriel_span *span, uint8_t trace_id[16], uint8_t span_id[8])
@@ -263,32 +263,10 @@ bool oriel_span_ids(const struct oriel_span *span, uint8_t trace_id[16], uint8_t
     return true;
 }
 
+#define NEW_ID (UINT64_C(1) << 32) /* among the flags: an id that nobody else has here */
+
 /* flags: those of W3C, and where it came from. */
-static struct oriel_guard attach(const uint8_t trace_id[16], const uint8_t span_id[8],
-                                 uint64_t flags)
-{
-    struct oriel_guard g = {0, 0, 0, 0, 0};
-    struct oriel_emit e = oriel_emit_start(48);
-    if (!e.words)
-        return g;
-    e.words[0] = ORIEL_RECORD_HEADER(6, ORIEL_REC_ATTACH, 0, 0);
-    e.words[1] = oriel_ticks(e.thread);
-    memcpy(e.words + 2, trace_id, 16);
-    memcpy(e.words + 4, span_id, 8);
-    e.words[5] = flags;
-    push_context(e.thread, &g,
-                 (struct entering){e.words[4], e.words[2], e.words[3], 0, (uint8_t)flags});
-    oriel_emit_commit(e, e.words + 6);
-    return g;
-}
-
-struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_t span_id[8],
-                                        uint8_t flags)
-{
-    return attach(trace_id, span_id, flags | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
-}
-
-struct oriel_guard rec_drop_attach(const uint64_t trace[2], uint64_t span_id, uint8_t flags)
+static struct oriel_guard attach(const uint64_t trace[2], uint64_t span_id, uint64_t flags)
 {
     struct oriel_guard g = {0, 0, 0, 0, 0};
     struct oriel_emit e = oriel_emit_start(48);
@@ -298,16 +276,39 @@ struct oriel_guard rec_drop_attach(const uint64_t trace[2], uint64_t span_id, ui
     e.words[1] = oriel_ticks(e.thread);
     e.words[2] = trace[0];
     e.words[3] = trace[1];
-    e.words[4] = span_id ? span_id : oriel_id_mix(oriel_emit_id(e));
-    e.words[5] = flags | ORIEL_CONTEXT_ORIGIN_KNOWN;
-    push_context(e.thread, &g, (struct entering){e.words[4], trace[0], trace[1], 0, flags});
+    e.words[4] = flags & NEW_ID ? oriel_id_mix(oriel_emit_id(e)) : span_id;
+    e.words[5] = flags & UINT32_MAX;
+    push_context(e.thread, &g,
+                 (struct entering){e.words[4], trace[0], trace[1], 0, (uint8_t)flags});
     oriel_emit_commit(e, e.words + 6);
     return g;
 }
 
+static struct oriel_guard attach_ids(const uint8_t trace_id[16], const uint8_t span_id[8],
+                                     uint64_t flags)
+{
+    uint64_t trace[2], span;
+    memcpy(trace, trace_id, sizeof trace);
+    memcpy(&span, span_id, sizeof span);
+    return attach(trace, span, flags);
+}
+
+struct oriel_guard oriel_context_attach(const uint8_t trace_id[16], const uint8_t span_id[8],
+                                        uint8_t flags)
+{
+    return attach_ids(trace_id, span_id,
+                      flags | ORIEL_CONTEXT_ORIGIN_KNOWN | ORIEL_CONTEXT_IS_REMOTE);
+}
+
+struct oriel_guard rec_drop_attach(const uint64_t trace[2], uint64_t span_id, uint8_t flags)
+{
+    return attach(trace, span_id,
+                  flags | ORIEL_CONTEXT_ORIGIN_KNOWN | (span_id ? UINT64_C(0) : NEW_ID));
+}
+
 struct oriel_guard rec_context_attach(const struct oriel_context *context)
 {
-    struct oriel_guard g = attach(context->trace_id, context->span_id, flags_word(context));
+    struct oriel_guard g = attach_ids(context->trace_id, context->span_id, flags_word(context));
     if (g.flags)
         tell_state(0, context);
     return g;
@@ -327,7 +328,7 @@ void oriel_context_detach(struct oriel_guard *guard)
     guard->flags = 0;
 }
 
-void oriel_thread_name(const char *name)
+__attribute__((cold)) void oriel_thread_name(const char *name)
 {
     say(ORIEL_REC_THREAD, NULL, 0, oriel_val_cstr(name ? name : ""));
     struct oriel_thread *t = oriel_tls.thread;
@@ -338,7 +339,7 @@ void oriel_thread_name(const char *name)
     t->name[n] = 0;
 }
 
-void oriel_trigger(const char *reason)
+__attribute__((cold)) void oriel_trigger(const char *reason)
 {
     say(ORIEL_REC_TRIGGER, NULL, 0, oriel_val_cstr(reason ? reason : ""));
     if (!rec_enter())

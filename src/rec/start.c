@@ -3,6 +3,7 @@
  * In-process export: loads liboriel when somebody asks for it, so that a
  * program that never does pays for none of it.
  */
+#include "rec/hooks.h"
 #include "rec/rec.h"
 
 #include <dlfcn.h>
@@ -14,6 +15,8 @@
 
 typedef int start_fn(const struct oriel_options *options, int (*attach)(const char *ring_path));
 typedef int stop_fn(unsigned timeout_ms);
+typedef int house_fn(const struct oriel_sampler *sampler, bool entries);
+typedef void sampler_fn(house_fn *told);
 typedef void context_fn(const char **out_propagators, uint64_t *out_threshold);
 
 /* Longest wait for calls that are at work on a region; they take microseconds. */
@@ -49,6 +52,9 @@ static void take_configuration(void)
     if (!context)
         return; /* an older one */
     context(&propagators, &threshold);
+    sampler_fn *sampler = (sampler_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_sampler");
+    if (sampler)
+        sampler(rec_house_told);
     rec_threshold_told(threshold);
     if (propagators)
         rec_propagators_told(propagators);

@@ -179,7 +179,8 @@ static bool is_reserved(struct slice key)
     return slice_equal(key, "ot");
 }
 
-int oriel_tracestate_set(struct oriel_context *c, const char *name, const char *value)
+__attribute__((cold)) int oriel_tracestate_set(struct oriel_context *c, const char *name,
+                                               const char *value)
 {
     struct slice key = {name, strlen(name)}, text = {value, strlen(value)};
     struct state_members m;
@@ -201,7 +202,7 @@ int oriel_tracestate_set(struct oriel_context *c, const char *name, const char *
     return 0;
 }
 
-int oriel_tracestate_remove(struct oriel_context *c, const char *name)
+__attribute__((cold)) int oriel_tracestate_remove(struct oriel_context *c, const char *name)
 {
     struct slice key = {name, strlen(name)};
     struct state_members m;

@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "base/own.h"
 #include "session/artifact.h"
+#include "session/decider.h"
 #include "session/fetch.h"
 #include "session/figures.h"
 #include "session/headers.h"
@@ -276,7 +277,9 @@ static int apply_rest(const struct config *now, struct oriel_err *err)
     sampling_of(now, &sampling);
     int rc = 0;
     if (!sampling_same(latest_config(), now)) {
-        rc = session_set_sampling(self.session, &sampling.how);
+        rc = decider_set(&sampling.how);
+        if (rc == 0)
+            rc = session_set_sampling(self.session, &sampling.how);
         if (rc < 0)
             return err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
         region_tell_threshold(self.region, sampling_threshold(now));
@@ -513,6 +516,7 @@ static void release(void)
     config_free(self.config);
     reload_done(&self.reload);
     told_resource_clear();
+    (void)decider_set(NULL);
     self.latest = NULL;
     self.config = NULL;
     self.session = NULL;
@@ -545,6 +549,8 @@ static int build(struct wish *w, struct oriel_err *err)
     const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
     if (rc == 0)
         rc = session_new(&self.session, "ring", region_path(self.region), &pipe, err);
+    if (rc == 0)
+        rc = decider_set(&sampling.how);
     if (rc == 0) {
         region_tell_threshold(self.region, sampling_threshold(self.config));
         describe();
@@ -587,6 +593,7 @@ static void forked(void)
     self.reload = (struct reload){.looked_ns = 0};
     told_resource_forked();
     programs_forked();
+    decider_forked();
 }
 
 static int prepare_once(void)

@@ -42,6 +42,12 @@ ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
  * (base/ratio.h, perhaps with RATIO_UNTOLD). After oriel_inprocess_start answered 0, before it is
  * stopped. */
 ORIEL_EXPORT void oriel_inprocess_context(const char **out_propagators, uint64_t *out_threshold);
+/* A copy of the record path that has started or joined: `told` is called now, and from the thread
+ * that drains after a change, with the sampler to ask before spans, NULL for none; entries: only
+ * before those without a parent in this process. It answers 0, or ORIEL_EBUSY. */
+struct oriel_sampler;
+ORIEL_EXPORT void oriel_inprocess_sampler(int (*told)(const struct oriel_sampler *sampler,
+                                                      bool entries));
 /* Write what there is and end, within timeout_ms of now whatever the outlets
  * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
  * recover`. Called at exit with exit_ms. */

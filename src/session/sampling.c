@@ -55,7 +55,10 @@ uint64_t sampling_threshold(const struct config *c)
     const uint64_t threshold = s.how.root == PIPE_SAMPLE_OFF  ? RATIO_NONE
                                : s.how.root == PIPE_SAMPLE_ON ? 0
                                                               : ratio_threshold(s.how.share);
-    return s.how.traces_per_s || s.how.rate_count ? threshold | RATIO_UNTOLD : threshold;
+    if (s.how.traces_per_s || s.how.rate_count)
+        return threshold | RATIO_UNTOLD;
+    const bool of_all = !s.how.parent_based && (threshold == 0 || threshold == RATIO_NONE);
+    return of_all ? threshold | RATIO_OF_ALL : threshold;
 }
 
 bool sampling_same(const struct config *a, const struct config *b)

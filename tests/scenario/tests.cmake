@@ -60,6 +60,11 @@ add_executable(leaky tests/scenario/leaky.c)
 target_link_libraries(leaky PRIVATE oriel-core Threads::Threads)
 set_target_properties(leaky PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# One that says what its headers say.
+add_executable(deciding tests/scenario/deciding.c)
+target_link_libraries(deciding PRIVATE oriel-core Threads::Threads)
+set_target_properties(deciding PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # One that would notice a sampler inside of it.
 add_executable(picky tests/scenario/picky.c)
 target_link_libraries(picky PRIVATE Threads::Threads)
@@ -106,6 +111,7 @@ foreach(script ${scenarios})
     SKIP_RETURN_CODE 77
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
+set_property(TEST scenario.deciding APPEND PROPERTY ENVIRONMENT "DECIDING=$<TARGET_FILE:deciding>")
 set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_FILE:joined>")
 if(TARGET relay)
   set_property(TEST scenario.relay APPEND PROPERTY ENVIRONMENT

@@ -69,7 +69,7 @@ enum oriel_record_type {
     ORIEL_REC_TOLD_LOG = 26,
     ORIEL_REC_TOLD_LINK = 27, /* site: ts, raw id, trace hi, trace lo, span id (W3C), flags [f] */
     /* low:  ts, raw id, tracestate str: of the link that was said last of that span;
-     * raw id 0: of the context that the ATTACH before it made current. */
+     * raw id 0: of the context that the ATTACH before it made current; HERE: of that span. */
     ORIEL_REC_STATE = 28,
     /* low 0: ts, ORIEL_MORE_WORD, text str. How a text goes on that is longer than its record
      * could say: of that value of the next record of the stream that is none of these (of a
@@ -89,7 +89,8 @@ enum oriel_record_flag {
     /* Made by readers that watch from outside. BEGIN: only its own CLOSE ends the span, not
      * the end of one around it. CLOSE: it was left without an end, so it is unfinished. */
     ORIEL_RECF_WATCHED = 16,
-    /* TOLD: by this program itself, which was given the ids, or whose own sampler decided. */
+    /* TOLD: by this program itself, which was given the ids, or whose own sampler decided.
+     * STATE: of the span itself, which a sampler has given it. */
     ORIEL_RECF_HERE = 32,
     ORIEL_RECF_DECIDED = 64
 };

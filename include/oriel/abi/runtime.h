@@ -129,6 +129,13 @@ ORIEL_EXPORT struct oriel_scope oriel_abi_begin_hooked(const struct oriel_site *
 ORIEL_EXPORT struct oriel_span oriel_abi_open_hooked(const struct oriel_site *site,
                                                      const struct oriel_span *parent,
                                                      uint32_t count, ...) ORIEL_COLD;
+/* With links that are known at its beginning; here they are only told to the sampler. */
+struct oriel_context;
+ORIEL_EXPORT struct oriel_span oriel_abi_linked_hooked(const struct oriel_site *site,
+                                                       const struct oriel_context *links,
+                                                       size_t link_count,
+                                                       const struct oriel_span *parent,
+                                                       uint32_t count, ...) ORIEL_COLD;
 ORIEL_EXPORT bool oriel_abi_enabled_hooked(const struct oriel_site *site) ORIEL_COLD;
 ORIEL_EXPORT void oriel_abi_event_hooked(const struct oriel_site *site,
                                          const struct oriel_span *span, uint32_t count,
