@@ -13,6 +13,8 @@
 
 #include "base/err.h"
 
+enum { HOLD_AT_ONCE = 64 };
+
 static uint64_t raw_bytes(const struct model_record *r)
 {
     return (uint64_t)r->words * 8;
@@ -281,16 +283,58 @@ static bool segment_add(struct order_segment *s, const struct model_record *r)
     return true;
 }
 
+/* Room for n more records, and their words in one; NULL: no memory. */
+static uint64_t *segment_room(struct order_segment *s, size_t n, uint64_t bytes)
+{
+    if (s->capacity - s->count < n) {
+        size_t capacity = s->capacity ? s->capacity : 256;
+        while (capacity - s->count < n)
+            capacity *= 2;
+        struct model_record *more = mem_realloc(s->records, capacity * sizeof *more);
+        if (!more)
+            return NULL;
+        s->records = more;
+        s->capacity = capacity;
+    }
+    return arena_alloc(&s->words, bytes, sizeof(uint64_t));
+}
+
+/* Some of them at once; false: no memory, nothing has changed. */
+static bool segment_add_all(struct order_segment *s, const struct model_record *r, size_t n)
+{
+    uint64_t *words = segment_room(s, n, bytes_of(r, r + n));
+    if (!words)
+        return false;
+    for (const struct model_record *const end = r + n; r < end; r++) {
+        struct model_record *to = &s->records[s->count++];
+        *to = *r;
+        to->raw = words;
+        if (r->words == 2) { /* most are */
+            words[0] = r->raw[0];
+            words[1] = r->raw[1];
+        } else {
+            memcpy(words, r->raw, raw_bytes(r));
+        }
+        words += r->words;
+    }
+    return true;
+}
+
 /* They were counted as held before. */
 static void hold_records(struct order *o, struct order_segment *to, const struct model_record *r,
                          size_t n)
 {
-    for (; n; n--, r++) {
-        if (segment_add(to, r))
+    for (size_t some; n; n -= some, r += some) {
+        some = n < HOLD_AT_ONCE ? n : HOLD_AT_ONCE;
+        if (segment_add_all(to, r, some))
             continue;
-        o->refused_now++;
-        o->held--;
-        o->held_bytes -= raw_bytes(r);
+        for (const struct model_record *one = r; one < r + some; one++) {
+            if (segment_add(to, one))
+                continue;
+            o->refused_now++;
+            o->held--;
+            o->held_bytes -= raw_bytes(one);
+        }
     }
 }
 

@@ -38,40 +38,21 @@ static bool grow(struct past *p)
     return true;
 }
 
-static inline struct past_change *fill(struct past *p, struct past_change *c,
-                                       const uint64_t trace[2], uint64_t span_id,
-                                       const struct model_site *site, uint64_t t_ns)
-{
-    c->t_ns = t_ns;
-    c->trace[0] = trace[0];
-    c->trace[1] = trace[1];
-    c->span_id = p->span_id = span_id;
-    c->site = site;
-    c->gap = false;
-    return c;
-}
-
-/* Behind the newest is the oldest. */
-static inline struct past_change *take_oldest(struct past *p)
-{
-    struct past_change *c = &p->items[p->first];
-    p->first = (p->first + 1) & (p->capacity - 1);
-    return c;
-}
-
 /* Where one more is kept, instead of the oldest if need be. */
-static __attribute__((noinline)) struct past_change *
-add_change(struct past *p, const uint64_t trace[2], uint64_t span_id, const struct model_site *site,
-           uint64_t t_ns)
+static __attribute__((noinline)) struct past_change *add_change(struct past *p, uint64_t trace_hi,
+                                                                uint64_t trace_lo, uint64_t span_id,
+                                                                const struct model_site *site,
+                                                                uint64_t t_ns)
 {
     const bool room = p->count < p->capacity ||
                       (p->capacity < PAST_MAX && change_at(p, 0)->t_ns + KEEP_NS > t_ns && grow(p));
-    return fill(p, room ? change_at(p, p->count++) : take_oldest(p), trace, span_id, site, t_ns);
+    return past_fill(p, room ? change_at(p, p->count++) : past_take_oldest(p), trace_hi, trace_lo,
+                     span_id, site, t_ns);
 }
 
 static struct past_change *add(struct past *p, uint64_t t_ns, const struct open_span *in)
 {
-    return add_change(p, in->trace, in->span_id, in->site, t_ns);
+    return add_change(p, in->trace[0], in->trace[1], in->span_id, in->site, t_ns);
 }
 
 struct past *past_new(const struct thread_state *t)
@@ -114,14 +95,10 @@ void past_free(struct past *p)
     mem_free(p);
 }
 
-void past_change(struct past *p, const uint64_t trace[2], uint64_t span_id,
-                 const struct model_site *site, uint64_t t_ns)
+void past_add(struct past *p, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id,
+              const struct model_site *site, uint64_t t_ns)
 {
-    if (p->count == PAST_MAX) /* the ring of a busy thread is full for good */
-        (void)fill(p, take_oldest(p), trace, span_id, site, t_ns);
-    else
-        (void)add_change(p, trace, span_id, site, t_ns);
-    p->to_ns = 0; /* what was divided is no longer all there is */
+    (void)add_change(p, trace_hi, trace_lo, span_id, site, t_ns);
 }
 
 static void give(struct past *p, const struct past_change *to, uint64_t ns)

@@ -48,15 +48,48 @@ static inline const struct open_span *past_innermost(const struct thread_state *
     const struct stack_entry *top = stack_top(t);
     return top && has_trace(top->span) ? top->span : &past_nobody;
 }
+static inline struct past_change *past_fill(struct past *p, struct past_change *c,
+                                            uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id,
+                                            const struct model_site *site, uint64_t t_ns)
+{
+    c->t_ns = t_ns;
+    c->trace[0] = trace_hi;
+    c->trace[1] = trace_lo;
+    c->span_id = p->span_id = span_id;
+    c->site = site;
+    c->gap = false;
+    return c;
+}
+
+/* Behind the newest is the oldest. */
+static inline struct past_change *past_take_oldest(struct past *p)
+{
+    struct past_change *c = &p->items[p->first];
+    p->first = (p->first + 1) & (p->capacity - 1);
+    return c;
+}
+
+void past_add(struct past *p, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id,
+              const struct model_site *site, uint64_t t_ns);
 /* From t_ns on it is this one. */
-void past_change(struct past *p, const uint64_t trace[2], uint64_t span_id,
-                 const struct model_site *site, uint64_t t_ns);
+static inline __attribute__((always_inline)) void past_change(struct past *p, uint64_t trace_hi,
+                                                              uint64_t trace_lo, uint64_t span_id,
+                                                              const struct model_site *site,
+                                                              uint64_t t_ns)
+{
+    p->to_ns = 0;                                  /* what was divided is no longer all there is */
+    if (__builtin_expect(p->count == PAST_MAX, 1)) /* of a busy thread it is full for good */
+        (void)past_fill(p, past_take_oldest(p), trace_hi, trace_lo, span_id, site, t_ns);
+    else
+        past_add(p, trace_hi, trace_lo, span_id, site, t_ns);
+}
 /* Something happened at t_ns: is another span the innermost one? */
-static inline void past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
+static inline __attribute__((always_inline)) void
+past_note(struct past *p, const struct thread_state *t, uint64_t t_ns)
 {
     const struct open_span *in = past_innermost(t);
     if (in->span_id != p->span_id)
-        past_change(p, in->trace, in->span_id, in->site, t_ns);
+        past_change(p, in->trace[0], in->trace[1], in->span_id, in->site, t_ns);
 }
 /* A wait of so long ended at t_ns and is told by itself. */
 void past_gap(struct past *p, const struct thread_state *t, uint64_t t_ns, uint64_t ns);

@@ -194,7 +194,7 @@ static inline ALWAYS_INLINE void note_past(const struct stretch *k, uint64_t t_n
     if (!in || !(in->trace[0] | in->trace[1]))
         past_note(past, k->thread, t_ns);
     else if (in->span_id != past->span_id)
-        past_change(past, in->trace, in->span_id, in->begin->site, t_ns);
+        past_change(past, in->trace[0], in->trace[1], in->span_id, in->begin->site, t_ns);
 }
 
 /* ---- a stretch ---- */
@@ -247,10 +247,14 @@ static inline ALWAYS_INLINE size_t take_begin(struct stretch *k, const struct mo
     const struct plain_span span = begin(k, r);
     register_id(k, r);
     k->began++;
-    if (end < behind && end->type == ORIEL_REC_END && is_plain(k, end) && !k->past &&
+    if (end < behind && end->type == ORIEL_REC_END && is_plain(k, end) &&
         ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id) {
+        if (__builtin_expect(k->past != NULL, 0) && (span.trace[0] | span.trace[1]) &&
+            span.span_id != k->past->span_id)
+            past_change(k->past, span.trace[0], span.trace[1], span.span_id, r->site, r->t_ns);
         k->now = end->t_ns > k->now ? end->t_ns : k->now;
         finish(k, &span, end->t_ns);
+        note_past(k, end->t_ns);
         return 2;
     }
     keep(k, &span);
