@@ -167,6 +167,13 @@ static int add_listen(struct collecting *c, struct collect_options *o, const cha
     if (rc < 0)
         return err_set(err, rc, "%s: %s", option, why.text);
     l->address = c->addresses[i][0] ? c->addresses[i] : NULL;
+    struct net_addr a;
+    if (l->address && !o->beyond_loopback && net_addr_parse(l->address, l->port, &a) == 0 &&
+        !net_addr_is_loopback(&a))
+        return err_set(err, ORIEL_EINVAL,
+                       "%s: other machines could connect to %s, which needs --beyond-loopback and "
+                       "--token-file FILE",
+                       option, l->address);
     o->listen_count++;
     return 0;
 }

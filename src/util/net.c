@@ -163,7 +163,17 @@ int net_listen(const struct net_listen_options *o, int *out_fd, struct net_addr 
     net_addr_text(&a, text);
     int fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind_to(fd, o, &a) != 0 || listen(fd, o->backlog ? o->backlog : BACKLOG) != 0) {
-        rc = err_set_errno(err, errno, "%s: cannot listen there", text);
+        const int why = errno;
+        struct stat st;
+        if (why == EADDRINUSE && o->unix_path && lstat(o->unix_path, &st) == 0 &&
+            !S_ISSOCK(st.st_mode))
+            rc = err_set(err, ORIEL_EINVAL, "%s: is %s and no socket: name a path that is free",
+                         o->unix_path, S_ISDIR(st.st_mode) ? "a directory" : "a file");
+        else if (why == EADDRINUSE)
+            rc = err_set(err, ORIEL_EBUSY, "%s: another program listens there: choose another one",
+                         text);
+        else
+            rc = err_set_errno(err, why, "%s: cannot listen there", text);
         net_close(fd);
         return rc;
     }

@@ -29,7 +29,9 @@ if(NODE AND TARGET oriel-cli AND TARGET oriel-core)
   target_link_libraries(perfetto_told PRIVATE oriel-core)
   add_test(NAME perfetto.told COMMAND bash ${perfetto_tests}/told.sh ${NODE}
     $<TARGET_FILE:oriel-cli> $<TARGET_FILE:perfetto_told> ${CMAKE_BINARY_DIR}/told)
-  list(APPEND perfetto_names perfetto.told)
+  add_test(NAME perfetto.scoped COMMAND bash ${perfetto_tests}/scoped.sh ${NODE}
+    $<TARGET_FILE:oriel-cli> ${CMAKE_BINARY_DIR}/otel/annotating ${CMAKE_BINARY_DIR}/perfetto-scoped)
+  list(APPEND perfetto_names perfetto.told perfetto.scoped)
   if(NOT ORIEL_SANITIZE AND NOT ORIEL_COVERAGE)
     add_test(NAME perfetto.sampled COMMAND bash ${perfetto_tests}/sampled.sh ${NODE}
       $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled> ${CMAKE_BINARY_DIR}/perfetto-sampled)

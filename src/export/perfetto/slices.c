@@ -226,6 +226,8 @@ static void put_busy(struct perfetto *p, const struct model_span *s, const struc
     struct packet k = packet_event(p, t, busy->start_ns, EVENT_BEGIN, 0);
     put_refs(p, site, s);
     put_id_annotations(p, &ids);
+    if (site->scope)
+        perfetto_put_scope(p, site->scope);
     perfetto_note_bool(&p->buf, "oriel.busy", true);
     packet_event_close(p, k);
     release_inner(p, t, busy->start_ns, 0);
