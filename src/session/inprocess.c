@@ -339,7 +339,8 @@ static int reload_now(void)
     int rc = reload_load(&self.reload, latest_config(), &now, &outlets, &line, &err);
     if (rc == 0 && now)
         rc = apply_reload(now, outlets, &err);
-    tell_reload(buf_cstr(&line), rc, &err);
+    if (reload_answered(&self.reload, rc))
+        tell_reload(buf_cstr(&line), rc, &err);
     if (rc == 0 && now) {
         pthread_mutex_lock(&self.lock);
         struct config *before = self.latest;

@@ -100,7 +100,14 @@ bool reload_due(struct reload *r, uint64_t now_ns, bool asked)
         return false;
     r->looked_ns = now_ns ? now_ns : 1;
     bool toml = has_changed(&r->toml), declarative = has_changed(&r->declarative);
-    return toml || declarative || asked;
+    return toml || declarative || asked || r->again;
+}
+
+bool reload_answered(struct reload *r, int rc)
+{
+    const bool said = r->again && rc == ORIEL_EBUSY;
+    r->again = rc == ORIEL_EBUSY;
+    return !said;
 }
 
 /* ---- loading ---- */

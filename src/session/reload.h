@@ -22,14 +22,19 @@ struct reload {
     struct reload_file toml, declarative;
     char **environment; /* as it was at the start: nobody reads the program's from here */
     uint64_t looked_ns;
+    bool again; /* it was refused for what passes */
 };
 /* To be called before the files are read: what they are now is what a later change is told from.
  * Without a file nothing is watched. 0 or ORIEL_ENOMEM; nothing to be freed then. */
 int reload_init(struct reload *r, const char *const *environment);
 void reload_done(struct reload *r);
 
-/* True at most once a second, and once per change of a file; `asked`: look in any case. */
+/* True at most once a second, and once per change of a file (see reload_answered); `asked`: look in
+ * any case. */
 bool reload_due(struct reload *r, uint64_t now_ns, bool asked);
+/* What became of it: after ORIEL_EBUSY it is due again, changed or not. False: the same was
+ * answered last time, and need not be said again. */
+bool reload_answered(struct reload *r, int rc);
 /* The files again, below what the program said in `before`. 0 with *out NULL: nothing is
  * different; with the new configuration, what changed in `line`, and in *out_outlets which outlets
  * (enum session_outlets) are to be opened anew for it. Else the old one stays, and err says why:

@@ -51,6 +51,29 @@ TEST(a_file_is_looked_at_once_a_second_and_each_change_counts_once)
     reload_done(&r);
 }
 
+TEST(what_was_refused_because_others_are_at_it_is_tried_again_and_said_once)
+{
+    const uint64_t s = RELOAD_LOOK_NS;
+    struct reload r;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\n");
+    REQUIRE(reload_init(&r, NULL) == 0);
+    write_file("oriel.toml", "[telemetry]\nfilter = 'info'\n");
+    CHECK(reload_due(&r, s, false));
+    CHECK(reload_answered(&r, ORIEL_EBUSY));
+    CHECK(!reload_due(&r, s + 1, false)); /* not before its time */
+    CHECK(reload_due(&r, 2 * s, false));
+    CHECK(!reload_answered(&r, ORIEL_EBUSY));
+    CHECK(reload_due(&r, 3 * s, false));
+    CHECK(reload_answered(&r, 0));
+    CHECK(!reload_due(&r, 4 * s, false));
+    write_file("oriel.toml", "[telemetry]\nfilter = 'warning'\n");
+    CHECK(reload_due(&r, 5 * s, false));
+    CHECK(reload_answered(&r, ORIEL_EINVAL)); /* stays wrong until it is changed */
+    CHECK(!reload_due(&r, 6 * s, false));
+    reload_done(&r);
+}
+
 TEST(what_the_program_said_stays_above_a_changed_file)
 {
     static const struct config_set code[] = {{"filter", "debug"}};
