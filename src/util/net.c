@@ -167,7 +167,7 @@ int net_listen(const struct net_listen_options *o, int *out_fd, struct net_addr 
         struct stat st;
         if (why == EADDRINUSE && o->unix_path && lstat(o->unix_path, &st) == 0 &&
             !S_ISSOCK(st.st_mode))
-            rc = err_set(err, ORIEL_EINVAL, "%s: is %s and no socket: name a path that is free",
+            rc = err_set(err, ORIEL_EBUSY, "%s: is %s and no socket: name a path that is free",
                          o->unix_path, S_ISDIR(st.st_mode) ? "a directory" : "a file");
         else if (why == EADDRINUSE)
             rc = err_set(err, ORIEL_EBUSY, "%s: another program listens there: choose another one",

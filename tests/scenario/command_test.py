@@ -39,8 +39,6 @@ class Command(Scenario):
             (["export", "c.oriel"], "--to OUTLET is missing"),
             (["collect", "--listen", "0.0.0.0:0"], "needs --beyond-loopback and --token-file"),
             (["collect", "--http", "[::]:0"], "--http: other machines could connect to ::"),
-            (["collect", "--unix", "."], "is a directory and no socket: name a path that is free"),
-            (["collect", "--unix", "c.oriel"], "is a file and no socket: name a path that is free"),
             (["export", "--to", "telepathy", "c.oriel"], "chrome"),
             (["export", "--to", "chrome", "--frm", "array", "c.oriel"], "did you mean --form?"),
             (["export", "--to", "capture", "c.oriel"], "is the file to read"),

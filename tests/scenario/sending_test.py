@@ -183,7 +183,8 @@ class Sending(Scenario):
                 (off, "nowhere", 2), ((*off, "--unix", ""), "--unix is empty", 2),
                 ((*off, "--unix", "nowhere/s"), "No such file or directory", 1),
                 ((*off, "--unix", "/tmp/" + "a" * 300), "107", None),
-                ((*off, "--unix", "file"), "file", 1),
+                ((*off, "--unix", "file"), "is a file and no socket: name a path that is free", 1),
+                ((*off, "--unix", "."), "is a directory and no socket", 1),
                 (("--token-file", ""), "--token-file is empty", 2),
                 (("--token-file", "none"), "--token-file: none", 1),
                 (("--token-file", "."), "no regular file", None)):
