@@ -25,12 +25,15 @@ class Deciding(Scenario):
         env = {k: v for k, v in self.env.items()
                if not k.startswith(("OTEL_", "TELEMETRY_", "TRACY_"))}
         env.update(LD_LIBRARY_PATH=LIBRARY, TELEMETRY_ENABLED="true", **variables)
+        # However slow the machine is, all of it is to come.
+        text = "[telemetry]\nexit_ms = 60000\n"
         if declarative is None:
-            toml = self.dir / "oriel.toml"
-            toml.write_text(f"[telemetry]\nbackend = 'otlp'\notlp_endpoint = '{receiver.url()}'\n"
-                            f"logs_exporter = 'none'\n{telemetry}\n", encoding="utf-8")
-            toml.chmod(0o600)
-        else:
+            text += (f"backend = 'otlp'\notlp_endpoint = '{receiver.url()}'\n"
+                     f"logs_exporter = 'none'\n{telemetry}\n")
+        toml = self.dir / "oriel.toml"
+        toml.write_text(text, encoding="utf-8")
+        toml.chmod(0o600)
+        if declarative is not None:
             path = self.dir / "otel.yaml"
             path.write_text(
                 "file_format: '1.0'\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n"
