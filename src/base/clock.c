@@ -34,7 +34,7 @@ static bool kernel_trusts_tsc(void)
     return n >= 3 && memcmp(name, "tsc", 3) == 0 && (n == 3 || name[3] == '\n');
 }
 
-enum oriel_clock clock_choose(void)
+__attribute__((cold)) enum oriel_clock clock_choose(void)
 {
     unsigned a, b, c, d;
     /* Leaf 0x80000007, EDX bit 8: same rate in all P-, C- and T-states. */

@@ -187,6 +187,14 @@ uint64_t os_start_time(int32_t pid, int32_t tid)
     return task_stat(pid, tid, &state, &start) == 0 ? start : 0;
 }
 
+bool os_task_gone(int32_t pid, int32_t tid)
+{
+    int kept = errno;
+    bool gone = syscall(SYS_tgkill, pid, tid, 0) != 0 && errno == ESRCH;
+    errno = kept;
+    return gone;
+}
+
 /* Without /proc only the existence of the id can be asked for. */
 static bool task_exists(int32_t pid, int32_t tid)
 {

@@ -27,6 +27,9 @@ int os_random(void *out, size_t n);
 uint64_t os_start_time(int32_t pid, int32_t tid);
 /* True while the thread exists and, when start_time != 0, is the same one. */
 bool os_thread_alive(int32_t pid, int32_t tid, uint64_t start_time);
+/* Known not to exist: without /proc, and also where it is not ours to signal. A main thread that
+ * nobody has waited for exists. Async-signal-safe. */
+bool os_task_gone(int32_t pid, int32_t tid);
 int os_thread_name(char *out, size_t n);
 /* Read a whole small file (proc, sys) and add a NUL: at most n - 1 bytes, the
  * rest is left out. Returns bytes read or -errno. */

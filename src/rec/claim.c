@@ -70,7 +70,7 @@ static bool is_of_us(uint32_t slot, const struct identity *me)
 /* A program that exec replaced had our pid and our start time, and no thread of
  * it is left. The same pid with another start time is another process, perhaps
  * one of another pid namespace that is well alive: its reader can tell. */
-void rec_process_end_former(void)
+__attribute__((cold)) void rec_process_end_former(void)
 {
     const struct rec_runtime *rt = &rec_runtime;
     const struct identity me = identify();
@@ -122,7 +122,7 @@ static uint32_t first_site_id(void)
     return first;
 }
 
-static void fill_process(struct wire_process *p, const struct identity *me)
+__attribute__((cold)) static void fill_process(struct wire_process *p, const struct identity *me)
 {
     struct rec_runtime *rt = &rec_runtime;
     uint64_t random[2] = {0, 0};
@@ -162,7 +162,7 @@ static bool decide(uint32_t slot)
 }
 
 /* The slot of another copy; its numbers become ours, unless we have told some. */
-static uint32_t join_other_copy(const struct identity *me)
+__attribute__((cold)) static uint32_t join_other_copy(const struct identity *me)
 {
     struct rec_runtime *rt = &rec_runtime;
     for (uint32_t i = 0; i < rt->header.process_count; i++) {
@@ -188,7 +188,8 @@ static uint32_t join_other_copy(const struct identity *me)
 /* Another copy may be claiming at the same moment. Of two claims that see each
  * other the one in the lower slot stays; a claim that sees another waits for
  * it, for a bounded time. False: ours is to be given back. */
-static bool is_only_claim(uint32_t mine, uint32_t claim, const struct identity *me)
+__attribute__((cold)) static bool is_only_claim(uint32_t mine, uint32_t claim,
+                                                const struct identity *me)
 {
     for (uint32_t i = 0; i < rec_runtime.header.process_count; i++) {
         if (i == mine || __atomic_load_n(state_of(i), __ATOMIC_SEQ_CST) != claim)
@@ -210,7 +211,7 @@ static bool is_only_claim(uint32_t mine, uint32_t claim, const struct identity *
 
 /* A slot that was free; NO_SLOT: there is none. *again: it was given back in
  * favour of another's claim. */
-static uint32_t take_free(const struct identity *me, bool polite, bool *again)
+__attribute__((cold)) static uint32_t take_free(const struct identity *me, bool polite, bool *again)
 {
     const struct rec_runtime *rt = &rec_runtime;
     uint32_t claim = wire_claim(PROCESS_CLAIMED, (uint32_t)me->pid);
@@ -250,7 +251,7 @@ struct wire_process *rec_process_self(void)
     return index ? wire_region_process(&rt->header, rt->base, index - 1) : NULL;
 }
 
-bool rec_process_claim(void)
+__attribute__((cold)) bool rec_process_claim(void)
 {
     struct rec_runtime *rt = &rec_runtime;
     struct wire_process *p = rec_process_self();

@@ -122,7 +122,16 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
 {
     if (!rec_enter())
         return NULL;
+    if (ORIEL_UNLIKELY(__atomic_load_n(&rec_runtime.served, __ATOMIC_RELAXED)) &&
+        rec_heir_is_asked()) {
+        rec_leave();
+        rec_heir_come();
+        if (!rec_enter())
+            return NULL;
+    }
     struct oriel_gate *g = find_gate(bytes);
+    if (ORIEL_UNLIKELY(rec_thread_local.step) && g)
+        rec_heir_step(g);
     rec_leave();
     return g;
 }

@@ -62,7 +62,7 @@ static bool parse_one(const char *p, size_t n, struct rule *out)
     return true;
 }
 
-int rec_filter_set(const char *directives)
+__attribute__((cold)) int rec_filter_set(const char *directives)
 {
     uint32_t now = __atomic_load_n(&version, __ATOMIC_RELAXED);
     struct table *t = &tables[(now + 1) % 2];

@@ -53,7 +53,7 @@ static void forked(void)
 
 /* Most programs that are recorded have no Oriel in them: their recorders leave the
  * pages of a ring to the first that joins, so that only those who write pay for them. */
-static int make_pages(const char *path, struct wire_region *shared)
+__attribute__((cold)) static int make_pages(const char *path, struct wire_region *shared)
 {
     uint32_t before = __atomic_load_n(&shared->pages, __ATOMIC_ACQUIRE);
     if (!(rec_runtime.header.flags & WIRE_REGION_LATE) || before == WIRE_PAGES_THERE)
@@ -68,7 +68,7 @@ static int make_pages(const char *path, struct wire_region *shared)
 }
 
 /* Map and check; on failure there is no region. */
-static int map_region(const char *path)
+__attribute__((cold)) static int map_region(const char *path)
 {
     struct rec_runtime *rt = &rec_runtime;
     void *base = NULL, *gates = NULL, *own = NULL;
@@ -115,7 +115,7 @@ static heap_fn *find_heap(void)
     return found;
 }
 
-int oriel_attach(const char *ring_path)
+__attribute__((cold)) int oriel_attach(const char *ring_path)
 {
     struct rec_runtime *rt = &rec_runtime;
     uint32_t expected = REC_OFF;
@@ -158,7 +158,7 @@ int oriel_attach(const char *ring_path)
 
 /* ---- leaving ---- */
 
-bool rec_region_leave(unsigned timeout_ms)
+__attribute__((cold)) bool rec_region_leave(unsigned timeout_ms)
 {
     struct rec_runtime *rt = &rec_runtime;
     uint32_t expected = REC_ON;
@@ -190,7 +190,7 @@ __attribute__((no_sanitize("thread"))) static void copy_block(uint64_t *to, cons
 
 /* The blocks of threads as they are now, in private memory. A record that is
  * being written puts its block back by that record, which nobody reads. */
-static int copy_blocks(void **out, size_t bytes)
+__attribute__((cold)) static int copy_blocks(void **out, size_t bytes)
 {
     const struct rec_runtime *rt = &rec_runtime;
     int rc = os_map_private(bytes, out);
@@ -216,7 +216,7 @@ static void forget_own(struct rec_own *own)
 /* A thread may be in the middle of a record, for as long as it likes: where it
  * writes there stays memory, private and empty. That costs addresses and a page
  * for every thread that is not over. */
-void rec_region_drop(void)
+__attribute__((cold)) void rec_region_drop(void)
 {
     struct rec_runtime *rt = &rec_runtime;
     const struct wire_region *h = &rt->header;
@@ -270,7 +270,7 @@ static bool is_true(const char *s)
 
 /* Whoever asked by the environment and gets nothing is told why, as liboriel does for what it
  * finds wrong: else nobody would know. */
-static void start_as_asked(void)
+__attribute__((cold)) static void start_as_asked(void)
 {
     const char *level = getenv("OTEL_LOG_LEVEL");
     if (oriel_start(NULL) == ORIEL_ENOTFOUND && rec_has_no_library() &&
@@ -279,7 +279,7 @@ static void start_as_asked(void)
                     "install it, or name its directory in LD_LIBRARY_PATH\n");
 }
 
-static bool is_asked(void)
+__attribute__((cold)) static bool is_asked(void)
 {
     const char *own = getenv("ORIEL_ENABLED"), *telemetry = getenv("TELEMETRY_ENABLED");
     if (is_true(own) || is_true(telemetry))

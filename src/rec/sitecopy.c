@@ -14,7 +14,7 @@ static const char *copy_text(const char *s)
     return s ? mem_strdup(s) : NULL;
 }
 
-struct oriel_site_node *rec_site_copy(const struct oriel_site *site)
+__attribute__((cold)) struct oriel_site_node *rec_site_copy(const struct oriel_site *site)
 {
     struct oriel_site_node *node = mem_calloc(1, sizeof *node);
     struct oriel_field *fields = mem_calloc(site->field_count + 1, sizeof *fields);

@@ -71,7 +71,7 @@ static bool describe(const struct oriel_site *site, uint32_t id)
     return true;
 }
 
-bool rec_module_tell(const struct wire_module *m)
+__attribute__((cold)) bool rec_module_tell(const struct wire_module *m)
 {
     size_t n = wire_meta_module_bytes(m);
     void *dst = begin_entry(n);
@@ -236,7 +236,7 @@ void rec_sites_enable(void)
     pthread_mutex_unlock(&modules_lock);
 }
 
-void rec_sites_forget(void)
+__attribute__((cold)) void rec_sites_forget(void)
 {
     pthread_mutex_lock(&modules_lock);
     if (site_index)
@@ -347,7 +347,7 @@ int oriel_site_new(const struct oriel_site *site)
     return __atomic_load_n(&next_id, __ATOMIC_RELAXED) > ORIEL_SITE_ID_MAX ? ORIEL_ELIMIT : 0;
 }
 
-bool rec_sites_filter(const char *directives)
+__attribute__((cold)) bool rec_sites_filter(const char *directives)
 {
     if (pthread_mutex_trylock(&modules_lock) != 0)
         return false;

@@ -17,6 +17,7 @@ typedef int start_fn(const struct oriel_options *options, int (*attach)(const ch
 typedef int stop_fn(unsigned timeout_ms);
 typedef int house_fn(const struct oriel_sampler *sampler, bool entries);
 typedef void sampler_fn(house_fn *told);
+typedef int inherit_fn(void);
 typedef void context_fn(const char **out_propagators, uint64_t *out_threshold);
 
 /* Longest wait for calls that are at work on a region; they take microseconds. */
@@ -64,10 +65,39 @@ static void take_configuration(void)
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static int32_t started_by; /* process that started what is on now; 0: nobody */
 
+static inherit_fn *inherit; /* of the library, for fork children; nobody asks the loader there */
+
+/* A child that cannot see its parent, being in another namespace of processes, could not tell
+ * either that it lives. */
 void rec_start_forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    static bool apart;
     start_lock = unlocked;
+    apart |= os_getppid() == 0;
+    __atomic_store_n(&rec_runtime.served, started_by && inherit && !apart, __ATOMIC_RELAXED);
+}
+
+/* The lock is held. */
+static bool inherit_locked(void)
+{
+    const int32_t pid = os_getpid();
+    /* A child by vfork is in its parent's memory, and in no state to have a thread. */
+    if (pid != __atomic_load_n(&rec_runtime.own->pid, __ATOMIC_RELAXED))
+        return false;
+    int rc = inherit();
+    if (rc == 0)
+        started_by = pid;
+    return rc != ORIEL_EBUSY;
+}
+
+bool rec_start_inherit(void)
+{
+    if (pthread_mutex_trylock(&start_lock) != 0)
+        return false; /* a start or a stop is under way */
+    bool over = started_by == os_getpid() || inherit_locked();
+    pthread_mutex_unlock(&start_lock);
+    return over;
 }
 
 static unsigned left_ms(uint64_t deadline_ns)
@@ -114,6 +144,8 @@ static int start_locked(const struct oriel_options *options)
     if (rc)
         return rc;
     started_by = os_getpid();
+    inherit = (inherit_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_inherit");
+    __atomic_store_n(&rec_runtime.served, 0, __ATOMIC_RELAXED);
     take_configuration();
     return 0;
 }

@@ -350,5 +350,7 @@ void rec_thread_forked(void)
     otel_thread_ctx_v1 = NULL;
     rec_thread_local.setting_up = 0;
     rec_thread_local.exits = 0;
+    rec_thread_local.inheriting = 0;
+    rec_thread_local.step = rec_thread_local.steps = 0;
     rec_thread_local.own = REC_OWN_UNKNOWN; /* it is the main thread there */
 }

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "base/own.h"
 #include "session/artifact.h"
 #include "session/decider.h"
+#include "session/drain.h"
 #include "session/fetch.h"
 #include "session/figures.h"
 #include "session/headers.h"
@@ -36,19 +36,25 @@
 #include "session/settings.h"
 #include "session/start_config.h"
 #include "session/start_resource.h"
+#include "session/start_wish.h"
 #include "session/told_resource.h"
-#include "source/metrics_options.h"
 #include "source/region_io.h"
+#include "util/interrupted.h"
 
-#define RING_BYTES_DEFAULT (16u << 20)
-#define CLOSE_NS UINT64_C(100000000)  /* of the time of a stop, at most, for closing */
-#define SETTLE_NS UINT64_C(100000000) /* longest wait for what was just said */
-#define SETTLE_STEP_NS 500000L
+#define CLOSE_NS UINT64_C(100000000)    /* of the time of a stop, at most, for closing */
 #define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
 #define SECRETS_STEP_NS 2000000L
+#define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
+/* An export of the process that this one was forked from. */
+struct estate {
+    int32_t pid;           /* the child */
+    struct region *region; /* NULL: none */
+    struct config *config, *latest;
+    struct reload reload;
+};
 
 static struct {
     pthread_mutex_t lock;
@@ -73,59 +79,14 @@ static struct {
     struct reload reload;
     unsigned reload_asked, reload_done, reloads;
     int reload_result;
-    uint64_t ring_bytes;
+    uint64_t ring_bytes, metrics_ns;
+    char where[512];      /* the working directory at the start */
+    bool heritable;       /* what a fork child may go on with is whole */
+    bool inherited;       /* this process goes on with it */
+    struct estate estate; /* in a fork child, until it starts something itself */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What is asked for: the program before the environment, the file and the defaults. */
-struct wish {
-    struct config *config; /* owned; the strings are its */
-    struct reload reload;  /* of files as they were before they were read: no change is missed */
-    const char *filter;
-    uint64_t ring_bytes, metrics_ns; /* metrics_ns 0: never */
-    unsigned flags, exit_ms;
-};
-
-static int make_wish(const struct oriel_options *given, struct wish *out)
-{
-    struct oriel_options o = {0};
-    struct config *c;
-    if (given)
-        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    struct reload files = {.looked_ns = 0};
-    int rc = 0;
-    if (!getauxval(AT_SECURE) && !o.config) /* by a model of the program there is no file */
-        rc = reload_init(&files, (const char *const *)environ);
-    if (rc == 0 && (rc = start_config_load(&o, &c)) < 0)
-        reload_done(&files);
-    if (rc < 0)
-        return rc;
-    const struct config_telemetry *t = config_telemetry(c);
-    *out =
-        (struct wish){.config = c,
-                      .reload = files,
-                      .filter = t->filter,
-                      .ring_bytes = o.ring_bytes ? o.ring_bytes : RING_BYTES_DEFAULT,
-                      .flags = o.flags | (t->include_args ? (unsigned)ORIEL_START_INCLUDE_ARGS : 0),
-                      .metrics_ns = (uint64_t)t->system_metrics_interval_secs * 1000000000u,
-                      .exit_ms = (unsigned)t->exit_ms};
-    return 0;
-}
-
 /* ---- outlets ---- */
-
-/* What destinations have to say goes where the rest of this side does, for whoever asks. */
-static void say_delivery(void *unused, const char *line)
-{
-    (void)unused;
-    start_say("", line);
-}
-
-/* From the thread that asks the vault, with the configuration that it asks by. */
-static void say_headers(void *config, bool bad, const char *line)
-{
-    if (config_telemetry(config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
-        start_say("", line);
-}
 
 /* As much as OTEL_LOG_LEVEL wants. */
 static void warn(const char *line)
@@ -140,21 +101,22 @@ static int add_outlets(struct config *c, unsigned which, struct fetch **out_fetc
                        struct oriel_err *err)
 {
     const bool tells = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
-    char **environment = self.reload.environment ? self.reload.environment
-                         : getauxval(AT_SECURE)  ? NULL
-                                                 : environ;
     struct outlets_wish how = {.session = self.session,
                                .config = c,
                                .which = which,
-                               .serial = which ? self.reloads + 1 : 0,
+                               .serial = which            ? self.reloads + 1
+                                         : self.inherited ? (unsigned)self.pid
+                                                          : 0,
+                               .where = self.where,
                                .session_id = region_session_id(self.region),
                                .deadline_ns = &self.call_deadline_ns,
-                               .say = tells ? say_delivery : NULL,
+                               .say = tells ? start_say_delivery : NULL,
                                .warn = warn};
     const struct fetch_options later = {.size = sizeof later,
                                         .config = c,
-                                        .environment = (const char *const *)environment,
-                                        .say = say_headers,
+                                        .environment =
+                                            start_environment(&self.reload, self.inherited),
+                                        .say = start_say_headers,
                                         .user = c};
     int rc = fetch_new(&how.fetch, &later);
     if (rc == 0)
@@ -167,28 +129,6 @@ static int add_outlets(struct config *c, unsigned which, struct fetch **out_fetc
 }
 
 /* ---- the drain thread ---- */
-
-static void drain_until_idle(void)
-{
-    while (session_step(self.session, NULL) == SOURCE_DATA)
-        ;
-    session_flush(self.session);
-}
-
-/* Until the source promises that nothing older is still to come: a record is seen a little
- * after it was said. A wall clock that was set back meanwhile does not keep us for ever. */
-static void drain_up_to_now(void)
-{
-    const struct timespec pause = {0, SETTLE_STEP_NS};
-    const uint64_t now = clock_unix_ns(), until = clock_mono_ns() + SETTLE_NS;
-    for (;;) {
-        int result = session_step(self.session, NULL);
-        if (session_watermark(self.session) >= now || clock_mono_ns() >= until)
-            return;
-        if (result != SOURCE_DATA)
-            nanosleep(&pause, NULL);
-    }
-}
 
 /* What the vault knows is scrubbed from all that is told once it has answered: until then records
  * stay in the ring, but not for long. */
@@ -216,7 +156,7 @@ static void serve_flush(void)
     if (!wanted)
         return;
     if (!self.flight)
-        drain_up_to_now();
+        drain_up_to_now(self.session);
     self.call_deadline_ns = deadline;
     session_flush(self.session);
     self.call_deadline_ns = 0;
@@ -231,10 +171,7 @@ static void serve_flush(void)
 /* Sleep, or return early because a stop or a flush was asked for. True: stop. */
 static bool sleep_or_stop(uint64_t ns)
 {
-    struct timespec until;
-    uint64_t end = clock_mono_ns() + ns;
-    until.tv_sec = (time_t)(end / 1000000000u);
-    until.tv_nsec = (long)(end % 1000000000u);
+    const struct timespec until = drain_time(clock_mono_ns() + ns);
     pthread_mutex_lock(&self.lock);
     while (self.state == RUNNING && self.flush_asked == self.flush_done &&
            self.reload_asked == self.reload_done &&
@@ -305,7 +242,7 @@ static int apply_reload(struct config *now, unsigned outlets, struct oriel_err *
         fetch_unref(fetch);
     }
     if (outlets && !self.flight)
-        drain_up_to_now();
+        drain_up_to_now(self.session);
     rc = apply_rest(now, err);
     if (outlets && rc < 0)
         session_change_drop(self.session);
@@ -396,14 +333,15 @@ static void follow(void)
  * times for its records yet; what the end finds is then to be told. */
 static bool wait_for_triggers(void)
 {
-    uint32_t done = 0; /* one that was asked for before this thread ran counts, too */
+    /* One that was asked for before this thread ran counts, too. */
+    uint32_t done = self.inherited ? region_triggers(self.region) : 0;
     bool stop, news;
     do {
         stop = sleep_or_stop(FLIGHT_LOOK_NS);
         uint32_t asked = region_triggers(self.region);
         news = asked != done;
         if (news)
-            drain_until_idle();
+            drain_until_idle(self.session);
         else
             session_look(self.session);
         serve_flush();
@@ -413,24 +351,12 @@ static bool wait_for_triggers(void)
     return news;
 }
 
-/* A vault that is still asked has half of the time: what waits for its headers has to be sent, or
- * kept, in the other. */
-static void wait_at_end(uint64_t deadline_ns)
-{
-    const struct timespec pause = {0, SECRETS_STEP_NS};
-    const uint64_t now = clock_mono_ns();
-    const uint64_t until = deadline_ns > now ? now + (deadline_ns - now) / 2 : now;
-    session_hurry_vault(self.session, until);
-    while (session_awaits_vault(self.session) && clock_mono_ns() < until)
-        nanosleep(&pause, NULL);
-}
-
 static void finish(bool tell)
 {
     pthread_mutex_lock(&self.lock);
     uint64_t deadline = self.deadline_ns;
     pthread_mutex_unlock(&self.lock);
-    wait_at_end(deadline);
+    drain_vault(self.session, deadline);
     session_set_deadline(self.session, deadline);
     self.call_deadline_ns = deadline;
     /* A flight recorder that nobody triggered has nothing to say. */
@@ -440,11 +366,28 @@ static void finish(bool tell)
     (void)session_finish(self.session, NULL);
 }
 
+static void say_over(void)
+{
+    pthread_mutex_lock(&self.lock);
+    self.state = DONE;
+    self.flush_done = self.flush_asked;
+    self.reload_done = self.reload_asked;
+    self.reload_result = ORIEL_ESTATE;
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.lock);
+}
+
+static bool build_inherited(void);
 static void *drain_thread(void *unused)
 {
     (void)unused;
     own_thread_begin(OWN_DRAIN);
+    region_own(self.region);
     bool tell = true;
+    if (self.inherited && !build_inherited()) {
+        say_over();
+        return NULL;
+    }
     start_resource_cloud(&self.said, config_telemetry(self.config), session_catalog(self.session));
     wait_for_secrets(self.fetch);
     fetch_unref(self.fetch);
@@ -454,25 +397,8 @@ static void *drain_thread(void *unused)
     else
         follow();
     finish(tell);
-    pthread_mutex_lock(&self.lock);
-    self.state = DONE;
-    self.flush_done = self.flush_asked;
-    self.reload_done = self.reload_asked;
-    self.reload_result = ORIEL_ESTATE;
-    pthread_cond_broadcast(&self.changed);
-    pthread_mutex_unlock(&self.lock);
+    say_over();
     return NULL;
-}
-
-static int start_thread(struct oriel_err *err)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    /* A new thread inherits the mask: the program's handlers never run on it. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&self.thread, NULL, drain_thread, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0 ? 0 : err_set(err, ORIEL_ENOMEM, "there is no room for a thread");
 }
 
 /* ---- start ---- */
@@ -480,34 +406,34 @@ static int start_thread(struct oriel_err *err)
 static void describe(void)
 {
     struct model_catalog *c = session_catalog(self.session);
-    start_resource(config_telemetry(self.config), c, &self.said);
+    start_resource(config_telemetry(self.config), start_environment(&self.reload, self.inherited),
+                   c, &self.said);
     (void)artifact_set(c, "oriel.inprocess", "true");
     told_resource_keep(c);
 }
 
-/* What the system says of us, all of whose life counts. Nothing of it is worth failing for. */
-static void watch_system(uint64_t interval_ns)
+/* Nothing runs here; what there was is released, or another's. */
+static void forget(void)
 {
-    const struct metrics_options how = {
-        .pid = self.pid, .running = true, .interval_ns = interval_ns};
-    if (interval_ns)
-        (void)session_add_source(self.session, &source_metrics, &how, NULL);
-}
-
-/* Fork children that still record here have nobody who reads on. What they say
- * from now on stays in the ring, where `oriel recover` finds it. */
-static bool others_record(void)
-{
-    struct region_info info;
-    return region_inspect(region_path(self.region), &info, NULL) == 0 && info.processes_alive > 1;
+    self.state = OFF;
+    self.pid = 0;
+    self.inherited = self.heritable = false;
+    self.session = NULL;
+    self.fetch = NULL;
+    self.region = NULL;
+    self.said = (struct resource){.schema_url = ""};
+    self.config = self.latest = NULL;
+    self.reload = (struct reload){.looked_ns = 0};
+    self.flush_deadline_ns = self.call_deadline_ns = 0;
 }
 
 /* The lock is held. Releases what the drain thread no longer uses. */
 static void release(void)
 {
-    bool leave = self.region && others_record();
+    self.heritable = false;
+    /* Of fork children that still record here one may read on; else `oriel recover` finds it. */
+    const bool leave = self.region && region_is_shared(self.region);
     fetch_unref(self.fetch);
-    self.fetch = NULL;
     session_free(self.session);
     resource_done(&self.said);
     if (self.region && !leave)
@@ -518,12 +444,31 @@ static void release(void)
     reload_done(&self.reload);
     told_resource_clear();
     (void)decider_set(NULL);
-    self.latest = NULL;
-    self.config = NULL;
-    self.session = NULL;
-    self.region = NULL;
-    self.state = OFF;
-    self.flush_deadline_ns = self.call_deadline_ns = 0;
+    forget();
+}
+
+/* Of a region that is there. */
+static int build_session(struct oriel_err *err)
+{
+    struct sampling sampling;
+    sampling_of(latest_config(), &sampling);
+    const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
+    struct session *made = NULL;
+    const char *path = region_path(self.region);
+    int rc = self.inherited ? session_new_with(&made, &source_ring, self.region, path, &pipe, err)
+                            : session_new(&made, "ring", path, &pipe, err);
+    self.session = made;
+    if (rc == 0 && !self.inherited) /* a fork child has its parent's */
+        rc = decider_set(&sampling.how);
+    if (rc == 0) {
+        region_tell_threshold(self.region, sampling_threshold(latest_config()));
+        describe();
+        start_watching(self.session, self.metrics_ns);
+        if (!self.flight)
+            session_keep_unsent(self.session, self.ring_bytes / KEEP_SHARE);
+        rc = add_outlets(self.latest ? self.latest : self.config, 0, &self.fetch, err);
+    }
+    return rc;
 }
 
 static int build(struct wish *w, struct oriel_err *err)
@@ -535,7 +480,11 @@ static int build(struct wish *w, struct oriel_err *err)
     self.flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
     self.ring_bytes = w->ring_bytes;
     self.exit_ms = w->exit_ms;
+    self.metrics_ns = w->metrics_ns;
     self.pid = os_getpid();
+    self.estate = (struct estate){.region = NULL};
+    if (!getcwd(self.where, sizeof self.where))
+        self.where[0] = 0;
     struct region_options how = {
         .size = sizeof how,
         .ring_bytes = w->ring_bytes,
@@ -545,28 +494,35 @@ static int build(struct wish *w, struct oriel_err *err)
                  (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
         .directives = w->filter};
     int rc = region_create(&self.region, &how, err);
-    struct sampling sampling;
-    sampling_of(self.config, &sampling);
-    const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
-    if (rc == 0)
-        rc = session_new(&self.session, "ring", region_path(self.region), &pipe, err);
-    if (rc == 0)
-        rc = decider_set(&sampling.how);
     if (rc == 0) {
-        region_tell_threshold(self.region, sampling_threshold(self.config));
-        describe();
-        watch_system(w->metrics_ns);
-        rc = add_outlets(self.config, 0, &self.fetch, err);
+        region_hold(self.region);
+        rc = build_session(err);
     }
     return rc;
+}
+
+/* What was said here is nobody's, once its owner is gone; one that is just ending is waited for. */
+static void inherit_at_exit(void)
+{
+    const struct timespec pause = {0, SECRETS_STEP_NS};
+    const uint64_t until = clock_mono_ns() + self.exit_ms * UINT64_C(1000000);
+    struct region *region = self.estate.region;
+    if (!region || self.estate.pid != os_getpid() || !region_is_spoken_to(region))
+        return;
+    while (oriel_inprocess_inherit() == ORIEL_EBUSY && region_is_about_to_be_left(region) &&
+           clock_mono_ns() < until)
+        nanosleep(&pause, NULL);
 }
 
 static void at_exit(void)
 {
     unsigned ms = 0;
+    inherit_at_exit();
     if (self.pid == os_getpid()) { /* else the lock may be held for ever */
         pthread_mutex_lock(&self.lock);
         ms = self.exit_ms;
+        if (self.region)
+            region_end_for_exit(self.region);
         pthread_mutex_unlock(&self.lock);
     }
     own_work_begin();
@@ -579,19 +535,13 @@ static void at_exit(void)
 static void forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    if (self.heritable)
+        self.estate = (struct estate){0, self.region, self.config, self.latest, self.reload};
+    self.estate.pid = os_getpid();
     self.lock = unlocked;
     self.cond_ready = false;
-    self.state = OFF;
-    self.flush_deadline_ns = self.call_deadline_ns = 0;
     self.flushers = self.flush_asked = self.flush_done = 0;
-    self.pid = 0;
-    self.session = NULL;
-    self.fetch = NULL;
-    self.said = (struct resource){.schema_url = ""};
-    self.region = NULL;
-    self.config = NULL;
-    self.latest = NULL; /* the parent's, as the rest */
-    self.reload = (struct reload){.looked_ns = 0};
+    forget();
     told_resource_forked();
     programs_forked();
     decider_forked();
@@ -634,7 +584,8 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
     if (rc == 0) {
         self.state = RUNNING;
         fetch_start(self.fetch);
-        rc = start_thread(&err);
+        rc = start_thread(&self.thread, drain_thread, &err);
+        self.heritable = rc == 0;
     }
     if (rc != 0) {
         say_why(rc, &err);
@@ -670,7 +621,7 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
     if (self.pid && self.pid != os_getpid())
         return ORIEL_ESTATE;
     struct wish w;
-    int rc = make_wish(options, &w);
+    int rc = start_wish(options, &w);
     if (rc < 0)
         return rc;
     if (!outlets_any(w.config)) { /* switched on, and every way out is switched off */
@@ -686,6 +637,62 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
     return rc;
 }
 
+/* ---- taking over ---- */
+
+/* The first thing on the new thread. */
+static bool build_inherited(void)
+{
+    struct oriel_err err = {0};
+    start_say_strictly();
+    pthread_mutex_lock(&self.lock);
+    int rc = build_session(&err);
+    if (rc == 0)
+        fetch_start(self.fetch);
+    else
+        say_why(rc, &err);
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.lock);
+    return rc == 0;
+}
+
+/* The lock is held. Here only the thread is made, which does the rest: what calls is a record. */
+static int inherit_locked(void)
+{
+    struct estate *e = &self.estate;
+    struct oriel_err err = {0};
+    uint64_t before;
+    if (self.state != OFF)
+        return self.state == RUNNING ? 0 : ORIEL_EBUSY;
+    if (prepare_once() != 0 || !region_inherit(e->region, &before))
+        return ORIEL_EBUSY;
+    self.region = e->region;
+    self.config = e->config;
+    self.latest = e->latest;
+    self.reload = e->reload;
+    self.pid = e->pid;
+    self.state = RUNNING;
+    self.inherited = true;
+    if (start_thread(&self.thread, drain_thread, &err) == 0) {
+        self.heritable = true;
+        e->region = NULL;
+        return 0;
+    }
+    region_disinherit(e->region, before);
+    forget();
+    return ORIEL_EBUSY;
+}
+
+int oriel_inprocess_inherit(void)
+{
+    if (!self.estate.region || self.estate.pid != os_getpid())
+        return self.pid == os_getpid() ? 0 : ORIEL_ESTATE;
+    if (interrupted_may_be() || pthread_mutex_trylock(&self.lock) != 0)
+        return ORIEL_EBUSY;
+    int rc = inherit_locked();
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
 /* ---- stop ---- */
 
 int oriel_inprocess_stop(unsigned timeout_ms)
@@ -693,7 +700,7 @@ int oriel_inprocess_stop(unsigned timeout_ms)
     if (self.pid != os_getpid()) /* a fork child, as in start */
         return 0;
     uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct timespec until = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    const struct timespec until = drain_time(deadline);
     pthread_mutex_lock(&self.lock);
     if (self.state == RUNNING) {
         const uint64_t tenth = (uint64_t)timeout_ms * 100000u;
@@ -745,11 +752,12 @@ int oriel_inprocess_flush(unsigned timeout_ms)
     if (self.pid != os_getpid()) /* a fork child, as in start */
         return 0;
     const uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
-    const struct timespec until = {(time_t)(deadline / 1000000000u),
-                                   (long)(deadline % 1000000000u)};
+    const struct timespec until = drain_time(deadline);
     int rc = 0;
     pthread_mutex_lock(&self.lock);
-    if (self.state == RUNNING) {
+    while (self.state == RUNNING && !self.session && rc == 0) /* just taken over */
+        rc = pthread_cond_timedwait(&self.changed, &self.lock, &until) ? ORIEL_ETIMEOUT : 0;
+    if (self.state == RUNNING && rc == 0) {
         self.flushers++;
         const uint64_t before = session_undelivered(self.session);
         if (self.flush_deadline_ns < deadline)
@@ -775,8 +783,7 @@ int oriel_inprocess_reload(void)
     if (self.pid != os_getpid()) /* a fork child, as in start */
         return ORIEL_ENOTFOUND;
     const uint64_t deadline = clock_mono_ns() + RELOAD_WAIT_NS;
-    const struct timespec until = {(time_t)(deadline / 1000000000u),
-                                   (long)(deadline % 1000000000u)};
+    const struct timespec until = drain_time(deadline);
     int rc = 0;
     pthread_mutex_lock(&self.lock);
     if (self.state != RUNNING) {

@@ -4,8 +4,7 @@
  * liboriel. One drain thread, which takes no signals, reads the region that
  * the program writes and feeds the outlets. A fork child has no such thread:
  * the parent reads its records until the child starts an export of its own.
- * What children say after their parent's export has ended stays in the ring,
- * for `oriel recover`.
+ * When the parent is gone, one of its children goes on where it ended.
  */
 #ifndef ORIEL_SESSION_INPROCESS_H
 #define ORIEL_SESSION_INPROCESS_H
@@ -37,6 +36,11 @@ extern "C" {
  */
 ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));
+/* In a fork child, from within a record: go on with the export of a process that is gone, with a
+ * thread of ours and all else as it was there. 0: it runs here. ORIEL_EBUSY: not now (that process
+ * lives, somebody else was faster, a signal handler may be running). ORIEL_ESTATE: never. Allocates
+ * what a thread needs, and waits for nothing. */
+ORIEL_EXPORT int oriel_inprocess_inherit(void);
 /* What the runtime has to know of the configuration that started this: the list of
  * propagators (lives until the next start), and which traces that begin here are sampled
  * (base/ratio.h, perhaps with RATIO_UNTOLD). After oriel_inprocess_start answered 0, before it is

@@ -21,7 +21,7 @@ static const char otlp[] = "otlp"; /* the outlet behind backend = "otlp" */
 /* ---- files ---- */
 
 /* DIRECTORY/{session id}_{timestamp}, behind a change with its number */
-static int make_stem(const struct outlets_wish *w, char *out, size_t n)
+static int make_stem(const struct outlets_wish *w, const char *dir, char *out, size_t n)
 {
     char hex[33], stamp[32] = "0";
     time_t now = time(NULL);
@@ -32,8 +32,7 @@ static int make_stem(const struct outlets_wish *w, char *out, size_t n)
     char serial[16] = "";
     if (w->serial)
         snprintf(serial, sizeof serial, "_%u", w->serial);
-    int size =
-        snprintf(out, n, "%s/%s_%s%s", config_telemetry(w->config)->trace_dir, hex, stamp, serial);
+    int size = snprintf(out, n, "%s/%s_%s%s", dir, hex, stamp, serial);
     return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
 }
 
@@ -59,13 +58,24 @@ static int add_file(const struct outlets_wish *w, const char *name, size_t n, co
     return rc;
 }
 
+/* A program that went into the background is somewhere else than where it was started. */
+static const char *directory_of(const struct outlets_wish *w, char *room, size_t n)
+{
+    const char *dir = config_telemetry(w->config)->trace_dir;
+    if (dir[0] == '/' || !w->where || !w->where[0])
+        return dir;
+    int size = snprintf(room, n, "%s/%s", w->where, dir);
+    return size > 0 && (size_t)size < n ? room : dir;
+}
+
 static int add_files(const struct outlets_wish *w, struct oriel_err *err)
 {
     const struct config_telemetry *t = config_telemetry(w->config);
-    char stem[480];
-    int rc = out_make_dir(t->trace_dir, true, err);
+    char stem[480], room[480];
+    const char *dir = directory_of(w, room, sizeof room);
+    int rc = out_make_dir(dir, true, err);
     if (rc == 0)
-        rc = make_stem(w, stem, sizeof stem);
+        rc = make_stem(w, dir, stem, sizeof stem);
     for (const char *p = t->outlets; rc == 0;) {
         size_t n = strcspn(p, ",");
         rc = add_file(w, p, n, stem, err);

@@ -14,8 +14,9 @@ struct outlets_wish {
     struct session *session;
     const struct config *config; /* nothing of it is kept */
     unsigned which;              /* enum session_outlets; 0: all */
-    unsigned serial; /* how often they were changed so far: files of one second have names of
-                      * their own */
+    unsigned serial;   /* how often they were changed so far: files of one second have names of
+                        * their own */
+    const char *where; /* what relative names of directories begin at; NULL or "": here */
     const uint8_t *session_id;   /* 16 bytes, for names of files */
     struct fetch *fetch;         /* asks the vault for receivers' headers */
     const uint64_t *deadline_ns; /* of what is under way, for exporters of the program; NULL none */

@@ -61,7 +61,7 @@ int reload_init(struct reload *r, const char *const *environment)
     memset(r, 0, sizeof *r);
     bool ok =
         watch(&r->toml, settings_file(&in)) && watch(&r->declarative, settings_declarative(&in));
-    if (ok && (r->toml.path || r->declarative.path))
+    if (ok)
         ok = copy_environment(r, environment);
     if (!ok)
         reload_done(r);

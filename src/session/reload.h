@@ -20,7 +20,8 @@ struct reload_file {
 };
 struct reload {
     struct reload_file toml, declarative;
-    char **environment; /* as it was at the start: nobody reads the program's from here */
+    char **environment; /* as it was at the start, also without a file: nobody reads the program's
+                         * from here */
     uint64_t looked_ns;
     bool again; /* it was refused for what passes */
 };

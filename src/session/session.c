@@ -54,6 +54,7 @@ struct session {
     uint64_t delivery_ns;                     /* without a deadline; 0: no end */
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
     uint64_t committed_ns;
+    uint64_t keep_bytes;   /* not acknowledged before the first message; 0: no more */
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
@@ -270,6 +271,11 @@ void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns)
     s->commit_delay_ns = delay_ns;
 }
 
+void session_keep_unsent(struct session *s, uint64_t bytes)
+{
+    s->keep_bytes = bytes;
+}
+
 void session_set_deadline(struct session *s, uint64_t mono_ns)
 {
     s->deadline_ns = mono_ns;
@@ -479,6 +485,26 @@ void session_flush(struct session *s)
     __atomic_store_n(&s->refused_here, refused, __ATOMIC_RELAXED); /* read by who waits for this */
 }
 
+/* There are receivers, and none was given anything. */
+static bool is_unsent(const struct session *s)
+{
+    struct deliver_counts c;
+    unsigned receivers = 0;
+    for (unsigned i = 0; i < s->set.count; i++)
+        receivers += s->set.live[i]->destination != NULL;
+    outlet_set_sent(&s->set, NULL, NULL, &c);
+    return receivers && c.given == 0;
+}
+
+/* Whoever reads on, should this process be gone, then finds what nobody has sent. */
+static bool keeps(struct session *s)
+{
+    if (!s->keep_bytes || (!s->pressed && s->pending_bytes < s->keep_bytes && is_unsent(s)))
+        return s->keep_bytes != 0;
+    s->keep_bytes = 0;
+    return false;
+}
+
 /* Live sources only: a file needs neither acknowledgement nor early flushes.
  * A source that says nothing is acknowledged too, so that it can tidy up. */
 static void settle(struct session *s)
@@ -493,11 +519,13 @@ static void settle(struct session *s)
     uint64_t waited = now - (s->pending ? s->pending_since_ns : s->committed_ns);
     bool pressed = s->source->pressed && s->source->pressed(s->source_state);
     s->pressed = pressed;
-    if (waited >= s->commit_delay_ns || pressed ||
-        (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes)))
+    if (!keeps(s) && (waited >= s->commit_delay_ns || pressed ||
+                      (s->pending && (!s->wants_records || s->pending_bytes >= s->commit_bytes))))
         commit(s, now);
     if (s->wants_items)
         tick_items(s, now);
+    if (s->keep_bytes && !keeps(s))
+        commit(s, now); /* it is on its way now */
     if (s->set.past_count)
         outlet_set_tend(&s->set, now);
 }

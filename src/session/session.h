@@ -135,6 +135,10 @@ void session_on_close(struct session *s, void (*fn)(void *user, struct model_cat
 /* How long data may stay unacknowledged in a live source, so that outlets get
  * chunks worth compressing. bytes 0: acknowledge every round. */
 void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns);
+/* Where there are receivers, nothing is acknowledged before one was given its first message, up to
+ * so many bytes: a program that puts itself into the background ends its first process in that
+ * time, and nobody would have sent it. */
+void session_keep_unsent(struct session *s, uint64_t bytes);
 /* CLOCK_MONOTONIC time at which session_finish stops draining and delivering; 0: none. */
 void session_set_deadline(struct session *s, uint64_t mono_ns);
 /* session_finish reads nothing more: what is still in the source is nobody's. */

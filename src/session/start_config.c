@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "secret/scrub.h"
@@ -17,11 +18,36 @@
 #include "session/settings.h"
 #include "session/start_code.h"
 
+/* Who read standard error at the start. */
+static struct {
+    bool known, strict;
+    dev_t dev;
+    ino_t ino;
+} listener;
+
+void start_say_strictly(void)
+{
+    listener.strict = true;
+}
+
+static void note_listener(void)
+{
+    struct stat now;
+    listener.strict = false;
+    listener.known = fstat(2, &now) == 0;
+    listener.dev = listener.known ? now.st_dev : 0;
+    listener.ino = listener.known ? now.st_ino : 0;
+}
+
 /* The only thing this side says unasked, once per start that was asked for and
  * cannot be: without it nobody would know why there is nothing. */
 void start_say(const char *what, const char *text)
 {
     char line[700];
+    struct stat now;
+    if (listener.strict && (!listener.known || fstat(2, &now) != 0 || now.st_dev != listener.dev ||
+                            now.st_ino != listener.ino))
+        return;
     snprintf(line, sizeof line, "oriel: %s%s\n", what, text);
     scrub_line(line); /* a value that is quoted may be a URL with a password */
     if (write(2, line, strlen(line)) < 0)
@@ -64,8 +90,21 @@ static int keep_secrets(const struct config *c)
 }
 
 /* A set-uid program takes orders from neither environment nor files. */
+void start_say_delivery(void *unused, const char *line)
+{
+    (void)unused;
+    start_say("", line);
+}
+
+void start_say_headers(void *config, bool bad, const char *line)
+{
+    if (config_telemetry(config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
+        start_say("", line);
+}
+
 int start_config_load(const struct oriel_options *o, struct config **out)
 {
+    note_listener();
     struct start_code code;
     struct oriel_err err = {0};
     if (!start_code_of(o, &code)) {

@@ -16,22 +16,23 @@
 #include "session/told_resource.h"
 
 /* A set-uid program takes no orders from its environment. */
-static struct resource_input wish_of(const struct config_telemetry *t)
+static struct resource_input wish_of(const struct config_telemetry *t,
+                                     const char *const *environment)
 {
     const bool secure = getauxval(AT_SECURE) != 0;
     return (struct resource_input){.root = "",
-                                   .environment = secure ? NULL : (const char *const *)environ,
+                                   .environment = secure ? NULL : environment,
                                    .detectors = resource_detectors(t->detectors),
                                    .attributes = t->resource_attributes,
                                    .service_name = t->service_name,
                                    .pid = os_getpid()};
 }
 
-void start_resource(const struct config_telemetry *t, struct model_catalog *c,
-                    struct resource *out_said)
+void start_resource(const struct config_telemetry *t, const char *const *environment,
+                    struct model_catalog *c, struct resource *out_said)
 {
     struct resource found = {.schema_url = ""};
-    struct resource_input in = wish_of(t);
+    struct resource_input in = wish_of(t, environment);
     char exe[512] = ""; /* all zero: what readlink writes has its end */
     assert(out_said->attrs.count == 0);
     (void)!readlink("/proc/self/exe", exe, sizeof exe - 1);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What a program is told to be at its start stands above what a cloud says of it later. */
+#include <unistd.h>
+
 #include "session/start_resource.h"
 
 #include <stdlib.h>
@@ -45,7 +47,7 @@ TEST(what_a_person_said_stands_above_what_the_cloud_says_later)
     snprintf(url, sizeof url, "http://127.0.0.1:%u", peer_port(p));
     const struct config_telemetry t = telemetry("azure", url);
     model_catalog_init(&c);
-    start_resource(&t, &c, &said);
+    start_resource(&t, (const char *const *)environ, &c, &said);
     CHECK_STR(told(&c, "host.name"), "mine");
     CHECK_STR(told(&c, "cloud.region"), "");
     setenv("OTEL_RESOURCE_ATTRIBUTES", "team=other", 1); /* nobody looks at that any more */
@@ -70,7 +72,7 @@ TEST(without_a_cloud_nothing_is_kept_for_later_and_nobody_is_asked)
     struct resource said = {.schema_url = ""};
     const struct config_telemetry t = telemetry("process,host", "http://127.0.0.1:1");
     model_catalog_init(&c);
-    start_resource(&t, &c, &said);
+    start_resource(&t, (const char *const *)environ, &c, &said);
     CHECK_EQ(said.attrs.count, 0);
     CHECK_STR(told(&c, "host.name"), "mine");
     CHECK(told(&c, "process.pid")[0] != 0);

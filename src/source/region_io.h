@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "source/source.h"
 #include "wire/region.h"
 
 /* Zero means the default given here. */
@@ -82,6 +83,26 @@ int region_watch_opening(const struct region *r);
 bool region_is_joined(const struct region *r);
 /* Made `late`: did one find no room for its pages, so that it says nothing? */
 bool region_is_refused(const struct region *r);
+/* Before the first child could be forked: this process is going to read it. */
+void region_hold(struct region *r);
+/* In a fork child, of a region that its parent made: */
+/* Who exports it becomes this process, which has yet to start the thread that reads. False: the
+ * owner is not gone, is us, or somebody else was faster. Async-signal-safe. */
+bool region_inherit(struct region *r, uint64_t *out_before);
+/* That came to nothing: the next may try. */
+void region_disinherit(struct region *r, uint64_t before);
+/* As region_end, by a process that is about to exit; and whether somebody did that. */
+void region_end_for_exit(struct region *r);
+bool region_is_about_to_be_left(const struct region *r);
+/* Has this process said something there? */
+bool region_is_spoken_to(const struct region *r);
+/* Is there another process than the one that ends it? */
+bool region_is_shared(const struct region *r);
+/* By the thread that reads, before it does, the first time and after region_inherit. */
+void region_own(struct region *r);
+/* The source "ring" of the memory that is mapped already, whatever became of its file; its options
+ * are a region that outlives it. */
+extern const struct source source_ring;
 /* Unmap and close; the file stays until region_unlink. */
 void region_free(struct region *r); /* takes NULL */
 /* Remove a ring's file. 0, ORIEL_ENOTFOUND, ... */

@@ -108,6 +108,9 @@ struct wire_figures {
     uint64_t values[WIRE_FIGURES];
 };
 
+/* The reader takes what is there and is then gone for good; its process goes on, or ends. */
+enum wire_closed { WIRE_OPEN = 0, WIRE_CLOSED = 1, WIRE_CLOSED_FOR_EXIT = 2 };
+
 struct wire_region {
     char magic[8];
     uint32_t version;
@@ -141,7 +144,7 @@ struct wire_region {
     uint32_t process_serial;             /* atomic; last process serial handed out */
     uint32_t filter_gen;                 /* atomic; bumped when directives change */
     uint32_t trigger;                    /* atomic; flight recorder: dumps asked for */
-    uint32_t closed;                     /* atomic; 1: the reader is gone for good */
+    uint32_t closed;                     /* atomic; enum wire_closed */
     uint32_t pages;                      /* atomic; enum wire_pages */
     uint64_t lost[8];                    /* atomic; losses that no thread could take */
     _Alignas(64) uint32_t reader_pid;
@@ -153,7 +156,24 @@ struct wire_region {
     struct wire_figures figures; /* zeros in regions of older readers, as what follows */
     uint64_t threshold; /* atomic; of traces that begin here, which are sampled (base/ratio.h) */
     uint32_t rates;     /* atomic; 0: the reader has said nothing of that */
+    /* atomic; wire_owner: the process that exports what is said here, and that one of its threads
+     * which reads; 0: nobody who could be inherited from. */
+    uint64_t owner;
 };
+
+/* tid 0: it is about to start its thread. */
+static inline uint64_t wire_owner(int32_t pid, int32_t tid)
+{
+    return (uint64_t)(uint32_t)pid << 32 | (uint32_t)tid;
+}
+static inline int32_t wire_owner_pid(uint64_t owner)
+{
+    return (int32_t)(owner >> 32);
+}
+static inline int32_t wire_owner_tid(uint64_t owner)
+{
+    return (int32_t)(uint32_t)owner;
+}
 
 /*
  * Claims. A slot of any table is taken by a compare-and-swap of its state from

@@ -8,6 +8,12 @@ add_executable(emitter tests/scenario/emitter.c)
 target_link_libraries(emitter PRIVATE oriel-core)
 set_target_properties(emitter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# Into the background by itself.
+add_executable(daemon_ways tests/scenario/daemon.c)
+target_compile_definitions(daemon_ways PRIVATE _DEFAULT_SOURCE)
+target_link_libraries(daemon_ways PRIVATE oriel-core)
+set_target_properties(daemon_ways PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # A stranger: no frame pointers, no Oriel.
 add_executable(sampled tests/scenario/sampled.c)
 target_compile_options(sampled PRIVATE -O2 -g -fomit-frame-pointer)
@@ -126,6 +132,7 @@ set_property(TEST scenario.leak APPEND PROPERTY ENVIRONMENT "LEAKY=$<TARGET_FILE
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.sums APPEND PROPERTY ENVIRONMENT "COUNTED=${CMAKE_BINARY_DIR}/scenario/counted")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
+set_property(TEST scenario.daemon APPEND PROPERTY ENVIRONMENT "DAEMON=$<TARGET_FILE:daemon_ways>")
 set_property(TEST scenario.syscalls APPEND PROPERTY ENVIRONMENT "CALLING=$<TARGET_FILE:calling>")
 if(TARGET oriel-lock)
   add_dependencies(oriel-cli oriel-lock)

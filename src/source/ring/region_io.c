@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "base/vec.h"
 #include "source/ring/guard.h"
+#include "source/ring/ring.h"
 
 #define SUFFIX ".ring"
 #define UNBORN ".unborn" /* after SUFFIX and the maker's start time: not whole yet */
@@ -293,6 +294,19 @@ const char *region_path(const struct region *r)
     return r->path;
 }
 
+/* Its descriptor may be one of the program's by now. */
+void region_forget_file(struct region *r)
+{
+    r->fd = -1;
+}
+
+struct wire_region *region_memory(const struct region *r, size_t *out_bytes)
+{
+    if (out_bytes)
+        *out_bytes = r->bytes;
+    return r->base;
+}
+
 const uint8_t *region_session_id(const struct region *r)
 {
     return r->session_id;
@@ -320,7 +334,9 @@ bool region_is_refused(const struct region *r)
 
 void region_end(struct region *r)
 {
-    __atomic_store_n(&r->base->closed, 1, __ATOMIC_RELEASE);
+    uint32_t open = WIRE_OPEN;
+    __atomic_compare_exchange_n(&r->base->closed, &open, WIRE_CLOSED, false, __ATOMIC_RELEASE,
+                                __ATOMIC_RELAXED);
 }
 
 /* Odd while the text is being replaced: a writer reads the generation, the

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "source/region_io.h"
 #include "source/ring/guard.h"
 #include "wire/meta.h"
 
@@ -93,6 +94,15 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     return 0;
 }
 
+/* A fork child that reads on has no lock, but it said that it does. */
+static bool is_inherited(const struct wire_region *shared, int32_t reader)
+{
+    const uint64_t owner = RING_LOAD_ACQUIRE(&shared->owner);
+    const int32_t tid = wire_owner_tid(owner);
+    return tid > 0 && wire_owner_pid(owner) == reader && reader != os_getpid() &&
+           os_thread_alive(reader, tid, 0);
+}
+
 /* Two readers would free each other's chunks. The lock goes with its holder;
  * a lock that only a fork child of a dead reader still holds does not count. */
 static int claim(struct ring *r, const char *path, struct oriel_err *err)
@@ -102,10 +112,12 @@ static int claim(struct ring *r, const char *path, struct oriel_err *err)
     r->lock_fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (r->lock_fd < 0)
         return err_set_errno(err, errno, "%s", path);
-    if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return 0;
-    if (reader <= 0 || !os_thread_alive(reader, 0, 0))
-        return 0;
+    if (!is_inherited(shared, reader)) {
+        if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            return 0;
+        if (reader <= 0 || !os_thread_alive(reader, 0, 0))
+            return 0;
+    }
     return err_set(err, ORIEL_EBUSY, "%s: process %d is reading this ring already", path,
                    (int)reader);
 }
@@ -157,6 +169,20 @@ static int ring_open(void *state, const char *path, struct model_catalog *catalo
     r->bytes = probe.bytes;
     r->mapped = true;
     r->lock_fd = probe.lock_fd;
+    if (rc != 0)
+        ring_close(r);
+    return rc;
+}
+
+/* Who made it is gone, so that no lock has to be asked for: region_inherit let one in. */
+static int ring_open_here(void *state, const void *options, struct model_catalog *catalog,
+                          struct oriel_err *err)
+{
+    const struct region *region = options;
+    struct ring *r = state;
+    size_t bytes;
+    void *base = region_memory(region, &bytes);
+    int rc = ring_open_memory(r, base, bytes, catalog, region_path(region), err);
     if (rc != 0)
         ring_close(r);
     return rc;
@@ -370,6 +396,7 @@ const struct source source_ring = {
     .name = "ring",
     .state_size = sizeof(struct ring),
     .open = ring_open,
+    .open_with = ring_open_here,
     .poll = ring_poll,
     .commit = ring_commit,
     .pressed = ring_pressed,

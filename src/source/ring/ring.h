@@ -289,4 +289,9 @@ void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, ui
  * has begun. */
 void ring_decode_owner(struct ring *r, struct ring_chunk *c);
 
+/* region_io.c: where a region is mapped, and as what; NULL: the size is not asked for. */
+struct region;
+struct wire_region *region_memory(const struct region *r, size_t *out_bytes);
+void region_forget_file(struct region *r);
+
 #endif

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Programs that put themselves into the background, switched on by the environment only: what they
+say before, between and after arrives at a receiver that is not ours, once each, sent by themselves
+and while they run."""
+import collections
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from receiving import LIBRARY, Receiver, items, missing
+from tool import TIMEOUT, Scenario, main
+
+DAEMON = os.environ["DAEMON"]
+N = 20
+
+
+def attributes(owner):
+    return {a["key"]: next(iter(a["value"].values()), None) for a in owner.get("attributes", [])}
+
+
+@unittest.skipIf(missing(), missing())
+class Daemon(Scenario):
+    def setUp(self):
+        super().setUp()
+        self.env = {k: v for k, v in self.env.items()
+                    if not k.startswith(("OTEL_", "TELEMETRY_", "TRACY_"))}
+        self.receiver = Receiver(self)
+        self.env.update(LD_LIBRARY_PATH=LIBRARY, TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true",
+                        OTEL_EXPORTER_OTLP_ENDPOINT=self.receiver.url(), ORIEL_EXIT_MS="20000",
+                        OTEL_BSP_SCHEDULE_DELAY="500", ORIEL_SYSTEM_METRICS_INTERVAL_SECS="0")
+        self.requests = []
+        self.pids = set()
+        self.addCleanup(self.end_all)
+
+    def end_all(self):
+        for pid in self.pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def launch(self, way, n=N, processes=1):
+        child = self.start(DAEMON, way, n)
+        self.wait_for(lambda: len(list(self.dir.glob("pid.*"))) == processes, "the daemon")
+        self.pids = {int(f.name[4:]) for f in self.dir.glob("pid.*")}
+        if way != "stopped":
+            child.wait(TIMEOUT)
+        return child
+
+    def wait_for(self, what, name):
+        until = time.monotonic() + TIMEOUT
+        while not what():
+            self.assertLess(time.monotonic(), until, name)
+            time.sleep(0.01)
+
+    def spans(self):
+        """(attributes of resource, of span)"""
+        return [(attributes(r), attributes(s)) for r, _, s in items(self.requests, "traces")
+                if s["name"] == "step"]
+
+    def count(self, when):
+        while not self.receiver.requests.empty():
+            self.requests.append(self.receiver.next())
+        return sum(s["when"] == when for _, s in self.spans())
+
+    def arrives(self, when, n):
+        """While the daemon runs."""
+        self.wait_for(lambda: self.count(when) >= n, f"{n} spans {when}")
+
+    def over(self):
+        (self.dir / "go").touch()
+        for pid in self.pids:
+            self.wait_for(lambda: not alive(pid), "the end of the daemon")
+        self.requests += self.receiver.all()
+
+    def check(self, counts, processes=1):
+        got = collections.Counter(s["when"] for _, s in self.spans())
+        self.assertEqual({k: got[k] for k in counts}, counts, got)
+        ids = [s["spanId"] for _, _, s in items(self.requests, "traces") if s["name"] == "step"]
+        self.assertEqual(len(ids), len(set(ids)))
+        # A fork child is an instance of its own, also before it has taken over.
+        of = collections.defaultdict(set)
+        for resource, span in self.spans():
+            kind = "parent" if span["when"] == "before" else "child"
+            of[kind].add(resource["service.instance.id"])
+        self.assertLessEqual(len(of["parent"]), 1)
+        self.assertEqual(len(of["child"]), processes)
+        self.assertFalse(of["parent"] & of["child"])
+        self.assertEqual(list(self.runtime.rglob("*.ring")), [])
+
+    def goes(self, way, **more):
+        self.launch(way)
+        self.arrives("after", N)
+        self.over()
+        self.check({"before": N, "after": N, "last": 1, **more})
+
+    def test_daemon_of_the_c_library(self):
+        self.goes("call")
+
+    def test_two_forks_and_a_session(self):
+        self.goes("twice")
+
+    def test_every_descriptor_is_closed(self):
+        self.goes("closed")
+
+    def test_eight_children_and_one_that_sends(self):
+        self.launch("many", processes=8)
+        self.arrives("after", 8 * N)
+        senders = [pid for pid in self.pids if "oriel-drain" in threads(pid)]
+        self.assertEqual(len(senders), 1)
+        os.kill(senders[0], signal.SIGKILL)  # then the next one does
+        self.wait_for(lambda: any("oriel-drain" in threads(pid)
+                                  for pid in self.pids - set(senders)), "another one")
+        self.over()
+        self.check({"before": N, "after": 8 * N, "last": 7}, processes=8)
+
+    def test_no_thread_is_made_in_a_signal_handler(self):
+        self.goes("handler", handler=1)
+
+    def test_an_end_right_after_the_beginning(self):
+        self.launch("quiet")
+        self.over()
+        self.check({"before": N, "after": 1})
+
+    def test_a_parent_that_is_killed(self):
+        self.goes("killed", between=N)
+
+    def test_a_parent_that_is_stopped_is_not_gone(self):
+        parent = self.launch("stopped")
+        time.sleep(4)
+        pid, = self.pids
+        self.assertEqual(threads(pid), ["daemon_ways"])
+        (self.dir / "go").touch()
+        self.assertEqual(parent.wait(TIMEOUT), 0)
+        self.over()
+        self.check({"before": N, "after": N, "last": 1})
+
+
+def threads(pid):
+    try:
+        return [f.read_text(encoding="utf-8").strip()
+                for f in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")]
+    except OSError:
+        return []
+
+
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+if __name__ == "__main__":
+    main()
