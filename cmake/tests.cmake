@@ -49,6 +49,7 @@ endif()
 # one is optimised and has no red zones of theirs. Left out, with the reason:
 set(memcheck_not
   util.confine # a system call of valgrind's own is one too many
+  util.interrupted # handlers return to code of valgrind's, not to where the program said
   rec.crash # writes to NULL and runs off its stack on purpose: each is an error to valgrind
   vault.run # a helper's warden shares our memory, of which valgrind makes a copy: it never hears that time is up
   source.ring.stress) # threads at full rate, which valgrind runs one at a time: minutes

@@ -313,10 +313,10 @@ struct oriel_scope oriel_abi_begin_hooked(const struct oriel_site *site, uint32_
     struct birth b;
     struct oriel_scope scope = {0, 0, 0};
     va_list list;
-    birth_begin(&b, site, values, count);
     va_start(list, count);
     take_values(&list, values, count);
     va_end(list);
+    birth_begin(&b, site, values, count);
     if (!ORIEL_RECORDED(b.word))
         return scope;
     b.hooks = hooks_here();

@@ -40,6 +40,7 @@ struct session {
     struct side sides[SIDES_MAX];
     unsigned side_count;
     uint64_t source_watermark_ns;
+    uint64_t reached_ns; /* what the last round promised; not 0, which is: unknown */
     struct pipe *pipe;
     struct model_batch records, items;
     struct outlet_set set;
@@ -91,6 +92,7 @@ static int new_session(struct session **out, const struct source *table, const v
     outlet_set_init(&s->set);
     model_batch_init(&s->records, &s->catalog);
     model_batch_init(&s->items, &s->catalog);
+    s->reached_ns = 1;
     s->commit_bytes = SESSION_COMMIT_BYTES;
     s->commit_delay_ns = SESSION_COMMIT_NS;
     int rc = ORIEL_ENOMEM;
@@ -386,9 +388,9 @@ static uint64_t common_watermark(const struct session *s)
     return ns;
 }
 
-static void take_batch(struct session *s, struct model_batch *b)
+static void take_batch(struct session *s, struct model_batch *b, uint64_t watermark_ns)
 {
-    b->watermark_ns = common_watermark(s);
+    b->watermark_ns = watermark_ns;
     count_records(s, b);
     /* Items first: for them a secret can be taken out, in records only covered. */
     through_pipe(s, b);
@@ -559,10 +561,13 @@ int session_step(struct session *s, struct oriel_err *err)
     /* It is over when those beside have given all that they hold, too. */
     s->ended = s->source_ended && (!s->side_count || (s->sides_over && beside == SOURCE_IDLE));
     s->records.last = s->ended;
+    /* What a round promises holds with its last batch; until then, what the one before did. */
+    const uint64_t reached = common_watermark(s);
     for (unsigned i = 0; i < s->side_count; i++)
-        take_batch(s, &s->sides[i].records);
+        take_batch(s, &s->sides[i].records, s->reached_ns);
     s->ring_bytes = s->step_bytes;
-    take_batch(s, &s->records);
+    take_batch(s, &s->records, reached);
+    s->reached_ns = reached > s->reached_ns ? reached : s->reached_ns;
     s->ring_bytes = s->step_bytes - s->ring_bytes;
     settle(s);
     return result == SOURCE_IDLE || (result == SOURCE_END && !s->ended) ? beside : result;
