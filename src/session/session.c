@@ -40,7 +40,7 @@ struct session {
     struct side sides[SIDES_MAX];
     unsigned side_count;
     uint64_t source_watermark_ns;
-    uint64_t reached_ns; /* what the last round promised; not 0, which is: unknown */
+    uint64_t reached_ns; /* what the last round promised; 0: none did yet */
     struct pipe *pipe;
     struct model_batch records, items;
     struct outlet_set set;
@@ -92,7 +92,6 @@ static int new_session(struct session **out, const struct source *table, const v
     outlet_set_init(&s->set);
     model_batch_init(&s->records, &s->catalog);
     model_batch_init(&s->items, &s->catalog);
-    s->reached_ns = 1;
     s->commit_bytes = SESSION_COMMIT_BYTES;
     s->commit_delay_ns = SESSION_COMMIT_NS;
     int rc = ORIEL_ENOMEM;
@@ -562,12 +561,12 @@ int session_step(struct session *s, struct oriel_err *err)
     s->ended = s->source_ended && (!s->side_count || (s->sides_over && beside == SOURCE_IDLE));
     s->records.last = s->ended;
     /* What a round promises holds with its last batch; until then, what the one before did. */
-    const uint64_t reached = common_watermark(s);
+    const uint64_t before = s->reached_ns, now = common_watermark(s);
+    s->reached_ns = now > before ? now : before;
     for (unsigned i = 0; i < s->side_count; i++)
-        take_batch(s, &s->sides[i].records, s->reached_ns);
+        take_batch(s, &s->sides[i].records, before || !now ? before : 1);
     s->ring_bytes = s->step_bytes;
-    take_batch(s, &s->records, reached);
-    s->reached_ns = reached > s->reached_ns ? reached : s->reached_ns;
+    take_batch(s, &s->records, s->reached_ns);
     s->ring_bytes = s->step_bytes - s->ring_bytes;
     settle(s);
     return result == SOURCE_IDLE || (result == SOURCE_END && !s->ended) ? beside : result;
