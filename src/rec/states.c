@@ -19,16 +19,17 @@ struct place {
 static struct place places[PLACES];
 static bool any; /* atomic; what nobody has used costs nobody a look */
 
-static struct place *place_of(uint64_t lo)
+/* A span never falls together with its own trace: one has even places, the other odd ones. */
+static struct place *place_of(uint64_t hi, uint64_t lo)
 {
-    return &places[oriel_id_mix(lo) % PLACES];
+    return &places[oriel_id_mix(lo) % (PLACES / 2) * 2 + (hi != 0)];
 }
 
 /* Every word by itself: a reader may come by in the middle, and then sees that by the turn. */
 static __attribute__((noinline)) void put(uint64_t hi, uint64_t lo, const uint64_t *words,
                                           size_t bytes)
 {
-    struct place *p = place_of(lo);
+    struct place *p = place_of(hi, lo);
     uint64_t turn = __atomic_load_n(&p->turn, __ATOMIC_RELAXED);
     if (turn % 2 || !__atomic_compare_exchange_n(&p->turn, &turn, turn + 1, false, __ATOMIC_SEQ_CST,
                                                  __ATOMIC_RELAXED))
@@ -58,7 +59,7 @@ void rec_state_keep(const struct oriel_context *c, bool of_trace)
 /* Pairs with put: the words are those of one turn, or none are taken. */
 static __attribute__((noinline)) bool get(uint64_t hi, uint64_t lo, struct oriel_context *out)
 {
-    struct place *p = place_of(lo);
+    struct place *p = place_of(hi, lo);
     uint64_t words[WORDS];
     const uint64_t turn = __atomic_load_n(&p->turn, __ATOMIC_ACQUIRE);
     const uint64_t bytes = __atomic_load_n(&p->bytes, __ATOMIC_ACQUIRE);

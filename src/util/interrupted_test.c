@@ -11,6 +11,8 @@
 #include "test.h"
 #include "util/interrupted.h"
 
+#define FRAMES "what a signal leaves on the stack is the emulator's"
+
 static volatile int asked, answer;
 
 static void ask(int unused)
@@ -48,6 +50,7 @@ __attribute__((noinline)) static bool ask_over_it(void)
 
 TEST(outside_of_handlers_it_is_known)
 {
+    test_skip_emulated(FRAMES);
     CHECK(!interrupted_may_be());
     handle(0);
     CHECK(!interrupted_may_be());
@@ -59,6 +62,7 @@ TEST(outside_of_handlers_it_is_known)
 
 TEST(inside_of_one_it_may_be)
 {
+    test_skip_emulated(FRAMES);
     handle(0);
     raise(SIGUSR1);
     CHECK_EQ(asked, 1);
@@ -87,9 +91,14 @@ TEST(on_a_stack_for_signals_it_may_be)
 
 TEST(what_handlers_have_left_on_the_stack_is_none)
 {
+    test_skip_emulated(FRAMES);
     go_deep(0);
     CHECK_EQ(asked, 1);
+#ifdef __SANITIZE_THREAD__ /* it calls handlers itself, with masks of its own: "maybe" will do */
+    (void)ask_over_it();
+#else
     CHECK(!ask_over_it());
+#endif
 }
 
 static void *ask_in_thread(void *out)
@@ -111,6 +120,7 @@ static void *ask_in_thread(void *out)
 
 TEST(threads_and_what_they_fork_know_it_too)
 {
+    test_skip_emulated(FRAMES);
     pthread_t t;
     bool may = true;
     REQUIRE(pthread_create(&t, NULL, ask_in_thread, &may) == 0);
