@@ -7,44 +7,30 @@
  */
 #include "session/inprocess.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/os.h"
 #include "base/own.h"
-#include "session/artifact.h"
 #include "session/decider.h"
 #include "session/drain.h"
-#include "session/fetch.h"
 #include "session/figures.h"
-#include "session/headers.h"
 #include "session/outlets.h"
 #include "session/pace.h"
 #include "session/programs.h"
-#include "session/reload.h"
+#include "session/running.h"
 #include "session/sampling.h"
-#include "session/session.h"
-#include "session/settings.h"
 #include "session/start_config.h"
 #include "session/start_resource.h"
-#include "session/start_wish.h"
 #include "session/told_resource.h"
-#include "source/region_io.h"
 #include "util/interrupted.h"
 
 #define CLOSE_NS UINT64_C(100000000)    /* of the time of a stop, at most, for closing */
 #define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
 #define SECRETS_STEP_NS 2000000L
-#define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
 enum state { OFF = 0, RUNNING, STOPPING, DONE };
@@ -65,68 +51,15 @@ static struct {
     pthread_t thread;
     uint64_t deadline_ns;             /* set by stop: when the session is to be over */
     uint64_t flush_deadline_ns;       /* the latest of those who wait for a flush */
-    uint64_t call_deadline_ns;        /* of what the drain thread is at; its own; 0: none */
     unsigned flush_asked, flush_done; /* how often, so far */
     unsigned flushers;                /* who wait for receivers: the session has to live */
     unsigned exit_ms;
-    bool flight;
-    struct region *region;
-    struct session *session;
-    struct resource said;  /* at the start, for what the cloud says later */
-    struct fetch *fetch;   /* of the first outlets, until their vault was waited for */
-    struct config *config; /* at the start */
-    struct config *latest; /* what a changed file says since; NULL: that */
-    struct reload reload;
-    unsigned reload_asked, reload_done, reloads;
+    unsigned reload_asked, reload_done;
     int reload_result;
-    uint64_t ring_bytes, metrics_ns;
-    char where[512];      /* the working directory at the start */
-    bool heritable;       /* what a fork child may go on with is whole */
-    bool inherited;       /* this process goes on with it */
+    bool heritable; /* what a fork child may go on with is whole */
+    struct running run;
     struct estate estate; /* in a fork child, until it starts something itself */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* ---- outlets ---- */
-
-/* As much as OTEL_LOG_LEVEL wants. */
-static void warn(const char *line)
-{
-    if (config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
-        start_say("", line);
-}
-
-/* *out_fetch asks for the headers of these receivers, once it is started. `which` 0: the first
- * outlets. */
-static int add_outlets(struct config *c, unsigned which, struct fetch **out_fetch,
-                       struct oriel_err *err)
-{
-    const bool tells = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
-    struct outlets_wish how = {.session = self.session,
-                               .config = c,
-                               .which = which,
-                               .serial = which            ? self.reloads + 1
-                                         : self.inherited ? (unsigned)self.pid
-                                                          : 0,
-                               .where = self.where,
-                               .session_id = region_session_id(self.region),
-                               .deadline_ns = &self.call_deadline_ns,
-                               .say = tells ? start_say_delivery : NULL,
-                               .warn = warn};
-    const struct fetch_options later = {.size = sizeof later,
-                                        .config = c,
-                                        .environment =
-                                            start_environment(&self.reload, self.inherited),
-                                        .say = start_say_headers,
-                                        .user = c};
-    int rc = fetch_new(&how.fetch, &later);
-    if (rc == 0)
-        rc = outlets_add(&how, err);
-    if (rc == 0)
-        *out_fetch = how.fetch;
-    else
-        fetch_unref(how.fetch);
-    return rc;
-}
 
 /* ---- the drain thread ---- */
 
@@ -155,11 +88,11 @@ static void serve_flush(void)
     pthread_mutex_unlock(&self.lock);
     if (!wanted)
         return;
-    if (!self.flight)
-        drain_up_to_now(self.session);
-    self.call_deadline_ns = deadline;
-    session_flush(self.session);
-    self.call_deadline_ns = 0;
+    if (!self.run.flight)
+        drain_up_to_now(self.run.session);
+    self.run.call_deadline_ns = deadline;
+    session_flush(self.run.session);
+    self.run.call_deadline_ns = 0;
     pthread_mutex_lock(&self.lock);
     self.flush_done = asked;
     if (asked == self.flush_asked)
@@ -184,56 +117,11 @@ static bool sleep_or_stop(uint64_t ns)
 
 /* ---- a file that was changed ---- */
 
-static const struct config *latest_config(void)
-{
-    return self.latest ? self.latest : self.config;
-}
-
-/* Opened beside the old ones, which go on if one of the new ones does not open. */
-static int open_new_outlets(struct config *now, unsigned which, struct fetch **out_fetch,
-                            struct oriel_err *err)
-{
-    if (!outlets_any(now))
-        return err_set(err, ORIEL_EUNSUPPORTED,
-                       "no outlet is left; that takes effect with the next start only");
-    int rc = session_know_headers(now, err);
-    if (rc == 0)
-        rc = session_change_begin(self.session, which, err);
-    if (rc == 0 && (rc = add_outlets(now, which, out_fetch, err)) < 0)
-        session_change_drop(self.session);
-    if (rc < 0 && !err->text[0])
-        err_set(err, rc, "the new outlets do not open: %s", err_text(rc));
-    return rc;
-}
-
-/* Levels and rates; the filter cannot fail once it was checked. */
-static int apply_rest(const struct config *now, struct oriel_err *err)
-{
-    const char *filter = config_telemetry(now)->filter;
-    struct sampling sampling;
-    sampling_of(now, &sampling);
-    int rc = 0;
-    if (!sampling_same(latest_config(), now)) {
-        rc = decider_set(&sampling.how);
-        if (rc == 0)
-            rc = session_set_sampling(self.session, &sampling.how);
-        if (rc < 0)
-            return err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
-        region_tell_threshold(self.region, sampling_threshold(now));
-    }
-    unsigned threads, waiting;
-    if (strcmp(filter, config_telemetry(latest_config())->filter) != 0)
-        rc = region_switch(region_path(self.region), filter, 0, &threads, &waiting, err);
-    return rc;
-}
-
-/* All of it or nothing. What was said before goes to the old outlets, by the old rates. */
+/* All of it or nothing. */
 static int apply_reload(struct config *now, unsigned outlets, struct oriel_err *err)
 {
-    struct fetch *fetch = NULL;
-    int rc = region_check_directives(config_telemetry(now)->filter, err);
-    if (rc == 0 && outlets)
-        rc = open_new_outlets(now, outlets, &fetch, err);
+    struct fetch *fetch;
+    int rc = running_change_begin(&self.run, now, outlets, &fetch, err);
     if (rc < 0)
         return rc;
     if (outlets) {
@@ -241,29 +129,7 @@ static int apply_reload(struct config *now, unsigned outlets, struct oriel_err *
         wait_for_secrets(fetch);
         fetch_unref(fetch);
     }
-    if (outlets && !self.flight)
-        drain_up_to_now(self.session);
-    rc = apply_rest(now, err);
-    if (outlets && rc < 0)
-        session_change_drop(self.session);
-    else if (outlets)
-        session_change_take(self.session);
-    return rc;
-}
-
-/* In the recording too, for whoever wonders why there is less from here on. */
-static void tell_reload(const char *line, int rc, const struct oriel_err *err)
-{
-    int level = config_telemetry(latest_config())->log_level;
-    char key[40];
-    if (rc < 0 && level >= CONFIG_LOG_ERROR)
-        start_say("configuration not reloaded, the old one stays: ", err->text);
-    if (rc < 0 || !line[0])
-        return;
-    if (level >= CONFIG_LOG_INFO)
-        start_say("configuration reloaded: ", line);
-    snprintf(key, sizeof key, "oriel.reload.%u", ++self.reloads);
-    (void)artifact_set(session_catalog(self.session), key, line);
+    return running_change_take(&self.run, now, outlets, err);
 }
 
 static int reload_now(void)
@@ -273,15 +139,15 @@ static int reload_now(void)
     struct buf line;
     buf_init(&line);
     unsigned outlets;
-    int rc = reload_load(&self.reload, latest_config(), &now, &outlets, &line, &err);
+    int rc = reload_load(&self.run.reload, running_config(&self.run), &now, &outlets, &line, &err);
     if (rc == 0 && now)
         rc = apply_reload(now, outlets, &err);
-    if (reload_answered(&self.reload, rc))
-        tell_reload(buf_cstr(&line), rc, &err);
+    if (reload_answered(&self.run.reload, rc))
+        running_tell_change(&self.run, buf_cstr(&line), rc, &err);
     if (rc == 0 && now) {
         pthread_mutex_lock(&self.lock);
-        struct config *before = self.latest;
-        self.latest = now;
+        struct config *before = self.run.latest;
+        self.run.latest = now;
         self.exit_ms = (unsigned)config_telemetry(now)->exit_ms;
         pthread_mutex_unlock(&self.lock);
         now = before;
@@ -297,7 +163,7 @@ static void look_at_files(void)
     const unsigned asked = self.reload_asked;
     const bool wanted = asked != self.reload_done;
     pthread_mutex_unlock(&self.lock);
-    const bool due = reload_due(&self.reload, clock_mono_ns(), wanted);
+    const bool due = reload_due(&self.run.reload, clock_mono_ns(), wanted);
     const int rc = due ? reload_now() : ORIEL_ENOTFOUND;
     if (!wanted)
         return;
@@ -312,18 +178,18 @@ static void follow(void)
 {
     struct pace pace;
     uint64_t ns;
-    pace_init(&pace, self.ring_bytes);
+    pace_init(&pace, self.run.ring_bytes);
     do {
         bool more;
         serve_flush();
         look_at_files();
-        int result = session_step(self.session, NULL);
-        uint64_t bytes = session_step_bytes(self.session, &more);
+        int result = session_step(self.run.session, NULL);
+        uint64_t bytes = session_step_bytes(self.run.session, &more);
         uint64_t now = clock_mono_ns();
-        figures_tell(self.session, self.region, now);
+        figures_tell(self.run.session, self.run.region, now);
         /* What waits for seconds to be sent gains nothing by being read sooner, and a round
          * that finds little costs as much as reading two hundred spans. */
-        pace.idle_ns = session_wants_records(self.session) ? PACE_IDLE_NS : PACE_QUIET_NS;
+        pace.idle_ns = session_wants_records(self.run.session) ? PACE_IDLE_NS : PACE_QUIET_NS;
         ns = pace_next(&pace, bytes, more && result >= 0, now);
     } while (!sleep_or_stop(ns));
 }
@@ -334,16 +200,16 @@ static void follow(void)
 static bool wait_for_triggers(void)
 {
     /* One that was asked for before this thread ran counts, too. */
-    uint32_t done = self.inherited ? region_triggers(self.region) : 0;
+    uint32_t done = self.run.inherited ? region_triggers(self.run.region) : 0;
     bool stop, news;
     do {
         stop = sleep_or_stop(FLIGHT_LOOK_NS);
-        uint32_t asked = region_triggers(self.region);
+        uint32_t asked = region_triggers(self.run.region);
         news = asked != done;
         if (news)
-            drain_until_idle(self.session);
+            drain_until_idle(self.run.session);
         else
-            session_look(self.session);
+            session_look(self.run.session);
         serve_flush();
         look_at_files();
         done = asked;
@@ -356,14 +222,14 @@ static void finish(bool tell)
     pthread_mutex_lock(&self.lock);
     uint64_t deadline = self.deadline_ns;
     pthread_mutex_unlock(&self.lock);
-    drain_vault(self.session, deadline);
-    session_set_deadline(self.session, deadline);
-    self.call_deadline_ns = deadline;
+    drain_vault(self.run.session, deadline);
+    session_set_deadline(self.run.session, deadline);
+    self.run.call_deadline_ns = deadline;
     /* A flight recorder that nobody triggered has nothing to say. */
     if (!tell)
-        session_skip_rest(self.session);
-    region_end(self.region);
-    (void)session_finish(self.session, NULL);
+        session_skip_rest(self.run.session);
+    region_end(self.run.region);
+    (void)session_finish(self.run.session, NULL);
 }
 
 static void say_over(void)
@@ -377,22 +243,23 @@ static void say_over(void)
     pthread_mutex_unlock(&self.lock);
 }
 
-static bool build_inherited(void);
+static bool make_inherited(void);
 static void *drain_thread(void *unused)
 {
     (void)unused;
     own_thread_begin(OWN_DRAIN);
-    region_own(self.region);
+    region_own(self.run.region);
     bool tell = true;
-    if (self.inherited && !build_inherited()) {
+    if (self.run.inherited && !make_inherited()) {
         say_over();
         return NULL;
     }
-    start_resource_cloud(&self.said, config_telemetry(self.config), session_catalog(self.session));
-    wait_for_secrets(self.fetch);
-    fetch_unref(self.fetch);
-    self.fetch = NULL;
-    if (self.flight)
+    start_resource_cloud(&self.run.said, config_telemetry(self.run.config),
+                         session_catalog(self.run.session));
+    wait_for_secrets(self.run.fetch);
+    fetch_unref(self.run.fetch);
+    self.run.fetch = NULL;
+    if (self.run.flight)
         tell = wait_for_triggers();
     else
         follow();
@@ -403,102 +270,22 @@ static void *drain_thread(void *unused)
 
 /* ---- start ---- */
 
-static void describe(void)
-{
-    struct model_catalog *c = session_catalog(self.session);
-    start_resource(config_telemetry(self.config), start_environment(&self.reload, self.inherited),
-                   c, &self.said);
-    (void)artifact_set(c, "oriel.inprocess", "true");
-    told_resource_keep(c);
-}
-
 /* Nothing runs here; what there was is released, or another's. */
 static void forget(void)
 {
     self.state = OFF;
     self.pid = 0;
-    self.inherited = self.heritable = false;
-    self.session = NULL;
-    self.fetch = NULL;
-    self.region = NULL;
-    self.said = (struct resource){.schema_url = ""};
-    self.config = self.latest = NULL;
-    self.reload = (struct reload){.looked_ns = 0};
-    self.flush_deadline_ns = self.call_deadline_ns = 0;
+    self.heritable = false;
+    self.flush_deadline_ns = 0;
+    running_forget(&self.run);
 }
 
 /* The lock is held. Releases what the drain thread no longer uses. */
 static void release(void)
 {
     self.heritable = false;
-    /* Of fork children that still record here one may read on; else `oriel recover` finds it. */
-    const bool leave = self.region && region_is_shared(self.region);
-    fetch_unref(self.fetch);
-    session_free(self.session);
-    resource_done(&self.said);
-    if (self.region && !leave)
-        (void)region_unlink(region_path(self.region), NULL);
-    region_free(self.region);
-    config_free(self.latest);
-    config_free(self.config);
-    reload_done(&self.reload);
-    told_resource_clear();
-    (void)decider_set(NULL);
+    running_release(&self.run);
     forget();
-}
-
-/* Of a region that is there. */
-static int build_session(struct oriel_err *err)
-{
-    struct sampling sampling;
-    sampling_of(latest_config(), &sampling);
-    const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
-    struct session *made = NULL;
-    const char *path = region_path(self.region);
-    int rc = self.inherited ? session_new_with(&made, &source_ring, self.region, path, &pipe, err)
-                            : session_new(&made, "ring", path, &pipe, err);
-    self.session = made;
-    if (rc == 0 && !self.inherited) /* a fork child has its parent's */
-        rc = decider_set(&sampling.how);
-    if (rc == 0) {
-        region_tell_threshold(self.region, sampling_threshold(latest_config()));
-        describe();
-        start_watching(self.session, self.metrics_ns);
-        if (!self.flight)
-            session_keep_unsent(self.session, self.ring_bytes / KEEP_SHARE);
-        rc = add_outlets(self.latest ? self.latest : self.config, 0, &self.fetch, err);
-    }
-    return rc;
-}
-
-static int build(struct wish *w, struct oriel_err *err)
-{
-    self.config = w->config;
-    w->config = NULL; /* taken: the strings of the wish stay valid with it */
-    self.reload = w->reload;
-    w->reload = (struct reload){.looked_ns = 0};
-    self.flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
-    self.ring_bytes = w->ring_bytes;
-    self.exit_ms = w->exit_ms;
-    self.metrics_ns = w->metrics_ns;
-    self.pid = os_getpid();
-    self.estate = (struct estate){.region = NULL};
-    if (!getcwd(self.where, sizeof self.where))
-        self.where[0] = 0;
-    struct region_options how = {
-        .size = sizeof how,
-        .ring_bytes = w->ring_bytes,
-        .policy = self.flight ? WIRE_POLICY_OVERWRITE_OLDEST : WIRE_POLICY_DROP_NEWEST,
-        .flags = WIRE_REGION_OTEL_CTX |
-                 (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0) |
-                 (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
-        .directives = w->filter};
-    int rc = region_create(&self.region, &how, err);
-    if (rc == 0) {
-        region_hold(self.region);
-        rc = build_session(err);
-    }
-    return rc;
 }
 
 /* What was said here is nobody's, once its owner is gone; one that is just ending is waited for. */
@@ -521,8 +308,8 @@ static void at_exit(void)
     if (self.pid == os_getpid()) { /* else the lock may be held for ever */
         pthread_mutex_lock(&self.lock);
         ms = self.exit_ms;
-        if (self.region)
-            region_end_for_exit(self.region);
+        if (self.run.region)
+            region_end_for_exit(self.run.region);
         pthread_mutex_unlock(&self.lock);
     }
     own_work_begin();
@@ -536,7 +323,8 @@ static void forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
     if (self.heritable)
-        self.estate = (struct estate){0, self.region, self.config, self.latest, self.reload};
+        self.estate =
+            (struct estate){0, self.run.region, self.run.config, self.run.latest, self.run.reload};
     self.estate.pid = os_getpid();
     self.lock = unlocked;
     self.cond_ready = false;
@@ -566,8 +354,16 @@ static int prepare_once(void)
 /* Once per start that was asked for: why there is nothing. */
 static void say_why(int rc, const struct oriel_err *err)
 {
-    if (!self.config || config_telemetry(self.config)->log_level >= CONFIG_LOG_ERROR)
+    if (!self.run.config || config_telemetry(self.run.config)->log_level >= CONFIG_LOG_ERROR)
         start_say("telemetry does not start: ", err->text[0] ? err->text : err_text(rc));
+}
+
+static int make(struct wish *w, struct oriel_err *err)
+{
+    self.exit_ms = w->exit_ms;
+    self.pid = os_getpid();
+    self.estate = (struct estate){.region = NULL};
+    return running_make(&self.run, w, err);
 }
 
 static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
@@ -575,22 +371,22 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
     struct oriel_err err = {0};
     int rc = prepare_once();
     if (rc == 0)
-        rc = build(w, &err);
+        rc = make(w, &err);
     if (rc == 0) {
-        rc = attach(region_path(self.region));
+        rc = attach(region_path(self.run.region));
         if (rc != 0)
             (void)err_set(&err, rc, "this process cannot join its ring: %s", err_text(rc));
     }
     if (rc == 0) {
         self.state = RUNNING;
-        fetch_start(self.fetch);
+        fetch_start(self.run.fetch);
         rc = start_thread(&self.thread, drain_thread, &err);
         self.heritable = rc == 0;
     }
     if (rc != 0) {
         say_why(rc, &err);
-        if (self.region)
-            region_end(self.region); /* the runtime may be attached: let it stop */
+        if (self.run.region)
+            region_end(self.run.region); /* the runtime may be attached: let it stop */
         release();
     }
     return rc;
@@ -608,7 +404,7 @@ static int start_or_join(struct wish *w, int (*attach)(const char *ring_path))
         return ORIEL_EBUSY;
     if (self.state == OFF)
         return start_locked(w, attach);
-    int rc = attach(region_path(self.region));
+    int rc = attach(region_path(self.run.region));
     return rc == ORIEL_ESTATE ? 0 : rc;
 }
 
@@ -640,14 +436,14 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
 /* ---- taking over ---- */
 
 /* The first thing on the new thread. */
-static bool build_inherited(void)
+static bool make_inherited(void)
 {
     struct oriel_err err = {0};
     start_say_strictly();
     pthread_mutex_lock(&self.lock);
-    int rc = build_session(&err);
+    int rc = running_make_session(&self.run, &err);
     if (rc == 0)
-        fetch_start(self.fetch);
+        fetch_start(self.run.fetch);
     else
         say_why(rc, &err);
     pthread_cond_broadcast(&self.changed);
@@ -665,13 +461,13 @@ static int inherit_locked(void)
         return self.state == RUNNING ? 0 : ORIEL_EBUSY;
     if (prepare_once() != 0 || !region_inherit(e->region, &before))
         return ORIEL_EBUSY;
-    self.region = e->region;
-    self.config = e->config;
-    self.latest = e->latest;
-    self.reload = e->reload;
+    self.run.region = e->region;
+    self.run.config = e->config;
+    self.run.latest = e->latest;
+    self.run.reload = e->reload;
     self.pid = e->pid;
     self.state = RUNNING;
-    self.inherited = true;
+    self.run.inherited = true;
     if (start_thread(&self.thread, drain_thread, &err) == 0) {
         self.heritable = true;
         e->region = NULL;
@@ -727,9 +523,9 @@ void oriel_inprocess_context(const char **out_propagators, uint64_t *out_thresho
     *out_propagators = NULL;
     *out_threshold = 0;
     pthread_mutex_lock(&self.lock);
-    if (self.config) {
-        *out_propagators = config_telemetry(self.config)->propagators;
-        *out_threshold = sampling_threshold(latest_config());
+    if (self.run.config) {
+        *out_propagators = config_telemetry(self.run.config)->propagators;
+        *out_threshold = sampling_threshold(running_config(&self.run));
     }
     pthread_mutex_unlock(&self.lock);
 }
@@ -755,18 +551,18 @@ int oriel_inprocess_flush(unsigned timeout_ms)
     const struct timespec until = drain_time(deadline);
     int rc = 0;
     pthread_mutex_lock(&self.lock);
-    while (self.state == RUNNING && !self.session && rc == 0) /* just taken over */
+    while (self.state == RUNNING && !self.run.session && rc == 0) /* just taken over */
         rc = pthread_cond_timedwait(&self.changed, &self.lock, &until) ? ORIEL_ETIMEOUT : 0;
     if (self.state == RUNNING && rc == 0) {
         self.flushers++;
-        const uint64_t before = session_undelivered(self.session);
+        const uint64_t before = session_undelivered(self.run.session);
         if (self.flush_deadline_ns < deadline)
             self.flush_deadline_ns = deadline;
         rc = wait_for_flush(&until);
         pthread_mutex_unlock(&self.lock);
         if (rc == 0)
-            rc = session_wait_delivered(self.session, deadline);
-        if (rc == 0 && session_undelivered(self.session) != before)
+            rc = session_wait_delivered(self.run.session, deadline);
+        if (rc == 0 && session_undelivered(self.run.session) != before)
             rc = ORIEL_EIO;
         pthread_mutex_lock(&self.lock);
         self.flushers--;

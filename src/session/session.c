@@ -13,24 +13,15 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pipe/redact.h"
+#include "session/books.h"
 #include "session/figures.h"
-#include "session/held.h"
 #include "session/outlet_set.h"
+#include "session/side.h"
 
 #define POLL_RECORDS 16384u
 #define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
 #define FLUSH_NS UINT64_C(1000000000)   /* outlets of items: keep the file readable */
-#define LOOK_ROUNDS 16u                 /* a flood does not keep a look from ending */
 
-/* A source beside the main one: it needs no acknowledgement and ends with it. */
-struct side {
-    const struct source *table;
-    void *state, *state_block;
-    struct session *session;
-    struct model_batch records;
-    struct held held; /* flight recorder: what was seen since the last dump */
-    uint64_t watermark_ns;
-};
 enum { SIDES_MAX = 4 };
 
 struct session {
@@ -59,8 +50,7 @@ struct session {
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
-    uint64_t samples_overwritten;
-    uint64_t refused_here; /* by outlets that have no `out`, when last flushed; atomic */
+    uint64_t refused_here;           /* by outlets that have no `out`, when last flushed; atomic */
     bool pending, started, ended, broken, finished;
     bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
@@ -138,19 +128,10 @@ int session_add_source(struct session *s, const struct source *table, const void
     if (s->side_count == SIDES_MAX)
         return err_set(err, ORIEL_ELIMIT, "%s: no more than %u sources beside the first",
                        table->name, SIDES_MAX);
-    struct side *d = &s->sides[s->side_count];
-    *d = (struct side){.table = table, .session = s};
-    d->state = outlet_state_new(table->state_size, &d->state_block);
-    if (!d->state)
-        return err_set(err, ORIEL_ENOMEM, "%s: out of memory", table->name);
-    int rc = table->open_with(d->state, options, &s->catalog, err);
-    if (rc < 0) {
-        mem_free(d->state_block);
-        return rc;
-    }
-    model_batch_init(&d->records, &s->catalog);
-    s->side_count++;
-    return 0;
+    int rc = side_open(&s->sides[s->side_count], table, options, &s->catalog, err);
+    if (rc == 0)
+        s->side_count++;
+    return rc;
 }
 
 /* ---- outlets ---- */
@@ -289,49 +270,6 @@ void session_skip_rest(struct session *s)
 
 /* ---- a round ---- */
 
-/* What is counted of some kinds of records besides. */
-static void count_special(struct session_counts *c, const struct model_record *r)
-{
-    bool event = r->type == ORIEL_REC_EVENT, may_be = event || r->type == ORIEL_REC_PLOT;
-    if (may_be && r->site) {
-        const uint32_t flags = r->site->flags;
-        c->system_records += (flags & ORIEL_SITE_SYSTEM) != 0;
-        c->seen_events +=
-            event && (r->site->copies || (flags & (ORIEL_SITE_SYSTEM | ORIEL_SITE_SEEN)));
-    }
-    if (r->type == ORIEL_REC_SAMPLE && r->words > 4 && r->raw[4] == 0) {
-        c->presences += r->raw[3] == 0;
-        c->between += r->raw[3] != 0 && r->flags == ORIEL_SAMPLE_CPU;
-    }
-}
-
-static void count_records(struct session *s, const struct model_batch *b)
-{
-    struct session_counts *c = &s->counts;
-    const struct model_record *r = b->records, *const behind = r + b->record_count;
-    uint64_t words = 0, begins = 0, ends = 0, end = c->end_ns;
-    for (; r < behind; r++) {
-        assert(r->type <= ORIEL_REC_MAX);
-        words += r->words;
-        end = r->t_ns > end ? r->t_ns : end;
-        if (r->type == ORIEL_REC_BEGIN) { /* most are one of these */
-            begins++;
-        } else if (r->type == ORIEL_REC_END) {
-            ends++;
-        } else {
-            c->by_type[r->type]++;
-            count_special(c, r);
-        }
-    }
-    c->by_type[ORIEL_REC_BEGIN] += begins;
-    c->by_type[ORIEL_REC_END] += ends;
-    c->records += b->record_count;
-    c->bytes += words * 8;
-    c->end_ns = end;
-    s->step_bytes += words * 8;
-    s->pending_bytes += words * 8;
-}
-
 static void to_outlets(struct session *s, unsigned wants, const struct model_batch *batch,
                        uint64_t count)
 {
@@ -390,7 +328,9 @@ static uint64_t common_watermark(const struct session *s)
 static void take_batch(struct session *s, struct model_batch *b, uint64_t watermark_ns)
 {
     b->watermark_ns = watermark_ns;
-    count_records(s, b);
+    const uint64_t bytes = books_add_records(&s->counts, b);
+    s->step_bytes += bytes;
+    s->pending_bytes += bytes;
     /* Items first: for them a secret can be taken out, in records only covered. */
     through_pipe(s, b);
     if (s->wants_records)
@@ -398,43 +338,20 @@ static void take_batch(struct session *s, struct model_batch *b, uint64_t waterm
     to_outlets(s, EXPORT_RECORDS, b, b->record_count);
 }
 
-/* A record of those beside was given up before anybody asked for it. */
-static void give_up(void *user, const struct model_record *r)
-{
-    struct side *d = user;
-    if (d->table->overwritten)
-        d->table->overwritten(d->state, r);
-    else if (r->type == ORIEL_REC_SAMPLE)
-        d->session->samples_overwritten++;
-    else
-        d->session->catalog.lost[ORIEL_LOST_OVERWRITTEN]++;
-}
-
 void session_set_held(struct session *s, uint64_t bytes)
 {
     assert(s && !s->started);
     for (unsigned i = 0; i < s->side_count; i++)
-        held_init(&s->sides[i].held, bytes, give_up, &s->sides[i]);
+        side_hold(&s->sides[i], bytes);
 }
 
-/* One round of each. What fails there is told by its damage, and costs nobody
- * else anything. */
+/* One round of each. */
 static int poll_sides(struct session *s)
 {
     int result = SOURCE_IDLE;
-    for (unsigned i = 0; i < s->side_count; i++) {
-        struct side *d = &s->sides[i];
-        model_batch_clear(&d->records);
-        /* First what was seen before: until that is told, it promises nothing new. */
-        if (held_give(&d->held, &d->records, POLL_RECORDS) || d->records.record_count) {
+    for (unsigned i = 0; i < s->side_count; i++)
+        if (side_poll(&s->sides[i], POLL_RECORDS) == SOURCE_DATA)
             result = SOURCE_DATA;
-            continue;
-        }
-        if (d->table->poll(d->state, &d->records, POLL_RECORDS, NULL) == SOURCE_DATA)
-            result = SOURCE_DATA;
-        d->watermark_ns = d->records.watermark_ns;
-        held_passed(&d->held, &d->records);
-    }
     return result;
 }
 
@@ -572,26 +489,11 @@ int session_step(struct session *s, struct oriel_err *err)
     return result == SOURCE_IDLE || (result == SOURCE_END && !s->ended) ? beside : result;
 }
 
-/* One round; true: there may be more. */
-static bool look(struct side *d)
-{
-    bool more = false;
-    model_batch_clear(&d->records);
-    if (d->table->look)
-        d->table->look(d->state, &d->records);
-    else if (d->held.blocks_max)
-        more = d->table->poll(d->state, &d->records, POLL_RECORDS, NULL) == SOURCE_DATA;
-    if (d->held.blocks_max)
-        held_take(&d->held, &d->records);
-    return more;
-}
-
 void session_look(struct session *s)
 {
     assert(s && !s->finished);
     for (unsigned i = 0; i < s->side_count; i++)
-        for (unsigned round = 0; round < LOOK_ROUNDS && look(&s->sides[i]); round++)
-            ;
+        side_look(&s->sides[i], POLL_RECORDS);
     if (s->set.past_count)
         outlet_set_tend(&s->set, clock_mono_ns());
 }
@@ -621,13 +523,7 @@ static void summarize(const struct session *s, struct export_summary *end)
 {
     struct session_counts c;
     session_get_counts(s, &c);
-    *end = (struct export_summary){.records = c.records,
-                                   .damaged = c.damage.records,
-                                   .clamped = c.pipe.clamped,
-                                   .unfinished = c.pipe.unfinished,
-                                   .start_ns = c.start_ns,
-                                   .end_ns = c.end_ns};
-    memcpy(end->lost, c.lost, sizeof end->lost);
+    books_summary(&c, end);
 }
 
 /* What is held so far is the old ones': they end with it whole. */
@@ -659,11 +555,19 @@ static void finish_outlets(struct session *s)
     outlet_set_leave_vault(&s->set);
 }
 
+static uint64_t samples_overwritten(const struct session *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < s->side_count; i++)
+        n += s->sides[i].samples_overwritten;
+    return n;
+}
+
 /* Samples are no records of the program: how many are gone is said apart. */
 static void note_overwritten(struct session *s)
 {
     char text[24];
-    const uint64_t n = s->samples_overwritten;
+    const uint64_t n = samples_overwritten(s);
     const int bytes = snprintf(text, sizeof text, "%llu", (unsigned long long)n);
     if (n)
         (void)model_catalog_set_resource(&s->catalog,
@@ -683,8 +587,7 @@ int session_finish(struct session *s, struct oriel_err *err)
 {
     assert(s && !s->finished);
     for (unsigned i = 0; i < s->side_count; i++)
-        if (s->sides[i].table->over)
-            s->sides[i].table->over(s->sides[i].state);
+        side_over(&s->sides[i]);
     s->sides_over = true;
     drain(s);
     if (!s->ended) { /* a live source never says so itself */
@@ -751,26 +654,9 @@ void session_get_counts(const struct session *s, struct session_counts *out)
 {
     assert(s && out);
     *out = s->counts;
-    for (unsigned i = 0; i < s->set.count; i++) {
-        out->delivered[i] = s->set.live[i]->delivered;
-        out->refused[i] = s->set.live[i]->refused;
-        out->refused_seen[i] = s->set.live[i]->refused_seen;
-        out->outlet_failed[i] = s->set.live[i]->failed;
-        out->given[i] = s->set.live[i]->given;
-    }
-    outlet_set_replaced(&s->set, &out->replaced);
-    const struct model_catalog *c = &s->catalog;
-    out->samples_overwritten = s->samples_overwritten;
-    memcpy(out->lost, c->lost, sizeof out->lost);
-    for (uint32_t i = 0; i < c->thread_count; i++)
-        for (unsigned k = 0; k < ORIEL_LOST_CAUSES; k++)
-            out->lost[k] += c->threads[i]->lost[k];
-    out->processes = c->process_count;
-    out->speakers = 0;
-    for (uint32_t i = 0; i < c->process_count; i++)
-        out->speakers += c->processes[i]->trace_hi || c->processes[i]->trace_salt;
-    out->threads = c->thread_count;
-    out->start_ns = c->start_ns;
+    books_put_outlets(out, &s->set);
+    books_put_catalog(out, &s->catalog);
+    out->samples_overwritten = samples_overwritten(s);
     pipe_counts(s->pipe, &out->pipe);
     out->damage = (struct source_damage){.first_offset = UINT64_MAX};
     if (s->source->damage)
@@ -785,12 +671,8 @@ void session_free(struct session *s)
     pipe_free(s->pipe);
     model_batch_done(&s->items);
     model_batch_done(&s->records);
-    for (unsigned i = 0; i < s->side_count; i++) {
-        model_batch_done(&s->sides[i].records);
-        held_done(&s->sides[i].held);
-        s->sides[i].table->close(s->sides[i].state);
-        mem_free(s->sides[i].state_block);
-    }
+    for (unsigned i = 0; i < s->side_count; i++)
+        side_close(&s->sides[i]);
     if (s->source_state)
         s->source->close(s->source_state);
     mem_free(s->source_block);

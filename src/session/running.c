@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Makes an export inside the program out of what was wished for, changes it in place, and releases
+ * it. The order of a change: the new outlets open first, since only that can fail for reasons
+ * of the world.
+ */
+#include "session/running.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "session/artifact.h"
+#include "session/decider.h"
+#include "session/drain.h"
+#include "session/headers.h"
+#include "session/outlets.h"
+#include "session/sampling.h"
+#include "session/start_config.h"
+#include "session/start_resource.h"
+#include "session/told_resource.h"
+
+#define KEEP_SHARE 8 /* of the ring, at most, for what nobody has sent yet */
+
+const struct config *running_config(const struct running *r)
+{
+    return r->latest ? r->latest : r->config;
+}
+
+/* ---- made ---- */
+
+static void warn(const char *line)
+{
+    start_say("", line);
+}
+
+/* As much is said as OTEL_LOG_LEVEL wants. *out_fetch asks for the headers of these receivers, once
+ * it is started. `which` 0: the first outlets. */
+static int add_outlets(struct running *r, struct config *c, unsigned which,
+                       struct fetch **out_fetch, struct oriel_err *err)
+{
+    const bool tells = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
+    const bool warns = config_telemetry(r->config)->log_level >= CONFIG_LOG_ERROR;
+    struct outlets_wish how = {.session = r->session,
+                               .config = c,
+                               .which = which,
+                               .serial = which          ? r->reloads + 1
+                                         : r->inherited ? (unsigned)os_getpid()
+                                                        : 0,
+                               .where = r->where,
+                               .session_id = region_session_id(r->region),
+                               .deadline_ns = &r->call_deadline_ns,
+                               .say = tells ? start_say_delivery : NULL,
+                               .warn = warns ? warn : NULL};
+    const struct fetch_options later = {.size = sizeof later,
+                                        .config = c,
+                                        .environment = start_environment(&r->reload, r->inherited),
+                                        .say = start_say_headers,
+                                        .user = c};
+    int rc = fetch_new(&how.fetch, &later);
+    if (rc == 0)
+        rc = outlets_add(&how, err);
+    if (rc == 0)
+        *out_fetch = how.fetch;
+    else
+        fetch_unref(how.fetch);
+    return rc;
+}
+
+static void describe(struct running *r)
+{
+    struct model_catalog *c = session_catalog(r->session);
+    start_resource(config_telemetry(r->config), start_environment(&r->reload, r->inherited), c,
+                   &r->said);
+    (void)artifact_set(c, "oriel.inprocess", "true");
+    told_resource_keep(c);
+}
+
+int running_make_session(struct running *r, struct oriel_err *err)
+{
+    struct sampling sampling;
+    sampling_of(running_config(r), &sampling);
+    const struct pipe_options pipe = {.size = sizeof pipe, .sampling = &sampling.how};
+    struct session *made = NULL;
+    const char *path = region_path(r->region);
+    int rc = r->inherited ? session_new_with(&made, &source_ring, r->region, path, &pipe, err)
+                          : session_new(&made, "ring", path, &pipe, err);
+    r->session = made;
+    if (rc == 0 && !r->inherited) /* a fork child has its parent's */
+        rc = decider_set(&sampling.how);
+    if (rc == 0) {
+        region_tell_threshold(r->region, sampling_threshold(running_config(r)));
+        describe(r);
+        start_watching(r->session, r->metrics_ns);
+        if (!r->flight)
+            session_keep_unsent(r->session, r->ring_bytes / KEEP_SHARE);
+        rc = add_outlets(r, r->latest ? r->latest : r->config, 0, &r->fetch, err);
+    }
+    return rc;
+}
+
+int running_make(struct running *r, struct wish *w, struct oriel_err *err)
+{
+    r->config = w->config;
+    w->config = NULL; /* taken: the strings of the wish stay valid with it */
+    r->reload = w->reload;
+    w->reload = (struct reload){.looked_ns = 0};
+    r->flight = (w->flags & ORIEL_START_FLIGHT_RECORDER) != 0;
+    r->ring_bytes = w->ring_bytes;
+    r->metrics_ns = w->metrics_ns;
+    if (!getcwd(r->where, sizeof r->where))
+        r->where[0] = 0;
+    struct region_options how = {
+        .size = sizeof how,
+        .ring_bytes = w->ring_bytes,
+        .policy = r->flight ? WIRE_POLICY_OVERWRITE_OLDEST : WIRE_POLICY_DROP_NEWEST,
+        .flags = WIRE_REGION_OTEL_CTX |
+                 (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0) |
+                 (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
+        .directives = w->filter};
+    int rc = region_create(&r->region, &how, err);
+    if (rc == 0) {
+        region_hold(r->region);
+        rc = running_make_session(r, err);
+    }
+    return rc;
+}
+
+void running_forget(struct running *r)
+{
+    r->inherited = false;
+    r->session = NULL;
+    r->fetch = NULL;
+    r->region = NULL;
+    r->said = (struct resource){.schema_url = ""};
+    r->config = r->latest = NULL;
+    r->reload = (struct reload){.looked_ns = 0};
+    r->call_deadline_ns = 0;
+}
+
+void running_release(struct running *r)
+{
+    /* Of fork children that still record here one may read on; else `oriel recover` finds it. */
+    const bool leave = r->region && region_is_shared(r->region);
+    fetch_unref(r->fetch);
+    session_free(r->session);
+    resource_done(&r->said);
+    if (r->region && !leave)
+        (void)region_unlink(region_path(r->region), NULL);
+    region_free(r->region);
+    config_free(r->latest);
+    config_free(r->config);
+    reload_done(&r->reload);
+    told_resource_clear();
+    (void)decider_set(NULL);
+    running_forget(r);
+}
+
+/* ---- changed ---- */
+
+static int open_new_outlets(struct running *r, struct config *now, unsigned which,
+                            struct fetch **out_fetch, struct oriel_err *err)
+{
+    if (!outlets_any(now))
+        return err_set(err, ORIEL_EUNSUPPORTED,
+                       "no outlet is left; that takes effect with the next start only");
+    int rc = session_know_headers(now, err);
+    if (rc == 0)
+        rc = session_change_begin(r->session, which, err);
+    if (rc == 0 && (rc = add_outlets(r, now, which, out_fetch, err)) < 0)
+        session_change_drop(r->session);
+    if (rc < 0 && !err->text[0])
+        err_set(err, rc, "the new outlets do not open: %s", err_text(rc));
+    return rc;
+}
+
+int running_change_begin(struct running *r, struct config *now, unsigned outlets,
+                         struct fetch **out_fetch, struct oriel_err *err)
+{
+    *out_fetch = NULL;
+    int rc = region_check_directives(config_telemetry(now)->filter, err);
+    if (rc == 0 && outlets)
+        rc = open_new_outlets(r, now, outlets, out_fetch, err);
+    return rc;
+}
+
+/* Levels and rates; the filter cannot fail once it was checked. */
+static int apply_rest(struct running *r, const struct config *now, struct oriel_err *err)
+{
+    const char *filter = config_telemetry(now)->filter;
+    struct sampling sampling;
+    sampling_of(now, &sampling);
+    int rc = 0;
+    if (!sampling_same(running_config(r), now)) {
+        rc = decider_set(&sampling.how);
+        if (rc == 0)
+            rc = session_set_sampling(r->session, &sampling.how);
+        if (rc < 0)
+            return err_set(err, rc, "the new rates cannot be taken: %s", err_text(rc));
+        region_tell_threshold(r->region, sampling_threshold(now));
+    }
+    unsigned threads, waiting;
+    if (strcmp(filter, config_telemetry(running_config(r))->filter) != 0)
+        rc = region_switch(region_path(r->region), filter, 0, &threads, &waiting, err);
+    return rc;
+}
+
+int running_change_take(struct running *r, struct config *now, unsigned outlets,
+                        struct oriel_err *err)
+{
+    if (outlets && !r->flight)
+        drain_up_to_now(r->session);
+    int rc = apply_rest(r, now, err);
+    if (outlets && rc < 0)
+        session_change_drop(r->session);
+    else if (outlets)
+        session_change_take(r->session);
+    return rc;
+}
+
+void running_tell_change(struct running *r, const char *line, int rc, const struct oriel_err *err)
+{
+    int level = config_telemetry(running_config(r))->log_level;
+    char key[40];
+    if (rc < 0 && level >= CONFIG_LOG_ERROR)
+        start_say("configuration not reloaded, the old one stays: ", err->text);
+    if (rc < 0 || !line[0])
+        return;
+    if (level >= CONFIG_LOG_INFO)
+        start_say("configuration reloaded: ", line);
+    snprintf(key, sizeof key, "oriel.reload.%u", ++r->reloads);
+    (void)artifact_set(session_catalog(r->session), key, line);
+}

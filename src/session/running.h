@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What an export inside the program consists of: its ring, its session and the configuration it
+ * goes by; made at a start or taken over from a parent, changed by a file, released at the end.
+ * Knows of no thread: inprocess.c says when, and holds its lock where it is needed.
+ */
+#ifndef ORIEL_SESSION_RUNNING_H
+#define ORIEL_SESSION_RUNNING_H
+
+#include "session/fetch.h"
+#include "session/reload.h"
+#include "session/resource.h"
+#include "session/session.h"
+#include "session/start_wish.h"
+#include "source/region_io.h"
+
+struct running {
+    struct region *region;
+    struct session *session;
+    struct resource said;  /* at the start, for what the cloud says later */
+    struct fetch *fetch;   /* of the first outlets, until their vault was waited for */
+    struct config *config; /* at the start */
+    struct config *latest; /* what a changed file says since; NULL: that */
+    struct reload reload;
+    unsigned reloads;          /* that were taken */
+    uint64_t call_deadline_ns; /* of what the drain thread is at; its own; 0: none */
+    uint64_t ring_bytes, metrics_ns;
+    char where[512]; /* the working directory at the start */
+    bool flight;
+    bool inherited; /* from a process that is gone: fork children may go on with it */
+};
+
+/* What was wished for is taken, strings and all. 0, or a negative code with a line: then
+ * running_release. */
+int running_make(struct running *r, struct wish *w, struct oriel_err *err);
+/* Of a region and a configuration that are there: the session with its outlets. As above. */
+int running_make_session(struct running *r, struct oriel_err *err);
+void running_release(struct running *r);
+/* Nothing of it runs here; what there was is released, or another's. What a start said of sizes
+ * and places stays, for who goes on with it. */
+void running_forget(struct running *r);
+
+const struct config *running_config(const struct running *r);
+
+/* A file that was changed says `now`; `outlets` (enum session_outlets) are opened beside the old
+ * ones, which go on if one of these does not open. *out_fetch asks for the headers of the new
+ * ones, NULL where there are none. 0, or a negative code with a line: nothing is different then. */
+int running_change_begin(struct running *r, struct config *now, unsigned outlets,
+                         struct fetch **out_fetch, struct oriel_err *err);
+/* They take over: what was said before goes to the old outlets, by the old rates. Or all stays as
+ * it was, with a negative code and a line. */
+int running_change_take(struct running *r, struct config *now, unsigned outlets,
+                        struct oriel_err *err);
+/* Told to who may see it, and in the recording, for whoever wonders why there is less from here
+ * on. `line`: what changed. */
+void running_tell_change(struct running *r, const char *line, int rc, const struct oriel_err *err);
+
+#endif
