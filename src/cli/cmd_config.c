@@ -17,6 +17,7 @@
 
 struct config_options {
     bool json, all, in_place;
+    const char *registers;
 };
 
 #define AT(member) .offset = offsetof(struct config_options, member)
@@ -32,12 +33,20 @@ static const struct option_def options[] = {
      AT(in_place),
      .letter = 'i',
      .help = "migrate: rewrite the file instead of printing it"},
+    {.name = "registers",
+     .type = OPTION_STRING,
+     AT(registers),
+     .fallback = "",
+     .arg = "NAME[,..]",
+     .help = "show, check: exporters that the program registers itself, for $OTEL_CONFIG_FILE"},
     OPTION_END,
 };
 
 static struct settings_input input_of(const struct cli_call *call)
 {
+    const struct config_options *o = call->options;
     return (struct settings_input){.size = sizeof(struct settings_input),
+                                   .registers = o->registers,
                                    .file = call->arg_count > 1 ? call->args[1] : NULL,
                                    .environment = (const char *const *)environ};
 }
@@ -51,6 +60,8 @@ static size_t say_messages(const struct config *c)
         cli_note("%s: %s", m[i].severity == CONFIG_ERROR ? "error" : "warning", m[i].text);
         errors += m[i].severity == CONFIG_ERROR;
     }
+    if (config_unregistered(c))
+        cli_note("an exporter that the program registers itself is named by --registers");
     return errors;
 }
 

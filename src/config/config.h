@@ -172,6 +172,8 @@ struct config_input {
         *model; /* the same as a tree, of the program: in place of both; copied */
     /* Whether an exporter that Oriel has not is one that the program has registered; NULL: none. */
     bool (*known_component)(const char *name, bool logs);
+    /* A list of such names, for who looks at the configuration of a program from outside; NULL. */
+    const char *registers;
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
     const char *preset;             /* chosen by the program; NULL: file or environment may */
     const struct config_set *code;
@@ -219,6 +221,8 @@ struct config_component {
     const struct yaml_value *properties;
 };
 size_t config_components(const struct config *c, const struct config_component **out);
+/* How many exporters it names that nobody has, each of them an error. */
+unsigned config_unregistered(const struct config *c);
 /* The sections of receivers with options of their own, [telemetry.otlp.NAME], as "otlp.NAME"; NULL
  * behind the last. Their options are those of "otlp", of which only what was said counts. */
 const char *config_receiver(const struct config *c, size_t i);

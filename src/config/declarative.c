@@ -86,6 +86,7 @@ static const struct row {
      NULL},
     {"tracer_provider.limits.link_attribute_count_limit", "limits.link_attribute_count", TAKE,
      NULL},
+    {"tracer_provider.id_generator.random", NULL, SKIP, NULL}, /* as ours are */
     {"tracer_provider.sampler.always_on", "sampler", SET, "always_on"},
     {"tracer_provider.sampler.always_off", "sampler", SET, "always_off"},
     {"tracer_provider.sampler.trace_id_ratio_based", "sampler", SET, "traceidratio"},
@@ -461,38 +462,80 @@ static void walk_members(struct walk *w, const struct yaml_value *v, const char 
     }
 }
 
-/* "P.processors.X.exporter.NAME" of a name that the program has registered. */
-static bool take_component(struct walk *w, const struct yaml_value *v, const char *path)
+/* Where the standard lets a component stand by its name: one that is neither ours nor of the
+ * program is an error of the file (configuration/sdk.md, Create), for something else would happen
+ * than it says. Names in lists (propagators, detectors) are values of their keys, which say so
+ * themselves. */
+static const struct slot {
+    const char *path, *what;
+} slots[] = {
+    {"$P.processors.$X.exporter", "exporter"},
+    {"$P.processors", "processor"},
+    {"tracer_provider.id_generator", "generator of ids"},
+    {"tracer_provider.sampler", "sampler"},
+    {"tracer_provider.sampler.parent_based.root", "sampler for this"},
+    {"tracer_provider.sampler.parent_based.remote_parent_sampled", "sampler for this"},
+    {"tracer_provider.sampler.parent_based.remote_parent_not_sampled", "sampler for this"},
+    {"tracer_provider.sampler.parent_based.local_parent_sampled", "sampler for this"},
+    {"tracer_provider.sampler.parent_based.local_parent_not_sampled", "sampler for this"},
+};
+
+/* The slot in which the name stands that a path ends with, or NULL. A name may have dots. */
+static const struct slot *slot_of(const struct yaml_value *v, const char *path)
 {
-    bool above;
-    const char *exporter = strstr(path, ".exporter.");
+    const size_t n = strlen(path), name = strlen(v->key);
     char parent[PATH_BYTES];
-    if (!w->provider || !exporter || strchr(exporter + 10, '.') || !w->c->known_component)
-        return false;
-    snprintf(parent, sizeof parent, "%.*s", (int)(exporter - path + 9), path);
-    const bool logs = w->provider != &providers[0];
-    if ((!row_of(parent, &above) && !above) || !w->c->known_component(exporter + 10, logs))
-        return false;
+    if (name == 0 || n < name + 2)
+        return NULL;
+    snprintf(parent, sizeof parent, "%.*s", (int)(n - name - 1), path);
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
+        if (path_fits(slots[i].path, parent) == FITS)
+            return &slots[i];
+    return NULL;
+}
+
+static bool is_registered(const struct walk *w, const char *name, bool logs)
+{
+    return (w->c->known_component && w->c->known_component(name, logs)) ||
+           (w->c->registers && config_has_item(w->c->registers, name));
+}
+
+/* An exporter that the program has registered. */
+static void take_exporter(struct walk *w, const struct yaml_value *v, const char *path)
+{
     struct config_component *made = VEC_PUSH(&w->c->components);
     w->c->no_memory = w->c->no_memory || !made;
     if (made)
-        *made = (struct config_component){v->key, logs, v};
+        *made = (struct config_component){v->key, w->provider != &providers[0], v};
     if (strstr(path, ".simple.")) { /* each for itself, at once */
         put_text(w, "batch.$B_delay_ms", "1", v);
         put_text(w, "batch.$B_size", "1", v);
     }
     w->program = true;
-    return true;
+}
+
+/* What has no row. */
+static void take_unknown(struct walk *w, const struct yaml_value *v, const char *path)
+{
+    const struct slot *slot = slot_of(v, path);
+    const bool exporter = slot == &slots[0];
+    if (!slot)
+        say(w, CONFIG_WARNING, v, path, "is nothing Oriel has, and left out");
+    else if (exporter && is_registered(w, v->key, w->provider != &providers[0]))
+        take_exporter(w, v, path);
+    else
+        config_say(w->c, CONFIG_ERROR, "%s:%u: %s is no %s that Oriel has%s", w->file, v->line,
+                   path, slot->what,
+                   exporter ? ", and the program has registered none of this name" : "");
+    w->c->unregistered += exporter && !is_registered(w, v->key, w->provider != &providers[0]);
 }
 
 static void walk(struct walk *w, const struct yaml_value *v, const char *path)
 {
     bool above;
     const struct row *row = row_of(path, &above);
-    if (!row && !above && take_component(w, v, path))
-        return;
     if (!row && !above) {
-        say(w, CONFIG_WARNING, v, path, "is nothing Oriel has, and left out");
+        take_unknown(w, v, path);
         return;
     }
     if (!begin_exporter(w, v, path))

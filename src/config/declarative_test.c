@@ -177,12 +177,13 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
              "meter_provider:\n  readers: [{periodic: {interval: 1}}]\n"
              "instrumentation/development: {general: {}}\n"
              "tracer_provider:\n  processors:\n"
-             "    - batch: {exporter: {zipkin: {endpoint: x}}}\n"
+             "    - batch: {hurry: {endpoint: x}}\n"
              "    - batch: {exporter: {console: }}\n"
              "    - batch: {exporter: {otlp_file/development: {output_stream: stdout}}}\n"
              "    - batch: {exporter: {otlp_http: }}\n"
              "    - simple: {exporter: {otlp_grpc: }}\n"
-             "  sampler: {jaeger_remote: {endpoint: x}}\n"
+             "  sampler: {parent_based: {cousin: {endpoint: x}}}\n"
+             "  id_generator: {random: }\n"
              "resource: {schema_url: 'https://o/1.0'}\n",
              NULL);
     const struct config_message *m;
@@ -190,14 +191,15 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
     CHECK_STR(m[0].text, "o.yaml:3: meter_provider is nothing Oriel has, and left out");
     CHECK_STR(m[1].text,
               "o.yaml:4: instrumentation/development is nothing Oriel has, and left out");
-    CHECK_STR(m[2].text, "o.yaml:7: tracer_provider.processors.batch.exporter.zipkin is nothing "
-                         "Oriel has, and left out");
+    CHECK_STR(m[2].text, "o.yaml:7: tracer_provider.processors.batch.hurry is nothing Oriel has, "
+                         "and left out");
     CHECK_STR(m[3].text, "o.yaml:11: tracer_provider.processors.simple.exporter.otlp_grpc is left "
                          "out: Oriel has one such exporter for each signal");
     CHECK_STR(
         m[4].text,
-        "o.yaml:12: tracer_provider.sampler.jaeger_remote is nothing Oriel has, and left out");
-    CHECK_STR(m[5].text, "o.yaml:13: resource.schema_url has no effect: the one that Oriel's own "
+        "o.yaml:12: tracer_provider.sampler.parent_based.cousin is nothing Oriel has, and left "
+        "out");
+    CHECK_STR(m[5].text, "o.yaml:14: resource.schema_url has no effect: the one that Oriel's own "
                          "attributes are of is sent");
     CHECK(config_can_start(c));
     CHECK_STR(config_telemetry(c)->traces_exporter, "console,otlp/stdout,otlp");
@@ -244,6 +246,51 @@ TEST(what_is_known_and_wrong_stops_telemetry_with_a_line)
             test_fail(__FILE__, __LINE__, "%zu: %s", i, message(c, 0));
         config_free(c);
     }
+}
+
+TEST(a_component_that_nobody_has_stops_telemetry_with_a_line_wherever_it_stands)
+{
+    static const struct {
+        const char *below, *line;
+    } cases[] = {
+        {"processors: [{batch: {exporter: {zipkin: {endpoint: x}}}}]",
+         "processors.batch.exporter.zipkin is no exporter that Oriel has, and the program has "
+         "registered none of this name"},
+        {"processors: [{simple: {exporter: {my.own: }}}]",
+         "processors.simple.exporter.my.own is no exporter that Oriel has, and the program has "
+         "registered none of this name"},
+        {"processors: [{mine: {a: 1}}]", "processors.mine is no processor that Oriel has"},
+        {"sampler: {jaeger_remote: {endpoint: x}}",
+         "sampler.jaeger_remote is no sampler that Oriel has"},
+        {"sampler: {parent_based: {root: {mine: }}}",
+         "sampler.parent_based.root.mine is no sampler for this that Oriel has"},
+        {"id_generator: {xray: }", "id_generator.xray is no generator of ids that Oriel has"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[300], want[300];
+        snprintf(yaml, sizeof yaml, "file_format: '1.0'\ntracer_provider: {%s}\n", cases[i].below);
+        snprintf(want, sizeof want, "o.yaml:2: tracer_provider.%s", cases[i].line);
+        struct config *c = load(yaml, NULL);
+        const struct config_message *m;
+        CHECK(!config_can_start(c));
+        CHECK_EQ(config_messages(c, &m), 1);
+        CHECK_STR(message(c, 0), want);
+        CHECK_EQ(config_unregistered(c), i < 2);
+        config_free(c);
+    }
+}
+
+/* Of a list by its key, as everywhere. */
+TEST(a_propagator_or_a_detector_that_nobody_has_stops_it_too)
+{
+    struct config *c = load("file_format: '1.0'\npropagator: {composite: [{xray: }]}\n", NULL);
+    CHECK(!config_can_start(c) && strstr(message(c, 0), "\"xray\" is not one of"));
+    config_free(c);
+    c = load("file_format: '1.0'\n"
+             "resource: {detection/development: {detectors: [{moon: }]}}\n",
+             NULL);
+    CHECK(!config_can_start(c) && strstr(message(c, 0), "\"moon\" is not one of"));
+    config_free(c);
 }
 
 TEST(disabled_takes_the_network_away)

@@ -417,6 +417,7 @@ int config_load(struct config **out, const struct config_input *in, struct oriel
     c->absent = in->absent;
     c->absent_count = in->absent_count;
     c->known_component = in->known_component;
+    c->registers = in->registers;
     struct config_input own = *in;
     own.file_name = arena_copy(&c->arena, in->file_name ? in->file_name : CONFIG_FILE_NAME,
                                strlen(in->file_name ? in->file_name : CONFIG_FILE_NAME));
@@ -431,6 +432,7 @@ int config_load(struct config **out, const struct config_input *in, struct oriel
         return err_set(err, ORIEL_ENOMEM, "out of memory reading the configuration");
     }
     c->absent = NULL; /* the caller's */
+    c->registers = NULL;
     c->absent_count = 0;
     *out = c;
     return 0;
@@ -477,6 +479,11 @@ size_t config_components(const struct config *c, const struct config_component *
 {
     *out = c->components.items;
     return c->components.count;
+}
+
+unsigned config_unregistered(const struct config *c)
+{
+    return c->unregistered;
 }
 
 const struct config_batches *config_batches(const struct config *c)

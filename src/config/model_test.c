@@ -121,7 +121,7 @@ TEST(a_configuration_is_loaded_of_a_model_as_of_its_file)
     config_free(c);
 }
 
-TEST(a_component_that_nobody_registered_is_left_out_with_a_warning)
+TEST(a_component_that_nobody_registered_is_an_error)
 {
     static const char text[] = "file_format: '1.0'\n"
                                "logger_provider:\n"
@@ -138,8 +138,15 @@ TEST(a_component_that_nobody_registered_is_left_out_with_a_warning)
     REQUIRE(config_load(&c, &in, NULL) == 0);
     CHECK_EQ(config_components(c, &components), 0);
     REQUIRE(config_messages(c, &messages) == 1);
-    CHECK(
-        strstr(messages[0].text, "f:3: logger_provider.processors.batch.exporter.mine is nothing"));
+    CHECK_STR(messages[0].text,
+              "f:3: logger_provider.processors.batch.exporter.mine is no exporter "
+              "that Oriel has, and the program has registered none of this name");
+    CHECK(!config_can_start(c) && config_unregistered(c) == 1);
+    config_free(c);
+    in.registers = "theirs,mine"; /* of a program that is not here */
+    REQUIRE(config_load(&c, &in, NULL) == 0);
+    CHECK_EQ(config_components(c, &components), 1);
+    CHECK(config_can_start(c) && config_unregistered(c) == 0);
     config_free(c);
 }
 

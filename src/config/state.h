@@ -33,7 +33,9 @@ struct config {
     VEC(struct config_message) messages;
     VEC(struct config_component) components;
     const struct compose *composite;                      /* in the arena; NULL: none */
-    bool (*known_component)(const char *name, bool logs); /* while it is loaded */
+    bool (*known_component)(const char *name, bool logs); /* while it is loaded, as the next */
+    const char *registers;
+    unsigned unregistered; /* exporters that are neither ours nor known */
     bool no_memory, has_error;
     bool is_private;                /* the preset: no file, no environment */
     bool sdk_enabled, sdk_disabled; /* OTEL_SDK_ENABLED, OTEL_SDK_DISABLED */

@@ -86,6 +86,7 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
                                  .declarative_bytes = declarative.size,
                                  .model = in->model,
                                  .known_component = programs_known,
+                                 .registers = in->registers,
                                  .environment = in->environment,
                                  .preset = in->preset,
                                  .code = in->code,

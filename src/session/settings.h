@@ -15,6 +15,7 @@ struct settings_input {
     bool careful;                   /* inside a program: only a file nobody else could write */
     const char *const *environment; /* NULL: none */
     const struct yaml_value *model; /* of the program, in place of the declarative file; NULL */
+    const char *registers;          /* exporters that a program would register; NULL */
     const char *preset;             /* NULL: file or environment may */
     const struct config_set *code;
     size_t code_count;

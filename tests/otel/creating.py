@@ -84,6 +84,14 @@ class Creating(unittest.TestCase):
         self.assertIn("header b3 of 51 bytes\n", ran.stdout)
         self.assertIn("ours: span inner of shop.cart\n", ran.stdout)
 
+    def test_a_model_with_a_component_that_nobody_registered_is_refused_in_one_line(self):
+        ran = self.run_it(CONFIG.replace("mine: {label: logs", "yours: {label: logs"))
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("create -", ran.stdout)
+        self.assertNotIn("ours", ran.stdout)
+        self.assertRegex(ran.stderr, r"\Aoriel: telemetry does not start: .*logger_provider.processors.simple"
+                                     r".exporter.yours is no exporter that Oriel has.*\n\Z")
+
     def test_a_model_that_says_disabled_gives_providers_that_do_nothing(self):
         ran = self.run_it(CONFIG + "disabled: true\n")
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))

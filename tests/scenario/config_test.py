@@ -109,6 +109,21 @@ class Config(Scenario):
         self.config("check", "missing.toml", status=1)
         self.config("polish", status=2)
 
+    def test_an_exporter_that_nobody_registered_keeps_telemetry_from_starting_and_the_program_runs_on(self):
+        path = self.write("file_format: '1.0'\nlogger_provider:\n  processors:\n"
+                          "    - simple: {exporter: {mine: {where: here}}}\n", "otel.yaml")
+        line = f"{path}:4: logger_provider.processors.simple.exporter.mine is no exporter that Oriel " \
+               "has, and the program has registered none of this name"
+        run = self.emit(TELEMETRY_ENABLED="true", OTEL_CONFIG_FILE=str(path))
+        self.assertEqual(run.stderr, f"oriel: telemetry does not start: {line}\n")
+        self.assertTrue(run.stdout.startswith("emitted "), run.stdout)
+        self.env["OTEL_CONFIG_FILE"] = str(path)
+        said = self.config("check", status=1).stderr
+        self.assertIn("error: " + line, said)
+        self.assertIn("--registers", said)
+        self.assertIn("can start", self.config("check", "--registers", "yours,mine").stderr)
+        self.assertIn("error: " + line, self.config("check", "--registers", "yours", status=1).stderr)
+
     def test_certificates_where_no_tls_is_spoken_are_said_here_and_not_in_a_program(self):
         self.write("[telemetry]\nenabled = true\nbackend = 'otlp'\n"
                    "otlp_endpoint = 'https://127.0.0.1:1'\n[telemetry.otlp.near]\n"
