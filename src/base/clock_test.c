@@ -2,13 +2,8 @@
 /* Tests of clocks: the real ones by their order, the map with invented anchors. */
 #include "base/clock.h"
 
+#include "random.h"
 #include "test.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> 33;
-}
 
 #define UNIX_BASE UINT64_C(1700000000000000000)
 
@@ -127,8 +122,8 @@ TEST(time_never_steps_back_across_updates)
         b = (struct clock_anchor){(uint64_t)ticks, now_ns, UNIX_BASE + now_ns};
         clock_map_init(&m, ORIEL_CLOCK_TSC, &a, &b);
         for (int step = 0; step < 2000; step++) {
-            uint64_t advance = 1 + next_random(&state) % 20000000;
-            hz *= 1 + ((double)(next_random(&state) % 2001) - 1000) * 1e-8; /* 10 ppm a step */
+            uint64_t advance = 1 + random_next(&state) % 20000000;
+            hz *= 1 + ((double)(random_next(&state) % 2001) - 1000) * 1e-8; /* 10 ppm a step */
             now_ns += advance;
             ticks += (double)advance * hz / 1e9;
             /* some records from before this moment are read before the update,
@@ -139,8 +134,8 @@ TEST(time_never_steps_back_across_updates)
             last_ticks = late;
             uint64_t t = clock_map_ns(&m, early);
             CHECK(t >= last_time);
-            if (next_random(&state) % 3 == 0) {
-                int64_t jitter = (int64_t)(next_random(&state) % 400) - 200;
+            if (random_next(&state) % 3 == 0) {
+                int64_t jitter = (int64_t)(random_next(&state) % 400) - 200;
                 struct clock_anchor c = {(uint64_t)ticks, now_ns + (uint64_t)jitter,
                                          UNIX_BASE + now_ns};
                 clock_map_update(&m, &c);

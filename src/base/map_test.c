@@ -3,13 +3,8 @@
 #include "base/map.h"
 
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> 33;
-}
 
 TEST(any_key_is_a_key_zero_and_all_ones_too)
 {
@@ -42,8 +37,8 @@ TEST(random_puts_and_removes_agree_with_a_model)
     uint64_t seed = 42;
     size_t count = 0;
     for (int i = 1; i <= ROUNDS; i++) {
-        uint64_t k = next_random(&seed) % KEYS, key = k * 0x100000001u;
-        if (next_random(&seed) % 3) {
+        uint64_t k = random_next(&seed) % KEYS, key = k * 0x100000001u;
+        if (random_next(&seed) % 3) {
             uint64_t *v = map_put(&m, key, (uint64_t)i);
             REQUIRE(v);
             CHECK_EQ(*v, model[k] ? model[k] : (uint64_t)i);

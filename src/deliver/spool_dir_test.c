@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "deliver/test_spool.h"
 
 TEST(names_are_read_only_as_they_are_written)
@@ -192,12 +193,11 @@ struct note { /* what the child had done when it said so */
 };
 
 /* Puts, and sends now and then, and says each after it happened, for ever. */
-static void put_for_ever(const char *dir, int fd, unsigned r)
+static void put_for_ever(const char *dir, int fd, uint64_t seed)
 {
     struct spool *s = open_spool(dir, 0, 64 << 10);
     for (uint64_t id = 0;;) {
-        r = r * 1664525u + 1013904223u;
-        struct note n = {.done = (r >> 28) > 9};
+        struct note n = {.done = random_below(&seed, 16) > 9};
         if (n.done) {
             long long got = next(s, NULL);
             n.id = (uint64_t)got;
@@ -206,7 +206,7 @@ static void put_for_ever(const char *dir, int fd, unsigned r)
             spool_done(s);
         } else {
             n.id = id++;
-            if (put(s, n.id, 8 + (r >> 8) % 20000) != 0)
+            if (put(s, n.id, 8 + random_below(&seed, 20000)) != 0)
                 _exit(1);
         }
         if (write(fd, &n, sizeof n) != sizeof n)

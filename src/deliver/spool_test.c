@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "random.h"
 #include "deliver/test_spool.h"
 
 TEST(messages_come_back_as_they_were_oldest_first)
@@ -464,14 +465,13 @@ static void run_model(unsigned seed)
     char dir[300];
     struct model m = {.first = 0};
     uint64_t dropped = 0, id = 0;
-    unsigned r = seed * 2654435761u + 1;
+    uint64_t random = seed;
     snprintf(dir, sizeof dir, "%s/%u", test_tmpdir(), seed);
     struct spool *s = open_spool(dir, 100 << 10, seed % 2 ? 0 : 16 << 10);
     for (int step = 0; step < 1000; step++) {
-        r = r * 1664525u + 1013904223u;
-        unsigned op = r >> 28;
+        const unsigned op = random_below(&random, 16);
         if (op < 8) {
-            CHECK_EQ(put(s, id, 8 + (r >> 8) % 3000), 0);
+            CHECK_EQ(put(s, id, 8 + random_below(&random, 3000)), 0);
             m.ids[m.count++] = id++;
         } else if (op < 15) {
             long long got = next(s, NULL);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "deliver/spool.h"
+#include "random.h"
 #include "test.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -53,11 +54,9 @@ static inline uint64_t items_of(uint64_t id)
 
 static inline struct out_message message_of(uint64_t id, size_t n)
 {
-    uint64_t x = id * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    for (size_t i = 0; i < n; i++) { /* nothing that could be compressed */
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        scratch[i] = (char)(x >> 32);
-    }
+    uint64_t seed = id;
+    for (size_t i = 0; i < n; i++) /* nothing that could be compressed */
+        scratch[i] = (char)random_next(&seed);
     memcpy(scratch, &id, sizeof id);
     return (struct out_message){.signal = (enum out_signal)(id % OUT_SIGNALS),
                                 .items = items_of(id),

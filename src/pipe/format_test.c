@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 
+#include "random.h"
 #include "test.h"
 
 static struct model_value i64(int64_t v)
@@ -184,10 +185,8 @@ TEST(random_formats_never_break_it)
     for (int round = 0; round < 200000; round++) {
         char f[24];
         size_t n = 0;
-        for (; n < sizeof f - 1; n++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
-            f[n] = alphabet[(seed >> 33) % (sizeof alphabet - 1)];
-        }
+        for (; n < sizeof f - 1; n++)
+            f[n] = alphabet[random_below(&seed, sizeof alphabet - 1)];
         f[n] = 0;
         const char *out = FORMAT(f, i64((int64_t)seed), str("abc"), f64((double)seed), pointer(0),
                                  boolean(true), u64(seed));

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "records.h"
+#include "random.h"
 #include "test.h"
 
 enum { SEEN_MAX = 1 << 16 };
@@ -247,10 +248,10 @@ TEST(random_batches_come_out_sorted_and_complete)
     }
     for (int round = 0; round < 400; round++) {
         for (int run = 0; run < 6; run++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
-            int i = seed >> 40 & 7;
-            for (unsigned k = 0; k < (seed >> 50 & 15); k++, pushed++)
-                at(x, &s[i], now[i] += seed >> (20 + k) & 31);
+            const uint64_t random = random_next(&seed);
+            int i = random >> 40 & 7;
+            for (unsigned k = 0; k < (random >> 50 & 15); k++, pushed++)
+                at(x, &s[i], now[i] += random >> (20 + k) & 31);
         }
         uint64_t low = UINT64_MAX, high = 0;
         for (int i = 0; i < 8; i++) {

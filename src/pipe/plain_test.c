@@ -10,23 +10,21 @@
 
 #include "base/buf.h"
 #include "piped.h"
+#include "random.h"
 #include "test.h"
 
 enum { FEW = 3, MANY = PLAIN_THREADS + 6, DEPTH = 3 * PLAIN_DEPTH, PROGRAMS = 20000 };
 
-/* ---- random numbers ---- */
-
-static uint64_t state;
+static uint64_t random_state;
 
 static uint32_t below(uint32_t n)
 {
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((state >> 33) % n);
+    return random_below(&random_state, n);
 }
 
 static bool chance(uint32_t percent)
 {
-    return below(100) < percent;
+    return random_chance(&random_state, percent);
 }
 
 /* ---- a program ---- */
@@ -272,7 +270,7 @@ static struct pipe_sampling any_sampling(void)
 static void run(uint64_t seed, bool long_way, struct buf *b)
 {
     struct pipe_options options = {.size = sizeof options, .long_way = long_way};
-    state = seed;
+    random_state = seed;
     threads = chance(10) ? MANY : FEW;
     options.open_span_limit = chance(30) ? 1 + below(12) : 0;
     options.attribute_count_limit = chance(30) ? 1 : 0;

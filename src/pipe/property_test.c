@@ -9,23 +9,21 @@
 #include "pipe/pipe.h"
 
 #include "piped.h"
+#include "random.h"
 #include "test.h"
 
 enum { THREADS = 3, DEPTH = 40, SPANS_MAX = 256, SEQUENCES = 25000 };
 
-/* ---- random numbers ---- */
-
-static uint64_t state;
+static uint64_t random_state;
 
 static uint32_t below(uint32_t n)
 {
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((state >> 33) % n);
+    return random_below(&random_state, n);
 }
 
 static bool chance(uint32_t percent)
 {
-    return below(100) < percent;
+    return random_chance(&random_state, percent);
 }
 
 /* ---- the program and what is expected of it ---- */
@@ -244,7 +242,7 @@ static void check_order(void)
 
 static void run_program(uint64_t seed, bool losses)
 {
-    state = seed;
+    random_state = seed;
     open_program(NULL);
     for (uint32_t n = 20 + below(80); n > 0; n--)
         step(losses);
@@ -423,7 +421,7 @@ static struct pipe_sampling any_sampling(void)
 static void run_chaos(uint64_t seed)
 {
     struct pipe_options options = {.size = sizeof options};
-    state = seed;
+    random_state = seed;
     options.open_span_limit = chance(30) ? 1 + below(6) : 0;
     options.attribute_count_limit = chance(30) ? 1 : 0;
     const struct pipe_sampling how = any_sampling();
@@ -456,7 +454,7 @@ TEST_T(any_records_in_any_order_keep_the_laws, 300)
 TEST_T(chaos_without_memory_keeps_the_books, 300)
 {
     for (uint64_t seed = 1; seed <= 5000; seed++) {
-        state = seed;
+        random_state = seed;
         open_program(NULL);
         for (int round = 0; round < 4; round++) {
             for (int k = 0; k < 30; k++, p.now += below(4))

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
 
 enum { ROWS = 30, FAMILIES = 400 };
@@ -18,11 +19,7 @@ static uint64_t seed;
 
 static double uniform(void)
 {
-    seed += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = seed;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) / 9007199254740992.0;
+    return ((double)(random_next(&seed) >> 11) + 0.5) / 9007199254740992.0;
 }
 
 static double normal(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/vec.h"
 #include "symbol/elf_file.h"
+#include "random.h"
 #include "test.h"
 
 static struct elf_symbols table;
@@ -49,9 +50,9 @@ TEST(of_several_at_one_address_the_largest_stays_and_of_equals_the_last)
 
 TEST(the_range_of_an_answer_holds_that_answer_everywhere)
 {
-    uint64_t lo, hi, x = 7;
+    uint64_t lo, hi, seed = 7;
     for (int i = 0; i < 60; i++) {
-        x = x * 6364136223846793005u + 1442695040888963407u;
+        const uint64_t x = random_next(&seed);
         add(x >> 54, x >> 40 & 15, i & 1 ? "odd" : "even");
     }
     CHECK_EQ(elf_symbols_sort(&table), 0);

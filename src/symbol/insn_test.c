@@ -7,6 +7,7 @@
 
 #include <elf.h>
 
+#include "random.h"
 #include "test.h"
 
 static struct insn decode(const char *bytes, size_t n)
@@ -67,15 +68,13 @@ TEST(what_is_cut_or_invalid_is_refused_whatever_the_bytes)
     CHECK_EQ(DECODE("\xe8\x00\x00").bytes, 0);
     CHECK_EQ(DECODE("\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x90").bytes, 0);
     char bytes[16];
-    uint64_t state = 88172645463325252u;
+    uint64_t seed = 1;
     for (int i = 0; i < 200000; i++) {
         for (size_t k = 0; k < sizeof bytes; k += 8) {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            memcpy(bytes + k, &state, 8);
+            const uint64_t random = random_next(&seed);
+            memcpy(bytes + k, &random, 8);
         }
-        size_t n = 1 + state % 16;
+        size_t n = 1 + random_below(&seed, 16);
         struct insn insn = decode(bytes, n);
         CHECK(insn.bytes <= n && insn.bytes <= 15);
     }

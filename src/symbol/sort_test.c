@@ -2,19 +2,16 @@
 #include "symbol/sort.h"
 
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
 
 static void check_sorted(size_t n, uint64_t mask)
 {
     struct sort_key *keys = mem_calloc(n, sizeof *keys);
-    uint64_t x = 88172645463325252u;
+    uint64_t seed = 1;
     REQUIRE(keys);
-    for (size_t i = 0; i < n; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        keys[i] = (struct sort_key){x & mask, (uint32_t)i};
-    }
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct sort_key){random_next(&seed) & mask, (uint32_t)i};
     CHECK_EQ(sort_keys(keys, n), 0);
     for (size_t i = 1; i < n; i++) {
         CHECK(keys[i - 1].key <= keys[i].key);

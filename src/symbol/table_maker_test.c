@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/mem.h"
 #include "symbol/table.h"
+#include "random.h"
 #include "test.h"
 
 static const struct bytes no_id = {NULL, 0};
@@ -19,9 +20,9 @@ TEST(overlapping_segments_come_out_disjoint)
     struct table t;
     struct buf image;
     REQUIRE(table_maker_init(&m) == 0);
-    uint64_t x = 1;
+    uint64_t seed = 1;
     for (uint32_t i = 0; i < 500; i++) {
-        x = x * 6364136223846793005u + 1442695040888963407u;
+        const uint64_t x = random_next(&seed);
         uint64_t lo = x >> 52;
         struct table_segment s = {.node = TABLE_NONE, .line = i};
         CHECK_EQ(table_maker_add(&m, lo, lo + 1 + (x >> 40) % 100, &s), 0);

@@ -9,15 +9,14 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
 
 static void fill(struct buf *b, size_t n, unsigned kinds)
 {
-    uint32_t x = 1;
-    for (size_t i = 0; i < n; i++) {
-        x = x * 1664525 + 1013904223;
-        buf_putc(b, (char)(x >> 24) % (char)kinds);
-    }
+    uint64_t seed = 1;
+    for (size_t i = 0; i < n; i++)
+        buf_putc(b, (char)(random_next(&seed) >> 56) % (char)kinds);
 }
 
 TEST(what_is_compressed_comes_back)

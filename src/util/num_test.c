@@ -7,15 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "random.h"
 #include "test.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    uint64_t high = *state >> 32;
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return high << 32 | *state >> 32;
-}
 
 static void check_u64(uint64_t v)
 {
@@ -46,7 +39,7 @@ TEST(integers_of_every_length_and_sign_come_out_exactly)
     }
     for (int shift = 0; shift < 64; shift++)
         for (int i = 0; i < 200; i++)
-            check_u64(next_random(&seed) >> shift);
+            check_u64(random_next(&seed) >> shift);
     check_u64(0);
     check_u64(UINT64_MAX);
     check_u64((uint64_t)INT64_MIN);
@@ -108,7 +101,7 @@ TEST(every_double_reads_back_as_itself)
 {
     uint64_t seed = 7;
     for (int i = 0; i < (int)test_times(100000); i++) {
-        uint64_t bits = next_random(&seed);
+        uint64_t bits = random_next(&seed);
         double v;
         memcpy(&v, &bits, sizeof v);
         if (isfinite(v))
@@ -167,8 +160,8 @@ TEST(parsing_rounds_as_strtod_does)
     uint64_t seed = 3;
     for (int i = 0; i < (int)test_times(50000); i++) {
         char text[64];
-        snprintf(text, sizeof text, "%llu.%llue%d", (unsigned long long)next_random(&seed),
-                 (unsigned long long)next_random(&seed), (int)(next_random(&seed) % 640) - 320);
+        snprintf(text, sizeof text, "%llu.%llue%d", (unsigned long long)random_next(&seed),
+                 (unsigned long long)random_next(&seed), (int)(random_next(&seed) % 640) - 320);
         check_parse(text);
     }
 }

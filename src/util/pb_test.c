@@ -3,13 +3,8 @@
 #include "util/pb.h"
 
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> 33;
-}
 
 TEST(known_messages_have_the_known_bytes)
 {
@@ -58,11 +53,11 @@ TEST(varints_of_every_size_read_back)
 /* A tree of random messages; what was written is told again while reading. */
 static void write_tree(struct buf *b, uint64_t *seed, int depth)
 {
-    unsigned fields = (unsigned)(next_random(seed) % 6);
+    unsigned fields = (unsigned)(random_next(seed) % 6);
     static const char filler[300];
     pb_uint(b, 1, fields);
     for (unsigned i = 0; i < fields; i++) {
-        uint64_t kind = next_random(seed) % 5, v = next_random(seed);
+        uint64_t kind = random_next(seed) % 5, v = random_next(seed);
         if (kind == 0)
             pb_uint(b, 2, v);
         else if (kind == 1)
@@ -94,13 +89,13 @@ static bool next_is(struct pb_reader *r, struct pb_field *f, uint32_t number)
 static void check_tree(struct pb_reader r, uint64_t *seed, int depth)
 {
     struct pb_field f;
-    unsigned fields = (unsigned)(next_random(seed) % 6);
+    unsigned fields = (unsigned)(random_next(seed) % 6);
     if (!next_is(&r, &f, 1) || f.value != fields) {
         test_fail(__FILE__, __LINE__, "a message is not where it should be");
         return;
     }
     for (unsigned i = 0; i < fields; i++) {
-        uint64_t kind = next_random(seed) % 5, v = next_random(seed);
+        uint64_t kind = random_next(seed) % 5, v = random_next(seed);
         if (kind == 0)
             CHECK(next_is(&r, &f, 2) && f.value == v);
         else if (kind == 1)
@@ -204,10 +199,10 @@ TEST(random_bytes_never_lead_outside_the_input)
 {
     uint64_t seed = 11;
     for (int i = 0; i < 200000; i++) {
-        size_t n = next_random(&seed) % 24;
+        size_t n = random_next(&seed) % 24;
         uint8_t *bytes = mem_alloc(n); /* its own block: an overrun is seen by ASan */
         for (size_t k = 0; k < n; k++)
-            bytes[k] = (uint8_t)next_random(&seed);
+            bytes[k] = (uint8_t)random_next(&seed);
         struct pb_reader r = pb_read(bytes, n);
         struct pb_field f;
         while (pb_next(&r, &f))

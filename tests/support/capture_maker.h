@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "model/batch.h"
+#include "random.h"
 #include "test.h"
 #include "wire/capture.h"
 #include "wire/record.h"
@@ -46,10 +47,7 @@ struct maker {
 
 static inline uint64_t maker_random(struct maker *m)
 {
-    m->random ^= m->random << 13;
-    m->random ^= m->random >> 7;
-    m->random ^= m->random << 17;
-    return m->random;
+    return random_next(&m->random);
 }
 
 static inline const struct model_site *maker_site(struct maker *m, uint32_t id, uint8_t kind,
@@ -82,7 +80,6 @@ static inline void maker_init(struct maker *m, unsigned streams)
                                    ORIEL_TYPE_PTR};
     static const uint8_t event[] = {ORIEL_TYPE_STR, ORIEL_TYPE_I64}, plot[] = {ORIEL_TYPE_F64};
     memset(m, 0, sizeof *m);
-    m->random = 88172645463325252u;
     model_catalog_init(&m->catalog);
     model_batch_init(&m->batch, &m->catalog);
     memcpy(m->catalog.session_id, "0123456789abcdef", 16);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Spans of the OTLP outlet: those that are encoded many at once are the same, byte for byte, as
  * if they had come one by one. */
+#include "random.h"
 #include "export/otlp/test_taken.h"
 
 extern const struct exporter export_otlp;
@@ -60,13 +61,12 @@ static void tell_mixed(struct fixture *f, struct model_site **sites)
     };
     enum { SIMPLE = 8, KINDS = sizeof attrs / sizeof *attrs };
     struct model_value *own = arena_alloc(&f->batch.arena, sizeof attrs, _Alignof(uint64_t));
-    uint64_t random = 12345;
+    uint64_t seed = 12345;
     memcpy(own, attrs, sizeof attrs);
     for (uint64_t id = 1; id <= MIXED; id++) {
-        random = random * 6364136223846793005u + 1442695040888963407u;
-        const uint64_t pick = random >> 33, site = pick % 64
-                                                       ? pick % 4 * 64 % MIXED_SITES + id / 300
-                                                       : pick / 64 % MIXED_SITES;
+        const uint64_t pick = random_next(&seed) >> 33,
+                       site = pick % 64 ? pick % 4 * 64 % MIXED_SITES + id / 300
+                                        : pick / 64 % MIXED_SITES;
         struct model_span *s = fixture_span(f, sites[site], pick % 5 ? f->main : f->worker, id,
                                             pick % 3 ? id + 1 : 0, id, 2 * id);
         s->flags |= pick % 7 == 0 ? MODEL_SPAN_REMOTE_PARENT : 0;

@@ -14,6 +14,7 @@
 
 #include "base/os.h"
 #include "ring_reader.h"
+#include "random.h"
 #include "ring_writer.h"
 
 enum { SPAN = 2, EVENT = 3, TEXT = 4, THREADS = 4 };
@@ -301,8 +302,7 @@ TEST_T(a_hundred_killed_writers_lose_no_committed_record, 120)
     uint64_t seed = 12345;
     REQUIRE(reader_open(&r, region_path(region)) == 0);
     for (int i = 0; i < 100; i++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        kill_one(region, &r, l, tally, (seed >> 33) % 2000000);
+        kill_one(region, &r, l, tally, random_below(&seed, 2000000));
         test_stop_if_failed();
     }
     CHECK_EQ(l->gaps, 0);
@@ -331,11 +331,10 @@ TEST_T(a_hundred_killed_writers_lose_no_committed_record, 120)
  * sound and broken neighbours meet in every mixture. Until it is killed. */
 static void scribble(char *base, const struct wire_region *h)
 {
-    for (uint64_t x = 88172645463325252u;;) {
+    for (uint64_t seed = 1;;) {
         for (volatile int i = 0; i < 400; i++)
             ;
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        uint64_t span = x % 8 < 6 ? h->chunk_off : h->size;
+        const uint64_t x = random_next(&seed), span = x % 8 < 6 ? h->chunk_off : h->size;
         uint64_t at = (x >> 8) % span & ~UINT64_C(7), value = x * 0x9e3779b97f4a7c15u;
         if (at < offsetof(struct wire_region, free_chunks))
             continue; /* the layout is not read again; see region_test */
