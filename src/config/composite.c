@@ -210,6 +210,7 @@ void config_read_composite(struct config *c, const char *file, const struct yaml
 {
     struct reading r = {c, file};
     c->composite = sampler_of(&r, v, 0);
+    c->composite_tree = v;
 }
 
 const struct compose *config_composite(const struct config *c)

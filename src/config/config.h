@@ -250,10 +250,14 @@ bool config_has_item(const char *list, const char *item);
 typedef int config_code_fn(void *user, const char *key, const char *value);
 int config_each_code(const struct config *c, config_code_fn *each, void *user);
 /* Each key with another value, both as they may be shown. Of two that were loaded with the same
- * sections. */
+ * sections. What differs in the composed sampler comes by its place: "sampler.composite.rule_based.
+ * rules.1.sampler.probability.ratio"; an exporter of the program as "exporter.NAME...". */
 typedef void config_change_fn(void *user, const char *key, const char *was, const char *is);
 void config_changes(const struct config *before, const struct config *now, config_change_fn *each,
                     void *user);
+#define CONFIG_COMPOSITE_KEY "sampler.composite"
+/* Whether both have the same composed sampler, or none. */
+bool config_composite_same(const struct config *a, const struct config *b);
 
 /* ---- the file ---- */
 

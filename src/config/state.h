@@ -33,6 +33,7 @@ struct config {
     VEC(struct config_message) messages;
     VEC(struct config_component) components;
     const struct compose *composite;                      /* in the arena; NULL: none */
+    const struct yaml_value *composite_tree;              /* what it was read from, there too */
     bool (*known_component)(const char *name, bool logs); /* while it is loaded, as the next */
     const char *registers;
     unsigned unregistered; /* exporters that are neither ours nor known */

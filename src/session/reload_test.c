@@ -2,8 +2,10 @@
 /* Tests of files that change: when they are looked at, and what may be taken out of them. */
 #include "session/reload.h"
 
+#include <oriel/config.h>
 #include <unistd.h>
 
+#include "session/inprocess.h"
 #include "session/session.h"
 #include "session/settings.h"
 #include "test.h"
@@ -25,6 +27,16 @@ static struct config *load(const struct config_set *code, size_t count)
     const struct settings_input in = {.size = sizeof in, .code = code, .code_count = count};
     REQUIRE(settings_load(&c, &in, &err) == 0);
     return c;
+}
+
+static int never(void *user, unsigned kind, const struct oriel_config *properties,
+                 struct oriel_exporter *out)
+{
+    (void)user;
+    (void)kind;
+    (void)properties;
+    (void)out;
+    return -1;
 }
 
 TEST(a_file_is_looked_at_once_a_second_and_each_change_counts_once)
@@ -143,6 +155,90 @@ TEST(changed_keys_say_which_outlets_they_change)
             test_fail(__FILE__, __LINE__, "%s: %u, %s", rows[i].text, outlets, err.text);
         config_free(now);
     }
+    config_free(before);
+    reload_done(&r);
+    buf_done(&line);
+}
+
+#define SAMPLER "file_format: '1.0'\ntracer_provider:\n  sampler: {composite/development: "
+
+/* What of a composed sampler is different is said by its place, elements of lists by their number.
+ */
+TEST(a_composed_sampler_changes_in_place_and_is_told_by_its_element)
+{
+    static const char *const environment[] = {"OTEL_CONFIG_FILE=o.yaml", "SECRET=canary", NULL};
+    static const struct {
+        const char *text, *line; /* of what follows the first */
+    } cases[] = {
+        {SAMPLER "{rule_based: {rules: [{sampler: {always_off: }}, {span_kinds: [server], sampler: "
+                 "{probability: {ratio: 0.5}}}]}}}\n",
+         ""},
+        {SAMPLER "{rule_based: {rules: [{sampler: {always_off: }}, {span_kinds: [client], sampler: "
+                 "{probability: {ratio: 0.25}}}]}}}\n",
+         "sampler.composite.rule_based.rules.1.span_kinds.0: \"server\" -> \"client\", "
+         "sampler.composite.rule_based.rules.1.sampler.probability.ratio: \"0.5\" -> \"0.25\""},
+        {SAMPLER "{rule_based: {rules: [{sampler: {always_off: }}]}}}\n",
+         "sampler.composite.rule_based.rules.1: \"there\" -> \"\""},
+        {SAMPLER
+         "{rule_based: {rules: [{sampler: {always_off: }}, {span_kinds: [server], sampler: "
+         "{probability: {ratio: 0.5}}}, {attribute_values: {key: k, values: ['${SECRET}']}, "
+         "sampler: {always_on: }}]}}}\n",
+         "sampler.composite.rule_based.rules.2: \"\" -> \"there\""},
+        {"file_format: '1.0'\ntracer_provider: {sampler: {always_on: }}\n",
+         "sampler: \"parentbased_traceidratio\" -> \"always_on\", sampler.composite: \"there\" -> "
+         "\"\""},
+    };
+    struct reload r;
+    struct config *now = NULL, *before = NULL;
+    struct buf line;
+    unsigned outlets;
+    const struct settings_input in = {.size = sizeof in, .environment = environment};
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    buf_init(&line);
+    write_file("o.yaml", cases[0].text);
+    REQUIRE(reload_init(&r, environment) == 0);
+    REQUIRE(settings_load(&before, &in, &err) == 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file("o.yaml", cases[i].text);
+        buf_clear(&line);
+        CHECK_EQ(reload_load(&r, before, &now, &outlets, &line, &err), 0);
+        CHECK_STR(buf_cstr(&line), cases[i].line);
+        CHECK((now != NULL) == (i > 0) && outlets == 0);
+        CHECK(!now || !config_composite_same(before, now));
+        config_free(now);
+    }
+    config_free(before);
+    reload_done(&r);
+    buf_done(&line);
+}
+
+TEST(an_exporter_of_the_program_that_is_configured_otherwise_waits_for_the_next_start)
+{
+    static const char *const environment[] = {"OTEL_CONFIG_FILE=o.yaml", NULL};
+    static const char text[] = "file_format: '1.0'\ntracer_provider:\n  processors: "
+                               "[{batch: {exporter: {mine: {sizes: [1, %d]}}}}]\n";
+    char yaml[sizeof text];
+    struct reload r;
+    struct config *now = NULL, *before = NULL;
+    struct buf line;
+    unsigned outlets;
+    const struct oriel_component mine = {.size = sizeof mine,
+                                         .kinds = ORIEL_COMPONENT_SPAN_EXPORTER,
+                                         .name = "mine",
+                                         .create = never};
+    const struct settings_input in = {.size = sizeof in, .environment = environment};
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    REQUIRE(oriel_inprocess_component_register(&mine) == 0);
+    buf_init(&line);
+    snprintf(yaml, sizeof yaml, text, 2);
+    write_file("o.yaml", yaml);
+    REQUIRE(reload_init(&r, environment) == 0);
+    REQUIRE(settings_load(&before, &in, &err) == 0);
+    CHECK(config_can_start(before));
+    snprintf(yaml, sizeof yaml, text, 3);
+    write_file("o.yaml", yaml);
+    CHECK_EQ(reload_load(&r, before, &now, &outlets, &line, &err), ORIEL_EUNSUPPORTED);
+    CHECK_STR(err.text, "telemetry.exporter.mine.sizes.1 takes effect with the next start only");
     config_free(before);
     reload_done(&r);
     buf_done(&line);

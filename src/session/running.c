@@ -209,7 +209,8 @@ static int apply_rest(struct running *r, const struct config *now, struct oriel_
 int running_change_take(struct running *r, struct config *now, unsigned outlets,
                         struct oriel_err *err)
 {
-    if (outlets && !r->flight)
+    /* What was recorded is sampled by what its headers said. */
+    if ((outlets || !sampling_same(running_config(r), now)) && !r->flight)
         drain_up_to_now(r->session);
     int rc = apply_rest(r, now, err);
     if (outlets && rc < 0)

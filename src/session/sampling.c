@@ -66,7 +66,7 @@ bool sampling_same(const struct config *a, const struct config *b)
     const struct config_telemetry *t = config_telemetry(a), *u = config_telemetry(b);
     const struct config_sampling *s = config_section_options(a, "sampling");
     const struct config_sampling *r = config_section_options(b, "sampling");
-    return !config_composite(a) && !config_composite(b) && t->sampler == u->sampler &&
+    return config_composite_same(a, b) && t->sampler == u->sampler &&
            t->sample_rate == u->sample_rate && s->traces_per_s == r->traces_per_s &&
            strcmp(s->rates, r->rates) == 0;
 }

@@ -2,6 +2,7 @@
 /*
  * Requests one after the other, some of them from elsewhere: says for each span the
  * headers that a request sent in it would carry, "traceparent tracestate".
+ * With a second argument so many for each line of input, answered with "step".
  */
 #define ORIEL_TARGET "web"
 #include <oriel/oriel.h>
@@ -66,10 +67,9 @@ static void query(int i)
     work(i);
 }
 
-int main(int argc, char **argv)
+static void work_off(int count)
 {
     static const char *const states[] = {NULL, "a=1", "ot=rv:f0000000000000", "ot=th:8,b=2"};
-    const int count = argc > 1 ? atoi(argv[1]) : 1;
     for (int i = 0; i < count; i++) {
         char parent[64];
         snprintf(parent, sizeof parent, "00-" PARENT "-%02x", (unsigned)i * 2654435761u, i / 4 % 2);
@@ -82,6 +82,19 @@ int main(int argc, char **argv)
             query(i);
         else
             request(i);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const int count = argc > 1 ? atoi(argv[1]) : 1;
+    char line[8];
+    if (argc <= 2)
+        work_off(count);
+    while (argc > 2 && fgets(line, sizeof line, stdin)) {
+        work_off(count);
+        puts("step");
+        fflush(stdout);
     }
     return 0;
 }

@@ -4,10 +4,12 @@ whose headers said "sampled" comes to the receiver, which is not ours (tests/otl
 no other does; with the tracestate that the headers had."""
 import base64
 import os
+import subprocess
+import time
 import unittest
 
 from receiving import LIBRARY, Receiver, items, missing
-from tool import Scenario, main
+from tool import TIMEOUT, Scenario, main
 
 DECIDING = os.environ["DECIDING"]
 TRACES = 400
@@ -19,9 +21,8 @@ def number(text):
 
 @unittest.skipIf(missing(), missing())
 class Deciding(Scenario):
-    def run_with(self, telemetry="", declarative=None, **variables):
-        """{span id: (flag, trace id, tracestate)} as headers said it, and as it came."""
-        receiver = Receiver(self)
+    def prepare(self, receiver, telemetry="", declarative=None, **variables):
+        """The environment of a program that finds such a configuration."""
         env = {k: v for k, v in self.env.items()
                if not k.startswith(("OTEL_", "TELEMETRY_", "TRACY_"))}
         env.update(LD_LIBRARY_PATH=LIBRARY, TELEMETRY_ENABLED="true", **variables)
@@ -34,28 +35,49 @@ class Deciding(Scenario):
         toml.write_text(text, encoding="utf-8")
         toml.chmod(0o600)
         if declarative is not None:
-            path = self.dir / "otel.yaml"
-            path.write_text(
-                "file_format: '1.0'\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n"
-                f"          otlp_grpc: {{endpoint: '{receiver.url()}'}}\n  sampler:\n{declarative}",
-                encoding="utf-8")
-            path.chmod(0o600)
-            env["OTEL_CONFIG_FILE"] = str(path)
-        ran = self.run_raw(DECIDING, TRACES, env=env, text=True)
-        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+            env["OTEL_CONFIG_FILE"] = self.declare(receiver, declarative)
+        return env
+
+    def declare(self, receiver, sampler):
+        """In the place of the other, as editors do it."""
+        path, new = self.dir / "otel.yaml", self.dir / "new.yaml"
+        new.write_text(
+            "file_format: '1.0'\ntracer_provider:\n  processors:\n    - batch:\n        exporter:\n"
+            f"          otlp_grpc: {{endpoint: '{receiver.url()}'}}\n  sampler:\n{sampler}",
+            encoding="utf-8")
+        new.chmod(0o600)
+        new.rename(path)
+        return str(path)
+
+    @staticmethod
+    def heard(lines):
+        """{span id: (flag, trace id, tracestate)} as headers said it."""
         said = {}
-        for line in ran.stdout.splitlines():
-            _, parent, state = line.split(" ", 2)
+        for line in lines:
+            _, parent, state = line.rstrip("\n").split(" ", 2)
             _, trace, span, flags = parent.split("-")
             said[span] = (int(flags, 16) & 1, trace, state)
-        came = {number(s["spanId"]): (1, number(s["traceId"]), s.get("traceState", ""))
+        return said
+
+    @staticmethod
+    def arrived(receiver):
+        """The same as it came."""
+        return {number(s["spanId"]): (1, number(s["traceId"]), s.get("traceState", ""))
                 for _, _, s in items(receiver.all(), "traces")}
-        return said, came
+
+    def run_with(self, *args, **more):
+        receiver = Receiver(self)
+        ran = self.run_raw(DECIDING, TRACES, env=self.prepare(receiver, *args, **more), text=True)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        return self.heard(ran.stdout.splitlines()), self.arrived(receiver)
 
     def check(self, *args, states=True, **more):
         """Returns the share of the spans that were sampled."""
         said, came = self.run_with(*args, **more)
         self.assertEqual(len(said), 4 * TRACES)
+        return self.compare(said, came, states)
+
+    def compare(self, said, came, states=True):
         sampled = {span: what for span, what in said.items() if what[0]}
         self.assertEqual([(s, said[s]) for s in sampled.keys() - came.keys()], [])
         self.assertEqual([(said.get(s), came[s]) for s in came.keys() - sampled.keys()], [])
@@ -108,6 +130,49 @@ class Deciding(Scenario):
         {sampler: {probability: {ratio: 0.5}}}]}}}
 """)
         self.assertTrue(0.1 < share < 0.7, share)
+
+    def test_a_composite_that_is_changed_while_the_program_runs(self):
+        receiver = Receiver(self)
+        rules = "    composite/development: {{rule_based: {{rules: [{}]}}}}\n".format
+        off = "{attribute_values: {key: route, values: [/health]}, sampler: {always_off: }}"
+        rest = "{{sampler: {{parent_threshold: {{root: {{probability: {{ratio: {}}}}}}}}}}}".format
+        env = self.prepare(receiver, declarative=rules(off))
+        program = self.start(DECIDING, 24, "steps", env=env, text=True, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said, latest, blurred = {}, [], set()
+
+        def share():
+            """Of what one step says."""
+            program.stdin.write("\n")
+            program.stdin.flush()
+            step = self.heard(iter(program.stdout.readline, "step\n"))
+            said.update(step)
+            latest.append(step.keys())
+            return sum(flag for flag, _, _ in step.values()) / len(step)
+
+        def until(what, wanted):
+            deadline = time.monotonic() + min(TIMEOUT, 60)
+            while not wanted(share()):
+                self.assertLess(time.monotonic(), deadline, what)
+                time.sleep(0.01)
+            # A share of all is worked out by headers, and not decided with the record.
+            if "no composite" in what or "again" in what:
+                blurred.update(*latest[-2:])
+
+        self.assertEqual(share(), 0)  # no rule fits
+        self.declare(receiver, rules(f"{off}, {rest(1)}"))
+        until("the new rule", lambda it: it > 0.3)
+        self.declare(receiver, rules(rest(0)))
+        until("another one", lambda it: 0 < it < 0.3)
+        self.declare(receiver, "    always_on: \n")
+        until("no composite", lambda it: it == 1)
+        self.declare(receiver, rules("{sampler: {always_off: }}"))
+        until("a composite again", lambda it: it == 0)
+        self.assertEqual(program.communicate(timeout=TIMEOUT), ("", ""))
+        self.assertEqual(program.returncode, 0)
+        came = self.arrived(receiver)
+        self.compare({s: said[s] for s in said.keys() - blurred},
+                     {s: came[s] for s in came.keys() - blurred}, states=False)
 
 
 if __name__ == "__main__":
