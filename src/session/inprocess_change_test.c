@@ -29,15 +29,18 @@ static struct oriel_options options(const char *outlets)
                                   .ring_bytes = 1 << 20};
 }
 
+/* Whole at any time: the export looks at it by itself, too. */
 static void write_file(const char *text)
 {
-    char path[600];
+    char path[600], part[600];
     snprintf(path, sizeof path, "%s/own.toml", test_tmpdir());
-    FILE *f = fopen(path, "w");
+    snprintf(part, sizeof part, "%s/own.part", test_tmpdir());
+    FILE *f = fopen(part, "w");
     REQUIRE(f);
     fputs(text, f);
     fclose(f);
-    CHECK_EQ(chmod(path, 0600), 0);
+    CHECK_EQ(chmod(part, 0600), 0);
+    CHECK_EQ(rename(part, path), 0);
     setenv("ORIEL_CONFIG", path, 1);
 }
 

@@ -95,12 +95,15 @@ static bool has_changed(struct reload_file *f)
 
 bool reload_due(struct reload *r, uint64_t now_ns, bool asked)
 {
+    const bool stirred = r->stirred;
+    const uint64_t wait = stirred ? RELOAD_STILL_NS : RELOAD_LOOK_NS;
     if ((!r->toml.path && !r->declarative.path) ||
-        (!asked && r->looked_ns && now_ns - r->looked_ns < RELOAD_LOOK_NS))
+        (!asked && r->looked_ns && now_ns - r->looked_ns < wait))
         return false;
     r->looked_ns = now_ns ? now_ns : 1;
     bool toml = has_changed(&r->toml), declarative = has_changed(&r->declarative);
-    return toml || declarative || asked || r->again;
+    r->stirred = (toml || declarative) && !asked;
+    return asked || ((stirred || r->again) && !r->stirred);
 }
 
 bool reload_answered(struct reload *r, int rc)

@@ -13,6 +13,7 @@
 #include "config/config.h"
 
 #define RELOAD_LOOK_NS UINT64_C(1000000000)
+#define RELOAD_STILL_NS UINT64_C(100000000) /* a changed file is taken when it has stood still */
 
 struct reload_file {
     char *path; /* NULL: none */
@@ -23,15 +24,16 @@ struct reload {
     char **environment; /* as it was at the start, also without a file: nobody reads the program's
                          * from here */
     uint64_t looked_ns;
-    bool again; /* it was refused for what passes */
+    bool stirred; /* the last look found a change, which may not be whole yet */
+    bool again;   /* it was refused for what passes */
 };
 /* To be called before the files are read: what they are now is what a later change is told from.
  * Without a file nothing is watched. 0 or ORIEL_ENOMEM; nothing to be freed then. */
 int reload_init(struct reload *r, const char *const *environment);
 void reload_done(struct reload *r);
 
-/* True at most once a second, and once per change of a file (see reload_answered); `asked`: look in
- * any case. */
+/* True at most once a second, and once per change of a file (see reload_answered), which nobody is
+ * still writing: many editors empty it first. `asked`: look in any case, and take it as it is. */
 bool reload_due(struct reload *r, uint64_t now_ns, bool asked);
 /* What became of it: after ORIEL_EBUSY it is due again, changed or not. False: the same was
  * answered last time, and need not be said again. */

@@ -41,7 +41,7 @@ static int never(void *user, unsigned kind, const struct oriel_config *propertie
 
 TEST(a_file_is_looked_at_once_a_second_and_each_change_counts_once)
 {
-    const uint64_t s = RELOAD_LOOK_NS;
+    const uint64_t s = RELOAD_LOOK_NS, still = RELOAD_STILL_NS;
     struct reload r;
     REQUIRE(chdir(test_tmpdir()) == 0);
     REQUIRE(reload_init(&r, NULL) == 0);
@@ -52,14 +52,42 @@ TEST(a_file_is_looked_at_once_a_second_and_each_change_counts_once)
     CHECK(!reload_due(&r, s, false));
     write_file("oriel.toml", "[telemetry]\nfilter = 'info'\n");
     CHECK(!reload_due(&r, s + 1, false));
-    CHECK(reload_due(&r, 2 * s, false));
-    CHECK(!reload_due(&r, 3 * s, false));
-    CHECK(reload_due(&r, 3 * s + 1, true)); /* asked */
+    CHECK(!reload_due(&r, 2 * s, false)); /* may not be whole yet */
+    CHECK(reload_due(&r, 2 * s + still, false));
+    CHECK(!reload_due(&r, 4 * s, false));
+    CHECK(reload_due(&r, 4 * s + 1, true)); /* asked */
     write_file("new", "[telemetry]\nfilter = 'warn'\n");
     REQUIRE(rename("new", "oriel.toml") == 0);
-    CHECK(reload_due(&r, 5 * s, false));
+    CHECK(!reload_due(&r, 6 * s, false));
+    CHECK(reload_due(&r, 7 * s, false));
     REQUIRE(unlink("oriel.toml") == 0);
-    CHECK(!reload_due(&r, 7 * s, false)); /* gone is no change */
+    CHECK(!reload_due(&r, 9 * s, false)); /* gone is no change */
+    CHECK(!reload_due(&r, 11 * s, false));
+    reload_done(&r);
+}
+
+/* As an editor does that empties the file first. */
+TEST(a_file_that_is_being_written_is_not_taken_before_it_stands_still)
+{
+    const uint64_t s = RELOAD_LOOK_NS, still = RELOAD_STILL_NS;
+    struct reload r;
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    write_file("oriel.toml", "[telemetry]\nfilter = 'info'\n");
+    REQUIRE(reload_init(&r, NULL) == 0);
+    CHECK(!reload_due(&r, s, false));
+    write_file("oriel.toml", "");
+    CHECK(!reload_due(&r, 2 * s, false));
+    CHECK(!reload_due(&r, 2 * s + 1, false));
+    write_file("oriel.toml", "[telemetry]\n");
+    CHECK(!reload_due(&r, 2 * s + still, false));
+    write_file("oriel.toml", "[telemetry]\nfilter = 'warn'\n");
+    CHECK(!reload_due(&r, 2 * s + 2 * still, false));
+    CHECK(!reload_due(&r, 2 * s + 2 * still + 1, false));
+    CHECK(reload_due(&r, 2 * s + 3 * still, false));
+    CHECK(!reload_due(&r, 4 * s, false));
+    write_file("oriel.toml", "");
+    CHECK(reload_due(&r, 5 * s, true)); /* who asks says that it is whole */
+    CHECK(!reload_due(&r, 7 * s, false));
     reload_done(&r);
 }
 
@@ -71,18 +99,20 @@ TEST(what_was_refused_because_others_are_at_it_is_tried_again_and_said_once)
     write_file("oriel.toml", "[telemetry]\n");
     REQUIRE(reload_init(&r, NULL) == 0);
     write_file("oriel.toml", "[telemetry]\nfilter = 'info'\n");
-    CHECK(reload_due(&r, s, false));
-    CHECK(reload_answered(&r, ORIEL_EBUSY));
-    CHECK(!reload_due(&r, s + 1, false)); /* not before its time */
+    CHECK(!reload_due(&r, s, false));
     CHECK(reload_due(&r, 2 * s, false));
-    CHECK(!reload_answered(&r, ORIEL_EBUSY));
+    CHECK(reload_answered(&r, ORIEL_EBUSY));
+    CHECK(!reload_due(&r, 2 * s + 1, false)); /* not before its time */
     CHECK(reload_due(&r, 3 * s, false));
+    CHECK(!reload_answered(&r, ORIEL_EBUSY));
+    CHECK(reload_due(&r, 4 * s, false));
     CHECK(reload_answered(&r, 0));
-    CHECK(!reload_due(&r, 4 * s, false));
+    CHECK(!reload_due(&r, 5 * s, false));
     write_file("oriel.toml", "[telemetry]\nfilter = 'warning'\n");
-    CHECK(reload_due(&r, 5 * s, false));
-    CHECK(reload_answered(&r, ORIEL_EINVAL)); /* stays wrong until it is changed */
     CHECK(!reload_due(&r, 6 * s, false));
+    CHECK(reload_due(&r, 7 * s, false));
+    CHECK(reload_answered(&r, ORIEL_EINVAL)); /* stays wrong until it is changed */
+    CHECK(!reload_due(&r, 8 * s, false));
     reload_done(&r);
 }
 
