@@ -63,8 +63,13 @@ struct config_telemetry {
         *resource_attributes; /* "key=value,..", percent encoded, as OTEL_RESOURCE_ATTRIBUTES */
     const char *detectors;    /* of "process", "host", ... */
     const char *cloud_endpoint;
+    int resource;  /* enum config_resource */
     int log_level; /* enum config_log_level */
     int redaction; /* enum config_redaction */
+};
+enum config_resource {
+    CONFIG_RESOURCE_FOUND,
+    CONFIG_RESOURCE_EMPTY /* but for attributes and a name that are said */
 };
 enum config_redaction {
     CONFIG_REDACT_ALL,

@@ -17,6 +17,8 @@ bool config_takes_list(const struct option_def *d)
 static const char *const propagators[] = {"tracecontext", "baggage", "b3",   "b3multi",
                                           "jaeger",       "ottrace", "none", NULL};
 static const char *const exporters[] = {"otlp", "console", CONFIG_OTLP_STDOUT, "none", NULL};
+/* In the order of enum config_resource. */
+static const char *const resources[] = {"found", "empty", NULL};
 /* In the order of enum config_redaction. */
 static const char *const redactions[] = {"all", "known", NULL};
 static const char *const backends[] = {"local", "otlp", "program", NULL};
@@ -223,6 +225,15 @@ const struct option_def config_telemetry_options[] = {
      .fallback = "",
      .variable = "OTEL_RESOURCE_ATTRIBUTES",
      .help = "key=value,... of this process, percent encoded"},
+    {.name = "resource",
+     .type = OPTION_ENUM,
+     AT(resource),
+     .fallback = "found",
+     .choices = resources,
+     .variable = "ORIEL_RESOURCE",
+     .help = "where it begins: with what detectors find and what is told in every case, or empty: "
+             "then receivers are told resource_attributes and service_name, where they are said, "
+             "and nothing else"},
     {.name = "detectors",
      .type = OPTION_STRING,
      AT(detectors),

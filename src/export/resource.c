@@ -71,6 +71,35 @@ static void instance_id(const struct model_catalog *c, uint32_t process, char ou
     }
 }
 
+bool export_resource_is_empty(const struct model_catalog *c)
+{
+    return model_catalog_resource(c, EXPORT_RESOURCE_SAID).n > 0;
+}
+
+bool export_resource_tells(const struct model_catalog *c, struct model_str key)
+{
+    struct model_str said = model_catalog_resource(c, EXPORT_RESOURCE_SAID);
+    for (uint32_t i = 0; i + key.n + 1 < said.n; i++)
+        if (said.p[i] == '\n' && said.p[i + key.n + 1] == '\n' &&
+            memcmp(said.p + i + 1, key.p, key.n) == 0)
+            return true;
+    return said.n == 0;
+}
+
+/* What was said of a resource that began empty. A child is another instance than was said. */
+static void tell_said(const struct telling *t, uint32_t process)
+{
+    const struct model_catalog *c = t->env->catalog;
+    char id[37];
+    instance_id(c, process, id);
+    for (uint32_t i = 0; i < c->resource_count; i++) {
+        const struct model_attr_text *a = &c->resource[i];
+        const bool own = process > 0 && model_str_equal(a->key, str("service.instance.id"));
+        if (export_resource_tells(c, a->key))
+            tell_text(t, a->key, own ? str(id) : a->value);
+    }
+}
+
 static void tell_common(const struct telling *t, uint32_t process)
 {
     const struct model_catalog *c = t->env->catalog;
@@ -110,6 +139,10 @@ void export_resource_each(const struct export_env *env, uint32_t process, export
         each(user, &p->told->attrs[i]);
     if (p->told)
         return;
+    if (export_resource_is_empty(env->catalog)) {
+        tell_said(&t, process);
+        return;
+    }
     tell_common(&t, process);
     tell_process(&t, p);
 }

@@ -17,4 +17,11 @@ typedef void export_resource_fn(void *user, const struct model_value *v);
 void export_resource_each(const struct export_env *env, uint32_t process, export_resource_fn *each,
                           void *user);
 
+/* In the catalog where the resource began empty: the keys that were said, each with a line feed
+ * before and behind it. */
+#define EXPORT_RESOURCE_SAID "oriel.resource.said"
+bool export_resource_is_empty(const struct model_catalog *c);
+/* Whether that attribute of the catalog is told of a process; all are where it did not begin so. */
+bool export_resource_tells(const struct model_catalog *c, struct model_str key);
+
 #endif

@@ -12,8 +12,35 @@
 
 #include "base/clock.h"
 #include "base/os.h"
+#include "config/otlp.h"
+#include "export/resource.h"
 #include "session/artifact.h"
 #include "session/told_resource.h"
+
+static unsigned detectors_of(const struct config_telemetry *t)
+{
+    return t->resource == CONFIG_RESOURCE_EMPTY ? 0 : resource_detectors(t->detectors);
+}
+
+static int put_key(void *keys, const char *key, const char *value)
+{
+    (void)value;
+    buf_printf(keys, "%s\n", key);
+    return 0;
+}
+
+/* Which attributes are all of a resource that began empty. */
+static void note_said(const struct config_telemetry *t, struct model_catalog *c)
+{
+    struct buf keys;
+    buf_init(&keys);
+    buf_putc(&keys, '\n');
+    (void)config_pairs_read(t->resource_attributes, CONFIG_PAIRS_ATTRIBUTES, put_key, &keys, NULL);
+    if (t->service_name[0])
+        buf_puts(&keys, "service.name\n");
+    (void)artifact_set(c, EXPORT_RESOURCE_SAID, buf_cstr(&keys));
+    buf_done(&keys);
+}
 
 /* A set-uid program takes no orders from its environment. */
 static struct resource_input wish_of(const struct config_telemetry *t,
@@ -22,7 +49,7 @@ static struct resource_input wish_of(const struct config_telemetry *t,
     const bool secure = getauxval(AT_SECURE) != 0;
     return (struct resource_input){.root = "",
                                    .environment = secure ? NULL : environment,
-                                   .detectors = resource_detectors(t->detectors),
+                                   .detectors = detectors_of(t),
                                    .attributes = t->resource_attributes,
                                    .service_name = t->service_name,
                                    .pid = os_getpid()};
@@ -43,6 +70,8 @@ void start_resource(const struct config_telemetry *t, const char *const *environ
     resource_find(&found, &in);
     (void)resource_apply(&found, c);
     resource_done(&found);
+    if (t->resource == CONFIG_RESOURCE_EMPTY)
+        note_said(t, c);
     if (in.detectors & RESOURCE_CLOUD) {
         in.detectors = 0;
         resource_find(out_said, &in);
@@ -52,7 +81,7 @@ void start_resource(const struct config_telemetry *t, const char *const *environ
 void start_resource_cloud(const struct resource *said, const struct config_telemetry *t,
                           struct model_catalog *c)
 {
-    const unsigned detectors = resource_detectors(t->detectors);
+    const unsigned detectors = detectors_of(t);
     struct resource found = {.schema_url = ""};
     if (!(detectors & RESOURCE_CLOUD))
         return;

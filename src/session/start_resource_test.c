@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "export/resource.h"
 #include "peer.h"
 #include "session/told_resource.h"
 #include "test.h"
@@ -36,6 +37,48 @@ static const char *told(struct model_catalog *c, const char *key)
 {
     struct model_str s = model_catalog_resource(c, key);
     return s.n ? s.p : "";
+}
+
+static uint32_t told_count;
+static char told_last[64];
+static void count_told(void *unused, const struct model_value *v)
+{
+    (void)unused;
+    told_count++;
+    snprintf(told_last, sizeof told_last, "%.*s=%.*s", (int)v->key.n, v->key.p, (int)v->v.str.n,
+             v->v.str.p);
+}
+
+TEST(a_resource_that_begins_empty_has_what_is_said_and_nothing_else)
+{
+    static const struct {
+        const char *attributes, *name, *last;
+        uint32_t count;
+    } cases[] = {{"", "", "", 0},
+                 {"", "shop", "service.name=shop", 1},
+                 {"team=a,b%0Ac=d", "", "b\nc=d", 2},
+                 {"service.instance.id=i", "", "service.instance.id=i", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_catalog c;
+        struct resource said = {.schema_url = ""};
+        struct config_telemetry t = telemetry("process,host,os,azure", "");
+        t.resource = CONFIG_RESOURCE_EMPTY;
+        t.resource_attributes = cases[i].attributes;
+        t.service_name = cases[i].name;
+        model_catalog_init(&c);
+        REQUIRE(model_catalog_add_process(&c, 1, MODEL_STR("n"), MODEL_STR("x")));
+        start_resource(&t, (const char *const *)environ, &c, &said);
+        start_resource_cloud(&said, &t, &c);
+        const struct export_env env = {.catalog = &c, .service_name = "file", .version = "1"};
+        told_count = 0;
+        told_last[0] = 0;
+        export_resource_each(&env, 0, count_told, NULL);
+        CHECK(export_resource_is_empty(&c));
+        CHECK_EQ(told_count, cases[i].count);
+        CHECK_STR(told_last, cases[i].last);
+        resource_done(&said);
+        model_catalog_done(&c);
+    }
 }
 
 TEST(what_a_person_said_stands_above_what_the_cloud_says_later)

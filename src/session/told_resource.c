@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "export/resource.h"
 #include "session/inprocess.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -22,6 +23,8 @@ void told_resource_keep(const struct model_catalog *c)
         char key[sizeof((struct resource_attr *)0)->key];
         char value[sizeof((struct resource_attr *)0)->value];
         const struct model_attr_text *a = &c->resource[i];
+        if (!export_resource_tells(c, a->key))
+            continue;
         snprintf(key, sizeof key, "%.*s", (int)a->key.n, a->key.p);
         snprintf(value, sizeof value, "%.*s", (int)a->value.n, a->value.p);
         resource_set(&told, key, value);

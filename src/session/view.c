@@ -191,7 +191,8 @@ static const struct oriel_view_resource *resource_of(struct view *v, uint32_t pr
     m.count = 0;
     export_resource_each(&v->env, process, make_one, &m);
     const struct model_told *told = c->processes[process]->told;
-    const struct model_str schema = MODEL_STR(EXPORT_SCHEMA_URL);
+    const struct model_str ours = MODEL_STR(EXPORT_SCHEMA_URL), none = {"", 0};
+    const struct model_str schema = export_resource_is_empty(c) ? none : ours;
     to->schema_url = text(&m.place, told ? told->schema_url : schema);
     to->attributes = m.to;
     to->attribute_count = m.count;

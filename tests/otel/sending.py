@@ -46,6 +46,8 @@ def names(got):
 
 
 class Sending(unittest.TestCase):
+    WORDS, VARIABLES = [], {}
+
     def setUp(self):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.got = []
@@ -55,9 +57,9 @@ class Sending(unittest.TestCase):
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(("ORIEL_", "OTEL_", "TELEMETRY_", "TRACY_"))}
         self.child = subprocess.Popen(
-            [PROGRAM, "http://127.0.0.1:%d" % self.server.server_port], text=True,
+            [PROGRAM, "http://127.0.0.1:%d" % self.server.server_port, *self.WORDS], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(env, LD_LIBRARY_PATH=str(BUILD)))
+            env=dict(env, LD_LIBRARY_PATH=str(BUILD), **self.VARIABLES))
         self.flushed = self.child.stdout.readline()
         self.service = self.child.stdout.readline()
         self.got = list(self.server.got)
@@ -88,6 +90,37 @@ class Sending(unittest.TestCase):
 
     def test_spans_and_logs_go_to_their_paths(self):
         self.assertEqual({path for path, _, _ in self.got}, {"/v1/traces", "/v1/logs"})
+
+
+class Empty(Sending):
+    """The same of a program whose resource begins empty, and to which nothing is added."""
+    WORDS, VARIABLES = ["nameless"], {"ORIEL_RESOURCE": "empty"}
+
+    def resources(self):
+        return [r for _, _, m in self.got
+                for r in m.get("resourceSpans", []) + m.get("resourceLogs", [])]
+
+    def test_the_program_is_told_the_service_that_receivers_are_told(self):
+        self.assertEqual(self.service, "\n")
+
+    def test_receivers_are_told_nothing_of_it_and_no_schema(self):
+        self.assertTrue(self.resources())
+        for r in self.resources():
+            self.assertEqual(r["resource"].get("attributes", []), [])
+            self.assertNotIn("schemaUrl", r)
+
+
+class Said(Empty):
+    """And of one to which attributes are added, the detectors that are asked for notwithstanding."""
+    VARIABLES = {"ORIEL_RESOURCE": "empty", "ORIEL_DETECTORS": "process,host,os",
+                 "OTEL_RESOURCE_ATTRIBUTES": "team=shop,service.instance.id=i"}
+
+    def test_receivers_are_told_nothing_of_it_and_no_schema(self):
+        for r in self.resources():
+            self.assertEqual(sorted((a["key"], a["value"]["stringValue"]) for a in
+                                    r["resource"]["attributes"]),
+                             [("service.instance.id", "i"), ("team", "shop")])
+            self.assertNotIn("schemaUrl", r)
 
 
 if __name__ == "__main__":

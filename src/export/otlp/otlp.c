@@ -214,7 +214,9 @@ static struct pb_mark open_resource(struct put *w, const struct buf *resource,
 static void close_resource(struct otlp *o, struct put *w, uint32_t process, struct pb_mark m)
 {
     put_list_end(w);
-    put_schema(w, o->env.catalog->processes[process]->told);
+    const struct model_told *told = o->env.catalog->processes[process]->told;
+    if (told || !export_resource_is_empty(o->env.catalog)) /* which is of no schema */
+        put_schema(w, told);
     put_close(w, m);
 }
 

@@ -40,7 +40,7 @@ const struct buf *otlp_resource_of(struct otlp *o, uint32_t process)
         put_list(&w, "attributes");
         export_resource_each(&o->env, process, put_one, &w);
         /* Who shows both kinds needs to know that they are one. */
-        if (o->options.span_events && o->options.signals == 0)
+        if (o->options.span_events && o->options.signals == 0 && !export_resource_is_empty(c))
             otlp_attr_text(&w, RESOURCE_ATTRIBUTES, MODEL_SPAN_EVENTS_KEY,
                            MODEL_STR(MODEL_SPAN_EVENTS_LOGGED));
         put_list_end(&w);
