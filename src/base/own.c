@@ -31,7 +31,7 @@ static bool is(const char *name, const char *other)
 
 bool own_thread_name(const char *name)
 {
-    return is(name, OWN_DRAIN) || is(name, OWN_SEND) || is(name, OWN_VAULT);
+    return is(name, OWN_DRAIN) || is(name, OWN_HEIR) || is(name, OWN_SEND) || is(name, OWN_VAULT);
 }
 
 bool own_thread_here(void)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #define OWN_DRAIN "oriel-drain"
+#define OWN_HEIR "oriel-heir"
 #define OWN_SEND "oriel-send"
 #define OWN_VAULT "oriel-vault"
 

@@ -130,8 +130,6 @@ struct oriel_gate *oriel_emit_slow(size_t bytes)
             return NULL;
     }
     struct oriel_gate *g = find_gate(bytes);
-    if (ORIEL_UNLIKELY(rec_thread_local.step) && g)
-        rec_heir_step(g);
     rec_leave();
     return g;
 }

@@ -27,12 +27,10 @@
 struct rec_own {
     uint32_t process; /* slot + 1 in the region's process table; 0: none yet */
     int32_t pid;
-    uint64_t ids;     /* serial | sites_of << 32; 0: none yet */
-    uint64_t vacant;  /* blocks left by threads: times changed << 32 | slot + 1 */
-    uint32_t inside;  /* calls that are at work on the region, beyond the inline path */
-    uint32_t kept;    /* vacant blocks with a chunk */
-    uint32_t beat;    /* heir.c: of the reader, when last looked at, */
-    uint64_t beat_ns; /* and when it was seen to change; 0: not looked at yet */
+    uint64_t ids;    /* serial | sites_of << 32; 0: none yet */
+    uint64_t vacant; /* blocks left by threads: times changed << 32 | slot + 1 */
+    uint32_t inside; /* calls that are at work on the region, beyond the inline path */
+    uint32_t kept;   /* vacant blocks with a chunk */
     uint32_t next_vacant[WIRE_THREADS_MAX]; /* slot + 1, and REC_VACANT_KEEPS */
 };
 #define REC_VACANT_KEEPS 0x80000000u
@@ -56,7 +54,8 @@ struct rec_runtime {
     uint32_t hint;                    /* where to look for a free chunk; racy on purpose */
     uint32_t thread_hint;
     uint64_t lost_early; /* atomic; nothing to count on yet */
-    uint32_t served;     /* atomic; heir.c: what we say another process exports */
+    uint32_t served;     /* atomic; heir.c: another process exports what we say, and no thread of
+                          * ours waits for its end */
 };
 enum rec_state {
     REC_OFF = 0,
@@ -78,15 +77,10 @@ struct rec_thread_local {
     uint8_t crashing;   /* its crash note is being written */
     uint8_t own;        /* enum rec_own_thread */
     uint8_t in_hook;    /* what is said now is said by a hook of the program */
-    uint8_t inheriting; /* a thread is being made for the export that is taken over */
+    uint8_t inheriting; /* a thread of ours is being made, if it is time for that */
     uint32_t hooked;    /* open scopes whose ends ask hooks: its gate is not for inline code */
     void *alternate;    /* signal stack it was given, NULL: it has its own or none */
-    uint32_t step;      /* heir.c: bytes until the next look; REC_STEPS: they count */
-    uint32_t steps;
-    uint64_t looked_ns;
 };
-/* In `step`: the limit of the thread's gate is not the chunk's. */
-#define REC_STEPS 0x80000000u
 extern __thread struct rec_thread_local rec_thread_local __attribute__((tls_model("initial-exec")));
 
 extern struct oriel_thread rec_null_thread;
@@ -129,9 +123,12 @@ static inline void rec_count_lost(struct oriel_thread *t, enum oriel_lost_cause 
         __atomic_fetch_add(&t->lost[cause], 1, __ATOMIC_RELAXED);
 }
 
-/* What may be written of the chunk: up to here. Served by another process, a thread comes by the
- * slow path now and then, which sets its steps (heir.c). */
-void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit);
+/* What may be written of the chunk: up to here. */
+static inline void rec_gate_set_limit(struct oriel_gate *g, uintptr_t limit)
+{
+    g->room_end = limit;
+    g->limit = g->heap ? 0 : limit;
+}
 
 /* `open` of a gate of this thread. */
 static inline uint32_t rec_gate_open(void)
@@ -180,15 +177,14 @@ void rec_process_end_former(void);
 
 /* start.c */
 void rec_start_forked(void);
-/* Take over the export that another process began; true: it is ours, or it never will be. */
+/* Have a thread that follows the process that exports, if it is time for one; true: there is no
+ * need to ask again. */
 bool rec_start_inherit(void);
 
-/* heir.c: is the process that exports what we say gone? Between rec_enter and rec_leave. */
+/* heir.c: is this thread about to say its first record? Between rec_enter and rec_leave. */
 bool rec_heir_is_asked(void);
-/* It is: unless this is no moment for it. Not between these. */
+/* It is: asks. Not between these. */
 void rec_heir_come(void);
-/* How far this thread's gate goes until the next look. Between these. */
-void rec_heir_step(struct oriel_gate *g);
 /* In-process export was asked for, and the loader does not find what does it. */
 bool rec_has_no_library(void);
 /* A function of liboriel, which is loaded for it; NULL: none. Not from signal handlers. */

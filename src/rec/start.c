@@ -17,7 +17,7 @@ typedef int start_fn(const struct oriel_options *options, int (*attach)(const ch
 typedef int stop_fn(unsigned timeout_ms);
 typedef int house_fn(const struct oriel_sampler *sampler, bool entries);
 typedef void sampler_fn(house_fn *told);
-typedef int inherit_fn(void);
+typedef int inherit_fn(bool makes);
 typedef void context_fn(const char **out_propagators, uint64_t *out_threshold);
 
 /* Longest wait for calls that are at work on a region; they take microseconds. */
@@ -67,37 +67,31 @@ static int32_t started_by; /* process that started what is on now; 0: nobody */
 
 static inherit_fn *inherit; /* of the library, for fork children; nobody asks the loader there */
 
-/* A child that cannot see its parent, being in another namespace of processes, could not tell
- * either that it lives. */
 void rec_start_forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-    static bool apart;
     start_lock = unlocked;
-    apart |= os_getppid() == 0;
-    __atomic_store_n(&rec_runtime.served, started_by && inherit && !apart, __ATOMIC_RELAXED);
-}
-
-/* The lock is held. */
-static bool inherit_locked(void)
-{
-    const int32_t pid = os_getpid();
-    /* A child by vfork is in its parent's memory, and in no state to have a thread. */
-    if (pid != __atomic_load_n(&rec_runtime.own->pid, __ATOMIC_RELAXED))
-        return false;
-    int rc = inherit();
-    if (rc == 0)
-        started_by = pid;
-    return rc != ORIEL_EBUSY;
+    __atomic_store_n(&rec_runtime.served, started_by && inherit, __ATOMIC_RELAXED);
 }
 
 bool rec_start_inherit(void)
 {
-    if (pthread_mutex_trylock(&start_lock) != 0)
-        return false; /* a start or a stop is under way */
-    bool over = started_by == os_getpid() || inherit_locked();
+    /* A child by vfork is in its parent's memory, and in no state to have a thread. */
+    if (os_getpid() != __atomic_load_n(&rec_runtime.own->pid, __ATOMIC_RELAXED) ||
+        pthread_mutex_trylock(&start_lock) != 0) /* a start or a stop is under way */
+        return false;
+    bool over = inherit(true) != ORIEL_EBUSY;
     pthread_mutex_unlock(&start_lock);
     return over;
+}
+
+/* The lock is held. Is what is on exported by this process? */
+static bool is_ours(void)
+{
+    const int32_t pid = os_getpid();
+    if (started_by && started_by != pid && inherit && inherit(false) == 0)
+        started_by = pid; /* taken over meanwhile */
+    return started_by == pid;
 }
 
 static unsigned left_ms(uint64_t deadline_ns)
@@ -112,8 +106,7 @@ static bool is_past(void)
 {
     if (!started_by || !rec_enter())
         return false;
-    bool past =
-        started_by != os_getpid() || __atomic_load_n(&rec_runtime.shared->closed, __ATOMIC_ACQUIRE);
+    bool past = !is_ours() || __atomic_load_n(&rec_runtime.shared->closed, __ATOMIC_ACQUIRE);
     rec_leave();
     return past;
 }
@@ -167,7 +160,7 @@ int oriel_start(const struct oriel_options *options)
 static bool started_here(void)
 {
     pthread_mutex_lock(&start_lock);
-    const bool here = started_by == os_getpid();
+    const bool here = is_ours();
     pthread_mutex_unlock(&start_lock);
     return here;
 }
@@ -206,9 +199,8 @@ int oriel_flush(unsigned timeout_ms)
         return ORIEL_EBUSY;
     rec_hooks_flush(timeout_ms);
     pthread_mutex_lock(&start_lock);
-    flush_fn *flush = started_by == os_getpid()
-                          ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush")
-                          : NULL;
+    flush_fn *flush =
+        is_ours() ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush") : NULL;
     pthread_mutex_unlock(&start_lock);
     own_work_begin();
     int rc = flush ? flush(timeout_ms) : 0;
@@ -223,9 +215,8 @@ int oriel_reload(void)
         return ORIEL_EBUSY;
     own_work_begin();
     pthread_mutex_lock(&start_lock);
-    reload_fn *reload = started_by == os_getpid()
-                            ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload")
-                            : NULL;
+    reload_fn *reload =
+        is_ours() ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload") : NULL;
     int rc = reload ? reload() : ORIEL_ENOTFOUND;
     if (rc == 0)
         take_configuration();
@@ -240,9 +231,8 @@ int oriel_resource_get(const char *key, char *out, size_t size)
     if (!key || (!out && size))
         return ORIEL_EINVAL;
     pthread_mutex_lock(&start_lock);
-    resource_fn *get = started_by == os_getpid()
-                           ? (resource_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_resource")
-                           : NULL;
+    resource_fn *get =
+        is_ours() ? (resource_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_resource") : NULL;
     int rc = get ? get(key, out, size) : ORIEL_ENOTFOUND;
     pthread_mutex_unlock(&start_lock);
     return rc;

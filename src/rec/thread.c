@@ -351,6 +351,5 @@ void rec_thread_forked(void)
     rec_thread_local.setting_up = 0;
     rec_thread_local.exits = 0;
     rec_thread_local.inheriting = 0;
-    rec_thread_local.step = rec_thread_local.steps = 0;
     rec_thread_local.own = REC_OWN_UNKNOWN; /* it is the main thread there */
 }

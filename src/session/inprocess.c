@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/os.h"
@@ -18,6 +19,7 @@
 #include "session/decider.h"
 #include "session/drain.h"
 #include "session/figures.h"
+#include "session/life.h"
 #include "session/outlets.h"
 #include "session/pace.h"
 #include "session/programs.h"
@@ -26,6 +28,7 @@
 #include "session/start_config.h"
 #include "session/start_resource.h"
 #include "session/told_resource.h"
+#include "util/allocator.h"
 #include "util/interrupted.h"
 
 #define CLOSE_NS UINT64_C(100000000)    /* of the time of a stop, at most, for closing */
@@ -33,11 +36,16 @@
 #define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
-enum state { OFF = 0, RUNNING, STOPPING, DONE };
+#define LEFT_STEP_NS UINT64_C(2000000) /* how soon it is asked again whether an owner is gone, */
+#define LEFT_STEP_MAX_NS UINT64_C(1000000000) /* at most */
+#define HELD_MS 100 /* a first thread that has begun is here within this */
+/* WAITING: a fork child whose thread follows the one that exports. */
+enum state { OFF = 0, WAITING, RUNNING, STOPPING, DONE };
 /* An export of the process that this one was forked from. */
 struct estate {
     int32_t pid;           /* the child */
     struct region *region; /* NULL: none */
+    struct life *life;
     struct config *config, *latest;
     struct reload reload;
 };
@@ -57,6 +65,9 @@ static struct {
     unsigned reload_asked, reload_done;
     int reload_result;
     bool heritable; /* what a fork child may go on with is whole */
+    bool late;      /* atomic; this one is to, and could not have its thread yet */
+    struct life *life;
+    struct allocator allocator;
     struct running run;
     struct estate estate; /* in a fork child, until it starts something itself */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -250,6 +261,11 @@ static void *drain_thread(void *unused)
     own_thread_begin(OWN_DRAIN);
     region_own(self.run.region);
     bool tell = true;
+    if (!self.run.inherited && !life_hold(self.life)) {
+        pthread_mutex_lock(&self.lock);
+        self.heritable = false;
+        pthread_mutex_unlock(&self.lock);
+    }
     if (self.run.inherited && !make_inherited()) {
         say_over();
         return NULL;
@@ -285,26 +301,35 @@ static void release(void)
 {
     self.heritable = false;
     running_release(&self.run);
+    life_free(self.life);
+    self.life = NULL;
     forget();
 }
 
-/* What was said here is nobody's, once its owner is gone; one that is just ending is waited for. */
-static void inherit_at_exit(void)
+static int heir_locked(void);
+/* A thread that is to follow gets to it, where the owner is gone or is just ending. */
+static void follow_at_exit(void)
 {
-    const struct timespec pause = {0, SECRETS_STEP_NS};
     const uint64_t until = clock_mono_ns() + self.exit_ms * UINT64_C(1000000);
-    struct region *region = self.estate.region;
-    if (!region || self.estate.pid != os_getpid() || !region_is_spoken_to(region))
+    if (self.estate.pid != os_getpid())
         return;
-    while (oriel_inprocess_inherit() == ORIEL_EBUSY && region_is_about_to_be_left(region) &&
-           clock_mono_ns() < until)
-        nanosleep(&pause, NULL);
+    pthread_mutex_lock(&self.lock);
+    if (self.late)
+        (void)heir_locked();
+    while (self.state == WAITING && region_is_left(self.estate.region) && clock_mono_ns() < until) {
+        const struct timespec next = drain_time(clock_mono_ns() + LEFT_STEP_NS);
+        (void)pthread_cond_timedwait(&self.changed, &self.lock, &next);
+    }
+    pthread_mutex_unlock(&self.lock);
 }
 
 static void at_exit(void)
 {
     unsigned ms = 0;
-    inherit_at_exit();
+    if (self.state == OFF && !self.late)
+        return; /* such a fork child may be confined so that any system call ends it */
+    if (self.state == WAITING || self.late)
+        follow_at_exit();
     if (self.pid == os_getpid()) { /* else the lock may be held for ever */
         pthread_mutex_lock(&self.lock);
         ms = self.exit_ms;
@@ -322,9 +347,11 @@ static void at_exit(void)
 static void forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-    if (self.heritable)
-        self.estate =
-            (struct estate){0, self.run.region, self.run.config, self.run.latest, self.run.reload};
+    if (self.heritable && life_is_held(self.life))
+        self.estate = (struct estate){
+            0, self.run.region, self.life, self.run.config, self.run.latest, self.run.reload};
+    self.life = NULL;
+    self.late = false;
     self.estate.pid = os_getpid();
     self.lock = unlocked;
     self.cond_ready = false;
@@ -333,6 +360,14 @@ static void forked(void)
     told_resource_forked();
     programs_forked();
     decider_forked();
+}
+
+/* Whoever is forked right after a start is to find a thread that it can follow. */
+static void before_fork(void)
+{
+    const struct timespec step = {0, 1000000};
+    for (int i = 0; i < HELD_MS && self.heritable && !life_is_held(self.life); i++)
+        nanosleep(&step, NULL);
 }
 
 static int prepare_once(void)
@@ -345,7 +380,8 @@ static int prepare_once(void)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     int rc = pthread_cond_init(&self.changed, &attr);
     pthread_condattr_destroy(&attr);
-    if (rc != 0 || (!self.hooked && (atexit(at_exit) != 0 || pthread_atfork(NULL, NULL, forked))))
+    if (rc != 0 ||
+        (!self.hooked && (atexit(at_exit) != 0 || pthread_atfork(before_fork, NULL, forked))))
         return ORIEL_ENOMEM;
     self.cond_ready = self.hooked = true;
     return 0;
@@ -363,7 +399,10 @@ static int make(struct wish *w, struct oriel_err *err)
     self.exit_ms = w->exit_ms;
     self.pid = os_getpid();
     self.estate = (struct estate){.region = NULL};
-    return running_make(&self.run, w, err);
+    self.late = false;
+    allocator_find(&self.allocator);
+    int rc = life_new(&self.life);
+    return rc == 0 ? running_make(&self.run, w, err) : err_set(err, rc, "%s", err_text(rc));
 }
 
 static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
@@ -392,6 +431,14 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
     return rc;
 }
 
+/* The lock is held. Its thread finds that out when it wakes. */
+static void follow_nobody(void)
+{
+    self.state = OFF;
+    self.estate.region = NULL;
+    pthread_detach(self.thread);
+}
+
 /* The lock is held. Running already: another copy of the record path, in a
  * plugin say, takes part. */
 static int start_or_join(struct wish *w, int (*attach)(const char *ring_path))
@@ -402,6 +449,8 @@ static int start_or_join(struct wish *w, int (*attach)(const char *ring_path))
     }
     if (self.state == STOPPING || self.state == DONE)
         return ORIEL_EBUSY;
+    if (self.state == WAITING)
+        follow_nobody();
     if (self.state == OFF)
         return start_locked(w, attach);
     int rc = attach(region_path(self.run.region));
@@ -451,41 +500,100 @@ static bool make_inherited(void)
     return rc == 0;
 }
 
-/* The lock is held. Here only the thread is made, which does the rest: what calls is a record. */
-static int inherit_locked(void)
+/* The lock is held. The export is this process's. */
+static void settle(struct estate *e)
 {
-    struct estate *e = &self.estate;
-    struct oriel_err err = {0};
-    uint64_t before;
-    if (self.state != OFF)
-        return self.state == RUNNING ? 0 : ORIEL_EBUSY;
-    if (prepare_once() != 0 || !region_inherit(e->region, &before))
-        return ORIEL_EBUSY;
     self.run.region = e->region;
     self.run.config = e->config;
     self.run.latest = e->latest;
     self.run.reload = e->reload;
-    self.pid = e->pid;
-    self.state = RUNNING;
     self.run.inherited = true;
-    if (start_thread(&self.thread, drain_thread, &err) == 0) {
-        self.heritable = true;
-        e->region = NULL;
-        return 0;
-    }
-    region_disinherit(e->region, before);
-    forget();
-    return ORIEL_EBUSY;
+    self.life = e->life;
+    __atomic_store_n(&self.pid, e->pid, __ATOMIC_RELEASE); /* pairs with the asking */
+    self.state = RUNNING;
+    self.heritable = true;
+    self.estate.region = NULL;
 }
 
-int oriel_inprocess_inherit(void)
+/* Whoever has the life of the one that exports is the next; all others wait for it. That it let go
+ * does not yet say that it is gone: a program may stop its export and live on. */
+static bool follow_owner(void)
 {
-    if (!self.estate.region || self.estate.pid != os_getpid())
-        return self.pid == os_getpid() ? 0 : ORIEL_ESTATE;
-    if (interrupted_may_be() || pthread_mutex_trylock(&self.lock) != 0)
-        return ORIEL_EBUSY;
-    int rc = inherit_locked();
+    pthread_mutex_lock(&self.lock);
+    struct estate e = self.estate;
+    bool mine = self.state == WAITING, taken = false;
     pthread_mutex_unlock(&self.lock);
+    for (uint64_t ns = LEFT_STEP_NS; mine && !taken; ns = 2 * ns < LEFT_STEP_MAX_NS ? 2 * ns : ns) {
+        if (!life_hold(e.life))
+            return false;
+        pthread_mutex_lock(&self.lock);
+        mine = self.state == WAITING;
+        taken = mine && region_inherit(e.region);
+        if (taken)
+            settle(&e);
+        pthread_cond_broadcast(&self.changed);
+        pthread_mutex_unlock(&self.lock);
+        if (taken)
+            break;
+        life_let_go(e.life);
+        const struct timespec pause = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+        if (mine)
+            nanosleep(&pause, NULL);
+    }
+    return taken;
+}
+
+static void *heir_thread(void *unused)
+{
+    own_thread_begin(OWN_HEIR);
+    return follow_owner() ? drain_thread(unused) : NULL;
+}
+
+/* The lock is held. */
+static int heir_locked(void)
+{
+    struct oriel_err err = {0};
+    if (self.state != OFF)
+        return 0;
+    if (prepare_once() != 0)
+        return ORIEL_EBUSY;
+    self.state = WAITING;
+    if (start_thread(&self.thread, heir_thread, &err) != 0) {
+        self.state = OFF;
+        return ORIEL_EBUSY;
+    }
+    self.late = false;
+    return 0;
+}
+
+/* Who went into the background left the session that it was in; other children are no heirs while
+ * the owner lives. */
+static bool is_heir(const struct region *r)
+{
+    const pid_t there = getsid((pid_t)region_owner(r));
+    return (there > 0 && there != getsid(0)) || region_is_left(r);
+}
+
+int oriel_inprocess_inherit(bool makes)
+{
+    const int32_t pid = os_getpid();
+    if (__atomic_load_n(&self.pid, __ATOMIC_ACQUIRE) == pid)
+        return 0;
+    /* A child that cannot see its parent, being in another namespace of processes, could not tell
+     * either that it lives. */
+    if (!makes || !self.estate.region || self.estate.pid != pid || os_getppid() == 0)
+        return ORIEL_ESTATE;
+    const int kept = errno;
+    const bool heir = is_heir(self.estate.region);
+    int rc = ORIEL_EBUSY;
+    if (heir)
+        __atomic_store_n(&self.late, true, __ATOMIC_RELAXED);
+    if (heir && !interrupted_may_be() && !allocator_may_run(&self.allocator) &&
+        pthread_mutex_trylock(&self.lock) == 0) {
+        rc = heir_locked();
+        pthread_mutex_unlock(&self.lock);
+    }
+    errno = kept;
     return rc;
 }
 
@@ -493,6 +601,12 @@ int oriel_inprocess_inherit(void)
 
 int oriel_inprocess_stop(unsigned timeout_ms)
 {
+    if (self.state == WAITING && self.estate.pid == os_getpid()) {
+        pthread_mutex_lock(&self.lock);
+        if (self.state == WAITING)
+            follow_nobody();
+        pthread_mutex_unlock(&self.lock);
+    }
     if (self.pid != os_getpid()) /* a fork child, as in start */
         return 0;
     uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;

@@ -10,6 +10,7 @@
 #define ORIEL_SESSION_INPROCESS_H
 
 #include <oriel/runtime.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,11 +37,13 @@ extern "C" {
  */
 ORIEL_EXPORT int oriel_inprocess_start(const struct oriel_options *options,
                                        int (*attach)(const char *ring_path));
-/* In a fork child, from within a record: go on with the export of a process that is gone, with a
- * thread of ours and all else as it was there. 0: it runs here. ORIEL_EBUSY: not now (that process
- * lives, somebody else was faster, a signal handler may be running). ORIEL_ESTATE: never. Allocates
- * what a thread needs, and waits for nothing. */
-ORIEL_EXPORT int oriel_inprocess_inherit(void);
+/* In a fork child, from within the first record of a thread: is this process to go on with the
+ * export once the one that exports is gone? Then a thread of ours is made that waits for that, and
+ * has all else as it was there. It is to where it is in another session, as whoever went into the
+ * background, or where that process is gone already. 0: the thread is there. ORIEL_EBUSY: not now.
+ * ORIEL_ESTATE: never. Allocates what a thread needs, unless this may be the program's allocator,
+ * and waits for nothing. makes false: only asks, and 0 says that the export runs here. */
+ORIEL_EXPORT int oriel_inprocess_inherit(bool makes);
 /* What the runtime has to know of the configuration that started this: the list of
  * propagators (lives until the next start), and which traces that begin here are sampled
  * (base/ratio.h, perhaps with RATIO_UNTOLD). After oriel_inprocess_start answered 0, before it is

@@ -86,16 +86,14 @@ bool region_is_refused(const struct region *r);
 /* Before the first child could be forked: this process is going to read it. */
 void region_hold(struct region *r);
 /* In a fork child, of a region that its parent made: */
-/* Who exports it becomes this process, which has yet to start the thread that reads. False: the
+/* Who exports it becomes this process, whose thread that reads has yet to region_own it. False: the
  * owner is not gone, is us, or somebody else was faster. Async-signal-safe. */
-bool region_inherit(struct region *r, uint64_t *out_before);
-/* That came to nothing: the next may try. */
-void region_disinherit(struct region *r, uint64_t before);
-/* As region_end, by a process that is about to exit; and whether somebody did that. */
+bool region_inherit(struct region *r);
+/* Is the owner gone, or just ending? Its process; 0: there is none. Async-signal-safe. */
+bool region_is_left(const struct region *r);
+int32_t region_owner(const struct region *r);
+/* As region_end, by a process that is about to exit. */
 void region_end_for_exit(struct region *r);
-bool region_is_about_to_be_left(const struct region *r);
-/* Has this process said something there? */
-bool region_is_spoken_to(const struct region *r);
 /* Is there another process than the one that ends it? */
 bool region_is_shared(const struct region *r);
 /* By the thread that reads, before it does, the first time and after region_inherit. */

@@ -62,8 +62,9 @@ static bool find_suspects(struct suspects *out)
     return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &out->blocked, sizeof out->blocked) == 0;
 }
 
-static bool is_suspect(const struct suspects *s, uintptr_t at, uintptr_t word)
+static bool is_suspect(const void *suspects, uintptr_t at, uintptr_t word)
 {
+    const struct suspects *s = suspects;
     uintptr_t frame[FRAME_WORDS];
     int n = 0;
     while (n < SIGNALS && s->returns[n] != word)
@@ -90,8 +91,9 @@ static bool find_suspects(struct suspects *out)
     return out->from != 0;
 }
 
-static bool is_suspect(const struct suspects *s, uintptr_t at, uintptr_t word)
+static bool is_suspect(const void *suspects, uintptr_t at, uintptr_t word)
 {
+    const struct suspects *s = suspects;
     (void)at;
     return word >= s->from && word < s->to;
 }
@@ -112,7 +114,10 @@ static uintptr_t stack_end(uintptr_t here)
     return 0;
 }
 
-static bool is_clean(uintptr_t from, uintptr_t to, const struct suspects *s)
+typedef bool test_fn(const void *how, uintptr_t at, uintptr_t word);
+
+/* Is nothing of it there, between these addresses of the stack? */
+static bool is_clean(uintptr_t from, uintptr_t to, test_fn *is_there, const void *how)
 {
     uintptr_t words[PIECE];
     for (uintptr_t at = from & ~(sizeof *words - 1); at < to;) {
@@ -120,7 +125,7 @@ static bool is_clean(uintptr_t from, uintptr_t to, const struct suspects *s)
         if (!read_at(at, words, n))
             return false;
         for (size_t i = 0; i < n / sizeof *words; i++)
-            if (is_suspect(s, at + i * sizeof *words, words[i]))
+            if (is_there(how, at + i * sizeof *words, words[i]))
                 return false;
         at += n;
     }
@@ -135,7 +140,24 @@ __attribute__((noinline)) bool interrupted_may_be(void)
     int kept = errno;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = stack_end(here);
     bool normal = end != 0 && sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_ONSTACK) &&
-                  find_suspects(&s) && is_clean(here, end, &s);
+                  find_suspects(&s) && is_clean(here, end, is_suspect, &s);
     errno = kept;
     return !normal;
+}
+
+static bool is_code(const void *range, uintptr_t at, uintptr_t word)
+{
+    const uintptr_t *r = range;
+    (void)at;
+    return word > r[0] && word < r[1]; /* nothing returns to where it begins */
+}
+
+__attribute__((noinline)) bool interrupted_is_in(uintptr_t from, uintptr_t to)
+{
+    int kept = errno;
+    const uintptr_t range[2] = {from, to}, here = (uintptr_t)__builtin_frame_address(0);
+    const uintptr_t end = stack_end(here);
+    bool apart = end != 0 && is_clean(here, end, is_code, range);
+    errno = kept;
+    return !apart;
 }

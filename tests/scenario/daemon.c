@@ -6,24 +6,40 @@
  *   daemon WAY N    N spans "before", then into the background by WAY, N spans "after" one by one,
  *                   one more when DIR/go is there, and then the end. Writes DIR/pid there.
  *
- *   ways  call      daemon(3), whose parent ends by _exit
- *         twice     fork, setsid, fork; both parents end by exit, descriptors 0 to 2 go to
- * /dev/null closed    fork, setsid; every descriptor is closed, the directory is / many      eight
- * children that all go on; the parent ends by _exit handler   as twice, and the first span of the
- * child is said in a signal handler quiet     as twice, with one span only, and then the end by
- * exit killed    the parent is killed by the child stopped   the parent is stopped by the child,
- * and goes on in the end
+ *   ways  call       daemon(3), whose parent ends by _exit
+ *         twice      fork, setsid, fork; both parents end by exit, descriptors 0 to 2 go to
+ * /dev/null closed     fork, setsid; every descriptor is closed, the directory is / many eight
+ * children that all go on, each in a session of its own; the parent ends by _exit handler    as
+ * twice, and the first span of the child is said in a signal handler allocator  as twice, and each
+ * span is said in malloc, which holds its lock quiet      as twice, with one span only, and then
+ * the end by exit killed     the parent is killed by the child, which is in a session of its own
+ *         worker     the same in the parent's session; then a new thread of the child says a span
+ *         late       a child in the parent's session whose first span comes when that is gone
+ *         confined   as worker, but instead of the thread a filter ends the child at any system
+ *                    call that it does not need; DIR/alive is written at the end
+ *         apart      as confined, in a session of its own
+ *         stopped    the parent is stopped by the child, and goes on in the end
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <oriel/oriel.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "locked_malloc.h"
 
 static char dir[400];
 
@@ -64,6 +80,50 @@ static void say_in_handler(int unused)
     ORIEL_SPAN("step", "when", "handler", "i", 0L);
 }
 
+static void *say_in_thread(void *unused)
+{
+    say("thread", 1);
+    return unused;
+}
+
+static void say_in_new_thread(void)
+{
+    pthread_t t;
+    if (pthread_create(&t, NULL, say_in_thread, NULL) != 0 || pthread_join(t, NULL) != 0)
+        _exit(10);
+}
+
+/* Any other system call ends the process, also one that is only asked whether it may be. */
+static void confine(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_nanosleep, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        _exit(11);
+}
+
+/* For longer than anybody would wait who looks now and then. It ends in the usual way. */
+static void go_on_confined(long n)
+{
+    int fd = open(in_dir("alive"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    confine();
+    for (long i = 0; i < 200; i++) {
+        say(i < n ? "after" : "later", 1);
+        sleep_ms(20);
+    }
+    if (write(fd, "yes", 3) != 3)
+        _exit(12);
+    exit(0);
+}
+
 /* True in who goes on. */
 static void once(void (*end)(int))
 {
@@ -72,6 +132,20 @@ static void once(void (*end)(int))
         _exit(8);
     if (pid > 0)
         end(0);
+}
+
+static void say_in_malloc(void)
+{
+    say("malloc", 1);
+}
+
+/* Each in a call of malloc, with its lock held. */
+static void allocate(long n)
+{
+    locked_malloc_calls = say_in_malloc;
+    for (long i = 0; i < n; i++)
+        *(void *volatile *)&(void *){NULL} = malloc(1);
+    locked_malloc_calls = NULL;
 }
 
 static void to_null(void)
@@ -91,6 +165,12 @@ static void leave_twice(void)
     to_null();
 }
 
+static bool is_one_of(const char *way, const char *names)
+{
+    const char *found = strstr(names, way);
+    return found && strcspn(found, " ") == strlen(way);
+}
+
 static void go(const char *way)
 {
     if (strcmp(way, "call") == 0) {
@@ -105,13 +185,23 @@ static void go(const char *way)
             close(fd);
     } else if (strcmp(way, "many") == 0) {
         for (int i = 0; i < 8; i++)
-            if (fork() == 0)
+            if (fork() == 0) {
+                setsid();
                 return;
+            }
         _exit(0);
-    } else if (strcmp(way, "killed") == 0 || strcmp(way, "stopped") == 0) {
+    } else if (strcmp(way, "late") == 0) {
+        pid_t parent = getpid();
+        once(_exit);
+        while (getppid() == parent)
+            sleep_ms(1);
+    } else if (is_one_of(way, "killed worker confined apart stopped")) {
         pid_t pid = fork();
-        if (pid == 0)
+        if (pid == 0) {
+            if (is_one_of(way, "killed apart"))
+                setsid();
             return;
+        }
         waitpid(pid, NULL, 0);
         exit(0);
     } else {
@@ -136,14 +226,22 @@ int main(int argc, char **argv)
         sleep_ms(1500); /* the parents are gone */
         raise(SIGUSR1);
     }
+    if (strcmp(way, "allocator") == 0)
+        allocate(n);
     if (strcmp(way, "quiet") == 0) {
         say("after", 1);
         return 0;
     }
-    if (strcmp(way, "killed") == 0) {
+    if (is_one_of(way, "killed worker confined apart")) {
         say("between", n);
         sleep_ms(200);
         kill(first, SIGKILL);
+    }
+    if (is_one_of(way, "confined apart"))
+        go_on_confined(n);
+    if (strcmp(way, "worker") == 0) {
+        sleep_ms(200);
+        say_in_new_thread();
     }
     if (strcmp(way, "stopped") == 0)
         kill(first, SIGSTOP);

@@ -14,6 +14,8 @@ from receiving import LIBRARY, Receiver, items, missing
 from tool import TIMEOUT, Scenario, main
 
 DAEMON = os.environ["DAEMON"]
+MALLOC = os.path.join(os.path.dirname(DAEMON), "daemon_malloc")
+LIBRARY_MALLOC = os.path.join(os.path.dirname(DAEMON), "daemon_library")
 N = 20
 
 
@@ -42,8 +44,8 @@ class Daemon(Scenario):
             except ProcessLookupError:
                 pass
 
-    def launch(self, way, n=N, processes=1):
-        child = self.start(DAEMON, way, n)
+    def launch(self, way, n=N, processes=1, program=DAEMON):
+        child = self.start(program, way, n)
         self.wait_for(lambda: len(list(self.dir.glob("pid.*"))) == processes, "the daemon")
         self.pids = {int(f.name[4:]) for f in self.dir.glob("pid.*")}
         if way != "stopped":
@@ -91,8 +93,8 @@ class Daemon(Scenario):
         self.assertFalse(of["parent"] & of["child"])
         self.assertEqual(list(self.runtime.rglob("*.ring")), [])
 
-    def goes(self, way, **more):
-        self.launch(way)
+    def goes(self, way, program=DAEMON, **more):
+        self.launch(way, program=program)
         self.arrives("after", N)
         self.over()
         self.check({"before": N, "after": N, "last": 1, **more})
@@ -118,7 +120,24 @@ class Daemon(Scenario):
         self.check({"before": N, "after": 8 * N, "last": 7}, processes=8)
 
     def test_no_thread_is_made_in_a_signal_handler(self):
-        self.goes("handler", handler=1)
+        """What is said goes out where the program ends."""
+        self.launch("handler")
+        self.over()
+        self.check({"before": N, "after": N, "handler": 1, "last": 1})
+
+    def test_no_thread_is_made_in_an_allocator(self):
+        """What is said goes out where the program ends: in an allocator that is a part of the
+        program, and in one of a library."""
+        for program in MALLOC, LIBRARY_MALLOC:
+            with self.subTest(program):
+                self.setUp()
+                self.launch("allocator", program=program)
+                self.over()
+                self.check({"before": N, "after": N, "last": 1})
+                self.assertGreaterEqual(self.count("malloc"), N)
+
+    def test_outside_of_an_allocator_of_a_library_one_is_made(self):
+        self.goes("twice", program=LIBRARY_MALLOC)
 
     def test_an_end_right_after_the_beginning(self):
         self.launch("quiet")
@@ -127,6 +146,27 @@ class Daemon(Scenario):
 
     def test_a_parent_that_is_killed(self):
         self.goes("killed", between=N)
+
+    def test_a_child_in_the_session_of_its_parent_follows_with_a_new_thread(self):
+        self.goes("worker", between=N, thread=1)
+
+    def test_a_child_in_the_session_of_its_parent_whose_first_span_comes_later(self):
+        self.goes("late")
+
+    def test_a_confined_child_makes_no_system_call(self):
+        self.launch("confined")
+        self.wait_for(lambda: not alive(*self.pids), "the end of the child")
+        self.assertEqual((self.dir / "alive").read_text(encoding="utf-8"), "yes")
+        self.requests += self.receiver.all()
+        ids = [s["spanId"] for _, _, s in items(self.requests, "traces") if s["name"] == "step"]
+        self.assertEqual(len(ids), len(set(ids)))
+
+    def test_a_confined_child_that_went_into_the_background(self):
+        """Its own threads are confined, not the one that follows its parent."""
+        self.launch("apart")
+        self.arrives("after", N)
+        self.wait_for(lambda: not alive(*self.pids), "the end of the child")
+        self.assertEqual((self.dir / "alive").read_text(encoding="utf-8"), "yes")
 
     def test_a_parent_that_is_stopped_is_not_gone(self):
         parent = self.launch("stopped")

@@ -13,6 +13,21 @@ add_executable(daemon_ways tests/scenario/daemon.c)
 target_compile_definitions(daemon_ways PRIVATE _DEFAULT_SOURCE)
 target_link_libraries(daemon_ways PRIVATE oriel-core)
 set_target_properties(daemon_ways PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+# The same with an allocator of its own, and with one of a library.
+add_executable(daemon_malloc tests/scenario/daemon.c tests/scenario/locked_malloc.c)
+add_library(locked_malloc SHARED tests/scenario/locked_malloc.c)
+add_executable(daemon_library tests/scenario/daemon.c)
+foreach(program daemon_malloc daemon_library)
+  target_compile_definitions(${program} PRIVATE _DEFAULT_SOURCE)
+  target_compile_options(${program} PRIVATE -fno-builtin)
+  target_link_libraries(${program} PRIVATE oriel-core)
+endforeach()
+target_compile_definitions(locked_malloc PRIVATE _DEFAULT_SOURCE)
+target_compile_options(locked_malloc PRIVATE -fno-builtin)
+target_link_libraries(daemon_library PRIVATE locked_malloc)
+set_target_properties(daemon_malloc daemon_library locked_malloc PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
 # A stranger: no frame pointers, no Oriel.
 add_executable(sampled tests/scenario/sampled.c)

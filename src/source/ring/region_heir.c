@@ -24,43 +24,30 @@ void region_hold(struct region *r)
     __atomic_store_n(&h->owner, wire_owner(os_getpid(), 0), __ATOMIC_RELEASE);
 }
 
-bool region_inherit(struct region *r, uint64_t *out_before)
+bool region_inherit(struct region *r)
 {
     struct wire_region *h = region_memory(r, NULL);
-    *out_before = RING_LOAD_ACQUIRE(&h->owner);
-    uint64_t before = *out_before;
+    uint64_t before = RING_LOAD_ACQUIRE(&h->owner);
     return is_gone(h, before) &&
            __atomic_compare_exchange_n(&h->owner, &before, wire_owner(os_getpid(), 0), false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-void region_disinherit(struct region *r, uint64_t before)
+bool region_is_left(const struct region *r)
 {
-    struct wire_region *h = region_memory(r, NULL);
-    uint64_t ours = wire_owner(os_getpid(), 0);
-    __atomic_compare_exchange_n(&h->owner, &ours, before, false, __ATOMIC_ACQ_REL,
-                                __ATOMIC_RELAXED);
+    const struct wire_region *h = region_memory(r, NULL);
+    return RING_LOAD_ACQUIRE(&h->closed) == WIRE_CLOSED_FOR_EXIT ||
+           is_gone(h, RING_LOAD_ACQUIRE(&h->owner));
 }
 
-bool region_is_spoken_to(const struct region *r)
+int32_t region_owner(const struct region *r)
 {
-    struct wire_region *base = region_memory(r, NULL), h = *base;
-    for (uint32_t i = 0; i < h.process_count; i++) {
-        const struct wire_process *p = wire_region_process(&h, base, i);
-        if (wire_state(RING_LOAD_ACQUIRE(&p->state)) == 2 && RING_LOAD(&p->pid) == os_getpid())
-            return true;
-    }
-    return false;
+    return wire_owner_pid(RING_LOAD_ACQUIRE(&region_memory(r, NULL)->owner));
 }
 
 void region_end_for_exit(struct region *r)
 {
     __atomic_store_n(&region_memory(r, NULL)->closed, WIRE_CLOSED_FOR_EXIT, __ATOMIC_RELEASE);
-}
-
-bool region_is_about_to_be_left(const struct region *r)
-{
-    return RING_LOAD_ACQUIRE(&region_memory(r, NULL)->closed) == WIRE_CLOSED_FOR_EXIT;
 }
 
 bool region_is_shared(const struct region *r)

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Who waits for a process goes on when it is gone, however it went. */
+#include "session/life.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define KERNEL "robust locks are the kernel's, which an emulator does not hand on"
+
+/* A child that has it, until `how`; this process follows. */
+static void follow(void (*end)(void))
+{
+    struct life *l;
+    int ready[2];
+    char c = 0;
+    REQUIRE(life_new(&l) == 0);
+    CHECK(!life_is_held(l));
+    REQUIRE(pipe(ready) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool held = life_hold(l);
+        if (write(ready[1], held ? "y" : "n", 1) != 1)
+            _exit(1);
+        end();
+        _exit(2);
+    }
+    REQUIRE(read(ready[0], &c, 1) == 1);
+    CHECK(c == 'y');
+    CHECK(life_is_held(l));
+    CHECK(life_hold(l)); /* waits for its end */
+    life_let_go(l);
+    CHECK(life_hold(l)); /* as whole as before */
+    life_let_go(l);
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
+    close(ready[0]);
+    close(ready[1]);
+    life_free(l);
+}
+
+static void leave(void)
+{
+    usleep(20000);
+    _exit(0);
+}
+
+static void be_killed(void)
+{
+    usleep(20000);
+    raise(SIGKILL);
+}
+
+static void become_another(void)
+{
+    usleep(20000);
+    execl("/bin/sleep", "sleep", "0.2", (char *)NULL);
+}
+
+TEST(who_waits_goes_on_when_it_is_gone)
+{
+    test_skip_emulated(KERNEL);
+    follow(leave);
+    follow(be_killed);
+    follow(become_another);
+    life_free(NULL);
+}
+
+TEST_MAIN()
