@@ -223,6 +223,10 @@ struct model_item {
     } u;
 };
 
+/* The watermark of a source that knows of no time yet, and will: what it gave is held. With 0 it
+ * would be held for one batch. */
+#define MODEL_NO_PROMISE_YET UINT64_C(1)
+
 struct model_batch {
     const struct model_catalog *catalog;
     struct arena arena;

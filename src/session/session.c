@@ -481,7 +481,7 @@ int session_step(struct session *s, struct oriel_err *err)
     const uint64_t before = s->reached_ns, now = common_watermark(s);
     s->reached_ns = now > before ? now : before;
     for (unsigned i = 0; i < s->side_count; i++)
-        take_batch(s, &s->sides[i].records, before || !now ? before : 1);
+        take_batch(s, &s->sides[i].records, before ? before : MODEL_NO_PROMISE_YET);
     s->ring_bytes = s->step_bytes;
     take_batch(s, &s->records, s->reached_ns);
     s->ring_bytes = s->step_bytes - s->ring_bytes;

@@ -16,6 +16,7 @@ struct script {
     int batches;      /* how many batches ... */
     size_t per_batch; /* ... of so many events */
     bool live;        /* says IDLE at the end, not END */
+    int silent;       /* so many rounds promise nothing yet */
     int fail_at;      /* this poll answers with a code; 0 never */
     int fail_code;
 };
@@ -662,7 +663,7 @@ static int late_poll(void *state, struct model_batch *b, size_t max, struct orie
     f->t_ns = now - 6;
     ok = ok && add_event(f, b);
     b->records[1].stream = 2;
-    b->watermark_ns = now + 4;
+    b->watermark_ns = f->at > script.silent ? now + 4 : MODEL_NO_PROMISE_YET;
     return ok ? SOURCE_DATA : ORIEL_ENOMEM;
 }
 static const struct source late_like = {.name = "fake",
@@ -672,11 +673,12 @@ static const struct source late_like = {.name = "fake",
                                         .commit = source_commit,
                                         .close = source_close};
 
-TEST(what_a_round_promises_holds_with_the_last_batch_of_it)
+static void late_rounds(int silent)
 {
     memset(&order, 0, sizeof order);
     begin(&late_like, 30, 2);
     script.live = true;
+    script.silent = silent;
     REQUIRE(session_add_source(s, &side, "x", &err) == 0);
     session_on_items(s, watch_order, NULL);
     while (session_step(s, &err) == SOURCE_DATA)
@@ -686,6 +688,17 @@ TEST(what_a_round_promises_holds_with_the_last_batch_of_it)
     CHECK_EQ(order.samples, SIDE_SAMPLES);
     CHECK_EQ(order.backwards, 0);
     session_free(s);
+}
+
+TEST(what_a_round_promises_holds_with_the_last_batch_of_it)
+{
+    late_rounds(0);
+}
+
+TEST(what_comes_before_the_first_promise_is_held)
+{
+    late_rounds(5);
+    late_rounds(30);
 }
 
 TEST(what_the_second_source_still_holds_comes_at_the_end)

@@ -14,7 +14,7 @@
 int side_open(struct side *d, const struct source *table, const void *options,
               struct model_catalog *c, struct oriel_err *err)
 {
-    *d = (struct side){.table = table, .catalog = c};
+    *d = (struct side){.table = table, .catalog = c, .watermark_ns = MODEL_NO_PROMISE_YET};
     d->state = outlet_state_new(table->state_size, &d->state_block);
     if (!d->state)
         return err_set(err, ORIEL_ENOMEM, "%s: out of memory", table->name);

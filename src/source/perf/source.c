@@ -457,7 +457,7 @@ static int perf_poll(void *state, struct model_batch *batch, size_t max_records,
     struct perf_source *p = state;
     const size_t taken = read_rings(p, batch, max_records);
     (void)err;
-    batch->watermark_ns = p->watermark_ns;
+    batch->watermark_ns = p->watermark_ns ? p->watermark_ns : MODEL_NO_PROMISE_YET;
     return taken > 0 || batch->record_count > 0 ? SOURCE_DATA : SOURCE_IDLE;
 }
 

@@ -621,7 +621,7 @@ static int probe_poll(void *state, struct model_batch *batch, size_t max_records
     p->batch = NULL;
     if (!more)
         p->watermark_ns = p->over ? UINT64_MAX : horizon + p->unix_offset;
-    batch->watermark_ns = p->watermark_ns;
+    batch->watermark_ns = p->watermark_ns ? p->watermark_ns : MODEL_NO_PROMISE_YET;
     if (p->over && !more && !p->concluded)
         conclude(p);
     if (p->ability) {

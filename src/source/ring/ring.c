@@ -84,6 +84,7 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     r->shared = base;
     r->same_boot = r->h.boot_tag == 0 || r->h.boot_tag == os_boot_tag();
     r->now_ns = clock_mono_ns();
+    r->watermark_ns = MODEL_NO_PROMISE_YET;
     r->rescan = r->rescan_threads = true;
     r->threads_known_max = RING_THREADS_KNOWN_MAX;
     r->processes_known_max = RING_PROCESSES_KNOWN_MAX;
