@@ -304,6 +304,8 @@ static int start_program(struct collecting *c, struct oriel_err *err)
     set_unless(c, "OTEL_TRACES_EXPORTER", "otlp");
     set_unless(c, "OTEL_LOGS_EXPORTER", "otlp");
     set_unless(c, "OTEL_METRICS_EXPORTER", "none"); /* they are not kept yet */
+    set_unless(c, "TELEMETRY_ENABLED", "true");     /* one with Oriel in it is silent else */
+    set_unless(c, "ORIEL_BACKEND", "otlp");
     return child_start(&c->child, c->exe, c->program, c->setting_list, err);
 }
 

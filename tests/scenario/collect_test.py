@@ -16,6 +16,7 @@ import struct
 import subprocess
 import unittest
 
+from receiving import LIBRARY
 from tool import EMITTER, ORIEL, Scenario, main
 
 SENDER = pathlib.Path(__file__).parents[1] / "otlp" / "sender.mjs"
@@ -490,6 +491,14 @@ class Collect(Scenario):
         self.assertEqual((run.returncode, run.stdout), (7, b"http/protobuf none\n"), run.stderr)
         self.assertIn(b"received 2 spans", run.stderr)
         self.assertEqual(len(self.spans()), 2)
+        run = self.oriel("collect", "-o", "ours.oriel", "--", EMITTER, "spans", 20,
+                         env={**self.env, "LD_LIBRARY_PATH": LIBRARY})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual([s["name"] for _, _, s in self.spans("ours.oriel")].count("outer"), 20)
+        self.assertFalse((self.dir / ".local").exists(), "files were written, too")
+        run = self.oriel("collect", "-o", "off.oriel", "--", EMITTER, "spans", 20,
+                         env={**self.env, "LD_LIBRARY_PATH": LIBRARY, "TELEMETRY_ENABLED": "false"})
+        self.assertIn("received 0 spans", run.stderr)
         run = self.oriel("collect", "--", "/does/not/exist")
         self.assertEqual(run.returncode, 127)
 
