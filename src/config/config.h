@@ -118,7 +118,16 @@ struct config_sampling {
     int64_t keep_slow_ms;
     uint64_t hold_bytes;
     int64_t hold_s;
+    /* Of a sampler by the parent. */
+    int root; /* enum config_delegate + 1; 0: what `sampler` says */
+    int remote_parent_sampled, remote_parent_not_sampled; /* enum config_delegate */
+    int local_parent_sampled, local_parent_not_sampled;
 };
+enum config_delegate { CONFIG_DELEGATE_ON, CONFIG_DELEGATE_OFF, CONFIG_DELEGATE_RATIO };
+struct config;
+/* These five where they count: said below the layer of `sampler` they do not, for that is a whole
+ * sampler then. */
+void config_delegates(const struct config *c, struct config_sampling *out);
 extern const struct option_def config_sampling_options[];
 enum { CONFIG_RATES_MAX = 64, CONFIG_TARGET_MAX = 127 };
 struct config_rate {
@@ -199,7 +208,6 @@ struct config_message {
     const char *text; /* one line, which says where */
 };
 
-struct config;
 /* 0 also where values are wrong: they are messages, and config_can_start is
  * false. ORIEL_ENOMEM; ORIEL_EINVAL for the input struct. */
 int config_load(struct config **out, const struct config_input *input, struct oriel_err *err);

@@ -29,11 +29,14 @@ enum way {
     RESOURCE,  /* resource.attributes */
     SET,       /* the key's value is the row's text, whatever stands there */
     STREAM,    /* the row's text, or it is an error */
-    COMPOSITE  /* a sampler made of samplers */
+    COMPOSITE, /* a sampler made of samplers */
+    DELEGATE,  /* the row's text for the key that the delegate has */
+    SHARE      /* of a sampler: there is one for all of them */
 };
 /* Of tracer_provider and logger_provider: $P is the provider, $S its section of OTLP, $B its
  * word in [telemetry.batch], $L in [telemetry.limits], $E the key of its exporters; an exporter
- * stands in a batch processor or a simple one, and $X stands for both. */
+ * stands in a batch processor or a simple one, and $X stands for both. $D is a delegate of a
+ * sampler by the parent, and its key. */
 static const struct row {
     const char *path, *key;
     enum way way;
@@ -90,7 +93,7 @@ static const struct row {
     {"tracer_provider.sampler.always_on", "sampler", SET, "always_on"},
     {"tracer_provider.sampler.always_off", "sampler", SET, "always_off"},
     {"tracer_provider.sampler.trace_id_ratio_based", "sampler", SET, "traceidratio"},
-    {"tracer_provider.sampler.trace_id_ratio_based.ratio", "sample_rate", TAKE, NULL},
+    {"tracer_provider.sampler.trace_id_ratio_based.ratio", "sample_rate", SHARE, NULL},
     {"tracer_provider.sampler.composite/development", NULL, COMPOSITE, NULL},
     {"tracer_provider.sampler.parent_based.root.always_on", "sampler", SET,
      "parentbased_always_on"},
@@ -98,13 +101,14 @@ static const struct row {
      "parentbased_always_off"},
     {"tracer_provider.sampler.parent_based.root.trace_id_ratio_based", "sampler", SET,
      "parentbased_traceidratio"},
-    {"tracer_provider.sampler.parent_based.root.trace_id_ratio_based.ratio", "sample_rate", TAKE,
+    {"tracer_provider.sampler.parent_based.root.trace_id_ratio_based.ratio", "sample_rate", SHARE,
      NULL},
-    /* the standard's own choices for these four, which are the only ones there are */
-    {"tracer_provider.sampler.parent_based.remote_parent_sampled.always_on", NULL, SKIP, NULL},
-    {"tracer_provider.sampler.parent_based.remote_parent_not_sampled.always_off", NULL, SKIP, NULL},
-    {"tracer_provider.sampler.parent_based.local_parent_sampled.always_on", NULL, SKIP, NULL},
-    {"tracer_provider.sampler.parent_based.local_parent_not_sampled.always_off", NULL, SKIP, NULL},
+    {"tracer_provider.sampler.parent_based.$D.always_on", NULL, DELEGATE, "always_on"},
+    {"tracer_provider.sampler.parent_based.$D.always_off", NULL, DELEGATE, "always_off"},
+    {"tracer_provider.sampler.parent_based.$D.trace_id_ratio_based", NULL, DELEGATE,
+     "traceidratio"},
+    {"tracer_provider.sampler.parent_based.$D.trace_id_ratio_based.ratio", "sample_rate", SHARE,
+     NULL},
 };
 static const struct provider {
     const char *name, *section, *batch, *limits, *exporter;
@@ -118,6 +122,7 @@ struct walk {
     const char *protocol;            /* by the name of the exporter */
     struct buf exporters[2];         /* their names by ours, of each provider */
     bool program;                    /* there are exporters of the program */
+    bool share_said;                 /* of a sampler of this file */
 };
 
 static struct config_origin origin_of(const struct walk *w, const struct yaml_value *v)
@@ -140,13 +145,16 @@ static size_t word_of(const char *path)
 
 static bool word_fits(const char *pattern, size_t n, const char *word, size_t word_n)
 {
-    static const char *const kinds[][4] = {{"$P", "tracer_provider", "logger_provider", NULL},
-                                           {"$X", "batch", "simple", NULL},
-                                           {"$O", "otlp", "otlp_http", "otlp_grpc"}};
+    static const char *const kinds[][5] = {{"$P", "tracer_provider", "logger_provider"},
+                                           {"$X", "batch", "simple"},
+                                           {"$O", "otlp", "otlp_http", "otlp_grpc"},
+                                           {"$D", "remote_parent_sampled",
+                                            "remote_parent_not_sampled", "local_parent_sampled",
+                                            "local_parent_not_sampled"}};
     if (n != 2 || *pattern != '$')
         return n == word_n && memcmp(pattern, word, n) == 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        for (int k = 1; memcmp(kinds[i][0], pattern, 2) == 0 && k < 4 && kinds[i][k]; k++)
+        for (int k = 1; memcmp(kinds[i][0], pattern, 2) == 0 && k < 5 && kinds[i][k]; k++)
             if (strlen(kinds[i][k]) == word_n && memcmp(kinds[i][k], word, word_n) == 0)
                 return true;
     return false;
@@ -363,6 +371,37 @@ static void take_list_text(struct walk *w, const struct row *row, const struct y
     buf_done(&text);
 }
 
+/* The name of a delegate is the key that it has. */
+static void put_delegate(struct walk *w, const struct row *row, const struct yaml_value *v,
+                         const char *path)
+{
+    static const char above[] = "tracer_provider.sampler.parent_based.";
+    const char *name = path + strlen(above);
+    char key[64];
+    snprintf(key, sizeof key, "sampling.%.*s", (int)word_of(name), name);
+    put_text(w, key, row->text, v);
+}
+
+static void take_share(struct walk *w, const struct row *row, const struct yaml_value *v,
+                       const char *path)
+{
+    const double before = config_telemetry(w->c)->sample_rate;
+    const bool said = w->share_said;
+    take_text(w, row, v, path);
+    if (said && config_telemetry(w->c)->sample_rate != before)
+        say(w, CONFIG_ERROR, v, path,
+            "is another share than before: there is one for all samplers");
+    w->share_said = true;
+}
+
+/* Of exporters there may be several: begin_exporter has them. */
+static void put_set(struct walk *w, const struct row *row, const struct yaml_value *v)
+{
+    const bool exporters = strcmp(row->key, "$E") == 0;
+    put_text(w, row->key, exporters ? buf_cstr(&w->exporters[w->provider - providers]) : row->text,
+             v);
+}
+
 static void take(struct walk *w, const struct row *row, const struct yaml_value *v,
                  const char *path)
 {
@@ -377,11 +416,14 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
     case TAKE:
         take_text(w, row, v, path);
         break;
-    case SET: /* of exporters there may be several, begin_exporter has them */
-        put_text(w, row->key,
-                 strcmp(row->key, "$E") == 0 ? buf_cstr(&w->exporters[w->provider - providers])
-                                             : row->text,
-                 v);
+    case SHARE:
+        take_share(w, row, v, path);
+        break;
+    case DELEGATE:
+        put_delegate(w, row, v, path);
+        break;
+    case SET:
+        put_set(w, row, v);
         break;
     case STREAM:
         if (!is_scalar(v) || (v->type != YAML_NULL && strcmp(v->text, row->text) != 0))
@@ -474,10 +516,7 @@ static const struct slot {
     {"tracer_provider.id_generator", "generator of ids"},
     {"tracer_provider.sampler", "sampler"},
     {"tracer_provider.sampler.parent_based.root", "sampler for this"},
-    {"tracer_provider.sampler.parent_based.remote_parent_sampled", "sampler for this"},
-    {"tracer_provider.sampler.parent_based.remote_parent_not_sampled", "sampler for this"},
-    {"tracer_provider.sampler.parent_based.local_parent_sampled", "sampler for this"},
-    {"tracer_provider.sampler.parent_based.local_parent_not_sampled", "sampler for this"},
+    {"tracer_provider.sampler.parent_based.$D", "sampler for this"},
 };
 
 /* The slot in which the name stands that a path ends with, or NULL. A name may have dots. */
@@ -530,6 +569,16 @@ static void take_unknown(struct walk *w, const struct yaml_value *v, const char 
     w->c->unregistered += exporter && !is_registered(w, v->key, w->provider != &providers[0]);
 }
 
+/* What a file below says of them is part of another sampler. */
+static void forget_delegates(struct walk *w, const struct yaml_value *v)
+{
+    put_text(w, "sampling.root", "sampler", v);
+    put_text(w, "sampling.remote_parent_sampled", "always_on", v);
+    put_text(w, "sampling.remote_parent_not_sampled", "always_off", v);
+    put_text(w, "sampling.local_parent_sampled", "always_on", v);
+    put_text(w, "sampling.local_parent_not_sampled", "always_off", v);
+}
+
 static void walk(struct walk *w, const struct yaml_value *v, const char *path)
 {
     bool above;
@@ -540,6 +589,8 @@ static void walk(struct walk *w, const struct yaml_value *v, const char *path)
     }
     if (!begin_exporter(w, v, path))
         return;
+    if (strcmp(path, "tracer_provider.sampler") == 0) /* a whole one */
+        forget_delegates(w, v);
     if (row)
         take(w, row, v, path);
     if (above && !is_scalar(v))

@@ -293,6 +293,39 @@ TEST(a_propagator_or_a_detector_that_nobody_has_stops_it_too)
     config_free(c);
 }
 
+TEST(delegates_of_a_sampler_by_the_parent_are_those_of_the_file_and_of_no_other)
+{
+    static const char toml[] = "[telemetry.sampling]\nlocal_parent_sampled = 'always_off'\n";
+    static const char yaml[] =
+        "file_format: '1.0'\ntracer_provider: {sampler: {parent_based: {\n"
+        "  root: {trace_id_ratio_based: {ratio: 0.25}}, remote_parent_sampled: {always_off: },\n"
+        "  remote_parent_not_sampled: {trace_id_ratio_based: {ratio: %s}}}}}\n";
+    char text[sizeof yaml + 8];
+    struct config_input in = {.size = sizeof in,
+                              .file_text = toml,
+                              .file_bytes = sizeof toml - 1,
+                              .declarative_name = "o.yaml",
+                              .declarative_text = text};
+    struct config_sampling s;
+    for (unsigned other = 0; other < 2; other++) {
+        snprintf(text, sizeof text, yaml, other ? "0.5" : "0.25");
+        in.declarative_bytes = strlen(text);
+        struct config *c = load_input(&in);
+        config_delegates(c, &s);
+        CHECK(config_can_start(c) == !other);
+        CHECK_STR(message(c, 0),
+                  other
+                      ? "o.yaml:4: tracer_provider.sampler.parent_based.remote_parent_not_sampled."
+                        "trace_id_ratio_based.ratio is another share than before: there is one "
+                        "for all samplers"
+                      : "");
+        CHECK_EQ(s.remote_parent_sampled, CONFIG_DELEGATE_OFF);
+        CHECK_EQ(s.remote_parent_not_sampled, CONFIG_DELEGATE_RATIO);
+        CHECK_EQ(s.local_parent_sampled, CONFIG_DELEGATE_ON);
+        config_free(c);
+    }
+}
+
 TEST(disabled_takes_the_network_away)
 {
     struct config *c = load("file_format: '1.0'\ndisabled: true\ntracer_provider:\n  processors: "

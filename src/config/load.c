@@ -401,6 +401,7 @@ static void apply(struct config *c, const struct config_input *in)
                        in->code[i].key);
     check_sdk(c);
     config_check_otlp(c);
+    config_check_delegates(c);
     struct config_batches *batches = c->parts[1].values;
     check_batch(c, &batches->spans, "spans");
     check_batch(c, &batches->logs, "logs");

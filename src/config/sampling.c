@@ -7,7 +7,13 @@
 
 #include <string.h>
 
+#include "config/state.h"
+
 #include "util/num.h"
+
+/* In the order of enum config_delegate. */
+static const char *const delegates[] = {"always_on", "always_off", "traceidratio", NULL};
+static const char *const roots[] = {"sampler", "always_on", "always_off", "traceidratio", NULL};
 
 #define KEY(key, type_, fallback_, ...)                                                            \
     {                                                                                              \
@@ -27,8 +33,75 @@ const struct option_def config_sampling_options[] = {
         .help = "memory for spans that wait for the end of such a trace"),
     KEY(hold_s, OPTION_INT, "30", .min = 1, .max = 86400,
         .help = "longest wait for the end of such a trace, in seconds"),
+    KEY(root, OPTION_ENUM, "sampler", .choices = roots,
+        .help =
+            "what a sampler by the parent asks where there is no parent; sampler: as that says"),
+    KEY(remote_parent_sampled, OPTION_ENUM, "always_on", .choices = delegates,
+        .help = "and below a parent of another process that was sampled"),
+    KEY(remote_parent_not_sampled, OPTION_ENUM, "always_off", .choices = delegates,
+        .help = "and that was not; traceidratio is the share of sample_rate for all five"),
+    KEY(local_parent_sampled, OPTION_ENUM, "always_on", .choices = delegates,
+        .help = "and below a parent of this process that was sampled"),
+    KEY(local_parent_not_sampled, OPTION_ENUM, "always_off", .choices = delegates,
+        .help = "and that was not"),
     OPTION_END,
 };
+
+/* ---- delegates ---- */
+
+static const char *const delegate_keys[] = {
+    "sampling.root", "sampling.remote_parent_sampled", "sampling.remote_parent_not_sampled",
+    "sampling.local_parent_sampled", "sampling.local_parent_not_sampled"};
+enum { DELEGATES = sizeof delegate_keys / sizeof *delegate_keys };
+
+/* The same five of a struct, in that order. */
+static void fields_of(struct config_sampling *s, int *out[DELEGATES])
+{
+    out[0] = &s->root;
+    out[1] = &s->remote_parent_sampled;
+    out[2] = &s->remote_parent_not_sampled;
+    out[3] = &s->local_parent_sampled;
+    out[4] = &s->local_parent_not_sampled;
+}
+static const int usual[DELEGATES] = {0, CONFIG_DELEGATE_ON, CONFIG_DELEGATE_OFF, CONFIG_DELEGATE_ON,
+                                     CONFIG_DELEGATE_OFF};
+
+static bool counts(const struct config *c, unsigned i)
+{
+    struct config_origin own = {.layer = CONFIG_DEFAULT}, sampler = own;
+    (void)config_origin(c, delegate_keys[i], &own);
+    (void)config_origin(c, "sampler", &sampler);
+    return own.layer >= sampler.layer;
+}
+
+void config_delegates(const struct config *c, struct config_sampling *out)
+{
+    int *fields[DELEGATES];
+    *out = *(const struct config_sampling *)config_section_options(c, "sampling");
+    fields_of(out, fields);
+    for (unsigned i = 0; i < DELEGATES; i++)
+        if (!counts(c, i))
+            *fields[i] = usual[i];
+}
+
+void config_check_delegates(struct config *c)
+{
+    struct config_sampling s;
+    int *fields[DELEGATES];
+    if (config_telemetry(c)->sampler <= CONFIG_SAMPLER_PARENT_RATIO)
+        return;
+    config_delegates(c, &s);
+    fields_of(&s, fields);
+    for (unsigned i = 0; i < DELEGATES; i++) {
+        struct config_origin from;
+        if (*fields[i] != usual[i] && config_origin(c, delegate_keys[i], &from))
+            config_say(c, CONFIG_ERROR,
+                       "%s: telemetry.%s cannot take effect: the sampler asks for no parent",
+                       config_where(c, &from), delegate_keys[i]);
+    }
+}
+
+/* ---- rates ---- */
 
 static int one(const char *p, size_t n, struct config_rate *out, struct oriel_err *err)
 {

@@ -82,4 +82,49 @@ TEST(a_wrong_rate_in_the_file_is_an_error_of_its_line)
     config_free(c);
 }
 
+static struct config *loaded(const char *toml, const char *const *environment)
+{
+    const struct config_input in = {.size = sizeof in,
+                                    .file_text = toml,
+                                    .file_bytes = strlen(toml),
+                                    .environment = environment};
+    struct config *c;
+    REQUIRE(config_load(&c, &in, NULL) == 0);
+    return c;
+}
+
+TEST(delegates_do_not_count_below_a_sampler_that_was_said_above_them)
+{
+    static const char toml[] = "[telemetry.sampling]\nroot = 'always_off'\n"
+                               "local_parent_not_sampled = 'always_on'\n";
+    static const char *const above[] = {"OTEL_TRACES_SAMPLER=always_on", NULL};
+    struct config_sampling s;
+    struct config *c = loaded(toml, NULL);
+    config_delegates(c, &s);
+    CHECK(config_can_start(c));
+    CHECK_EQ(s.root, CONFIG_DELEGATE_OFF + 1);
+    CHECK_EQ(s.local_parent_not_sampled, CONFIG_DELEGATE_ON);
+    config_free(c);
+    c = loaded(toml, above);
+    config_delegates(c, &s);
+    CHECK(config_can_start(c));
+    CHECK_EQ(s.root, 0);
+    CHECK_EQ(s.local_parent_not_sampled, CONFIG_DELEGATE_OFF);
+    config_free(c);
+}
+
+TEST(a_delegate_that_nobody_would_ask_stops_the_start_with_its_line)
+{
+    const struct config_message *m;
+    struct config *c = loaded("[telemetry]\nsampler = 'always_on'\n"
+                              "[telemetry.sampling]\nremote_parent_sampled = 'always_off'\n",
+                              NULL);
+    CHECK(!config_can_start(c));
+    REQUIRE(config_messages(c, &m) == 1);
+    CHECK_STR(m[0].text,
+              "oriel.toml:4: telemetry.sampling.remote_parent_sampled cannot take effect: "
+              "the sampler asks for no parent");
+    config_free(c);
+}
+
 TEST_MAIN()

@@ -75,6 +75,11 @@ int config_check_value(const struct option_def *d, const char *text, struct orie
  * said and counts as unset. */
 void config_check_otlp(struct config *c);
 
+/* ---- sampling.c ---- */
+
+/* Once all layers are in: delegates that nobody would ask are an error. */
+void config_check_delegates(struct config *c);
+
 /* ---- each layer ---- */
 
 void config_apply_preset(struct config *c, const char *name, struct config_origin origin);

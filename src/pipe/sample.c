@@ -30,7 +30,8 @@ static bool takes_all(const struct pipe_sampling *how)
 {
     bool root = how->root == PIPE_SAMPLE_ON || (how->root == PIPE_SAMPLE_RATIO && how->share >= 1);
     bool parents = how->parent_based && how->remote_not_sampled == PIPE_DELEGATE_ON &&
-                   how->remote_sampled <= PIPE_DELEGATE_ON;
+                   how->remote_sampled <= PIPE_DELEGATE_ON &&
+                   how->local_sampled <= PIPE_DELEGATE_ON;
     return root && parents && how->rate_count == 0 && how->traces_per_s == 0;
 }
 

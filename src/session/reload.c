@@ -156,7 +156,9 @@ static bool can_change(const char *key)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], key) == 0)
             return true;
-    return strncmp(key, CONFIG_COMPOSITE_KEY, strlen(CONFIG_COMPOSITE_KEY)) == 0;
+    return strcmp(key, "sampling.root") == 0 || strncmp(key, "sampling.remote_parent_", 23) == 0 ||
+           strncmp(key, "sampling.local_parent_", 22) == 0 ||
+           strncmp(key, CONFIG_COMPOSITE_KEY, strlen(CONFIG_COMPOSITE_KEY)) == 0;
 }
 
 /* Which outlets are made of it: those that write files, those that send. The table of an outlet

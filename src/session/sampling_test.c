@@ -64,4 +64,20 @@ TEST(the_rest_comes_from_its_table)
     CHECK_EQ(s.how.tail_ns, UINT64_C(5000000000));
 }
 
+TEST(delegates_that_do_as_the_parent_did_are_not_asked)
+{
+    static const struct config_set code[] = {{"sampling.root", "always_off"},
+                                             {"sampling.remote_parent_sampled", "traceidratio"},
+                                             {"sampling.remote_parent_not_sampled", "always_on"},
+                                             {"sampling.local_parent_sampled", "always_on"},
+                                             {"sampling.local_parent_not_sampled", "always_off"}};
+    struct sampling s;
+    sampling(NULL, code, sizeof code / sizeof *code, &s);
+    CHECK(s.how.parent_based && s.how.root == PIPE_SAMPLE_OFF);
+    CHECK_EQ(s.how.remote_sampled, PIPE_DELEGATE_RATIO);
+    CHECK_EQ(s.how.remote_not_sampled, PIPE_DELEGATE_ON);
+    CHECK_EQ(s.how.local_sampled, PIPE_AS_PARENT);
+    CHECK_EQ(s.how.local_not_sampled, PIPE_AS_PARENT);
+}
+
 TEST_MAIN()

@@ -98,6 +98,37 @@ class Deciding(Scenario):
         self.assertTrue(0.8 < self.check("sampler = 'parentbased_always_on'") < 1)
         self.assertTrue(0 < self.check("sampler = 'parentbased_always_off'") < 0.2)
 
+    def test_delegates_of_parents_elsewhere(self):
+        # A quarter of the traces comes from elsewhere, half of these sampled.
+        for keys, share in (("root = 'always_off'\nremote_parent_sampled = 'always_off'\n"
+                             "remote_parent_not_sampled = 'always_on'", 1 / 8),
+                            ("root = 'always_on'\nremote_parent_sampled = 'always_off'", 3 / 4)):
+            self.assertEqual(self.check("[telemetry.sampling]\n" + keys), share)
+        share = self.check("sample_rate = 0.5\n[telemetry.sampling]\nroot = 'always_off'\n"
+                           "remote_parent_not_sampled = 'traceidratio'")
+        self.assertTrue(1 / 8 < share < 1 / 4, share)
+
+    def test_delegates_of_parents_here(self):
+        # Four spans each, three of them below the entry.
+        share = self.check("[telemetry.sampling]\nroot = 'always_on'\nlocal_parent_sampled = 'always_off'")
+        self.assertEqual(share, (3 / 4 + 1 / 8) / 4)
+        share = self.check("[telemetry.sampling]\nroot = 'always_off'\nlocal_parent_not_sampled = 'always_on'")
+        self.assertEqual(share, (3 + 1 / 8) / 4)
+        share = self.check("[telemetry.sampling]\nroot = 'always_on'\n"
+                           "remote_parent_not_sampled = 'always_on'\nlocal_parent_sampled = 'always_off'")
+        self.assertEqual(share, 1 / 4)
+
+    def test_delegates_of_the_declarative_file(self):
+        share = self.check(declarative="""
+    parent_based:
+      root: {always_off: }
+      remote_parent_sampled: {always_off: }
+      remote_parent_not_sampled: {always_on: }
+      local_parent_sampled: {always_on: }
+      local_parent_not_sampled: {always_off: }
+""")
+        self.assertEqual(share, 1 / 8)
+
     def test_rates_of_targets(self):
         share = self.check("[telemetry.sampling]\nrates = ['db=0', 'web=0.5']")
         self.assertTrue(0.2 < share < 0.6, share)
