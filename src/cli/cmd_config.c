@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "config/otlp.h"
 #include "secret/scrub.h"
+#include "session/sending.h"
 #include "session/settings.h"
 #include "util/num.h"
 
@@ -74,7 +75,7 @@ static void put_receiver(const struct config *c, const char *section, struct buf
     for (unsigned s = CONFIG_TRACES; s <= CONFIG_LOGS; s++) {
         struct config_otlp_target to;
         struct oriel_err err = {0};
-        if (!config_has_item(exporters[s], "otlp"))
+        if (!config_has_item(exporters[s], "otlp") || !sending_lets_out(c, section, s))
             continue;
         int rc = section ? config_otlp_receiver(c, section, s, &to, &err)
                          : config_otlp_target(c, s, &to, &err);
@@ -106,7 +107,8 @@ static void put_outcome(const struct config *c, struct buf *b)
     if (choice.local)
         buf_printf(b, "#   files (%s) in %s\n", t->outlets, t->trace_dir);
     if (choice.otlp) {
-        put_receiver(c, NULL, b);
+        if (sending_has_first(c))
+            put_receiver(c, NULL, b);
         for (size_t i = 0; config_receiver(c, i); i++)
             put_receiver(c, config_receiver(c, i), b);
     }

@@ -552,7 +552,7 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
     const char *section;
     unsigned count = 0;
     int rc = 0;
-    if (!config_receiver(how->config, 0) || sending_is_asked(how->config))
+    if (sending_has_first(how->config))
         rc = add_first(s, how, signals, &count, err);
     for (size_t i = 0; rc == 0 && (section = config_receiver(how->config, i)); i++) {
         rc = add_named(s, how, section, signals, err);
@@ -629,6 +629,25 @@ bool sending_is_asked(const struct config *c)
 {
     return is_said(c, "otlp_endpoint") || is_said(c, "otlp_traces.endpoint") ||
            is_said(c, "otlp_logs.endpoint");
+}
+
+bool sending_has_first(const struct config *c)
+{
+    return !config_receiver(c, 0) || sending_is_asked(c);
+}
+
+bool sending_lets_out(const struct config *c, const char *section, enum config_signal signal)
+{
+    static const char *const names[] = {[CONFIG_TRACES] = "traces", [CONFIG_LOGS] = "logs"};
+    const struct exporter *e = export_find("otlp");
+    const struct option_def *d = e ? option_find(e->options, "signals", 7) : NULL;
+    char key[128], text[32];
+    snprintf(key, sizeof key, "%s.signals", section ? section : "otlp");
+    const void *options = config_section_options(c, section && is_said(c, key) ? section : "otlp");
+    if (!d || !options)
+        return true;
+    option_text(d, options, text, sizeof text);
+    return strcmp(text, "all") == 0 || strcmp(text, names[signal]) == 0;
 }
 
 void sending_where(const struct config *c, char *out, size_t n)

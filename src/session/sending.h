@@ -67,6 +67,10 @@ void sending_warnings(const struct config *c, void (*say)(void *user, const char
 uint64_t sending_patience_ns(const struct sending *how);
 /* Whether it names a receiver, for one signal at least. */
 bool sending_is_asked(const struct config *c);
+/* Whether the one of otlp_endpoint is among the receivers: where others have sections, only if it
+ * was named. And whether the options of a receiver let a signal out; `section` NULL: its. */
+bool sending_has_first(const struct config *c);
+bool sending_lets_out(const struct config *c, const char *section, enum config_signal signal);
 /* Whether these options themselves do. */
 bool sending_is_given(const struct exporter *exporter, const void *options);
 /* Where it goes: one URL, without a query, or two. */

@@ -80,6 +80,12 @@ class Config(Scenario):
                          [title, files, "traces to http://localhost:4317"])
         self.assertEqual(outcome(OTEL_TRACES_EXPORTER="console"),
                          [title, files, "lines on its standard output"])
+        self.write("[telemetry]\nbackend = 'otlp'\n[telemetry.otlp.near]\nendpoint = 'http://near:4317'\n"
+                   "[telemetry.otlp.vendor]\nendpoint = 'https://vendor'\nsignals = 'traces'\n")
+        named = ["traces to http://near:4317", "logs to http://near:4317", "traces to https://vendor"]
+        self.assertEqual(outcome(), [title, *named])  # nothing goes to the default endpoint
+        self.assertEqual(outcome(OTEL_EXPORTER_OTLP_ENDPOINT="http://box:4317"),
+                         [title, "traces to http://box:4317", "logs to http://box:4317", *named])
         self.write("[telemetry]\nenabled = true\n")
         self.assertEqual(outcome(), [title, files])
         said = self.config("show").stdout  # a file alone starts nothing
