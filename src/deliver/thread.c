@@ -16,8 +16,9 @@
 #include "deliver/inside.h"
 #include "util/kept.h"
 
-/* Who sleeps while the program closes all descriptors is woken by no call any more. */
-enum { STACK_BYTES = 512 << 10, REST_MAX_MS = 500 };
+/* Who sleeps while the program closes all descriptors is woken by that: nobody can write into the
+ * pipe any more. Unless a child has it still that was forked behind libc's back. */
+enum { STACK_BYTES = 512 << 10, REST_MAX_MS = 500, REST_IDLE_MS = 60000 };
 #define MS UINT64_C(1000000)
 
 /* ---- the pipe ---- */
@@ -91,6 +92,8 @@ static int rest_ms(const struct deliver *d, uint64_t now_ns, uint64_t wake_ns)
         return 0;
     if (d->now) /* a clock of the caller's: nobody tells when it moves */
         return 1;
+    if (wake_ns == UINT64_MAX)
+        return REST_IDLE_MS;
     uint64_t ns = wake_ns - now_ns;
     return ns > REST_MAX_MS * MS ? REST_MAX_MS : (int)((ns + MS - 1) / MS);
 }

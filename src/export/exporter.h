@@ -74,6 +74,9 @@ struct exporter {
     /* Push what has waited long enough, now and then instead of flush where `out` takes
      * messages or there is none; monotonic. NULL: as flush. */
     int (*tick)(void *state, uint64_t now_ns, struct oriel_err *err);
+    /* When tick is to be called for what waits now; UINT64_MAX: nothing does. *out_delay_ns: how
+     * long what comes may wait at most. Not NULL where tick is not. */
+    uint64_t (*due)(const void *state, uint64_t *out_delay_ns);
     /* Finish the file; frees everything in state. ORIEL_ENOTFOUND: the recording holds
      * nothing of what this outlet is for, and nothing was written. */
     int (*close)(void *state, const struct export_summary *end, struct oriel_err *err);

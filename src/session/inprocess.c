@@ -20,6 +20,7 @@
 #include "session/drain.h"
 #include "session/figures.h"
 #include "session/life.h"
+#include "session/nap.h"
 #include "session/outlets.h"
 #include "session/pace.h"
 #include "session/programs.h"
@@ -35,6 +36,8 @@
 #define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
 #define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
+#define BYTES_PER_NS 2                    /* more than a thread can say */
+#define YOUNG_NS UINT64_C(10000000000)    /* a fork child may begin to speak in that time */
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
 #define LEFT_STEP_NS UINT64_C(2000000) /* how soon it is asked again whether an owner is gone, */
 #define LEFT_STEP_MAX_NS UINT64_C(1000000000) /* at most */
@@ -68,6 +71,9 @@ static struct {
     bool late;      /* atomic; this one is to, and could not have its thread yet */
     struct life *life;
     struct allocator allocator;
+    struct nap nap;     /* of the drain thread, */
+    bool napping;       /* while it takes one */
+    uint64_t forked_ns; /* atomic; when this process last forked; 0: never */
     struct running run;
     struct estate estate; /* in a fork child, until it starts something itself */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -112,15 +118,48 @@ static void serve_flush(void)
     pthread_mutex_unlock(&self.lock);
 }
 
-/* Sleep, or return early because a stop or a flush was asked for. True: stop. */
-static bool sleep_or_stop(uint64_t ns)
+/* The lock is held. Somebody asked the drain thread for something. */
+static void call_drain(void)
+{
+    pthread_cond_broadcast(&self.changed);
+    if (self.napping)
+        nap_call(&self.nap);
+}
+
+/* The lock is held. */
+static bool is_asked(void)
+{
+    return self.state != RUNNING || self.flush_asked != self.flush_done ||
+           self.reload_asked != self.reload_done;
+}
+
+/* The lock is held. False: there was none. *out_ran: the program ran meanwhile. */
+static bool nap(uint64_t wall_ns, bool *out_ran)
+{
+    const uint64_t cpu_ns = self.run.ring_bytes / BYTES_PER_NS / 4;
+    if (is_asked() || !nap_lie_down(&self.nap))
+        return false;
+    self.napping = true;
+    pthread_mutex_unlock(&self.lock);
+    const enum nap_end end = nap_take(&self.nap, cpu_ns ? cpu_ns : 1, wall_ns);
+    pthread_mutex_lock(&self.lock);
+    self.napping = false;
+    nap_get_up(&self.nap, end);
+    *out_ran = end == NAP_CALLED;
+    return end != NAP_FAILED;
+}
+
+/* Sleep, or return early because a stop or a flush was asked for. `nap_ns`: for so long instead,
+ * while the program does nothing; 0: no. True: stop. */
+static bool sleep_or_stop(uint64_t ns, uint64_t nap_ns, bool *out_ran)
 {
     const struct timespec until = drain_time(clock_mono_ns() + ns);
+    *out_ran = false;
     pthread_mutex_lock(&self.lock);
-    while (self.state == RUNNING && self.flush_asked == self.flush_done &&
-           self.reload_asked == self.reload_done &&
-           pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
-        ;
+    if (nap_ns <= ns || !nap(nap_ns, out_ran))
+        while (!is_asked() &&
+               pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
+            ;
     bool stop = self.state != RUNNING;
     pthread_mutex_unlock(&self.lock);
     return stop;
@@ -185,10 +224,22 @@ static void look_at_files(void)
     pthread_mutex_unlock(&self.lock);
 }
 
+/* How long nobody has to look at an idle program; 0: it is not idle, or others may write here. One
+ * that runs and says nothing is looked at as often as before: after each nap that it ended comes a
+ * pause by the clock. */
+static uint64_t nap_of(const struct pace *pace, uint64_t now)
+{
+    const uint64_t forked = __atomic_load_n(&self.forked_ns, __ATOMIC_RELAXED);
+    const bool idle = pace_is_quiet(pace, now) && (!forked || now - forked > YOUNG_NS);
+    return idle && region_is_alone(self.run.region) ? running_patience(&self.run, now) : 0;
+}
+
 static void follow(void)
 {
     struct pace pace;
-    uint64_t ns;
+    uint64_t ns, now;
+    bool ran = false;
+    nap_begin(&self.nap);
     pace_init(&pace, self.run.ring_bytes);
     do {
         bool more;
@@ -196,13 +247,14 @@ static void follow(void)
         look_at_files();
         int result = session_step(self.run.session, NULL);
         uint64_t bytes = session_step_bytes(self.run.session, &more);
-        uint64_t now = clock_mono_ns();
+        now = clock_mono_ns();
         figures_tell(self.run.session, self.run.region, now);
         /* What waits for seconds to be sent gains nothing by being read sooner, and a round
          * that finds little costs as much as reading two hundred spans. */
         pace.idle_ns = session_wants_records(self.run.session) ? PACE_IDLE_NS : PACE_QUIET_NS;
         ns = pace_next(&pace, bytes, more && result >= 0, now);
-    } while (!sleep_or_stop(ns));
+    } while (!sleep_or_stop(ns, ran ? 0 : nap_of(&pace, now), &ran));
+    nap_over(&self.nap);
 }
 
 /* The ring keeps the last of everything; nothing is read until a trigger. True:
@@ -212,9 +264,9 @@ static bool wait_for_triggers(void)
 {
     /* One that was asked for before this thread ran counts, too. */
     uint32_t done = self.run.inherited ? region_triggers(self.run.region) : 0;
-    bool stop, news;
+    bool stop, news, ran;
     do {
-        stop = sleep_or_stop(FLIGHT_LOOK_NS);
+        stop = sleep_or_stop(FLIGHT_LOOK_NS, 0, &ran);
         uint32_t asked = region_triggers(self.run.region);
         news = asked != done;
         if (news)
@@ -342,6 +394,19 @@ static void at_exit(void)
     own_work_end();
 }
 
+/* In the process that forked. Its child may have much to say, at once. */
+static void has_forked(void)
+{
+    if (self.pid != os_getpid())
+        return;
+    __atomic_store_n(&self.forked_ns, clock_mono_ns(), __ATOMIC_RELAXED);
+    if (pthread_mutex_trylock(&self.lock) != 0)
+        return; /* somebody is at it: this may be a signal handler */
+    if (self.napping)
+        nap_call(&self.nap);
+    pthread_mutex_unlock(&self.lock);
+}
+
 /* In a fork child, which has no drain thread: plain stores only. Files and
  * memory of the parent's session are left alone; a start makes its own. */
 static void forked(void)
@@ -354,7 +419,8 @@ static void forked(void)
     self.late = false;
     self.estate.pid = os_getpid();
     self.lock = unlocked;
-    self.cond_ready = false;
+    self.cond_ready = self.napping = self.nap.ready = false;
+    self.forked_ns = 0;
     self.flushers = self.flush_asked = self.flush_done = 0;
     forget();
     told_resource_forked();
@@ -381,7 +447,7 @@ static int prepare_once(void)
     int rc = pthread_cond_init(&self.changed, &attr);
     pthread_condattr_destroy(&attr);
     if (rc != 0 ||
-        (!self.hooked && (atexit(at_exit) != 0 || pthread_atfork(before_fork, NULL, forked))))
+        (!self.hooked && (atexit(at_exit) != 0 || pthread_atfork(before_fork, has_forked, forked))))
         return ORIEL_ENOMEM;
     self.cond_ready = self.hooked = true;
     return 0;
@@ -616,7 +682,7 @@ int oriel_inprocess_stop(unsigned timeout_ms)
         const uint64_t tenth = (uint64_t)timeout_ms * 100000u;
         self.deadline_ns = deadline - (tenth < CLOSE_NS ? tenth : CLOSE_NS);
         self.state = STOPPING;
-        pthread_cond_broadcast(&self.changed);
+        call_drain();
     }
     int rc = 0;
     while (self.state == STOPPING && rc == 0)
@@ -651,7 +717,7 @@ static int wait_for_flush(const struct timespec *until)
 {
     const unsigned mine = ++self.flush_asked;
     int rc = 0;
-    pthread_cond_broadcast(&self.changed);
+    call_drain();
     while ((int)(self.flush_done - mine) < 0 && self.state != OFF && rc == 0)
         rc = pthread_cond_timedwait(&self.changed, &self.lock, until);
     return (int)(self.flush_done - mine) < 0 ? ORIEL_ETIMEOUT : 0;
@@ -701,7 +767,7 @@ int oriel_inprocess_reload(void)
         return ORIEL_ENOTFOUND;
     }
     const unsigned mine = ++self.reload_asked;
-    pthread_cond_broadcast(&self.changed);
+    call_drain();
     while ((int)(self.reload_done - mine) < 0 && self.state != OFF && rc == 0)
         rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
     rc = (int)(self.reload_done - mine) < 0 ? ORIEL_ETIMEOUT : self.reload_result;

@@ -204,6 +204,15 @@ bool outlet_tick(struct outlet *o, uint64_t now_ns)
     return true;
 }
 
+uint64_t outlet_due(const struct outlet *o, uint64_t *out_delay_ns)
+{
+    *out_delay_ns = OUTLET_FLUSH_NS;
+    if (!o->exporter->tick || (o->out && !out_takes_messages(o->out)))
+        return UINT64_MAX;
+    assert(o->exporter->due);
+    return o->exporter->due(o->state, out_delay_ns);
+}
+
 /* What a receiver did not take in time is no failure of the outlet: the books tell it, and
  * the destination itself says why. What a disk kept it from settling will not be delivered by
  * anybody. */

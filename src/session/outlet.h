@@ -9,6 +9,8 @@
 
 #include "export/exporter.h"
 
+#define OUTLET_FLUSH_NS UINT64_C(1000000000) /* files of items are readable up to then */
+
 struct fetch;
 struct outlet {
     const struct exporter *exporter;
@@ -42,6 +44,8 @@ void outlet_flush(struct outlet *o, bool always);
 /* A round of a live session has passed: what waited long enough goes to a receiver. Not for
  * files, which are flushed. */
 bool outlet_tick(struct outlet *o, uint64_t now_ns);
+/* As `due` of the exporter; a file is due with what comes, and is to be readable soon. */
+uint64_t outlet_due(const struct outlet *o, uint64_t *out_delay_ns);
 /* Receivers: begin to end, or wait for that; then the books are as they stay. */
 void outlet_finish(struct outlet *o, uint64_t deadline_ns, bool wait);
 /* Nobody asks for headers of it any more. */

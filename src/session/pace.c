@@ -23,6 +23,11 @@ static uint64_t rate(uint64_t bytes, uint64_t ns)
     return (uint64_t)((unsigned __int128)bytes * 1000000000u / (ns ? ns : 1));
 }
 
+bool pace_is_quiet(const struct pace *p, uint64_t now_ns)
+{
+    return p->last_ns && now_ns - p->data_ns >= QUIET_NS;
+}
+
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)
 {
     if (p->last_ns == 0)

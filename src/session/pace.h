@@ -28,5 +28,7 @@ void pace_init(struct pace *p, uint64_t ring_bytes);
 /* After a round that brought `bytes`; `more` says the source has more at hand.
  * Returns how long to sleep, 0: not at all. */
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns);
+/* After that: nothing has come for a second. */
+bool pace_is_quiet(const struct pace *p, uint64_t now_ns);
 
 #endif

@@ -83,6 +83,19 @@ TEST(pace_of_even_data_may_be_slower)
     CHECK_EQ(pace_next(&p, 0, false, 3000 * MS), 50 * MS);
 }
 
+TEST(pace_is_quiet_after_a_second_without_data)
+{
+    struct pace p;
+    pace_init(&p, RING);
+    CHECK(!pace_is_quiet(&p, 5000 * MS));
+    (void)pace_next(&p, 8, false, 1000 * MS);
+    CHECK(!pace_is_quiet(&p, 1999 * MS));
+    (void)pace_next(&p, 0, false, 2000 * MS);
+    CHECK(pace_is_quiet(&p, 2000 * MS));
+    (void)pace_next(&p, 8, false, 2001 * MS);
+    CHECK(!pace_is_quiet(&p, 2001 * MS));
+}
+
 TEST(pace_survives_a_clock_that_stands_still)
 {
     struct pace p = started();

@@ -189,6 +189,23 @@ static int tick_program(void *state, uint64_t now_ns, struct oriel_err *err)
     return rc;
 }
 
+static uint64_t due_program(const void *state, uint64_t *out_delay_ns)
+{
+    const struct program *p = state;
+    const struct waiting *const all[] = {&p->spans, &p->logs};
+    const int64_t delays[] = {p->how.spans.delay_ms, p->how.logs.delay_ms};
+    uint64_t due = UINT64_MAX;
+    *out_delay_ns = UINT64_MAX;
+    for (int i = 0; i < 2; i++) {
+        const uint64_t delay = (uint64_t)delays[i] * MS;
+        if (delay < *out_delay_ns)
+            *out_delay_ns = delay;
+        if (all[i]->views.count && all[i]->since_ns + delay < due)
+            due = all[i]->since_ns + delay;
+    }
+    return due;
+}
+
 static int close_program(void *state, const struct export_summary *end, struct oriel_err *err)
 {
     struct program *p = state;
@@ -229,6 +246,7 @@ const struct exporter export_program = {
     .write = write_program,
     .flush = flush_program,
     .tick = tick_program,
+    .due = due_program,
     .close = close_program,
     .unwritten = unwritten,
     .unwritten_seen = unwritten_seen,

@@ -21,11 +21,29 @@
 #include "session/start_resource.h"
 #include "session/told_resource.h"
 
-#define KEEP_SHARE 8 /* of the ring, at most, for what nobody has sent yet */
+#define PATIENCE_NS UINT64_C(10000000000) /* at most */
+#define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
 
 const struct config *running_config(const struct running *r)
 {
     return r->latest ? r->latest : r->config;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t running_patience(const struct running *r, uint64_t now_ns)
+{
+    uint64_t delay;
+    const uint64_t due = session_due(r->session, &delay);
+    uint64_t ns = least(PATIENCE_NS, delay);
+    if (r->metrics_ns)
+        ns = least(ns, r->metrics_ns);
+    if (r->reload.toml.path || r->reload.declarative.path)
+        ns = least(ns, r->reload.stirred ? RELOAD_STILL_NS : RELOAD_LOOK_NS);
+    return due > now_ns ? least(ns, due - now_ns) : 0;
 }
 
 /* ---- made ---- */

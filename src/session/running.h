@@ -42,6 +42,10 @@ void running_forget(struct running *r);
 
 const struct config *running_config(const struct running *r);
 
+/* For how long nothing has to be read or sent at `now`, if nobody says anything: what is configured
+ * to happen by itself, and how long what comes may wait. 0: something is to be done. */
+uint64_t running_patience(const struct running *r, uint64_t now_ns);
+
 /* A file that was changed says `now`; `outlets` (enum session_outlets) are opened beside the old
  * ones, which go on if one of these does not open. *out_fetch asks for the headers of the new
  * ones, NULL where there are none. 0, or a negative code with a line: nothing is different then. */

@@ -20,7 +20,6 @@
 
 #define POLL_RECORDS 16384u
 #define FILE_RECORDS (2 * POLL_RECORDS) /* so that a batch of a recording fits as it was */
-#define FLUSH_NS UINT64_C(1000000000)   /* outlets of items: keep the file readable */
 
 enum { SIDES_MAX = 4 };
 
@@ -382,7 +381,7 @@ static void flush_items(struct session *s, uint64_t now)
 /* Receivers have delays of their own; files are to be readable now and then. */
 static void tick_items(struct session *s, uint64_t now)
 {
-    bool flush = now - s->items_flushed_ns >= FLUSH_NS;
+    bool flush = now - s->items_flushed_ns >= OUTLET_FLUSH_NS;
     for (unsigned i = 0; i < s->set.count; i++)
         if ((s->set.live[i]->exporter->wants & EXPORT_ITEMS) && !outlet_tick(s->set.live[i], now) &&
             flush)
@@ -624,6 +623,19 @@ struct model_catalog *session_catalog(struct session *s)
 uint64_t session_watermark(const struct session *s)
 {
     return s->wants_items ? s->watermark_ns : common_watermark(s);
+}
+
+uint64_t session_due(const struct session *s, uint64_t *out_delay_ns)
+{
+    uint64_t due = UINT64_MAX;
+    *out_delay_ns = UINT64_MAX;
+    for (unsigned i = 0; i < s->set.count; i++) {
+        uint64_t delay;
+        const uint64_t one = outlet_due(s->set.live[i], &delay);
+        due = one < due ? one : due;
+        *out_delay_ns = delay < *out_delay_ns ? delay : *out_delay_ns;
+    }
+    return due;
 }
 
 bool session_wants_records(const struct session *s)

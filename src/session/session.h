@@ -166,6 +166,9 @@ uint64_t session_watermark(const struct session *s);
 /* Bytes of records the last step brought from the first source (what lies beside it
  * has a pace of its own), and whether more were waiting. */
 uint64_t session_step_bytes(const struct session *s, bool *out_more);
+/* When a step has something to do though nothing comes; UINT64_MAX: never. *out_delay_ns: how long
+ * what comes may wait to be read, as its outlets were told. */
+uint64_t session_due(const struct session *s, uint64_t *out_delay_ns);
 /* Whether an outlet keeps records as they come, such as a capture; others have items. */
 bool session_wants_records(const struct session *s);
 void session_get_counts(const struct session *s, struct session_counts *out);

@@ -96,6 +96,8 @@ int32_t region_owner(const struct region *r);
 void region_end_for_exit(struct region *r);
 /* Is there another process than the one that ends it? */
 bool region_is_shared(const struct region *r);
+/* No other process writes here, as far as is known. Asks the kernel for those there were. */
+bool region_is_alone(const struct region *r);
 /* By the thread that reads, before it does, the first time and after region_inherit. */
 void region_own(struct region *r);
 /* The source "ring" of the memory that is mapped already, whatever became of its file; its options

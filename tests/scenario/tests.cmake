@@ -8,6 +8,11 @@ add_executable(emitter tests/scenario/emitter.c)
 target_link_libraries(emitter PRIVATE oriel-core)
 set_target_properties(emitter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
+# At a steady pace, or none at all; bench/overhead.py measures it, too.
+add_executable(paced bench/paced.c)
+target_link_libraries(paced PRIVATE oriel-core)
+set_target_properties(paced PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
+
 # Into the background by itself.
 add_executable(daemon_ways tests/scenario/daemon.c)
 target_compile_definitions(daemon_ways PRIVATE _DEFAULT_SOURCE)
@@ -133,6 +138,7 @@ foreach(script ${scenarios})
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
 set_property(TEST scenario.deciding APPEND PROPERTY ENVIRONMENT "DECIDING=$<TARGET_FILE:deciding>")
+set_property(TEST scenario.idle APPEND PROPERTY ENVIRONMENT "PACED=$<TARGET_FILE:paced>")
 set_property(TEST scenario.joined APPEND PROPERTY ENVIRONMENT "JOINED=$<TARGET_FILE:joined>")
 if(TARGET relay)
   set_property(TEST scenario.relay APPEND PROPERTY ENVIRONMENT

@@ -505,6 +505,22 @@ static int otlp_tick(void *state, uint64_t now_ns, struct oriel_err *err)
     return rc;
 }
 
+static uint64_t otlp_due(const void *state, uint64_t *out_delay_ns)
+{
+    const struct otlp *o = state;
+    uint64_t due = UINT64_MAX;
+    *out_delay_ns = UINT64_MAX;
+    for (int signal = 0; signal < OTLP_SIGNALS; signal++) {
+        const struct otlp_waiting *wait = &o->waiting[signal];
+        const uint64_t delay = o->options.delay[signal];
+        if (delay < *out_delay_ns)
+            *out_delay_ns = delay;
+        if (wait->items && wait->since_ns + delay < due)
+            due = wait->since_ns + delay;
+    }
+    return due;
+}
+
 static int otlp_close(void *state, const struct export_summary *end, struct oriel_err *err)
 {
     struct otlp *o = state;
@@ -557,6 +573,7 @@ const struct exporter export_otlp = {
     .write = otlp_write,
     .flush = otlp_flush,
     .tick = otlp_tick,
+    .due = otlp_due,
     .close = otlp_close,
     .unwritten = otlp_unwritten,
     .unwritten_seen = otlp_unwritten_seen,

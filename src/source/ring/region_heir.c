@@ -56,6 +56,20 @@ bool region_is_shared(const struct region *r)
     return region_inspect(region_path(r), &info, NULL) == 0 && info.processes_alive > 1;
 }
 
+bool region_is_alone(const struct region *r)
+{
+    struct wire_region *base = region_memory(r, NULL), h = *base;
+    for (uint32_t i = 0; i < h.process_count; i++) {
+        const struct wire_process *p = wire_region_process(&h, base, i);
+        const uint32_t word = RING_LOAD_ACQUIRE(&p->state), state = wire_state(word);
+        const int32_t pid = state == 1 ? (int32_t)wire_claimer(word) : RING_LOAD(&p->pid);
+        if ((state == 1 || state == 2) && pid != os_getpid() &&
+            os_thread_alive(pid, 0, RING_LOAD(&p->start_time)))
+            return false;
+    }
+    return true;
+}
+
 /* The order: a look at the region by others in between finds a living owner. */
 void region_own(struct region *r)
 {
