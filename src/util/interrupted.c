@@ -145,11 +145,32 @@ __attribute__((noinline)) bool interrupted_may_be(void)
     return !normal;
 }
 
+/* Does a call end there? Nothing else leaves an address to return to. */
+static bool is_after_call(uintptr_t at)
+{
+#if defined(__x86_64__)
+    enum { CALL = 0xe8, CALL_BY = 0xff, LONGEST = 7 };
+    uint8_t code[LONGEST];
+    if (!read_at(at - LONGEST, code, sizeof code))
+        return true;
+    if (code[LONGEST - 5] == CALL)
+        return true;
+    for (int n = 2; n <= LONGEST; n++) /* of such a length: its second byte says "call" */
+        if (code[LONGEST - n] == CALL_BY && (code[LONGEST - n + 1] >> 3 & 7) == 2)
+            return true;
+    return false;
+#else
+    (void)at;
+    return true;
+#endif
+}
+
 static bool is_code(const void *range, uintptr_t at, uintptr_t word)
 {
     const uintptr_t *r = range;
     (void)at;
-    return word > r[0] && word < r[1]; /* nothing returns to where it begins */
+    /* Nothing returns to where it begins. */
+    return word > r[0] && word < r[1] && is_after_call(word);
 }
 
 __attribute__((noinline)) bool interrupted_is_in(uintptr_t from, uintptr_t to)

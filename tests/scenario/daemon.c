@@ -18,6 +18,7 @@
  *         confined   as worker, but instead of the thread a filter ends the child at any system
  *                    call that it does not need; DIR/alive is written at the end
  *         apart      as confined, in a session of its own
+ *         flood      as twice, and many more spans at once than the ring holds
  *         stopped    the parent is stopped by the child, and goes on in the end
  */
 #include <errno.h>
@@ -40,6 +41,8 @@
 #include <unistd.h>
 
 #include "locked_malloc.h"
+
+enum { FLOOD = 300000 };
 
 static char dir[400];
 
@@ -67,8 +70,11 @@ static void note_pid(void)
     close(fd);
 }
 
+static volatile long said; /* in a signal handler, too */
+
 static void say(const char *when, long n)
 {
+    said += n;
     for (long i = 0; i < n; i++) {
         ORIEL_SPAN("step", "when", when, "i", i);
     }
@@ -77,6 +83,7 @@ static void say(const char *when, long n)
 static void say_in_handler(int unused)
 {
     (void)unused;
+    said++;
     ORIEL_SPAN("step", "when", "handler", "i", 0L);
 }
 
@@ -91,6 +98,23 @@ static void say_in_new_thread(void)
     pthread_t t;
     if (pthread_create(&t, NULL, say_in_thread, NULL) != 0 || pthread_join(t, NULL) != 0)
         _exit(10);
+}
+
+/* Of this process: what it said, and what of it found no room, by cause. */
+static void write_books(void)
+{
+    char name[40];
+    uint64_t lost[8];
+    oriel_lost(lost);
+    snprintf(name, sizeof name, "books.%d", (int)getpid());
+    FILE *f = fopen(in_dir(name), "w");
+    if (!f)
+        _exit(13);
+    fprintf(f, "%ld", said);
+    for (int i = 0; i < 8; i++)
+        fprintf(f, " %llu", (unsigned long long)lost[i]);
+    if (fclose(f) != 0)
+        _exit(14);
 }
 
 /* Any other system call ends the process, also one that is only asked whether it may be. */
@@ -219,6 +243,7 @@ int main(int argc, char **argv)
     pid_t first = getpid();
     say("before", n);
     go(way);
+    said = 0;
     note_pid();
     if (strcmp(way, "handler") == 0) {
         struct sigaction a = {.sa_handler = say_in_handler};
@@ -228,6 +253,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(way, "allocator") == 0)
         allocate(n);
+    if (strcmp(way, "flood") == 0)
+        say("flood", FLOOD);
     if (strcmp(way, "quiet") == 0) {
         say("after", 1);
         return 0;
@@ -255,6 +282,7 @@ int main(int argc, char **argv)
             say("later", 1);
     }
     say("last", 1);
+    write_books();
     if (strcmp(way, "stopped") == 0)
         kill(first, SIGCONT);
     return 0;

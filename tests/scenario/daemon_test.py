@@ -3,6 +3,7 @@
 say before, between and after arrives at a receiver that is not ours, once each, sent by themselves
 and while they run."""
 import collections
+import json
 import os
 import pathlib
 import signal
@@ -98,6 +99,18 @@ class Daemon(Scenario):
         self.arrives("after", N)
         self.over()
         self.check({"before": N, "after": N, "last": 1, **more})
+        self.check_books()
+
+    def check_books(self, dropped=0):
+        """Of the children: what they said is there, or was dropped and counted; nothing is left in
+        a ring, for there is none."""
+        books = [[int(n) for n in f.read_text(encoding="utf-8").split()]
+                 for f in self.dir.glob("books.*")]
+        self.assertEqual(len(books), len(self.pids))
+        there = sum(s["when"] != "before" for _, s in self.spans())
+        self.assertEqual(sum(said for said, *_ in books),
+                         there + sum(sum(lost) for _, *lost in books) + dropped)
+        return [sum(column) for column in zip(*books)]
 
     def test_daemon_of_the_c_library(self):
         self.goes("call")
@@ -124,6 +137,7 @@ class Daemon(Scenario):
         self.launch("handler")
         self.over()
         self.check({"before": N, "after": N, "handler": 1, "last": 1})
+        self.check_books()
 
     def test_no_thread_is_made_in_an_allocator(self):
         """What is said goes out where the program ends: in an allocator that is a part of the
@@ -135,9 +149,23 @@ class Daemon(Scenario):
                 self.over()
                 self.check({"before": N, "after": N, "last": 1})
                 self.assertGreaterEqual(self.count("malloc"), N)
+                self.check_books()
 
     def test_outside_of_an_allocator_of_a_library_one_is_made(self):
         self.goes("twice", program=LIBRARY_MALLOC)
+
+    def test_more_than_there_is_room_for(self):
+        """What the ring and the queue could not take is counted, and all else is there."""
+        self.launch("flood")
+        pid, = self.pids
+        self.arrives("later", 1)
+        run = self.oriel("doctor", "--live", pid, "--json")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        told = json.loads(run.stdout)
+        row, = [r for r in told["figures"] if r["name"] == "otel.sdk.processor.span.processed"]
+        self.over()
+        self.assertGreater(self.check_books(row["failed"])[1], 0)
+        self.assertGreater(row["failed"], 0)
 
     def test_an_end_right_after_the_beginning(self):
         self.launch("quiet")
