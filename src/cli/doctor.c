@@ -141,6 +141,20 @@ static void ask_perf(struct doctor_finding *f)
         remedy(f, "sysctl kernel.perf_event_paranoid=1, or run as root");
 }
 
+static const char *tracefs(void)
+{
+    if (access("/sys/kernel/tracing/trace", F_OK) == 0)
+        return "/sys/kernel/tracing";
+    if (access("/sys/kernel/debug/tracing/trace", F_OK) == 0)
+        return "/sys/kernel/debug/tracing";
+    return NULL;
+}
+
+static void remedy_tracefs(struct doctor_finding *f)
+{
+    remedy(f, "as root: mount -t tracefs tracefs /sys/kernel/tracing");
+}
+
 /* Not what the settings say, but what opening them brings. */
 static void ask_sampling(struct doctor_finding *f)
 {
@@ -157,7 +171,9 @@ static void ask_sampling(struct doctor_finding *f)
         can.hardware ? "CPU cycles" : "the CPU clock", can.kernel ? ", kernel frames" : "",
         can.off_cpu_stack ? ", stacks of waiting threads" : "", can.missing[0] ? "; " : "",
         can.missing);
-    if (can.missing[0])
+    if (can.missing[0] && can.kernel && !tracefs()) /* tracepoints are named there */
+        remedy_tracefs(f);
+    else if (can.missing[0])
         remedy(f, "sysctl kernel.perf_event_paranoid=1, or run as root");
 }
 
@@ -179,15 +195,6 @@ static void ask_ptrace(struct doctor_finding *f)
         remedy(f, "sysctl kernel.yama.ptrace_scope=0, or run as root");
 }
 
-static const char *tracefs(void)
-{
-    if (access("/sys/kernel/tracing/trace", F_OK) == 0)
-        return "/sys/kernel/tracing";
-    if (access("/sys/kernel/debug/tracing/trace", F_OK) == 0)
-        return "/sys/kernel/debug/tracing";
-    return NULL;
-}
-
 static void ask_tracefs(struct doctor_finding *f)
 {
     const char *at = tracefs();
@@ -197,7 +204,7 @@ static void ask_tracefs(struct doctor_finding *f)
     }
     say(f, DOCTOR_MISSING, at ? "%s is closed to this user" : "%s is not mounted",
         at ? at : "/sys/kernel/tracing");
-    remedy(f, "as root: mount -t tracefs tracefs /sys/kernel/tracing");
+    remedy_tracefs(f);
 }
 
 static void ask_uprobes(struct doctor_finding *f)

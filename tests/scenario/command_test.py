@@ -242,6 +242,18 @@ class Command(Scenario):
         for probe in probes:
             self.assertIn(probe["name"], text)
 
+    def test_doctor_names_what_helps_sampling_where_tracepoints_are_hidden(self):
+        hide = ("for d in tracing debug; do mount -t tmpfs none /sys/kernel/$d || exit 77; done; "
+                'exec "$0" doctor --json')
+        run = subprocess.run(["unshare", "-m", "sh", "-c", hide, ORIEL], capture_output=True, text=True,
+                             check=False, env=self.env)
+        if run.returncode != 0:
+            self.skipTest("no mount namespace of our own: " + run.stderr.strip())
+        probes = {p["name"]: p for p in json.loads(run.stdout)["probes"]}
+        self.assertIn("not mounted", probes["tracefs"]["found"])
+        if "tracepoint" in probes["sampling"]["found"]:
+            self.assertEqual(probes["sampling"]["remedy"], probes["tracefs"]["remedy"])
+
     def test_version_says_the_same_everywhere(self):
         text = self.oriel("version").stdout
         data = json.loads(self.oriel("version", "--json").stdout)
