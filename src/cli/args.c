@@ -77,6 +77,13 @@ static int unknown_option(const struct parser *p, const char *snake, const char 
                    p->a->call.command->name);
 }
 
+/* Tables say their own names, and people on a command line another one. */
+static const char *without_name(const struct option_def *d, const char *text)
+{
+    const size_t n = strlen(d->name);
+    return strncmp(text, d->name, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 /* Give a found option its value: inline, the next word, or "true". */
 static int apply(struct parser *p, const struct found *f, const char *shown, const char *value)
 {
@@ -92,7 +99,12 @@ static int apply(struct parser *p, const struct found *f, const char *shown, con
     if (f->def->filled && !*value)
         return err_set(p->err, ORIEL_EINVAL, "%.*s is empty: leave it out, or say which %s",
                        (int)strcspn(shown, "="), shown, f->def->arg ? f->def->arg : "text");
-    return option_set(f->def, f->options, value, p->err);
+    struct oriel_err why = {0};
+    int rc = option_set(f->def, f->options, value, &why);
+    if (rc < 0)
+        err_set(p->err, rc, "%.*s: %.400s", (int)strcspn(shown, "="), shown,
+                without_name(f->def, why.text));
+    return rc;
 }
 
 static int long_option(struct parser *p, const char *word)
@@ -169,7 +181,7 @@ static int take_variables(const struct option_def *defs, void *options, struct o
         const char *text = defs->variable ? getenv(defs->variable) : NULL;
         int rc = text && text[0] ? option_set(defs, options, text, &why) : 0;
         if (rc < 0)
-            return err_set(err, rc, "$%s: %.400s", defs->variable, why.text);
+            return err_set(err, rc, "$%s: %.400s", defs->variable, without_name(defs, why.text));
     }
     return 0;
 }

@@ -158,7 +158,9 @@ TEST(args_say_what_was_wrong)
         {"-n", "needs a value"},
         {"--top 0", "top"},
         {"--top seven", "seven"},
-        {"--ring-size much", "much"},
+        {"--ring-size much", "--ring-size: \"much\" is not"},
+        {"--ring-size=much", "--ring-size: \"much\" is not"},
+        {"-n x", "-n: \"x\" is not"},
         {"a b c", "\"c\" is one argument too many"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -36,12 +36,13 @@ struct collect_command {
     const char *output, *to, *listen, *http, *unix_path, *token_file, *hosts;
     uint64_t max_size, max_request, max_value, duration;
     int64_t connections;
-    bool beyond_loopback, no_report;
+    bool beyond_loopback, no_report, force;
 };
 
 #define FIELD(member) .offset = offsetof(struct collect_command, member)
 static const struct option_def options[] = {
     SHARED_OUTPUT(FIELD(output), "where to write; default: a new run in .oriel/runs"),
+    SHARED_FORCE(FIELD(force), "file"),
     {.name = "to",
      .type = OPTION_STRING,
      FIELD(to),
@@ -238,6 +239,21 @@ static int listen_all(struct collecting *c, struct oriel_err *err)
     return rc < 0 ? rc : collect_open(&c->collect, &to, err);
 }
 
+/* What was received once comes from nobody again, unlike the record of a program that can be run
+ * again: no file of before is overwritten unasked. */
+static int check_outputs(const struct collecting *c, struct oriel_err *err)
+{
+    struct stat st;
+    for (unsigned i = 0; c->options->output && i < c->outputs.count; i++) {
+        const struct output *o = &c->outputs.items[i];
+        if (!c->options->force && !o->sends && lstat(o->path, &st) == 0 && S_ISREG(st.st_mode) &&
+            st.st_size > 0)
+            return err_set(err, ORIEL_ESTATE, "%s: exists; -f overwrites it, -o names another one",
+                           o->path);
+    }
+    return 0;
+}
+
 static int prepare(struct collecting *c, struct oriel_err *err)
 {
     const struct collect_command *o = c->options;
@@ -249,6 +265,8 @@ static int prepare(struct collecting *c, struct oriel_err *err)
     int rc = listen_all(c, err);
     if (rc == 0)
         rc = outputs_choose(&c->outputs, &wish, err);
+    if (rc == 0)
+        rc = check_outputs(c, err);
     if (rc == 0)
         rc =
             session_new_with(&c->session, source_find("collect"), c->collect, "collect", NULL, err);
@@ -360,8 +378,19 @@ static void put_part(struct buf *b, uint64_t n, const char *one, const char *man
                    num_noun(n, one, many), what);
 }
 
+/* Lost is lost, wherever it was. */
+static uint64_t add_losses_of_senders(const struct collect_counts *c, struct session_counts *to)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < ORIEL_LOST_CAUSES; i++) {
+        to->lost[i] += c->lost[i];
+        sum += c->lost[i];
+    }
+    return sum;
+}
+
 /* received = recorded + refused, by cause. */
-static void say_counts(const struct collect_counts *c)
+static void say_counts(const struct collect_counts *c, uint64_t lost)
 {
     struct buf b;
     char a[NUM_TEXT_MAX], s[NUM_TEXT_MAX], l[NUM_TEXT_MAX];
@@ -380,6 +409,9 @@ static void say_counts(const struct collect_counts *c)
              num_noun(c->logs, "log record", "log records"), num_count(a, c->requests),
              num_noun(c->requests, "request", "requests"), b.size ? buf_cstr(&b) : "nothing");
     buf_done(&b);
+    if (lost)
+        cli_note("%s %s lost before, as the senders say", num_count(s, lost),
+                 num_noun(lost, "record was", "records were"));
     if (c->cut_texts)
         cli_note("%s %s longer than --max-value and cut", num_count(s, c->cut_texts),
                  num_noun(c->cut_texts, "text was", "texts were"));
@@ -411,7 +443,7 @@ static int finish(struct collecting *c)
         outputs_discard(&c->outputs);
     if (c->program)
         child_release(&c->child);
-    say_counts(&counts);
+    say_counts(&counts, add_losses_of_senders(&counts, &end.counts));
     if (end.counts.records)
         ending_say(&end);
     else

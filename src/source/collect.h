@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/batch.h"
 #include "util/net.h"
 
 enum { COLLECT_LISTENERS_MAX = 4 };
@@ -44,6 +45,8 @@ struct collect_counts {
     uint64_t not_stored; /* requests that were told to come again: outlets full */
     uint64_t malformed, too_large, not_allowed, unsupported; /* requests that were refused */
     uint64_t cut_texts;
+    uint64_t lost[ORIEL_LOST_CAUSES]; /* at senders, records that they told of; each stands in a
+                                       * log record too */
 };
 
 struct collect;

@@ -14,10 +14,11 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import unittest
 
 from receiving import LIBRARY
-from tool import EMITTER, ORIEL, Scenario, main
+from tool import EMITTER, ORIEL, TIMEOUT, Scenario, main
 
 SENDER = pathlib.Path(__file__).parents[1] / "otlp" / "sender.mjs"
 NODE = shutil.which("node")
@@ -480,6 +481,35 @@ class Collect(Scenario):
         self.assertIn(f"{told_off} request{'s' * (told_off != 1)} told to come again", text)
         there = {int(s["spanId"], 16) - 1 for _, _, s in self.spans()}
         self.assertEqual(taken - there, set())
+
+    def test_what_the_sender_lost_is_said_and_a_capture_of_before_stays(self):
+        recorder = self.start(ORIEL, "record", "--no-report", "--ring", "256KiB", "-o", "c.oriel", "--",
+                              EMITTER, "steps", 100000, text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.step(recorder)
+        os.kill(recorder.pid, signal.SIGSTOP)  # the ring is full soon
+        self.step(recorder)
+        os.kill(recorder.pid, signal.SIGCONT)
+        recorder.communicate(timeout=TIMEOUT)
+        (self.dir / "c.oriel").rename(self.dir / "sent.oriel")
+        kept = self.report("sent.oriel")
+        lost = self.lost(kept)
+        self.assertGreater(lost, 0)
+        send = ("import os,sys,subprocess as s; sys.exit(s.run([sys.argv[1],'export','--to','otlp','--protocol',"
+                "'http/protobuf','--endpoint',os.environ['OTEL_EXPORTER_OTLP_ENDPOINT'],'sent.oriel']).returncode)")
+        words = ("collect", "--no-report", "-o", "c.oriel", "--", sys.executable, "-c", send, ORIEL)
+        run = self.oriel(*words)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn(f"{lost:,} records were lost before, as the senders say", run.stderr)
+        self.assertIn(f"{lost:,} lost (", run.stderr)
+        self.assertEqual(kept["counts"]["events"] + lost, 200000)
+        before = (self.dir / "c.oriel").read_bytes()
+        run = self.oriel(*words)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("c.oriel: exists; -f overwrites it, -o names another one", run.stderr)
+        self.assertEqual((self.dir / "c.oriel").read_bytes(), before)
+        run = self.oriel("collect", "-f", *words[1:])
+        self.assertEqual(run.returncode, 0, run.stderr)
 
     def test_a_program_behind_dashes_is_told_where_to_send(self):
         script = ("import os,sys,urllib.request as u; e=os.environ; "

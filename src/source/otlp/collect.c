@@ -111,6 +111,7 @@ void collect_get_counts(const struct collect *c, struct collect_counts *out)
     out->too_many = c->tell.refused[OTLP_MANY_WHO];
     out->no_memory = c->tell.refused[OTLP_NO_MEMORY];
     out->cut_texts = c->tell.truncated;
+    memcpy(out->lost, c->tell.lost, sizeof out->lost);
 }
 
 static void free_jobs(struct otlp_jobs *jobs)

@@ -367,6 +367,33 @@ static void add_log_meta(struct otlp_values *v, const struct log_parts *p, uint8
         otlp_values_u64(v, "otel.time", 0);
 }
 
+static const struct model_value *value_of(const struct otlp_values *v, const char *key)
+{
+    for (uint32_t i = 0; i < v->count; i++)
+        if (model_str_equal(v->items[i].key, (struct model_str){key, (uint32_t)strlen(key)}))
+            return &v->items[i];
+    return NULL;
+}
+
+static bool is_said(const struct model_value *v, const char *text)
+{
+    return v && v->type == ORIEL_TYPE_STR &&
+           model_str_equal(v->v.str, (struct model_str){text, (uint32_t)strlen(text)});
+}
+
+/* What a program with Oriel could not record it tells in a log record (export/otlp/log.c). */
+static void count_lost(struct otlp_tell *t, const struct otlp_values *v)
+{
+    if (!v->count || !is_said(&v->items[0], "records lost"))
+        return;
+    const struct model_value *count = value_of(v, "count"), *cause = value_of(v, "cause");
+    const struct model_value *remedy = value_of(v, "remedy");
+    for (uint32_t i = 0; i < ORIEL_LOST_CAUSES; i++)
+        if (count && count->type == ORIEL_TYPE_I64 && count->v.i64 > 0 &&
+            is_said(cause, model_lost_text(i)) && is_said(remedy, model_lost_remedy(i)))
+            t->lost[i] += (uint64_t)count->v.i64;
+}
+
 static bool tell_log(struct otlp_decode *d, struct otlp_tell *t, const struct pb_field *log,
                      enum otlp_cause *cause)
 {
@@ -400,6 +427,7 @@ static bool tell_log(struct otlp_decode *d, struct otlp_tell *t, const struct pb
     if (!otlp_tell_single(t, &l, v))
         return false;
     t->logs++;
+    count_lost(t, v);
     return true;
 }
 

@@ -123,6 +123,7 @@ struct otlp_tell {
     uint64_t now_ns;     /* unix; when it was told */
     uint32_t text_max;   /* bytes of one text, or of the JSON of one value */
     uint64_t spans, logs, span_events, refused[OTLP_CAUSES], truncated, generic;
+    uint64_t lost[ORIEL_LOST_CAUSES]; /* records, as senders of our kind told of */
 };
 int otlp_tell_init(struct otlp_tell *t, struct model_catalog *catalog);
 void otlp_tell_done(struct otlp_tell *t);
