@@ -163,9 +163,22 @@ static void say_in_malloc(void)
     say("malloc", 1);
 }
 
-/* Each in a call of malloc, with its lock held. */
+static void *stay(void *unused)
+{
+    sleep_ms(600000);
+    return unused;
+}
+
+/* Each in a call of malloc, with its lock held. The parents are gone, and the C library has no
+ * stack at hand that a new thread could have without memory. */
 static void allocate(long n)
 {
+    sleep_ms(1500);
+    for (int i = 0; i < 4; i++) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, stay, NULL) != 0)
+            _exit(15);
+    }
     locked_malloc_calls = say_in_malloc;
     for (long i = 0; i < n; i++)
         *(void *volatile *)&(void *){NULL} = malloc(1);
