@@ -48,19 +48,6 @@ static inline struct model_site *fixture_site(struct fixture *f, uint8_t kind, c
     return model_catalog_add_site(&f->catalog, &s);
 }
 
-/* A site whose target is of version 1.2 and has an attribute, and one that says nothing of it. */
-static inline void fixture_scoped(struct fixture *f, struct model_site *site)
-{
-    const struct model_value team = {
-        .key = MODEL_STR("team"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("blue")};
-    const struct model_scope said = {.name = site->target,
-                                     .version = MODEL_STR("1.2"),
-                                     .told = {.attrs = &team, .attr_count = 1}};
-    const struct model_scope *scope = model_catalog_add_scope(&f->catalog, &said);
-    REQUIRE(scope != NULL);
-    model_site_set_scope(&f->catalog, site->index, scope);
-}
-
 static inline void fixture_init(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
@@ -184,6 +171,25 @@ static inline void fixture_golden(const char *path, const char *text, size_t n)
     }
     fclose(file);
     free(expected);
+}
+
+/* A fixture with a span "work" whose target "shop" is of version 1.2 and has an attribute, and a
+ * span "rest" of a call site of "shop" that says nothing of it. */
+static inline void fixture_versions(struct fixture *f)
+{
+    fixture_init(f);
+    struct model_site *work = fixture_site(f, ORIEL_SITE_SPAN, "work", "shop");
+    const struct model_site *rest = fixture_site(f, ORIEL_SITE_SPAN, "rest", "shop");
+    const struct model_value team = {
+        .key = MODEL_STR("team"), .type = ORIEL_TYPE_STR, .v.str = MODEL_STR("blue")};
+    const struct model_scope said = {.name = work->target,
+                                     .version = MODEL_STR("1.2"),
+                                     .told = {.attrs = &team, .attr_count = 1}};
+    const struct model_scope *scope = model_catalog_add_scope(&f->catalog, &said);
+    REQUIRE(scope != NULL);
+    model_site_set_scope(&f->catalog, work->index, scope);
+    fixture_span(f, work, f->main, 1, 0, 10, 20);
+    fixture_span(f, rest, f->main, 2, 0, 30, 40);
 }
 
 #endif

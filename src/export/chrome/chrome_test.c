@@ -101,12 +101,7 @@ TEST(version_and_attributes_of_a_target_are_args)
 {
     struct fixture f;
     struct arena a;
-    fixture_init(&f);
-    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
-    const struct model_site *other = fixture_site(&f, ORIEL_SITE_SPAN, "rest", "shop");
-    fixture_scoped(&f, scoped);
-    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
-    fixture_span(&f, other, f.main, 2, 0, 30, 40);
+    fixture_versions(&f);
     fixture_run(&f, &export_chrome, &bare);
     const struct json_value *v = parse(&a, &f.bytes);
     const struct json_value *args = json_get(event(v, "X", 0), "args");

@@ -126,10 +126,7 @@ TEST(without_memory_it_fails_and_leaks_nothing)
 TEST(a_marker_tells_the_version_of_its_target)
 {
     struct fixture f;
-    fixture_init(&f);
-    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
-    fixture_scoped(&f, scoped);
-    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
+    fixture_versions(&f);
     fixture_run(&f, &export_firefox, &everything);
     CHECK(memmem(f.bytes.data, f.bytes.size, "\"shop@1.2\"", 10) != NULL);
     fixture_done(&f);

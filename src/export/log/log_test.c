@@ -54,16 +54,10 @@ TEST(a_target_is_told_with_its_version)
     struct fixture f;
     const struct log_options json = {.spans = true, .format = LOG_JSON};
     const struct log_options lines = {.spans = true, .format = LOG_TEXT};
-    fixture_init(&f);
-    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
-    fixture_scoped(&f, scoped);
-    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
+    fixture_versions(&f);
     CHECK(strstr(run(&f, &lines), " shop@1.2: work") != NULL);
     fixture_done(&f);
-    fixture_init(&f);
-    scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
-    fixture_scoped(&f, scoped);
-    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
+    fixture_versions(&f);
     const char *line = run(&f, &json);
     CHECK(strstr(line, "\"target\":\"shop\"") != NULL);
     CHECK(strstr(line, "\"scope\":{\"version\":\"1.2\",\"attributes\":{\"team\":\"blue\"}}"));

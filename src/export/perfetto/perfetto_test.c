@@ -182,12 +182,7 @@ TEST(perfetto_tells_the_story_as_before)
 TEST(version_and_attributes_of_a_target_are_annotations)
 {
     struct fixture f;
-    fixture_init(&f);
-    struct model_site *scoped = fixture_site(&f, ORIEL_SITE_SPAN, "work", "shop");
-    const struct model_site *other = fixture_site(&f, ORIEL_SITE_SPAN, "rest", "shop");
-    fixture_scoped(&f, scoped);
-    fixture_span(&f, scoped, f.main, 1, 0, 10, 20);
-    fixture_span(&f, other, f.main, 2, 0, 30, 40);
+    fixture_versions(&f);
     fixture_run(&f, &export_perfetto, &defaults);
     struct buf text = describe(&f.bytes);
     const char *version = strstr(buf_cstr(&text), "otel.scope.version");
