@@ -24,25 +24,6 @@ static void list_fds(bool out[LAST_FD])
         out[fd] = fstat(fd, &st) == 0;
 }
 
-static pid_t receive_elsewhere(bool grpc, char *url, size_t n)
-{
-    int fds[2];
-    REQUIRE(pipe(fds) == 0);
-    pid_t child = fork();
-    if (child == 0) {
-        struct receiver_options ro = {.grpc = grpc};
-        const char *text = receiver_url(receiver_start(&ro));
-        if (write(fds[1], text, strlen(text) + 1) > 0)
-            for (;;)
-                pause(); /* until it is killed */
-        _exit(1);
-    }
-    REQUIRE(child > 0 && read(fds[0], url, n) > 0);
-    close(fds[0]);
-    close(fds[1]);
-    return child;
-}
-
 static bool has_the_same(const bool expected[LAST_FD])
 {
     bool here[LAST_FD];
@@ -59,7 +40,7 @@ static void forks(bool grpc)
     bool before[LAST_FD], with[LAST_FD];
     unsigned more = 0;
     int status = -1;
-    pid_t receiver = receive_elsewhere(grpc, url, sizeof url);
+    pid_t receiver = receiver_start_elsewhere(grpc, url, sizeof url);
     struct deliver_options o = destination_options(url, grpc);
     struct spool_options so = {
         .size = sizeof so, .directory = test_tmpdir(), .destination = "test"};
@@ -94,8 +75,7 @@ static void forks(bool grpc)
     CHECK_EQ(c.connections, connections); /* the same as before */
     out_close(deliver_out(d));
     CHECK(has_the_same(before));
-    kill(receiver, SIGKILL);
-    CHECK_EQ(waitpid(receiver, &status, 0), receiver);
+    receiver_stop_elsewhere(receiver);
 }
 
 TEST(a_child_has_none_of_its_parents_descriptors_over_http)

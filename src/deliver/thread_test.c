@@ -7,10 +7,8 @@
  */
 #include "deliver/deliver.h"
 
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deliver/test_destination.h"
@@ -42,47 +40,20 @@ static bool goes_on_with_its_own_files(const char *url, bool grpc)
     return good;
 }
 
-/* Its URL is there when this returns. */
-static pid_t receive_elsewhere(bool grpc, char *url, size_t n)
-{
-    int fds[2];
-    REQUIRE(pipe(fds) == 0);
-    pid_t child = fork();
-    if (child == 0) {
-        struct receiver_options ro = {.grpc = grpc};
-        const char *text = receiver_url(receiver_start(&ro));
-        if (write(fds[1], text, strlen(text) + 1) > 0)
-            for (;;)
-                pause(); /* until it is killed */
-        _exit(1);
-    }
-    REQUIRE(child > 0 && read(fds[0], url, n) > 0);
-    close(fds[0]);
-    close(fds[1]);
-    return child;
-}
-
-static void end_elsewhere(pid_t receiver)
-{
-    int status;
-    kill(receiver, SIGKILL);
-    CHECK_EQ(waitpid(receiver, &status, 0), receiver);
-}
-
 TEST(a_program_that_closes_all_descriptors_is_not_written_to_and_ends)
 {
     char url[64];
-    pid_t receiver = receive_elsewhere(false, url, sizeof url);
+    pid_t receiver = receiver_start_elsewhere(false, url, sizeof url);
     CHECK(goes_on_with_its_own_files(url, false));
-    end_elsewhere(receiver);
+    receiver_stop_elsewhere(receiver);
 }
 
 TEST(nor_is_one_whose_receiver_speaks_grpc)
 {
     char url[64];
-    pid_t receiver = receive_elsewhere(true, url, sizeof url);
+    pid_t receiver = receiver_start_elsewhere(true, url, sizeof url);
     CHECK(goes_on_with_its_own_files(url, true));
-    end_elsewhere(receiver);
+    receiver_stop_elsewhere(receiver);
 }
 
 TEST_MAIN()

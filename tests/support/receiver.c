@@ -4,11 +4,13 @@
 
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -291,4 +293,30 @@ void receiver_stop(struct receiver *r)
     close(r->stop_fd);
     net_close(r->listener);
     free(r);
+}
+
+pid_t receiver_start_elsewhere(bool grpc, char *url, size_t n)
+{
+    int fds[2];
+    need(pipe(fds) == 0, "no pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        struct receiver_options ro = {.grpc = grpc};
+        const char *text = receiver_url(receiver_start(&ro));
+        if (write(fds[1], text, strlen(text) + 1) > 0)
+            for (;;)
+                pause(); /* until it is killed */
+        _exit(1);
+    }
+    need(child > 0 && read(fds[0], url, n) > 0, "no process");
+    close(fds[0]);
+    close(fds[1]);
+    return child;
+}
+
+void receiver_stop_elsewhere(pid_t receiver)
+{
+    int status;
+    kill(receiver, SIGKILL);
+    need(waitpid(receiver, &status, 0) == receiver, "the process is gone");
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/tls.h"
 
@@ -51,5 +52,8 @@ unsigned receiver_requests(struct receiver *r);
 unsigned receiver_accepted(struct receiver *r);
 /* All connections end; the port is free again. */
 void receiver_stop(struct receiver *r);
+/* In a process of its own, over plain HTTP or gRPC; its URL is there when this returns. */
+pid_t receiver_start_elsewhere(bool grpc, char *url, size_t n);
+void receiver_stop_elsewhere(pid_t receiver);
 
 #endif
