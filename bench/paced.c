@@ -5,7 +5,7 @@
  *
  *   paced SPANS_PER_SECOND SECONDS [IDLE]    it says ten spans and sleeps for IDLE seconds first
  *
- * It wakes up every millisecond for what is due, as a server does. One line of JSON when it has
+ * It wakes up every ten milliseconds for what is due. One line of JSON when it has
  * begun and one at the end: `spans`, and `cpu_ns` of its one thread. Then it waits for a byte on
  * its input, so that somebody can still look at its threads.
  */
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAUSE_NS UINT64_C(1000000)
+#define PAUSE_NS UINT64_C(10000000)
 
 static uint64_t clock_ns(clockid_t clock)
 {

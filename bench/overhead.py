@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What telemetry costs a program that says 100,000 spans a second, and one that does nothing.
+
+  bench/overhead.py BUILD [ROUNDS [SECONDS]]
+
+Shares of one core. CPU time of the program's own thread from its clock, of Oriel's threads from the
+kernel (schedstat), all over the same seconds. In every round each way takes its turn in an order of
+its own, twice without telemetry: the difference of those two says how far apart equal runs are. A
+row is the median over the rounds, with the least and the most of them. The receiver is `oriel
+collect` on loopback, whose own time is not counted; of `oriel record` it is told beside. Wake-ups
+are the voluntary context switches of Oriel's threads.
+"""
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RATE, SETTLE = 100000, 2
+OFF, AGAIN, TENTH, ALL, LOCAL = ("no telemetry", "no telemetry, again", "OTLP, 10 % sampled",
+                                 "OTLP, all", "oriel record")
+OURS = ("oriel-drain", "oriel-send")
+
+
+class Host:
+    def __init__(self, build, seconds, place):
+        self.build, self.seconds, self.place = build, seconds, place
+        self.env = {k: v for k, v in os.environ.items()
+                    if not k.startswith(("OTEL_", "ORIEL_", "TELEMETRY_"))}
+        self.env.update(LD_LIBRARY_PATH=str(build), XDG_RUNTIME_DIR=place)
+        self.collect = subprocess.Popen(
+            [build / "oriel", "collect", "--listen", "0", "--http", "off", "-o", f"{place}/got.oriel"],
+            stderr=subprocess.PIPE, text=True)
+        self.url = "http://" + self.collect.stderr.readline().split(" at ")[1].split(";")[0]
+
+    def end(self):
+        self.collect.terminate()
+        self.collect.communicate()
+
+    def variables(self, name):
+        if name in (OFF, AGAIN, LOCAL):
+            return self.env
+        env = dict(self.env, TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true", ORIEL_BACKEND="otlp",
+                   OTEL_EXPORTER_OTLP_ENDPOINT=self.url)
+        if name == TENTH:
+            env.update(OTEL_TRACES_SAMPLER="parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG="0.1")
+        return env
+
+    def run(self, name, rate):
+        """CPU seconds a second of the program, of ours in it and beside it; their wake-ups."""
+        program = [self.build / "scenario/paced", str(rate), str(self.seconds), str(SETTLE)]
+        before = [self.build / "oriel", "record", "--rate", "0", "--no-report", "-o",
+                  f"{self.place}/local.oriel", "--"] if name == LOCAL else []
+        with subprocess.Popen(before + program, env=self.variables(name), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            pid = json.loads(child.stdout.readline())["pid"]
+            time.sleep(SETTLE - 0.2)
+            began = self.look(pid, child.pid)
+            time.sleep(self.seconds + 0.2)
+            told = json.loads(child.stdout.readline())
+            ended = self.look(pid, child.pid)
+            child.stdin.close()
+        ours, beside, woken = (b - a for a, b in zip(began, ended))
+        return {"program": told["cpu_ns"] / self.seconds / 1e9, "ours": ours / self.seconds / 1e9,
+                "beside": beside / self.seconds / 1e9, "woken": woken / self.seconds}
+
+    @staticmethod
+    def look(pid, recorder):
+        ours = beside = woken = 0
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            if task.joinpath("comm").read_text(encoding="utf-8").strip() in OURS:
+                ours += int(task.joinpath("schedstat").read_text(encoding="utf-8").split()[0])
+                status = task.joinpath("status").read_text(encoding="utf-8")
+                woken += int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+        if recorder != pid:
+            for task in pathlib.Path(f"/proc/{recorder}/task").iterdir():
+                beside += int(task.joinpath("schedstat").read_text(encoding="utf-8").split()[0])
+        return ours, beside, woken
+
+
+def of(values, factor=100):
+    values = [v * factor for v in values]
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 5
+    names, found = [OFF, AGAIN, TENTH, ALL, LOCAL], {}
+    with tempfile.TemporaryDirectory(prefix="oriel-overhead-") as place:
+        host = Host(build, seconds, place)
+        for _ in range(rounds):
+            for name in random.sample(names, len(names)):
+                found.setdefault(name, []).append(host.run(name, RATE))
+            for name in (TENTH, LOCAL):
+                found.setdefault("idle: " + name, []).append(host.run(name, 0))
+        host.end()
+    print(f"{rounds} rounds of {seconds:g} s; % of one core, median (least-most)\n"
+          f"{'':26} {'more in the program':24} {'threads of ours':22} {'in all':22} "
+          f"{'recorder beside it':22} wake-ups/s")
+    off = [run["program"] for run in found[OFF]]
+    for name in [*names[1:], "idle: " + TENTH, "idle: " + LOCAL]:
+        runs = found[name]
+        idle = name.startswith("idle")
+        more = [0 if idle else run["program"] - base for run, base in zip(runs, off)]
+        whole = [m + run["ours"] for m, run in zip(more, runs)]
+        print(f"{name:26} {of(more):24} {of([r['ours'] for r in runs]):22} {of(whole):22} "
+              f"{of([r['beside'] for r in runs]):22} {of([r['woken'] for r in runs], 1)}")
+
+
+if __name__ == "__main__":
+    main()
