@@ -7,18 +7,20 @@
  *                   one more when DIR/go is there, and then the end. Writes DIR/pid there.
  *
  *   ways  call       daemon(3), whose parent ends by _exit
- *         twice      fork, setsid, fork; both parents end by exit, descriptors 0 to 2 go to
- * /dev/null closed     fork, setsid; every descriptor is closed, the directory is / many eight
- * children that all go on, each in a session of its own; the parent ends by _exit handler    as
- * twice, and the first span of the child is said in a signal handler allocator  as twice, and each
- * span is said in malloc, which holds its lock quiet      as twice, with one span only, and then
- * the end by exit killed     the parent is killed by the child, which is in a session of its own
- *         worker     the same in the parent's session; then a new thread of the child says a span
- *         late       a child in the parent's session whose first span comes when that is gone
- *         confined   as worker, but instead of the thread a filter ends the child at any system
- *                    call that it does not need; DIR/alive is written at the end
- *         apart      as confined, in a session of its own
+ *         twice      fork, setsid, fork; both parents end by exit, descriptors go to /dev/null
+ *         closed     fork, setsid; every descriptor is closed, the directory is /
+ *         many       eight children, each in a session of its own; the parent ends by _exit
+ *         handler    as twice; the first span of the child is said in a signal handler
+ *         allocator  as twice; each span is said in malloc, which holds its lock
+ *         jailed     as twice; DIR is the root then, without anything else
+ *         quiet      as twice, with one span only, and then the end by exit
  *         flood      as twice, and many more spans at once than the ring holds
+ *         killed     the parent is killed by the child, which is in a session of its own
+ *         worker     the same in the parent's session; then a new thread of it says a span
+ *         late       a child in the parent's session; its first span comes when that is gone
+ *         confined   as worker, but no thread: a filter ends the child at any system call that
+ *                    it does not need; DIR/alive is written at the end
+ *         apart      as confined, in a session of its own
  *         stopped    the parent is stopped by the child, and goes on in the end
  */
 #include <errno.h>
@@ -258,6 +260,11 @@ int main(int argc, char **argv)
     go(way);
     said = 0;
     note_pid();
+    if (strcmp(way, "jailed") == 0) {
+        if (chroot(dir) != 0)
+            _exit(16);
+        dir[0] = 0;
+    }
     if (strcmp(way, "handler") == 0) {
         struct sigaction a = {.sa_handler = say_in_handler};
         sigaction(SIGUSR1, &a, NULL);

@@ -79,7 +79,7 @@ class Daemon(Scenario):
             self.wait_for(lambda: not alive(pid), "the end of the daemon")
         self.requests += self.receiver.all()
 
-    def check(self, counts, processes=1):
+    def check(self, counts, processes=1, rings=0):
         got = collections.Counter(s["when"] for _, s in self.spans())
         self.assertEqual({k: got[k] for k in counts}, counts, got)
         ids = [s["spanId"] for _, _, s in items(self.requests, "traces") if s["name"] == "step"]
@@ -92,7 +92,7 @@ class Daemon(Scenario):
         self.assertLessEqual(len(of["parent"]), 1)
         self.assertEqual(len(of["child"]), processes)
         self.assertFalse(of["parent"] & of["child"])
-        self.assertEqual(list(self.runtime.rglob("*.ring")), [])
+        self.assertEqual(len(list(self.runtime.rglob("*.ring"))), rings)
 
     def goes(self, way, program=DAEMON, **more):
         self.launch(way, program=program)
@@ -120,6 +120,15 @@ class Daemon(Scenario):
 
     def test_every_descriptor_is_closed(self):
         self.goes("closed")
+
+    @unittest.skipIf(os.geteuid() != 0, "chroot is for root")
+    def test_a_root_without_anything(self):
+        """All goes on, but the ring's file: there is no way to it."""
+        self.launch("jailed")
+        self.arrives("after", N)
+        self.over()
+        self.check({"before": N, "after": N, "last": 1}, rings=1)
+        self.check_books()
 
     def test_eight_children_and_one_that_sends(self):
         self.launch("many", processes=8)

@@ -440,7 +440,7 @@ static void look_at_processes(const struct wire_region *h, void *base, struct re
 static void look(const struct wire_region *h, void *base, struct region_info *out)
 {
     int32_t reader = (int32_t)h->reader_pid;
-    out->same_boot = h->boot_tag == 0 || h->boot_tag == os_boot_tag();
+    out->same_boot = ring_is_of_this_boot(h);
     memcpy(out->session_id, h->session_id, sizeof out->session_id);
     out->created_unix_ns = h->created.unix_ns;
     out->bytes = h->size;

@@ -82,7 +82,7 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     if (rc != 0)
         return rc;
     r->shared = base;
-    r->same_boot = r->h.boot_tag == 0 || r->h.boot_tag == os_boot_tag();
+    r->same_boot = ring_is_of_this_boot(&r->h);
     r->now_ns = clock_mono_ns();
     r->watermark_ns = MODEL_NO_PROMISE_YET;
     r->rescan = r->rescan_threads = true;

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "base/os.h"
 #include "base/vec.h"
 #include "model/batch.h"
 #include "source/source.h"
@@ -293,5 +294,12 @@ void ring_decode_owner(struct ring *r, struct ring_chunk *c);
 struct region;
 struct wire_region *region_memory(const struct region *r, size_t *out_bytes);
 void region_forget_file(struct region *r);
+
+/* Also where nobody can tell, as without /proc. */
+static inline bool ring_is_of_this_boot(const struct wire_region *h)
+{
+    const uint32_t now = os_boot_tag();
+    return h->boot_tag == 0 || now == 0 || h->boot_tag == now;
+}
 
 #endif
