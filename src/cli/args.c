@@ -101,9 +101,10 @@ static int apply(struct parser *p, const struct found *f, const char *shown, con
                        (int)strcspn(shown, "="), shown, f->def->arg ? f->def->arg : "text");
     struct oriel_err why = {0};
     int rc = option_set(f->def, f->options, value, &why);
+    char flag[80];
+    cli_option_flag(f->def, flag, sizeof flag);
     if (rc < 0)
-        err_set(p->err, rc, "%.*s: %.400s", (int)strcspn(shown, "="), shown,
-                without_name(f->def, why.text));
+        err_set(p->err, rc, "%s: %.400s", flag, without_name(f->def, why.text));
     return rc;
 }
 

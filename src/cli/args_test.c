@@ -160,7 +160,7 @@ TEST(args_say_what_was_wrong)
         {"--top seven", "seven"},
         {"--ring-size much", "--ring-size: \"much\" is not"},
         {"--ring-size=much", "--ring-size: \"much\" is not"},
-        {"-n x", "-n: \"x\" is not"},
+        {"-n x", "--top: \"x\" is not"},
         {"a b c", "\"c\" is one argument too many"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
