@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-#define SETTLE_NS UINT64_C(100000000) /* longest wait for what was just said */
+#define SETTLE_NS UINT64_C(100000000) /* longest wait in which nothing comes */
 #define SETTLE_STEP_NS 500000L
 #define VAULT_STEP_NS 2000000L
 
@@ -20,13 +20,19 @@ void drain_until_idle(struct session *s)
     session_flush(s);
 }
 
-void drain_up_to_now(struct session *s)
+void drain_up_to_now(struct session *s, uint64_t deadline_ns)
 {
     const struct timespec pause = {0, SETTLE_STEP_NS};
-    const uint64_t now = clock_unix_ns(), until = clock_mono_ns() + SETTLE_NS;
+    const uint64_t now = clock_unix_ns();
+    uint64_t until = clock_mono_ns() + SETTLE_NS;
+    if (deadline_ns < until)
+        deadline_ns = until;
     for (;;) {
-        int result = session_step(s, NULL);
-        if (session_watermark(s) >= now || clock_mono_ns() >= until)
+        const int result = session_step(s, NULL);
+        const uint64_t t = clock_mono_ns();
+        if (result == SOURCE_DATA) /* as long as that takes: what comes behind it was said, too */
+            until = t + SETTLE_NS;
+        if (session_watermark(s) >= now || t >= until || t >= deadline_ns)
             return;
         if (result != SOURCE_DATA)
             nanosleep(&pause, NULL);

@@ -106,7 +106,7 @@ static void serve_flush(void)
     if (!wanted)
         return;
     if (!self.run.flight)
-        drain_up_to_now(self.run.session);
+        drain_up_to_now(self.run.session, deadline);
     self.run.call_deadline_ns = deadline;
     session_flush(self.run.session);
     self.run.call_deadline_ns = 0;

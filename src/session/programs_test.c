@@ -8,6 +8,7 @@
 #include <oriel/propagation.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "rec/rec.h"
@@ -178,8 +179,9 @@ static struct {
     pthread_cond_t changed;
     size_t spans, logs, largest;
     unsigned calls, flushes, shutdowns, after, most_ms;
-    int answer;      /* of export_spans */
-    bool says, held; /* emits itself; does not return */
+    int answer;        /* of export_spans, */
+    unsigned pause_us; /* after a while */
+    bool says, held;   /* emits itself; does not return */
     bool entered;
     int waited[2];
 } mine = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -199,6 +201,8 @@ static int take_spans(void *user, const struct oriel_view_span *const *spans, si
     while (mine.held)
         pthread_cond_wait(&mine.changed, &mine.lock);
     pthread_mutex_unlock(&mine.lock);
+    if (mine.pause_us)
+        usleep(mine.pause_us);
     if (mine.says) {
         ORIEL_SPAN("said by the exporter");
         ORIEL_INFO("said by the exporter");
@@ -344,6 +348,22 @@ TEST(a_slow_exporter_never_holds_the_program_up_and_what_is_lost_for_it_is_count
     CHECK_EQ(mine.shutdowns, 1);
     CHECK_EQ(mine.after, 0);
     CHECK(mine.spans >= 4 && mine.spans < MANY);
+}
+
+/* It takes three times as long as a flush waits for what does not come. */
+TEST(a_flush_waits_for_all_that_was_said_however_long_it_takes_to_give_it_on)
+{
+    const struct oriel_exporter e = exporter();
+    mine.pause_us = 3000;
+    CHECK_EQ(oriel_inprocess_exporter_add(&e), 0);
+    REQUIRE(start() == 0);
+    for (int i = 0; i < 10; i++) { /* the last of it is too young for the first round */
+        emit(40);
+        usleep(1000);
+    }
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
+    CHECK_EQ(mine.spans, 400);
+    stop();
 }
 
 TEST(exporters_that_are_none_are_refused)

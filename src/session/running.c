@@ -22,6 +22,7 @@
 #include "session/told_resource.h"
 
 #define PATIENCE_NS UINT64_C(10000000000) /* at most */
+#define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
 #define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
 
 const struct config *running_config(const struct running *r)
@@ -229,7 +230,7 @@ int running_change_take(struct running *r, struct config *now, unsigned outlets,
 {
     /* What was recorded is sampled by what its headers said. */
     if ((outlets || !sampling_same(running_config(r), now)) && !r->flight)
-        drain_up_to_now(r->session);
+        drain_up_to_now(r->session, clock_mono_ns() + CHANGE_NS);
     int rc = apply_rest(r, now, err);
     if (outlets && rc < 0)
         session_change_drop(r->session);
