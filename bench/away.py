@@ -8,7 +8,8 @@ A host serves 2,000 requests a second, with a span and an event in each. Each ru
 receiver stands between two runs without telemetry and is compared with those two; so is one
 more run without telemetry, which says how much the machine varies by itself. A round has one
 run of each, in an order of its own. Prints the medians over the rounds, with the interval that
-holds the median of ratios with 95 % (bootstrap); what the serving thread waited for and met
+holds the median of ratios with 95 % (bootstrap), of the service by the clock and of the
+processor's time in it; what the serving thread waited for and met
 (counts, which no other load changes); and the longest that the end took, with the default
 budget and with one of 0.
 """
@@ -33,7 +34,7 @@ MOODS = {"silent": bad.silent, "reads nothing": bad.deaf, "a byte at a time": ba
          "429, one hour": bad.always(bad.answer("429 Slow", "retry-after: 3600")),
          "redirect": bad.always(bad.answer("302 Found", "location: http://127.0.0.1:1/"))}
 AGAIN, REFUSED, ANY = "no telemetry", "refused", "any of these"
-SHARES = ("p50", "p99", "p999")
+SHARES = {"p50": "p50", "p99": "p99", "p999": "p99.9", "cpu50": "cpu p50", "cpu99": "cpu p99"}
 
 
 class Host:
@@ -120,7 +121,7 @@ def main():
             off = next_off
     print(f"{rounds} rounds of {host.seconds:g} s; us, and times the runs without beside it\n"
           f"{'receiver':17}" + "".join(f" {share:>7} {'ratio':>6} {'(95 %)':13}"
-                                      for share in ("p50", "p99", "p99.9")) +
+                                      for share in SHARES.values()) +
           f" {'waits':>7} {'put off':>7} {'faults':>7} {'MiB':>6} {'end s':>6} {'end, 0':>6}")
     for name in names:
         row(name, runs[name], ratios[name])

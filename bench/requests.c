@@ -6,7 +6,8 @@
  *
  *   requests PER_SECOND SECONDS [WORK]    WORK: rounds of arithmetic in each
  *
- * One line of JSON: count; p50, p99, p99.9 and max in ns of their service; how often
+ * One line of JSON: count; p50, p99, p99.9 and max in ns of their service, and p50 and p99 of the
+ * processor's time in it, which other work on the machine does not lengthen; how often
  * the thread that serves had to wait in a request (its own pauses lie between them),
  * was put off the processor, and met a page that was not there; memory in KiB at most.
  */
@@ -16,10 +17,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -57,33 +58,40 @@ int main(int argc, char **argv)
     double rate = argc > 1 ? atof(argv[1]) : 10000, seconds = argc > 2 ? atof(argv[2]) : 1;
     long work = argc > 3 ? atol(argv[3]) : 100000, n = (long)(rate * seconds), pauses = 0;
     uint64_t *took = calloc(n > 0 ? (size_t)n : 1, sizeof *took);
+    uint64_t *ran = calloc(n > 0 ? (size_t)n : 1, sizeof *ran);
     struct rusage before, after;
-    if (!took || n < 1000)
+    if (!took || !ran || n < 1000)
         return 2;
     getrusage(RUSAGE_THREAD, &before);
-    uint64_t began = now_ns();
+    uint64_t began = clock_ns(CLOCK_MONOTONIC);
     for (long i = 0; i < n; i++) {
         uint64_t due = began + (uint64_t)((double)i * 1e9 / rate), from;
-        while ((from = now_ns()) < due) {
+        while ((from = clock_ns(CLOCK_MONOTONIC)) < due) {
             struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
             if (due - from <= 80000)
                 continue;
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
             pauses++;
         }
+        const uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         serve(i, work);
-        took[i] = now_ns() - from;
+        ran[i] = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+        took[i] = clock_ns(CLOCK_MONOTONIC) - from;
     }
     getrusage(RUSAGE_THREAD, &after);
     qsort(took, (size_t)n, sizeof *took, compare);
+    qsort(ran, (size_t)n, sizeof *ran, compare);
     long waits = after.ru_nvcsw - before.ru_nvcsw - pauses;
     printf("{\"count\":%ld,\"p50\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu,"
-           "\"waits\":%ld,\"put_off\":%ld,\"faults\":%ld,\"memory\":%ld}\n",
+           "\"cpu50\":%llu,\"cpu99\":%llu,\"waits\":%ld,\"put_off\":%ld,\"faults\":%ld,\"memory\":%"
+           "ld}\n",
            n, (unsigned long long)took[n / 2], (unsigned long long)took[n / 100 * 99],
            (unsigned long long)took[n / 1000 * 999], (unsigned long long)took[n - 1],
+           (unsigned long long)ran[n / 2], (unsigned long long)ran[n / 100 * 99],
            waits > 0 ? waits : 0, after.ru_nivcsw - before.ru_nivcsw,
            after.ru_minflt - before.ru_minflt, most_memory());
     fflush(stdout);
     free(took);
+    free(ran);
     return 0;
 }

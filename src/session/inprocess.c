@@ -249,9 +249,9 @@ static void follow(void)
         uint64_t bytes = session_step_bytes(self.run.session, &more);
         now = clock_mono_ns();
         figures_tell(self.run.session, self.run.region, now);
-        /* What waits for seconds to be sent gains nothing by being read sooner, and a round
-         * that finds little costs as much as reading two hundred spans. */
-        pace.idle_ns = session_wants_records(self.run.session) ? PACE_IDLE_NS : PACE_QUIET_NS;
+        pace.idle_ns = session_wants_records(self.run.session)
+                           ? PACE_IDLE_NS
+                           : pace_of_sending(self.run.ring_bytes);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
     } while (!sleep_or_stop(ns, ran ? 0 : nap_of(&pace, now), &ran));
     nap_over(&self.nap);

@@ -10,12 +10,20 @@
 
 #define BEGIN_NS UINT64_C(100000000) /* who has said nothing until then speaks later, or never */
 #define QUIET_NS UINT64_C(1000000000)
+#define BURST_BYTES_PER_US 320 /* ten million spans without fields in a second */
 #define SILENT_NS UINT64_C(10000000000)
 
 void pace_init(struct pace *p, uint64_t ring_bytes)
 {
     assert(ring_bytes > 0);
     *p = (struct pace){.ring_bytes = ring_bytes, .idle_ns = PACE_IDLE_NS};
+}
+
+uint64_t pace_of_sending(uint64_t ring_bytes)
+{
+    const uint64_t room_ns = ring_bytes / BURST_BYTES_PER_US * 1000;
+    const uint64_t ns = room_ns < PACE_SENT_NS ? room_ns : PACE_SENT_NS;
+    return ns > PACE_QUIET_NS ? ns : PACE_QUIET_NS;
 }
 
 static uint64_t rate(uint64_t bytes, uint64_t ns)

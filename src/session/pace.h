@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_BUSY_NS UINT64_C(100000)     /* shortest sleep */
-#define PACE_IDLE_NS UINT64_C(10000000)   /* longest while data comes now and then */
-#define PACE_QUIET_NS UINT64_C(20000000)  /* after a second without data */
+#define PACE_BUSY_NS UINT64_C(100000)    /* shortest sleep */
+#define PACE_IDLE_NS UINT64_C(10000000)  /* longest while data comes now and then */
+#define PACE_QUIET_NS UINT64_C(20000000) /* after a second without data */
+#define PACE_SENT_NS                                                                               \
+    UINT64_C(50000000) /* longest where what comes waits to be sent, in a large ring */
 #define PACE_SILENT_NS UINT64_C(50000000) /* after ten seconds */
 
 struct pace {
@@ -25,6 +27,10 @@ struct pace {
 
 /* `idle_ns` may be set after this, for data that comes evenly. */
 void pace_init(struct pace *p, uint64_t ring_bytes);
+/* For idle_ns where what comes waits to be sent: nothing is gained by reading it sooner, and a
+ * round that finds little costs as much as reading two hundred spans. Between PACE_QUIET_NS and
+ * PACE_SENT_NS, so that the ring has room for a burst of ten million spans a second meanwhile. */
+uint64_t pace_of_sending(uint64_t ring_bytes);
 /* After a round that brought `bytes`; `more` says the source has more at hand.
  * Returns how long to sleep, 0: not at all. */
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns);

@@ -56,6 +56,18 @@ TEST(pace_remembers_a_burst_for_some_rounds)
     CHECK_EQ(after, PACE_IDLE_NS);
 }
 
+TEST(pace_of_who_only_sends_leaves_room_for_a_burst)
+{
+    CHECK_EQ(pace_of_sending(RING), PACE_SENT_NS);
+    CHECK_EQ(pace_of_sending(RING / 2), UINT64_C(26214000));
+    CHECK_EQ(pace_of_sending(1 << 20), PACE_QUIET_NS);
+    struct pace p = started();
+    p.idle_ns = pace_of_sending(RING);
+    CHECK_EQ(pace_next(&p, 4000, false, 1010 * MS), PACE_SENT_NS);
+    /* 1 MiB per ms fills 2 MiB in 2 ms */
+    CHECK(pace_next(&p, 1 << 20, false, 1011 * MS) < 3 * MS);
+}
+
 TEST(pace_slows_down_when_nobody_speaks)
 {
     struct pace p = started();

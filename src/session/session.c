@@ -646,7 +646,7 @@ bool session_wants_records(const struct session *s)
 
 uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
-    *out_more = s->pressed || s->records.record_count >= POLL_RECORDS / 2;
+    *out_more = s->pressed || s->records.record_count >= POLL_RECORDS;
     return s->ring_bytes;
 }
 

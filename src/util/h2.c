@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "util/h2_internal.h"
 
-enum { BODY_MAX = 4 << 20, HEAD_MAX = 16 << 10, STREAMS_MAX = 64, TOGETHER = 32 << 10 };
+enum { BODY_MAX = 4 << 20, HEAD_MAX = 16 << 10, STREAMS_MAX = 64, TOGETHER = 128 << 10 };
 enum { PIECE = 16 << 10, READS_PER_PUMP = 64, RESETS_MAX = 200, WINDOW = 1 << 20 };
 
 static void *on_malloc(size_t n, void *user)
