@@ -86,7 +86,7 @@ bool rec_start_inherit(void)
 }
 
 /* The lock is held. Is what is on exported by this process? */
-static bool is_ours(void)
+static bool exports_here(void)
 {
     const int32_t pid = os_getpid();
     if (started_by && started_by != pid && inherit && inherit(false) == 0)
@@ -106,7 +106,7 @@ static bool is_past(void)
 {
     if (!started_by || !rec_enter())
         return false;
-    bool past = !is_ours() || __atomic_load_n(&rec_runtime.shared->closed, __ATOMIC_ACQUIRE);
+    bool past = !exports_here() || __atomic_load_n(&rec_runtime.shared->closed, __ATOMIC_ACQUIRE);
     rec_leave();
     return past;
 }
@@ -160,7 +160,7 @@ int oriel_start(const struct oriel_options *options)
 static bool started_here(void)
 {
     pthread_mutex_lock(&start_lock);
-    const bool here = is_ours();
+    const bool here = exports_here();
     pthread_mutex_unlock(&start_lock);
     return here;
 }
@@ -200,7 +200,7 @@ int oriel_flush(unsigned timeout_ms)
     rec_hooks_flush(timeout_ms);
     pthread_mutex_lock(&start_lock);
     flush_fn *flush =
-        is_ours() ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush") : NULL;
+        exports_here() ? (flush_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_flush") : NULL;
     pthread_mutex_unlock(&start_lock);
     own_work_begin();
     int rc = flush ? flush(timeout_ms) : 0;
@@ -216,7 +216,7 @@ int oriel_reload(void)
     own_work_begin();
     pthread_mutex_lock(&start_lock);
     reload_fn *reload =
-        is_ours() ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload") : NULL;
+        exports_here() ? (reload_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_reload") : NULL;
     int rc = reload ? reload() : ORIEL_ENOTFOUND;
     if (rc == 0)
         take_configuration();
@@ -231,8 +231,9 @@ int oriel_resource_get(const char *key, char *out, size_t size)
     if (!key || (!out && size))
         return ORIEL_EINVAL;
     pthread_mutex_lock(&start_lock);
-    resource_fn *get =
-        is_ours() ? (resource_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_resource") : NULL;
+    resource_fn *get = exports_here()
+                           ? (resource_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_resource")
+                           : NULL;
     int rc = get ? get(key, out, size) : ORIEL_ENOTFOUND;
     pthread_mutex_unlock(&start_lock);
     return rc;

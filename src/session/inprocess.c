@@ -633,11 +633,14 @@ static int heir_locked(void)
 }
 
 /* Who went into the background left the session that it was in; other children are no heirs while
- * the owner lives. */
-static bool is_heir(const struct region *r)
+ * the owner lives. One that is about to be gone is seen by its life, which is asked of children
+ * that have another parent. */
+static bool is_heir(const struct estate *e)
 {
-    const pid_t there = getsid((pid_t)region_owner(r));
-    return (there > 0 && there != getsid(0)) || region_is_left(r);
+    const pid_t owner = (pid_t)region_owner(e->region), there = getsid(owner);
+    if ((there > 0 && there != getsid(0)) || region_is_left(e->region))
+        return true;
+    return getppid() != owner && !interrupted_may_be() && life_has_ended(e->life);
 }
 
 int oriel_inprocess_inherit(bool makes)
@@ -650,7 +653,7 @@ int oriel_inprocess_inherit(bool makes)
     if (!makes || !self.estate.region || self.estate.pid != pid || os_getppid() == 0)
         return ORIEL_ESTATE;
     const int kept = errno;
-    const bool heir = is_heir(self.estate.region);
+    const bool heir = is_heir(&self.estate);
     int rc = ORIEL_EBUSY;
     if (heir)
         __atomic_store_n(&self.late, true, __ATOMIC_RELAXED);

@@ -10,7 +10,8 @@
 
 struct life {
     pthread_mutex_t mutex;
-    unsigned held; /* atomic; ever */
+    unsigned held;  /* atomic; ever */
+    unsigned ended; /* atomic; one that had it ended with it */
 };
 
 int life_new(struct life **out)
@@ -40,14 +41,29 @@ void life_free(struct life *l)
         os_unmap(l, sizeof *l);
 }
 
+/* Of a lock that was taken: is it whole? */
+static bool is_whole(struct life *l, int rc)
+{
+    if (rc != EOWNERDEAD)
+        return rc == 0;
+    __atomic_store_n(&l->ended, 1, __ATOMIC_RELEASE);
+    return pthread_mutex_consistent(&l->mutex) == 0;
+}
+
 bool life_hold(struct life *l)
 {
-    int rc = pthread_mutex_lock(&l->mutex);
-    if (rc == EOWNERDEAD)
-        rc = pthread_mutex_consistent(&l->mutex);
-    if (rc == 0)
-        __atomic_store_n(&l->held, 1, __ATOMIC_RELEASE);
-    return rc == 0;
+    if (!is_whole(l, pthread_mutex_lock(&l->mutex)))
+        return false;
+    __atomic_store_n(&l->held, 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+bool life_has_ended(struct life *l)
+{
+    if (!is_whole(l, pthread_mutex_trylock(&l->mutex)))
+        return false;
+    life_let_go(l);
+    return __atomic_load_n(&l->ended, __ATOMIC_ACQUIRE);
 }
 
 void life_let_go(struct life *l)

@@ -20,6 +20,9 @@ void life_free(struct life *l);
 bool life_hold(struct life *l);
 /* Once in each turn. Not where a process ends with its thread: then that does it. */
 void life_let_go(struct life *l);
+/* Did whoever had it end with it? That is so a little before its process has no thread any more,
+ * and before its children have another parent. Not in a signal handler. */
+bool life_has_ended(struct life *l);
 /* Has its first thread got it? Async-signal-safe. */
 bool life_is_held(const struct life *l);
 

@@ -31,8 +31,11 @@ static void follow(void (*end)(void))
     REQUIRE(read(ready[0], &c, 1) == 1);
     CHECK(c == 'y');
     CHECK(life_is_held(l));
+    CHECK(!life_has_ended(l));
     CHECK(life_hold(l)); /* waits for its end */
     life_let_go(l);
+    CHECK(life_has_ended(l));
+    CHECK(life_has_ended(l));
     CHECK(life_hold(l)); /* as whole as before */
     life_let_go(l);
     REQUIRE(waitpid(pid, NULL, 0) == pid);

@@ -163,13 +163,14 @@ class Daemon(Scenario):
     def test_outside_of_an_allocator_of_a_library_one_is_made(self):
         self.goes("twice", program=LIBRARY_MALLOC)
 
-    def dropped(self, pid):
-        """By the queue, for it was full, and by what sends from it."""
+    def figures(self, pid):
+        """How many spans wait or are on their way; how many were dropped by the queue, for it was
+        full, and by what sends from it."""
         run = self.oriel("doctor", "--live", pid, "--json")
         self.assertEqual((run.returncode, run.stderr), (0, ""))
-        return sum(r["failed"] for r in json.loads(run.stdout)["figures"]
-                   if r["name"] in ("otel.sdk.processor.span.processed",
-                                    "otel.sdk.exporter.span.exported"))
+        of = {r["name"].removeprefix("otel.sdk."): r for r in json.loads(run.stdout)["figures"]}
+        return (of["processor.span.queue.size"]["value"] + of["exporter.span.inflight"]["value"],
+                of["processor.span.processed"]["failed"] + of["exporter.span.exported"]["failed"])
 
     def test_more_than_there_is_room_for(self):
         """What the ring and the queue could not take is counted, and all else is there."""
@@ -180,10 +181,11 @@ class Daemon(Scenario):
         seen = [-1]
 
         def settled():
-            """The figures are told at the end of each round."""
+            """Nothing waits, and a second later, as long as a batch may, that is still so."""
             time.sleep(1.5)
-            seen.append(self.dropped(pid))
-            return seen[-1] == seen[-2]
+            waits, dropped = self.figures(pid)
+            seen.append(dropped)
+            return waits == 0 and seen[-1] == seen[-2]
         self.wait_for(settled, "figures that stand still")
         self.over()
         self.assertGreater(self.check_books(seen[-1])[1], 0)

@@ -504,6 +504,21 @@ TEST(an_end_names_its_span_across_a_carry_of_the_low_half)
     finish(&f);
 }
 
+/* Else what stands beside it would have to wait for the first record. */
+TEST(a_ring_that_nobody_has_written_to_makes_its_promises)
+{
+    struct fixture f;
+    start(&f, 0, 16, WIRE_POLICY_DROP_NEWEST);
+    const uint64_t before = clock_unix_ns();
+    usleep(5000); /* longer than a record may take to be seen */
+    CHECK_EQ(reader_poll(&f.r, 100), SOURCE_IDLE);
+    CHECK(f.r.batch.watermark_ns >= before && f.r.batch.watermark_ns <= clock_unix_ns());
+    rw_event(&f.t, EVENT, 1);
+    const uint64_t promised = f.r.batch.watermark_ns;
+    CHECK(only(&f, ORIEL_REC_EVENT)->t_ns >= promised);
+    finish(&f);
+}
+
 /* A record whose time was read before the poll may be committed after it. */
 TEST(the_watermark_waits_for_a_thread_that_was_just_busy)
 {

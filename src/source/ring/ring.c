@@ -326,13 +326,14 @@ static uint64_t watermark(struct ring *r, uint64_t began_ns, uint32_t rest)
     return r->watermark_ns;
 }
 
-/* Unix time as the records tell it. */
+/* Unix time as the records tell it; before there is one, as the first will. 0 not known. */
 static uint64_t time_now(struct ring *r)
 {
+    const struct wire_anchor *made = &r->h.created;
     for (int kind = 0; kind <= ORIEL_CLOCK_CNTVCT; kind++)
         if (r->clocks[kind].ready && r->same_boot)
             return clock_map_ns(&r->clocks[kind].map, clock_ticks((enum oriel_clock)kind));
-    return 0;
+    return r->same_boot && made->mono_ns ? made->unix_ns + (r->now_ns - made->mono_ns) : 0;
 }
 
 static bool all_read(struct ring *r)
