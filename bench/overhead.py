@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What telemetry costs a program that says 100,000 spans a second, and one that does nothing.
 
-  bench/overhead.py BUILD [ROUNDS [SECONDS]]
+  bench/overhead.py [--docs] BUILD [ROUNDS [SECONDS]]
 
 Shares of one core. CPU time of the program's own thread from its clock, of Oriel's threads from the
 kernel (schedstat), all over the same seconds. In every round each way takes its turn in an order of
 its own, twice without telemetry: the difference of those two says how far apart equal runs are. A
 row is the median over the rounds, with the least and the most of them. The receiver is `oriel
 collect` on loopback, whose own time is not counted; of `oriel record` it is told beside. Wake-ups
-are the voluntary context switches of Oriel's threads.
+are the voluntary context switches of Oriel's threads. With --docs the table goes into
+docs/SPEED.md, too.
 """
 import json
 import os
@@ -22,9 +23,13 @@ import tempfile
 import time
 
 RATE, SETTLE = 100000, 2
-OFF, AGAIN, TENTH, ALL, LOCAL = ("no telemetry", "no telemetry, again", "OTLP, 10 % sampled",
-                                 "OTLP, all", "oriel record")
+OFF, AGAIN, TENTH, ALL, LOCAL = ("no telemetry", "no telemetry, once more",
+                                 "OTLP over gRPC, 10 % sampled", "OTLP over gRPC, all sampled",
+                                 "`oriel record`")
+IDLE = "the program does nothing: "
 OURS = ("oriel-drain", "oriel-send")
+TARGETS = {LOCAL: 0.5, TENTH: 1.5}  # of one core, in all
+BEGIN, END = "<!-- overhead: bench/overhead.py --docs -->\n", "<!-- end of overhead -->\n"
 
 
 class Host:
@@ -83,35 +88,62 @@ class Host:
         return ours, beside, woken
 
 
-def of(values, factor=100):
-    values = [v * factor for v in values]
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+def of(values, factor=100, unit=" %"):
+    low, middle, high = (f"{v * factor:.2f}" for v in (min(values), statistics.median(values),
+                                                       max(values)))
+    return f"{middle}{unit} ({low} to {high})"
+
+
+def table(found, rounds, seconds):
+    yield (f"{rounds} rounds of {seconds:g} s, {time.strftime('%Y-%m-%d')}; shares of one core, "
+           "medians (least to most).\n\n")
+    yield ("| | in the program | threads | together | wake-ups/s | beside it | target | met |\n"
+           "|---|--:|--:|--:|--:|--:|---|---|\n")
+    off = [run["program"] for run in found[OFF]]
+    for name in found:
+        if name == OFF:
+            continue
+        runs, idle = found[name], name.startswith(IDLE)
+        more = [0 if idle else run["program"] - base for run, base in zip(runs, off)]
+        whole = [m + run["ours"] for m, run in zip(more, runs)]
+        target = TARGETS.get(name)
+        cells = ["" if idle else of(more)]
+        if name != AGAIN:
+            inside, beside = name.endswith((TENTH, ALL)), name.endswith(LOCAL)
+            cells += [of([r["ours"] for r in runs]) if inside else "", of(whole),
+                      f"{statistics.median(r['woken'] for r in runs):.0f}" if inside else "",
+                      of([r["beside"] for r in runs]) if beside else "",
+                      f"<= {target} %" if target else "",
+                      "" if not target else
+                      "yes" if statistics.median(whole) * 100 <= target else "no"]
+        yield f"| {name} | {' | '.join(cells + [''] * (7 - len(cells)))} |\n"
+
+
+def write(text):
+    page = pathlib.Path(__file__).parents[1] / "docs/SPEED.md"
+    first, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    page.write_text(first + BEGIN + text + END + rest.split(END)[1], encoding="utf-8")
 
 
 def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 5
-    names, found = [OFF, AGAIN, TENTH, ALL, LOCAL], {}
+    words = [word for word in sys.argv[1:] if word != "--docs"]
+    build = pathlib.Path(words[0]).resolve()
+    rounds = int(words[1]) if len(words) > 1 else 7
+    seconds = float(words[2]) if len(words) > 2 else 5
+    names = [OFF, AGAIN, LOCAL, TENTH, ALL]
+    found = {name: [] for name in names + [IDLE + TENTH, IDLE + LOCAL]}
     with tempfile.TemporaryDirectory(prefix="oriel-overhead-") as place:
         host = Host(build, seconds, place)
         for _ in range(rounds):
             for name in random.sample(names, len(names)):
-                found.setdefault(name, []).append(host.run(name, RATE))
+                found[name].append(host.run(name, RATE))
             for name in (TENTH, LOCAL):
-                found.setdefault("idle: " + name, []).append(host.run(name, 0))
+                found[IDLE + name].append(host.run(name, 0))
         host.end()
-    print(f"{rounds} rounds of {seconds:g} s; % of one core, median (least-most)\n"
-          f"{'':26} {'more in the program':24} {'threads of ours':22} {'in all':22} "
-          f"{'recorder beside it':22} wake-ups/s")
-    off = [run["program"] for run in found[OFF]]
-    for name in [*names[1:], "idle: " + TENTH, "idle: " + LOCAL]:
-        runs = found[name]
-        idle = name.startswith("idle")
-        more = [0 if idle else run["program"] - base for run, base in zip(runs, off)]
-        whole = [m + run["ours"] for m, run in zip(more, runs)]
-        print(f"{name:26} {of(more):24} {of([r['ours'] for r in runs]):22} {of(whole):22} "
-              f"{of([r['beside'] for r in runs]):22} {of([r['woken'] for r in runs], 1)}")
+    text = "".join(table(found, rounds, seconds))
+    print(text, end="")
+    if "--docs" in sys.argv:
+        write(text)
 
 
 if __name__ == "__main__":
