@@ -222,7 +222,7 @@ class Daemon(Scenario):
 
     def test_a_parent_that_is_stopped_is_not_gone(self):
         parent = self.launch("stopped")
-        time.sleep(4)  # for nothing to happen: four times as long as a beat may stand still
+        time.sleep(4)  # for nothing to happen
         pid, = self.pids
         self.assertEqual(threads(pid), ["daemon_ways"])
         (self.dir / "go").touch()
