@@ -3,10 +3,16 @@
 # may use whom stand in tools/layers.txt, which tools/check_layers.py enforces.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED libzstd)
-pkg_check_modules(NGHTTP2 libnghttp2)
-if(NOT NGHTTP2_FOUND)
-  message(FATAL_ERROR "libnghttp2 is missing; install what the build needs with: tools/setup "
-    "(Debian: libnghttp2-dev)")
+include(components)  # what this build leaves out
+if(NOT "otlp" IN_LIST ORIEL_WITHOUT)
+  pkg_check_modules(NGHTTP2 libnghttp2)
+  if(NOT NGHTTP2_FOUND)
+    message(FATAL_ERROR "libnghttp2 is missing; install what the build needs with: tools/setup "
+      "(Debian: libnghttp2-dev), or leave out what needs it: -DORIEL_WITHOUT=otlp")
+  endif()
+  set(ORIEL_PC_NGHTTP2 " -lnghttp2")
+else()
+  set(NGHTTP2_LIBRARIES)
 endif()
 # What foreign ELF files are packed with, and names are mangled by.
 foreach(library z lzma iberty yaml)
@@ -34,6 +40,7 @@ foreach(line ${layer_lines})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.c)
   # What takes the place of somebody's functions is only linked where that is wanted.
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.c$|/cli/main\\.c$|/hook/.*/interpose\\.c$")
+  leave_out(sources)
   if(ORIEL_ONLY AND NOT room IN_LIST ORIEL_ONLY)
     continue()
   endif()

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "util/left_out.h"
 
 /* An option found in one of the two tables. */
 struct found {
@@ -166,6 +167,19 @@ static const char *peek_outlet(const struct parser *p)
     return NULL;
 }
 
+/* Its options are not unknown, but left out with it. */
+static int say_left_out(const char *list, struct oriel_err *err)
+{
+    char why[LEFT_OUT_WHY_BYTES];
+    for (const char *p = list; p && *p; p += *p == ',') {
+        const size_t n = strcspn(p, ",");
+        if (left_out_find("EXPORTER", p, n, why))
+            return err_set(err, ORIEL_EINVAL, "--to %.*s: %s", (int)n, p, why);
+        p += n;
+    }
+    return ORIEL_EINVAL;
+}
+
 static int make_options(const struct option_def *defs, size_t size, void **out)
 {
     *out = mem_calloc(1, size ? size : 1);
@@ -252,6 +266,8 @@ int cli_args_parse(struct cli_args *a, const struct cli_command *command, int ar
     int rc = prepare(&p);
     if (rc == 0)
         rc = parse_words(&p);
+    if (rc == ORIEL_EINVAL && command->outlet)
+        rc = say_left_out(peek_outlet(&p), err);
     if (rc < 0 || a->help)
         return rc;
     if (a->call.arg_count < command->min_args)

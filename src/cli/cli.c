@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "secret/scrub.h"
 #include "source/region_io.h"
+#include "util/left_out.h"
 
 #define COMMAND(name) extern const struct cli_command cli_command_##name;
 #include "cli/commands.def"
@@ -34,8 +35,11 @@ const struct cli_command *cli_command_find(const char *name)
 static int unknown_command(const char *name)
 {
     const struct cli_command *near = cli_command_nearest(name);
+    char why[LEFT_OUT_WHY_BYTES];
     if (name[0] == '-')
         return cli_usage("unknown option \"%s\"; oriel --help lists the commands", name);
+    if (left_out_find("COMMAND", name, strlen(name), why))
+        return cli_usage("%s: %s", name, why);
     if (near)
         return cli_usage("no command is called \"%s\"; did you mean \"%s\"?", name, near->name);
     return cli_usage("no command is called \"%s\"; oriel --help lists them", name);

@@ -17,6 +17,7 @@
 #include "cli/stopping.h"
 #include "cli/symbolize.h"
 #include "session/sending.h"
+#include "util/left_out.h"
 #include "util/num.h"
 
 struct export_command {
@@ -46,8 +47,10 @@ static const struct option_def options[] = {
 
 static int unknown_outlet(const char *name)
 {
-    char names[256] = "";
+    char names[256] = "", why[LEFT_OUT_WHY_BYTES];
     size_t at = 0;
+    if (name && left_out_find("EXPORTER", name, strlen(name), why))
+        return cli_usage("export: --to %s: %s", name, why);
     for (size_t i = 0; export_registry[i] && at < sizeof names; i++)
         at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "",
                                export_registry[i]->name);

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "source/source.h"
 #include "util/json.h"
+#include "util/left_out.h"
 #include "wire/region.h"
 
 struct version_options {
@@ -45,8 +46,22 @@ static void as_json(struct buf *b)
     for (size_t i = 0; export_registry[i]; i++)
         json_string(&j, export_registry[i]->name);
     json_array_end(&j);
+    json_key(&j, "without");
+    json_array(&j);
+    for (size_t i = 0; left_out_component(i); i++)
+        json_string(&j, left_out_component(i));
+    json_array_end(&j);
     json_object_end(&j);
     buf_putc(b, '\n');
+}
+
+static void as_text(struct buf *b)
+{
+    buf_puts(b, "oriel " ORIEL_VERSION_TEXT "\n");
+    for (size_t i = 0; left_out_component(i); i++)
+        buf_printf(b, "%s%s", i ? ", " : "made without ", left_out_component(i));
+    if (left_out_component(0))
+        buf_putc(b, '\n');
 }
 
 static int run(const struct cli_call *call)
@@ -57,7 +72,7 @@ static int run(const struct cli_call *call)
     if (o->json)
         as_json(&b);
     else
-        buf_puts(&b, "oriel " ORIEL_VERSION_TEXT "\n");
+        as_text(&b);
     int status = cli_print(&b);
     buf_done(&b);
     return status;

@@ -22,6 +22,7 @@
 #include "source/perf_options.h"
 #include "source/region_io.h"
 #include "source/syscall_options.h"
+#include "util/left_out.h"
 #include "util/num.h"
 
 #define RING_BYTES (16u << 20)
@@ -312,6 +313,19 @@ static void ask_orphans(struct doctor_finding *f)
         remedy(f, "oriel recover");
 }
 
+static void ask_components(struct doctor_finding *f)
+{
+    size_t at = 0;
+    say(f, DOCTOR_OK, "all there are");
+    for (size_t i = 0; left_out_component(i) && at < sizeof f->text; i++) {
+        f->state = DOCTOR_LIMITED;
+        at += (size_t)snprintf(f->text + at, sizeof f->text - at, "%s%s",
+                               i ? ", " : "this build was made without ", left_out_component(i));
+    }
+    if (f->state != DOCTOR_OK)
+        remedy(f, "another build, where they are needed: cmake -U ORIEL_WITHOUT");
+}
+
 const struct doctor_probe doctor_probes[] = {
     {"runtime directory", "rings that survive a killed program", ask_runtime_dir},
     {"memfd", "rings nobody can cut short (--memfd)", ask_memfd},
@@ -327,5 +341,6 @@ const struct doctor_probe doctor_probes[] = {
     {"core files", "post-mortem memory", ask_core},
     {"locked memory", "perf buffers of other users than root", ask_memlock},
     {"open files", "many programs at once", ask_files},
+    {"components", "outlets and commands that builds may have", ask_components},
     {0},
 };

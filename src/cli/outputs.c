@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/limit.h"
 #include "cli/runs.h"
+#include "util/left_out.h"
 #include "wire/capture.h"
 
 /* What is recorded waits in the ring meanwhile. */
@@ -22,12 +23,14 @@
 
 static int add_outlet(struct outputs *o, const char *name, size_t n, struct oriel_err *err)
 {
-    char text[64];
+    char text[64], why[LEFT_OUT_WHY_BYTES];
     if (n == 0 || n >= sizeof text)
         return err_set(err, ORIEL_EINVAL, "--to: \"%.*s\" is no outlet", (int)n, name);
     memcpy(text, name, n);
     text[n] = 0;
     const struct exporter *e = export_find(text);
+    if (!e && left_out_find("EXPORTER", text, n, why))
+        return err_set(err, ORIEL_EINVAL, "--to %s: %s", text, why);
     if (!e)
         return err_set(err, ORIEL_EINVAL, "--to: no outlet is called \"%s\"", text);
     for (unsigned i = 0; i < o->count; i++)

@@ -602,17 +602,18 @@ static void walk(struct walk *w, const struct yaml_value *v, const char *path)
 /* A signal without a provider goes nowhere (the standard's no-op). */
 static void finish(struct walk *w, const struct yaml_value *root)
 {
-    bool any = false;
+    bool any = false, otlp = false;
     for (size_t i = 0; i < 2; i++) {
         w->provider = &providers[i];
         if (!w->exporters[i].size)
             put_text(w, "$E", "none", root);
         any = any || w->exporters[i].size;
+        otlp = otlp || config_has_item(buf_cstr(&w->exporters[i]), "otlp");
         buf_done(&w->exporters[i]);
     }
     w->provider = NULL;
     if (any || w->program)
-        put_text(w, "backend", any ? "otlp" : "program", root);
+        put_text(w, "backend", otlp ? "otlp" : "program", root);
 }
 
 void config_apply_model(struct config *c, const char *file, const struct yaml_value *root)

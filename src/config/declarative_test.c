@@ -209,6 +209,18 @@ TEST(what_oriel_has_not_is_said_once_with_its_path)
     config_free(c);
 }
 
+/* A build without OTLP refuses its backend, but not what only writes to the console. */
+TEST(only_an_exporter_of_otlp_asks_for_that_backend)
+{
+    struct config *c =
+        load("file_format: '1.0'\n"
+             "tracer_provider:\n  processors:\n    - batch: {exporter: {console: }}\n",
+             ENVIRONMENT("TELEMETRY_ENABLED=true"));
+    CHECK_STR(config_telemetry(c)->backend, "program");
+    CHECK(config_choose(c).console && !config_choose(c).otlp && !config_choose(c).local);
+    config_free(c);
+}
+
 TEST(what_is_known_and_wrong_stops_telemetry_with_a_line)
 {
     static const struct {

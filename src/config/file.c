@@ -158,6 +158,9 @@ static const char *nearest_section(const struct config *c, const char *name)
 static void say_unknown(struct config *c, const char *file, const struct toml_value *v,
                         const char *below, const char *near)
 {
+    const struct config_origin origin = {CONFIG_FILE, file, v->key_at.line};
+    if (config_say_absent(c, below, v->key, v->type == TOML_TABLE, origin))
+        return;
     config_say(c, CONFIG_WARNING, "%s:%u: there is no %s telemetry.%s%s%.60s%s%s%s", file,
                v->key_at.line, v->type == TOML_TABLE ? "section" : "key", below,
                below[0] ? "." : "", v->key, near ? "; did you mean " : "", near ? near : "",

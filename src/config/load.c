@@ -147,12 +147,25 @@ static bool same_as_default(const struct option_def *d, const char *text)
     return d->fallback && strcmp(d->fallback, text) == 0;
 }
 
-/* "sample_rate", "chrome.*", "backend=otlp" of the list of absent things. */
-static const struct config_absent *find_absent(const struct config *c, const struct config_part *p,
+/* Whether a list, with blanks or without, has this item. */
+static bool names_item(const char *text, const char *item)
+{
+    const size_t n = strlen(item);
+    for (const char *p = text; *p; p += *p == ',') {
+        p += strspn(p, " \t");
+        const size_t size = strcspn(p, ", \t");
+        if (size == n && memcmp(p, item, n) == 0)
+            return true;
+        p += strcspn(p, ",");
+    }
+    return false;
+}
+
+/* "sample_rate", "chrome.*", "backend=otlp" of the list of absent things. `d` NULL: there is no
+ * such key, whatever it is to be. */
+static const struct config_absent *find_absent(const struct config *c, const char *key,
                                                const struct option_def *d, const char *text)
 {
-    char key[160];
-    snprintf(key, sizeof key, "%s%s%s", p->name, p->name[0] ? "." : "", d->name);
     size_t key_n = strlen(key);
     for (size_t i = 0; i < c->absent_count; i++) {
         const char *absent = c->absent[i].key, *value = strpbrk(absent, "=*");
@@ -162,10 +175,22 @@ static const struct config_absent *find_absent(const struct config *c, const str
             value = NULL;
         if (n > key_n || memcmp(absent, key, n) != 0 || (!whole && n != key_n))
             continue;
-        if (value ? strstr(text, value + 1) != NULL : !same_as_default(d, text))
+        if (!d || (value ? names_item(text, value + 1) : !same_as_default(d, text)))
             return &c->absent[i];
     }
     return NULL;
+}
+
+bool config_say_absent(struct config *c, const char *below, const char *name, bool table,
+                       struct config_origin origin)
+{
+    char key[160];
+    snprintf(key, sizeof key, "%s%s%.60s%s", below, below[0] ? "." : "", name, table ? "." : "");
+    const struct config_absent *absent = find_absent(c, key, NULL, NULL);
+    if (absent)
+        config_say(c, CONFIG_ERROR, "%s: telemetry.%.*s cannot take effect: %s",
+                   config_where(c, &origin), (int)(strlen(key) - table), key, absent->why);
+    return absent != NULL;
 }
 
 /* Whoever said it by another name is told that one only. */
@@ -185,12 +210,14 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
         config_say(c, CONFIG_ERROR, "%s: %s is a secret and never stands in a file", where, key);
         return;
     }
-    const struct config_absent *absent = find_absent(c, p, d, text);
-    if (absent) {
+    char plain[160];
+    snprintf(plain, sizeof plain, "%s%s%s", p->name, p->name[0] ? "." : "", d->name);
+    const struct config_absent *absent = find_absent(c, plain, d, text);
+    if (absent)
         config_say(c, absent->refused ? CONFIG_ERROR : severity, "%s: %s cannot take effect: %s",
                    where, key, absent->why);
+    if (absent && !d->secret) /* what is a secret is kept as one, whoever uses it */
         return;
-    }
     text = clamped(c, d, text, key, where);
     text = choose(c, d, text, severity, key, where);
     if (!text)
@@ -356,8 +383,11 @@ static void choose_preset(struct config *c, const struct config_input *in,
 /* OTEL_SDK_ENABLED asks for OTLP without naming the key that would be refused. */
 static void check_sdk(struct config *c)
 {
+    const struct config_telemetry *t = config_telemetry(c);
+    const bool wanted = config_choose(c).otlp && (config_has_item(t->traces_exporter, "otlp") ||
+                                                  config_has_item(t->logs_exporter, "otlp"));
     for (size_t i = 0; i < c->absent_count; i++)
-        if (strcmp(c->absent[i].key, "backend=otlp") == 0 && config_choose(c).otlp)
+        if (strcmp(c->absent[i].key, "backend=otlp") == 0 && wanted)
             config_say(c, CONFIG_ERROR, "$OTEL_SDK_ENABLED cannot take effect: %s",
                        c->absent[i].why);
 }
@@ -371,6 +401,12 @@ static void check_batch(struct config *c, struct config_batch *b, const char *ki
                "telemetry.batch.%s_size = %lld is more than the queue holds, and taken as %lld",
                kind, (long long)b->size, (long long)b->queue);
     b->size = b->queue;
+}
+
+static void say_no_key(struct config *c, const char *key)
+{
+    if (!config_say_absent(c, "", key, false, (struct config_origin){CONFIG_CODE, NULL, 0}))
+        config_say(c, CONFIG_ERROR, "the program: there is no key telemetry.%s", key);
 }
 
 static void apply(struct config *c, const struct config_input *in)
@@ -397,8 +433,7 @@ static void apply(struct config *c, const struct config_input *in)
         if (!config_put_key(
                 c, in->code[i].key, in->code[i].value,
                 (struct config_origin){CONFIG_CODE, in->code_said ? in->code_said[i] : NULL, 0}))
-            config_say(c, CONFIG_ERROR, "the program: there is no key telemetry.%s",
-                       in->code[i].key);
+            say_no_key(c, in->code[i].key);
     check_sdk(c);
     config_check_otlp(c);
     config_check_delegates(c);

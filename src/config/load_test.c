@@ -326,6 +326,53 @@ TEST(what_this_build_cannot_do_stops_the_start_and_is_not_swallowed)
     config_free(c);
 }
 
+/* Items of lists are told apart, and what is not there at all is absent, not unknown. */
+TEST(what_a_build_leaves_out_is_refused_by_whole_names_and_without_its_tables)
+{
+    static const struct config_absent absent[] = {{"outlets=perf", "made without perf", true},
+                                                  {"gone.*", "made without gone", false},
+                                                  {"backend=otlp", "made without otlp", true},
+                                                  {"otlp_*", "made without otlp", false}};
+    static const struct config_set code = {"gone.key", "1"};
+    struct oriel_err unused;
+    input.absent = absent;
+    input.absent_count = 4;
+    struct config *c = load("[telemetry]\noutlets = 'chrome,perfetto'\n", NULL);
+    CHECK(config_can_start(c) && messages(c) == 0);
+    config_free(c);
+    c = load(NULL, ENVIRONMENT("ORIEL_TO=chrome , perf"));
+    CHECK(!config_can_start(c) && messages(c) == 1);
+    CHECK_STR(message(c, 0), "$ORIEL_TO: telemetry.outlets cannot take effect: made without perf");
+    config_free(c);
+    c = load("[telemetry.gone]\nkey = 1\n", NULL);
+    CHECK(!config_can_start(c) && messages(c) == 1);
+    CHECK_STR(message(c, 0), "oriel.toml:1: telemetry.gone cannot take effect: made without gone");
+    config_free(c);
+    c = load("[telemetry.goner]\nkey = 1\n", NULL);
+    CHECK(config_can_start(c) && messages(c) == 1);
+    config_free(c);
+    input.code = &code;
+    input.code_count = 1;
+    c = load(NULL, NULL);
+    CHECK(!config_can_start(c) && messages(c) == 1);
+    CHECK_STR(message(c, 0),
+              "the program: telemetry.gone.key cannot take effect: made without gone");
+    config_free(c);
+    input.code_count = 0;
+    /* The switch alone asks for nothing where nobody exports to OTLP. */
+    c = load(NULL, ENVIRONMENT("TELEMETRY_ENABLED=true", "OTEL_SDK_ENABLED=true",
+                               "OTEL_TRACES_EXPORTER=console", "OTEL_LOGS_EXPORTER=none"));
+    CHECK(config_can_start(c) && messages(c) == 0);
+    config_free(c);
+    /* Headers are of no use, and a secret all the same. */
+    c = load(NULL, ENVIRONMENT("OTEL_EXPORTER_OTLP_HEADERS=k=v"));
+    struct config_otlp_target t;
+    CHECK(config_can_start(c) && messages(c) == 1);
+    CHECK_EQ(config_otlp_target(c, CONFIG_TRACES, &t, &unused), 0);
+    CHECK_STR(t.headers, "k=v");
+    config_free(c);
+}
+
 TEST(batches_and_limits_have_the_defaults_of_the_standard_and_its_variables)
 {
     struct config *c = load(NULL, NULL);

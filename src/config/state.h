@@ -66,6 +66,10 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
 bool config_put_key(struct config *c, const char *key, const char *text,
                     struct config_origin origin);
 
+/* Of a key, or a section, that nobody has: said to be absent, if it is that. */
+bool config_say_absent(struct config *c, const char *below, const char *name, bool table,
+                       struct config_origin origin);
+
 /* ---- otlp.c ---- */
 
 /* Whether a text that is more than text is right: a list of pairs. 0; ORIEL_EFORMAT with

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/otlp.h"
-
 bool session_wants_headers(const struct config *c)
 {
     const void *o = config_section_options(c, "vault");
@@ -63,38 +61,5 @@ int session_headers_of(const struct config *c, const char *key, const struct hea
         return go_without(&why, out, err);
     if (rc != 0 && err)
         *err = why;
-    return rc;
-}
-
-/* ---- what is said in plain ---- */
-
-static int know(void *user, const char *key, const char *value)
-{
-    (void)user;
-    (void)key;
-    return secret_known_add(value, strlen(value));
-}
-
-static int know_all(const char *headers, struct oriel_err *err)
-{
-    int rc = config_pairs_read(headers, CONFIG_PAIRS_HEADERS, know, NULL, NULL);
-    if (rc == ORIEL_ELIMIT || rc == ORIEL_ENOMEM)
-        return err_set(err, rc, "headers cannot be kept secret: %s", err_text(rc));
-    return 0;
-}
-
-/* What is wrong with a target is told where it is used. */
-int session_know_headers(const struct config *c, struct oriel_err *err)
-{
-    static const enum config_signal signals[] = {CONFIG_TRACES, CONFIG_LOGS};
-    struct config_otlp_target t;
-    const char *section;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof signals / sizeof *signals; i++)
-        if (config_otlp_target(c, signals[i], &t, NULL) == 0)
-            rc = know_all(t.headers, err);
-    for (size_t i = 0; rc == 0 && (section = config_receiver(c, i)); i++)
-        if (config_otlp_receiver(c, section, CONFIG_TRACES, &t, NULL) == 0)
-            rc = know_all(t.headers, err);
     return rc;
 }

@@ -15,6 +15,7 @@
 #include "session/outlet.h"
 #include "session/programs.h"
 #include "session/sending.h"
+#include "util/left_out.h"
 
 static const char otlp[] = "otlp"; /* the outlet behind backend = "otlp" */
 
@@ -39,13 +40,15 @@ static int make_stem(const struct outlets_wish *w, const char *dir, char *out, s
 static int add_file(const struct outlets_wish *w, const char *name, size_t n, const char *stem,
                     struct oriel_err *err)
 {
-    char text[32], path[512];
+    char text[32], path[512], why[LEFT_OUT_WHY_BYTES];
     struct out *out;
     if (n == 0 || n >= sizeof text)
         return ORIEL_EINVAL;
     memcpy(text, name, n);
     text[n] = 0;
     const struct exporter *e = export_find(text);
+    if (!e && left_out_find("EXPORTER", text, n, why))
+        return err_set(err, ORIEL_EINVAL, "outlets: %s: %s", text, why);
     if (!e)
         return err_set(err, ORIEL_EINVAL, "outlets: no outlet is called \"%s\"", text);
     snprintf(path, sizeof path, "%s%s", stem, e->suffix);

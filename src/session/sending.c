@@ -625,6 +625,12 @@ int sending_spooled(const struct sending *how, const struct spool_options *from,
 
 /* ---- what is said of it ---- */
 
+size_t sending_absent(const struct config_absent **out)
+{
+    *out = NULL;
+    return 0;
+}
+
 bool sending_is_asked(const struct config *c)
 {
     return is_said(c, "otlp_endpoint") || is_said(c, "otlp_traces.endpoint") ||

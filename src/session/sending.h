@@ -42,6 +42,10 @@ int sending_add(struct session *s, const struct sending *how, unsigned *out_coun
  * there is no use in reading on. */
 bool sending_is_vain(const struct session *s, unsigned count);
 
+/* Keys of the configuration that cannot take effect in this build, because nothing is sent by it;
+ * how many. */
+size_t sending_absent(const struct config_absent **out);
+
 /* The options of an outlet of the standard that writes to no receiver: those given, with the
  * batches and limits that are said elsewhere. *out is the caller's, to be freed by
  * outlet_options_free. 0; ORIEL_ENOMEM. */

@@ -6,19 +6,56 @@
 #include "session/settings.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "export/exporter.h"
 #include "session/programs.h"
+#include "session/sending.h"
+#include "util/left_out.h"
 #include "vault/vault.h"
 
-/* What is configured by these keys is not part of this build. A row goes when
- * its outlet or stage comes. */
-static const struct config_absent absent[] = {
-    {"pyroscope_endpoint", "this version has no Pyroscope outlet yet", false},
-    {"tracy", "this version has no Tracy outlet yet", true},
+enum { ABSENT_MAX = 64 };
+/* What is configured by these keys is not part of this build. */
+struct absences {
+    struct config_absent rows[ABSENT_MAX];
+    size_t count;
+    /* of outlets that are left out: their section, their place in a list, why */
+    struct absent_text {
+        char section[40], item[40], why[LEFT_OUT_WHY_BYTES];
+    } texts[SETTINGS_SECTIONS_MAX];
 };
+
+static void put_absent(struct absences *a, const char *key, const char *why, bool refused)
+{
+    assert(a->count < ABSENT_MAX);
+    a->rows[a->count++] = (struct config_absent){key, why, refused};
+}
+
+/* A row of the first two goes when its outlet comes. */
+static void find_absences(struct absences *a)
+{
+    const struct config_absent *sending;
+    const size_t sending_n = sending_absent(&sending);
+    struct absent_text *t = a->texts;
+    a->count = 0;
+    put_absent(a, "pyroscope_endpoint", "this version has no Pyroscope outlet yet", false);
+    put_absent(a, "tracy", "this version has no Tracy outlet yet", true);
+    for (size_t i = 0; i < sending_n; i++)
+        put_absent(a, sending[i].key, sending[i].why, sending[i].refused);
+    for (const struct left_out *r = left_out_rows; r->list; r++) {
+        if (!left_out_find("EXPORTER", r->name, strlen(r->name), t->why) ||
+            strcmp(r->list, "EXPORTER") != 0)
+            continue;
+        assert(t < a->texts + SETTINGS_SECTIONS_MAX);
+        snprintf(t->section, sizeof t->section, "%s.*", r->name);
+        snprintf(t->item, sizeof t->item, "outlets=%s", r->name);
+        put_absent(a, t->section, t->why, false);
+        put_absent(a, t->item, t->why, true);
+        t++;
+    }
+}
 
 size_t settings_sections(struct config_section out[SETTINGS_SECTIONS_MAX])
 {
@@ -67,7 +104,9 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
     const char *path = is_private ? NULL : settings_file(in);
     const char *other = is_private || in->model ? NULL : settings_declarative(in);
     struct config_section sections[SETTINGS_SECTIONS_MAX];
+    struct absences absent;
     struct buf text, declarative;
+    find_absences(&absent);
     buf_init(&text);
     buf_init(&declarative);
     int rc = path ? config_read_file(path, in->careful, &text, err) : 0;
@@ -76,8 +115,8 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
     struct config_input input = {.size = sizeof input,
                                  .sections = sections,
                                  .section_count = settings_sections(sections),
-                                 .absent = absent,
-                                 .absent_count = sizeof absent / sizeof *absent,
+                                 .absent = absent.rows,
+                                 .absent_count = absent.count,
                                  .file_name = path,
                                  .file_text = path ? buf_cstr(&text) : NULL,
                                  .file_bytes = text.size,

@@ -241,6 +241,7 @@ class Command(Scenario):
         text = self.oriel("doctor").stdout
         for probe in probes:
             self.assertIn(probe["name"], text)
+        self.assertEqual([p["found"] for p in probes if p["name"] == "components"], ["all there are"])
 
     def test_doctor_names_what_helps_sampling_where_tracepoints_are_hidden(self):
         hide = ("for d in tracing debug; do mount -t tmpfs none /sys/kernel/$d || exit 77; done; "
@@ -258,6 +259,8 @@ class Command(Scenario):
         text = self.oriel("version").stdout
         data = json.loads(self.oriel("version", "--json").stdout)
         self.assertEqual(text, f"oriel {data['version']}\n")
+        self.assertEqual(data["without"], [])
+        self.assertIn("otlp", data["outlets"])
         self.assertEqual(self.oriel("--version").stdout, text)
 
     def test_progress_is_for_terminals_only(self):

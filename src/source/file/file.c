@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "util/crc32c.h"
+#include "util/left_out.h"
 
 enum {
     SCAN_BYTES = 64 << 10,
@@ -294,10 +295,13 @@ static int refuse(const struct file_source *s, int rc, const uint8_t *head, size
     if (s->size == 0)
         return err_set(err, ORIEL_EFORMAT,
                        "%s: empty at byte 0: nothing was recorded, record again", s->path);
-    if (memcmp(head, WIRE_CAPTURE_MAGIC, magic) != 0)
+    if (memcmp(head, WIRE_CAPTURE_MAGIC, magic) != 0) {
+        const char *gone = left_out_first("SOURCE"); /* who might have known it */
         return err_set(err, ORIEL_EFORMAT,
-                       "%s: not an Oriel capture at byte 0: give a file made by `oriel record`",
-                       s->path);
+                       "%s: not an Oriel capture at byte 0: give a file made by `oriel record`%s%s",
+                       s->path, gone ? ", or take a build that was not made without " : "",
+                       gone ? gone : "");
+    }
     if (n >= MAGIC_BYTES && head[MAGIC_BYTES - 1] != WIRE_CAPTURE_VERSION)
         return err_set(err, ORIEL_EVERSION,
                        "%s: capture format %u at byte 7, this Oriel reads %u: use the Oriel that "
