@@ -16,6 +16,7 @@
 #include "session/crash.h"
 #include "session/session.h"
 #include "source/region_io.h"
+#include "source/region_left.h"
 #include "util/json.h"
 #include "util/num.h"
 #include "util/table.h"
@@ -108,6 +109,8 @@ static void list_json(struct buf *b, const struct region_info *info, size_t coun
         json_string(&j, i->capture_path[0] ? i->capture_path : NULL);
         json_key(&j, "bytes");
         json_u64(&j, i->bytes);
+        json_key(&j, "memory_bytes");
+        json_u64(&j, i->memory_bytes);
         json_key(&j, "unread_bytes");
         json_u64(&j, i->unread_bytes);
         json_key(&j, "processes_alive");
@@ -119,8 +122,29 @@ static void list_json(struct buf *b, const struct region_info *info, size_t coun
         json_object_end(&j);
     }
     json_array_end(&j);
+    struct region_removed removed;
+    (void)region_removed_read(NULL, &removed);
+    json_key(&j, "removed");
+    json_object(&j);
+    json_key(&j, "rings");
+    json_u64(&j, removed.rings);
+    json_key(&j, "unread_bytes");
+    json_u64(&j, removed.unread_bytes);
+    json_object_end(&j);
     json_object_end(&j);
     buf_putc(b, '\n');
+}
+
+/* Of a program that is started and killed over and over. `forget`: it is not told again. */
+static void tell_removed(bool forget)
+{
+    struct region_removed r;
+    char n[NUM_TEXT_MAX], unread[NUM_TEXT_MAX], when[CLI_TIME_BYTES];
+    if ((forget ? region_removed_take : region_removed_read)(NULL, &r) != 0 || r.rings == 0)
+        return;
+    cli_note("%s older %s removed to make room, with %s unread, the last at %s",
+             num_count(n, r.rings), num_noun(r.rings, "ring was", "rings were"),
+             num_bytes(unread, r.unread_bytes), cli_time(when, r.unix_s * 1000000000));
 }
 
 static int print_list(const struct recover_options *o, const struct region_info *info, size_t n)
@@ -133,6 +157,8 @@ static int print_list(const struct recover_options *o, const struct region_info 
         list_text(&b, info, n);
     if (n == 0 && !o->json)
         cli_note("no ring was left behind");
+    if (!o->json)
+        tell_removed(false);
     int status = cli_print(&b);
     buf_done(&b);
     return status;
@@ -293,6 +319,7 @@ static int recover_all(const struct recover_options *o, const struct region_info
     if (done == 0)
         cli_note("no ring was left behind%s",
                  n ? "; oriel recover --list tells who uses the others" : "");
+    tell_removed(true);
     return status;
 }
 

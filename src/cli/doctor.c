@@ -21,6 +21,7 @@
 #include "base/os.h"
 #include "source/perf_options.h"
 #include "source/region_io.h"
+#include "source/region_left.h"
 #include "source/syscall_options.h"
 #include "util/left_out.h"
 #include "util/num.h"
@@ -295,8 +296,9 @@ static void ask_orphans(struct doctor_finding *f)
     struct region_info *info = NULL;
     struct oriel_err err = {0};
     size_t count = 0, orphans = 0;
-    char size[NUM_TEXT_MAX];
+    char size[NUM_TEXT_MAX], n[NUM_TEXT_MAX], unread[NUM_TEXT_MAX], gone[96] = "";
     uint64_t bytes = 0;
+    struct region_removed removed;
     if (region_list(NULL, &info, &count, &err) < 0) {
         say(f, DOCTOR_LIMITED, "%.200s", err.text);
         return;
@@ -304,12 +306,16 @@ static void ask_orphans(struct doctor_finding *f)
     for (size_t i = 0; i < count; i++)
         if (region_is_orphan(&info[i])) {
             orphans++;
-            bytes += info[i].bytes;
+            bytes += info[i].memory_bytes;
         }
     mem_free(info);
-    say(f, orphans ? DOCTOR_LIMITED : DOCTOR_OK, "%zu left behind (%s), %zu in use", orphans,
-        num_bytes(size, bytes), count - orphans);
-    if (orphans)
+    if (region_removed_read(NULL, &removed) == 0 && removed.rings)
+        snprintf(gone, sizeof gone, "; %s older %s removed, %s unread", num_count(n, removed.rings),
+                 num_noun(removed.rings, "one", "ones"), num_bytes(unread, removed.unread_bytes));
+    say(f, orphans || removed.rings ? DOCTOR_LIMITED : DOCTOR_OK,
+        "%zu left behind (%s of memory), %zu in use%s", orphans, num_bytes(size, bytes),
+        count - orphans, gone);
+    if (orphans || removed.rings)
         remedy(f, "oriel recover");
 }
 

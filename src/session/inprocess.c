@@ -322,6 +322,8 @@ static void *drain_thread(void *unused)
         say_over();
         return NULL;
     }
+    if (!self.run.inherited)
+        running_tidy(&self.run);
     start_resource_cloud(&self.run.said, config_telemetry(self.run.config),
                          session_catalog(self.run.session));
     wait_for_secrets(self.run.fetch);
@@ -390,7 +392,11 @@ static void at_exit(void)
         pthread_mutex_unlock(&self.lock);
     }
     own_work_begin();
-    (void)oriel_inprocess_stop(ms);
+    if (oriel_inprocess_stop(ms) == ORIEL_EBUSY) {
+        pthread_mutex_lock(&self.lock);
+        running_leave(&self.run);
+        pthread_mutex_unlock(&self.lock);
+    }
     own_work_end();
 }
 

@@ -20,6 +20,7 @@
 #include "session/start_config.h"
 #include "session/start_resource.h"
 #include "session/told_resource.h"
+#include "util/num.h"
 
 #define PATIENCE_NS UINT64_C(10000000000) /* at most */
 #define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
@@ -119,6 +120,19 @@ int running_make_session(struct running *r, struct oriel_err *err)
     return rc;
 }
 
+/* What programs left before this one gives way where there is no room for its ring. To see to it
+ * is the drain thread's, where programs live long enough to have one that runs. */
+static int make_region(struct running *r, const struct region_options *how, struct oriel_err *err)
+{
+    static const struct region_limit newest = {.rings = 1};
+    if (region_left_late(NULL))
+        (void)region_tidy(NULL, NULL, &r->tidied);
+    int rc = region_create(&r->region, how, err);
+    if (rc != ORIEL_ENOSPC || region_tidy(NULL, &newest, &r->tidied) != 0)
+        return rc;
+    return region_create(&r->region, how, err);
+}
+
 int running_make(struct running *r, struct wish *w, struct oriel_err *err)
 {
     r->config = w->config;
@@ -138,7 +152,7 @@ int running_make(struct running *r, struct wish *w, struct oriel_err *err)
                  (w->flags & ORIEL_START_INCLUDE_ARGS ? WIRE_REGION_INCLUDE_ARGS : 0) |
                  (w->flags & ORIEL_START_CRASH ? WIRE_REGION_CRASH : 0),
         .directives = w->filter};
-    int rc = region_create(&r->region, &how, err);
+    int rc = make_region(r, &how, err);
     if (rc == 0) {
         region_hold(r->region);
         rc = running_make_session(r, err);
@@ -174,6 +188,32 @@ void running_release(struct running *r)
     told_resource_clear();
     (void)decider_set(NULL);
     running_forget(r);
+}
+
+/* ---- what others left ---- */
+
+void running_tidy(struct running *r)
+{
+    struct region_tidied t;
+    char line[160], unread[NUM_TEXT_MAX], n[NUM_TEXT_MAX];
+    if (region_tidy(NULL, NULL, &t) != 0)
+        t = (struct region_tidied){0};
+    const unsigned removed = t.removed + r->tidied.removed;
+    const uint64_t bytes = t.unread_bytes + r->tidied.unread_bytes;
+    r->tidied = (struct region_tidied){0};
+    if (bytes == 0 || config_telemetry(r->config)->log_level < CONFIG_LOG_WARN)
+        return;
+    snprintf(line, sizeof line,
+             "removed %s %s that ended programs had left, with %s that nobody had read; the newest "
+             "stay for oriel recover",
+             num_count(n, removed), num_noun(removed, "ring", "rings"), num_bytes(unread, bytes));
+    start_say("", line);
+}
+
+void running_leave(struct running *r)
+{
+    if (r->region && region_is_spent(r->region))
+        (void)region_unlink(region_path(r->region), NULL);
 }
 
 /* ---- changed ---- */

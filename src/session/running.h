@@ -13,6 +13,7 @@
 #include "session/session.h"
 #include "session/start_wish.h"
 #include "source/region_io.h"
+#include "source/region_left.h"
 
 struct running {
     struct region *region;
@@ -22,8 +23,9 @@ struct running {
     struct config *config; /* at the start */
     struct config *latest; /* what a changed file says since; NULL: that */
     struct reload reload;
-    unsigned reloads;          /* that were taken */
-    uint64_t call_deadline_ns; /* of what the drain thread is at; its own; 0: none */
+    unsigned reloads;            /* that were taken */
+    struct region_tidied tidied; /* removed for want of room, and not told yet */
+    uint64_t call_deadline_ns;   /* of what the drain thread is at; its own; 0: none */
     uint64_t ring_bytes, metrics_ns;
     char where[512]; /* the working directory at the start */
     bool flight;
@@ -36,6 +38,11 @@ int running_make(struct running *r, struct wish *w, struct oriel_err *err);
 /* Of a region and a configuration that are there: the session with its outlets. As above. */
 int running_make_session(struct running *r, struct oriel_err *err);
 void running_release(struct running *r);
+/* Of rings that others left, the newest stay; what had to go is told once. By the drain thread. */
+void running_tidy(struct running *r);
+/* This process ends, its thread did not get to the end: the ring goes where nothing is left in it.
+ */
+void running_leave(struct running *r);
 /* Nothing of it runs here; what there was is released, or another's. What a start said of sizes
  * and places stays, for who goes on with it. */
 void running_forget(struct running *r);

@@ -356,18 +356,28 @@ static int poll_sides(struct session *s)
 
 /* The source forgets who lost what when it is acknowledged: losses are saved
  * before, also where no record came with them. */
-static void commit(struct session *s, uint64_t now)
+static void save_records(struct session *s)
 {
     bool always = s->ended || s->loss_changes != s->catalog.loss_changes;
     s->loss_changes = s->catalog.loss_changes;
     for (unsigned i = 0; i < s->set.count; i++)
         if (s->set.live[i]->exporter->wants & EXPORT_RECORDS)
             outlet_flush(s->set.live[i], always);
+}
+
+static void acknowledge(struct session *s, uint64_t now)
+{
     if (s->source->commit)
         s->source->commit(s->source_state);
     s->pending = false;
     s->pending_bytes = 0;
     s->committed_ns = now;
+}
+
+static void commit(struct session *s, uint64_t now)
+{
+    save_records(s);
+    acknowledge(s, now);
 }
 
 static void flush_items(struct session *s, uint64_t now)
@@ -596,7 +606,11 @@ int session_finish(struct session *s, struct oriel_err *err)
         to_outlets(s, EXPORT_RECORDS, &s->records, 0);
         through_pipe(s, &s->records);
     }
-    commit(s, 0);
+    /* A process may end before its receivers were told the first of it. */
+    const bool kept = keeps(s);
+    save_records(s);
+    if (!kept)
+        acknowledge(s, 0);
     note_overwritten(s);
     if (s->source->commit) /* a recording, not somebody who reads one */
         note_figures(s);
@@ -604,6 +618,8 @@ int session_finish(struct session *s, struct oriel_err *err)
         s->on_close(s->on_close_user, &s->catalog);
     close_outlets(s);
     finish_outlets(s);
+    if (kept)
+        acknowledge(s, 0);
     s->finished = true;
     for (unsigned i = 0; i < s->set.count; i++)
         if (s->set.live[i]->first.code)

@@ -98,6 +98,9 @@ void region_end_for_exit(struct region *r);
 bool region_is_shared(const struct region *r);
 /* No other process writes here, as far as is known. Asks the kernel for those there were. */
 bool region_is_alone(const struct region *r);
+/* No other process writes here, and it holds nothing that anybody has yet to read: its file may go.
+ * Any thread. */
+bool region_is_spent(const struct region *r);
 /* By the thread that reads, before it does, the first time and after region_inherit. */
 void region_own(struct region *r);
 /* The source "ring" of the memory that is mapped already, whatever became of its file; its options
@@ -119,11 +122,14 @@ struct region_info {
     char path[512];
     uint8_t session_id[16];
     uint64_t created_unix_ns;
-    uint64_t bytes;
+    uint64_t bytes;        /* of addresses, */
+    uint64_t memory_bytes; /* and of memory */
     int32_t creator_pid;
     int32_t reader_pid; /* of a reader that is alive, else 0 */
     bool creator_alive;
     bool same_boot;
+    bool exported;      /* by a program itself, not by a recorder */
+    uint32_t crashes;   /* whole notes */
     uint32_t processes; /* attached so far and not yet given back */
     uint32_t processes_alive;
     uint64_t unread_bytes; /* committed, not yet marked as safe in a capture */

@@ -24,6 +24,7 @@
 #include "base/vec.h"
 #include "source/ring/guard.h"
 #include "source/ring/ring.h"
+#include "wire/crash.h"
 
 #define SUFFIX ".ring"
 #define UNBORN ".unborn" /* after SUFFIX and the maker's start time: not whole yet */
@@ -437,16 +438,27 @@ static void look_at_processes(const struct wire_region *h, void *base, struct re
     }
 }
 
+/* Where pids are few, as in a container, the next program has those of the one before. */
+static bool reader_is_alive(const struct wire_region *h, int32_t reader)
+{
+    const bool known = reader == (int32_t)h->creator_pid;
+    return reader > 0 && os_thread_alive(reader, 0, known ? h->creator_start : 0);
+}
+
 static void look(const struct wire_region *h, void *base, struct region_info *out)
 {
     int32_t reader = (int32_t)h->reader_pid;
+    struct wire_crash note;
     out->same_boot = ring_is_of_this_boot(h);
     memcpy(out->session_id, h->session_id, sizeof out->session_id);
     out->created_unix_ns = h->created.unix_ns;
     out->bytes = h->size;
     out->creator_pid = (int32_t)h->creator_pid;
     out->creator_alive = out->same_boot && os_thread_alive(out->creator_pid, 0, h->creator_start);
-    out->reader_pid = out->same_boot && reader > 0 && os_thread_alive(reader, 0, 0) ? reader : 0;
+    out->reader_pid = out->same_boot && reader_is_alive(h, reader) ? reader : 0;
+    out->exported = h->owner != 0;
+    for (unsigned i = 0; i < WIRE_CRASHES; i++)
+        out->crashes += wire_crash_read(&((struct wire_region *)base)->crashes[i], &note);
     memcpy(out->capture_path, h->capture_path,
            strnlen(h->capture_path, sizeof out->capture_path - 1));
     look_at_processes(h, base, out);
@@ -474,7 +486,9 @@ int region_inspect(const char *path, struct region_info *out, struct oriel_err *
         memcpy(&h, base, sizeof h);
     rc = wire_region_check(&h, bytes);
     if (rc == 0) {
+        struct stat st;
         memset(out, 0, sizeof *out);
+        out->memory_bytes = stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
         snprintf(out->path, sizeof out->path, "%s", path);
         look(&h, base, out);
         rc = guard_is_cut(base) ? ORIEL_EFORMAT : 0;
@@ -482,6 +496,14 @@ int region_inspect(const char *path, struct region_info *out, struct oriel_err *
     guard_remove(base);
     os_unmap(base, bytes);
     return rc == 0 ? 0 : err_set(err, rc, "%s: not an oriel ring of this version", path);
+}
+
+bool region_is_spent(const struct region *r)
+{
+    const struct wire_region h = *r->base;
+    struct region_info info = {.bytes = 0};
+    look(&h, r->base, &info);
+    return info.unread_bytes == 0 && info.crashes == 0 && region_is_alone(r);
 }
 
 static int by_age(const struct region_info *a, const struct region_info *b)

@@ -95,12 +95,14 @@ int ring_open_memory(struct ring *r, void *base, size_t bytes, struct model_cata
     return 0;
 }
 
-/* A fork child that reads on has no lock, but it said that it does. */
+/* A fork child that reads on has no lock, but it said that it does, and since when it runs: another
+ * process may have all its numbers by now. */
 static bool is_inherited(const struct wire_region *shared, int32_t reader)
 {
     const uint64_t owner = RING_LOAD_ACQUIRE(&shared->owner);
     const int32_t tid = wire_owner_tid(owner);
     return tid > 0 && wire_owner_pid(owner) == reader && reader != os_getpid() &&
+           os_thread_alive(reader, 0, RING_LOAD(&shared->creator_start)) &&
            os_thread_alive(reader, tid, 0);
 }
 
