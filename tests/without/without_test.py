@@ -3,6 +3,7 @@
 asks for it is told so in one line, and the rest works as ever."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,12 @@ class Built(unittest.TestCase):
         self.assertNotIn("nghttp2", (BUILD / "CMakeCache.txt").read_text())
         self.assertNotIn("-lnghttp2", (BUILD / "oriel.pc").read_text())
         self.assertIn("-lnghttp2", (BUILD.parent / "oriel.pc").read_text())
+
+    def test_every_outlet_but_two_can_be_left_out(self):
+        source = pathlib.Path(os.environ["SOURCE"])
+        outlets = re.findall(r"^EXPORTER\((\w+)\)", (source / "src/export/exporters.def").read_text(), re.M)
+        rows = re.findall(r"EXPORTER\((\w+)\)", (source / "tools/components.txt").read_text())
+        self.assertEqual(sorted(rows + ["capture", "log"]), sorted(outlets))
 
     def test_a_component_that_nobody_has_is_refused_with_those_there_are(self):
         with tempfile.TemporaryDirectory() as scratch:
