@@ -31,6 +31,7 @@ void assemble_done(struct assemble *a)
 {
     for (size_t i = 0; i < ENDED_SPANS; i++)
         spans_state_unref(&a->spans, a->ended[i].state);
+    emit_cleared(a);
     spans_done(&a->spans);
     track_done(&a->track);
     sampler_done(&a->sampler);
@@ -44,6 +45,7 @@ void assemble_start(struct assemble *a, struct model_batch *out)
     a->spans.push++;
     a->searches = SEARCHES_PER_PUSH;
     a->no_memory = a->rich = false;
+    emit_cleared(a);
 }
 
 void assemble_end(struct assemble *a)

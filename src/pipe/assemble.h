@@ -74,8 +74,11 @@ struct assemble {
     struct sampler sampler;
     uint64_t th;       /* threshold that the tracestate in th_state tells */
     uint32_t th_state; /* a reference; 0: none yet */
-    bool unsampled;    /* some span was not wanted so far */
-    bool tail;         /* spans that were not sampled may be given out all the same */
+    uint32_t said;     /* tracestate in the batch of items, a reference; 0: none */
+    struct model_str said_text;
+    bool unsampled;  /* some span was not wanted so far */
+    bool tail;       /* spans that were not sampled may be given out all the same */
+    bool leaves_out; /* they may not: no items are made of them */
     struct spans spans;
     struct track track;
     struct plain plain;
@@ -142,6 +145,8 @@ bool push_entered(struct assemble *a, struct stream_state *s, struct open_span *
                   uint64_t position, uint32_t stack_flags);
 /* Take an entry off the stack and do what its leaving means at t_ns. */
 void drop_entry(struct assemble *a, struct thread_state *t, uint32_t at, uint64_t t_ns);
+/* The tracestate of what begins a trace here and is taken by that share: a's, not one more. */
+uint32_t sample_state(struct assemble *a, uint64_t threshold);
 /* Trace flags of a span that begins, with a parent or without, and whether it is wanted. */
 void sample_span(struct assemble *a, struct open_span *span, bool remote);
 /* An attribute that is not the program's; what it says of the same name wins. */
@@ -199,6 +204,10 @@ static inline uint64_t around_start(const struct thread_state *t, const struct s
 }
 
 /* emit.c */
+/* The text of a tracestate in the batch, once for all spans in a row that have it. */
+struct model_str emit_state(struct assemble *a, uint32_t state);
+/* The items were taken, and their texts with them. */
+void emit_cleared(struct assemble *a);
 /* The fields that an ended span began with, of which nothing else was said. */
 void emit_begun(struct assemble *a, const struct model_record *begin, struct model_span *out);
 /* Give the span out and close it; it stands on no stack of its own any more. */

@@ -9,10 +9,12 @@
 #include "pipe/assemble.h"
 #include "pipe/otstate.h"
 
-/* The tracestate of a trace without any that began here: the same for all of one share. */
-static uint32_t root_state(struct assemble *a, uint64_t threshold)
+/* The same for all of one share. */
+uint32_t sample_state(struct assemble *a, uint64_t threshold)
 {
     char text[OTSTATE_BYTES];
+    if (!threshold || threshold >= RATIO_NONE)
+        return 0;
     if (!a->th_state || a->th != threshold) {
         spans_state_unref(&a->spans, a->th_state);
         a->th = threshold;
@@ -20,7 +22,7 @@ static uint32_t root_state(struct assemble *a, uint64_t threshold)
                                       otstate_write((struct model_str){"", 0}, threshold, text));
     }
     a->no_memory |= !a->th_state;
-    return spans_state_ref(&a->spans, a->th_state);
+    return a->th_state;
 }
 
 /* What a decision says in the tracestate: the threshold of what was taken. A trace of which
@@ -29,7 +31,7 @@ static void tell_threshold(struct assemble *a, struct open_span *span, uint64_t 
 {
     char text[OTSTATE_BYTES];
     if (!span->state) {
-        span->state = threshold && threshold < RATIO_NONE ? root_state(a, threshold) : 0;
+        span->state = spans_state_ref(&a->spans, sample_state(a, threshold));
         return;
     }
     uint32_t n = otstate_write(spans_state(&a->spans, span->state), threshold, text);

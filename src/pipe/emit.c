@@ -132,6 +132,26 @@ static struct model_str copy_text(struct assemble *a, struct model_str text)
     return copy;
 }
 
+struct model_str emit_state(struct assemble *a, uint32_t state)
+{
+    if (!state)
+        return (struct model_str){NULL, 0};
+    if (state != a->said) {
+        emit_cleared(a);
+        a->said_text = copy_text(a, spans_state(&a->spans, state));
+        a->said = a->said_text.n ? spans_state_ref(&a->spans, state) : 0;
+        a->rich |= state != a->th_state; /* who knows what stands in it */
+    }
+    return a->said_text;
+}
+
+void emit_cleared(struct assemble *a)
+{
+    spans_state_unref(&a->spans, a->said);
+    a->said = 0;
+    a->said_text = (struct model_str){NULL, 0};
+}
+
 static const struct model_link *copy_links(struct assemble *a, const struct span_extra *e,
                                            uint32_t *out_count)
 {
@@ -171,7 +191,7 @@ static __attribute__((noinline)) void emit_rich(struct assemble *a, struct open_
     if (e && e->attrs.count && !e->merged)
         take_notes(a, span);
     emit_fields(a, span, out);
-    out->trace_state = copy_text(a, spans_state(&a->spans, span->state));
+    out->trace_state = emit_state(a, span->state);
     if (span->extra)
         emit_extra(a, span, out);
     if (span->extra && span->extra->name) /* last: nothing is put behind the attributes then */
@@ -233,7 +253,12 @@ void finish_span(struct assemble *a, struct open_span *span, uint64_t end_ns,
                  const struct model_thread *end_thread, uint32_t flags)
 {
     assert(span->kind <= SPAN_ASYNC && !span->closed);
-    struct model_span *out = finish_plain(a, span, end_ns, end_thread, flags | span->flags);
+    struct model_span *out = NULL;
+    flags |= span->flags;
+    if (is_left_out(a, flags))
+        leave_out(a, span, end_ns, flags);
+    else
+        out = finish_plain(a, span, end_ns, end_thread, flags);
     if (out && __builtin_expect(span->raw || span->extra || span->state, 0))
         emit_rich(a, span, out);
     if (__builtin_expect(span->kind == SPAN_ASYNC || span->referenced, 0))
@@ -309,11 +334,16 @@ enum pipe_fate emit_external(struct assemble *a, struct stream_state *s,
         sample_span(a, &over, flags & MODEL_SPAN_REMOTE_PARENT);
     out->flags = over.flags;
     out->trace_flags = over.trace_flags;
-    out->trace_state = copy_text(a, spans_state(&a->spans, over.state));
     track_id(&a->track, s, r->raw_id, r->position);
     if (over.extra)
         take_notes(a, &over);
-    emit_fields(a, &over, out);
+    if (is_left_out(a, over.flags)) {
+        a->out->item_count--;
+        a->counts->sampled_out++;
+    } else {
+        out->trace_state = emit_state(a, over.state);
+        emit_fields(a, &over, out);
+    }
     remember_ended(a, &over);
     over.closed = true;
     spans_free_parts(&a->spans, &over);

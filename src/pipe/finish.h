@@ -20,6 +20,12 @@ static inline uint64_t clamp_end(struct assemble *a, uint64_t start_ns, uint64_t
     return start_ns;
 }
 
+/* Nobody wants it, and nobody waits for what becomes of its trace: it is in the books only. */
+static inline bool is_left_out(const struct assemble *a, uint32_t flags)
+{
+    return flags & MODEL_SPAN_UNSAMPLED && a->leaves_out;
+}
+
 /* What only some spans have: none of it. */
 static inline void clear_rest(struct model_span *out)
 {
@@ -35,6 +41,26 @@ static inline void clear_rest(struct model_span *out)
     out->dropped_attrs = out->dropped_links = out->dropped_events = 0;
     out->event_count = 0;
     out->told_flags = 0;
+}
+
+static inline uint32_t count_dropped_events(struct assemble *a, const struct open_span *span)
+{
+    const uint32_t limit = a->limits->event_count_limit;
+    const uint32_t dropped = span->event_count > limit ? span->event_count - limit : 0;
+    a->counts->dropped_events += dropped;
+    return dropped;
+}
+
+/* In the books as if an item had been made of it and dropped. */
+static inline void leave_out(struct assemble *a, const struct open_span *span, uint64_t end_ns,
+                             uint32_t flags)
+{
+    (void)clamp_end(a, span->start_ns, end_ns, &flags);
+    (void)count_dropped_events(a, span);
+    a->counts->dropped_links += span->extra ? span->extra->dropped_links : 0;
+    a->counts->spans++;
+    a->counts->sampled_out++;
+    a->counts->unfinished += (flags & MODEL_SPAN_UNFINISHED) != 0;
 }
 
 /* What every span has. Field by field: zeroing the item first would write its
@@ -53,10 +79,7 @@ static inline void fill_plain(struct assemble *a, const struct open_span *span,
     out->depth = span->depth;
     clear_rest(out);
     out->event_count = span->event_count;
-    if (__builtin_expect(span->event_count > a->limits->event_count_limit, 0)) {
-        out->dropped_events = span->event_count - a->limits->event_count_limit;
-        a->counts->dropped_events += out->dropped_events;
-    }
+    out->dropped_events = count_dropped_events(a, span);
 }
 
 /* The item of a span; fields, texts and the like are still to be put into it.

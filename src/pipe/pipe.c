@@ -63,6 +63,12 @@ static bool read_options(const struct pipe_options *from, struct pipe_options *t
     return to->open_span_limit <= OPEN_LIMIT_MAX;
 }
 
+static void set_tail(struct pipe *p, bool tail)
+{
+    p->assemble.tail = tail;
+    p->assemble.leaves_out = !tail && !p->options.long_way;
+}
+
 int pipe_new(struct pipe **out, const struct pipe_options *options,
              const struct model_catalog *catalog)
 {
@@ -81,7 +87,7 @@ int pipe_new(struct pipe **out, const struct pipe_options *options,
         return rc;
     }
     p->options.sampling = NULL; /* copied */
-    p->assemble.tail = p->assemble.sampler.active && tail_wanted(&p->assemble.sampler.how);
+    set_tail(p, p->assemble.sampler.active && tail_wanted(&p->assemble.sampler.how));
     tail_init(&p->tail, &p->assemble.sampler.how, &p->counts);
     limit_init(&p->limit, &p->options);
     buf_init(&p->message);
@@ -102,7 +108,7 @@ int pipe_set_sampling(struct pipe *p, const struct pipe_sampling *how)
         return rc;
     sampler_replace(&p->assemble.sampler, &next);
     p->assemble.sampler.active = true; /* open spans may be unwanted, whatever holds now */
-    p->assemble.tail = held || tail_wanted(how);
+    set_tail(p, held || tail_wanted(how));
     return 0;
 }
 
@@ -148,7 +154,7 @@ static bool refine(struct pipe *p, struct model_batch *out, size_t first)
     return ok;
 }
 
-/* Spans that were not sampled go. */
+/* Spans that were not sampled go. Most are left out before they are made. */
 static void drop_unsampled(struct pipe *p, struct model_batch *out)
 {
     size_t to = p->first;
@@ -167,7 +173,7 @@ static void drop_unsampled(struct pipe *p, struct model_batch *out)
 /* The items made since the last call are done. */
 static void complete(struct pipe *p, struct model_batch *out)
 {
-    if (p->assemble.unsampled && !p->assemble.tail)
+    if (p->assemble.unsampled && !p->assemble.tail && !p->assemble.leaves_out)
         drop_unsampled(p, out);
     if (p->assemble.rich && !refine(p, out, p->first))
         p->unrefined = true;
@@ -199,6 +205,7 @@ static void take(void *user, const struct model_record *r, size_t n)
         complete(p, out);
         p->on_items(p->user, out);
         model_batch_clear(out);
+        emit_cleared(&p->assemble);
         p->first = 0;
         p->assemble.rich = false;
     }

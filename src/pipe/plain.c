@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What only other records can change is looked at once per stretch: what the
- * outermost span of the stretch begins in, whether a sampler is to be asked,
- * room for the items. Then a begin costs a few compares and one cache line, and
- * a begin right before its own end not even that line.
+ * outermost span of the stretch begins in, by which share traces are taken that
+ * begin here, room for the items. Then a begin costs a few compares and one cache
+ * line, and a begin right before its own end not even that line. Of a span that is
+ * not sampled no item is made.
  */
 #include "pipe/plain.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "base/ratio.h"
 #include "pipe/finish.h"
 #include "pipe/past.h"
 
@@ -24,24 +27,51 @@ struct stretch {
     const struct open_span *top;      /* of the stack; NULL: it is empty */
     uint64_t top_start_ns;            /* when that began on this thread */
     uint64_t trace_hi, salt;          /* of traces that begin here */
+    uint64_t threshold;               /* from which on these are sampled */
+    uint64_t left_out;                /* spans */
+    uint32_t state;                   /* tracestate of the trace, see struct thread_state */
+    uint32_t out;                     /* MODEL_SPAN_UNSAMPLED: such spans are left out; 0 */
     struct plain_span *spans;         /* the thread's */
     struct past *past;                /* NULL: it was never seen waiting */
     struct model_item *items;         /* the next one of the batch */
     uint64_t high;                    /* see track_id; UINT64_MAX: not known */
     uint64_t now, began;
-    uint32_t serial, depth; /* of the stack */
-    uint32_t count, room;   /* of the spans: there are, and may be */
+    uint64_t begins, ends; /* what kind_of says of plain ones of this stream */
+    uint32_t depth;        /* of the stack */
+    uint32_t count, room;  /* of the spans: there are, and may be */
 };
 
-/* No sampler has to be asked, because there is none or the parent decides; and no tracestate goes
- * on, which would have to be referred to. */
+_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+                   offsetof(struct model_record, flags) ==
+                       offsetof(struct model_record, words) + 3 &&
+                   offsetof(struct model_record, stream) ==
+                       offsetof(struct model_record, words) + 4 &&
+                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "kind_of reads words, type, flags and stream at once");
+
+/* Type, flags and stream as one number. */
+static inline uint64_t kind_of(const struct model_record *r)
+{
+    uint64_t small;
+    memcpy(&small, &r->words, sizeof small);
+    return small >> 16;
+}
+
+static inline uint64_t plain_kind(uint32_t type, uint32_t stream)
+{
+    return type | (uint64_t)stream << 16;
+}
+
+/* No sampler has to be asked, because there is none or the parent decides, or the trace's id. */
 static bool may_start(const struct assemble *a, const struct thread_state *t,
                       const struct open_span *top)
 {
-    if (t->heap_known || a->limits->long_way || (top && top->state))
+    if (t->heap_known || a->limits->long_way)
         return false;
-    return !a->sampler.active ||
-           (a->sampler.inherits && top && top->kind <= SPAN_ASYNC && has_trace(top));
+    if (!a->sampler.active)
+        return true;
+    return a->sampler.inherits &&
+           (top && has_trace(top) ? top->kind <= SPAN_ASYNC : a->sampler.by_share);
 }
 
 /* How many may stand on the thread. */
@@ -73,10 +103,15 @@ static inline ALWAYS_INLINE bool start(struct stretch *k, struct assemble *a,
     k->stream = s;
     k->thread = t;
     k->owner = t->thread;
-    k->serial = s->serial;
+    k->begins = plain_kind(ORIEL_REC_BEGIN, s->serial);
+    k->ends = plain_kind(ORIEL_REC_END, s->serial);
     k->top_start_ns = top ? around_start(t, top) : 0;
     k->trace_hi = p ? p->trace_hi : 0;
     k->salt = p ? p->trace_salt : 0;
+    k->threshold = a->sampler.active ? a->sampler.threshold : 0;
+    k->left_out = 0;
+    k->state = t->plain_count ? t->plain_state : k->top && has_trace(k->top) ? k->top->state : 0;
+    k->out = a->leaves_out ? MODEL_SPAN_UNSAMPLED : 0;
     k->spans = t->plain;
     k->items = out->items + out->item_count;
     k->high = s->has_seed ? s->high : UINT64_MAX;
@@ -93,26 +128,41 @@ static inline ALWAYS_INLINE void leave(const struct stretch *k)
     struct assemble *a = k->a;
     struct model_batch *out = a->out;
     const size_t items = (size_t)(k->items - out->items);
-    const uint64_t ended = items - out->item_count;
+    const uint64_t ended = items - out->item_count + k->left_out;
     out->item_count = items;
     a->now = k->now;
     a->plain.open += k->count - k->thread->plain_count;
     k->thread->plain_count = k->count;
+    k->thread->plain_state = k->state;
     a->counts->fates[PIPE_BEGAN] += k->began;
     a->counts->fates[PIPE_ENDED] += ended;
     a->counts->spans += ended;
-}
-
-static inline bool is_plain(const struct stretch *k, const struct model_record *r)
-{
-    return r->stream == k->serial && r->thread == k->owner && r->flags == 0;
+    a->counts->sampled_out += k->left_out;
 }
 
 /* ---- one span ---- */
 
+/* The first span of a trace; see root_trace and sample_span. */
+static inline ALWAYS_INLINE void begin_trace(struct stretch *k, struct plain_span *span)
+{
+    span->trace[0] = k->trace_hi;
+    span->trace[1] = span->span_id ^ k->salt;
+    span->parent_id = 0;
+    span->trace_flags = MODEL_TRACE_RANDOM;
+    span->flags |= MODEL_SPAN_ROOT;
+    k->state = 0;
+    if (!ratio_keeps(span->trace[1], k->threshold)) {
+        span->flags |= MODEL_SPAN_UNSAMPLED;
+        k->a->unsampled = true;
+        return;
+    }
+    span->trace_flags |= MODEL_TRACE_SAMPLED;
+    if (k->threshold)
+        k->state = sample_state(k->a, k->threshold);
+}
+
 /* What a span has that begins at r. Like set_parent, but nobody is asked. */
-static inline ALWAYS_INLINE struct plain_span begin(const struct stretch *k,
-                                                    const struct model_record *r)
+static inline ALWAYS_INLINE struct plain_span begin(struct stretch *k, const struct model_record *r)
 {
     const struct open_span *top = k->top;
     struct plain_span span;
@@ -141,11 +191,7 @@ static inline ALWAYS_INLINE struct plain_span begin(const struct stretch *k,
             span.flags |= top->flags & MODEL_SPAN_REMOTE_PARENT;
         return span;
     }
-    span.trace[0] = k->trace_hi; /* see root_trace */
-    span.trace[1] = span.span_id ^ k->salt;
-    span.parent_id = 0;
-    span.trace_flags = MODEL_TRACE_SAMPLED | MODEL_TRACE_RANDOM;
-    span.flags |= MODEL_SPAN_ROOT;
+    begin_trace(k, &span);
     return span;
 }
 
@@ -162,9 +208,14 @@ static inline ALWAYS_INLINE void finish(struct stretch *k, const struct plain_sp
                                         uint64_t end_ns)
 {
     const struct model_record *r = span->begin;
+    uint32_t flags = span->flags;
+    if (flags & k->out) {
+        (void)clamp_end(k->a, span->start_ns, end_ns, &flags);
+        k->left_out++;
+        return;
+    }
     struct model_item *it = k->items++;
     struct model_span *out = &it->u.span;
-    uint32_t flags = span->flags;
     it->kind = MODEL_ITEM_SPAN;
     it->t_ns = k->now;
     memcpy(out->trace_id, span->trace, sizeof out->trace_id);
@@ -180,6 +231,8 @@ static inline ALWAYS_INLINE void finish(struct stretch *k, const struct plain_sp
     out->trace_flags = span->trace_flags;
     out->depth = span->depth;
     clear_rest(out);
+    if (__builtin_expect(k->state, 0))
+        out->trace_state = emit_state(k->a, k->state);
     if (__builtin_expect(r->words > 2, 0))
         emit_begun(k->a, r, out);
 }
@@ -229,11 +282,35 @@ static inline ALWAYS_INLINE void keep(struct stretch *k, const struct plain_span
     to->trace_flags = span->trace_flags;
 }
 
+/* Whether the record behind its begin is its end. */
+static inline ALWAYS_INLINE bool ends_at_once(const struct stretch *k, const struct model_record *r,
+                                              const struct model_record *behind)
+{
+    const struct model_record *end = r + 1;
+    return end < behind && kind_of(end) == k->ends && end->thread == k->owner &&
+           ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id;
+}
+
+/* What ends at once in a span that is left out, where nobody asks who is innermost, needs no ids.
+ */
+static inline ALWAYS_INLINE bool may_pass(const struct stretch *k)
+{
+    return k->count && k->spans[k->count - 1].flags & k->out && !k->past;
+}
+
+static inline ALWAYS_INLINE void pass(struct stretch *k, const struct model_record *r)
+{
+    const uint64_t end_ns = r[1].t_ns;
+    uint32_t flags = 0;
+    (void)clamp_end(k->a, r->t_ns, end_ns, &flags);
+    k->now = end_ns > k->now ? end_ns : k->now;
+    k->left_out++;
+}
+
 /* A begin, or one with its end behind it. Returns how many records that was; 0: it is not plain. */
 static inline ALWAYS_INLINE size_t take_begin(struct stretch *k, const struct model_record *r,
                                               const struct model_record *behind)
 {
-    const struct model_record *end = r + 1;
     if (!r->site)
         return 0;
     if (__builtin_expect(k->count >= k->room, 0)) {
@@ -244,11 +321,16 @@ static inline ALWAYS_INLINE size_t take_begin(struct stretch *k, const struct mo
         if (!k->room)
             return 0;
     }
-    const struct plain_span span = begin(k, r);
+    const bool at_once = ends_at_once(k, r, behind);
     register_id(k, r);
     k->began++;
-    if (end < behind && end->type == ORIEL_REC_END && is_plain(k, end) &&
-        ORIEL_RECORD_LOW(end->raw[0]) == (uint32_t)r->raw_id) {
+    if (at_once && may_pass(k)) {
+        pass(k, r);
+        return 2;
+    }
+    const struct plain_span span = begin(k, r);
+    if (at_once) {
+        const struct model_record *end = r + 1;
         if (__builtin_expect(k->past != NULL, 0) && (span.trace[0] | span.trace[1]) &&
             span.span_id != k->past->span_id)
             past_change(k->past, span.trace[0], span.trace[1], span.span_id, r->site, r->t_ns);
@@ -282,13 +364,13 @@ const struct model_record *plain_take(struct assemble *a, struct stream_state *s
     struct stretch k;
     if (!start(&k, a, s, (size_t)(behind - r)))
         return r;
-    while (r < behind && is_plain(&k, r)) {
+    while (r < behind && r->thread == k.owner) {
         size_t taken = 0;
-        const uint64_t now = k.now;
+        const uint64_t now = k.now, kind = kind_of(r);
         k.now = r->t_ns > now ? r->t_ns : now;
-        if (r->type == ORIEL_REC_END)
+        if (kind == k.ends)
             taken = take_end(&k, r);
-        else if (r->type == ORIEL_REC_BEGIN)
+        else if (kind == k.begins)
             taken = take_begin(&k, r, behind);
         if (!taken) {
             k.now = now;
@@ -316,6 +398,7 @@ static bool make_open(struct assemble *a, struct thread_state *t, const struct p
     span->flags = from->flags;
     span->trace_flags = from->trace_flags;
     span->depth = from->depth;
+    span->state = spans_state_ref(&a->spans, t->plain_state);
     if (stack_push(&a->track, t, (struct stack_entry){span, r->position, r->stream, 0}))
         return true;
     spans_close(&a->spans, span);

@@ -257,13 +257,19 @@ static void put_item(struct buf *b, const struct model_item *it)
 
 static struct pipe_sampling any_sampling(void)
 {
-    return (struct pipe_sampling){.size = sizeof(struct pipe_sampling),
-                                  .root = (enum pipe_sampler)below(3),
-                                  .share = below(5) / 4.0,
-                                  .parent_based = chance(70),
-                                  .remote_sampled = (enum pipe_delegate)below(4),
-                                  .local_not_sampled = (enum pipe_delegate)below(4),
-                                  .keep_errors = chance(50)};
+    static const struct pipe_rate rates[] = {{"", 0.5}, {"plain", 1}};
+    return (struct pipe_sampling){
+        .size = sizeof(struct pipe_sampling),
+        .root = (enum pipe_sampler)below(3),
+        .share = below(5) / 4.0,
+        .parent_based = chance(70),
+        .remote_sampled = chance(50) ? (enum pipe_delegate)below(4) : PIPE_AS_PARENT,
+        .local_not_sampled = chance(50) ? (enum pipe_delegate)below(4) : PIPE_AS_PARENT,
+        .rates = rates,
+        .rate_count = chance(10) ? 2 : 0,
+        .traces_per_s = chance(10) ? 1 + below(1000) : 0,
+        .keep_errors = chance(30),
+        .keep_slow_ns = chance(10) ? 1 + below(1000) : 0};
 }
 
 /* The items and the books of one run. Everything but `long_way` follows from the seed. */
@@ -285,6 +291,10 @@ static void run(uint64_t seed, bool long_way, struct buf *b)
         step(i, odd);
         if (chance(2))
             CHECK_EQ(piped_push(&c, chance(20) ? 0 : now - below(20)), 0);
+        if (options.sampling && chance(1)) {
+            const struct pipe_sampling other = any_sampling();
+            (void)pipe_set_sampling(c.pipe, &other); /* refused where tails are kept otherwise */
+        }
     }
     CHECK_EQ(piped_last(&c), 0);
     for (size_t k = 0; k < c.out.item_count; k++)

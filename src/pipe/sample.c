@@ -86,6 +86,7 @@ int sampler_init(struct sampler *s, const struct pipe_sampling *how)
     s->threshold = how->root == PIPE_SAMPLE_OFF  ? RATIO_NONE
                    : how->root == PIPE_SAMPLE_ON ? 0
                                                  : ratio_threshold(how->share);
+    s->by_share = !how->composite && how->rate_count == 0 && how->traces_per_s == 0;
     if (how->composite) { /* by the parent is what a local one was decided by */
         s->inherits = how->composite->kind == COMPOSE_PARENT;
         s->threshold = compose_usual(how->composite);

@@ -20,6 +20,7 @@ struct sampler {
     struct pipe_sampling how;
     bool active;        /* else everything is wanted, and nobody asks */
     bool inherits;      /* what has a parent here goes as that went: nobody asks either */
+    bool by_share;      /* what begins a trace goes by its id and `threshold` alone */
     struct arena arena; /* of the rates */
     struct sampler_composed *composed; /* NULL: none */
     struct sampler_composed *retired;  /* those of before */

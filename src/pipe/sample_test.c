@@ -198,6 +198,89 @@ TEST(the_tracestate_of_a_remote_parent_goes_on_and_its_rv_decides)
     piped_done(&c);
 }
 
+TEST(a_secret_in_a_tracestate_from_elsewhere_does_not_go_on)
+{
+    open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_ON, .parent_based = true});
+    under_state(8, MODEL_TRACE_SAMPLED, "a=ghp_0123456789abcdefghijABCDEFGHIJ012345");
+    CHECK_EQ(all_have_state("a=[redacted]"), 2);
+    piped_done(&c);
+}
+
+/* ---- what is left out ---- */
+
+/* Of traces of one span, how many are in the share. */
+static uint64_t fields_at(uint64_t t, const struct model_site *site, unsigned n)
+{
+    uint64_t kept = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const uint64_t id = rec_begin(&c.in, &a, t + i, site, "a text", INT64_C(7));
+        rec_end(&c.in, &a, t + i, id);
+        kept += ratio_keeps(oriel_id_mix(id) ^ c.w.catalog.processes[0]->trace_salt,
+                            ratio_threshold(0.25));
+    }
+    return kept;
+}
+
+TEST(of_spans_that_are_not_sampled_nothing_is_made_and_all_are_counted)
+{
+    const struct pipe_sampling quarter = {
+        .root = PIPE_SAMPLE_RATIO, .share = 0.25, .parent_based = true};
+    open_pipe(quarter);
+    const struct model_site *rich = records_site(&c.w, ORIEL_SITE_SPAN, "rich", "text:s,n:i");
+    uint64_t kept = 0;
+    for (unsigned push = 0; push < 20; push++) {
+        kept += fields_at(10 + 100 * push, rich, 100);
+        CHECK_EQ(piped_push(&c, 109 + 100 * push), 0);
+        check_counts(kept);
+        CHECK_EQ(piped_counts(&c).sampled_out, 100 * (push + 1) - kept);
+    }
+    CHECK(kept > 350 && kept < 650);
+    piped_done(&c);
+
+    struct pipe_sampling none = {.root = PIPE_SAMPLE_OFF, .parent_based = true};
+    open_pipe(none);
+    rich = records_site(&c.w, ORIEL_SITE_SPAN, "rich", "text:s,n:i");
+    for (unsigned i = 0; i < 500; i++) {
+        const uint64_t id = rec_begin(&c.in, &a, 10 + i, rich, "a text", INT64_C(7));
+        if (i % 2) /* one way and the other */
+            rec_set(&c.in, &a, 10 + i, id, records_site(&c.w, ORIEL_SITE_SET, "", "more:i"),
+                    INT64_C(1));
+        rec_end(&c.in, &a, 10 + i, id);
+    }
+    CHECK_EQ(piped_last(&c), 0);
+    check_counts(0);
+    CHECK_EQ(piped_counts(&c).sampled_out, 500);
+    CHECK(c.out.arena.first == NULL); /* not one attribute was taken out of its record */
+    piped_done(&c);
+}
+
+TEST(what_a_tail_rule_may_keep_is_not_left_out_though_its_error_comes_late)
+{
+    open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_RATIO,
+                                     .share = 1e-12,
+                                     .parent_based = true,
+                                     .keep_errors = true,
+                                     .tail_ns = 1000000000});
+    for (unsigned i = 0; i < 3; i++) { /* plain spans, and a status two pushes later */
+        const uint64_t t = 100 * (i + 1), r = rec_begin(&c.in, &a, t, root);
+        for (unsigned k = 0; k < 5; k++)
+            rec_end(&c.in, &a, t + 2 + k, rec_begin(&c.in, &a, t + 1 + k, child));
+        CHECK_EQ(piped_push(&c, t + 10), 0);
+        CHECK_EQ(piped_counts(&c).tail_held, 5);
+        rec_end(&c.in, &a, t + 12, rec_begin(&c.in, &a, t + 11, child));
+        CHECK_EQ(piped_push(&c, t + 20), 0);
+        if (i == 1)
+            rec_status(&c.in, &a, t + 21, r, ORIEL_STATUS_ERROR, "");
+        rec_end(&c.in, &a, t + 30, r);
+        CHECK_EQ(piped_push(&c, t + 40), 0);
+        check_counts(i ? 7 : 0);
+    }
+    CHECK_EQ(piped_last(&c), 0);
+    check_counts(7);
+    CHECK_EQ(piped_counts(&c).sampled_out, 14);
+    piped_done(&c);
+}
+
 /* ---- parents elsewhere ---- */
 
 static void under_remote(uint8_t flags)
@@ -465,6 +548,43 @@ TEST(new_rates_hold_for_what_begins_and_open_spans_stay_as_they_were)
     CHECK_EQ(piped_last(&c), 0);
     check_counts(4);
     CHECK_EQ(piped_counts(&c).sampled_out, 2);
+    piped_done(&c);
+}
+
+/* Traces of which the first half was recorded before rates changed, and the roots are still open.
+ */
+TEST(a_trace_goes_on_as_its_root_was_sampled_whatever_the_rates_are_now)
+{
+    enum { TRACES = 64 };
+    struct pipe_sampling how = {
+        .size = sizeof how, .root = PIPE_SAMPLE_RATIO, .share = 0.5, .parent_based = true};
+    struct records_stream s[TRACES];
+    uint64_t ids[TRACES];
+    open_pipe(how);
+    for (unsigned i = 0; i < TRACES; i++) {
+        s[i] = records_thread(&c.w, 10 + (int32_t)i);
+        ids[i] = rec_begin(&c.in, &s[i], 10, root);
+        rec_end(&c.in, &s[i], 12, rec_begin(&c.in, &s[i], 11, child));
+    }
+    CHECK_EQ(piped_push(&c, 20), 0);
+    const size_t half = piped_items(&c, MODEL_ITEM_SPAN);
+    CHECK(half > TRACES / 4 && half < TRACES - TRACES / 4);
+    check_counts(half);
+    static const double shares[] = {0, 1, 0.75};
+    for (unsigned k = 0; k < 3; k++) {
+        how.share = shares[k];
+        CHECK_EQ(pipe_set_sampling(c.pipe, &how), 0);
+        for (unsigned i = 0; i < TRACES; i++)
+            rec_end(&c.in, &s[i], 32 + 10 * k, rec_begin(&c.in, &s[i], 31 + 10 * k, child));
+        CHECK_EQ(piped_push(&c, 35 + 10 * k), 0);
+        check_counts(half * (k + 2));
+    }
+    for (unsigned i = 0; i < TRACES; i++)
+        rec_end(&c.in, &s[i], 100, ids[i]);
+    CHECK_EQ(piped_last(&c), 0);
+    check_counts(half * 5);
+    CHECK_EQ(piped_counts(&c).sampled_out, (TRACES - half) * 5);
+    CHECK_EQ(all_have_state("ot=th:8"), half * 5);
     piped_done(&c);
 }
 

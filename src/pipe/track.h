@@ -44,6 +44,8 @@ struct thread_state {
     struct past *past;                /* of a thread that was seen waiting; else NULL */
     struct plain_span *plain;         /* above the stack, see plain.h; NULL: none so far */
     uint32_t plain_count;
+    uint32_t
+        plain_state;   /* their tracestate, which what they stand on, or the sampler, refers to */
     bool plain_listed; /* among the threads that may have some */
 };
 
