@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * From words to records: the hot loop of every recording. The words are a
- * private copy in the batch's arena. A record that most programs write, of a
- * known site with one-word values only, passes on a table look-up and three
- * comparisons; everything else takes the careful way.
+ * private copy in the batch's arena. A begin without fields and an end, which most
+ * records are, are known by one word. A record of a known site with one-word values
+ * only passes on a table look-up and three comparisons; everything else takes the
+ * careful way.
  */
 #include "source/ring/ring.h"
 
 #include <assert.h>
 
+#include "wire/capture.h"
 #include "wire/record.h"
 
 enum { OWNER_NAME_MAX = 31, OWNER_WORDS_MAX = 4 + 4 };
@@ -23,16 +25,20 @@ static const uint8_t id_rules[ORIEL_REC_MAX + 1] = {
     [ORIEL_REC_STATE] = ID_WORD,  [ORIEL_REC_NAME] = ID_WORD,   [ORIEL_REC_TOLD] = ID_WORD,
 };
 
+/* The latest id with this low half that is not after this record. */
+static inline uint64_t ended_id(uint64_t h, uint64_t own)
+{
+    const uint64_t id = (own & ~UINT64_C(0xffffffff)) | ORIEL_RECORD_LOW(h);
+    return id > own ? id - (UINT64_C(1) << 32) : id;
+}
+
 static inline uint64_t raw_id_of(uint64_t h, const uint64_t *w, uint64_t own)
 {
     switch ((enum id_rule)id_rules[ORIEL_RECORD_TYPE(h)]) {
     case ID_OWN:
         return own;
-    case ID_END: {
-        /* The latest id with this low half that is not after this record. */
-        uint64_t id = (own & ~UINT64_C(0xffffffff)) | ORIEL_RECORD_LOW(h);
-        return id > own ? id - (UINT64_C(1) << 32) : id;
-    }
+    case ID_END:
+        return ended_id(h, own);
     case ID_WORD:
         return w[2];
     case ID_EVENT:
@@ -125,6 +131,7 @@ struct run {
     struct ring *r;
     struct ring_chunk *c;
     const struct clock_map *map;
+    struct wire_clock_line line; /* of the clock, that most of them lie on */
     const uint64_t *words, *end;
     uint64_t limit; /* latest time a record can bear */
 };
@@ -151,6 +158,13 @@ static inline uint32_t fast_size(const struct ring_process *p, uint64_t h, uint6
     return size;
 }
 _Static_assert(ORIEL_RECF_HAS_SPAN == 1, "fast_size adds the flag as a number of words");
+
+/* The site of a begin without fields; NULL: it is none, or not known yet. */
+static inline const struct model_site *plain_site(const struct ring_process *p, uint64_t h)
+{
+    const uint32_t id = ORIEL_RECORD_LOW(h);
+    return id < p->site_room && p->sites[id].words == 0 ? p->sites[id].site : NULL;
+}
 
 /* The careful way, with what is to be done about damage. Size in words; *out is
  * false for a record that is passed over; 0: nothing more can be read here. */
@@ -200,48 +214,103 @@ static inline void put_record(struct model_record *out, uint64_t h, const uint64
     memcpy(&out->words, &small, sizeof small);
 }
 
+static struct wire_clock_line line_of(const struct clock_map *map, const uint64_t *words,
+                                      uint32_t count)
+{
+    struct wire_clock_line line;
+    if (count < 2 || !wire_clock_line(map, words[1], &line))
+        return (struct wire_clock_line){.limit = 0};
+    return line;
+}
+
+static inline uint64_t time_on(const struct wire_clock_line *line, const struct clock_map *map,
+                               uint64_t ticks)
+{
+    uint64_t unusual;
+    const uint64_t ns = wire_clock_ns(line, ticks, &unusual);
+    return __builtin_expect(!unusual, 1) ? ns : clock_map_ns(map, ticks);
+}
+
+/* Where the loop stands. */
+struct place {
+    uint64_t *w;
+    struct model_record *out;
+    uint64_t own, last; /* id of a span that begins here; time of the record before */
+};
+
+/* Begins without fields and ends, until something else comes. */
+static inline __attribute__((always_inline)) struct place
+take_plain(struct place at, const struct run *run, const struct ring_stream *s, uint64_t id_bias)
+{
+    const struct wire_clock_line line = run->line; /* nobody has its address */
+    const uint64_t *const stop = run->end - 1;
+    const uint64_t limit = run->limit;
+    for (; at.w < stop; at.w += 2, at.own += 16, at.out++) {
+        const uint64_t h = at.w[0];
+        const struct model_site *site = NULL;
+        uint64_t id = at.own;
+        if ((uint32_t)h == KIND(ORIEL_REC_END, 2))
+            id = ended_id(h, id);
+        else if ((uint32_t)h != KIND(ORIEL_REC_BEGIN, 2) || !(site = plain_site(s->process, h)))
+            break;
+        uint64_t t = time_on(&line, run->map, at.w[1]);
+        t = t > limit ? limit : t;
+        at.last = t > at.last ? t : at.last;
+        at.out->t_ns = at.last;
+        at.out->position = at.own - id_bias;
+        at.out->raw_id = id;
+        put_record(at.out, h, at.w, s, site);
+    }
+    return at;
+}
+
+/* The record at the place. False: nothing more can be read here. */
+static inline bool take_other(struct place *at, const struct run *run, const struct ring_stream *s,
+                              uint64_t id_bias)
+{
+    const struct model_site *site = NULL;
+    bool good = true;
+    uint32_t size = fast_size(s->process, at->w[0], (uint64_t)(run->end - at->w), &site);
+    if (__builtin_expect(size == 0, 0)) {
+        size = slow_size(run, at->w, &site, &good);
+        if (size == 0)
+            return false;
+    }
+    const uint64_t h = at->w[0];
+    if (__builtin_expect(!(h & (uint64_t)ORIEL_RECF_HAS_TIME << 24), 1)) {
+        uint64_t t = time_on(&run->line, run->map, at->w[1]);
+        t = t > run->limit ? run->limit : t;
+        at->last = t > at->last ? t : at->last;
+    }
+    at->out->t_ns = at->last;
+    at->out->position = at->own - id_bias;
+    at->out->raw_id = raw_id_of(h, at->w, at->own);
+    put_record(at->out, h, at->w, s, site);
+    at->out += good;
+    at->w += size;
+    at->own += (uint64_t)size * 8;
+    return true;
+}
+
 void ring_decode(struct ring *r, struct model_batch *b, struct ring_chunk *c, uint64_t *words,
                  uint32_t count, const struct clock_map *map)
 {
     struct ring_stream *s = c->stream;
-    const struct ring_process *p = s->process;
-    const struct run run = {r, c, map, words, words + count, ring_clock_limit(r, s->clock)};
+    const struct run run = {
+        r, c, map, line_of(map, words, count), words, words + count, ring_clock_limit(r, s->clock)};
     const uint64_t id_bias = c->id_base - c->stream_base;
     /* Readings of the clocks since then may tell its time a little earlier. */
     uint64_t promised = s->next_ns < r->watermark_ns ? s->next_ns : r->watermark_ns;
-    uint64_t last = promised > s->last_ns ? promised : s->last_ns;
-    uint64_t position = c->stream_base + c->read;
-    struct model_record *out = b->records + b->record_count;
+    struct place at = {.w = words,
+                       .out = b->records + b->record_count,
+                       .own = c->stream_base + c->read + id_bias,
+                       .last = promised > s->last_ns ? promised : s->last_ns};
     assert(b->record_capacity - b->record_count >= count / 2);
-    for (uint64_t *w = words; w < run.end;) {
-        const struct model_site *site = NULL;
-        uint64_t h = w[0], left = (uint64_t)(run.end - w);
-        uint32_t size = 2;
-        bool good = true;
-        if ((uint32_t)h != KIND(ORIEL_REC_END, 2) || left < 2) {
-            size = fast_size(p, h, left, &site);
-            if (__builtin_expect(size == 0, 0)) {
-                size = slow_size(&run, w, &site, &good);
-                if (size == 0)
-                    break;
-                h = w[0];
-            }
-        }
-        if (__builtin_expect(!(h & (uint64_t)ORIEL_RECF_HAS_TIME << 24), 1)) {
-            uint64_t t = clock_map_ns(map, w[1]);
-            t = t > run.limit ? run.limit : t;
-            last = t > last ? t : last;
-        }
-        out->t_ns = last;
-        out->position = position;
-        out->raw_id = raw_id_of(h, w, position + id_bias);
-        put_record(out, h, w, s, site);
-        out += good;
-        w += size;
-        position += (uint64_t)size * 8;
-    }
-    assert(last >= s->last_ns && out <= b->records + b->record_capacity);
-    s->last_ns = last;
+    do
+        at = take_plain(at, &run, s, id_bias);
+    while (at.w < run.end && take_other(&at, &run, s, id_bias));
+    assert(at.last >= s->last_ns && at.out <= b->records + b->record_capacity);
+    s->last_ns = at.last;
     s->next_ns = 0;
-    b->record_count = (size_t)(out - b->records);
+    b->record_count = (size_t)(at.out - b->records);
 }
