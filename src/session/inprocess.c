@@ -156,7 +156,7 @@ static bool sleep_or_stop(uint64_t ns, uint64_t nap_ns, bool *out_ran)
     const struct timespec until = drain_time(clock_mono_ns() + ns);
     *out_ran = false;
     pthread_mutex_lock(&self.lock);
-    if (nap_ns <= ns || !nap(nap_ns, out_ran))
+    if (ns && (nap_ns <= ns || !nap(nap_ns, out_ran)))
         while (!is_asked() &&
                pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
             ;

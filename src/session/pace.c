@@ -38,20 +38,22 @@ bool pace_is_quiet(const struct pace *p, uint64_t now_ns)
 
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)
 {
-    if (p->last_ns == 0)
+    if (p->data_ns == 0)
         p->data_ns = now_ns; /* the beginning counts as busy */
-    else {
-        uint64_t r = rate(bytes, now_ns - p->last_ns);
-        /* A fall is believed slowly: bursts come in rows. */
-        p->bytes_per_s = r > p->bytes_per_s ? r : p->bytes_per_s - p->bytes_per_s / 8;
-    }
-    p->last_ns = now_ns;
     if (bytes) {
         p->data_ns = now_ns;
         p->spoke = true;
     }
+    p->bytes += bytes;
     if (more)
         return 0;
+    if (p->last_ns) { /* how fast it is read says nothing of how fast it comes */
+        uint64_t r = rate(p->bytes, now_ns - p->last_ns);
+        /* A fall is believed slowly: bursts come in rows. */
+        p->bytes_per_s = r > p->bytes_per_s ? r : p->bytes_per_s - p->bytes_per_s / 8;
+    }
+    p->last_ns = now_ns;
+    p->bytes = 0;
     uint64_t quiet = now_ns - p->data_ns;
     uint64_t fill = p->bytes_per_s ? rate(p->ring_bytes / 8, p->bytes_per_s) : p->idle_ns;
     if (quiet >= SILENT_NS)

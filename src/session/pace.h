@@ -19,7 +19,8 @@
 struct pace {
     uint64_t ring_bytes;
     uint64_t bytes_per_s; /* highest of late, decaying */
-    uint64_t last_ns;     /* of the last call; 0 none */
+    uint64_t last_ns;     /* of the last call behind which there was no more; 0 none */
+    uint64_t bytes;       /* since then */
     uint64_t data_ns;     /* when data was last seen */
     uint64_t idle_ns;     /* longest while data comes now and then; PACE_IDLE_NS */
     bool spoke;           /* there was data */

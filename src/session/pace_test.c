@@ -23,6 +23,14 @@ TEST(pace_never_sleeps_while_the_source_has_more)
     CHECK_EQ(pace_next(&p, 1000000, true, 1001 * MS), 0);
 }
 
+TEST(pace_goes_by_what_came_since_it_slept_not_by_what_one_round_brought)
+{
+    struct pace p = started();
+    CHECK_EQ(pace_next(&p, 100000, true, 1050 * MS), 0);
+    CHECK_EQ(pace_next(&p, 100000, true, 1050 * MS + 10000), 0);
+    CHECK_EQ(pace_next(&p, 50000, false, 1050 * MS + 20000), PACE_IDLE_NS);
+}
+
 TEST(pace_of_a_slow_writer_is_ten_milliseconds)
 {
     struct pace p = started();
