@@ -61,15 +61,19 @@ static bool wait_room(struct deliver *d, const struct out_message *m, size_t cos
     return room;
 }
 
-static struct item *fill(struct item *i, const struct deliver *d, const struct out_message *m)
+/* Not zeroed where its bytes come. NULL: no memory. */
+static struct item *new_item(const struct deliver *d, const struct out_message *m)
 {
+    struct item *i = mem_alloc(cost_of(m->n));
+    if (!i)
+        return NULL;
+    memset(i, 0, sizeof *i);
     i->items = m->items;
     i->seen = m->seen;
     i->signal = m->signal;
     i->lane = d->routes[m->signal].lane;
     i->cost = cost_of(m->n);
     i->n = m->n;
-    memset(i->frame, 0, sizeof i->frame);
     if (m->n)
         memcpy(i->bytes, m->bytes, m->n);
     buf_init(&i->packed);
@@ -103,10 +107,10 @@ int queue_put(struct deliver *d, const struct out_message *m)
     pthread_mutex_unlock(&d->lock);
     if (!room)
         return 0;
-    struct item *i = mem_calloc(1, cost);
+    struct item *i = new_item(d, m);
     pthread_mutex_lock(&d->lock);
     if (i) {
-        append(d, fill(i, d, m));
+        append(d, i);
         i->own = true;
         c->given += m->items;
         c->queued += m->items;
@@ -121,10 +125,9 @@ int queue_put(struct deliver *d, const struct out_message *m)
 
 struct item *queue_item_new(struct deliver *d, const struct out_message *m)
 {
-    struct item *i = mem_calloc(1, cost_of(m->n));
+    struct item *i = new_item(d, m);
     if (!i)
         return NULL;
-    fill(i, d, m);
     i->from_spool = true;
     pthread_mutex_lock(&d->lock);
     d->held_bytes += i->cost;
