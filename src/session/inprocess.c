@@ -354,7 +354,7 @@ static void forget(void)
 static void release(void)
 {
     self.heritable = false;
-    running_release(&self.run);
+    running_release(&self.run, self.life);
     life_free(self.life);
     self.life = NULL;
     forget();
@@ -394,7 +394,7 @@ static void at_exit(void)
     own_work_begin();
     if (oriel_inprocess_stop(ms) == ORIEL_EBUSY) {
         pthread_mutex_lock(&self.lock);
-        running_leave(&self.run);
+        running_leave(&self.run, self.life);
         pthread_mutex_unlock(&self.lock);
     }
     own_work_end();
@@ -424,6 +424,8 @@ static void forked(void)
     self.life = NULL;
     self.late = false;
     self.estate.pid = os_getpid();
+    if (self.estate.region)
+        life_add_child(self.estate.life, self.estate.pid);
     self.lock = unlocked;
     self.cond_ready = self.napping = self.nap.ready = false;
     self.forked_ns = 0;
@@ -644,7 +646,7 @@ static int heir_locked(void)
 static bool is_heir(const struct estate *e)
 {
     const pid_t owner = (pid_t)region_owner(e->region), there = getsid(owner);
-    if ((there > 0 && there != getsid(0)) || region_is_left(e->region))
+    if ((there >= 0 && there != getsid(0)) || region_is_left(e->region))
         return true;
     return getppid() != owner && !interrupted_may_be() && life_has_ended(e->life);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* A page that holds one mutex. Any thread. */
+/* A page that holds one mutex, and who may wait for it. Any thread. */
 #include "session/life.h"
 
 #include <errno.h>
@@ -12,6 +12,8 @@ struct life {
     pthread_mutex_t mutex;
     unsigned held;  /* atomic; ever */
     unsigned ended; /* atomic; one that had it ended with it */
+    uint32_t forks; /* atomic; the children's places are taken in turns */
+    int32_t children[LIFE_CHILDREN];
 };
 
 int life_new(struct life **out)
@@ -74,4 +76,21 @@ void life_let_go(struct life *l)
 bool life_is_held(const struct life *l)
 {
     return __atomic_load_n(&l->held, __ATOMIC_ACQUIRE);
+}
+
+void life_add_child(struct life *l, int32_t pid)
+{
+    const uint32_t at = __atomic_fetch_add(&l->forks, 1, __ATOMIC_RELAXED) % LIFE_CHILDREN;
+    __atomic_store_n(&l->children[at], pid, __ATOMIC_RELEASE); /* pairs with who asks */
+}
+
+unsigned life_children(const struct life *l, int32_t out[LIFE_CHILDREN])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < LIFE_CHILDREN; i++) {
+        const int32_t pid = __atomic_load_n(&l->children[i], __ATOMIC_ACQUIRE);
+        if (pid)
+            out[n++] = pid;
+    }
+    return n;
 }

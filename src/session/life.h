@@ -8,6 +8,7 @@
 #define ORIEL_SESSION_LIFE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct life;
 
@@ -25,5 +26,10 @@ void life_let_go(struct life *l);
 bool life_has_ended(struct life *l);
 /* Has its first thread got it? Async-signal-safe. */
 bool life_is_held(const struct life *l);
+/* A fork child says that it is there, without a system call. Async-signal-safe. */
+void life_add_child(struct life *l, int32_t pid);
+/* Of those that said so last, how many, LIFE_CHILDREN at most; they may be gone since. */
+enum { LIFE_CHILDREN = 32 };
+unsigned life_children(const struct life *l, int32_t out[LIFE_CHILDREN]);
 
 #endif

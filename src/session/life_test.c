@@ -71,4 +71,26 @@ TEST(who_waits_goes_on_when_it_is_gone)
     life_free(NULL);
 }
 
+TEST(children_that_said_that_they_are_there_are_known)
+{
+    struct life *l;
+    int32_t there[LIFE_CHILDREN];
+    REQUIRE(life_new(&l) == 0);
+    CHECK(life_children(l, there) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        life_add_child(l, getpid());
+        _exit(0);
+    }
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
+    CHECK(life_children(l, there) == 1);
+    CHECK(there[0] == pid);
+    for (int32_t i = 0; i < 2 * LIFE_CHILDREN; i++)
+        life_add_child(l, 1000 + i);
+    REQUIRE(life_children(l, there) == LIFE_CHILDREN); /* the last ones */
+    for (int i = 0; i < LIFE_CHILDREN; i++)
+        CHECK(there[i] >= 1000 + LIFE_CHILDREN);
+    life_free(l);
+}
+
 TEST_MAIN()

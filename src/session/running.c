@@ -172,10 +172,21 @@ void running_forget(struct running *r)
     r->call_deadline_ns = 0;
 }
 
-void running_release(struct running *r)
+/* By a fork child that said nothing yet, and did not become another program since. */
+static bool may_be_followed(const struct running *r, const struct life *life)
+{
+    int32_t children[LIFE_CHILDREN];
+    const unsigned n = life ? life_children(life, children) : 0;
+    bool may = false;
+    for (unsigned i = 0; i < n && !may; i++)
+        may = children[i] != os_getpid() && region_is_mapped(r->region, children[i]);
+    return may;
+}
+
+void running_release(struct running *r, const struct life *life)
 {
     /* Of fork children that still record here one may read on; else `oriel recover` finds it. */
-    const bool leave = r->region && region_is_shared(r->region);
+    const bool leave = r->region && (region_is_shared(r->region) || may_be_followed(r, life));
     fetch_unref(r->fetch);
     session_free(r->session);
     resource_done(&r->said);
@@ -210,9 +221,9 @@ void running_tidy(struct running *r)
     start_say("", line);
 }
 
-void running_leave(struct running *r)
+void running_leave(struct running *r, const struct life *life)
 {
-    if (r->region && region_is_spent(r->region))
+    if (r->region && region_is_spent(r->region) && !may_be_followed(r, life))
         (void)region_unlink(region_path(r->region), NULL);
 }
 

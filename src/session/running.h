@@ -8,6 +8,7 @@
 #define ORIEL_SESSION_RUNNING_H
 
 #include "session/fetch.h"
+#include "session/life.h"
 #include "session/reload.h"
 #include "session/resource.h"
 #include "session/session.h"
@@ -37,12 +38,14 @@ struct running {
 int running_make(struct running *r, struct wish *w, struct oriel_err *err);
 /* Of a region and a configuration that are there: the session with its outlets. As above. */
 int running_make_session(struct running *r, struct oriel_err *err);
-void running_release(struct running *r);
+/* Its ring's file stays where fork children have the ring, too: one of them may read on. `life`
+ * knows those that have said nothing yet; may be NULL. */
+void running_release(struct running *r, const struct life *life);
 /* Of rings that others left, the newest stay; what had to go is told once. By the drain thread. */
 void running_tidy(struct running *r);
-/* This process ends, its thread did not get to the end: the ring goes where nothing is left in it.
- */
-void running_leave(struct running *r);
+/* This process ends, its thread did not get to the end: the ring goes where nothing is left in it,
+ * with `life` as above. */
+void running_leave(struct running *r, const struct life *life);
 /* Nothing of it runs here; what there was is released, or another's. What a start said of sizes
  * and places stays, for who goes on with it. */
 void running_forget(struct running *r);

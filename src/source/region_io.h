@@ -96,6 +96,8 @@ int32_t region_owner(const struct region *r);
 void region_end_for_exit(struct region *r);
 /* Is there another process than the one that ends it? */
 bool region_is_shared(const struct region *r);
+/* Does process `pid` have its file in memory? Asks the kernel; false where that does not tell. */
+bool region_is_mapped(const struct region *r, int32_t pid);
 /* No other process writes here, as far as is known. Asks the kernel for those there were. */
 bool region_is_alone(const struct region *r);
 /* No other process writes here, and it holds nothing that anybody has yet to read: its file may go.

@@ -13,8 +13,9 @@
  *         handler    as twice; the first span of the child is said in a signal handler
  *         allocator  as twice; each span is said in malloc, which holds its lock
  *         jailed     as twice; DIR is the root then, without anything else
+ *         silent     as twice; the first span of the child comes long after its parents' end
  *         quiet      as twice, with one span only, and then the end by exit
- *         flood      as twice, and many more spans at once than the ring holds
+ *         flood      as twice, and more spans at once than the ring holds
  *         killed     the parent is killed by the child, which is in a session of its own
  *         worker     the same in the parent's session; then a new thread of it says a span
  *         late       a child in the parent's session; its first span comes when that is gone
@@ -44,7 +45,7 @@
 
 #include "locked_malloc.h"
 
-enum { FLOOD = 300000 };
+enum { FLOOD = 300000, FLOODS = 40 };
 
 static char dir[400];
 
@@ -100,6 +101,16 @@ static void say_in_new_thread(void)
     pthread_t t;
     if (pthread_create(&t, NULL, say_in_thread, NULL) != 0 || pthread_join(t, NULL) != 0)
         _exit(10);
+}
+
+/* Until some found no room, however fast they are read. */
+static void flood(void)
+{
+    uint64_t lost[8] = {0};
+    for (int i = 0; i < FLOODS && !lost[0]; i++) {
+        say("flood", FLOOD);
+        oriel_lost(lost);
+    }
 }
 
 /* Of this process: what it said, and what of it found no room, by cause. */
@@ -265,6 +276,8 @@ int main(int argc, char **argv)
             _exit(16);
         dir[0] = 0;
     }
+    if (strcmp(way, "silent") == 0)
+        sleep_ms(1500);
     if (strcmp(way, "handler") == 0) {
         struct sigaction a = {.sa_handler = say_in_handler};
         sigaction(SIGUSR1, &a, NULL);
@@ -274,7 +287,7 @@ int main(int argc, char **argv)
     if (strcmp(way, "allocator") == 0)
         allocate(n);
     if (strcmp(way, "flood") == 0)
-        say("flood", FLOOD);
+        flood();
     if (strcmp(way, "quiet") == 0) {
         say("after", 1);
         return 0;

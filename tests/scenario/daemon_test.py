@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
@@ -118,6 +119,16 @@ class Daemon(Scenario):
     def test_two_forks_and_a_session(self):
         self.goes("twice")
 
+    def test_who_is_silent_for_long_is_found_by_its_ring(self):
+        """Its parent leaves the ring's file, though nobody else has said a word into it."""
+        self.launch("silent")
+        self.arrives("after", N)
+        pid, = self.pids
+        self.wait_for(lambda: self.oriel("doctor", "--live", pid).returncode == 0, "figures")
+        self.over()
+        self.check({"before": N, "after": N, "last": 1})
+        self.check_books()
+
     def test_every_descriptor_is_closed(self):
         self.goes("closed")
 
@@ -164,13 +175,21 @@ class Daemon(Scenario):
         self.goes("twice", program=LIBRARY_MALLOC)
 
     def figures(self, pid):
-        """How many spans wait or are on their way; how many were dropped by the queue, for it was
-        full, and by what sends from it."""
+        """How old they are; how many spans wait or are on their way; how many were dropped by the
+        queue, for it was full, and by what sends from it."""
         run = self.oriel("doctor", "--live", pid, "--json")
         self.assertEqual((run.returncode, run.stderr), (0, ""))
-        of = {r["name"].removeprefix("otel.sdk."): r for r in json.loads(run.stdout)["figures"]}
-        return (of["processor.span.queue.size"]["value"] + of["exporter.span.inflight"]["value"],
+        told = json.loads(run.stdout)
+        of = {r["name"].removeprefix("otel.sdk."): r for r in told["figures"]}
+        return (told["age_s"],
+                of["processor.span.queue.size"]["value"] + of["exporter.span.inflight"]["value"],
                 of["processor.span.processed"]["failed"] + of["exporter.span.exported"]["failed"])
+
+    def unread(self):
+        """Bytes that wait in the ring."""
+        run = self.oriel("recover", "--list", "--json")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        return sum(r["unread_bytes"] for r in json.loads(run.stdout)["rings"])
 
     def test_more_than_there_is_room_for(self):
         """What the ring and the queue could not take is counted, and all else is there."""
@@ -181,11 +200,14 @@ class Daemon(Scenario):
         seen = [-1]
 
         def settled():
-            """Nothing waits, and a second later, as long as a batch may, that is still so."""
+            """Nothing waits, and a second later, as long as a batch may, that is still so: by
+            figures that were told after the ring was seen to be read."""
+            unread, since = self.unread(), time.monotonic()
             time.sleep(1.5)
-            waits, dropped = self.figures(pid)
+            least = time.monotonic() - since
+            age, waits, dropped = self.figures(pid)
             seen.append(dropped)
-            return waits == 0 and seen[-1] == seen[-2]
+            return age < least and unread == waits == 0 and seen[-1] == seen[-2]
         self.wait_for(settled, "figures that stand still")
         self.over()
         self.assertGreater(self.check_books(seen[-1])[1], 0)
@@ -198,6 +220,13 @@ class Daemon(Scenario):
 
     def test_a_parent_that_is_killed(self):
         self.goes("killed", between=N)
+
+    @unittest.skipIf(os.geteuid() != 0, "namespaces of processes are for root")
+    def test_a_session_that_cannot_be_seen(self):
+        """In a namespace of processes that a session was begun outside of, it has no number."""
+        run = self.run_raw("unshare", "--pid", "--fork", "--mount-proc", sys.executable, __file__,
+                           "Daemon.test_a_parent_that_is_killed", env=os.environ, text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
 
     def test_a_child_in_the_session_of_its_parent_follows_with_a_new_thread(self):
         self.goes("worker", between=N, thread=1)

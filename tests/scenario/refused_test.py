@@ -81,6 +81,19 @@ class Refused(Scenario):
         self.assertEqual(report["counts"]["events"] + self.lost(report), self.emitted(run.stdout))
         self.assertRegex(run.stderr, "not seen: .*refuses perf events")
 
+    @unittest.skipIf(os.geteuid() != 0, "namespaces of processes are for root")
+    def test_a_container_has_numbers_of_its_own_for_processes(self):
+        """Programs in the kernel, which see the machine's, are no help there: all is seen that can
+        be without."""
+        run = self.run_raw("unshare", "--pid", "--fork", "--mount-proc", ORIEL, "record", "-o",
+                           "c.oriel", "--", SAMPLED, 1000, text=True)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        stacks = self.weights()
+        heavy = sum(w for s, w in stacks if "heavy" in s)
+        self.assertAlmostEqual(heavy / sum(w for _, w in stacks), 0.75, delta=0.15)
+        self.assertAlmostEqual(heavy / 1e9, 0.75, delta=0.2)
+        self.assertRegex(run.stderr, "(?m)^not seen: no wake-ups")
+
     def test_attaching_is_refused_in_one_line(self):
         child = self.start(SAMPLED, 20000, stdout=-3)
         run = self.oriel("attach", "-p", child.pid, "-o", "c.oriel", preexec_fn=refuse_perf)

@@ -5,8 +5,13 @@
  */
 #include "source/region_io.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/os.h"
 #include "source/ring/ring.h"
+
+enum { LINE_ROOM = 4352 }; /* a path, and what is told before it */
 
 static bool is_gone(const struct wire_region *h, uint64_t owner)
 {
@@ -54,6 +59,22 @@ bool region_is_shared(const struct region *r)
 {
     struct region_info info;
     return region_inspect(region_path(r), &info, NULL) == 0 && info.processes_alive > 1;
+}
+
+bool region_is_mapped(const struct region *r, int32_t pid)
+{
+    char path[32], line[LINE_ROOM];
+    const size_t n = strlen(region_path(r));
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *f = fopen(path, "re");
+    while (f && !found && fgets(line, sizeof line, f)) {
+        const char *name = strchr(line, '/');
+        found = name && strncmp(name, region_path(r), n) == 0 && name[n] == '\n';
+    }
+    if (f)
+        fclose(f);
+    return found;
 }
 
 bool region_is_alone(const struct region *r)
