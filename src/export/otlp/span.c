@@ -187,15 +187,29 @@ static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
 
 /* ---- plain spans ---- */
 
-/* Nothing but what every span has, and attributes: most of them. */
+enum { STATE_MOST = 64 }; /* bytes of a tracestate that goes this way: the share of a sampler */
+
+/* Nothing but what every span has, a short tracestate and attributes: most of them. */
 static inline bool is_plain(const struct model_span *s)
 {
     const uint32_t marks = MODEL_SPAN_TOLD | MODEL_SPAN_RENAMED | MODEL_SPAN_ASYNC |
                            MODEL_SPAN_UNFINISHED | MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END |
                            MODEL_SPAN_EXTERNAL;
     const uint32_t more = (s->flags & marks) | s->link_count | s->event_count | s->dropped_attrs |
-                          s->dropped_links | s->dropped_events | s->status | s->trace_state.n;
-    return more == 0 && s->thread;
+                          s->dropped_links | s->dropped_events | s->status;
+    return more == 0 && s->trace_state.n <= STATE_MOST && s->thread;
+}
+
+static inline bool is_ascii(const char *p, size_t n)
+{
+    uint64_t seen = 0, word;
+    for (; n >= sizeof word; n -= sizeof word, p += sizeof word) {
+        memcpy(&word, p, sizeof word);
+        seen |= word;
+    }
+    while (n--)
+        seen |= (unsigned char)*p++;
+    return !(seen & UINT64_C(0x8080808080808080));
 }
 
 enum { PLAIN_LENGTH = 2 }; /* bytes that tell how long a plain span is */
@@ -239,6 +253,8 @@ static inline char *at_plain(char *p, const struct model_span *s, const struct o
     char *const length = pb_at_tag(p, 2, PB_BYTES); /* ScopeSpans.spans */
     char *const body = length + PLAIN_LENGTH;
     p = at_fixed(body, s, s->attr_count ? kind_of(s) : KIND_INTERNAL);
+    if (s->trace_state.n)
+        p = pb_at_bytes(p, TRACE_STATE, s->trace_state.p, s->trace_state.n);
     memcpy(p, t->bytes.data, t->bytes.size);
     p += t->bytes.size;
     if (s->attr_count)
@@ -264,12 +280,16 @@ static char *plain_room(struct otlp *o, const struct otlp_tail *t, size_t n, cha
     return start;
 }
 
-/* Bytes that a plain span takes at most; SIZE_MAX: it is not, for its attributes. */
+/* Bytes that a plain span takes at most; SIZE_MAX: it is not, for its texts. */
 static inline size_t plain_size(const struct otlp *o, const struct model_span *s,
                                 const struct otlp_tail *t)
 {
     const struct otlp_limits *limits = &o->options.of[OTLP_TRACES];
     size_t size = BEFORE_TAIL + t->bytes.size;
+    if (s->trace_state.n)
+        size += is_ascii(s->trace_state.p, s->trace_state.n) ? 2 + s->trace_state.n : SIZE_MAX / 2;
+    if (size > PLAIN_MOST)
+        return SIZE_MAX;
     if (!s->attr_count)
         return size;
     if (limits->text >= 0 || limits->attributes >= 0)

@@ -59,6 +59,14 @@ static void tell_mixed(struct fixture *f, struct model_site **sites)
         {.key = MODEL_STR("at"), .type = ORIEL_TYPE_PTR, .v.u64 = 4096},
         {.key = MODEL_STR("long"), .type = ORIEL_TYPE_STR, .v.str = {text, sizeof text}},
     };
+    const struct model_str states[] = {MODEL_STR("ot=th:e6666666666666"),
+                                       MODEL_STR("a=b"),
+                                       {text, 64}, /* no longer than that */
+                                       {text, 65},
+                                       MODEL_STR("a=\xff"
+                                                 "234567"),
+                                       MODEL_STR("a=1234567\xe4")};
+    enum { STATES = sizeof states / sizeof *states };
     enum { SIMPLE = 8, KINDS = sizeof attrs / sizeof *attrs };
     struct model_value *own = arena_alloc(&f->batch.arena, sizeof attrs, _Alignof(uint64_t));
     uint64_t seed = 12345;
@@ -78,6 +86,8 @@ static void tell_mixed(struct fixture *f, struct model_site **sites)
         s->status = pick % 103 == 0 ? ORIEL_STATUS_ERROR : ORIEL_STATUS_UNSET;
         s->event_count = s->dropped_events = pick % 107 == 0;
         s->thread = pick % 109 ? s->thread : NULL;
+        if (pick % 3 == 0)
+            s->trace_state = states[pick / 256 % (pick % 23 ? 2 : STATES)];
     }
 }
 
