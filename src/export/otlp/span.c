@@ -187,7 +187,7 @@ static void put_fixed_protobuf(struct buf *out, const struct model_span *s)
 
 /* ---- plain spans ---- */
 
-enum { STATE_MOST = 64 }; /* bytes of a tracestate that goes this way: the share of a sampler */
+enum { STATE_BYTES = 64 }; /* a tracestate that goes this way is shorter: the share of a sampler */
 
 /* Nothing but what every span has, a short tracestate and attributes: most of them. */
 static inline bool is_plain(const struct model_span *s)
@@ -196,8 +196,9 @@ static inline bool is_plain(const struct model_span *s)
                            MODEL_SPAN_UNFINISHED | MODEL_SPAN_CLAMPED | MODEL_SPAN_ORPHAN_END |
                            MODEL_SPAN_EXTERNAL;
     const uint32_t more = (s->flags & marks) | s->link_count | s->event_count | s->dropped_attrs |
-                          s->dropped_links | s->dropped_events | s->status;
-    return more == 0 && s->trace_state.n <= STATE_MOST && s->thread;
+                          s->dropped_links | s->dropped_events | s->status |
+                          (s->trace_state.n & ~(uint32_t)(STATE_BYTES - 1));
+    return more == 0 && s->thread;
 }
 
 static inline bool is_ascii(const char *p, size_t n)
@@ -253,7 +254,7 @@ static inline char *at_plain(char *p, const struct model_span *s, const struct o
     char *const length = pb_at_tag(p, 2, PB_BYTES); /* ScopeSpans.spans */
     char *const body = length + PLAIN_LENGTH;
     p = at_fixed(body, s, s->attr_count ? kind_of(s) : KIND_INTERNAL);
-    if (s->trace_state.n)
+    if (__builtin_expect(s->trace_state.n, 0))
         p = pb_at_bytes(p, TRACE_STATE, s->trace_state.p, s->trace_state.n);
     memcpy(p, t->bytes.data, t->bytes.size);
     p += t->bytes.size;
@@ -286,10 +287,11 @@ static inline size_t plain_size(const struct otlp *o, const struct model_span *s
 {
     const struct otlp_limits *limits = &o->options.of[OTLP_TRACES];
     size_t size = BEFORE_TAIL + t->bytes.size;
-    if (s->trace_state.n)
-        size += is_ascii(s->trace_state.p, s->trace_state.n) ? 2 + s->trace_state.n : SIZE_MAX / 2;
-    if (size > PLAIN_MOST)
-        return SIZE_MAX;
+    if (__builtin_expect(s->trace_state.n, 0)) {
+        size += 2 + s->trace_state.n;
+        if (size > PLAIN_MOST || !is_ascii(s->trace_state.p, s->trace_state.n))
+            return SIZE_MAX;
+    }
     if (!s->attr_count)
         return size;
     if (limits->text >= 0 || limits->attributes >= 0)

@@ -61,8 +61,8 @@ static void tell_mixed(struct fixture *f, struct model_site **sites)
     };
     const struct model_str states[] = {MODEL_STR("ot=th:e6666666666666"),
                                        MODEL_STR("a=b"),
-                                       {text, 64}, /* no longer than that */
-                                       {text, 65},
+                                       {text, 63}, /* no longer than that */
+                                       {text, 64},
                                        MODEL_STR("a=\xff"
                                                  "234567"),
                                        MODEL_STR("a=1234567\xe4")};
