@@ -7,11 +7,14 @@
 #include "session/fetch.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -168,10 +171,19 @@ static void ask(struct fetch *f, unsigned first, uint64_t deadline_ns)
     vault_headers_done(&headers);
 }
 
+/* This thread only, and not for long: nothing keeps a file system busy then that the program has
+ * left. Where that is not to be, a file that is not found is told as one. */
+static void go_there(const char *where)
+{
+    if (where && unshare(CLONE_FS) == 0 && chdir(where) != 0)
+        errno = 0;
+}
+
 static void *run(void *arg)
 {
     struct fetch *f = arg;
     own_thread_begin(OWN_VAULT);
+    go_there(f->how.where);
     const uint64_t deadline_ns = clock_mono_ns() + f->how.patience_ns;
     for (unsigned i = 0; i < f->count; i++)
         if (is_waited_for(f, i))

@@ -21,6 +21,9 @@ struct fetch_options {
      * hears it. */
     void (*say)(void *user, bool bad, const char *line);
     void *user;
+    /* Where the thread is to be, for relative names; it lives as long as this does. NULL: where the
+     * process is. */
+    const char *where;
 };
 /* Asks nobody yet; *out is NULL on failure. ORIEL_ENOMEM. */
 int fetch_new(struct fetch **out, const struct fetch_options *options);

@@ -110,7 +110,8 @@ static struct sending sending_of(const struct outlets_wish *w, unsigned signals)
                             .signals = signals,
                             .fetch = w->fetch,
                             .say = w->say,
-                            .user = w->user};
+                            .user = w->user,
+                            .where = w->names};
 }
 
 static int add_receivers(const struct outlets_wish *w, unsigned signals, struct oriel_err *err)

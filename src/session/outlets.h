@@ -17,6 +17,7 @@ struct outlets_wish {
     unsigned serial;   /* how often they were changed so far: files of one second have names of
                         * their own */
     const char *where; /* what relative names of directories begin at; NULL or "": here */
+    const char *names; /* what those of receivers' files begin at; NULL: here */
     const uint8_t *session_id;   /* 16 bytes, for names of files */
     struct fetch *fetch;         /* asks the vault for receivers' headers */
     const uint64_t *deadline_ns; /* of what is under way, for exporters of the program; NULL none */

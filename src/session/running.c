@@ -55,6 +55,15 @@ static void warn(const char *line)
     start_say("", line);
 }
 
+/* Where relative names begin, for a program that has gone elsewhere since its start, as one does
+ * that went into the background; NULL: it is still there. */
+static const char *start_of_names(const struct running *r)
+{
+    char here[sizeof r->where];
+    return r->where[0] && (!getcwd(here, sizeof here) || strcmp(here, r->where) != 0) ? r->where
+                                                                                      : NULL;
+}
+
 /* As much is said as OTEL_LOG_LEVEL wants. *out_fetch asks for the headers of these receivers, once
  * it is started. `which` 0: the first outlets. */
 static int add_outlets(struct running *r, struct config *c, unsigned which,
@@ -62,6 +71,7 @@ static int add_outlets(struct running *r, struct config *c, unsigned which,
 {
     const bool tells = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
     const bool warns = config_telemetry(r->config)->log_level >= CONFIG_LOG_ERROR;
+    const char *names = start_of_names(r);
     struct outlets_wish how = {.session = r->session,
                                .config = c,
                                .which = which,
@@ -69,6 +79,7 @@ static int add_outlets(struct running *r, struct config *c, unsigned which,
                                          : r->inherited ? (unsigned)os_getpid()
                                                         : 0,
                                .where = r->where,
+                               .names = names,
                                .session_id = region_session_id(r->region),
                                .deadline_ns = &r->call_deadline_ns,
                                .say = tells ? start_say_delivery : NULL,
@@ -77,7 +88,8 @@ static int add_outlets(struct running *r, struct config *c, unsigned which,
                                         .config = c,
                                         .environment = start_environment(&r->reload, r->inherited),
                                         .say = start_say_headers,
-                                        .user = c};
+                                        .user = c,
+                                        .where = names};
     int rc = fetch_new(&how.fetch, &later);
     if (rc == 0)
         rc = outlets_add(&how, err);

@@ -273,9 +273,11 @@ static int open_spool(const struct export_destination *d, const struct receiver 
     return spool_open(out, &how, err);
 }
 
-/* Where the files of TLS were said. */
+/* Where the files of TLS were said, and names that do not begin where we are. */
+enum { NAMED = 4, NAME_BYTES = 1024 };
 struct said {
     char ca[CONFIG_SAID_BYTES], certificate[CONFIG_SAID_BYTES], key[CONFIG_SAID_BYTES];
+    char names[NAMED][NAME_BYTES];
 };
 
 static void name_files(const struct sending *how, const struct receiver *r, struct said *said,
@@ -288,6 +290,20 @@ static void name_files(const struct sending *how, const struct receiver *r, stru
     tls->ca_said = said->ca;
     tls->certificate_said = said->certificate;
     tls->key_said = said->key;
+}
+
+static void find_files(const struct sending *how, struct export_destination *to, struct said *said)
+{
+    struct deliver_tls *tls = &to->deliver.tls;
+    const char **const names[NAMED] = {&to->spool_dir, &tls->ca, &tls->certificate, &tls->key};
+    for (unsigned i = 0; how->where && i < NAMED; i++) {
+        const char *name = *names[i];
+        if (!name || !name[0] || name[0] == '/')
+            continue;
+        const int n = snprintf(said->names[i], NAME_BYTES, "%s/%s", how->where, name);
+        if (n > 0 && n < NAME_BYTES)
+            *names[i] = said->names[i];
+    }
 }
 
 /* What the options, the configuration and the program say of one receiver. `to` has no headers
@@ -314,6 +330,7 @@ static int describe(const struct sending *how, const struct receiver *r, void **
     to->deliver.room_wait_ns = how->room_wait_ns;
     to->deliver.user = how->user;
     name_files(how, r, said, &to->deliver.tls);
+    find_files(how, to, said);
     to->deliver.books = how->books;
     if (how->attended) {
         to->deliver.attended = true;

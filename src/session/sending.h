@@ -32,6 +32,7 @@ struct sending {
     bool (*over)(void *user);                  /* patient: true: no more waiting; NULL: never */
     void (*say)(void *user, const char *line); /* also from the sending thread; NULL */
     void *user;
+    const char *where; /* what relative names of files and directories begin at; NULL: here */
 };
 /* *out_count (NULL: not asked for): so many outlets of the session. 0; ORIEL_EINVAL,
  * ORIEL_EFORMAT and others with a line that holds no secret. */

@@ -228,6 +228,37 @@ class Daemon(Scenario):
                            "Daemon.test_a_parent_that_is_killed", env=os.environ, text=True)
         self.assertEqual(run.returncode, 0, run.stderr)
 
+    def configure(self, text):
+        """Names that begin where the program was started, which is not where it is then."""
+        vault = self.dir / "vault"
+        vault.write_text('{"ZEPH_OTEL_HEADERS": "authorization=Bearer%20known"}', encoding="utf-8")
+        vault.chmod(0o600)
+        (self.dir / "oriel.toml").write_text(
+            '[telemetry]\notlp_headers_vault_key = "ZEPH_OTEL_HEADERS"\n[telemetry.vault]\n'
+            f'provider = "file"\nfile_path = "vault"\n{text}', encoding="utf-8")
+
+    def test_headers_of_a_vault(self):
+        self.configure("")
+        self.goes("call")
+        self.assertEqual({r["headers"].get("authorization") for r in self.requests},
+                         {"Bearer known"})
+
+    def test_a_receiver_that_is_away_and_a_spool(self):
+        self.configure('[telemetry.otlp]\nspool_dir = "spool"\n')
+        there = self.env["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        self.env.update(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", ORIEL_EXIT_MS="1000")
+        self.launch("call")
+        self.wait_for(lambda: list(self.dir.glob("spool/*/*.spool")), "something in the spool")
+        (self.dir / "go").touch()
+        for pid in self.pids:
+            self.wait_for(lambda: not alive(pid), "the end of the daemon")
+        self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = there
+        run = self.oriel("export", "--to", "otlp", "--spool", self.dir / "spool")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.requests += self.receiver.all()
+        self.check({"before": N, "after": N, "last": 1})
+        self.check_books()
+
     def test_a_child_in_the_session_of_its_parent_follows_with_a_new_thread(self):
         self.goes("worker", between=N, thread=1)
 
