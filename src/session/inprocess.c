@@ -413,19 +413,28 @@ static void has_forked(void)
     pthread_mutex_unlock(&self.lock);
 }
 
+/* What a child of this process would wait for. */
+static struct life *life_of_children(void)
+{
+    if (self.heritable && life_is_held(self.life))
+        return self.life;
+    return self.estate.region ? self.estate.life : NULL;
+}
+
 /* In a fork child, which has no drain thread: plain stores only. Files and
  * memory of the parent's session are left alone; a start makes its own. */
 static void forked(void)
 {
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-    if (self.heritable && life_is_held(self.life))
+    struct life *l = life_of_children();
+    if (l && l == self.life)
         self.estate = (struct estate){
-            0, self.run.region, self.life, self.run.config, self.run.latest, self.run.reload};
+            0, self.run.region, l, self.run.config, self.run.latest, self.run.reload};
+    if (l)
+        life_add_child(l, os_getpid());
     self.life = NULL;
     self.late = false;
     self.estate.pid = os_getpid();
-    if (self.estate.region)
-        life_add_child(self.estate.life, self.estate.pid);
     self.lock = unlocked;
     self.cond_ready = self.napping = self.nap.ready = false;
     self.forked_ns = 0;
@@ -442,6 +451,9 @@ static void before_fork(void)
     const struct timespec step = {0, 1000000};
     for (int i = 0; i < HELD_MS && self.heritable && !life_is_held(self.life); i++)
         nanosleep(&step, NULL);
+    struct life *l = life_of_children();
+    if (l)
+        life_expect_child(l);
 }
 
 static int prepare_once(void)

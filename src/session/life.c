@@ -12,7 +12,9 @@ struct life {
     pthread_mutex_t mutex;
     unsigned held;  /* atomic; ever */
     unsigned ended; /* atomic; one that had it ended with it */
-    uint32_t forks; /* atomic; the children's places are taken in turns */
+    /* All atomic, and ever: forks begun, places taken for their children, in turns, and filled in.
+     */
+    uint32_t forks, places, there;
     int32_t children[LIFE_CHILDREN];
 };
 
@@ -78,10 +80,22 @@ bool life_is_held(const struct life *l)
     return __atomic_load_n(&l->held, __ATOMIC_ACQUIRE);
 }
 
+void life_expect_child(struct life *l)
+{
+    __atomic_fetch_add(&l->forks, 1, __ATOMIC_RELEASE); /* pairs with life_expects */
+}
+
+bool life_expects(const struct life *l)
+{
+    return __atomic_load_n(&l->forks, __ATOMIC_ACQUIRE) !=
+           __atomic_load_n(&l->there, __ATOMIC_ACQUIRE);
+}
+
 void life_add_child(struct life *l, int32_t pid)
 {
-    const uint32_t at = __atomic_fetch_add(&l->forks, 1, __ATOMIC_RELAXED) % LIFE_CHILDREN;
+    const uint32_t at = __atomic_fetch_add(&l->places, 1, __ATOMIC_RELAXED) % LIFE_CHILDREN;
     __atomic_store_n(&l->children[at], pid, __ATOMIC_RELEASE); /* pairs with who asks */
+    __atomic_fetch_add(&l->there, 1, __ATOMIC_RELEASE);
 }
 
 unsigned life_children(const struct life *l, int32_t out[LIFE_CHILDREN])

@@ -26,8 +26,12 @@ void life_let_go(struct life *l);
 bool life_has_ended(struct life *l);
 /* Has its first thread got it? Async-signal-safe. */
 bool life_is_held(const struct life *l);
-/* A fork child says that it is there, without a system call. Async-signal-safe. */
+/* Before a fork; each child says that it is there with its first steps. Neither makes a system
+ * call. Async-signal-safe. */
+void life_expect_child(struct life *l);
 void life_add_child(struct life *l, int32_t pid);
+/* Is there a fork whose child said nothing yet? Or which failed: that is not known here. */
+bool life_expects(const struct life *l);
 /* Of those that said so last, how many, LIFE_CHILDREN at most; they may be gone since. */
 enum { LIFE_CHILDREN = 32 };
 unsigned life_children(const struct life *l, int32_t out[LIFE_CHILDREN]);

@@ -77,12 +77,16 @@ TEST(children_that_said_that_they_are_there_are_known)
     int32_t there[LIFE_CHILDREN];
     REQUIRE(life_new(&l) == 0);
     CHECK(life_children(l, there) == 0);
+    CHECK(!life_expects(l));
+    life_expect_child(l);
+    CHECK(life_expects(l));
     pid_t pid = fork();
     if (pid == 0) {
         life_add_child(l, getpid());
         _exit(0);
     }
     REQUIRE(waitpid(pid, NULL, 0) == pid);
+    CHECK(!life_expects(l));
     CHECK(life_children(l, there) == 1);
     CHECK(there[0] == pid);
     for (int32_t i = 0; i < 2 * LIFE_CHILDREN; i++)

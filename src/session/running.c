@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -25,6 +26,7 @@
 #define PATIENCE_NS UINT64_C(10000000000) /* at most */
 #define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
 #define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
+enum { EXPECTED_MS = 50 };                /* for a fork child's first steps, at most */
 
 const struct config *running_config(const struct running *r)
 {
@@ -187,7 +189,10 @@ void running_forget(struct running *r)
 /* By a fork child that said nothing yet, and did not become another program since. */
 static bool may_be_followed(const struct running *r, const struct life *life)
 {
+    const struct timespec step = {0, 1000000};
     int32_t children[LIFE_CHILDREN];
+    for (int i = 0; i < EXPECTED_MS && life && life_expects(life); i++)
+        nanosleep(&step, NULL);
     const unsigned n = life ? life_children(life, children) : 0;
     bool may = false;
     for (unsigned i = 0; i < n && !may; i++)

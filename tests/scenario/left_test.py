@@ -15,6 +15,7 @@ from receiving import LIBRARY
 from tool import EMITTER, TIMEOUT, Scenario, main, needs_root
 
 KILLS = 50
+FEW = 100  # events, so that a program sends none of its own accord
 RINGS = 8  # that stay (src/source/region_left.h)
 LATE = 12  # at most, of programs that are killed within milliseconds
 BYTES = 64 << 20
@@ -88,7 +89,7 @@ class Left(Scenario):
         self.assertGreater(min(kept.values()), (RING_KIB - 1024) << 10)  # resident, not only a size
         said = {}
         for i in range(KILLS):
-            said[str(self.kill_one(1000 + i))] = 1000 + i
+            said[str(self.kill_one(FEW + i))] = FEW + i
             left = self.files() - others
             self.assertLessEqual(len(left), LATE + 1)
             self.assertLessEqual(sum(map(memory, left)), (LATE + 1) * RING_KIB << 10)
