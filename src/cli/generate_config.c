@@ -40,12 +40,28 @@ static const struct variable variables[] = {
      "where rings are kept, if it is a tmpfs of this user"},
 };
 
-static void row(struct buf *b, const struct option_def *d)
+/* What says the same in the environment of an observed program; `section` NULL: nothing does. */
+static void put_variable(struct buf *b, const char *section, const struct option_def *d)
+{
+    char by_rule[CONFIG_RULE_BYTES] = "";
+    if (section && !d->variable)
+        config_rule_variable(section, d, by_rule, sizeof by_rule);
+    if (section && d->variable)
+        buf_printf(b, "`%s`", d->variable);
+    else if (by_rule[0])
+        buf_printf(b, "`%s`", by_rule);
+}
+
+static void row(struct buf *b, const struct option_def *d, const char *section)
 {
     char flag[64], arg[96];
     cli_option_flag(d, flag, sizeof flag);
     cli_option_arg(d, arg, sizeof arg);
     buf_printf(b, "| `%s%s%s` | ", flag, arg[0] ? " " : "", arg);
+    if (section) {
+        put_variable(b, section, d);
+        buf_puts(b, " | ");
+    }
     if (d->fallback && d->fallback[0])
         buf_printf(b, "`%s`", d->fallback);
     buf_puts(b, " | ");
@@ -54,31 +70,33 @@ static void row(struct buf *b, const struct option_def *d)
             buf_putc(b, '\\');
         buf_putc(b, *p);
     }
-    if (d->variable)
+    if (d->variable && !section)
         buf_printf(b, " (default: `$%s`, else this)", d->variable);
     buf_puts(b, " |\n");
 }
 
-static void rows(struct buf *b, const struct option_def *defs)
+/* Of a command, or of an outlet with a section of that name. */
+static void rows(struct buf *b, const struct option_def *defs, const char *section)
 {
     if (!defs || !defs->name) {
         buf_puts(b, "No options.\n");
         return;
     }
-    buf_puts(b, "| option | default | meaning |\n|---|---|---|\n");
+    buf_puts(b, section ? "| option | variable | default | meaning |\n|---|---|---|---|\n"
+                        : "| option | default | meaning |\n|---|---|---|\n");
     for (; defs->name; defs++)
-        row(b, defs);
+        row(b, defs, section);
 }
 
-static void key_rows(struct buf *b, const struct option_def *d)
+static void key_rows(struct buf *b, const char *section, const struct option_def *d)
 {
     buf_puts(b, "| key | variable | default | meaning |\n|---|---|---|---|\n");
     for (; d->name; d++) {
         buf_printf(b, "| `%s` | ", d->name);
-        if (d->variable)
-            buf_printf(b, "`%s`", d->variable);
-        else if (strcmp(d->name, "system_metrics_interval_secs") == 0)
+        if (strcmp(d->name, "system_metrics_interval_secs") == 0)
             buf_puts(b, "`" METRICS_INTERVAL_VARIABLE "`");
+        else
+            put_variable(b, section, d);
         buf_puts(b, " | ");
         if (d->fallback && d->fallback[0])
             buf_printf(b, "`%s`", d->fallback);
@@ -89,24 +107,30 @@ static void key_rows(struct buf *b, const struct option_def *d)
 /* Keys of the file; what the outlets take stands with them below. */
 static void file_keys(struct buf *b)
 {
-    buf_puts(b, "\n## Table [telemetry] of " CONFIG_FILE_NAME
-                "\n\nAn outlet's options stand in a table of its own, e.g. `[telemetry.chrome]`; "
-                "[CONFIGURATION.md](CONFIGURATION.md) tells who wins, and which of these have no "
-                "effect yet.\n\n");
-    key_rows(b, config_telemetry_options);
+    buf_puts(b,
+             "\n## Table [telemetry] of " CONFIG_FILE_NAME
+             "\n\nAn outlet's options stand in a table of its own, e.g. `[telemetry.chrome]`; "
+             "[CONFIGURATION.md](CONFIGURATION.md) tells who wins, and which of these have no "
+             "effect yet.\n\nA key in a table of its own can be said as a variable too, "
+             "`ORIEL_<TABLE>_<KEY>`: `ORIEL_SAMPLING_KEEP_ERRORS`, `ORIEL_OTLP_SPOOL_DIR`. It "
+             "stands above the standard's variable for the same. A name below `ORIEL_OTLP_` or "
+             "`ORIEL_SAMPLING_` that no key has is a warning with the nearest. Keys of "
+             "`[telemetry.vault]`, which may name a command, and of `[telemetry.otlp.NAME]` have "
+             "no such variables.\n\n");
+    key_rows(b, "", config_telemetry_options);
     buf_puts(b, "\n### [telemetry.batch]\n\n");
-    key_rows(b, config_batch_options);
+    key_rows(b, "batch", config_batch_options);
     buf_puts(b, "\n### [telemetry.limits]\n\n");
-    key_rows(b, config_limit_options);
+    key_rows(b, "limits", config_limit_options);
     buf_puts(b, "\n### [telemetry.sampling]\n\n[SAMPLING.md](SAMPLING.md) tells how it works.\n\n");
-    key_rows(b, config_sampling_options);
+    key_rows(b, "sampling", config_sampling_options);
     buf_puts(b, "\n### [telemetry.otlp_traces]\n\nWhat spans are told else than all signals.\n\n");
-    key_rows(b, config_otlp_traces_options);
+    key_rows(b, "otlp_traces", config_otlp_traces_options);
     buf_puts(b, "\n### [telemetry.otlp_logs]\n\nWhat events are told else than all signals.\n\n");
-    key_rows(b, config_otlp_logs_options);
+    key_rows(b, "otlp_logs", config_otlp_logs_options);
     buf_puts(b, "\n### [telemetry.vault]\n\nWho knows the headers that authorise an export: "
                 "[VAULT.md](VAULT.md).\n\n");
-    key_rows(b, vault_option_table());
+    key_rows(b, "vault", vault_option_table());
 }
 
 /* ---- OpenTelemetry's variables ---- */
@@ -163,11 +187,11 @@ void generate_config(struct buf *b)
         if (cli_commands[i]->hidden)
             continue;
         buf_printf(b, "\n## oriel %s\n\n%s.\n\n", cli_commands[i]->name, cli_commands[i]->summary);
-        rows(b, cli_commands[i]->options);
+        rows(b, cli_commands[i]->options, NULL);
     }
     for (size_t i = 0; export_registry[i]; i++) {
         buf_printf(b, "\n## Outlet %s\n\n%s. Files end in `%s`.\n\n", export_registry[i]->name,
                    export_registry[i]->help, export_registry[i]->suffix);
-        rows(b, export_registry[i]->options);
+        rows(b, export_registry[i]->options, export_registry[i]->name);
     }
 }

@@ -295,6 +295,10 @@ void config_write_json(const struct config *c, struct buf *out);
 /* JSON Schema (2020-12) of oriel.toml. */
 void config_write_schema(const struct config_section *sections, size_t count, struct buf *out);
 
+/* The variable that a key has by rule, besides one that stands in its table: ORIEL_OTLP_SPOOL_DIR
+ * of "otlp". "" for a section without the rule: [telemetry] itself, and [telemetry.vault]. */
+enum { CONFIG_RULE_BYTES = 80 };
+void config_rule_variable(const char *section, const struct option_def *d, char *out, size_t n);
 /* Variables of others, besides those in the tables: the name of number i and the
  * key of [telemetry] it sets; NULL behind the last. */
 const char *config_other_variable(size_t i, const char **out_key);

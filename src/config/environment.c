@@ -143,14 +143,99 @@ static void put_interval(struct config *c, const char *const *environment)
 }
 
 static void put_own(struct config *c, struct config_part *p, const struct option_def *d,
-                    const char *text)
+                    const char *variable, const char *text)
 {
     struct folded lower;
     if (d->type == OPTION_BOOL)
-        text = parse_bool(c, d->variable, text) ? "true" : "false";
+        text = parse_bool(c, variable, text) ? "true" : "false";
     if (d->choices)
         text = fold(text, &lower);
-    config_put(c, p, d, text, (struct config_origin){CONFIG_VARIABLE, d->variable, 0});
+    config_put(c, p, d, text, (struct config_origin){CONFIG_VARIABLE, variable, 0});
+}
+
+/* ---- names by rule: ORIEL_<SECTION>_<KEY> ---- */
+
+#define RULE "ORIEL_"
+
+/* Who knows the headers is asked of names that stand in its table, and of no other: one of them
+ * is a command that is run. */
+static bool has_rule(const char *section)
+{
+    return section[0] && strcmp(section, "vault") != 0 && !strchr(section, '.');
+}
+
+/* Sections of which a name that nobody has is said: there is no other who would read it. */
+static bool is_ours_alone(const char *section)
+{
+    return strcmp(section, "otlp") == 0 || strcmp(section, "sampling") == 0;
+}
+
+void config_rule_variable(const char *section, const struct option_def *d, char *out, size_t n)
+{
+    *out = 0;
+    if (has_rule(section))
+        snprintf(out, n, RULE "%s_%s", section, d->name);
+    for (; *out; out++)
+        *out = (char)(*out >= 'a' && *out <= 'z' ? *out - 32 : *out);
+}
+
+/* "otlp_traces" of OTLP_TRACES_HEADERS, and not "otlp": the longest. */
+static struct config_part *section_of(const struct config *c, const char *name)
+{
+    struct config_part *best = NULL;
+    size_t most = 0;
+    for (size_t i = 1; i < c->part_count; i++) {
+        const char *section = c->parts[i].name;
+        const size_t n = strlen(section);
+        if (n > most && has_rule(section) && strncasecmp(name, section, n) == 0 && name[n] == '_') {
+            best = &c->parts[i];
+            most = n;
+        }
+    }
+    return best;
+}
+
+/* Whether one of the tables has it as the variable of a key. */
+static bool is_in_a_table(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->part_count; i++)
+        for (const struct option_def *d = c->parts[i].defs; d->name; d++)
+            if (d->variable && strcmp(d->variable, name) == 0)
+                return true;
+    return false;
+}
+
+static void say_unknown(struct config *c, const struct config_part *p, const char *key,
+                        const char *variable)
+{
+    const struct option_def *near = option_nearest(p->defs, key);
+    char name[CONFIG_RULE_BYTES] = "";
+    if (near)
+        config_rule_variable(p->name, near, name, sizeof name);
+    config_say(c, CONFIG_WARNING, "$%s: there is no key telemetry.%s.%.60s%s%s%s", variable,
+               p->name, key, near ? "; did you mean $" : "", name, near ? "?" : "");
+}
+
+/* ORIEL_OTLP_SPOOL_DIR=sp */
+static void put_by_rule(struct config *c, const char *entry)
+{
+    struct folded key;
+    const size_t n = strcspn(entry, "=");
+    struct config_part *p = entry[n] && entry[n + 1] ? section_of(c, entry + strlen(RULE)) : NULL;
+    char *name = p && n < CONFIG_RULE_BYTES ? arena_copy(&c->arena, entry, n) : NULL;
+    if (!name || is_in_a_table(c, name)) {
+        c->no_memory = c->no_memory || (p && n < CONFIG_RULE_BYTES && !name);
+        return;
+    }
+    const char *below = fold(name + strlen(RULE) + strlen(p->name) + 1, &key);
+    const char *other = config_first_name(p->name, below);
+    struct config_part *at = other ? &c->parts[0] : p;
+    const char *wanted = other ? other : below;
+    const struct option_def *d = option_find(at->defs, wanted, strlen(wanted));
+    if (d)
+        put_own(c, at, d, name, entry + n + 1);
+    else if (is_ours_alone(p->name))
+        say_unknown(c, p, below, name);
 }
 
 static void put_sdk(struct config *c, const char *const *environment)
@@ -184,8 +269,12 @@ void config_apply_environment(struct config *c, const char *const *environment)
                                    ? config_variable(environment, d->variable)
                                    : NULL;
             if (text)
-                put_own(c, p, d, text);
+                put_own(c, p, d, d->variable, text);
         }
     }
     put_sdk(c, environment);
+    /* Behind the standard's, so that what is said in Oriel's own wins. */
+    for (; *environment; environment++)
+        if (strncmp(*environment, RULE, strlen(RULE)) == 0)
+            put_by_rule(c, *environment);
 }

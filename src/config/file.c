@@ -184,20 +184,16 @@ static bool is_header_value(struct config *c, const char *file, const struct tom
 
 /* ---- tables ---- */
 
-/* Second names of keys of [telemetry]. */
-static const char *first_name(const char *below, const char *key)
+const char *config_first_name(const char *below, const char *key)
 {
     if (below[0] == 0 && strcmp(key, "sampling_rate") == 0)
         return "sample_rate";
-    static const char *const otlp[][2] = {{"endpoint", "otlp_endpoint"},
-                                          {"protocol", "otlp_protocol"},
-                                          {"compression", "otlp_compression"},
-                                          {"certificate", "otlp_certificate"},
-                                          {"client_key", "otlp_client_key"},
-                                          {"client_certificate", "otlp_client_certificate"},
-                                          {"insecure", "otlp_insecure"},
-                                          {"timeout_ms", "otlp_timeout_ms"},
-                                          {"headers_vault_key", "otlp_headers_vault_key"}};
+    static const char *const otlp[][2] = {
+        {"endpoint", "otlp_endpoint"},       {"protocol", "otlp_protocol"},
+        {"compression", "otlp_compression"}, {"certificate", "otlp_certificate"},
+        {"client_key", "otlp_client_key"},   {"client_certificate", "otlp_client_certificate"},
+        {"insecure", "otlp_insecure"},       {"timeout_ms", "otlp_timeout_ms"},
+        {"headers", "otlp_headers"},         {"headers_vault_key", "otlp_headers_vault_key"}};
     for (size_t i = 0; strcmp(below, "otlp") == 0 && i < sizeof otlp / sizeof *otlp; i++)
         if (strcmp(key, otlp[i][0]) == 0)
             return otlp[i][1];
@@ -208,7 +204,7 @@ static void apply_key(struct config *c, struct config_part *p, const char *below
                       const struct toml_value *v)
 {
     struct config_part *top = &c->parts[0];
-    const char *other = first_name(below, v->key);
+    const char *other = config_first_name(below, v->key);
     const struct option_def *d = p && !other ? option_find(p->defs, v->key, v->key_n) : NULL;
     const struct option_def *near = d || !p ? NULL : option_nearest(p->defs, v->key);
     if (is_header_value(c, file, v, below))

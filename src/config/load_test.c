@@ -548,4 +548,101 @@ TEST(only_a_file_that_nobody_else_could_write_is_read)
     buf_done(&b);
 }
 
+/* A section "otlp" with what the tests of rules need, and a key that [telemetry] has as well. */
+struct sending {
+    const char *spool_dir, *endpoint, *protocol;
+    int64_t queue_items;
+};
+static const struct option_def sending_options[] = {
+    {.name = "spool_dir",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct sending, spool_dir),
+     .fallback = ""},
+    {.name = "endpoint",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct sending, endpoint),
+     .fallback = ""},
+    {.name = "protocol",
+     .type = OPTION_STRING,
+     .offset = offsetof(struct sending, protocol),
+     .fallback = ""},
+    {.name = "queue_items",
+     .type = OPTION_INT,
+     .offset = offsetof(struct sending, queue_items),
+     .fallback = "0",
+     .max = 100},
+    OPTION_END,
+};
+
+static struct config *load_sending(const char *file, const char *const *environment)
+{
+    static const struct config_section some[] = {
+        {"chrome", chrome_options, sizeof(struct chrome)},
+        {"otlp", sending_options, sizeof(struct sending)},
+        {"vault", sending_options, sizeof(struct sending)}};
+    struct config_input in = {.size = sizeof in,
+                              .sections = some,
+                              .section_count = 3,
+                              .file_text = file,
+                              .file_bytes = file ? strlen(file) : 0,
+                              .environment = environment};
+    return load_input(&in);
+}
+
+TEST(a_key_without_a_variable_of_its_own_has_one_by_rule)
+{
+    struct config_origin o;
+    struct config *c = load_sending(
+        "[telemetry.otlp]\nspool_dir = 'of the file'\nqueue_items = 7\n",
+        ENVIRONMENT("ORIEL_OTLP_SPOOL_DIR=sp", "ORIEL_SAMPLING_KEEP_ERRORS=1",
+                    "ORIEL_SAMPLING_ROOT=Always_Off", "ORIEL_SAMPLING_HOLD_BYTES=1MiB",
+                    "ORIEL_CHROME_ARGS=true", "ORIEL_OTLP_QUEUE_ITEMS=", "ORIEL_VAULT_SPOOL_DIR=no",
+                    "ORIEL_CHROME_NONE=1"));
+    const struct sending *s = config_section_options(c, "otlp");
+    const struct config_sampling *sampling = config_section_options(c, "sampling");
+    CHECK_EQ(messages(c), 0); /* who else reads ORIEL_CHROME_... is not known */
+    CHECK_STR(s->spool_dir, "sp");
+    CHECK(s->queue_items == 7); /* empty is unset */
+    CHECK(sampling->keep_errors && sampling->hold_bytes == 1 << 20);
+    CHECK_EQ(sampling->root, CONFIG_DELEGATE_OFF + 1);
+    CHECK(((const struct chrome *)config_section_options(c, "chrome"))->args);
+    CHECK(config_origin(c, "otlp.spool_dir", &o) && o.layer == CONFIG_VARIABLE);
+    CHECK_STR(o.name, "ORIEL_OTLP_SPOOL_DIR");
+    /* The vault is asked where its own names say, and nowhere else. */
+    CHECK_STR(((const struct sending *)config_section_options(c, "vault"))->spool_dir, "");
+    config_free(c);
+}
+
+TEST(a_rule_stands_above_the_standard_and_sets_the_key_that_counts)
+{
+    struct config_origin o;
+    struct config *c = load_sending(
+        NULL, ENVIRONMENT("ORIEL_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+                          "ORIEL_OTLP_TIMEOUT_MS=70", "ORIEL_OTLP_TRACES_TIMEOUT_MS=60",
+                          "ORIEL_OTLP_ENDPOINT=http://h:1", "ORIEL_OTLP_HEADERS_REQUIRED=false"));
+    CHECK_EQ(messages(c), 0);
+    CHECK_STR(config_telemetry(c)->otlp_endpoint, "http://h:1");
+    CHECK_EQ(config_telemetry(c)->otlp.protocol, CONFIG_HTTP_JSON);
+    CHECK(config_origin(c, "otlp_protocol", &o));
+    CHECK_STR(o.name, "ORIEL_OTLP_PROTOCOL");
+    CHECK(!config_telemetry(c)->otlp_headers_required);
+    CHECK(target(c, CONFIG_TRACES).timeout_ms == 60 && target(c, CONFIG_LOGS).timeout_ms == 70);
+    config_free(c);
+}
+
+TEST(a_name_that_no_key_has_is_a_warning_with_the_nearest)
+{
+    struct config *c =
+        load_sending(NULL, ENVIRONMENT("ORIEL_OTLP_SPOOLDIR=sp", "ORIEL_SAMPLING_QUITE_OTHER=1",
+                                       "ORIEL_OTLP_QUEUE_ITEMS=many"));
+    CHECK_EQ(messages(c), 3);
+    CHECK_STR(message(c, 0), "$ORIEL_OTLP_SPOOLDIR: there is no key telemetry.otlp.spooldir; did "
+                             "you mean $ORIEL_OTLP_SPOOL_DIR?");
+    CHECK_STR(message(c, 1),
+              "$ORIEL_SAMPLING_QUITE_OTHER: there is no key telemetry.sampling.quite_other");
+    CHECK(strncmp(message(c, 2), "$ORIEL_OTLP_QUEUE_ITEMS: otlp.queue_items", 41) == 0);
+    CHECK(config_can_start(c));
+    config_free(c);
+}
+
 TEST_MAIN()

@@ -84,6 +84,11 @@ void config_check_otlp(struct config *c);
 /* Once all layers are in: delegates that nobody would ask are an error. */
 void config_check_delegates(struct config *c);
 
+/* ---- file.c ---- */
+
+/* Second names of keys of [telemetry], "endpoint" in [telemetry.otlp]: the first one; or NULL. */
+const char *config_first_name(const char *below, const char *key);
+
 /* ---- each layer ---- */
 
 void config_apply_preset(struct config *c, const char *name, struct config_origin origin);
