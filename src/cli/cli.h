@@ -102,5 +102,9 @@ void cli_pass_on(void *unused, const char *text);
 const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns);
 /* The buffer to standard output; CLI_OK, or CLI_FAILED after saying why. */
 int cli_print(struct buf *b);
+/* Whether whoever read standard output has gone; then this ends as any filter does, by SIGPIPE and
+ * without a word. Returns the status where that signal is ignored. */
+bool cli_reader_left(void);
+int cli_end_unheard(void);
 
 #endif

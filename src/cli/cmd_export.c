@@ -174,6 +174,8 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
         rc = run_all(call, r, &err);
     if (rc == ORIEL_ENOTFOUND)
         remove_empty(output);
+    if (rc < 0 && strcmp(output, "-") == 0 && cli_reader_left())
+        return cli_end_unheard(); /* `| head` has what it wanted */
     if (rc < 0)
         return cli_fail("%s", err.text);
     reading_say_damage(r);

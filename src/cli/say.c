@@ -6,6 +6,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +24,7 @@ static void line(const char *format, va_list args)
     int n = vsnprintf(text + 7, sizeof text - 8, format, args);
     size_t size = 7 + (n < 0 ? 0 : (size_t)n > sizeof text - 9 ? sizeof text - 9 : (size_t)n);
     /* What is quoted may be an argument, or a URL with credentials. */
-    size = scrub_in_place(text, size, SCRUB_TEXTS);
+    size = scrub_in_place(text, size, SCRUB_TEXTS | SCRUB_FILES);
     assert(size + 1 <= sizeof text);
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
@@ -71,6 +73,18 @@ const char *cli_time(char out[CLI_TIME_BYTES], int64_t unix_ns)
     if (!localtime_r(&t, &tm) || !strftime(out, CLI_TIME_BYTES, "%Y-%m-%d %H:%M:%S", &tm))
         memcpy(out, "?", 2);
     return out;
+}
+
+bool cli_reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
+}
+
+int cli_end_unheard(void)
+{
+    raise(SIGPIPE);
+    return CLI_FAILED; /* whoever started us has it ignored */
 }
 
 int cli_print(struct buf *b)

@@ -250,23 +250,43 @@ static uint32_t without_heap(const struct model_value *attrs, uint32_t count, ui
     return count;
 }
 
+/* What the protocol and the instrumentation say, for other programs to read: "otel.trace_state",
+ * "code.function.name". */
+static bool is_about(struct model_str key)
+{
+    return key.n > 5 && (memcmp(key.p, "otel.", 5) == 0 || memcmp(key.p, "code.", 5) == 0);
+}
+
+/* Of the one kind or the other. How many there is no room for. */
+static uint32_t put_attrs(struct buf *out, const struct model_value *attrs, uint32_t count,
+                          bool about, size_t start)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_about(attrs[i].key) != about)
+            continue;
+        if (out->size - start > ATTRS_BYTES_MAX) {
+            left++;
+            continue;
+        }
+        if (out->size > start)
+            buf_putc(out, ' ');
+        utf8_printable(out, attrs[i].key.p, attrs[i].key.n);
+        buf_putc(out, '=');
+        put_value(out, &attrs[i]);
+    }
+    return left;
+}
+
 void sheet_attrs(struct buf *out, const struct model_value *attrs, uint32_t count, uint32_t dropped)
 {
     size_t start = out->size;
     uint64_t allocated;
     char text[NUM_TEXT_MAX];
     count = without_heap(attrs, count, &allocated);
-    for (uint32_t i = 0; i < count; i++) {
-        if (out->size - start > ATTRS_BYTES_MAX) {
-            dropped += count - i;
-            break;
-        }
-        if (i)
-            buf_putc(out, ' ');
-        utf8_printable(out, attrs[i].key.p, attrs[i].key.n);
-        buf_putc(out, '=');
-        put_value(out, &attrs[i]);
-    }
+    /* Lines are cut: what the program itself says comes first. */
+    dropped += put_attrs(out, attrs, count, false, start);
+    dropped += put_attrs(out, attrs, count, true, start);
     if (allocated)
         buf_printf(out, "%salloc %s", count ? " " : "", num_bytes(text, allocated));
     if (dropped)

@@ -174,6 +174,22 @@ TEST(what_the_pipe_says_of_memory_is_one_attribute)
     buf_done(&b);
 }
 
+TEST(what_the_program_says_stands_before_what_others_say_of_it)
+{
+    static const char *const keys[] = {"otel.trace_state", "code.function.name", "http.route",
+                                       "otel", "codec.name"};
+    struct model_value v[5];
+    struct buf b;
+    for (int i = 0; i < 5; i++)
+        v[i] = (struct model_value){
+            .key = {keys[i], (uint32_t)strlen(keys[i])}, .type = ORIEL_TYPE_I64, .v.i64 = i};
+    buf_init(&b);
+    sheet_attrs(&b, v, 5, 0);
+    CHECK_STR(buf_cstr(&b),
+              "http.route=2 otel=3 codec.name=4 otel.trace_state=0 code.function.name=1");
+    buf_done(&b);
+}
+
 TEST(a_graph_shows_something_wherever_there_is_something)
 {
     static const double values[] = {0, 0.001, 500, 1000};

@@ -20,7 +20,7 @@ bool scrub_names_secret(const char *name, size_t n, bool *out_strong);
 /* A shape found at `at`, which its first bytes led to. */
 bool shape_find(const char *p, size_t n, size_t at, struct scrub_hit *out);
 /* A value whose name ends before the = or : at `at`. */
-bool pair_find(const char *p, size_t n, size_t at, struct scrub_hit *out);
+bool pair_find(const char *p, size_t n, size_t at, bool files, struct scrub_hit *out);
 /* An argument that follows the option which ends before `at`. */
 bool args_find(const char *p, size_t n, size_t at, struct scrub_hit *out);
 

@@ -81,26 +81,60 @@ static bool is_nothing(const char *p, size_t n)
     return n == 0 || *p == '%' || *p == '[' || *p == '{' || *p == '*';
 }
 
-bool pair_find(const char *p, size_t n, size_t at, struct scrub_hit *out)
+/* "passwd: not an Oriel capture", "secret: No such file or directory": how a line about a file
+ * of such a name goes on. */
+static bool begins_prose(const char *p, size_t n)
 {
-    size_t name_from, name_n, from = at + 1;
-    bool quoted, strong;
-    assert(at < n);
-    bool colon = p[at] == ':';
-    name_n = name_before(p, at, &name_from, &quoted);
-    if (name_n < 3 || !scrub_names_secret(p + name_from, name_n, &strong))
+    static const char *const words[] = {"not", "no",     "is",         "are",          "cannot",
+                                        "has", "exists", "permission", "input/output", "too"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == n && strncasecmp(words[i], p, n) == 0)
+            return true;
+    return false;
+}
+
+/* The name that ends before the = or : at `at`, where it names a secret. */
+struct pair_name {
+    const char *p;
+    size_t n;
+    bool colon, quoted;
+};
+
+static bool secret_name(const char *p, size_t n, size_t at, bool files, struct pair_name *out)
+{
+    size_t from;
+    bool strong;
+    out->colon = p[at] == ':';
+    out->n = name_before(p, at, &from, &out->quoted);
+    out->p = p + from;
+    if (out->n < 3 || !scrub_names_secret(out->p, out->n, &strong))
         return false;
     /* "unexpected token: foo" is prose. */
-    if (colon && !strong && !quoted)
+    if (out->colon && !strong && !out->quoted)
         return false;
-    bool header = colon && !quoted && is_header(p + name_from, name_n);
-    while (colon && from < n && (p[from] == ' ' || p[from] == '\t'))
+    /* "/etc/passwd: " names a file. */
+    const bool path = from > 0 && p[from - 1] == '/' && at + 1 < n && p[at + 1] == ' ';
+    return !(files && out->colon && path);
+}
+
+bool pair_find(const char *p, size_t n, size_t at, bool files, struct scrub_hit *out)
+{
+    struct pair_name name;
+    size_t from = at + 1;
+    assert(at < n);
+    if (!secret_name(p, n, at, files, &name))
+        return false;
+    const bool plain = name.colon && !name.quoted;
+    const bool header = plain && is_header(name.p, name.n);
+    while (name.colon && from < n && (p[from] == ' ' || p[from] == '\t'))
         from++;
     /* Before its end is looked for: it may be far away. */
     if (from < n && strchr("%[{*", p[from]) && p[from])
         return false;
     size_t end = value_end(p, n, &from, header);
     if (from >= n || is_nothing(p + from, end - from))
+        return false;
+    if (plain && !header && begins_prose(p + from, end - from))
         return false;
     *out = (struct scrub_hit){from, end - from};
     return true;

@@ -29,6 +29,7 @@ enum bit {
     PAIR = 1 << 10,  /* = : whatever follows */
     ARGS = 1 << 11,  /* NUL, space */
     KNOWN = 1 << 12, /* of a secret that is known */
+    FILES = 1 << 13, /* no beginning: what SCRUB_FILES says */
     SHAPES = SK | AK | GH | XOX | YA | HF | PEM | JWT | SCHEME | URL
 };
 
@@ -98,7 +99,7 @@ static bool look(const char *p, size_t n, size_t at, unsigned bits, struct scrub
         return true;
     if ((bits & SHAPES) && shape_find(p, n, at, out))
         return true;
-    if ((bits & PAIR) && pair_find(p, n, at, out))
+    if ((bits & PAIR) && pair_find(p, n, at, (bits & FILES) != 0, out))
         return true;
     return (bits & ARGS) && args_find(p, n, at, out);
 }
@@ -108,7 +109,7 @@ static unsigned wanted_bits(unsigned what)
     if (!scrub_guesses())
         what &= SCRUB_KNOWN;
     return (what & SCRUB_SHAPES ? SHAPES : 0u) | (what & SCRUB_PAIRS ? PAIR : 0u) |
-           (what & SCRUB_ARGS ? ARGS : 0u);
+           (what & SCRUB_ARGS ? ARGS : 0u) | (what & SCRUB_FILES ? FILES : 0u);
 }
 
 /* One place after the other: for short texts, command lines, and where known secrets
@@ -125,12 +126,13 @@ static bool find_slowly(const char *p, size_t n, size_t from, unsigned wanted, b
             (first & shapes_1[u[i + 1]] & shapes_2[u[i + 2]] & wanted) | (first & alone);
         if (known && known_0[u[i]] && known_1[u[i + 1]] && known_2[u[i + 2]])
             bits |= KNOWN;
-        if (bits && look(p, n, i, bits, out))
+        if (bits && look(p, n, i, bits | (wanted & FILES), out))
             return true;
     }
     /* A pair whose value is one or two bytes long. */
     for (size_t i = n > 2 && from < n - 2 ? n - 2 : from; i + 1 < n && alone; i++)
-        if ((shapes_0[u[i]] & alone) && look(p, n, i, shapes_0[u[i]] & alone, out))
+        if ((shapes_0[u[i]] & alone) &&
+            look(p, n, i, (shapes_0[u[i]] & alone) | (wanted & FILES), out))
             return true;
     return false;
 }
@@ -166,7 +168,7 @@ static bool at_rare(const struct scan *s, size_t i, struct scrub_hit *out)
 {
     const unsigned char *u = (const unsigned char *)s->p;
     unsigned alone = shapes_0[u[i]] & s->wanted & PAIR;
-    if (alone && i + 1 < s->n && begins_at(s, i, alone, out))
+    if (alone && i + 1 < s->n && begins_at(s, i, alone | (s->wanted & FILES), out))
         return true;
     if (s->known && i + 2 < s->n && known_0[u[i]] && known_1[u[i + 1]] && known_2[u[i + 2]] &&
         begins_at(s, i, KNOWN, out))

@@ -18,6 +18,8 @@ enum scrub_what {
     SCRUB_SHAPES = 2, /* tokens, keys, credentials, by how they are written */
     SCRUB_PAIRS = 4,  /* the value of password=.., "secret": "..", Authorization: .. */
     SCRUB_ARGS = 8,   /* of a command line: what follows --password (after a NUL or a space) */
+    SCRUB_FILES =
+        16, /* of a line that begins with a file's name: "/etc/passwd: " is no such pair */
     SCRUB_TEXTS = SCRUB_KNOWN | SCRUB_SHAPES | SCRUB_PAIRS,
     SCRUB_ALL = 15
 };

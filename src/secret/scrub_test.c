@@ -363,4 +363,30 @@ TEST(a_line_of_an_error_that_was_cut_keeps_no_beginning_of_a_known_secret)
     secret_known_forget();
 }
 
+TEST(a_line_about_a_file_keeps_the_name_of_the_file_and_what_is_said_of_it)
+{
+    static const char *const lines[] = {
+        "oriel: /etc/passwd: not an Oriel capture at byte 0",
+        "oriel: /run/secret: writing OTLP: input/output error",
+        "oriel: passwd: not an Oriel capture at byte 0",
+        "oriel: cookies: No such file or directory",
+        "oriel: credentials: Permission denied",
+        "oriel: secret: exists; -f overwrites it",
+    };
+    static const char *const secrets[][2] = {
+        {"oriel: /etc/passwd: password: hunter2x", "oriel: /etc/passwd: password: ***"},
+        {"oriel: /etc/passwd=hunter2x", "oriel: /etc/passwd=***"},
+        {"oriel: /etc/passwd:hunter2x", "oriel: /etc/passwd:***"},
+        {"oriel: http://h/x: Authorization: not-a-word-of-ours",
+         "oriel: http://h/x: Authorization: [redacted]"},
+        {"oriel: password: nothing", "oriel: password: ***"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        CHECK_STR(scrubbed(lines[i], SCRUB_TEXTS | SCRUB_FILES), lines[i]);
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        CHECK_STR(scrubbed(secrets[i][0], SCRUB_TEXTS | SCRUB_FILES), secrets[i][1]);
+    /* What a program says is no line about a file of ours. */
+    CHECK_STR(scrubbed("vault /db/password: hunter2x", SCRUB_TEXTS), "vault /db/password: ***");
+}
+
 TEST_MAIN()

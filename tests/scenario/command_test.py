@@ -3,6 +3,7 @@
 whether everything it can do is in help, manual and completions."""
 import random
 import shutil
+import signal
 
 from tool import EMITTER, ORIEL, TIMEOUT, Scenario, json, main, needs_full_speed, os, subprocess
 
@@ -98,6 +99,25 @@ class Command(Scenario):
         run = self.oriel("export", "--to", "chrome", "-o", "hurt.json", "hurt")
         self.assertEqual(run.returncode, 0)
         self.assertRegex(run.stderr, r"oriel: hurt: damaged at byte [\d,]+")
+
+    def test_a_file_is_named_as_it_is_called(self):
+        for name in ("passwd", "secret", "cookies"):
+            (self.dir / name).write_bytes(b"root:x:0:0:root:/root:/bin/bash\n" * 9)
+            for words in (("report", name), ("export", "--to", "log", self.dir / name)):
+                run = self.oriel(*words)
+                self.assertEqual(run.returncode, 1)
+                self.assertIn(f"{words[-1]}: not an Oriel capture", self.one_line(run.stderr))
+
+    def test_a_reader_that_went_away_ends_an_export_without_a_word(self):
+        capture = self.capture(spans=100000)
+        for outlet in ("otlp", "chrome", "log", "perfetto", "capture"):
+            run = self.start(ORIEL, "export", "--to", outlet, "-o", "-", capture,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            run.stdout.read(1)
+            run.stdout.close()
+            said = run.stderr.read()
+            run.stderr.close()
+            self.assertEqual((run.wait(TIMEOUT), said), (-signal.SIGPIPE, b""), outlet)
 
     def test_ring_given_as_capture_is_explained(self):
         recorder = self.start(ORIEL, "record", "-o", "c.oriel", "--", EMITTER, "steps", 10,
