@@ -86,6 +86,7 @@ static int ask(const struct config *c, const struct vault_check_options *o)
 static int run(const struct cli_call *call)
 {
     const struct settings_input in = {.size = sizeof in,
+                                      .in_part = true,
                                       .file = call->arg_count > 1 ? call->args[1] : NULL,
                                       .environment = (const char *const *)environ};
     struct oriel_err err = {0};

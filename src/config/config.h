@@ -212,6 +212,10 @@ struct config_message {
  * false. ORIEL_ENOMEM; ORIEL_EINVAL for the input struct. */
 int config_load(struct config **out, const struct config_input *input, struct oriel_err *err);
 void config_free(struct config *c); /* takes NULL */
+/* Once it is loaded, for programs: keys that what else is said leaves without effect. Those of
+ * ours are errors, variables that others read, too, are warnings; what a higher place has
+ * overridden is advice. 0 or ORIEL_ENOMEM. */
+int config_check_effects(struct config *c);
 /* One more owner, who frees it too. Nothing of it changes any more. Any thread. */
 const struct config *config_ref(const struct config *c);
 

@@ -166,13 +166,15 @@ TEST(changed_keys_say_which_outlets_they_change)
         {"[telemetry.limits]\nlink_count = 7\n", SESSION_FILES | SESSION_RECEIVERS},
         {"[telemetry.otlp]\nqueue_bytes = 1000000\n", SESSION_FILES | SESSION_RECEIVERS},
     };
+    /* Without it most of them would have no effect. */
+    static const char *const environment[] = {"OTEL_SDK_ENABLED=true", NULL};
     char text[200];
     struct reload r;
     struct config *now;
     struct buf line;
     REQUIRE(chdir(test_tmpdir()) == 0);
     write_file("oriel.toml", "[telemetry]\n");
-    REQUIRE(reload_init(&r, NULL) == 0);
+    REQUIRE(reload_init(&r, environment) == 0);
     struct config *before = load(NULL, 0);
     buf_init(&line);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

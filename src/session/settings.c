@@ -132,6 +132,10 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
                                  .code_count = in->code_count};
     if (rc == 0)
         rc = config_load(out, &input, err);
+    if (rc == 0 && !in->in_part && (rc = config_check_effects(*out)) < 0) {
+        config_free(*out);
+        err_set(err, rc, "out of memory reading the configuration");
+    }
     buf_done(&text);
     buf_done(&declarative);
     return rc;

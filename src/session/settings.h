@@ -13,6 +13,8 @@ struct settings_input {
     size_t size;                    /* sizeof of this struct */
     const char *file;               /* NULL: $ORIEL_CONFIG, else ./oriel.toml if it is there */
     bool careful;                   /* inside a program: only a file nobody else could write */
+    bool in_part;                   /* for a command that needs a part: what has no effect beside
+                                     * the rest is not judged */
     const char *const *environment; /* NULL: none */
     const struct yaml_value *model; /* of the program, in place of the declarative file; NULL */
     const char *registers;          /* exporters that a program would register; NULL */

@@ -141,12 +141,135 @@ TEST(what_is_not_there_stops_the_start)
     config_free(c);
 }
 
+/* The first message of this severity about what has no effect; "" if there is none. */
+static const char *idle_line(const struct config *c, enum config_severity severity)
+{
+    const struct config_message *m;
+    for (size_t i = 0, n = config_messages(c, &m); i < n; i++)
+        if (m[i].severity == severity && strstr(m[i].text, " effect: "))
+            return m[i].text;
+    return "";
+}
+
+static const struct {
+    const char *file, *variable;
+    enum config_severity severity;
+    const char *line; /* begins so; "": nothing of the kind is said */
+} effects[] = {
+    {"otlp_endpoint = 'http://x'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp_endpoint cannot take effect: backend has no otlp; set "
+     "backend = \"otlp\""},
+    {"otlp.endpoint = 'http://x'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp_endpoint cannot take effect: "},
+    {"otlp.near.endpoint = 'http://x'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp.near.endpoint cannot take effect: "},
+    {"otlp_logs.endpoint = 'http://x'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp_logs.endpoint cannot take effect: "},
+    {"otlp_headers_vault_key = 'K'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp_headers_vault_key cannot take effect: "},
+    {"vault.provider = 'file'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.vault.provider cannot take effect: "},
+    {"traces_exporter = 'otlp'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.traces_exporter cannot take effect: "},
+    {"", "RUSTKERNEL_OTLP_ENDPOINT=http://x", CONFIG_ERROR,
+     "$RUSTKERNEL_OTLP_ENDPOINT: telemetry.otlp_endpoint cannot take effect: "},
+    {"", "ORIEL_OTLP_ENDPOINT=http://x", CONFIG_ERROR,
+     "$ORIEL_OTLP_ENDPOINT: telemetry.otlp_endpoint cannot take effect: "},
+    /* Others read these, too. */
+    {"", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", CONFIG_WARNING,
+     "$OTEL_EXPORTER_OTLP_ENDPOINT has no effect: backend has no otlp; set "},
+    {"", "OTEL_TRACES_EXPORTER=otlp", CONFIG_WARNING,
+     "$OTEL_TRACES_EXPORTER has no effect: backend has no otlp; set "},
+    {"", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", CONFIG_ERROR, ""},
+    /* What is sent, or was switched off by whoever may. */
+    {"backend = 'otlp'\notlp_endpoint = 'http://x'\n", NULL, CONFIG_ERROR, ""},
+    {"preset = 'production'\notlp_endpoint = 'http://x'\n", NULL, CONFIG_ERROR, ""},
+    {"otlp_endpoint = 'http://x'\n", "OTEL_SDK_ENABLED=true", CONFIG_ERROR, ""},
+    {"otlp_endpoint = 'http://x'\n", "OTEL_SDK_ENABLED=false", CONFIG_ERROR, ""},
+    {"otlp.near.endpoint = 'http://x'\n", "OTEL_SDK_DISABLED=true", CONFIG_ERROR, ""},
+    {"backend = 'otlp'\notlp_endpoint = 'http://x'\n", "ORIEL_BACKEND=local", CONFIG_ERROR, ""},
+    {"backend = 'otlp'\notlp_endpoint = 'http://x'\n", "ORIEL_BACKEND=local", CONFIG_ADVICE,
+     "oriel.toml:3: telemetry.otlp_endpoint has no effect: backend has no otlp, by "
+     "$ORIEL_BACKEND"},
+    {"enabled = false\notlp_endpoint = 'http://x'\n", NULL, CONFIG_ERROR, ""},
+    /* Tables of outlets. */
+    {"chrome.form = 'object'\n", NULL, CONFIG_ERROR, ""},
+    {"chrome.form = 'object'\noutlets = 'capture'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.chrome.form cannot take effect: outlets has no chrome; name it "
+     "there"},
+    {"chrome.form = 'object'\nbackend = 'otlp'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.chrome.form cannot take effect: backend has no local files for "
+     "chrome; name local there"},
+    {"chrome.form = 'object'\n", "ORIEL_TO=capture", CONFIG_ERROR, ""},
+    {"chrome.form = 'object'\n", "ORIEL_PRESET=production", CONFIG_ERROR, ""},
+    {"log.spans = true\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.log.spans cannot take effect: outlets has no log; "},
+    {"log.spans = true\n", "OTEL_TRACES_EXPORTER=console", CONFIG_ERROR, ""},
+    {"otlp.signals = 'logs'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.otlp.signals cannot take effect: backend has no otlp; "},
+    {"otlp.signals = 'logs'\noutlets = 'chrome,otlp'\n", NULL, CONFIG_ERROR, ""},
+    {"otlp.signals = 'logs'\n", "OTEL_SDK_ENABLED=true", CONFIG_ERROR, ""},
+    /* The share of a sampler. */
+    {"sample_rate = 0.1\n", NULL, CONFIG_ERROR, ""},
+    {"sample_rate = 0.1\nsampler = 'always_on'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.sample_rate cannot take effect: the sampler asks for no share; "},
+    {"sample_rate = 1.0\nsampler = 'always_on'\n", NULL, CONFIG_ERROR, ""},
+    {"sample_rate = 0.1\n", "OTEL_TRACES_SAMPLER=always_on", CONFIG_ERROR, ""},
+    {"sample_rate = 0.1\nsampling.root = 'always_off'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:2: telemetry.sample_rate cannot take effect: "},
+    {"sample_rate = 0.1\nsampling.root = 'always_off'\n"
+     "sampling.remote_parent_sampled = 'traceidratio'\n",
+     NULL, CONFIG_ERROR, ""},
+    {"preset = 'production'\nsampler = 'always_on'\n", NULL, CONFIG_ERROR, ""},
+};
+
+TEST(what_has_no_effect_beside_the_rest_is_told_by_whose_it_is)
+{
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    for (size_t i = 0; i < sizeof effects / sizeof *effects; i++) {
+        const char *const environment[] = {effects[i].variable, NULL};
+        char text[300];
+        snprintf(text, sizeof text, "[telemetry]\n%s", effects[i].file);
+        write_file("oriel.toml", text);
+        input.environment = environment;
+        struct config *c = load();
+        const char *line = idle_line(c, effects[i].severity), *wanted = effects[i].line;
+        if (strncmp(line, wanted, strlen(wanted)) != 0 || (!wanted[0] && line[0]))
+            test_fail(__FILE__, __LINE__, "%s%s: \"%s\"", text,
+                      effects[i].variable ? effects[i].variable : "", line);
+        if (effects[i].severity == CONFIG_ERROR && config_can_start(c) == (wanted[0] != 0))
+            test_fail(__FILE__, __LINE__, "%s: starts, or does not", text);
+        config_free(c);
+    }
+    input.environment = NULL;
+}
+
+TEST(a_program_cannot_know_what_its_environment_decides)
+{
+    static const char *const environment[] = {"ORIEL_BACKEND=local", NULL};
+    const struct config_set code[] = {{"otlp_endpoint", "http://x"}};
+    REQUIRE(chdir(test_tmpdir()) == 0);
+    input.code = code;
+    input.code_count = 1;
+    struct config *c = load();
+    CHECK(!config_can_start(c));
+    CHECK(strstr(idle_line(c, CONFIG_ERROR), "telemetry.otlp_endpoint cannot take effect"));
+    config_free(c);
+    input.environment = environment;
+    c = load();
+    CHECK(config_can_start(c));
+    CHECK(strstr(idle_line(c, CONFIG_ADVICE), "has no effect"));
+    config_free(c);
+    input.code_count = 0;
+    input.environment = NULL;
+}
+
 TEST(a_receiver_with_a_section_has_what_all_have_and_what_it_says)
 {
     struct config_otlp_target t;
     REQUIRE(chdir(test_tmpdir()) == 0);
     write_file("oriel.toml",
-               "[telemetry]\notlp_endpoint = 'http://main'\n"
+               "[telemetry]\nbackend = 'otlp'\notlp_endpoint = 'http://main'\n"
                "[telemetry.otlp]\ncompression = 'gzip'\ncertificate = 'all.pem'\n"
                "[telemetry.otlp.a]\nendpoint = 'http://a:4318/x'\ntimeout_ms = 7\n"
                "[telemetry.otlp.b]\nendpoint = 'b:1'\ninsecure = true\ncompression = 'zstd'\n"

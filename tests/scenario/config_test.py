@@ -204,6 +204,20 @@ class Config(Scenario):
         self.assertIn("$TRACY_ENABLED: telemetry.tracy cannot take effect", run.stderr)
         self.assertEqual(list(self.dir.iterdir()), [])
 
+    def test_what_nothing_makes_use_of_keeps_telemetry_from_starting_unless_others_read_it_too(self):
+        self.write("[telemetry]\notlp_endpoint = 'http://127.0.0.1:1'\n")
+        line = "oriel.toml:2: telemetry.otlp_endpoint cannot take effect: backend has no otlp; " \
+               'set backend = "otlp" (ORIEL_BACKEND), or OTEL_SDK_ENABLED=true\n'
+        self.assertEqual(self.emit(TELEMETRY_ENABLED="true").stderr, "oriel: telemetry does not start: " + line)
+        self.assertIn("error: " + line, self.config("check", status=1).stderr)
+        self.assertEqual([p.name for p in self.dir.iterdir()], ["oriel.toml"])
+        self.write("[telemetry]\n")
+        self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+        self.assertIn("warning: $OTEL_EXPORTER_OTLP_ENDPOINT has no effect: backend has no otlp; ",
+                      self.config("check").stderr)
+        self.emit(TELEMETRY_ENABLED="true")
+        self.assertEqual(len(list(self.dir.glob(".local/traces/*.json"))), 1)
+
     def test_a_program_whose_loader_finds_no_liboriel_says_so_once_and_goes_on(self):
         run = self.emit(TELEMETRY_ENABLED="true", LD_LIBRARY_PATH="/nonexistent")
         self.assertEqual(run.stderr, "oriel: telemetry does not start: liboriel.so.0 is not found by the loader: "
