@@ -187,7 +187,9 @@ const struct option_def config_telemetry_options[] = {
      .min = 0,
      .max = 3600000,
      .variable = "ORIEL_EXIT_MS",
-     .help = "longest time the export takes at exit, in milliseconds"},
+     .help =
+         "longest time the export takes at exit, in milliseconds; where that is less than 100 a "
+         "spool still gets what is left, within 100"},
     {.name = "tracy",
      .type = OPTION_BOOL,
      AT(tracy),

@@ -128,6 +128,11 @@ void deliver_total(struct deliver *d, struct deliver_counts *out)
     out->queue_bytes = d->queue_bytes;
 }
 
+bool deliver_keeps(const struct deliver *d)
+{
+    return d->keeps;
+}
+
 void deliver_left(struct deliver *d, char out[DELIVER_WHY_BYTES])
 {
     out[0] = 0;
@@ -304,6 +309,7 @@ int deliver_open(struct deliver **out, const struct deliver_options *o, struct o
     d->pid = (int)getpid();
     d->wake.read_fd = d->wake.write_fd = -1;
     d->spool = o->spool;
+    d->keeps = o->spool != NULL;
     int rc = prepare(d, o, err);
     if (rc != 0) {
         prepare_undo(d, true);

@@ -121,6 +121,8 @@ int deliver_admit(struct deliver *d, const struct http_header *headers, size_t c
 /* The same, but none ever will: what waits and what comes is kept on disk, else refused. Nothing
  * is said of it here. */
 void deliver_bar(struct deliver *d);
+/* Whether what is left at the end is kept on disk. Any thread. */
+bool deliver_keeps(const struct deliver *d);
 /* Waits until what was given so far has a fate or is in the spool. 0 or ORIEL_ETIMEOUT. Any
  * thread, also beside the others. */
 int deliver_flush(struct deliver *d, uint64_t deadline_ns);

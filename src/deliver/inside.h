@@ -106,6 +106,7 @@ struct deliver {
     char *user_agent, *proxy_host, *proxy_authorization;
     uint16_t proxy_port;
     bool grpc, unverified, attended, books;
+    bool keeps; /* has a spool */
     enum deliver_compression compression;
     uint64_t timeout_ns, patience_ns, room_wait_ns;
     uint64_t queue_items;

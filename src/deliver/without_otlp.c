@@ -9,6 +9,11 @@ int deliver_flush(struct deliver *d, uint64_t deadline_ns)
     return 0;
 }
 
+bool deliver_keeps(const struct deliver *d)
+{
+    return false;
+}
+
 void deliver_counts(struct deliver *d, enum out_signal signal, struct deliver_counts *out)
 {
     *out = (struct deliver_counts){0};

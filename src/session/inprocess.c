@@ -60,7 +60,8 @@ static struct {
     enum state state;
     int32_t pid; /* who started: not a fork child */
     pthread_t thread;
-    uint64_t deadline_ns;             /* set by stop: when the session is to be over */
+    uint64_t deadline_ns;             /* set by stop: when the session is to be over, */
+    uint64_t keep_ns;                 /* or rather then, for a spool */
     uint64_t flush_deadline_ns;       /* the latest of those who wait for a flush */
     unsigned flush_asked, flush_done; /* how often, so far */
     unsigned flushers;                /* who wait for receivers: the session has to live */
@@ -283,10 +284,11 @@ static bool wait_for_triggers(void)
 static void finish(bool tell)
 {
     pthread_mutex_lock(&self.lock);
-    uint64_t deadline = self.deadline_ns;
+    const uint64_t deadline = self.deadline_ns, keep = self.keep_ns;
     pthread_mutex_unlock(&self.lock);
     drain_vault(self.run.session, deadline);
     session_set_deadline(self.run.session, deadline);
+    session_keep_until(self.run.session, keep);
     self.run.call_deadline_ns = deadline;
     /* A flight recorder that nobody triggered has nothing to say. */
     if (!tell)
@@ -361,6 +363,7 @@ static void release(void)
 }
 
 static int heir_locked(void);
+static int stop(unsigned timeout_ms, bool at_exit);
 /* A thread that is to follow gets to it, where the owner is gone or is just ending. */
 static void follow_at_exit(void)
 {
@@ -392,7 +395,7 @@ static void at_exit(void)
         pthread_mutex_unlock(&self.lock);
     }
     own_work_begin();
-    if (oriel_inprocess_stop(ms) == ORIEL_EBUSY) {
+    if (stop(ms, true) == ORIEL_EBUSY) {
         pthread_mutex_lock(&self.lock);
         running_leave(&self.run, self.life);
         pthread_mutex_unlock(&self.lock);
@@ -652,17 +655,6 @@ static int heir_locked(void)
     return 0;
 }
 
-/* Who went into the background left the session that it was in; other children are no heirs while
- * the owner lives. One that is about to be gone is seen by its life, which is asked of children
- * that have another parent. */
-static bool is_heir(const struct estate *e)
-{
-    const pid_t owner = (pid_t)region_owner(e->region), there = getsid(owner);
-    if ((there >= 0 && there != getsid(0)) || region_is_left(e->region))
-        return true;
-    return getppid() != owner && !interrupted_may_be() && life_has_ended(e->life);
-}
-
 int oriel_inprocess_inherit(bool makes)
 {
     const int32_t pid = os_getpid();
@@ -673,7 +665,7 @@ int oriel_inprocess_inherit(bool makes)
     if (!makes || !self.estate.region || self.estate.pid != pid || os_getppid() == 0)
         return ORIEL_ESTATE;
     const int kept = errno;
-    const bool heir = is_heir(&self.estate);
+    const bool heir = running_is_heir(self.estate.region, self.estate.life);
     int rc = ORIEL_EBUSY;
     if (heir)
         __atomic_store_n(&self.late, true, __ATOMIC_RELAXED);
@@ -688,7 +680,8 @@ int oriel_inprocess_inherit(bool makes)
 
 /* ---- stop ---- */
 
-int oriel_inprocess_stop(unsigned timeout_ms)
+/* At exit what a spool is to keep has time to get there, which is no waiting for receivers. */
+static int stop(unsigned timeout_ms, bool at_exit)
 {
     if (self.state == WAITING && self.estate.pid == os_getpid()) {
         pthread_mutex_lock(&self.lock);
@@ -698,12 +691,14 @@ int oriel_inprocess_stop(unsigned timeout_ms)
     }
     if (self.pid != os_getpid()) /* a fork child, as in start */
         return 0;
-    uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
-    const struct timespec until = drain_time(deadline);
+    const uint64_t now = clock_mono_ns(), deadline = now + (uint64_t)timeout_ms * 1000000u;
     pthread_mutex_lock(&self.lock);
+    const uint64_t keep = now + running_keep_ns(&self.run);
+    const struct timespec until = drain_time(at_exit && keep > deadline ? keep : deadline);
     if (self.state == RUNNING) {
         const uint64_t tenth = (uint64_t)timeout_ms * 100000u;
         self.deadline_ns = deadline - (tenth < CLOSE_NS ? tenth : CLOSE_NS);
+        self.keep_ns = now + (keep - now) / 2; /* the other half is for the disk */
         self.state = STOPPING;
         call_drain();
     }
@@ -719,6 +714,11 @@ int oriel_inprocess_stop(unsigned timeout_ms)
     }
     pthread_mutex_unlock(&self.lock);
     return rc;
+}
+
+int oriel_inprocess_stop(unsigned timeout_ms)
+{
+    return stop(timeout_ms, false);
 }
 
 void oriel_inprocess_context(const char **out_propagators, uint64_t *out_threshold)

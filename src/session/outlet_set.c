@@ -360,6 +360,18 @@ static pthread_mutex_t *lock_of(const struct outlet_set *set)
     return &((struct outlet_set *)(uintptr_t)set)->lock;
 }
 
+bool outlet_set_keeps(const struct outlet_set *set)
+{
+    struct deliver *receivers[SESSION_OUTLETS_MAX + SESSION_PAST_MAX];
+    bool keeps = false;
+    pthread_mutex_lock(lock_of(set));
+    const unsigned n = receivers_of(set, receivers);
+    for (unsigned i = 0; i < n; i++)
+        keeps = keeps || deliver_keeps(receivers[i]);
+    pthread_mutex_unlock(lock_of(set));
+    return keeps;
+}
+
 void outlet_set_sent(const struct outlet_set *set, struct deliver_counts *out_traces,
                      struct deliver_counts *out_logs, struct deliver_counts *out_total)
 {

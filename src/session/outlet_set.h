@@ -60,6 +60,7 @@ void outlet_set_hurry_vault(struct outlet_set *set, uint64_t until_ns);
 void outlet_set_leave_vault(struct outlet_set *set);
 
 /* Any thread. */
+bool outlet_set_keeps(const struct outlet_set *set); /* one of them has a spool */
 int outlet_set_wait(struct outlet_set *set, uint64_t deadline_ns);
 /* Of all receivers, those that are gone too; NULL: not asked for. */
 void outlet_set_sent(const struct outlet_set *set, struct deliver_counts *out_traces,

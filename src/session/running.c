@@ -21,11 +21,13 @@
 #include "session/start_config.h"
 #include "session/start_resource.h"
 #include "session/told_resource.h"
+#include "util/interrupted.h"
 #include "util/num.h"
 
 #define PATIENCE_NS UINT64_C(10000000000) /* at most */
 #define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
 #define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
+#define KEEP_NS UINT64_C(100000000)       /* for a spool, at the end, where there is less time */
 enum { EXPECTED_MS = 50 };                /* for a fork child's first steps, at most */
 
 const struct config *running_config(const struct running *r)
@@ -200,10 +202,33 @@ static bool may_be_followed(const struct running *r, const struct life *life)
     return may;
 }
 
+/* Who went into the background left the session that it was in; other children are no heirs while
+ * the owner lives. One that is about to be gone is seen by its life, which is asked of children
+ * that have another parent. */
+bool running_is_heir(const struct region *region, struct life *life)
+{
+    const pid_t owner = (pid_t)region_owner(region), there = getsid(owner);
+    if ((there >= 0 && there != getsid(0)) || region_is_left(region))
+        return true;
+    return getppid() != owner && !interrupted_may_be() && life_has_ended(life);
+}
+
+uint64_t running_keep_ns(const struct running *r)
+{
+    return r->session && session_has_spool(r->session) ? KEEP_NS : 0;
+}
+
+static bool has_unread(const struct running *r)
+{
+    return r->session && session_left_some(r->session) && !region_is_spent(r->region);
+}
+
 void running_release(struct running *r, const struct life *life)
 {
-    /* Of fork children that still record here one may read on; else `oriel recover` finds it. */
-    const bool leave = r->region && (region_is_shared(r->region) || may_be_followed(r, life));
+    /* Of fork children that still record here one may read on; else `oriel recover` finds it, as
+     * it finds what there was no time to read. */
+    const bool leave =
+        r->region && (region_is_shared(r->region) || may_be_followed(r, life) || has_unread(r));
     fetch_unref(r->fetch);
     session_free(r->session);
     resource_done(&r->said);

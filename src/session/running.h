@@ -41,8 +41,12 @@ int running_make_session(struct running *r, struct oriel_err *err);
 /* Its ring's file stays where fork children have the ring, too: one of them may read on. `life`
  * knows those that have said nothing yet; may be NULL. */
 void running_release(struct running *r, const struct life *life);
+/* How long its spool may take to keep what is left at the end; 0: there is none. */
+uint64_t running_keep_ns(const struct running *r);
 /* Of rings that others left, the newest stay; what had to go is told once. By the drain thread. */
 void running_tidy(struct running *r);
+/* Is this fork child the next to read `region`, whose owner's life is `life`? */
+bool running_is_heir(const struct region *region, struct life *life);
 /* This process ends, its thread did not get to the end: the ring goes where nothing is left in it,
  * with `life` as above. */
 void running_leave(struct running *r, const struct life *life);

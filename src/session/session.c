@@ -41,7 +41,8 @@ struct session {
     struct session_counts counts;
     struct oriel_err internal; /* first failure of pipe or callback */
     uint64_t watermark_ns;     /* last one pushed into the pipe */
-    uint64_t commit_bytes, commit_delay_ns, deadline_ns;
+    uint64_t commit_bytes, commit_delay_ns, deadline_ns, keep_ns;
+    bool left_some;
     uint64_t delivery_ns;                     /* without a deadline; 0: no end */
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
     uint64_t committed_ns;
@@ -260,6 +261,21 @@ void session_keep_unsent(struct session *s, uint64_t bytes)
 void session_set_deadline(struct session *s, uint64_t mono_ns)
 {
     s->deadline_ns = mono_ns;
+}
+
+void session_keep_until(struct session *s, uint64_t mono_ns)
+{
+    s->keep_ns = mono_ns;
+}
+
+bool session_has_spool(const struct session *s)
+{
+    return outlet_set_keeps(&s->set);
+}
+
+bool session_left_some(const struct session *s)
+{
+    return s->left_some;
 }
 
 void session_skip_rest(struct session *s)
@@ -520,8 +536,10 @@ int session_run(struct session *s, struct oriel_err *err)
 
 static void drain(struct session *s)
 {
+    const uint64_t until = s->keep_ns > s->deadline_ns ? s->keep_ns : s->deadline_ns;
     while (!s->ended && !s->broken && !s->skips_rest) {
-        if (s->deadline_ns && clock_mono_ns() >= s->deadline_ns)
+        s->left_some = s->deadline_ns && clock_mono_ns() >= until;
+        if (s->left_some)
             return;
         if (session_step(s, NULL) != SOURCE_DATA)
             return;

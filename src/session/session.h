@@ -141,6 +141,13 @@ void session_set_commit(struct session *s, uint64_t bytes, uint64_t delay_ns);
 void session_keep_unsent(struct session *s, uint64_t bytes);
 /* CLOCK_MONOTONIC time at which session_finish stops draining and delivering; 0: none. */
 void session_set_deadline(struct session *s, uint64_t mono_ns);
+/* Where a receiver's spool keeps what is left, session_finish reads on for it until then; the
+ * receivers have no more time than before. */
+void session_keep_until(struct session *s, uint64_t mono_ns);
+/* Whether a receiver has a spool. Any thread. */
+bool session_has_spool(const struct session *s);
+/* session_finish stopped at its deadline: what it did not read is in the source still. */
+bool session_left_some(const struct session *s);
 /* session_finish reads nothing more: what is still in the source is nobody's. */
 void session_skip_rest(struct session *s);
 /* One round. enum source_result or a code of the source; outlets that fail are

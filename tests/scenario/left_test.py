@@ -11,7 +11,7 @@ import socket
 import subprocess
 import unittest
 
-from receiving import LIBRARY
+from receiving import LIBRARY, Receiver, items, missing
 from tool import EMITTER, TIMEOUT, Scenario, main, needs_root
 
 KILLS = 50
@@ -151,6 +151,62 @@ class Left(Scenario):
         self.assertEqual(left, list(said)[-len(left):])
         events, _ = self.recovered()
         self.assertEqual({k: v for k, v in events.items() if k in said}, {k: said[k] for k in left})
+
+    def spooled(self):
+        """Items on disk."""
+        run = self.oriel("doctor", "--spool", self.dir / "spool", "--json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return sum(s["items"] for s in json.loads(run.stdout)["spools"])
+
+    def keep_on_disk(self):
+        (self.dir / "oriel.toml").write_text('[telemetry.otlp]\nspool_dir = "spool"\n',
+                                             encoding="utf-8")
+        self.env["ORIEL_EXIT_MS"] = "0"
+
+    def test_no_time_to_send_and_a_spool(self):
+        """A disk is no receiver: what is left gets there, and none waits for a receiver that says
+        nothing."""
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        self.keep_on_disk()
+        said = 0
+        for port in (1, silent.getsockname()[1]) * 3:
+            self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{port}"
+            self.assertEqual(self.run_raw(EMITTER, "events", FEW, 1).returncode, 0)
+            said += FEW
+            found = sum(self.recovered()[0].values()) if self.files() else 0
+            said -= found  # the machine was busy for all of that time
+            self.assertEqual(self.spooled(), said)
+        self.assertGreater(said, 0)
+
+    def test_more_than_there_is_time_for(self):
+        """All of it is on disk or in the ring, and nothing is in both."""
+        self.keep_on_disk()
+        many = 300_000
+        for ms in ("0", "20"):
+            self.env["ORIEL_EXIT_MS"] = ms
+            shutil.rmtree(self.dir / "spool", ignore_errors=True)
+            self.assertEqual(self.run_raw(EMITTER, "events", many, 1).returncode, 0)
+            found = sum(self.recovered()[0].values()) if self.files() else 0
+            self.assertEqual(self.spooled() + found, many)
+
+    @unittest.skipIf(missing(), missing())
+    def test_the_next_run_sends_what_was_kept(self):
+        receiver = Receiver(self)
+        self.keep_on_disk()
+        self.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.url()
+        runs = 3
+        for _ in range(runs):
+            self.assertEqual(self.run_raw(EMITTER, "events", FEW, 1).returncode, 0)
+        kept = self.spooled()
+        ring = sum(self.recovered()[0].values()) if self.files() else 0
+        self.env["ORIEL_EXIT_MS"] = "60000"
+        self.assertEqual(self.run_raw(EMITTER, "events", 1, 1).returncode, 0)
+        self.assertEqual(self.spooled(), 0)
+        # What was under way when the time was over may have come all the same, and comes again.
+        came = {(json.dumps(resource), json.dumps(item))
+                for resource, _, item in items(receiver.all(), "logs")}
+        self.assertEqual(len(came) + ring, runs * FEW + 1, kept)
 
     def test_killed_while_it_waits_for_the_first_answer(self):
         """At its end, all is with a receiver that says nothing."""
