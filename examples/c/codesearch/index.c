@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <oriel/oriel.h>
+#include <oriel/unit.h>
 
 enum { PATHS = 256, DOCUMENTS = 64, FILES_PER_COMMIT = 2000 };
 
@@ -24,6 +25,7 @@ struct pipeline {
     struct queue paths, documents;
     struct sqlite3 *db;
     uint64_t files, bytes, skipped;
+    struct oriel_context run; /* of the span "index", for the threads that work for it */
     int walk_result, write_result;
 };
 
@@ -84,6 +86,7 @@ static void *work(void *arg)
 {
     struct pipeline *p = arg;
     oriel_thread_name("worker");
+    ORIEL_CONTEXT(&p->run); /* one run, one trace */
     for (struct document *doc; (doc = queue_pop(&p->paths));) {
         ORIEL_TASK(ORIEL_TASK_RESUME, "index.file", doc->task, 0);
         if (prepare(doc, p->detail)) {
@@ -120,6 +123,7 @@ static void *write_documents(void *arg)
 {
     struct pipeline *p = arg;
     oriel_thread_name("writer");
+    ORIEL_CONTEXT(&p->run);
     struct inserter *in = inserter_new(p->db);
     p->write_result = in ? write_all(p, in) : -1;
     inserter_free(in);
@@ -130,6 +134,7 @@ static void *walk_tree(void *arg)
 {
     struct pipeline *p = arg;
     oriel_thread_name("walker");
+    ORIEL_CONTEXT(&p->run);
     p->walk_result = walk(p->directory, &p->paths);
     queue_close(&p->paths);
     return NULL;
@@ -146,6 +151,7 @@ static void run_threads(struct pipeline *p, unsigned workers)
 {
     pthread_t walker, writer, *pool = calloc(workers, sizeof *pool);
     unsigned started = 0;
+    (void)oriel_context_carry(&p->run); /* none while nothing is recorded, which is as good */
     if (pthread_create(&walker, NULL, walk_tree, p) != 0)
         abort();
     if (pthread_create(&writer, NULL, write_documents, p) != 0)
