@@ -28,7 +28,7 @@
 #define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
 #define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
 #define KEEP_NS UINT64_C(100000000)       /* for a spool, at the end, where there is less time */
-enum { EXPECTED_MS = 50 };                /* for a fork child's first steps, at most */
+enum { EXPECTED_MS = 500 }; /* for a fork child's first steps, at most: on a busy machine */
 
 const struct config *running_config(const struct running *r)
 {

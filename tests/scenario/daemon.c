@@ -15,7 +15,7 @@
  *         jailed     as twice; DIR is the root then, without anything else
  *         silent     as twice; the first span of the child comes long after its parents' end
  *         quiet      as twice, with one span only, and then the end by exit
- *         flood      as twice, and more spans at once than the ring holds
+ *         flood      as twice; once the parents are gone, more spans at once than the ring holds
  *         killed     the parent is killed by the child, which is in a session of its own
  *         worker     the same in the parent's session; then a new thread of it says a span
  *         late       a child in the parent's session; its first span comes when that is gone
@@ -103,10 +103,13 @@ static void say_in_new_thread(void)
         _exit(10);
 }
 
-/* Until some found no room, however fast they are read. */
-static void flood(void)
+/* Until some found no room, however fast they are read. By this process: what a parent reads that
+ * is just ending, that has in its books. */
+static void flood(pid_t first)
 {
     uint64_t lost[8] = {0};
+    while (kill(first, 0) == 0)
+        sleep_ms(1);
     for (int i = 0; i < FLOODS && !lost[0]; i++) {
         say("flood", FLOOD);
         oriel_lost(lost);
@@ -287,7 +290,7 @@ int main(int argc, char **argv)
     if (strcmp(way, "allocator") == 0)
         allocate(n);
     if (strcmp(way, "flood") == 0)
-        flood();
+        flood(first);
     if (strcmp(way, "quiet") == 0) {
         say("after", 1);
         return 0;
