@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "config/otlp.h"
 #include "secret/scrub.h"
+#include "session/outlets.h"
 #include "session/sending.h"
 #include "session/settings.h"
 #include "util/num.h"
@@ -146,16 +147,35 @@ static int show(const struct cli_call *call)
     return status;
 }
 
-/* A program is more careful with files than whoever looks at them here. */
-static int check_as_program(struct settings_input in)
+static void say_warning(const char *line)
 {
+    cli_note("warning: %s", line);
+}
+
+/* What a program finds out when it begins: it is more careful with files than whoever looks at them
+ * here, and opens what it is to write to. */
+static int check_as_program(struct settings_input in, bool off)
+{
+    static const struct config_set on = {"enabled", "true"};
     struct oriel_err err = {0};
     struct config *c;
     in.careful = true;
+    in.code = &on;
+    in.code_count = off ? 0 : 1;
     if (settings_load(&c, &in, &err) < 0)
         return cli_fail("%s; telemetry of this user's programs would not start", err.text);
+    int rc = outlets_check(c, say_warning, &err);
     config_free(c);
-    return CLI_OK;
+    return rc < 0 ? cli_fail("%s; telemetry would not start", err.text[0] ? err.text : err_text(rc))
+                  : CLI_OK;
+}
+
+/* Whoever said that there is to be no telemetry is not told what it would lack. */
+static bool is_off(const struct config *c)
+{
+    struct config_origin from;
+    return config_origin(c, "enabled", &from) && from.layer != CONFIG_DEFAULT &&
+           !config_telemetry(c)->enabled;
 }
 
 static int check(const struct cli_call *call)
@@ -167,10 +187,11 @@ static int check(const struct cli_call *call)
         return cli_fail("%s", err.text);
     const char *path = settings_file(&in);
     size_t errors = say_messages(c);
+    const bool off = is_off(c);
     config_free(c);
     if (errors)
         return cli_fail("telemetry would not start");
-    int status = check_as_program(in);
+    int status = check_as_program(in, off);
     if (status == CLI_OK)
         cli_note("%s: can start", path ? path : "no file");
     return status;
@@ -206,6 +227,8 @@ static int print_or_replace(const struct cli_call *call, const char *path, struc
                             unsigned changes)
 {
     const struct config_options *o = call->options;
+    if (!o->in_place && changes == 0)
+        cli_note("%s: nothing to migrate", path);
     if (!o->in_place)
         return cli_print(b);
     if (changes == 0) {

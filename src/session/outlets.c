@@ -37,25 +37,32 @@ static int make_stem(const struct outlets_wish *w, const char *dir, char *out, s
     return size > 0 && (size_t)size + 32 < n ? 0 : ORIEL_EINVAL;
 }
 
+static const struct exporter *find_outlet(const char *name, size_t n, struct oriel_err *err)
+{
+    char text[32], why[LEFT_OUT_WHY_BYTES];
+    const int size = n < sizeof text ? (int)n : (int)sizeof text - 1;
+    snprintf(text, sizeof text, "%.*s", size, name);
+    const struct exporter *e = export_find(text);
+    if (!e && left_out_find("EXPORTER", text, strlen(text), why))
+        err_set(err, ORIEL_EINVAL, "outlets: %s: %s", text, why);
+    else if (!e)
+        err_set(err, ORIEL_EINVAL, "outlets: no outlet is called \"%s\"", text);
+    return e;
+}
+
 static int add_file(const struct outlets_wish *w, const char *name, size_t n, const char *stem,
                     struct oriel_err *err)
 {
-    char text[32], path[512], why[LEFT_OUT_WHY_BYTES];
+    char path[512];
     struct out *out;
-    if (n == 0 || n >= sizeof text)
-        return ORIEL_EINVAL;
-    memcpy(text, name, n);
-    text[n] = 0;
-    const struct exporter *e = export_find(text);
-    if (!e && left_out_find("EXPORTER", text, n, why))
-        return err_set(err, ORIEL_EINVAL, "outlets: %s: %s", text, why);
+    const struct exporter *e = find_outlet(name, n, err);
     if (!e)
-        return err_set(err, ORIEL_EINVAL, "outlets: no outlet is called \"%s\"", text);
+        return ORIEL_EINVAL;
     snprintf(path, sizeof path, "%s%s", stem, e->suffix);
     int rc = out_file_open(&out, path, false, err);
     if (rc < 0)
         return rc;
-    rc = session_add_outlet(w->session, e, config_section_options(w->config, text), out, err);
+    rc = session_add_outlet(w->session, e, config_section_options(w->config, e->name), out, err);
     if (rc < 0)
         (void)unlink(path); /* there is nothing in it */
     return rc;
@@ -82,6 +89,20 @@ static int add_files(const struct outlets_wish *w, struct oriel_err *err)
     for (const char *p = t->outlets; rc == 0;) {
         size_t n = strcspn(p, ",");
         rc = add_file(w, p, n, stem, err);
+        if (!p[n])
+            break;
+        p += n + 1;
+    }
+    return rc;
+}
+
+static int check_files(const struct outlets_wish *w, struct oriel_err *err)
+{
+    const struct config_telemetry *t = config_telemetry(w->config);
+    int rc = out_check_dir(t->trace_dir, err);
+    for (const char *p = t->outlets; rc == 0;) {
+        const size_t n = strcspn(p, ",");
+        rc = find_outlet(p, n, err) ? 0 : ORIEL_EINVAL;
         if (!p[n])
             break;
         p += n + 1;
@@ -214,11 +235,13 @@ bool outlets_any(const struct config *c)
 
 /* A service's directory is often one that it cannot write to: what else there is goes on. Not so
  * where there are outlets already: they stay. */
-static int add_local(const struct outlets_wish *w, bool alone, struct oriel_err *err)
+static int add_local(const struct outlets_wish *w, bool alone,
+                     int (*add)(const struct outlets_wish *w, struct oriel_err *err),
+                     struct oriel_err *err)
 {
     struct oriel_err why = {0};
     char line[sizeof why.text + 64];
-    int rc = add_files(w, &why);
+    int rc = add(w, &why);
     if (rc == 0)
         return 0;
     const char *text = why.text[0] ? why.text : err_text(rc);
@@ -236,10 +259,22 @@ int outlets_add(const struct outlets_wish *w, struct oriel_err *err)
     const unsigned which = w->which ? w->which : SESSION_FILES | SESSION_RECEIVERS;
     const unsigned signals = which & SESSION_RECEIVERS ? signals_of(w->config) : 0;
     const bool alone = w->which || (!choice.console && !signals);
-    int rc = which & SESSION_FILES && choice.local ? add_local(w, alone, err) : 0;
+    int rc = which & SESSION_FILES && choice.local ? add_local(w, alone, add_files, err) : 0;
     if (rc == 0 && which & SESSION_FILES && choice.console)
         rc = add_consoles(w, err);
     if (rc == 0 && !w->which && wants_programs(w->config)) /* they are never changed */
         rc = add_programs(w, err);
     return rc == 0 && signals ? add_receivers(w, signals, err) : rc;
+}
+
+int outlets_check(const struct config *c, void (*warn)(const char *line), struct oriel_err *err)
+{
+    const struct config_choice choice = config_choose(c);
+    const struct outlets_wish w = {.config = c, .warn = warn};
+    const unsigned signals = signals_of(c);
+    const bool alone = !choice.console && !signals;
+    int rc = choice.local ? add_local(&w, alone, check_files, err) : 0;
+    struct sending how = sending_of(&w, signals);
+    how.check = true;
+    return rc == 0 && signals ? sending_add(NULL, &how, NULL, err) : rc;
 }

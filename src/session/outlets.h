@@ -30,5 +30,8 @@ bool outlets_any(const struct config *c);
 /* 0 or a negative code with a line. Files that cannot be written are an error only
  * where there is nothing but files, or where they are changed. */
 int outlets_add(const struct outlets_wish *w, struct oriel_err *err);
+/* Whether a program could begin so, here and now, without leaving anything behind. What it would
+ * do without is warned of. As outlets_add. */
+int outlets_check(const struct config *c, void (*warn)(const char *line), struct oriel_err *err);
 
 #endif

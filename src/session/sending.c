@@ -214,6 +214,9 @@ static int ask_vault(const struct sending *how, const char *key, struct vault_he
 {
     struct oriel_err why = {0};
     *out = (struct vault_headers){0};
+    const void *options = config_section_options(how->config, "vault");
+    if (how->check && options && vault_provider_name(options)[0])
+        return vault_check(options, err);
     if (asks_later(how, key) || !config_section_options(how->config, "vault") || (key && !key[0]))
         return 0;
     const uint64_t ns = how->headers_ns ? how->headers_ns : HEADERS_NS;
@@ -368,6 +371,27 @@ static int open_described(const struct receiver *r, struct export_destination *t
     return rc;
 }
 
+/* As far as it goes without a trace of it: a spool is not opened. */
+static int check_one(const struct sending *how, const struct receiver *r, struct oriel_err *err)
+{
+    struct export_destination to;
+    struct said said;
+    struct deliver *d = NULL;
+    void *options = NULL;
+    int rc = describe(how, r, &options, &to, &said);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", how->exporter->name, err_text(rc));
+    if (to.spool_dir[0])
+        rc = out_check_dir(to.spool_dir, err);
+    to.spool_dir = "";
+    if (rc == 0)
+        rc = open_described(r, &to, NULL, &d, err);
+    if (rc == 0)
+        out_close(deliver_out(d));
+    outlet_options_free(how->exporter, options);
+    return rc;
+}
+
 /* One receiver, for the signals whose bits are set. */
 static int add_one(struct session *s, const struct sending *how, const struct receiver *r,
                    struct oriel_err *err)
@@ -378,6 +402,8 @@ static int add_one(struct session *s, const struct sending *how, const struct re
     struct deliver *d = NULL;
     struct out *out;
     void *options = NULL;
+    if (how->check)
+        return check_one(how, r, err);
     int rc = describe(how, r, &options, &to, &said);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", e->name, err_text(rc));

@@ -32,6 +32,8 @@ struct sending {
     bool (*over)(void *user);                  /* patient: true: no more waiting; NULL: never */
     void (*say)(void *user, const char *line); /* also from the sending thread; NULL */
     void *user;
+    bool check;        /* only whether all of it could be: no session, no vault is asked, no file is
+                        * left behind */
     const char *where; /* what relative names of files and directories begin at; NULL: here */
 };
 /* *out_count (NULL: not asked for): so many outlets of the session. 0; ORIEL_EINVAL,

@@ -115,5 +115,7 @@ void out_close(struct out *o); /* takes NULL */
 /* Make a directory and its parents (0700); when `ignore`, and it was made by
  * this call, put a .gitignore with "*" into it. */
 int out_make_dir(const char *path, bool ignore, struct oriel_err *err);
+/* Whether it could be made and written to, as far as can be told without doing it. */
+int out_check_dir(const char *path, struct oriel_err *err);
 
 #endif

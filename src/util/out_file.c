@@ -179,6 +179,33 @@ int out_make_dir(const char *path, bool ignore, struct oriel_err *err)
     return rc < 0 ? rc : 0;
 }
 
+int out_check_dir(const char *path, struct oriel_err *err)
+{
+    char at[PATH_MAX];
+    struct stat st;
+    size_t n = strlen(path);
+    int kept = errno, rc = 0;
+    if (n == 0 || n >= sizeof at)
+        return err_set(err, ORIEL_EINVAL, "%.60s: not a usable path", path);
+    memcpy(at, path, n + 1);
+    /* The nearest one that is there has to let the others be made. */
+    while (stat(at, &st) != 0 && errno == ENOENT && strcmp(at, ".") != 0) {
+        char *slash = strrchr(at, '/');
+        if (!slash)
+            memcpy(at, ".", 2);
+        else
+            slash[slash == at] = 0;
+    }
+    if (stat(at, &st) != 0)
+        rc = err_set_errno(err, errno, "%s: cannot make this directory", path);
+    else if (!S_ISDIR(st.st_mode))
+        rc = err_set(err, ORIEL_EPERM, "%s: is not a directory", at);
+    else if (faccessat(AT_FDCWD, at, W_OK | X_OK, AT_EACCESS) != 0)
+        rc = err_set_errno(err, errno, "%s: cannot be written to", at);
+    errno = kept;
+    return rc;
+}
+
 /* ---- rotation ---- */
 
 struct out_rotating {

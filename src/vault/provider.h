@@ -38,6 +38,8 @@ struct vault_provider {
      * vault_read, with a line. *out is set only with 0. */
     int (*read)(const void *options, const struct vault_ask *ask, struct secret *out,
                 struct oriel_err *err);
+    /* What is missing in the options: read says the same. NULL: nothing can be. */
+    int (*check)(const void *options, struct oriel_err *err);
 };
 extern const struct vault_provider *const vault_registry[]; /* NULL-terminated */
 

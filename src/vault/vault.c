@@ -160,6 +160,12 @@ int vault_read(const struct vault_request *r, struct vault_headers *out, struct 
     return rc;
 }
 
+int vault_check(const void *options, struct oriel_err *err)
+{
+    const struct vault_provider *p = chosen(options);
+    return p && p->check ? p->check((const char *)options + options_at(p), err) : 0;
+}
+
 void vault_headers_done(struct vault_headers *h)
 {
     secret_close(&h->memory);

@@ -54,6 +54,9 @@ struct vault_request {
  * headers), ORIEL_ETIMEOUT, ORIEL_EIO, ORIEL_ELIMIT, ORIEL_ENOMEM. With a line, in
  * which no value stands. */
 int vault_read(const struct vault_request *r, struct vault_headers *out, struct oriel_err *err);
+/* Whether these options say all that their provider has to know, without asking it. 0, also where
+ * none is configured; ORIEL_EINVAL with a line. */
+int vault_check(const void *options, struct oriel_err *err);
 void vault_headers_done(struct vault_headers *h); /* wipes; takes one that is zeroed */
 
 /* ---- what it is made of ---- */

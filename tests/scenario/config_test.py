@@ -161,6 +161,12 @@ class Config(Scenario):
         self.assertIn("nothing to rewrite", self.config("migrate", "--in-place").stderr)
         self.assertEqual([p.name for p in self.dir.iterdir()], ["oriel.toml"])
 
+    def test_a_file_with_nothing_old_is_printed_and_told(self):
+        self.write("[telemetry]\n")
+        run = self.config("migrate")
+        self.assertEqual(run.stdout, "[telemetry]\n")
+        self.assertIn("oriel.toml: nothing to migrate", run.stderr)
+
     def test_a_link_is_not_rewritten(self):
         self.write(OLD, "real.toml")
         (self.dir / "link.toml").symlink_to("real.toml")
@@ -217,6 +223,30 @@ class Config(Scenario):
                       self.config("check").stderr)
         self.emit(TELEMETRY_ENABLED="true")
         self.assertEqual(len(list(self.dir.glob(".local/traces/*.json"))), 1)
+
+    def test_the_check_finds_what_a_program_would_find_when_it_begins_and_leaves_nothing(self):
+        (self.dir / "file").write_text("")
+        sent = "[telemetry]\nbackend = 'otlp'\notlp_endpoint = 'https://127.0.0.1:1'\n"
+        for text, says in (
+                (sent + "otlp_headers_vault_key = 'K'\n", "no vault is configured for the key K"),
+                (sent + "[telemetry.vault]\nprovider = 'file'\n", "which file? Say file_path"),
+                (sent + "[telemetry.vault]\nprovider = 'age'\n", "say age_file and age_identity"),
+                (sent + "[telemetry.vault]\nprovider = 'command'\n", "Say command_argv"),
+                (sent + "otlp_certificate = 'none.pem'\n", "none.pem"),
+                (sent + "otlp_client_certificate = 'none.pem'\notlp_client_key = 'none.key'\n", "none.pem"),
+                (sent + "[telemetry.otlp]\nspool_dir = 'file/spool'\n", "file/spool"),
+                (sent + "[telemetry.otlp.near]\nendpoint = 'https://n'\ncertificate = 'other.pem'\n", "other.pem"),
+                ("[telemetry]\ntrace_dir = 'file'\n", "trace_dir says where files go"),
+                ("[telemetry]\noutlets = 'chromium'\n", 'no outlet is called "chromium"')):
+            self.write(text)
+            self.assertIn(says, self.config("check", status=1).stderr, text)
+        for text in (sent + "[telemetry.otlp]\nspool_dir = 'new/spool'\n", "[telemetry]\ntrace_dir = 'new/er'\n",
+                     "[telemetry]\nenabled = false\ntrace_dir = 'file'\n"):
+            self.write(text)
+            self.config("check")
+        self.write(sent.replace("'otlp'", "'local,otlp'") + "trace_dir = 'file'\n")
+        self.assertIn("warning: no local files: ", self.config("check").stderr)
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["file", "oriel.toml"])
 
     def test_a_program_whose_loader_finds_no_liboriel_says_so_once_and_goes_on(self):
         run = self.emit(TELEMETRY_ENABLED="true", LD_LIBRARY_PATH="/nonexistent")

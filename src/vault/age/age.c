@@ -66,14 +66,22 @@ static int open_both(const struct age_options *o, const struct vault_ask *ask, s
     return rc;
 }
 
+static int check_options(const void *how, struct oriel_err *err)
+{
+    const struct age_options *o = how;
+    return o->path[0] && o->identity[0]
+               ? 0
+               : err_set(err, ORIEL_EINVAL, "vault (age): say age_file and age_identity");
+}
+
 static int read_age(const void *how, const struct vault_ask *ask, struct secret *out,
                     struct oriel_err *err)
 {
     const struct age_options *o = how;
     struct secret document;
-    if (!o->path[0] || !o->identity[0])
-        return err_set(err, ORIEL_EINVAL, "vault (age): say age_file and age_identity");
-    int rc = open_both(o, ask, &document, err);
+    int rc = check_options(how, err);
+    if (rc == 0)
+        rc = open_both(o, ask, &document, err);
     if (rc == ORIEL_ENOTFOUND) { /* a vault that is not there is no missing key */
         if (err)
             err->code = ORIEL_EIO;
@@ -92,4 +100,5 @@ const struct vault_provider vault_age = {.name = "age",
                                          .help = "a file encrypted by age",
                                          .options = options,
                                          .options_size = sizeof(struct age_options),
-                                         .read = read_age};
+                                         .read = read_age,
+                                         .check = check_options};

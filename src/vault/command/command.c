@@ -57,6 +57,14 @@ static int run(const char *const *argv, const struct vault_ask *ask, struct secr
                    ask->key);
 }
 
+static int check_options(const void *how, struct oriel_err *err)
+{
+    const struct command_options *o = how;
+    return o->argv[0]
+               ? 0
+               : err_set(err, ORIEL_EINVAL, "vault (command): which program? Say command_argv");
+}
+
 static int read_command(const void *how, const struct vault_ask *ask, struct secret *out,
                         struct oriel_err *err)
 {
@@ -64,8 +72,9 @@ static int read_command(const void *how, const struct vault_ask *ask, struct sec
     const char *argv[ARGS_MAX + 1];
     size_t starts[ARGS_MAX], count = 0;
     struct buf texts;
-    if (!o->argv[0])
-        return err_set(err, ORIEL_EINVAL, "vault (command): which program? Say command_argv");
+    int wrong = check_options(how, err);
+    if (wrong < 0)
+        return wrong;
     buf_init(&texts);
     for (const char *p = o->argv; count < ARGS_MAX; p++) {
         size_t n = strcspn(p, ",");
@@ -88,4 +97,5 @@ const struct vault_provider vault_command = {.name = "command",
                                              .help = "a program that prints the headers",
                                              .options = options,
                                              .options_size = sizeof(struct command_options),
-                                             .read = read_command};
+                                             .read = read_command,
+                                             .check = check_options};

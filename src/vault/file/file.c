@@ -19,14 +19,20 @@ static const struct option_def options[] = {
     OPTION_END,
 };
 
+static int check_options(const void *how, struct oriel_err *err)
+{
+    const struct file_options *o = how;
+    return o->path[0] ? 0 : err_set(err, ORIEL_EINVAL, "vault (file): which file? Say file_path");
+}
+
 static int read_file(const void *how, const struct vault_ask *ask, struct secret *out,
                      struct oriel_err *err)
 {
     const struct file_options *o = how;
     struct secret document;
-    if (!o->path[0])
-        return err_set(err, ORIEL_EINVAL, "vault (file): which file? Say file_path");
-    int rc = vault_read_private(o->path, false, false, &document, err);
+    int rc = check_options(how, err);
+    if (rc == 0)
+        rc = vault_read_private(o->path, false, false, &document, err);
     if (rc == ORIEL_ENOTFOUND) /* a vault that is not there is no missing key */
         rc = err_set(err, ORIEL_EIO, "vault (file): %s is not there", o->path);
     if (rc != 0)
@@ -42,4 +48,5 @@ const struct vault_provider vault_file = {.name = "file",
                                           .help = "a file that only we can read",
                                           .options = options,
                                           .options_size = sizeof(struct file_options),
-                                          .read = read_file};
+                                          .read = read_file,
+                                          .check = check_options};
