@@ -129,6 +129,7 @@ struct collecting {
     unsigned setting_count;
     char addresses[COLLECT_LISTENERS_MAX][64];
     uint64_t started_ns, ended_ns;
+    bool told_tls;
 };
 
 /* ---- where to listen ---- */
@@ -348,6 +349,18 @@ static void rest(struct collecting *c, const sigset_t *open)
     (void)ppoll(&p, 1, &t, open);
 }
 
+/* Once; how many there were is said at the end. */
+static void tell_tls(struct collecting *c)
+{
+    struct collect_counts counts;
+    collect_get_counts(c->collect, &counts);
+    if (!counts.tls || c->told_tls)
+        return;
+    c->told_tls = true;
+    cli_note("a sender began with TLS, which is not received here: its endpoint is to begin with "
+             "http://, or OTEL_EXPORTER_OTLP_INSECURE=true where it has no scheme");
+}
+
 static void follow(struct collecting *c, const sigset_t *open)
 {
     int result = SOURCE_IDLE;
@@ -360,6 +373,7 @@ static void follow(struct collecting *c, const sigset_t *open)
             if (result != ORIEL_ENOMEM)
                 break;
         }
+        tell_tls(c);
         if (is_over(c, clock_mono_ns()))
             collect_stop(c->collect);
         if (result == SOURCE_IDLE)
@@ -399,6 +413,7 @@ static void say_counts(const struct collect_counts *c, uint64_t lost)
     put_part(&b, c->too_many, "item", "items", "of too many resources");
     put_part(&b, c->no_memory, "item", "items", "without memory");
     put_part(&b, c->points, "point", "points", "of metrics, which are not kept yet");
+    put_part(&b, c->tls, "connection", "connections", "of TLS");
     put_part(&b, c->malformed, "request", "requests", "malformed");
     put_part(&b, c->too_large, "request", "requests", "too large");
     put_part(&b, c->not_allowed, "request", "requests", "not allowed");
@@ -458,9 +473,11 @@ static void say_where(const struct collecting *c)
     const unsigned n = collect_listeners(c->collect);
     buf_init(&b);
     for (unsigned i = 0; i < n; i++) {
-        char address[NET_ADDR_TEXT];
-        net_addr_text(collect_bound(c->collect, i), address);
-        buf_printf(&b, "%s%s", i ? ", " : "", address);
+        char address[NET_ADDR_TEXT]; /* too short for some paths */
+        const struct net_addr *a = collect_bound(c->collect, i);
+        net_addr_text(a, address);
+        buf_printf(&b, "%s%s", i ? ", " : "",
+                   a->sa.ss_family == AF_UNIX ? c->options->unix_path : address);
     }
     cli_note("receiving OTLP at %s; Ctrl-C ends", buf_cstr(&b));
     buf_done(&b);

@@ -70,6 +70,7 @@ struct lane {
     struct retry retry;
     struct item *under_way[UNDER_WAY_MAX];
     unsigned sending;
+    bool answered;                /* a request, once */
     char why[DELIVER_WHY_BYTES];  /* the last failure */
     char told[DELIVER_WHY_BYTES]; /* the one that was said when it went away */
 };
@@ -216,6 +217,8 @@ void spill_count(struct deliver *d);
 
 void tell_open(struct deliver *d, struct lane *l);
 void tell_back(struct deliver *d, struct lane *l);
+/* The end finds a request under way: what that says of a receiver that never answered. */
+void tell_silence(struct lane *l);
 /* For deliver_left, before anything that is left has its fate. */
 void tell_why(struct deliver *d, const struct lane *l);
 void tell_left(struct deliver *d, struct lane *l, uint64_t lost, uint64_t kept);

@@ -87,6 +87,7 @@ static uint64_t waiting_for(struct deliver *d, const struct lane *l)
 static void worked(struct deliver *d, const struct item *i, uint64_t now_ns)
 {
     struct lane *l = &d->lanes[i->lane];
+    l->answered = true;
     uint64_t waiting = l->retry.failures ? waiting_for(d, l) : 0;
     if (retry_worked(&l->retry, i->epoch, now_ns, waiting))
         tell_back(d, l);
@@ -293,6 +294,8 @@ static void leave(struct deliver *d, struct lane *l, uint64_t now_ns)
     const enum fate no_disk = gate == GATE_BARRED ? FATE_REFUSED : FATE_EXPIRED;
     uint64_t lost = 0, kept = 0;
     struct item *i;
+    if (l->sending)
+        tell_silence(l);
     while (l->sending) {
         i = l->under_way[0];
         l->transport->ops->cancel(l->transport, &i->job);

@@ -64,6 +64,15 @@ static const char *left_why(const struct lane *l)
     return l->why[0] ? l->why : "no time was left";
 }
 
+/* One that speaks no TLS may wait for the rest of what it takes for a request. */
+void tell_silence(struct lane *l)
+{
+    if (!l->why[0] && !l->answered && l->endpoint.url.scheme == HTTP_TLS)
+        snprintf(l->why, sizeof l->why,
+                 "nothing was answered over TLS, which it may not speak: http://, or "
+                 "OTEL_EXPORTER_OTLP_INSECURE=true where the endpoint has no scheme");
+}
+
 void tell_why(struct deliver *d, const struct lane *l)
 {
     const bool said = d->attended && strcmp(l->told, l->why) == 0 && l->told[0];

@@ -39,6 +39,7 @@ struct collect_options {
 
 struct collect_counts {
     uint64_t connections, evicted, requests, accepted_requests;
+    uint64_t tls; /* connections that began with TLS, and were closed at once */
     uint64_t spans, logs, span_events; /* told */
     uint64_t points;                   /* of metrics: refused, they are not kept yet */
     uint64_t no_id, too_many, no_memory;

@@ -177,8 +177,10 @@ int net_listen(const struct net_listen_options *o, int *out_fd, struct net_addr 
         net_close(fd);
         return rc;
     }
-    a.n = sizeof a.sa;
-    if (out_bound && !o->unix_path && getsockname(fd, (struct sockaddr *)&a.sa, &a.n) == 0)
+    struct net_addr bound = {.n = sizeof bound.sa};
+    if (!o->unix_path && getsockname(fd, (struct sockaddr *)&bound.sa, &bound.n) == 0)
+        a = bound;
+    if (out_bound)
         *out_bound = a;
     *out_fd = fd;
     return 0;

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 from receiving import LIBRARY
@@ -406,11 +407,36 @@ class Collect(Scenario):
         self.assertFalse((self.dir / "sock").exists())
         self.assertEqual(len(self.spans()), 1)
         for words, why in ((["--listen", "0.0.0.0:0"], "loopback"),
-                           (["--listen", "0.0.0.0:0", "--beyond-loopback"], "token"),
+                           (["--listen", "0.0.0.0:0", "--beyond-loopback"], "--token-file FILE"),
                            (["--listen", "x"], "PORT")):
             run = self.oriel("collect", "--http", "off", *words)
             self.assertNotEqual(run.returncode, 0)
             self.assertIn(why, self.one_line(run.stderr))
+
+    def test_a_socket_alone_is_told_with_its_path(self):
+        for path in (self.dir / "sock", "s" * 100):
+            child = self.start(ORIEL, "collect", "--listen", "off", "--http", "off", "--no-report",
+                               "--unix", path, "-f", stderr=subprocess.PIPE, text=True)
+            self.assertEqual(child.stderr.readline(), f"oriel: receiving OTLP at {path}; Ctrl-C ends\n")
+            child.terminate()
+            child.communicate()
+
+    def test_tls_is_not_waited_for(self):
+        receiver = Receiver(self)
+        begun = time.monotonic()
+        for hello in (b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+            with socket.create_connection(("127.0.0.1", receiver.port)) as s:
+                s.sendall(hello)
+                try:
+                    self.assertEqual(s.recv(1), b"")
+                except ConnectionResetError:
+                    pass
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(receiver.post(request(span(1))).status, 200)
+        said = receiver.end()
+        self.assertEqual(said.count("a sender began with TLS"), 1, said)
+        self.assertIn("http://", said)
+        self.assertIn("2 connections of TLS", said)
 
     def test_a_token_is_asked_for_and_never_shown(self):
         (self.dir / "token").write_text("s3cret-token\n", encoding="ascii")

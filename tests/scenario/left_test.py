@@ -179,6 +179,17 @@ class Left(Scenario):
             self.assertEqual(self.spooled(), said)
         self.assertGreater(said, 0)
 
+    def test_an_endpoint_without_a_scheme_is_tls_which_a_plain_receiver_waits_for(self):
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        self.env.update(ORIEL_EXIT_MS="300", OTEL_LOG_LEVEL="warn",
+                        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+                        OTEL_EXPORTER_OTLP_ENDPOINT=f"127.0.0.1:{silent.getsockname()[1]}")
+        run = self.run_raw(EMITTER, "events", FEW, 1, text=True)
+        self.assertEqual(run.returncode, 0)
+        self.assertRegex(run.stderr, r"\(nothing was answered over TLS, .*: http://, or "
+                                     r"OTEL_EXPORTER_OTLP_INSECURE=true where .* no scheme\)")
+
     def test_more_than_there_is_time_for(self):
         """All of it is on disk or in the ring, and nothing is in both."""
         self.keep_on_disk()

@@ -44,7 +44,8 @@ int collect_open(struct collect **out, const struct collect_options *options, st
 {
     assert(options->listen_count <= COLLECT_LISTENERS_MAX);
     if (options->beyond_loopback && (!options->token || !*options->token))
-        return err_set(err, ORIEL_EPERM, "receiving from other machines needs a token");
+        return err_set(err, ORIEL_EPERM,
+                       "receiving from other machines needs a token: --token-file FILE");
     struct collect *c = mem_calloc(1, sizeof *c);
     if (!c)
         return err_set(err, ORIEL_ENOMEM, "%s", err_text(ORIEL_ENOMEM));

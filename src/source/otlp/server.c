@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 
-enum { EVENTS = 64, PREFACE = 24, ACCEPTS = 64 };
+enum { EVENTS = 64, PREFACE = 24, ACCEPTS = 64, TLS_HANDSHAKE = 0x16 };
 #define TICK_NS UINT64_C(100000000)
 #define YOUNG_NS UINT64_C(20000000)  /* not evicted before */
 #define HEAD_NS UINT64_C(5000000000) /* to say the first bytes, or a request over HTTP/2 */
@@ -104,6 +104,11 @@ static void sniff(struct collect *c, struct otlp_conn *conn, uint64_t now_ns)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
+        conn->broken = true;
+        return;
+    }
+    if (head[0] == TLS_HANDSHAKE) { /* no request begins so; it would wait for our half of it */
+        c->counts.tls++;
         conn->broken = true;
         return;
     }
