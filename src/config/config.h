@@ -188,6 +188,8 @@ struct config_input {
     bool (*known_component)(const char *name, bool logs);
     /* A list of such names, for who looks at the configuration of a program from outside; NULL. */
     const char *registers;
+    /* Of the value of `filter`: 0, or a negative code with a line; NULL: not looked at. */
+    int (*check_filter)(const char *text, struct oriel_err *err);
     const char *const *environment; /* "NAME=value", ends with NULL; NULL: none */
     const char *preset;             /* chosen by the program; NULL: file or environment may */
     const struct config_set *code;
@@ -198,10 +200,11 @@ struct config_input {
 };
 
 enum config_severity {
-    CONFIG_WARNING,
+    CONFIG_WARNING, /* surely a mistake */
     CONFIG_ERROR,
-    CONFIG_ADVICE /* for whoever looks at the configuration or gives a command; no program says it
-                   */
+    CONFIG_ADVICE, /* for whoever looks at the configuration or gives a command; no program says it
+                    */
+    CONFIG_REMARK  /* a warning of what may well be meant for another program that shares it */
 };
 struct config_message {
     enum config_severity severity;

@@ -410,7 +410,7 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
         break;
     case OURS:
         if (v->type != YAML_NULL)
-            say(w, CONFIG_WARNING, v, path,
+            say(w, CONFIG_REMARK, v, path,
                 "has no effect: the one that Oriel's own attributes are of is sent");
         break;
     case TAKE:
@@ -469,7 +469,7 @@ static bool begin_exporter(struct walk *w, const struct yaml_value *v, const cha
     const char *name = otlp ? "otlp" : file ? CONFIG_OTLP_STDOUT : exporter;
     struct buf *all = &w->exporters[w->provider - providers];
     if (config_has_item(buf_cstr(all), name)) {
-        say(w, CONFIG_WARNING, v, path, "is left out: Oriel has one such exporter for each signal");
+        say(w, CONFIG_REMARK, v, path, "is left out: Oriel has one such exporter for each signal");
         return false;
     }
     buf_printf(all, "%s%s", all->size ? "," : "", name);
@@ -559,7 +559,7 @@ static void take_unknown(struct walk *w, const struct yaml_value *v, const char 
     const struct slot *slot = slot_of(v, path);
     const bool exporter = slot == &slots[0];
     if (!slot)
-        say(w, CONFIG_WARNING, v, path, "is nothing Oriel has, and left out");
+        say(w, CONFIG_REMARK, v, path, "is nothing Oriel has, and left out");
     else if (exporter && is_registered(w, v->key, w->provider != &providers[0]))
         take_exporter(w, v, path);
     else

@@ -43,7 +43,7 @@ static void say_idle(struct config *c, const char *key, const struct config_orig
 {
     const char *where = config_where(c, o);
     if (!is_own(o))
-        config_say(c, CONFIG_WARNING, "%s has no effect: %s; %s", where, d->why, d->instead);
+        config_say(c, CONFIG_REMARK, "%s has no effect: %s; %s", where, d->why, d->instead);
     else if (is_overridden(o, &d->by))
         config_say(c, CONFIG_ADVICE, "%s: %s has no effect: %s, by %s", where, key, d->why,
                    config_where(c, &d->by));

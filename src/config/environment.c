@@ -96,7 +96,7 @@ static void put_sampler_arg(struct config *c, const char *const *environment)
         return;
     if (!config_origin(c, "sampler", &origin) || origin.layer == CONFIG_DEFAULT ||
         (sampler != CONFIG_SAMPLER_RATIO && sampler != CONFIG_SAMPLER_PARENT_RATIO))
-        config_say(c, CONFIG_WARNING, "$%s: has no effect without a sampler by ratio", name);
+        config_say(c, CONFIG_REMARK, "$%s: has no effect without a sampler by ratio", name);
     else if (num_parse_double(text, strlen(text), &v) != 0 || !(v >= 0 && v <= 1))
         config_say(c, CONFIG_WARNING, "$%s: \"%.40s\" is no number from 0 to 1", name, text);
     else

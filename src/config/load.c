@@ -102,10 +102,37 @@ static bool is_choice(const struct option_def *d, const char *p, size_t n)
     return false;
 }
 
+/* Values that the standard knows and Oriel has not: whoever shares the variable may have them. */
+static bool is_others_choice(const char *p, size_t n)
+{
+    static const char *const all[] = {"jaeger_remote",
+                                      "parentbased_jaeger_remote",
+                                      "xray",
+                                      "ottrace",
+                                      "jaeger",
+                                      "zipkin",
+                                      "logging",
+                                      "prometheus",
+                                      "all",
+                                      "verbose",
+                                      "trace",
+                                      "http/json",
+                                      NULL};
+    const struct option_def row = {.choices = all};
+    return is_choice(&row, p, n);
+}
+
+static bool is_shared(const struct config_origin *o)
+{
+    return o->layer == CONFIG_VARIABLE && strncmp(o->name, "OTEL_", 5) == 0;
+}
+
 static void say_no_choice(struct config *c, const struct option_def *d, const char *p, size_t n,
                           enum config_severity severity, const char *key, const char *where)
 {
     char list[200] = "";
+    if (severity == CONFIG_WARNING && strncmp(where, "$OTEL_", 6) == 0 && is_others_choice(p, n))
+        severity = CONFIG_REMARK;
     for (const char *const *choice = d->choices; *choice; choice++) {
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *choice);
@@ -200,10 +227,29 @@ static const char *without_name(const struct option_def *d, const char *text)
     return strncmp(text, d->name, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
 }
 
+/* Of a wrong value. */
+static enum config_severity severity_of(const struct option_def *d, const char *text,
+                                        const struct config_origin *o)
+{
+    if (o->layer != CONFIG_VARIABLE)
+        return CONFIG_ERROR;
+    const bool others = d->type == OPTION_ENUM && is_others_choice(text, strlen(text));
+    return is_shared(o) && others ? CONFIG_REMARK : CONFIG_WARNING;
+}
+
+static enum config_severity severity_of_absent(const struct config_absent *absent,
+                                               enum config_severity otherwise,
+                                               const struct config_origin *o)
+{
+    if (absent->refused)
+        return CONFIG_ERROR;
+    return is_shared(o) ? CONFIG_REMARK : otherwise;
+}
+
 void config_put(struct config *c, struct config_part *p, const struct option_def *d,
                 const char *text, struct config_origin origin)
 {
-    enum config_severity severity = origin.layer == CONFIG_VARIABLE ? CONFIG_WARNING : CONFIG_ERROR;
+    const enum config_severity severity = severity_of(d, text, &origin);
     const char *key = config_key_text(c, p, d), *where = config_where(c, &origin);
     struct oriel_err err = {0};
     if (d->secret && origin.layer == CONFIG_FILE) {
@@ -214,8 +260,8 @@ void config_put(struct config *c, struct config_part *p, const struct option_def
     snprintf(plain, sizeof plain, "%s%s%s", p->name, p->name[0] ? "." : "", d->name);
     const struct config_absent *absent = find_absent(c, plain, d, text);
     if (absent)
-        config_say(c, absent->refused ? CONFIG_ERROR : severity, "%s: %s cannot take effect: %s",
-                   where, key, absent->why);
+        config_say(c, severity_of_absent(absent, severity, &origin),
+                   "%s: %s cannot take effect: %s", where, key, absent->why);
     if (absent && !d->secret) /* what is a secret is kept as one, whoever uses it */
         return;
     text = clamped(c, d, text, key, where);
@@ -395,12 +441,26 @@ static void check_sdk(struct config *c)
 /* A batch larger than the queue it comes from would never be full. */
 static void check_batch(struct config *c, struct config_batch *b, const char *kind)
 {
+    struct config_origin from;
+    char key[32];
     if (b->size <= b->queue)
         return;
-    config_say(c, CONFIG_WARNING,
+    snprintf(key, sizeof key, "batch.%s_size", kind);
+    const bool said = config_origin(c, key, &from) && from.layer != CONFIG_DEFAULT;
+    config_say(c, said ? CONFIG_WARNING : CONFIG_REMARK,
                "telemetry.batch.%s_size = %lld is more than the queue holds, and taken as %lld",
                kind, (long long)b->size, (long long)b->queue);
     b->size = b->queue;
+}
+
+/* Part of it would be passed over, and other call sites record than somebody wanted. */
+static void check_filter(struct config *c, const struct config_input *in)
+{
+    struct config_origin from;
+    struct oriel_err err = {0};
+    if (in->check_filter && in->check_filter(config_telemetry(c)->filter, &err) < 0 &&
+        config_origin(c, "filter", &from))
+        config_say(c, CONFIG_ERROR, "%s: telemetry.filter: %s", config_where(c, &from), err.text);
 }
 
 static void say_no_key(struct config *c, const char *key)
@@ -434,6 +494,7 @@ static void apply(struct config *c, const struct config_input *in)
                 c, in->code[i].key, in->code[i].value,
                 (struct config_origin){CONFIG_CODE, in->code_said ? in->code_said[i] : NULL, 0}))
             say_no_key(c, in->code[i].key);
+    check_filter(c, in);
     check_sdk(c);
     config_check_otlp(c);
     config_check_delegates(c);

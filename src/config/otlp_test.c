@@ -222,6 +222,13 @@ TEST(unknown_names_and_bad_numbers_are_said_and_ignored)
     struct config_otlp_target t = target(c, CONFIG_TRACES);
     const struct config_message *m;
     CHECK_EQ(config_messages(c, &m), 8);
+    /* What others that share a variable may know is no mistake. */
+    for (size_t i = 0; i < 8; i++)
+        CHECK_EQ(m[i].severity, strstr(m[i].text, "\"jaeger_remote\"") ||
+                                        strstr(m[i].text, "\"logging\"") ||
+                                        strstr(m[i].text, "\"xray\"")
+                                    ? CONFIG_REMARK
+                                    : CONFIG_WARNING);
     CHECK(t.protocol == CONFIG_GRPC && t.timeout_ms == 10000 &&
           t.compression == CONFIG_COMPRESSION_NONE);
     CHECK_EQ(config_telemetry(c)->log_level, CONFIG_LOG_ERROR);

@@ -5,6 +5,7 @@
 #include "session/inprocess.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <oriel/propagation.h>
 #include <oriel/oriel.h>
 #include <pthread.h>
@@ -289,8 +290,13 @@ TEST(inprocess_says_as_much_as_the_log_level_wants)
     struct oriel_options o = options("capture");
     int rc;
     write_config("[telemetry]\nnone = 1\n");
-    CHECK_STR(said_at_start(&o, &rc), "");
+    const char *said = said_at_start(&o, &rc);
+    CHECK(strncmp(said, "oriel: warning: ", 16) == 0 && strchr(said, '\n')[1] == 0);
+    CHECK(strstr(said, "own.toml:2: there is no key telemetry.none\n") != NULL);
     CHECK_EQ(rc, 0);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    setenv("OTEL_LOG_LEVEL", "error", 1);
+    CHECK(strstr(said_at_start(&o, &rc), "warning") == NULL);
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
     setenv("OTEL_LOG_LEVEL", "Warn", 1);
     CHECK(strstr(said_at_start(&o, &rc), "oriel: warning: ") != NULL);
@@ -301,6 +307,57 @@ TEST(inprocess_says_as_much_as_the_log_level_wants)
     CHECK_EQ(rc, ORIEL_EINVAL);
     setenv("OTEL_LOG_LEVEL", "", 1);
     CHECK(strstr(said_at_start(&o, &rc), "oriel: telemetry does not start: ") != NULL);
+}
+
+TEST(inprocess_tells_the_mistakes_of_a_changed_file)
+{
+    struct oriel_options o = options("capture");
+    char text[400] = "";
+    int ends[2], before = dup(2);
+    write_config("[telemetry]\n");
+    REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
+    REQUIRE(pipe(ends) == 0 && before >= 0 && dup2(ends[1], 2) == 2);
+    write_config("[telemetry]\nsampel_rate = 0.5\n");
+    CHECK_EQ(oriel_inprocess_reload(), 0);
+    REQUIRE(dup2(before, 2) == 2);
+    CHECK_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    CHECK(read(ends[0], text, sizeof text - 1) > 0);
+    CHECK(strstr(text, "there is no key telemetry.sampel_rate; did you mean sample_rate?\n"));
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+    for (int i = 0; i < 2; i++)
+        close(ends[i]);
+    close(before);
+}
+
+TEST(inprocess_tells_so_many_mistakes_that_somebody_reads_them)
+{
+    struct oriel_options o = options("capture");
+    int rc;
+    unsigned lines = 0;
+    write_config("[telemetry]\na1=1\na2=1\na3=1\na4=1\na5=1\na6=1\na7=1\na8=1\na9=1\n");
+    const char *said = said_at_start(&o, &rc);
+    for (const char *p = said; (p = strchr(p, '\n')); p++)
+        lines++;
+    CHECK_EQ(lines, 9);
+    CHECK(strstr(said, "oriel: warning: 1 more: oriel config check tells it\n") != NULL);
+    CHECK_EQ(oriel_inprocess_stop(60000), 0);
+}
+
+TEST(inprocess_does_not_start_by_a_filter_that_is_none)
+{
+    struct oriel_options o = options("capture");
+    int rc;
+    setenv("ORIEL_FILTER", "nope=chatty,=,,==", 1);
+    CHECK_STR(
+        said_at_start(&o, &rc),
+        "oriel: telemetry does not start: $ORIEL_FILTER: telemetry.filter: \"nope=chatty\" is "
+        "no filter directive: LEVEL or target=LEVEL, with trace, debug, info, warn, error, "
+        "fatal or off\n");
+    CHECK_EQ(rc, ORIEL_EINVAL);
+    unsetenv("ORIEL_FILTER");
+    o.filter = "chatty";
+    CHECK(strstr(said_at_start(&o, &rc), "\"chatty\" is no filter directive") != NULL);
+    CHECK_EQ(rc, ORIEL_EINVAL);
 }
 
 TEST(inprocess_tells_its_own_figures_while_it_runs_and_in_the_capture)

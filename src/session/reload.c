@@ -14,6 +14,7 @@
 #include "export/exporter.h"
 #include "session/session.h"
 #include "session/settings.h"
+#include "session/start_config.h"
 
 /* ---- watching ---- */
 
@@ -247,6 +248,8 @@ int reload_load(const struct reload *r, const struct config *before, struct conf
     *out_outlets = 0;
     if (rc == 0)
         rc = settings_load(&now, &in, err);
+    if (rc == 0 && !r->again) /* it was told when it was read first */
+        start_tell_warnings(now);
     if (rc == 0)
         rc = compare(before, now, out_outlets, line, err);
     if (rc == 0 && line->size)

@@ -13,6 +13,7 @@
 #include "export/exporter.h"
 #include "session/programs.h"
 #include "session/sending.h"
+#include "source/region_io.h"
 #include "util/left_out.h"
 #include "vault/vault.h"
 
@@ -126,6 +127,7 @@ int settings_load(struct config **out, const struct settings_input *in, struct o
                                  .model = in->model,
                                  .known_component = programs_known,
                                  .registers = in->registers,
+                                 .check_filter = region_check_directives,
                                  .environment = in->environment,
                                  .preset = in->preset,
                                  .code = in->code,

@@ -18,6 +18,8 @@
 #include "session/settings.h"
 #include "session/start_code.h"
 
+#define WARNINGS_MAX 8u /* of a configuration, where nobody has asked for them */
+
 /* Who read standard error at the start. */
 static struct {
     bool known, strict;
@@ -39,8 +41,8 @@ static void note_listener(void)
     listener.ino = listener.known ? now.st_ino : 0;
 }
 
-/* The only thing this side says unasked, once per start that was asked for and
- * cannot be: without it nobody would know why there is nothing. */
+/* What this side says unasked: that a start that was asked for cannot be, once, and mistakes of
+ * its configuration. Without it nobody would know why there is nothing, or something else. */
 void start_say(const char *what, const char *text)
 {
     char line[700];
@@ -59,21 +61,46 @@ static void say_why(const char *text)
     start_say("telemetry does not start: ", text);
 }
 
-/* The first error, or NULL; told, as OTEL_LOG_LEVEL wants it, with the warnings or
- * not at all. */
+/* Those that keep nothing from starting: of a configuration that says nothing of log_level, too. */
+static bool tells_mistakes(const struct config *c)
+{
+    struct config_origin from;
+    return config_telemetry(c)->log_level >= CONFIG_LOG_WARN ||
+           (config_origin(c, "log_level", &from) && from.layer == CONFIG_DEFAULT);
+}
+
+void start_tell_warnings(const struct config *c)
+{
+    const bool all = config_telemetry(c)->log_level >= CONFIG_LOG_WARN;
+    const struct config_message *m;
+    const size_t n = tells_mistakes(c) ? config_messages(c, &m) : 0;
+    unsigned said = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool tells =
+            m[i].severity == CONFIG_WARNING || (all && m[i].severity == CONFIG_REMARK);
+        if (tells && (said++ < WARNINGS_MAX || all))
+            start_say("warning: ", m[i].text);
+    }
+    if (said > WARNINGS_MAX && !all) {
+        char rest[64];
+        snprintf(rest, sizeof rest, "%u more: oriel config check tells %s", said - WARNINGS_MAX,
+                 said - WARNINGS_MAX == 1 ? "it" : "them");
+        start_say("warning: ", rest);
+    }
+}
+
+/* The first error, or NULL; told as OTEL_LOG_LEVEL wants it. */
 static const char *tell_messages(const struct config *c)
 {
     const struct config_message *m;
-    size_t n = config_messages(c, &m);
-    int level = config_telemetry(c)->log_level;
+    const size_t n = config_messages(c, &m);
     const char *error = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (m[i].severity == CONFIG_ERROR && !error)
+    for (size_t i = 0; i < n && !error; i++)
+        if (m[i].severity == CONFIG_ERROR)
             error = m[i].text;
-        if (m[i].severity == CONFIG_WARNING && level >= CONFIG_LOG_WARN)
-            start_say("warning: ", m[i].text);
-    }
-    if (error && level >= CONFIG_LOG_ERROR)
+    if (config_choose(c).telemetry)
+        start_tell_warnings(c);
+    if (error && config_telemetry(c)->log_level >= CONFIG_LOG_ERROR)
         say_why(error);
     return error;
 }
@@ -98,8 +125,8 @@ void start_say_delivery(void *unused, const char *line)
 
 void start_say_headers(void *config, bool bad, const char *line)
 {
-    if (config_telemetry(config)->log_level >= (bad ? CONFIG_LOG_ERROR : CONFIG_LOG_WARN))
-        start_say("", line);
+    if (bad ? config_telemetry(config)->log_level >= CONFIG_LOG_ERROR : tells_mistakes(config))
+        start_say(bad ? "" : "warning: ", line);
 }
 
 int start_config_load(const struct oriel_options *o, struct config **out)

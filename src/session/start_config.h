@@ -15,6 +15,9 @@ void start_say(const char *what, const char *text);
 /* From here on only to who read standard error at the start: a program that goes into the
  * background may have another file there. */
 void start_say_strictly(void);
+/* Mistakes of a configuration that keep nothing from starting: where log_level is not said, so many
+ * that somebody reads them; else as it says. */
+void start_tell_warnings(const struct config *c);
 /* What destinations have to say goes where the rest of this side does, for whoever asks. */
 void start_say_delivery(void *unused, const char *line);
 /* From the thread that asks the vault, with the configuration that it asks by. */

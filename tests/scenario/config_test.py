@@ -248,6 +248,35 @@ class Config(Scenario):
         self.assertIn("warning: no local files: ", self.config("check").stderr)
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["file", "oriel.toml"])
 
+    def test_a_program_says_what_is_surely_a_mistake_unless_it_is_told_not_to(self):
+        self.write("[telemetry]\nsampel_rate = 0.5\n")
+        wrong = {"TELEMETRY_ENABLED": "true", "ORIEL_BACKEND": "otpl", "ORIEL_SAMPLE_RATE": "7",
+                 "OTEL_PROPAGATORS": "tracecontext,xray", "OTEL_TRACES_SAMPLER": "jaeger_remote"}
+        run = self.emit(**wrong)
+        self.assertEqual(sorted(run.stderr.splitlines()), [
+            'oriel: warning: $ORIEL_BACKEND: telemetry.backend: "otpl" is not one of local, otlp, program',
+            "oriel: warning: $ORIEL_SAMPLE_RATE: telemetry.sample_rate = 7 is taken as 1",
+            "oriel: warning: oriel.toml:2: there is no key telemetry.sampel_rate; did you mean sample_rate?"])
+        for level in ("error", "none"):
+            self.assertEqual(self.emit(**wrong, OTEL_LOG_LEVEL=level).stderr, "")
+        self.assertEqual(self.emit(**wrong, OTEL_LOG_LEVEL="warn").stderr.count("oriel: warning: "), 5)
+        self.env.update(wrong)
+        self.assertEqual(self.config("check").stderr.count("warning: "), 5)
+
+    def test_a_filter_that_is_none_stops_telemetry_and_no_program(self):
+        for name, text, first in (("ORIEL_FILTER", "nope=chatty,=,,==", "nope=chatty"),
+                                  ("RUSTKERNEL_LOG_LEVEL", "chatty", "chatty")):
+            with self.subTest(name):
+                run = self.emit(**{"TELEMETRY_ENABLED": "true", name: text})
+                self.assertIn(f'oriel: telemetry does not start: ${name}: telemetry.filter: "{first}" '
+                              "is no filter directive", run.stderr)
+                self.assertEqual((run.stderr.count("\n"), run.stdout), (1, "emitted 3\n"))
+                self.env[name] = text
+                said = self.config("check", status=1).stderr
+                self.assertIn(f'error: ${name}: telemetry.filter: "{first}" is no filter directive', said)
+                del self.env[name]
+        self.assertEqual(list(self.dir.iterdir()), [])
+
     def test_a_program_whose_loader_finds_no_liboriel_says_so_once_and_goes_on(self):
         run = self.emit(TELEMETRY_ENABLED="true", LD_LIBRARY_PATH="/nonexistent")
         self.assertEqual(run.stderr, "oriel: telemetry does not start: liboriel.so.0 is not found by the loader: "

@@ -136,9 +136,13 @@ class Otlp(Scenario):
         self.assertIn("ZEPH_OTEL_HEADERS", run.stderr)
         self.assertEqual(run.stderr.count("\n"), 1)
         receiver = Receiver(self)
-        self.emit("spans", 3, ORIEL_OTLP_HEADERS_REQUIRED="false",
-                  OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        self.env.update(ORIEL_OTLP_HEADERS_REQUIRED="false", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url())
+        run = self.run_raw(EMITTER, "spans", 3, text=True)
+        self.assertRegex(run.stderr, r"\Aoriel: warning: [^\n]*: sending without authorization\n\Z")
         self.check_story(receiver.all(), 3)
+        again = Receiver(self)
+        self.emit("spans", 3, OTEL_EXPORTER_OTLP_ENDPOINT=again.url(), OTEL_LOG_LEVEL="error")
+        self.check_story(again.all(), 3)
 
     def test_signals_that_nobody_wants_stay(self):
         receiver = Receiver(self)
