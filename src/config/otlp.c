@@ -257,10 +257,21 @@ int config_check_value(const struct option_def *d, const char *text, struct orie
     return rc < 0 ? err_set(err, rc, "%s: %s", d->name, why.text) : 0;
 }
 
+/* What is wrong for all signals is wrong for each of them, and told once. */
+static bool was_said(const struct config *c, const char *text)
+{
+    for (size_t i = 0; i < c->messages.count; i++)
+        if (strcmp(c->messages.items[i].text, text) == 0)
+            return true;
+    return false;
+}
+
 /* Back to the default; true: somebody else may say it now. */
 static bool forget_variable(struct config *c, struct place *at, const char *why)
 {
     bool variable = origin_of(at)->layer == CONFIG_VARIABLE;
+    if (!variable && was_said(c, why))
+        return false;
     config_say(c, variable ? CONFIG_WARNING : CONFIG_ERROR, "%s%s", why,
                variable ? "; it counts as unset" : "");
     if (!variable)

@@ -215,6 +215,24 @@ static int first_error(const struct config *c, struct oriel_err *err)
     return 0;
 }
 
+/* Where it stands now; what went away stood there before. */
+static int say_fixed(const struct config *before, const struct config *now, const char *key,
+                     struct oriel_err *err)
+{
+    struct config_origin o = {.layer = CONFIG_DEFAULT};
+    bool there = config_origin(now, key, &o) && o.layer == CONFIG_FILE;
+    if (!there && config_origin(before, key, &o) && o.layer == CONFIG_FILE)
+        return err_set(err, ORIEL_EUNSUPPORTED,
+                       "%.200s: telemetry.%s is gone, which takes effect with the next start only",
+                       o.name, key);
+    if (!there)
+        return err_set(err, ORIEL_EUNSUPPORTED,
+                       "telemetry.%s takes effect with the next start only", key);
+    return err_set(err, ORIEL_EUNSUPPORTED,
+                   "%.200s:%u: telemetry.%s takes effect with the next start only", o.name, o.line,
+                   key);
+}
+
 /* Whether the new one may take the place of the old. */
 static int compare(const struct config *before, const struct config *now, unsigned *out_outlets,
                    struct buf *line, struct oriel_err *err)
@@ -227,9 +245,7 @@ static int compare(const struct config *before, const struct config *now, unsign
     if (line->failed)
         return err_set(err, ORIEL_ENOMEM, "out of memory");
     *out_outlets = d.outlets;
-    return d.fixed[0] ? err_set(err, ORIEL_EUNSUPPORTED,
-                                "telemetry.%s takes effect with the next start only", d.fixed)
-                      : 0;
+    return d.fixed[0] ? say_fixed(before, now, d.fixed, err) : 0;
 }
 
 int reload_load(const struct reload *r, const struct config *before, struct config **out,

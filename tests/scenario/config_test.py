@@ -115,6 +115,11 @@ class Config(Scenario):
         self.config("check", "missing.toml", status=1)
         self.config("polish", status=2)
 
+    def test_what_is_wrong_for_all_signals_is_told_once(self):
+        for url in ("ftp://x", "http://x:99999"):
+            self.write(f"[telemetry]\nbackend = 'otlp'\n[telemetry.otlp]\nendpoint = '{url}'\n")
+            self.assertEqual(self.config("check", status=1).stderr.count("error: "), 1)
+
     def test_an_exporter_that_nobody_registered_keeps_telemetry_from_starting_and_the_program_runs_on(self):
         path = self.write("file_format: '1.0'\nlogger_provider:\n  processors:\n"
                           "    - simple: {exporter: {mine: {where: here}}}\n", "otel.yaml")
