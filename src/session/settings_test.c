@@ -176,9 +176,9 @@ static const struct {
     {"", "ORIEL_OTLP_ENDPOINT=http://x", CONFIG_ERROR,
      "$ORIEL_OTLP_ENDPOINT: telemetry.otlp_endpoint cannot take effect: "},
     /* Others read these, too. */
-    {"", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", CONFIG_WARNING,
+    {"", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", CONFIG_REMARK,
      "$OTEL_EXPORTER_OTLP_ENDPOINT has no effect: backend has no otlp; set "},
-    {"", "OTEL_TRACES_EXPORTER=otlp", CONFIG_WARNING,
+    {"", "OTEL_TRACES_EXPORTER=otlp", CONFIG_REMARK,
      "$OTEL_TRACES_EXPORTER has no effect: backend has no otlp; set "},
     {"", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", CONFIG_ERROR, ""},
     /* What is sent, or was switched off by whoever may. */
