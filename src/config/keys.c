@@ -188,8 +188,8 @@ const struct option_def config_telemetry_options[] = {
      .max = 3600000,
      .variable = "ORIEL_EXIT_MS",
      .help =
-         "longest time the export takes at exit, in milliseconds; where that is less than 100 a "
-         "spool still gets what is left, within 100"},
+         "longest time the export takes at exit, in milliseconds; where that is less than a second "
+         "a spool still gets what is left, within one"},
     {.name = "tracy",
      .type = OPTION_BOOL,
      AT(tracy),

@@ -698,7 +698,7 @@ static int stop(unsigned timeout_ms, bool at_exit)
     if (self.state == RUNNING) {
         const uint64_t tenth = (uint64_t)timeout_ms * 100000u;
         self.deadline_ns = deadline - (tenth < CLOSE_NS ? tenth : CLOSE_NS);
-        self.keep_ns = now + (keep - now) / 2; /* the other half is for the disk */
+        self.keep_ns = now + (keep - now) / 20; /* all else is for a busy disk */
         self.state = STOPPING;
         call_drain();
     }

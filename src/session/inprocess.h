@@ -57,7 +57,7 @@ ORIEL_EXPORT void oriel_inprocess_sampler(int (*told)(const struct oriel_sampler
                                                       bool entries));
 /* Write what there is and end, within timeout_ms of now whatever the outlets
  * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
- * recover`. At exit, with exit_ms, a spool gets what is left: that takes 100 ms, at most, where
+ * recover`. At exit, with exit_ms, a spool gets what is left: that takes 1 s, at most, where
  * there is less time, and waits for no receiver. */
 ORIEL_EXPORT int oriel_inprocess_stop(unsigned timeout_ms);
 /* Everything that was said before goes out: into the files, and to receivers until they have

@@ -27,7 +27,7 @@
 #define PATIENCE_NS UINT64_C(10000000000) /* at most */
 #define CHANGE_NS UINT64_C(1000000000)    /* for what was said before a change, at most */
 #define KEEP_SHARE 8                      /* of the ring, at most, for what nobody has sent yet */
-#define KEEP_NS UINT64_C(100000000)       /* for a spool, at the end, where there is less time */
+#define KEEP_NS UINT64_C(1000000000)      /* for a spool, at the end, where there is less time */
 enum { EXPECTED_MS = 500 }; /* for a fork child's first steps, at most: on a busy machine */
 
 const struct config *running_config(const struct running *r)
@@ -265,6 +265,16 @@ void running_tidy(struct running *r)
 
 void running_leave(struct running *r, const struct life *life)
 {
+    char line[128], n[NUM_TEXT_MAX];
+    struct deliver_counts c = {.queued = 0};
+    if (r->session)
+        session_sent(r->session, NULL, NULL, &c);
+    if (c.queued && config_telemetry(r->config)->log_level >= CONFIG_LOG_WARN) {
+        snprintf(line, sizeof line, "%s %s on the way when the time was over, and %s lost",
+                 num_count(n, c.queued), c.queued == 1 ? "item was" : "items were",
+                 c.queued == 1 ? "is" : "are");
+        start_say("", line);
+    }
     if (r->region && region_is_spent(r->region) && !may_be_followed(r, life))
         (void)region_unlink(region_path(r->region), NULL);
 }

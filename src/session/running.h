@@ -47,8 +47,8 @@ uint64_t running_keep_ns(const struct running *r);
 void running_tidy(struct running *r);
 /* Is this fork child the next to read `region`, whose owner's life is `life`? */
 bool running_is_heir(const struct region *region, struct life *life);
-/* This process ends, its thread did not get to the end: the ring goes where nothing is left in it,
- * with `life` as above. */
+/* This process ends, its thread did not get to the end: what is lost by that is told, and the ring
+ * goes where nothing is left in it, with `life` as above. */
 void running_leave(struct running *r, const struct life *life);
 /* Nothing of it runs here; what there was is released, or another's. What a start said of sizes
  * and places stays, for who goes on with it. */
