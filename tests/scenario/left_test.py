@@ -101,7 +101,8 @@ class Left(Scenario):
         left = [r["path"] for r in listed["rings"] if r["path"] in said]
         self.assertEqual(listed["removed"]["rings"] + len(left), KILLS)
         self.assertGreaterEqual(len(left), RINGS - 1)
-        self.assertEqual(left, list(said)[-len(left):])
+        # The newest; one that somebody looked at just then, as ps does, is not removed.
+        self.assertLessEqual(len(set(left) - set(list(said)[-len(left):])), 1)
         events, told = self.recovered()
         self.assertEqual(events.get(str(last), 1), 1)
         events.pop(str(last), None)
@@ -148,7 +149,8 @@ class Left(Scenario):
             self.assertLessEqual(len(self.files()), LATE + 1)
         self.settle(set())
         left = [r["path"] for r in self.listed()["rings"] if r["path"] in said]
-        self.assertEqual(left, list(said)[-len(left):])
+        # The newest; one that somebody looked at just then, as ps does, is not removed.
+        self.assertLessEqual(len(set(left) - set(list(said)[-len(left):])), 1)
         events, _ = self.recovered()
         self.assertEqual({k: v for k, v in events.items() if k in said}, {k: said[k] for k in left})
 
