@@ -135,7 +135,7 @@ static void check_sending(struct config *c)
     struct decision d = {.why = "backend has no otlp",
                          .instead =
                              "set backend = \"otlp\" (ORIEL_BACKEND), or OTEL_SDK_ENABLED=true"};
-    if (sends(c) || is_switched_off(c))
+    if (sends(c) || is_switched_off(c) || c->cannot_send)
         return;
     (void)config_origin(c, "backend", &d.by);
     say_first(c, &c->parts[0], "otlp_", &d);

@@ -432,10 +432,13 @@ static void check_sdk(struct config *c)
     const struct config_telemetry *t = config_telemetry(c);
     const bool wanted = config_choose(c).otlp && (config_has_item(t->traces_exporter, "otlp") ||
                                                   config_has_item(t->logs_exporter, "otlp"));
-    for (size_t i = 0; i < c->absent_count; i++)
-        if (strcmp(c->absent[i].key, "backend=otlp") == 0 && wanted)
+    for (size_t i = 0; i < c->absent_count; i++) {
+        const bool is_it = strcmp(c->absent[i].key, "backend=otlp") == 0;
+        c->cannot_send = c->cannot_send || is_it;
+        if (is_it && wanted)
             config_say(c, CONFIG_ERROR, "$OTEL_SDK_ENABLED cannot take effect: %s",
                        c->absent[i].why);
+    }
 }
 
 /* A batch larger than the queue it comes from would never be full. */

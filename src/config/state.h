@@ -41,6 +41,7 @@ struct config {
     bool is_private;                /* the preset: no file, no environment */
     bool sdk_enabled, sdk_disabled; /* OTEL_SDK_ENABLED, OTEL_SDK_DISABLED */
     bool sdk_enabled_set;
+    bool cannot_send; /* a build without OTLP: told where something asks for it */
 };
 
 /* ---- load.c ---- */
