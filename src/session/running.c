@@ -265,14 +265,15 @@ void running_tidy(struct running *r)
 
 void running_leave(struct running *r, const struct life *life)
 {
-    char line[128], n[NUM_TEXT_MAX];
+    char line[160], n[NUM_TEXT_MAX];
     struct deliver_counts c = {.queued = 0};
     if (r->session)
         session_sent(r->session, NULL, NULL, &c);
     if (c.queued && config_telemetry(r->config)->log_level >= CONFIG_LOG_WARN) {
-        snprintf(line, sizeof line, "%s %s on the way when the time was over, and %s lost",
-                 num_count(n, c.queued), c.queued == 1 ? "item was" : "items were",
-                 c.queued == 1 ? "is" : "are");
+        snprintf(line, sizeof line,
+                 "%s %s on the way when the time was over: lost, but for what the ring still has "
+                 "(oriel recover)",
+                 num_count(n, c.queued), c.queued == 1 ? "item was" : "items were");
         start_say("", line);
     }
     if (r->region && region_is_spent(r->region) && !may_be_followed(r, life))

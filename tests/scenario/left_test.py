@@ -203,6 +203,14 @@ class Left(Scenario):
             found = sum(self.recovered()[0].values()) if self.files() else 0
             self.assertEqual(self.spooled() + found, many)
 
+    def test_what_the_ring_has_is_not_told_as_lost(self):
+        """A receiver that is away was told nothing, so that the ring has all of it."""
+        many = 300_000
+        self.env.update(ORIEL_EXIT_MS="0", OTEL_LOG_LEVEL="warn")
+        run = self.run_raw(EMITTER, "events", many, 1, text=True)
+        if sum(self.recovered()[0].values()) == many:
+            self.assertNotIn("are lost", run.stderr)
+
     @unittest.skipIf(missing(), missing())
     def test_the_next_run_sends_what_was_kept(self):
         receiver = Receiver(self)
