@@ -4,15 +4,17 @@ stays bounded, no secret is sent to anybody else, and every item is on disk or s
 lost. What is on disk goes out with the next run, or by oriel export --spool."""
 import json
 import os
+import pathlib
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 
 from bad_server import (BadServer, always, answer, deaf, drip, endless_headers, garbage, goaway,
                         reset, silent, ten_gigabytes)
 from receiving import LIBRARY, Receiver, items, missing
-from tool import EMITTER, TIMEOUT, Scenario, main
+from tool import EMITTER, TIMEOUT, Scenario, Standstill, main
 
 CANARY = "canary-5b1c9e"
 SPANS = 2000
@@ -74,8 +76,13 @@ class Outage(Scenario):
                    for n in re.findall(r"(\d+) items (?:before the end, they are lost|refused)",
                                        line))
 
-    def check_disk_has_all(self, said, peak):
+    def check_disk_has_all(self, url, protocol="http/protobuf"):
         """Every item on disk, a line when it went away and one at the end."""
+        def run():
+            self.spool = pathlib.Path(tempfile.mkdtemp(prefix="spool-", dir=self.dir))
+            self.keep_on_disk()
+            return self.emit(url, protocol)
+        said, peak = Standstill.without(run)
         self.assertEqual(self.lost(said), 0)
         self.assertIn(self.on_disk() - ITEMS, range(0, 5), said)
         self.assertLessEqual(len(said), 3, said)
@@ -93,9 +100,7 @@ class Away(Outage):
             port = nobody.getsockname()[1]
             for protocol in ("http/protobuf", "grpc"):
                 with self.subTest(protocol):
-                    self.spool = self.dir / protocol.replace("/", "-")
-                    self.keep_on_disk()
-                    self.check_disk_has_all(*self.emit(f"http://127.0.0.1:{port}", protocol))
+                    self.check_disk_has_all(f"http://127.0.0.1:{port}", protocol)
 
     def test_bad_manners(self):
         moods = {"silent": silent, "deaf": deaf, "drip": drip, "reset": reset, "garbage": garbage,
@@ -105,9 +110,7 @@ class Away(Outage):
         for name, mood in moods.items():
             with self.subTest(name):
                 server = self.serve(mood)
-                self.spool = self.dir / name.replace(" ", "-")
-                self.keep_on_disk()
-                self.check_disk_has_all(*self.emit(f"http://127.0.0.1:{server.port}"))
+                self.check_disk_has_all(f"http://127.0.0.1:{server.port}")
                 self.assertGreater(server.connections, 0)
                 server.stop()
 
@@ -122,9 +125,7 @@ class Away(Outage):
                            "goaway": goaway, "http1": always(answer("200 OK"))}.items():
             with self.subTest(name):
                 server = self.serve(mood)
-                self.spool = self.dir / name
-                self.keep_on_disk()
-                self.check_disk_has_all(*self.emit(f"http://127.0.0.1:{server.port}", "grpc"))
+                self.check_disk_has_all(f"http://127.0.0.1:{server.port}", "grpc")
                 server.stop()
 
     def test_nothing_is_sent_where_a_redirect_points(self):
@@ -152,8 +153,7 @@ class Away(Outage):
 
     def test_tls_that_is_none_is_no_reason_to_do_without(self):
         server = self.serve(garbage)
-        said, peak = self.emit(f"https://127.0.0.1:{server.port}")
-        self.check_disk_has_all(said, peak)
+        self.check_disk_has_all(f"https://127.0.0.1:{server.port}")
         self.assertEqual(server.heard, b"")
 
     def test_a_secret_does_not_go_far_without_tls(self):
@@ -229,7 +229,8 @@ class Back(Outage):
     def test_json_is_not_sent_as_protobuf(self):
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
-            self.emit(f"http://127.0.0.1:{nobody.getsockname()[1]}", "http/json", spans=5)
+            self.emit(f"http://127.0.0.1:{nobody.getsockname()[1]}", "http/json", spans=5,
+                      ORIEL_EXIT_MS=PATIENT)
         receiver = Receiver(self)
         words = ("export", "--to", "otlp", "--endpoint", receiver.url("http"), "--spool", self.spool)
         wrong = self.oriel(*words, "--protocol", "http/protobuf")
