@@ -18,327 +18,22 @@
 #include "base/own.h"
 #include "session/decider.h"
 #include "session/drain.h"
-#include "session/figures.h"
+#include "session/drain_thread.h"
 #include "session/life.h"
-#include "session/nap.h"
 #include "session/outlets.h"
-#include "session/pace.h"
 #include "session/programs.h"
-#include "session/running.h"
 #include "session/sampling.h"
 #include "session/start_config.h"
-#include "session/start_resource.h"
 #include "session/told_resource.h"
-#include "util/allocator.h"
 #include "util/interrupted.h"
 
-#define CLOSE_NS UINT64_C(100000000)    /* of the time of a stop, at most, for closing */
-#define SECRETS_NS UINT64_C(2000000000) /* longest wait for what a vault keeps secret */
-#define SECRETS_STEP_NS 2000000L
-#define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
-#define BYTES_PER_NS 2                    /* more than a thread can say */
-#define YOUNG_NS UINT64_C(10000000000)    /* a fork child may begin to speak in that time */
+#define CLOSE_NS UINT64_C(100000000) /* of the time of a stop, at most, for closing */
 #define RELOAD_WAIT_NS UINT64_C(5000000000)
 #define LEFT_STEP_NS UINT64_C(2000000) /* how soon it is asked again whether an owner is gone, */
 #define LEFT_STEP_MAX_NS UINT64_C(1000000000) /* at most */
 #define HELD_MS 100 /* a first thread that has begun is here within this */
-/* WAITING: a fork child whose thread follows the one that exports. */
-enum state { OFF = 0, WAITING, RUNNING, STOPPING, DONE };
-/* An export of the process that this one was forked from. */
-struct estate {
-    int32_t pid;           /* the child */
-    struct region *region; /* NULL: none */
-    struct life *life;
-    struct config *config, *latest;
-    struct reload reload;
-};
 
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool cond_ready, hooked;
-    enum state state;
-    int32_t pid; /* who started: not a fork child */
-    pthread_t thread;
-    uint64_t deadline_ns;             /* set by stop: when the session is to be over, */
-    uint64_t keep_ns;                 /* or rather then, for a spool */
-    uint64_t flush_deadline_ns;       /* the latest of those who wait for a flush */
-    unsigned flush_asked, flush_done; /* how often, so far */
-    unsigned flushers;                /* who wait for receivers: the session has to live */
-    unsigned exit_ms;
-    unsigned reload_asked, reload_done;
-    int reload_result;
-    bool heritable; /* what a fork child may go on with is whole */
-    bool late;      /* atomic; this one is to, and could not have its thread yet */
-    struct life *life;
-    struct allocator allocator;
-    struct nap nap;     /* of the drain thread, */
-    bool napping;       /* while it takes one */
-    uint64_t forked_ns; /* atomic; when this process last forked; 0: never */
-    struct running run;
-    struct estate estate; /* in a fork child, until it starts something itself */
-} self = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* ---- the drain thread ---- */
-
-/* What the vault knows is scrubbed from all that is told once it has answered: until then records
- * stay in the ring, but not for long. */
-static void wait_for_secrets(const struct fetch *fetch)
-{
-    const struct timespec pause = {0, SECRETS_STEP_NS};
-    const uint64_t until = clock_mono_ns() + SECRETS_NS;
-    bool running = true;
-    while (running && fetch_is_pending(fetch) && clock_mono_ns() < until) {
-        nanosleep(&pause, NULL);
-        pthread_mutex_lock(&self.lock);
-        running = self.state == RUNNING;
-        pthread_mutex_unlock(&self.lock);
-    }
-}
-
-/* A flight recorder is emptied by triggers only. */
-static void serve_flush(void)
-{
-    pthread_mutex_lock(&self.lock);
-    const unsigned asked = self.flush_asked;
-    const bool wanted = asked != self.flush_done;
-    const uint64_t deadline = self.flush_deadline_ns;
-    pthread_mutex_unlock(&self.lock);
-    if (!wanted)
-        return;
-    if (!self.run.flight)
-        drain_up_to_now(self.run.session, deadline);
-    self.run.call_deadline_ns = deadline;
-    session_flush(self.run.session);
-    self.run.call_deadline_ns = 0;
-    pthread_mutex_lock(&self.lock);
-    self.flush_done = asked;
-    if (asked == self.flush_asked)
-        self.flush_deadline_ns = 0;
-    pthread_cond_broadcast(&self.changed);
-    pthread_mutex_unlock(&self.lock);
-}
-
-/* The lock is held. Somebody asked the drain thread for something. */
-static void call_drain(void)
-{
-    pthread_cond_broadcast(&self.changed);
-    if (self.napping)
-        nap_call(&self.nap);
-}
-
-/* The lock is held. */
-static bool is_asked(void)
-{
-    return self.state != RUNNING || self.flush_asked != self.flush_done ||
-           self.reload_asked != self.reload_done;
-}
-
-/* The lock is held. False: there was none. *out_ran: the program ran meanwhile. */
-static bool nap(uint64_t wall_ns, bool *out_ran)
-{
-    const uint64_t cpu_ns = self.run.ring_bytes / BYTES_PER_NS / 4;
-    if (is_asked() || !nap_lie_down(&self.nap))
-        return false;
-    self.napping = true;
-    pthread_mutex_unlock(&self.lock);
-    const enum nap_end end = nap_take(&self.nap, cpu_ns ? cpu_ns : 1, wall_ns);
-    pthread_mutex_lock(&self.lock);
-    self.napping = false;
-    nap_get_up(&self.nap, end);
-    *out_ran = end == NAP_CALLED;
-    return end != NAP_FAILED;
-}
-
-/* Sleep, or return early because a stop or a flush was asked for. `nap_ns`: for so long instead,
- * while the program does nothing; 0: no. True: stop. */
-static bool sleep_or_stop(uint64_t ns, uint64_t nap_ns, bool *out_ran)
-{
-    const struct timespec until = drain_time(clock_mono_ns() + ns);
-    *out_ran = false;
-    pthread_mutex_lock(&self.lock);
-    if (ns && (nap_ns <= ns || !nap(nap_ns, out_ran)))
-        while (!is_asked() &&
-               pthread_cond_timedwait(&self.changed, &self.lock, &until) != ETIMEDOUT)
-            ;
-    bool stop = self.state != RUNNING;
-    pthread_mutex_unlock(&self.lock);
-    return stop;
-}
-
-/* ---- a file that was changed ---- */
-
-/* All of it or nothing. */
-static int apply_reload(struct config *now, unsigned outlets, struct oriel_err *err)
-{
-    struct fetch *fetch;
-    int rc = running_change_begin(&self.run, now, outlets, &fetch, err);
-    if (rc < 0)
-        return rc;
-    if (outlets) {
-        fetch_start(fetch);
-        wait_for_secrets(fetch);
-        fetch_unref(fetch);
-    }
-    return running_change_take(&self.run, now, outlets, err);
-}
-
-static int reload_now(void)
-{
-    struct config *now = NULL;
-    struct oriel_err err = {0};
-    struct buf line;
-    buf_init(&line);
-    unsigned outlets;
-    int rc = reload_load(&self.run.reload, running_config(&self.run), &now, &outlets, &line, &err);
-    if (rc == 0 && now)
-        rc = apply_reload(now, outlets, &err);
-    if (reload_answered(&self.run.reload, rc))
-        running_tell_change(&self.run, buf_cstr(&line), rc, &err);
-    if (rc == 0 && now) {
-        pthread_mutex_lock(&self.lock);
-        struct config *before = self.run.latest;
-        self.run.latest = now;
-        self.exit_ms = (unsigned)config_telemetry(now)->exit_ms;
-        pthread_mutex_unlock(&self.lock);
-        now = before;
-    }
-    config_free(now);
-    buf_done(&line);
-    return rc;
-}
-
-static void look_at_files(void)
-{
-    pthread_mutex_lock(&self.lock);
-    const unsigned asked = self.reload_asked;
-    const bool wanted = asked != self.reload_done;
-    pthread_mutex_unlock(&self.lock);
-    const bool due = reload_due(&self.run.reload, clock_mono_ns(), wanted);
-    const int rc = due ? reload_now() : ORIEL_ENOTFOUND;
-    if (!wanted)
-        return;
-    pthread_mutex_lock(&self.lock);
-    self.reload_result = rc;
-    self.reload_done = asked;
-    pthread_cond_broadcast(&self.changed);
-    pthread_mutex_unlock(&self.lock);
-}
-
-/* How long nobody has to look at an idle program; 0: it is not idle, or others may write here. One
- * that runs and says nothing is looked at as often as before: after each nap that it ended comes a
- * pause by the clock. */
-static uint64_t nap_of(const struct pace *pace, uint64_t now)
-{
-    const uint64_t forked = __atomic_load_n(&self.forked_ns, __ATOMIC_RELAXED);
-    const bool idle = pace_is_quiet(pace, now) && (!forked || now - forked > YOUNG_NS);
-    return idle && region_is_alone(self.run.region) ? running_patience(&self.run, now) : 0;
-}
-
-static void follow(void)
-{
-    struct pace pace;
-    uint64_t ns, now;
-    bool ran = false;
-    nap_begin(&self.nap);
-    pace_init(&pace, self.run.ring_bytes);
-    do {
-        bool more;
-        serve_flush();
-        look_at_files();
-        int result = session_step(self.run.session, NULL);
-        uint64_t bytes = session_step_bytes(self.run.session, &more);
-        now = clock_mono_ns();
-        figures_tell(self.run.session, self.run.region, now);
-        pace.idle_ns = session_wants_records(self.run.session)
-                           ? PACE_IDLE_NS
-                           : pace_of_sending(self.run.ring_bytes);
-        ns = pace_next(&pace, bytes, more && result >= 0, now);
-    } while (!sleep_or_stop(ns, ran ? 0 : nap_of(&pace, now), &ran));
-    nap_over(&self.nap);
-}
-
-/* The ring keeps the last of everything; nothing is read until a trigger. True:
- * one was asked for so shortly before the stop that the ring may have had no
- * times for its records yet; what the end finds is then to be told. */
-static bool wait_for_triggers(void)
-{
-    /* One that was asked for before this thread ran counts, too. */
-    uint32_t done = self.run.inherited ? region_triggers(self.run.region) : 0;
-    bool stop, news, ran;
-    do {
-        stop = sleep_or_stop(FLIGHT_LOOK_NS, 0, &ran);
-        uint32_t asked = region_triggers(self.run.region);
-        news = asked != done;
-        if (news)
-            drain_until_idle(self.run.session);
-        else
-            session_look(self.run.session);
-        serve_flush();
-        look_at_files();
-        done = asked;
-    } while (!stop);
-    return news;
-}
-
-static void finish(bool tell)
-{
-    pthread_mutex_lock(&self.lock);
-    const uint64_t deadline = self.deadline_ns, keep = self.keep_ns;
-    pthread_mutex_unlock(&self.lock);
-    drain_vault(self.run.session, deadline);
-    session_set_deadline(self.run.session, deadline);
-    session_keep_until(self.run.session, keep);
-    self.run.call_deadline_ns = deadline;
-    /* A flight recorder that nobody triggered has nothing to say. */
-    if (!tell)
-        session_skip_rest(self.run.session);
-    region_end(self.run.region);
-    (void)session_finish(self.run.session, NULL);
-}
-
-static void say_over(void)
-{
-    pthread_mutex_lock(&self.lock);
-    self.state = DONE;
-    self.flush_done = self.flush_asked;
-    self.reload_done = self.reload_asked;
-    self.reload_result = ORIEL_ESTATE;
-    pthread_cond_broadcast(&self.changed);
-    pthread_mutex_unlock(&self.lock);
-}
-
-static bool make_inherited(void);
-static void *drain_thread(void *unused)
-{
-    (void)unused;
-    own_thread_begin(OWN_DRAIN);
-    region_own(self.run.region);
-    bool tell = true;
-    if (!self.run.inherited && !life_hold(self.life)) {
-        pthread_mutex_lock(&self.lock);
-        self.heritable = false;
-        pthread_mutex_unlock(&self.lock);
-    }
-    if (self.run.inherited && !make_inherited()) {
-        say_over();
-        return NULL;
-    }
-    if (!self.run.inherited)
-        running_tidy(&self.run);
-    start_resource_cloud(&self.run.said, config_telemetry(self.run.config),
-                         session_catalog(self.run.session));
-    wait_for_secrets(self.run.fetch);
-    fetch_unref(self.run.fetch);
-    self.run.fetch = NULL;
-    if (self.run.flight)
-        tell = wait_for_triggers();
-    else
-        follow();
-    finish(tell);
-    say_over();
-    return NULL;
-}
+static struct inprocess self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- start ---- */
 
@@ -476,13 +171,6 @@ static int prepare_once(void)
     return 0;
 }
 
-/* Once per start that was asked for: why there is nothing. */
-static void say_why(int rc, const struct oriel_err *err)
-{
-    if (!self.run.config || config_telemetry(self.run.config)->log_level >= CONFIG_LOG_ERROR)
-        start_say("telemetry does not start: ", err->text[0] ? err->text : err_text(rc));
-}
-
 static int make(struct wish *w, struct oriel_err *err)
 {
     self.exit_ms = w->exit_ms;
@@ -508,11 +196,11 @@ static int start_locked(struct wish *w, int (*attach)(const char *ring_path))
     if (rc == 0) {
         self.state = RUNNING;
         fetch_start(self.run.fetch);
-        rc = start_thread(&self.thread, drain_thread, &err);
+        rc = start_thread(&self.thread, inprocess_drain, &self, &err);
         self.heritable = rc == 0;
     }
     if (rc != 0) {
-        say_why(rc, &err);
+        inprocess_say_why(&self, rc, &err);
         if (self.run.region)
             region_end(self.run.region); /* the runtime may be attached: let it stop */
         release();
@@ -573,22 +261,6 @@ int oriel_inprocess_start(const struct oriel_options *options, int (*attach)(con
 
 /* ---- taking over ---- */
 
-/* The first thing on the new thread. */
-static bool make_inherited(void)
-{
-    struct oriel_err err = {0};
-    start_say_strictly();
-    pthread_mutex_lock(&self.lock);
-    int rc = running_make_session(&self.run, &err);
-    if (rc == 0)
-        fetch_start(self.run.fetch);
-    else
-        say_why(rc, &err);
-    pthread_cond_broadcast(&self.changed);
-    pthread_mutex_unlock(&self.lock);
-    return rc == 0;
-}
-
 /* The lock is held. The export is this process's. */
 static void settle(struct estate *e)
 {
@@ -634,8 +306,9 @@ static bool follow_owner(void)
 
 static void *heir_thread(void *unused)
 {
+    (void)unused;
     own_thread_begin(OWN_HEIR);
-    return follow_owner() ? drain_thread(unused) : NULL;
+    return follow_owner() ? inprocess_drain(&self) : NULL;
 }
 
 /* The lock is held. */
@@ -647,7 +320,7 @@ static int heir_locked(void)
     if (prepare_once() != 0)
         return ORIEL_EBUSY;
     self.state = WAITING;
-    if (start_thread(&self.thread, heir_thread, &err) != 0) {
+    if (start_thread(&self.thread, heir_thread, NULL, &err) != 0) {
         self.state = OFF;
         return ORIEL_EBUSY;
     }
@@ -700,7 +373,7 @@ static int stop(unsigned timeout_ms, bool at_exit)
         self.deadline_ns = deadline - (tenth < CLOSE_NS ? tenth : CLOSE_NS);
         self.keep_ns = now + (keep - now) / 20; /* all else is for a busy disk */
         self.state = STOPPING;
-        call_drain();
+        inprocess_call(&self);
     }
     int rc = 0;
     while (self.state == STOPPING && rc == 0)
@@ -740,7 +413,7 @@ static int wait_for_flush(const struct timespec *until)
 {
     const unsigned mine = ++self.flush_asked;
     int rc = 0;
-    call_drain();
+    inprocess_call(&self);
     while ((int)(self.flush_done - mine) < 0 && self.state != OFF && rc == 0)
         rc = pthread_cond_timedwait(&self.changed, &self.lock, until);
     return (int)(self.flush_done - mine) < 0 ? ORIEL_ETIMEOUT : 0;
@@ -790,7 +463,7 @@ int oriel_inprocess_reload(void)
         return ORIEL_ENOTFOUND;
     }
     const unsigned mine = ++self.reload_asked;
-    call_drain();
+    inprocess_call(&self);
     while ((int)(self.reload_done - mine) < 0 && self.state != OFF && rc == 0)
         rc = pthread_cond_timedwait(&self.changed, &self.lock, &until);
     rc = (int)(self.reload_done - mine) < 0 ? ORIEL_ETIMEOUT : self.reload_result;

@@ -55,13 +55,13 @@ void start_watching(struct session *s, uint64_t interval_ns)
         (void)session_add_source(s, &source_metrics, &how, NULL);
 }
 
-int start_thread(pthread_t *out, void *(*run)(void *), struct oriel_err *err)
+int start_thread(pthread_t *out, void *(*run)(void *), void *arg, struct oriel_err *err)
 {
     sigset_t all, before;
     sigfillset(&all);
     /* A new thread inherits the mask: the program's handlers never run on it. */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(out, NULL, run, NULL);
+    int rc = pthread_create(out, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc == 0 ? 0 : err_set(err, ORIEL_ENOMEM, "there is no room for a thread");
 }

@@ -28,6 +28,6 @@ const char *const *start_environment(const struct reload *r, bool inherited);
  * for. interval_ns 0: nothing. */
 void start_watching(struct session *s, uint64_t interval_ns);
 /* A thread that no signal reaches. */
-int start_thread(pthread_t *out, void *(*run)(void *), struct oriel_err *err);
+int start_thread(pthread_t *out, void *(*run)(void *), void *arg, struct oriel_err *err);
 
 #endif
