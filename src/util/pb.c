@@ -73,6 +73,16 @@ bool pb_next_varint(struct pb_reader *r, uint64_t *out)
     return fail(r);
 }
 
+/* Tags, lengths and most numbers are one byte. */
+static inline bool short_varint(struct pb_reader *r, uint64_t *out)
+{
+    if (r->p != r->end && *r->p < 0x80) {
+        *out = *r->p++;
+        return true;
+    }
+    return pb_next_varint(r, out);
+}
+
 static bool read_fixed(struct pb_reader *r, unsigned n, uint64_t *out)
 {
     uint64_t v = 0;
@@ -93,7 +103,7 @@ bool pb_next_fixed64(struct pb_reader *r, uint64_t *out)
 static bool read_bytes(struct pb_reader *r, struct pb_field *out)
 {
     uint64_t n;
-    if (r->p == r->end || !pb_next_varint(r, &n) || n > (uint64_t)(r->end - r->p))
+    if (r->p == r->end || !short_varint(r, &n) || n > (uint64_t)(r->end - r->p))
         return fail(r);
     out->bytes = r->p;
     out->size = (size_t)n;
@@ -104,14 +114,14 @@ static bool read_bytes(struct pb_reader *r, struct pb_field *out)
 bool pb_next(struct pb_reader *r, struct pb_field *out)
 {
     uint64_t tag;
-    if (!pb_next_varint(r, &tag))
+    if (!short_varint(r, &tag))
         return false;
     if (tag >> 3 == 0 || tag >> 3 > 536870911u)
         return fail(r);
     *out = (struct pb_field){.number = (uint32_t)(tag >> 3), .wire = (enum pb_wire)(tag & 7)};
     switch (tag & 7) {
     case PB_VARINT:
-        return (r->p != r->end && pb_next_varint(r, &out->value)) || fail(r);
+        return (r->p != r->end && short_varint(r, &out->value)) || fail(r);
     case PB_FIXED64:
         return read_fixed(r, 8, &out->value);
     case PB_BYTES:

@@ -267,7 +267,11 @@ class Collect(Scenario):
         deep = request(span(1, more=field(9, field(1, b"k") + field(2, any_value(20000)))))
         many = request(span(2, more=b"".join(field(9, field(1, b"k%d" % i) + field(2, b"\x18\x01"))
                                              for i in range(200000))))
+        empty = gzip.compress(request(b"\x12\0" * ((8 << 20) - 100)))
+        million = gzip.compress(request(span(3, more=b"".join(b"\x4a\x0c\x0a\x06%06d\x12\x02\x18\x01" % i
+                                                              for i in range(1000000)))))
         bombs = [(413, gzip.compress(large), {"content_encoding": "gzip"}), (413, large[:8 << 20], {}),
+                 (413, empty, {"content_encoding": "gzip"}), (200, million, {"content_encoding": "gzip"}),
                  (413, deep, {}), (200, many, {}),
                  (400, b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", {}),
                  (413, b"[" * 1000000, {"kind": "application/json"}),
@@ -288,7 +292,10 @@ class Collect(Scenario):
             self.assertLess(self.peak(receiver) - idle, 64 << 20)
         receiver.post(request(span(9)))
         receiver.end()
-        self.assertEqual(len(self.spans()), 3)
+        spans = [s for _, _, s in self.spans()]
+        self.assertEqual(len(spans), 4)
+        self.assertEqual(sorted(s.get("droppedAttributesCount", 0) + len(s.get("attributes", [])) for s in spans),
+                         [0, 0, 200000, 1000000])
 
     def test_requests_that_never_end_do_not_fill_the_memory(self):
         receiver = Receiver(self)

@@ -21,6 +21,7 @@
 #include "util/grpc.h"
 #include "util/gzip.h"
 #include "util/h2_client.h"
+#include "util/pb.h"
 
 extern const struct source source_collect;
 
@@ -322,6 +323,27 @@ TEST(a_bomb_is_refused_before_it_is_unpacked_whole)
     CHECK_EQ(h.types[ORIEL_REC_TOLD], 1);
     CHECK_EQ(counts(&h).too_large, 1);
     buf_done(&small);
+    close_house(&h);
+}
+
+TEST(a_request_of_more_fields_than_its_size_may_have_is_refused)
+{
+    struct house h;
+    struct reply r;
+    char spans[2 * 1025 + 16];
+    open_house(&h, (struct collect_options){.unpacked_max = 4096});
+    for (unsigned n = 1022; n <= 1023; n++) { /* and the two that they are in */
+        char *p = pb_at_tag(spans, 1, PB_BYTES);
+        p = pb_at_varint(p, 2 * n + 3);
+        p = pb_at_tag(p, 2, PB_BYTES);
+        p = pb_at_varint(p, 2 * n);
+        for (unsigned i = 0; i < n; i++)
+            p = pb_at_bytes(p, 2, NULL, 0);
+        CHECK_EQ(ask(&h, TRACES, PROTOBUF, spans, (size_t)(p - spans), &r), n == 1022 ? 200 : 413);
+    }
+    CHECK(strstr(r.text, "too many fields") != NULL);
+    CHECK_EQ(counts(&h).no_id, 1022); /* a span without ids is one, however short */
+    CHECK_EQ(counts(&h).too_large, 1);
     close_house(&h);
 }
 

@@ -12,6 +12,7 @@
 enum { RESOURCE = 1, SCOPES = 2, SCHEMA_URL = 3 }; /* of ResourceSpans and ResourceLogs */
 enum { SCOPE = 1, ITEMS = 2 };                     /* of ScopeSpans and ScopeLogs */
 enum { SPAN_ATTRIBUTES = 9, LOG_ATTRIBUTES = 6 };
+enum { SPAN_BYTES_LEAST = 2 + 16 + 2 + 8 }; /* both ids: millions of less are soon refused */
 enum { KIND_INTERNAL = 1, STATUS_MESSAGE = 2, STATUS_CODE = 3 };
 
 static struct model_str as_str(const struct pb_field *f)
@@ -43,7 +44,7 @@ struct span_parts {
     uint64_t trace[2], span_id, parent_id, start, end, flags, code;
     uint64_t dropped_attrs, dropped_events, dropped_links, kind;
     struct model_str name, state, message;
-    uint32_t events, links;
+    uint32_t attrs, events, links;
     bool valid_trace, valid_span;
 };
 
@@ -85,6 +86,9 @@ static void read_span_field(struct otlp_decode *d, struct span_parts *p, const s
         break;
     case 8:
         p->end = f->value;
+        break;
+    case SPAN_ATTRIBUTES:
+        p->attrs++;
         break;
     case 10:
         p->dropped_attrs = f->value;
@@ -145,29 +149,38 @@ static struct otlp_record record_of(const struct otlp_decode *d, uint8_t type, u
                                 .words = words};
 }
 
+/* How many are dropped stands before them: outlets with room for fewer keep the first. */
+static void add_attributes(struct otlp_values *v, const struct span_parts *p,
+                           const struct pb_field *span)
+{
+    static const char key[] = "otel.dropped_attributes_count";
+    struct pb_reader r = pb_read_nested(span);
+    struct pb_field f;
+    const uint32_t place = v->count;
+    const bool some = p->dropped_attrs || p->attrs > OTLP_ATTRS_MAX - v->count;
+    if (some)
+        otlp_values_u64(v, key, 0);
+    while (pb_next(&r, &f))
+        if (f.number == SPAN_ATTRIBUTES)
+            otlp_values_add(v, &f);
+    const uint64_t dropped = v->dropped + p->dropped_attrs;
+    if (some)
+        v->items[place].v.u64 = dropped;
+    else if (dropped) /* keys that are too long, of which none is kept: there is room */
+        otlp_values_u64(v, key, dropped);
+}
+
 static bool tell_open(struct otlp_decode *d, struct otlp_tell *t, const struct pb_field *span,
                       const struct span_parts *p)
 {
     struct otlp_values *v = &d->values;
-    struct pb_reader r = pb_read_nested(span);
-    struct pb_field f;
     const uint64_t raw = oriel_id_unmix(p->span_id);
     const uint64_t open[] = {p->start, raw, p->parent_id, p->trace[0], p->trace[1], p->flags};
     const uint64_t set[] = {p->start, raw};
     uint32_t at = 0;
     otlp_values_begin(v, &t->batch->arena, t->text_max);
     add_span_meta(v, p);
-    while (pb_next(&r, &f))
-        if (f.number == 9)
-            otlp_values_add(v, &f);
-    if (v->dropped + p->dropped_attrs) {
-        uint64_t dropped = v->dropped + p->dropped_attrs;
-        if (v->count == OTLP_ATTRS_MAX) {
-            v->count--;
-            dropped++;
-        }
-        otlp_values_u64(v, "otel.dropped_attributes_count", dropped);
-    }
+    add_attributes(v, p, span);
     struct otlp_record o = record_of(d, ORIEL_REC_TOLD, ORIEL_SITE_SPAN, p->name, open, 7);
     if (!otlp_tell_record(t, &o, v, &at))
         return false;
@@ -488,7 +501,13 @@ static bool enter_scope(struct otlp_decode *d, struct otlp_tell *t)
 static void tell_item(struct otlp_decode *d, struct otlp_tell *t, const struct pb_field *item)
 {
     enum otlp_cause cause = d->no_stream ? d->cause : OTLP_NO_MEMORY;
+    const bool too_short = d->signal == OTLP_TRACES && item->size < SPAN_BYTES_LEAST;
     bool told = false;
+    if (too_short && !d->no_stream) {
+        d->rejected++;
+        t->refused[OTLP_NO_ID]++;
+        return;
+    }
     if (!d->no_stream)
         d->lane = otlp_tell_lane(t, d->stream, item,
                                  d->signal == OTLP_TRACES ? SPAN_ATTRIBUTES : LOG_ATTRIBUTES);

@@ -105,7 +105,7 @@ static void times_of(struct pb_reader r, unsigned depth, uint64_t *least, uint64
 static int begin_request(struct otlp_file *s, enum otlp_signal signal, const void *bytes, size_t n)
 {
     struct oriel_err err = {0};
-    int rc = otlp_check(signal, bytes, n, &err);
+    int rc = otlp_check(signal, bytes, n, 0, &err);
     if (rc < 0)
         return rc;
     uint64_t least = UINT64_MAX, most = s->tell.now_ns;

@@ -55,7 +55,7 @@ static void run_request(enum otlp_signal signal, const void *bytes, size_t size)
     struct model_batch batch;
     struct otlp_tell tell;
     struct otlp_decode *decode = calloc(1, sizeof *decode);
-    if (otlp_check(signal, bytes, size, NULL) == 0) {
+    if (otlp_check(signal, bytes, size, 0, NULL) == 0) {
         model_catalog_init(&catalog);
         model_batch_init(&batch, &catalog);
         otlp_tell_init(&tell, &catalog);

@@ -60,8 +60,10 @@ struct otlp_message {
 };
 extern const struct otlp_message otlp_requests[OTLP_SIGNALS];
 
-/* Whether all of it is such a message. 0; ORIEL_EFORMAT; ORIEL_ELIMIT: nested too deep. */
-int otlp_check(enum otlp_signal signal, const void *bytes, size_t n, struct oriel_err *err);
+/* Whether all of it is such a message. 0; ORIEL_EFORMAT; ORIEL_ELIMIT: nested too deep, or
+ * of more fields than may be (0: as many as it likes). */
+int otlp_check(enum otlp_signal signal, const void *bytes, size_t n, uint64_t fields_max,
+               struct oriel_err *err);
 const struct otlp_field *otlp_field_of(const struct otlp_message *m, uint32_t number);
 
 /* ---- json.c ---- */

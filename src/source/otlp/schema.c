@@ -177,7 +177,8 @@ static enum pb_wire wire_of(uint8_t type)
     return PB_VARINT;
 }
 
-static int check(const struct otlp_message *m, struct pb_reader r, unsigned depth,
+/* `left`: the fields that there may still be. */
+static int check(const struct otlp_message *m, struct pb_reader r, unsigned depth, uint64_t *left,
                  struct oriel_err *err)
 {
     struct pb_field f;
@@ -186,6 +187,8 @@ static int check(const struct otlp_message *m, struct pb_reader r, unsigned dept
                        (unsigned)OTLP_DEPTH_MAX);
     while (pb_next(&r, &f)) {
         const struct otlp_field *known = otlp_field_of(m, f.number);
+        if ((*left)-- == 0)
+            return err_set(err, ORIEL_ELIMIT, "the request has too many fields: send it in parts");
         if (!known)
             continue;
         if (f.wire != wire_of(known->type))
@@ -193,7 +196,7 @@ static int check(const struct otlp_message *m, struct pb_reader r, unsigned dept
                            known->json);
         if (known->type != OTLP_MESSAGE)
             continue;
-        int rc = check(known->message, pb_read_nested(&f), depth + 1, err);
+        int rc = check(known->message, pb_read_nested(&f), depth + 1, left, err);
         if (rc < 0)
             return rc;
     }
@@ -201,7 +204,9 @@ static int check(const struct otlp_message *m, struct pb_reader r, unsigned dept
                     : 0;
 }
 
-int otlp_check(enum otlp_signal signal, const void *bytes, size_t n, struct oriel_err *err)
+int otlp_check(enum otlp_signal signal, const void *bytes, size_t n, uint64_t fields_max,
+               struct oriel_err *err)
 {
-    return check(&otlp_requests[signal], pb_read(bytes, n), 0, err);
+    uint64_t left = fields_max ? fields_max : UINT64_MAX;
+    return check(&otlp_requests[signal], pb_read(bytes, n), 0, &left, err);
 }
