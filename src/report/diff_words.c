@@ -125,8 +125,9 @@ void diff_say_side(const struct diff *d, enum diff_side side, struct buf *out)
     else if (h->commit.n)
         buf_printf(out, ", commit %.*s%s", h->commit.n > 12 ? 12 : (int)h->commit.n, h->commit.p,
                    h->dirty ? " with changed files" : "");
+    char count[NUM_TEXT_MAX];
     if (d->samples[side])
-        buf_printf(out, ", %llu %s", (unsigned long long)d->samples[side],
+        buf_printf(out, ", %s %s", num_count(count, d->samples[side]),
                    num_noun(d->samples[side], "sample", "samples"));
 }
 

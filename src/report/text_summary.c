@@ -4,7 +4,10 @@
  * for each, with the function, span and thread that has most of it; the tables
  * below tell the rest.
  */
+#include <string.h>
+
 #include "base/err.h"
+#include "report/reason.h"
 #include "report/summary.h"
 #include "report/text.h"
 #include "util/num.h"
@@ -32,6 +35,13 @@ static void thread_cell(struct sheet *s, const struct report *r, const struct su
         sheet_none(s);
 }
 
+/* "80 % not known" is a sentence, "80 % for not known" is none. */
+static bool is_known(const struct summary_share *most)
+{
+    const char *none = reason_text(REASON_UNKNOWN);
+    return !model_str_equal(most->name, (struct model_str){none, (uint32_t)strlen(none)});
+}
+
 static void put_line(struct sheet *s, const struct report *r, bool programs,
                      const struct summary_line *line)
 {
@@ -41,7 +51,7 @@ static void put_line(struct sheet *s, const struct report *r, bool programs,
         most.name = report_without_parameters(most.name);
     sheet_text(s, line->title);
     sheet_text(s, report_amount(text, line->kind, line->amount));
-    share_cell(s, &most, line->reason ? "for " : "in ");
+    share_cell(s, &most, !line->reason ? "in " : is_known(&most) ? "for " : "");
     share_cell(s, &line->span, "");
     if (programs)
         share_cell(s, &line->program, "");

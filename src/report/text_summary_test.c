@@ -57,6 +57,20 @@ TEST(one_kind_of_sample_needs_no_summary)
     fx_done(&f);
 }
 
+TEST(waits_whose_reason_nobody_knows_are_not_for_something)
+{
+    struct fx f;
+    struct buf b;
+    char line[256];
+    fx_init(&f, NULL);
+    fx_sample(&f, ORIEL_SAMPLE_CPU, 1, NULL, "scan", FX_MS);
+    fx_sample(&f, ORIEL_SAMPLE_OFF_CPU, 1, NULL, "scan", FX_MS);
+    row(fx_told(&f, &b, false, NULL), "  waiting", line);
+    CHECK(strstr(line, "1 ms  100 % not known"));
+    buf_done(&b);
+    fx_done(&f);
+}
+
 TEST(few_samples_are_said_to_be_few_and_what_would_give_more)
 {
     struct fx f;
