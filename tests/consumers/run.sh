@@ -90,7 +90,7 @@ version=$(pkg-config --modversion oriel-core)
 case $what in
 make)
   make -s -C "$work" -f "$src/make/Makefile" SRC="$src"
-  runs "$work"/app-shared "$work"/app-archive "$work"/app-static "$work"/app-cxx
+  runs "$work"/app-shared "$work"/app-export "$work"/app-archive "$work"/app-static "$work"/app-cxx
   ;;
 cmake)
   cmake -S "$src/cmake" -B "$work" -DSRC="$src" -Doriel_DIR="$(found oriel-config.cmake)" \
