@@ -32,7 +32,7 @@ def blocks():
     """The fenced blocks of the page: of the installation, and all that follow."""
     page = (ROOT / "docs/FIRST-TRACE.md").read_text(encoding="utf-8")
     found = re.findall(r"^```\n(.*?)^```$", page, re.M | re.S)
-    if len(found) < 4:
+    if len(found) < 5:
         fail("the page has fewer commands than it had")
     return found[0], found[1:]
 
@@ -65,11 +65,12 @@ def expect(pattern, text):
 
 def check(work, env, said):
     """A page that only runs could still show nothing."""
-    record, look = said[1], said[2]
+    record, look, collect = said[1:4]
     expect(r"oriel  .* 1 thread · 9 spans · 4 events · (\d+ samples? · )?0 lost · \.oriel/runs/", record)
     expect(r"where the time went", record)
     expect(r"\bsort\b.*hello\.c:12", look)
     expect(r"(?s)main.*\bfill\b.*\bsort\b", look)
+    expect(r"received 9 spans and \d+ log records", collect)
     traces = [p for p in (work / "hello").rglob("*") if p.name.endswith((".pftrace", ".perfetto"))]
     if len(traces) != 1 or traces[0].stat().st_size < 200:
         fail(f"no picture for ui.perfetto.dev: {traces}")
