@@ -65,7 +65,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uin
     struct h2_exchange *x = exchange_of(session, f->hd.stream_id);
     if (!x || f->hd.type != NGHTTP2_HEADERS)
         return 0;
-    bool trailer = x->begun && !begins_message(user, f);
+    struct h2 *h = user;
+    bool trailer = x->begun && !begins_message(h, f);
+    if (trailer && h->o.server) /* who may ask is not said behind the question */
+        return 0;
     return h2_exchange_header(x, (const char *)name, name_n, (const char *)value, value_n, trailer);
 }
 

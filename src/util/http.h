@@ -29,7 +29,8 @@ enum http_framing {
 struct http_head {
     int status;                  /* of a response */
     const char *method, *target; /* of a request */
-    size_t method_n, target_n;
+    const char *authority;       /* that stood before the target, equal to Host; NULL: none did */
+    size_t method_n, target_n, authority_n;
     unsigned minor; /* HTTP/1.minor */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t count;
@@ -39,12 +40,13 @@ struct http_head {
     bool expects_continue; /* of a request */
 };
 
-/* Size of the head that `bytes` begin with, its empty line included; 0: not all
- * there yet. *io_seen is where to go on looking, 0 at first. */
+/* Size of the head that `bytes` begin with, its empty line included, or up to a line
+ * that ends without CR, which is refused when it is read; 0: not all there yet.
+ * *io_seen is where to go on looking, 0 at first. */
 size_t http_head_size(const char *bytes, size_t n, size_t *io_seen);
 /* A whole head. ORIEL_EFORMAT with what is wrong; ORIEL_ELIMIT: more than
  * HTTP_HEADERS_MAX headers; ORIEL_EUNSUPPORTED (a request): another version than
- * 1.0 or 1.1, or a transfer coding that is not chunked. */
+ * 1.0 or 1.1, or a transfer coding within chunks. */
 int http_response_read(const char *bytes, size_t n, struct http_head *out, struct oriel_err *err);
 int http_request_read(const char *bytes, size_t n, struct http_head *out, struct oriel_err *err);
 /* The first header of that name, letters of any case; NULL. */
@@ -61,6 +63,7 @@ struct http_body {
     unsigned line;     /* bytes of the line that is being read */
     unsigned trailers; /* bytes of trailers so far */
     bool request;      /* chunk extensions are refused */
+    bool named;        /* the trailer has its colon */
     bool done;
 };
 void http_body_init(struct http_body *b, const struct http_head *h, bool request);

@@ -91,14 +91,17 @@ static int lf_byte(struct http_body *b, char c, struct oriel_err *err)
 /* Trailers are passed over; nothing that is in them may change the message. */
 static int trailer_byte(struct http_body *b, char c, struct oriel_err *err)
 {
-    if (c == '\r') {
+    if (c == '\r' && (b->named || b->line == 0)) {
         b->state = TRAILER_LF;
+        b->named = false;
         return 0;
     }
+    if (!b->named && !http_token_valid(&c, 1) && (c != ':' || b->line == 0))
+        return bad(err, "a trailer without a name");
     if (!http_value_valid(&c, 1) || ++b->trailers > TRAILERS_MAX)
         return bad(err, "trailers that are no text, or too long");
-    if (b->line++ == 0 && !http_token_valid(&c, 1))
-        return bad(err, "a trailer without a name");
+    b->named |= c == ':';
+    b->line++;
     return 0;
 }
 

@@ -19,16 +19,17 @@ size_t http_head_size(const char *bytes, size_t n, size_t *io_seen)
 {
     size_t i = *io_seen;
     assert(i <= n);
-    while (i + 4 <= n) {
-        const char *cr = memchr(bytes + i, '\r', n - i - 3);
-        if (!cr)
+    while (i < n) {
+        const char *lf = memchr(bytes + i, '\n', n - i);
+        if (!lf)
             break;
-        i = (size_t)(cr - bytes);
-        if (memcmp(cr, "\r\n\r\n", 4) == 0)
-            return i + 4;
-        i++;
+        i = (size_t)(lf - bytes) + 1;
+        if (i < 2 || lf[-1] != '\r') /* nothing that may follow makes it good */
+            return i;
+        if (i >= 4 && lf[-2] == '\n' && lf[-3] == '\r')
+            return i;
     }
-    *io_seen = n < 3 ? 0 : n - 3;
+    *io_seen = n;
     return 0;
 }
 
@@ -148,11 +149,23 @@ static int read_length(const struct http_header *h, uint64_t *out, struct oriel_
     return 0;
 }
 
+/* "gzip, chunked": its end can be found (501), that of all others cannot (400; RFC 9112, 6.3). */
+static bool ends_chunked(const struct http_header *x)
+{
+    size_t at = x->value_n;
+    while (at && x->value[at - 1] != ',')
+        at--;
+    const struct http_header last = {.value = x->value + at, .value_n = x->value_n - at};
+    const struct http_header first = {.value = x->value, .value_n = at};
+    return at > 1 && token_char(x->value[0]) && http_list_has(&last, "chunked") &&
+           !http_list_has(&first, "chunked");
+}
+
 /* How the body's end is found: never from two statements. */
 static int read_framing(struct http_head *h, struct oriel_err *err)
 {
     unsigned lengths = 0, codings = 0;
-    bool chunked = false;
+    bool chunked = false, other = false;
     for (size_t i = 0; i < h->count; i++) {
         const struct http_header *x = &h->headers[i];
         if (name_is(x, "content-length")) {
@@ -163,6 +176,7 @@ static int read_framing(struct http_head *h, struct oriel_err *err)
         } else if (name_is(x, "transfer-encoding")) {
             codings++;
             chunked = x->value_n == 7 && strncasecmp(x->value, "chunked", 7) == 0;
+            other = ends_chunked(x);
         }
     }
     if (lengths > 1 || codings > 1)
@@ -172,7 +186,8 @@ static int read_framing(struct http_head *h, struct oriel_err *err)
     if (codings && h->minor == 0)
         return err_set(err, ORIEL_EFORMAT, "Transfer-Encoding in HTTP/1.0");
     if (codings && !chunked)
-        return err_set(err, ORIEL_EUNSUPPORTED, "a transfer coding that is not chunked");
+        return err_set(err, other ? ORIEL_EUNSUPPORTED : ORIEL_EFORMAT,
+                       "a transfer coding that is not chunked");
     h->framing = codings ? HTTP_CHUNKED : lengths ? HTTP_LENGTH : HTTP_NO_BODY;
     return 0;
 }
@@ -243,12 +258,34 @@ int http_response_read(const char *bytes, size_t n, struct http_head *out, struc
     return 0;
 }
 
-/* Visible ASCII only, and a path: what proxies are asked is not for us. */
-static bool target_valid(const char *p, size_t n)
+/* What may stand in a host with its port; no comma, so never two of them. */
+static bool host_valid(const char *p, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        if (!token_char(p[i]) && !(p[i] && strchr("[]:;=()", p[i])))
+            return false;
+    return true;
+}
+
+/* Visible ASCII only, and a path; before it the host may stand ("http://host/path"). */
+static bool read_target(const char *p, size_t n, struct http_head *out)
+{
+    static const char scheme[] = "http://";
+    const size_t skip = sizeof scheme - 1;
     for (size_t i = 0; i < n; i++)
         if (p[i] <= ' ' || p[i] > '~')
             return false;
+    if (n > skip && strncasecmp(p, scheme, skip) == 0) {
+        const char *path = memchr(p + skip, '/', n - skip);
+        if (!path || path == p + skip)
+            return false;
+        out->authority = p + skip;
+        out->authority_n = (size_t)(path - p) - skip;
+        n -= (size_t)(path - p);
+        p = path;
+    }
+    out->target = p;
+    out->target_n = n;
     return n > 0 && p[0] == '/';
 }
 
@@ -258,12 +295,10 @@ static int read_request_line(struct line l, struct http_head *out, struct oriel_
     if (!space || !http_token_valid(l.p, (size_t)(space - l.p)))
         return err_set(err, ORIEL_EFORMAT, "a request line without a method");
     const char *target = space + 1, *second = memchr(target, ' ', (size_t)(end - target));
-    if (!second || !target_valid(target, (size_t)(second - target)))
+    if (!second || !read_target(target, (size_t)(second - target), out))
         return err_set(err, ORIEL_EFORMAT, "a request line without a path");
     out->method = l.p;
     out->method_n = (size_t)(space - l.p);
-    out->target = target;
-    out->target_n = (size_t)(second - target);
     return read_version(second + 1, (size_t)(end - second - 1), &out->minor, err);
 }
 
@@ -281,8 +316,15 @@ int http_request_read(const char *bytes, size_t n, struct http_head *out, struct
         rc = read_framing(out, err);
     if (rc != 0)
         return rc;
+    const struct http_header *host = http_find(out, "host");
     for (size_t i = 0; i < out->count; i++)
         hosts += name_is(&out->headers[i], "host");
+    if (host && !host_valid(host->value, host->value_n))
+        return err_set(err, ORIEL_EFORMAT, "a Host header that is no host");
+    if (host && out->authority &&
+        (host->value_n != out->authority_n ||
+         strncasecmp(host->value, out->authority, out->authority_n) != 0))
+        return err_set(err, ORIEL_EFORMAT, "a Host header that is not the host of the target");
     if (hosts > 1 || (hosts == 0 && out->minor >= 1))
         return err_set(err, ORIEL_EFORMAT, hosts ? "two Host headers" : "no Host header");
     read_connection(out);

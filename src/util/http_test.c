@@ -123,6 +123,25 @@ TEST(what_two_readers_could_read_differently_is_refused)
     CHECK_EQ(request(HEAD "Transfer-Encoding: Chunked\r\n\r\n", &h), 0);
 }
 
+TEST(a_target_may_have_its_host_which_is_that_of_the_header)
+{
+    static const char *const bad[] = {
+        "POST http://a/p HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "POST http://u@a/p HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        "POST http:///p HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST http://a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST https://a/p HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /p HTTP/1.1\r\nHost: a, b\r\n\r\n",
+        "POST /p HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    };
+    struct http_head h;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (request(bad[i], &h) == 0)
+            test_fail(__FILE__, __LINE__, "accepted: %s", bad[i]);
+    CHECK_EQ(request("POST HTTP://A:1/p?q HTTP/1.1\r\nHost: a:1\r\n\r\n", &h), 0);
+    CHECK_MEM(h.target, h.target_n, "/p?q", 4);
+}
+
 TEST(a_zero_byte_in_a_head_is_refused)
 {
     struct http_head h;

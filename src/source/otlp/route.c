@@ -29,6 +29,7 @@ static const struct {
 struct asked {
     const struct otlp_request *r;
     struct model_str method, path, type, encoding, host, origin, authorization;
+    bool two_hosts;
     const void *body;
     size_t n;
     enum otlp_way way;
@@ -58,9 +59,11 @@ static void read_request(const struct otlp_request *r, struct asked *a)
     } else {
         a->method = header_of(r, ":method");
         a->path = header_of(r, ":path");
+        const struct model_str host = header_of(r, "host");
         a->host = header_of(r, ":authority");
         if (!a->host.n)
-            a->host = header_of(r, "host");
+            a->host = host;
+        a->two_hosts = host.n && !model_str_equal(a->host, host);
         a->body = h2_body(r->exchange, &a->n);
     }
     a->type = header_of(r, "content-type");
@@ -315,6 +318,10 @@ static bool admit(struct collect *c, struct asked *a, struct answer *w)
     const bool local = a->r->conn->local;
     uint64_t *count = &c->counts.not_allowed;
     bool ok = true;
+    if (a->two_hosts) {
+        c->counts.malformed++;
+        return REFUSE(w, 400, GRPC_INVALID_ARGUMENT, "two hosts that differ");
+    }
     if (!local && !is_ours(c, a->host))
         ok = REFUSE(w, 403, GRPC_PERMISSION_DENIED, "this host name is not one of ours");
     else if (a->origin.n && !origin_is_ours(c, a->origin))
