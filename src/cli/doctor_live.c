@@ -3,6 +3,7 @@
  * What the recorder of a running process says of its own work: read out of the
  * header of its ring, which nobody is disturbed by.
  */
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -19,19 +20,28 @@ static uint64_t value_of(const struct wire_figures *f, enum figure i)
     return i < FIGURES && (uint32_t)i < f->count ? f->values[i] : 0;
 }
 
+/* The first cause of what failed, where the row has one. */
+static const char *why_of(const struct wire_figures *f, const struct figure_row *row)
+{
+    const uint64_t why = row->failed == FIGURE_FILE_UNWRITTEN ? value_of(f, FIGURE_FILE_WHY) : 0;
+    return why && why <= INT_MAX ? err_text(-(int)why) : NULL;
+}
+
 static void row_text(struct buf *b, const struct figure_row *row, const struct wire_figures *f)
 {
     const char *unit;
     const size_t known = f->count < FIGURES ? f->count : FIGURES;
     uint64_t value = figure_value(row, f->values, known, &unit), more = value_of(f, row->failed);
     char count[NUM_TEXT_MAX], other[NUM_TEXT_MAX];
+    const char *why = why_of(f, row);
     buf_printf(b, "%-48s %12s", row->name, num_count(count, value));
     if (row->duration)
         buf_printf(b, " %s%s%s\n", num_noun(value, "time", "times"), value ? ", on average " : "",
                    value ? num_duration(other, more / value) : "");
     else
-        buf_printf(b, " %s%s%s\n", unit, more ? ", failed: " : "",
-                   more ? num_count(other, more) : "");
+        buf_printf(b, " %s%s%s%s%s%s\n", unit, more ? ", failed: " : "",
+                   more ? num_count(other, more) : "", why ? " (" : "", why ? why : "",
+                   why ? ")" : "");
 }
 
 static void row_json(struct json *j, const struct figure_row *row, const struct wire_figures *f)
@@ -53,6 +63,10 @@ static void row_json(struct json *j, const struct figure_row *row, const struct 
         else
             json_u64(j, value_of(f, row->failed));
     }
+    if (why_of(f, row)) {
+        json_key(j, "error");
+        json_string(j, why_of(f, row));
+    }
     json_object_end(j);
 }
 
@@ -62,7 +76,8 @@ static void tell(struct buf *b, const struct wire_figures *f, bool as_json)
     struct json j;
     if (!as_json) {
         for (int i = 0; i < FIGURE_ROWS; i++)
-            row_text(b, &figure_rows[i], f);
+            if (i < FIGURE_OTEL_ROWS || value_of(f, figure_rows[i].value)) /* there is a file */
+                row_text(b, &figure_rows[i], f);
         return;
     }
     json_init(&j, b);

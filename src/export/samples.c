@@ -39,8 +39,11 @@ int export_samples_any(const struct export_samples *s, struct oriel_err *err)
                    s->kind > ORIEL_SAMPLE_CPU ? "" : "; record with --rate 99");
 }
 
-int export_samples_failed(struct export_samples *s, int rc, struct oriel_err *err)
+int export_samples_failed(struct export_samples *s, struct out *out, uint64_t keep, int rc,
+                          struct oriel_err *err)
 {
+    if (out_can_seek(out))
+        (void)out_truncate(out, keep);
     for (int i = 0; i < ORIEL_SAMPLE_KINDS; i++)
         s->missed += s->profile.samples[i];
     return err_set(err, rc, "%s: writing the profile: %s", s->outlet, err_text(rc));

@@ -10,6 +10,7 @@
 #include "base/intern.h"
 #include "base/vec.h"
 #include "model/profile.h"
+#include "util/out.h"
 
 /* For an option: "all" and the kinds in the order of enum oriel_sample_kind. */
 extern const char *const export_sample_kinds[ORIEL_SAMPLE_KINDS + 1];
@@ -27,8 +28,10 @@ int export_samples_write(struct export_samples *s, const struct model_batch *bat
 /* At close: 0 if there is something to write or something was lost; else
  * ORIEL_ENOTFOUND with a line that says how to get some. */
 int export_samples_any(const struct export_samples *s, struct oriel_err *err);
-/* At close: nothing of it was written. Returns rc, with a line. */
-int export_samples_failed(struct export_samples *s, int rc, struct oriel_err *err);
+/* At close: nothing of it is written, and what went out before the failure, from `keep` on, is
+ * taken back. Returns rc, with a line. */
+int export_samples_failed(struct export_samples *s, struct out *out, uint64_t keep, int rc,
+                          struct oriel_err *err);
 
 /* A function as it stands in a stack. */
 struct export_frame {

@@ -198,6 +198,7 @@ static void follow(struct inprocess *in)
         uint64_t bytes = session_step_bytes(in->run.session, &more);
         now = clock_mono_ns();
         figures_tell(in->run.session, in->run.region, now);
+        running_tell_files(&in->run, false);
         pace.idle_ns = session_wants_records(in->run.session) ? PACE_IDLE_NS
                                                               : pace_of_sending(in->run.ring_bytes);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
@@ -223,6 +224,7 @@ static bool wait_for_triggers(struct inprocess *in)
             session_look(in->run.session);
         serve_flush(in);
         look_at_files(in);
+        running_tell_files(&in->run, false);
         done = asked;
     } while (!stop);
     return news;
@@ -242,6 +244,7 @@ static void finish(struct inprocess *in, bool tell)
         session_skip_rest(in->run.session);
     region_end(in->run.region);
     (void)session_finish(in->run.session, NULL);
+    running_tell_files(&in->run, true);
 }
 
 static void say_over(struct inprocess *in)

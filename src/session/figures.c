@@ -2,7 +2,8 @@
 /*
  * The figures out of the books of a session and of its receivers. The processor
  * is the queue in front of a receiver, the exporter what sends from it; metrics
- * are not collected, and their figures are true zeros. Any thread that owns the session.
+ * are not collected, and their figures are true zeros. Files have a row of ours. Any thread that
+ * owns the session.
  */
 #include "session/figures.h"
 
@@ -47,6 +48,7 @@ const struct figure_row figure_rows[FIGURE_ROWS] = {
           FIGURE_POINT_EXPORTED_FAILED),
     TIMES("metric_reader.collection.duration", FIGURE_COLLECTIONS, FIGURE_COLLECTION_NS),
     TIMES("exporter.operation.duration", FIGURE_OPERATIONS, FIGURE_OPERATION_NS),
+    {"oriel.file.items", "{item}", FIGURE_FILE_ITEMS, FIGURE_FILE_UNWRITTEN, false},
 };
 
 static void add_program(const struct session_counts *c, uint64_t out[FIGURES])
@@ -95,6 +97,20 @@ static void add_bounds(const struct session *s, uint64_t out[FIGURES])
     out[FIGURE_LOG_QUEUE_CAPACITY] = out[FIGURE_SPAN_QUEUE_CAPACITY];
 }
 
+/* Each file gets everything, by itself. */
+static void add_files(const struct session *s, uint64_t out[FIGURES])
+{
+    struct session_file f;
+    for (unsigned i = 0; i <= SESSION_OUTLETS_MAX; i++) {
+        if (!session_file(s, i, &f))
+            continue;
+        out[FIGURE_FILE_ITEMS] += f.given;
+        out[FIGURE_FILE_UNWRITTEN] += f.unwritten;
+        if (f.unwritten && !out[FIGURE_FILE_WHY])
+            out[FIGURE_FILE_WHY] = (uint64_t)-f.why;
+    }
+}
+
 uint64_t figure_value(const struct figure_row *row, const uint64_t *values, size_t count,
                       const char **out_unit)
 {
@@ -120,6 +136,7 @@ void figures_of(const struct session *s, uint64_t out[FIGURES])
     out[FIGURE_OPERATIONS] = all.tries;
     out[FIGURE_OPERATION_NS] = all.try_ns;
     add_bounds(s, out);
+    add_files(s, out);
 }
 
 void figures_tell(const struct session *s, struct region *r, uint64_t now_ns)
@@ -132,7 +149,7 @@ void figures_tell(const struct session *s, struct region *r, uint64_t now_ns)
 int figures_note(const uint64_t values[FIGURES], struct model_catalog *c)
 {
     int rc = 0;
-    for (int i = 0; rc == 0 && i < FIGURE_ROWS; i++) {
+    for (int i = 0; rc == 0 && i < FIGURE_OTEL_ROWS; i++) {
         const struct figure_row *row = &figure_rows[i];
         const char *unit;
         uint64_t value = figure_value(row, values, FIGURES, &unit);

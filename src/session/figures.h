@@ -38,17 +38,20 @@ enum figure {
     FIGURE_OPERATIONS,
     FIGURE_OPERATION_NS,
     FIGURE_QUEUE_BYTES, /* what both queues hold together; their capacity where none is in items */
+    FIGURE_FILE_ITEMS,  /* given to files, all of them together, */
+    FIGURE_FILE_UNWRITTEN, /* and not in them, */
+    FIGURE_FILE_WHY,       /* for this, the first cause: minus its code */
     FIGURES
 };
 
-/* One of the 17 as it is told. */
+/* One of the 17 of OpenTelemetry, or of ours behind them, as it is told. */
 struct figure_row {
     const char *name;          /* "otel.sdk.span.live" */
     const char *unit;          /* of UCUM: "{span}", "s" */
     enum figure value, failed; /* failed: FIGURES where it has none; of a duration the sum */
     bool duration;             /* value is how often, failed how long in all, in nanoseconds */
 };
-enum { FIGURE_ROWS = 17 };
+enum { FIGURE_OTEL_ROWS = 17, FIGURE_ROWS = 18 };
 extern const struct figure_row figure_rows[FIGURE_ROWS];
 
 void figures_of(const struct session *s, uint64_t out[FIGURES]);
@@ -57,7 +60,8 @@ uint64_t figure_value(const struct figure_row *row, const uint64_t *values, size
                       const char **out_unit);
 /* Into the header of the ring, by the thread that owns the session. */
 void figures_tell(const struct session *s, struct region *r, uint64_t now_ns);
-/* As attributes of the recording, under the rows' names; zeros are left out. 0 or ORIEL_ENOMEM. */
+/* Those of OpenTelemetry as attributes of the recording, under the rows' names; zeros are left out:
+ * what is in a file its reader sees. 0 or ORIEL_ENOMEM. */
 int figures_note(const uint64_t values[FIGURES], struct model_catalog *c);
 
 #endif

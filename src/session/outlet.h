@@ -21,6 +21,7 @@ struct outlet {
     uint64_t delivered, refused, refused_seen, failed;
     uint64_t unflushed; /* delivered since the last good flush */
     uint64_t given;
+    bool told;                   /* to a person, that it failed */
     struct deliver *destination; /* behind `out`, and closed with it; NULL: a file */
     struct fetch *fetch;         /* asks the vault for its headers; NULL: nobody does */
 };

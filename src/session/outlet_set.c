@@ -172,6 +172,8 @@ static void keep_books(struct outlet_set *set, const struct outlet *o)
 {
     assert(o->delivered + o->refused == o->given);
     add_books(&set->gone, o);
+    if (o->out && !o->destination)
+        add_books(&set->gone_files, o);
     if (!set->first.code)
         set->first = o->first;
     if (!o->destination)
@@ -321,6 +323,30 @@ void outlet_set_leave_vault(struct outlet_set *set)
     outlet_set_hurry_vault(set, 0); /* all at once: none is waited for by itself */
     for (unsigned i = 0; (o = each(set, i)); i++)
         outlet_leave_vault(o);
+}
+
+/* ---- files ---- */
+
+bool outlet_set_file(const struct outlet_set *set, unsigned i, struct session_file *out)
+{
+    const struct outlet *o = i < set->count ? set->live[i] : NULL;
+    if (o && o->out && !o->destination) {
+        const bool empty = o->first.code == ORIEL_ENOTFOUND; /* the recording has none of it */
+        *out = (struct session_file){.path = strcmp(o->out->path, "-") == 0 ? "standard output"
+                                                                            : o->out->path,
+                                     .why = empty ? 0 : o->first.code,
+                                     .given = o->given,
+                                     .unwritten = o->refused,
+                                     .records = (o->exporter->wants & EXPORT_RECORDS) != 0,
+                                     .told = o->told};
+        return true;
+    }
+    if (i != SESSION_OUTLETS_MAX || !set->gone_files.given)
+        return false;
+    *out = (struct session_file){.why = set->gone_files.refused ? set->first.code : 0,
+                                 .given = set->gone_files.given,
+                                 .unwritten = set->gone_files.refused};
+    return true;
 }
 
 /* ---- from any thread ---- */

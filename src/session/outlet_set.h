@@ -29,6 +29,7 @@ struct outlet_set {
     unsigned watchers;                        /* others who wait for receivers: none is freed */
     pthread_mutex_t lock;                     /* the lists, the watchers and what is gone */
     struct session_books gone;                /* of those that were closed and freed */
+    struct session_books gone_files;          /* of these, files */
     struct deliver_counts gone_traces, gone_logs, gone_total;
     struct oriel_err first; /* first failure of one that is gone */
 };
@@ -65,6 +66,8 @@ int outlet_set_wait(struct outlet_set *set, uint64_t deadline_ns);
 /* Of all receivers, those that are gone too; NULL: not asked for. */
 void outlet_set_sent(const struct outlet_set *set, struct deliver_counts *out_traces,
                      struct deliver_counts *out_logs, struct deliver_counts *out_total);
+/* As session_file. */
+bool outlet_set_file(const struct outlet_set *set, unsigned i, struct session_file *out);
 /* Of all outlets that were replaced. */
 void outlet_set_replaced(const struct outlet_set *set, struct session_books *out);
 

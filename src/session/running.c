@@ -280,6 +280,40 @@ void running_leave(struct running *r, const struct life *life)
         (void)region_unlink(region_path(r->region), NULL);
 }
 
+/* ---- what a disk did not take ---- */
+
+static void tell_file(const struct session_file *f, bool over)
+{
+    char line[600], n[NUM_TEXT_MAX], all[NUM_TEXT_MAX];
+    const char *path = f->path ? f->path : "files that a change of the configuration ended";
+    const char *what = num_noun(over ? f->given : f->unwritten, f->records ? "record" : "item",
+                                f->records ? "records" : "items");
+    if (over && f->unwritten)
+        snprintf(line, sizeof line, "%.400s: %s of %s %s could not be written: %s", path,
+                 num_count(n, f->unwritten), num_count(all, f->given), what, err_text(f->why));
+    else if (over)
+        snprintf(line, sizeof line, "%.400s: %s; no %s is missing in it", path, err_text(f->why),
+                 f->records ? "record" : "item");
+    else
+        snprintf(line, sizeof line,
+                 "%.400s: %s: %s %s not written so far; what comes is tried again", path,
+                 err_text(f->why), num_count(n, f->unwritten), what);
+    start_say("", line);
+}
+
+void running_tell_files(struct running *r, bool over)
+{
+    struct session_file f;
+    if (config_telemetry(running_config(r))->log_level < CONFIG_LOG_WARN)
+        return;
+    for (unsigned i = 0; i <= SESSION_OUTLETS_MAX; i++) {
+        if (!session_file(r->session, i, &f) || !f.why || (!over && (f.told || !f.path)))
+            continue;
+        tell_file(&f, over);
+        session_file_told(r->session, i);
+    }
+}
+
 /* ---- changed ---- */
 
 static int open_new_outlets(struct running *r, struct config *now, unsigned which,

@@ -54,6 +54,10 @@ void running_leave(struct running *r, const struct life *life);
  * and places stays, for who goes on with it. */
 void running_forget(struct running *r);
 
+/* A file that could not be written is told to who asks for warnings: when that began, once, or at
+ * the end (`over`), with all that is missing in it. By the drain thread. */
+void running_tell_files(struct running *r, bool over);
+
 const struct config *running_config(const struct running *r);
 
 /* For how long nothing has to be read or sent at `now`, if nobody says anything: what is configured

@@ -50,7 +50,7 @@ struct session {
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
     uint64_t step_bytes, ring_bytes; /* of all sources, of the first */
-    uint64_t refused_here;           /* by outlets that have no `out`, when last flushed; atomic */
+    uint64_t refused_here;           /* by outlets but receivers, when last flushed; atomic */
     bool pending, started, ended, broken, finished;
     bool source_ended, sides_over; /* of the first source; those beside it were told so */
     bool wants_records, wants_items;
@@ -424,7 +424,7 @@ void session_flush(struct session *s)
     flush_items(s, now);
     uint64_t refused = 0;
     for (unsigned i = 0; i < s->set.count; i++)
-        refused += s->set.live[i]->out ? 0 : s->set.live[i]->refused;
+        refused += s->set.live[i]->destination ? 0 : s->set.live[i]->refused;
     __atomic_store_n(&s->refused_here, refused, __ATOMIC_RELAXED); /* read by who waits for this */
 }
 
@@ -682,6 +682,17 @@ uint64_t session_step_bytes(const struct session *s, bool *out_more)
 {
     *out_more = s->pressed || s->records.record_count >= POLL_RECORDS;
     return s->ring_bytes;
+}
+
+bool session_file(const struct session *s, unsigned i, struct session_file *out)
+{
+    return outlet_set_file(&s->set, i, out);
+}
+
+void session_file_told(struct session *s, unsigned i)
+{
+    if (i < s->set.count)
+        s->set.live[i]->told = true;
 }
 
 const char *session_outlet_failure(const struct session *s, unsigned i)

@@ -121,7 +121,7 @@ void session_set_delivery(struct session *s, uint64_t ns);
  * given so far. 0; ORIEL_ETIMEOUT. */
 int session_wait_delivered(struct session *s, uint64_t deadline_ns);
 /* Items that receivers did not take, or that were lost on the way to them, so far; with those that
- * exporters of the program had refused when they were last flushed. */
+ * exporters of the program and files had refused when they were last flushed. */
 uint64_t session_undelivered(const struct session *s);
 /* As pipe_set_sampling, between two steps. */
 int session_set_sampling(struct session *s, const struct pipe_sampling *how);
@@ -179,6 +179,17 @@ uint64_t session_due(const struct session *s, uint64_t *out_delay_ns);
 /* Whether an outlet keeps records as they come, such as a capture; others have items. */
 bool session_wants_records(const struct session *s);
 void session_get_counts(const struct session *s, struct session_counts *out);
+/* Outlet i where it writes a file or standard output; false: it does not. SESSION_OUTLETS_MAX: all
+ * files that others took the place of, together and without a path. The thread of the session. */
+struct session_file {
+    const char *path;
+    int why;                   /* its first failure; 0: none */
+    uint64_t given, unwritten; /* items that are not in it though they should be, exactly */
+    bool records;              /* these are records, as they came */
+    bool told;                 /* session_file_told was called */
+};
+bool session_file(const struct session *s, unsigned i, struct session_file *out);
+void session_file_told(struct session *s, unsigned i);
 /* The first failure of outlet i as one line; NULL if it never failed. */
 const char *session_outlet_failure(const struct session *s, unsigned i);
 /* After session_finish: what is not in the file of outlet i because its format has no place for

@@ -394,12 +394,13 @@ static int put_file(const struct callgrind *c)
 static int callgrind_close(void *state, const struct export_summary *end, struct oriel_err *err)
 {
     struct callgrind *c = state;
+    const uint64_t keep = c->env.out->bytes;
     (void)end;
     int rc = export_samples_any(&c->samples, err);
     if (rc == 0) {
         rc = put_file(c);
         if (rc < 0)
-            rc = export_samples_failed(&c->samples, rc, err);
+            rc = export_samples_failed(&c->samples, c->env.out, keep, rc, err);
     }
     model_profile_done(&c->samples.profile);
     return rc;

@@ -108,32 +108,59 @@ static int fail(struct chrome *c, int code, struct oriel_err *err)
                    err_text(code));
 }
 
-/* The buffer goes to the end of the file, in place of a tail. When it cannot,
- * the file becomes what it was, tail included. */
-static int drain(struct chrome *c, struct oriel_err *err)
+/* Appends what closes the file for now and says how long it is. */
+static size_t add_tail(struct chrome *c, const struct export_summary *end)
+{
+    const size_t before = c->buf.size;
+    put_tail(c, end);
+    return c->buf.size - before;
+}
+
+/* Something did not fit: what is there is closed, so that it can be read; without what a tail has
+ * to say, if need be. A file with nothing in it gets its head, if there is room for that. */
+static void close_again(struct chrome *c, const struct export_summary *end)
 {
     struct out *out = c->env.out;
-    uint64_t keep = out->bytes - c->tail;
-    int rc = c->tail ? out_truncate(out, keep) : 0;
-    assert(out->bytes >= c->tail);
-    c->tail = 0;
-    if (rc == 0)
-        rc = out_write_buf(out, &c->buf);
-    if (rc == 0)
-        return 0;
-    buf_clear(&c->buf);
-    chrome_names_forget(c);
-    if (out_can_seek(out) && out_truncate(out, keep) == 0) {
-        c->begun = keep > 0;
-        if (c->begun) {
-            put_tail(c, NULL);
-            uint64_t n = c->buf.size;
-            if (out_write_buf(out, &c->buf) == 0)
-                c->tail = n;
-            else
-                out_truncate(out, keep);
-        }
+    const uint64_t keep = out->bytes;
+    c->begun = keep > 0;
+    for (int bare = 0; bare < 2 && !c->tail; bare++) {
+        begin(c, NULL);
+        const size_t before = c->buf.size;
+        if (bare)
+            buf_puts(&c->buf, c->options.form == CHROME_OBJECT ? "\n]}\n" : "\n]\n");
+        else
+            put_tail(c, end);
+        const size_t tail = c->buf.size - before;
+        if (export_waiting_write(&c->waiting, &c->buf, out, 0) == 0)
+            c->tail = tail;
+        else
+            c->begun = keep > 0;
     }
+}
+
+/* The buffer goes to the end of the file, in place of a tail, and a new tail behind it. When it
+ * cannot, the file has what fits of it, or is what it was, tail included. `last`: there will be
+ * no more, so that a tail is due where none could be taken back. */
+static int drain(struct chrome *c, bool last, const struct export_summary *end,
+                 struct oriel_err *err)
+{
+    struct out *out = c->env.out;
+    const bool seals = out_can_seek(out);
+    assert(out->bytes >= c->tail);
+    int rc = c->tail ? out_truncate(out, out->bytes - c->tail) : 0;
+    c->tail = 0;
+    const size_t tail = seals || last ? add_tail(c, end) : 0;
+    if (rc == 0)
+        rc = export_waiting_write(&c->waiting, &c->buf, out, tail);
+    else
+        export_waiting_lose(&c->waiting, &c->buf);
+    if (rc == 0) {
+        c->tail = seals ? tail : 0;
+        return 0;
+    }
+    chrome_names_forget(c);
+    if (seals && !out->failed)
+        close_again(c, end);
     return fail(c, rc, err);
 }
 
@@ -156,39 +183,35 @@ static size_t tied_run(const struct model_batch *batch, size_t i)
     return n;
 }
 
+/* What cannot be written is counted; the rest of the batch has its chance. */
 static int chrome_write(void *state, const struct model_batch *batch, struct oriel_err *err)
 {
     struct chrome *c = state;
-    begin(c, batch);
+    int rc = 0;
     for (size_t i = 0, n; i < batch->item_count; i += n) {
+        begin(c, batch);
         n = tied_run(batch, i);
-        for (size_t k = n; k > 0; k--)
+        for (size_t k = n; k > 0; k--) {
+            const size_t before = c->buf.size;
             chrome_put_item(c, &batch->items[i + k - 1]);
+            if (c->buf.size != before || c->buf.failed)
+                export_waiting_add(&c->waiting, &c->buf);
+        }
         if (c->buf.size >= WRITE_BYTES || c->buf.failed) {
-            int rc = drain(c, err);
-            if (rc)
-                return rc;
+            const int one = drain(c, false, NULL, rc ? NULL : err);
+            rc = rc ? rc : one;
         }
     }
-    return c->buf.failed ? drain(c, err) : 0;
+    return rc;
 }
 
 static int chrome_flush(void *state, struct oriel_err *err)
 {
     struct chrome *c = state;
-    bool seal = out_can_seek(c->env.out);
-    if (c->begun && c->buf.size == 0 && (c->tail || !seal))
+    if (c->begun && c->buf.size == 0 && (c->tail || !out_can_seek(c->env.out)))
         return 0;
     begin(c, NULL);
-    int rc = drain(c, err);
-    if (rc || !seal)
-        return rc;
-    put_tail(c, NULL);
-    uint64_t n = c->buf.size;
-    rc = drain(c, err);
-    if (rc == 0)
-        c->tail = n;
-    return rc;
+    return drain(c, false, NULL, err);
 }
 
 static int chrome_close(void *state, const struct export_summary *end, struct oriel_err *err)
@@ -201,16 +224,18 @@ static int chrome_close(void *state, const struct export_summary *end, struct or
         chrome_put_metadata(c, end);
         JSON_PUT(&c->buf, "}");
     }
-    int rc = drain(c, err);
-    if (rc == 0) {
-        put_tail(c, end);
-        rc = drain(c, err);
-    }
+    int rc = drain(c, true, end, err);
     chrome_names_done(c);
     export_flows_done(&c->flows);
+    export_waiting_done(&c->waiting);
     buf_done(&c->buf);
     buf_done(&c->renamed_head);
     return rc;
+}
+
+static uint64_t chrome_unwritten(const void *state)
+{
+    return ((const struct chrome *)state)->waiting.unwritten;
 }
 
 const struct exporter export_chrome = {
@@ -225,4 +250,5 @@ const struct exporter export_chrome = {
     .write = chrome_write,
     .flush = chrome_flush,
     .close = chrome_close,
+    .unwritten = chrome_unwritten,
 };

@@ -23,6 +23,7 @@
 #include "export/flow.h"
 #include "export/hex.h"
 #include "export/identity.h"
+#include "export/waiting.h"
 
 enum chrome_form { CHROME_ARRAY = 0, CHROME_OBJECT = 1 };
 
@@ -58,11 +59,12 @@ struct chrome_thread {
 struct chrome {
     struct export_env env;
     struct chrome_options options;
-    struct buf buf;   /* whole lines, not written yet */
-    uint64_t base_ns; /* time 0 of the file */
-    uint64_t tail;    /* bytes at the end of the file that close it for now */
-    bool begun;       /* base_ns is decided, the head is written */
-    uint64_t early;   /* items that began before base_ns */
+    struct buf buf;                /* whole lines, not written yet, */
+    struct export_waiting waiting; /* and the items in them */
+    uint64_t base_ns;              /* time 0 of the file */
+    uint64_t tail;                 /* bytes at the end of the file that close it for now */
+    bool begun;                    /* base_ns is decided, the head is written */
+    uint64_t early;                /* items that began before base_ns */
     struct arena texts;
     VEC(struct chrome_site) sites;
     VEC(struct chrome_thread) threads;

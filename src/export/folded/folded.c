@@ -178,12 +178,13 @@ static int put_file(const struct folded *f)
 static int folded_close(void *state, const struct export_summary *end, struct oriel_err *err)
 {
     struct folded *f = state;
+    const uint64_t keep = f->env.out->bytes;
     (void)end;
     int rc = export_samples_any(&f->samples, err);
     if (rc == 0) {
         rc = put_file(f);
         if (rc < 0)
-            rc = export_samples_failed(&f->samples, rc, err);
+            rc = export_samples_failed(&f->samples, f->env.out, keep, rc, err);
     }
     model_profile_done(&f->samples.profile);
     return rc;

@@ -142,32 +142,33 @@ static void put_loss(struct log_state *l, const struct model_loss *loss)
 static int drain(struct log_state *l, struct oriel_err *err)
 {
     struct out *out = l->env.out;
-    const char *path = out->path;
-    uint64_t keep = out->bytes;
-    int rc = out_write_buf(out, &l->buf);
-    if (rc == 0)
-        return 0;
-    if (out_can_seek(out))
-        out_truncate(out, keep); /* no half line, and another try next time */
-    return err_set(err, rc, "%s: writing the log: %s", *path ? path : "memory", err_text(rc));
+    int rc = export_waiting_write(&l->waiting, &l->buf, out, 0); /* no half line */
+    return rc == 0 ? 0
+                   : err_set(err, rc, "%s: writing the log: %s", *out->path ? out->path : "memory",
+                             err_text(rc));
 }
 
 /* The buffer ends with whole lines: what one write gives stays in one file
- * when files rotate. */
+ * when files rotate. What cannot be written is counted; the rest has its chance. */
 static int log_write(void *state, const struct model_batch *batch, struct oriel_err *err)
 {
     struct log_state *l = state;
     int rc = 0;
-    for (size_t i = 0; i < batch->item_count && rc == 0; i++) {
+    for (size_t i = 0; i < batch->item_count; i++) {
         const struct model_item *item = &batch->items[i];
+        const size_t before = l->buf.size;
         if (item->kind == MODEL_ITEM_EVENT && !model_event_is_copy(&item->u.event))
             put_event(l, &item->u.event);
         else if (item->kind == MODEL_ITEM_SPAN)
             put_span(l, &item->u.span);
         else if (item->kind == MODEL_ITEM_LOSS)
             put_loss(l, &item->u.loss);
-        if (l->buf.size >= WRITE_BYTES || l->buf.failed)
-            rc = drain(l, err);
+        if (l->buf.size != before || l->buf.failed)
+            export_waiting_add(&l->waiting, &l->buf);
+        if (l->buf.size >= WRITE_BYTES || l->buf.failed) {
+            const int one = drain(l, rc ? NULL : err);
+            rc = rc ? rc : one;
+        }
     }
     return rc;
 }
@@ -183,8 +184,14 @@ static int log_close(void *state, const struct export_summary *end, struct oriel
     (void)end; /* losses have been said as they came */
     int rc = drain(l, err);
     log_filter_done(l);
+    export_waiting_done(&l->waiting);
     buf_done(&l->buf);
     return rc;
+}
+
+static uint64_t log_unwritten(const void *state)
+{
+    return ((const struct log_state *)state)->waiting.unwritten;
 }
 
 const struct exporter export_log = {
@@ -199,4 +206,5 @@ const struct exporter export_log = {
     .write = log_write,
     .flush = log_flush,
     .close = log_close,
+    .unwritten = log_unwritten,
 };

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "export/exporter.h"
+#include "export/waiting.h"
 
 enum log_format { LOG_TEXT = 0, LOG_JSON = 1, LOG_COMPACT = 2, LOG_PRETTY = 3 };
 enum log_colour { LOG_COLOUR_AUTO = 0, LOG_COLOUR_ALWAYS = 1, LOG_COLOUR_NEVER = 2 };
@@ -61,8 +62,9 @@ struct log_state {
     VEC(uint8_t) by_site; /* least level shown, by site; 0: not looked up yet */
     char *texts;          /* what directives and context point into */
     struct buf buf;
-    uint64_t second; /* the one that `stamp` is for */
-    char stamp[24];  /* 2026-11-20T10:15:30 */
+    struct export_waiting waiting; /* the items whose lines are in it */
+    uint64_t second;               /* the one that `stamp` is for */
+    char stamp[24];                /* 2026-11-20T10:15:30 */
     bool stamped;
 };
 

@@ -82,42 +82,50 @@ static void begin(struct perfetto *p)
     perfetto_put_session(p);
 }
 
-/* A write that fails is taken back as a whole, so that the file ends between
+/* A write that fails is taken back to the end of an item, so that the file ends between
  * two packets; what it had introduced is introduced again. */
 int perfetto_drain(struct perfetto *p, struct oriel_err *err)
 {
     struct out *out = p->env.out;
-    uint64_t keep = out->bytes;
-    int rc = out_write_buf(out, &p->buf);
+    int rc = export_waiting_write(&p->waiting, &p->buf, out, 0);
     if (rc == 0)
         return 0;
-    if (out_can_seek(out))
-        out_truncate(out, keep);
     perfetto_tracks_forget(p);
-    p->begun = keep > 0;
+    p->begun = out->bytes > 0;
     return err_set(err, rc, "%s: writing the Perfetto trace: %s", *out->path ? out->path : "memory",
                    err_text(rc));
 }
 
+/* One that is held is counted when it comes out; samples, when they are written. */
+static int put_item(struct perfetto *p, const struct model_item *item, struct oriel_err *err)
+{
+    const size_t before = p->buf.size;
+    if (item->kind == MODEL_ITEM_SAMPLE)
+        return perfetto_take_sample(p, &item->u.sample, err);
+    p->held = false;
+    perfetto_put_item(p, item);
+    if (!p->held && (p->buf.size != before || p->buf.failed))
+        export_waiting_add(&p->waiting, &p->buf);
+    for (; p->released; p->released--)
+        export_waiting_add(&p->waiting, &p->buf);
+    return 0;
+}
+
+/* What cannot be written is counted; the rest of the batch has its chance. */
 static int perfetto_write(void *state, const struct model_batch *batch, struct oriel_err *err)
 {
     struct perfetto *p = state;
-    begin(p);
+    int rc = 0;
     for (size_t i = 0; i < batch->item_count; i++) {
-        if (batch->items[i].kind == MODEL_ITEM_SAMPLE) {
-            int taken = perfetto_take_sample(p, &batch->items[i].u.sample, err);
-            if (taken < 0 && !p->buf.failed)
-                return taken;
-        } else {
-            perfetto_put_item(p, &batch->items[i]);
-        }
+        begin(p);
+        int one = put_item(p, &batch->items[i], rc ? NULL : err);
+        rc = rc ? rc : one;
         if (p->buf.size >= WRITE_BYTES || p->buf.failed) {
-            int rc = perfetto_drain(p, err);
-            if (rc)
-                return rc;
+            one = perfetto_drain(p, rc ? NULL : err);
+            rc = rc ? rc : one;
         }
     }
-    return p->buf.failed ? perfetto_drain(p, err) : 0;
+    return rc;
 }
 
 static int perfetto_flush(void *state, struct oriel_err *err)
@@ -138,9 +146,15 @@ static int perfetto_close(void *state, const struct export_summary *end, struct 
     rc = rc < 0 ? rc : last;
     perfetto_tracks_done(p);
     export_flows_done(&p->flows);
+    export_waiting_done(&p->waiting);
     buf_done(&p->buf);
     buf_done(&p->scratch);
     return rc;
+}
+
+static uint64_t perfetto_unwritten(const void *state)
+{
+    return ((const struct perfetto *)state)->waiting.unwritten;
 }
 
 const struct exporter export_perfetto = {
@@ -155,4 +169,5 @@ const struct exporter export_perfetto = {
     .write = perfetto_write,
     .flush = perfetto_flush,
     .close = perfetto_close,
+    .unwritten = perfetto_unwritten,
 };

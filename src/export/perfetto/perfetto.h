@@ -27,6 +27,7 @@
 #include "export/flow.h"
 #include "export/hex.h"
 #include "export/identity.h"
+#include "export/waiting.h"
 #include "model/profile.h"
 #include "util/pb.h"
 
@@ -155,7 +156,10 @@ struct perfetto_sample {
 struct perfetto {
     struct export_env env;
     struct perfetto_options options;
-    struct buf buf; /* whole packets, not written yet */
+    struct buf buf;                /* whole packets, not written yet, */
+    struct export_waiting waiting; /* and the items in them */
+    bool held;                     /* the item that is put now waits for the one around it, */
+    unsigned released;             /* and so many did that wait no more */
     struct buf scratch;
     uint64_t seed; /* of track ids, from the session */
     bool begun;
@@ -163,6 +167,7 @@ struct perfetto {
     VEC(struct perfetto_thread) threads;
     VEC(bool) processes; /* told */
     VEC(struct perfetto_sample) samples;
+    size_t samples_put; /* of these, so far */
     struct intern keys;
     struct export_identity identity;
     struct export_flows flows;

@@ -60,19 +60,15 @@ int perfetto_take_sample(struct perfetto *p, const struct model_sample *s, struc
 {
     if (s->kind == ORIEL_SAMPLE_CALL)
         return 0;
-    if (p->samples.count == SAMPLES_MAX) {
-        int rc = perfetto_put_samples(p, err);
-        if (rc < 0)
-            return rc;
-    }
+    int rc = p->samples.count == SAMPLES_MAX ? perfetto_put_samples(p, err) : 0;
     struct perfetto_sample *row = VEC_PUSH(&p->samples);
     if (!row) {
-        p->buf.failed = true;
-        return ORIEL_ENOMEM;
+        p->waiting.unwritten++;
+        return rc ? rc : err_set(err, ORIEL_ENOMEM, "perfetto: %s", err_text(ORIEL_ENOMEM));
     }
     *row =
         (struct perfetto_sample){s->t_ns, s->weight, s->extra, s->stack, s->thread->index, s->kind};
-    return 0;
+    return rc;
 }
 
 /* True the first time; without memory again and again, and buf has failed. */
@@ -255,6 +251,8 @@ static int put_kind(struct perfetto *p, uint8_t kind, struct oriel_err *err)
         begun = true;
         sum += s->weight;
         put_sample(&t, s, sum);
+        export_waiting_add(&p->waiting, &p->buf);
+        p->samples_put++;
         if (p->buf.size >= WRITE_BYTES || p->buf.failed)
             rc = perfetto_drain(p, err);
     }
@@ -268,9 +266,11 @@ static int put_kind(struct perfetto *p, uint8_t kind, struct oriel_err *err)
 
 int perfetto_put_samples(struct perfetto *p, struct oriel_err *err)
 {
+    p->samples_put = 0;
     int rc = perfetto_put_sched(p, err);
     for (uint8_t kind = 0; rc == 0 && p->samples.count && kind < ORIEL_SAMPLE_KINDS; kind++)
         rc = put_kind(p, kind, err);
+    p->waiting.unwritten += p->samples.count - p->samples_put;
     VEC_DONE(&p->samples);
     return rc;
 }

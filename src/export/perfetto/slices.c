@@ -141,6 +141,7 @@ static void release_inner(struct perfetto *p, struct perfetto_thread *t, uint64_
         }
         buf_put(&p->buf, h->packets.data, h->packets.size);
         buf_done(&h->packets);
+        p->released++;
     }
     t->holds.count = kept;
 }
@@ -168,6 +169,7 @@ static void hold(struct perfetto *p, struct perfetto_thread *t, const struct mod
         struct perfetto_hold *oldest = &t->holds.items[0];
         buf_put(&p->buf, oldest->packets.data, oldest->packets.size);
         buf_done(&oldest->packets);
+        p->released++;
         memmove(oldest, oldest + 1, (PERFETTO_HOLDS - 1) * sizeof *oldest);
         t->holds.count--;
     }
@@ -177,6 +179,7 @@ static void hold(struct perfetto *p, struct perfetto_thread *t, const struct mod
         t->holds.count -= h != NULL;
         return;
     }
+    p->held = true;
     h->start_ns = s->start_ns;
     h->depth = s->depth;
     h->packets = p->scratch;
@@ -190,6 +193,7 @@ void perfetto_release_holds(struct perfetto *p)
         for (size_t k = 0; k < t->holds.count; k++) {
             buf_put(&p->buf, t->holds.items[k].packets.data, t->holds.items[k].packets.size);
             buf_done(&t->holds.items[k].packets);
+            export_waiting_add(&p->waiting, &p->buf);
         }
         t->holds.count = 0;
     }

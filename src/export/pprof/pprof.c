@@ -64,6 +64,8 @@ static int pprof_write(void *state, const struct model_batch *batch, struct orie
 
 static int put_file(const struct pprof *p, const struct export_summary *end, struct oriel_err *err)
 {
+    struct out *out = p->env.out;
+    const uint64_t keep = out->bytes;
     struct buf message, packed;
     buf_init(&message);
     buf_init(&packed);
@@ -71,7 +73,9 @@ static int put_file(const struct pprof *p, const struct export_summary *end, str
     if (rc == 0 && p->options.gzip)
         rc = gzip_compress(message.data, message.size, &packed);
     if (rc == 0)
-        rc = out_write_buf(p->env.out, p->options.gzip ? &packed : &message);
+        rc = out_write_buf(out, p->options.gzip ? &packed : &message);
+    if (rc < 0 && out_can_seek(out))
+        (void)out_truncate(out, keep); /* no half profile */
     buf_done(&message);
     buf_done(&packed);
     return rc == 0 ? 0 : err_set(err, rc, "pprof: writing the profile: %s", err_text(rc));
