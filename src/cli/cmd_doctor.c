@@ -25,7 +25,6 @@ static const struct option_def options[] = {
     {.name = "live",
      .type = OPTION_INT,
      .offset = offsetof(struct doctor_options, live),
-     .fallback = "0",
      .max = INT32_MAX,
      .arg = "PID",
      .help = "instead: what the recorder of this process says of its own work"},

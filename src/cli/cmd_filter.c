@@ -19,7 +19,6 @@ static const struct option_def options[] = {
     {.name = "pid",
      .type = OPTION_INT,
      .offset = offsetof(struct filter_options, pid),
-     .fallback = "0",
      .min = 0,
      .max = 4194304,
      .arg = "PID",

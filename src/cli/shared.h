@@ -45,9 +45,8 @@ extern const char *const shared_returns[];
     }
 #define SHARED_PID(at)                                                                             \
     {                                                                                              \
-        .name = "pid", .type = OPTION_INT, at, .fallback = "0", .min = 0, .max = 4194304,          \
-        .arg = "PID", .letter = 'p',                                                               \
-        .help = "the process; its threads and children are watched too"                            \
+        .name = "pid", .type = OPTION_INT, at, .min = 0, .max = 4194304, .arg = "PID",             \
+        .letter = 'p', .help = "the process; its threads and children are watched too"             \
     }
 #define SHARED_RATE(at)                                                                            \
     {                                                                                              \
