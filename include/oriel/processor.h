@@ -147,6 +147,19 @@ struct oriel_sampler {
 };
 ORIEL_EXPORT int oriel_sampler_set(const struct oriel_sampler *sampler);
 
+/* The sampler AlwaysRecord: what `root` (a struct oriel_sampler that lives on) would drop is
+ * recorded only, so that processors hear of every span. As should_sample, with `root` as user:
+ *   oriel_sampler_set(&(struct oriel_sampler){.size = sizeof(struct oriel_sampler),
+ *                     .user = &mine, .should_sample = oriel_always_record}); */
+static inline enum oriel_decision oriel_always_record(void *root,
+                                                      const struct oriel_sampling_request *request,
+                                                      struct oriel_sampling_result *result)
+{
+    const struct oriel_sampler *of = (const struct oriel_sampler *)root;
+    const enum oriel_decision decision = of->should_sample(of->user, request, result);
+    return decision == ORIEL_DROP ? ORIEL_RECORD_ONLY : decision;
+}
+
 /* When it returns no thread is inside the hook any more, nor will one be: its library may be
  * unloaded. 0; ORIEL_ENOTFOUND (-7); ORIEL_EBUSY (-9): called from a hook. */
 ORIEL_EXPORT int oriel_hook_remove(int number);

@@ -579,9 +579,25 @@ static void forget_delegates(struct walk *w, const struct yaml_value *v)
     put_text(w, "sampling.local_parent_not_sampled", "always_off", v);
 }
 
+/* The root is the sampler: what any of ours does not sample is recorded all the same, and
+ * processors of the program hear of it (SAMPLING.md). */
+static void take_always_record(struct walk *w, const struct yaml_value *v, const char *path)
+{
+    static const char above[] = "tracer_provider.sampler";
+    const struct yaml_value *root = yaml_get(v, "root");
+    if (v->type != YAML_MAPPING || !root || v->first != root || root->next)
+        say(w, CONFIG_ERROR, v, path, "wants a root, which is a sampler, and nothing else");
+    else
+        walk(w, root, above);
+}
+
 static void walk(struct walk *w, const struct yaml_value *v, const char *path)
 {
     bool above;
+    if (strcmp(path, "tracer_provider.sampler.always_record") == 0) {
+        take_always_record(w, v, path);
+        return;
+    }
     const struct row *row = row_of(path, &above);
     if (!row && !above) {
         take_unknown(w, v, path);

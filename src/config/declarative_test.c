@@ -276,6 +276,11 @@ TEST(a_component_that_nobody_has_stops_telemetry_with_a_line_wherever_it_stands)
          "sampler.jaeger_remote is no sampler that Oriel has"},
         {"sampler: {parent_based: {root: {mine: }}}",
          "sampler.parent_based.root.mine is no sampler for this that Oriel has"},
+        {"sampler: {always_record: {root: {mine: }}}", "sampler.mine is no sampler that Oriel has"},
+        {"sampler: {always_record: }",
+         "sampler.always_record wants a root, which is a sampler, and nothing else"},
+        {"sampler: {always_record: {root: {always_on: }, ratio: 1}}",
+         "sampler.always_record wants a root, which is a sampler, and nothing else"},
         {"id_generator: {xray: }", "id_generator.xray is no generator of ids that Oriel has"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -336,6 +341,22 @@ TEST(delegates_of_a_sampler_by_the_parent_are_those_of_the_file_and_of_no_other)
         CHECK_EQ(s.local_parent_sampled, CONFIG_DELEGATE_ON);
         config_free(c);
     }
+}
+
+TEST(the_root_of_always_record_is_the_sampler)
+{
+    struct config_sampling s;
+    struct config *c = load("file_format: '1.0'\ntracer_provider: {sampler: {always_record: {root: "
+                            "{parent_based: {root: {trace_id_ratio_based: {ratio: 0.25}}, "
+                            "local_parent_sampled: {always_off: }}}}}}\n",
+                            NULL);
+    CHECK(config_can_start(c));
+    CHECK_EQ(config_messages(c, &(const struct config_message *){NULL}), 0);
+    CHECK_EQ(config_telemetry(c)->sampler, CONFIG_SAMPLER_PARENT_RATIO);
+    CHECK(config_telemetry(c)->sample_rate == 0.25);
+    config_delegates(c, &s);
+    CHECK_EQ(s.local_parent_sampled, CONFIG_DELEGATE_OFF);
+    config_free(c);
 }
 
 TEST(disabled_takes_the_network_away)

@@ -667,4 +667,32 @@ TEST(what_is_only_recorded_is_not_sampled_and_neither_is_told_below)
     CHECK(strstr(said, "given outer\nenter\nset sampler\ngiven inner\nenter\n"));
 }
 
+TEST(what_a_sampler_drops_is_recorded_and_heard_of_below_always_record)
+{
+    const struct oriel_sampler always = {.size = sizeof always,
+                                         .user = (void *)(uintptr_t)&sampler,
+                                         .should_sample = oriel_always_record};
+    begin();
+    int number = oriel_sampler_set(&always), hears = oriel_span_processor_add(&all);
+    static const enum oriel_decision roots[] = {ORIEL_DROP, ORIEL_RECORD_ONLY,
+                                                ORIEL_RECORD_AND_SAMPLE};
+    static const char *const names[] = {"-02", "-02", "-03"}; /* never "sampled" but for the last */
+    for (unsigned i = 0; i < 3; i++) {
+        decision = roots[i];
+        ORIEL_SPAN("one");
+        CHECK_STR(here() + 52, names[i]);
+        CHECK(oriel_span_recording(NULL));
+    }
+    CHECK_EQ(oriel_hook_remove(number), 0);
+    CHECK_EQ(oriel_hook_remove(hears), 0);
+    end();
+    unsigned heard_of = 0, recorded = 0;
+    for (const char *p = heard; (p = strstr(p, "a start one ")); p++)
+        heard_of++;
+    for (const char *p = said; (p = strstr(p, "given one\n")); p++)
+        recorded++;
+    CHECK_EQ(heard_of, 3);
+    CHECK_EQ(recorded, 3);
+}
+
 TEST_MAIN()

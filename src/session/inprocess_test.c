@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <oriel/propagation.h>
 #include <oriel/oriel.h>
+#include <oriel/processor.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -263,15 +264,9 @@ static const char *said_at_start(struct oriel_options *o, int *out_rc)
     return text;
 }
 
-TEST(inprocess_samples_what_the_outlets_of_items_get_and_a_capture_has_all)
+/* In the one file of OTLP there is. */
+static unsigned spans_sent(void)
 {
-    struct oriel_options o = options("otlp,capture");
-    setenv("ORIEL_SAMPLE_RATE", "0.25", 1);
-    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
-    unsetenv("ORIEL_SAMPLE_RATE");
-    emit(4000);
-    CHECK_EQ(oriel_inprocess_stop(600000), 0);
-    CHECK_EQ(spans_in_capture(), 4000);
     unsigned spans = 0;
     char *line = NULL;
     size_t room = 0;
@@ -282,7 +277,56 @@ TEST(inprocess_samples_what_the_outlets_of_items_get_and_a_capture_has_all)
             spans++;
     free(line);
     fclose(f);
+    return spans;
+}
+
+TEST(inprocess_samples_what_the_outlets_of_items_get_and_a_capture_has_all)
+{
+    struct oriel_options o = options("otlp,capture");
+    setenv("ORIEL_SAMPLE_RATE", "0.25", 1);
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    unsetenv("ORIEL_SAMPLE_RATE");
+    emit(4000);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK_EQ(spans_in_capture(), 4000);
+    const unsigned spans = spans_sent();
     CHECK(spans > 700 && spans < 1300); /* 1000 +- 27 */
+}
+
+static void count_sampled(void *user, const struct oriel_context *parent,
+                          const struct oriel_span *span, const struct oriel_site *site)
+{
+    struct oriel_context c;
+    unsigned *counts = user;
+    counts[0]++;
+    counts[1] += oriel_context_of(span, &c) && c.flags & ORIEL_TRACE_SAMPLED;
+}
+
+TEST(inprocess_of_always_record_tells_processors_and_a_capture_what_no_receiver_gets)
+{
+    char path[600];
+    unsigned heard[2] = {0, 0};
+    struct oriel_options o = options("otlp,capture");
+    snprintf(path, sizeof path, "%s/o.yaml", test_tmpdir());
+    FILE *f = fopen(path, "w");
+    REQUIRE(f != NULL);
+    fputs("file_format: '1.0'\n"
+          "tracer_provider: {sampler: {always_record: {root: "
+          "{trace_id_ratio_based: {ratio: 0.25}}}}}\n",
+          f);
+    fclose(f);
+    setenv("OTEL_CONFIG_FILE", path, 1);
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    unsetenv("OTEL_CONFIG_FILE");
+    const struct oriel_span_processor counts = {
+        .size = sizeof counts, .user = heard, .on_start = count_sampled};
+    CHECK(oriel_span_processor_add(&counts) > 0);
+    emit(4000);
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK_EQ(heard[0], 4000);
+    CHECK(heard[1] > 700 && heard[1] < 1300); /* the others are recorded, and not sampled */
+    CHECK_EQ(spans_sent(), heard[1]);
+    CHECK_EQ(spans_in_capture(), 4000);
 }
 
 TEST(inprocess_says_as_much_as_the_log_level_wants)
