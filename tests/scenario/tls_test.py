@@ -15,7 +15,7 @@ import unittest
 import warnings
 
 from receiving import LIBRARY
-from tool import EMITTER, Scenario, main
+from tool import EMITTER, Scenario, Standstill, main
 
 CANARY = "canary-7d02f1"
 SPANS = 300
@@ -163,7 +163,8 @@ class Tls(Scenario):
         for name, server, scheme, protocols, why in self.cases():
             for protocol in protocols:
                 with self.subTest(f"{name}, {protocol}"):
-                    said = self.emit(f"{scheme}://localhost:{server.port}", protocol)
+                    said = Standstill.without(
+                        lambda: self.emit(f"{scheme}://localhost:{server.port}", protocol))
                     away = [line for line in said if "does not take what is sent" in line]
                     # One that speaks TLS where none is expected just hangs up: not at once for good.
                     self.assertIn(len(away), (1,) if scheme == "https" else (0, 1), said)
@@ -209,10 +210,10 @@ class Tls(Scenario):
             for protocol in protocols:
                 with self.subTest(f"{name}, {protocol}"):
                     env = {**self.env, "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={CANARY}"}
-                    run = self.oriel("export", "--to", "otlp", "--endpoint",
-                                     f"{scheme}://localhost:{server.port}", "--protocol", protocol,
-                                     "--certificate", self.ca, "--retry-for", "100ms", capture,
-                                     env=env)
+                    run = Standstill.without(lambda: self.oriel(
+                        "export", "--to", "otlp", "--endpoint",
+                        f"{scheme}://localhost:{server.port}", "--protocol", protocol,
+                        "--certificate", self.ca, "--retry-for", "100ms", capture, env=env))
                     self.assertEqual(run.returncode, 1, run.stderr)
                     said = run.stderr.splitlines()
                     self.assertEqual(sum(bool(re.search(why, line)) for line in said
