@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "util/h2_internal.h"
 
-enum { BODY_MAX = 4 << 20, HEAD_MAX = 16 << 10, STREAMS_MAX = 64, TOGETHER = 128 << 10 };
+enum { BODY_MAX = 4 << 20, HEAD_MAX = 16 << 10, STREAMS_MAX = 64 };
 enum { PIECE = 16 << 10, READS_PER_PUMP = 64, RESETS_MAX = 200, WINDOW = 1 << 20 };
 
 static void *on_malloc(size_t n, void *user)
@@ -166,6 +166,7 @@ static int make_session(struct h2 *h)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
+    nghttp2_session_callbacks_set_send_data_callback(calls, h2_send_data);
     nghttp2_option_set_max_outbound_ack(option, 100);
     nghttp2_option_set_max_settings(option, 16);
     nghttp2_option_set_max_send_header_block_length(option, 64 << 10);
@@ -264,7 +265,7 @@ size_t h2_pull(struct h2 *h, const char **out)
         buf_clear(&h->out);
         h->out_at = 0;
     }
-    while (h->out.size < TOGETHER && (n = nghttp2_session_mem_send(h->session, &frames)) > 0)
+    while (h->out.size < H2_TOGETHER && (n = nghttp2_session_mem_send(h->session, &frames)) > 0)
         buf_put(&h->out, frames, (size_t)n);
     if (n < 0) /* out of memory: nothing can be said any more */
         h->out.failed = true;

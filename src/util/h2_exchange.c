@@ -89,7 +89,7 @@ bool h2_exchange_data(struct h2_exchange *x, const void *bytes, size_t n)
     return !x->body.failed;
 }
 
-/* For nghttp2: more of what is to go out. */
+/* For nghttp2: how much of what is to go out the next frame has. h2_send_data copies it. */
 static ssize_t next_bytes(nghttp2_session *session, int32_t id, uint8_t *to, size_t n,
                           uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -97,10 +97,8 @@ static ssize_t next_bytes(nghttp2_session *session, int32_t id, uint8_t *to, siz
     if (!x)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t left = x->out_n - x->out_at, take = left < n ? left : n;
-    if (take)
-        memcpy(to, x->out + x->out_at, take);
-    x->out_at += take;
-    if (x->out_at == x->out_n) {
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (take == left) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (x->trailer_count) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -109,6 +107,23 @@ static ssize_t next_bytes(nghttp2_session *session, int32_t id, uint8_t *to, siz
         }
     }
     return (ssize_t)take;
+}
+
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                 nghttp2_data_source *source, void *user)
+{
+    struct h2_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct h2 *h = user;
+    if (!x)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (h->out.size >= H2_TOGETHER)
+        return NGHTTP2_ERR_WOULDBLOCK;
+    assert(n <= x->out_n - x->out_at && frame->data.padlen == 0);
+    buf_put(&h->out, head, H2_FRAME_HEAD);
+    if (n)
+        buf_put(&h->out, x->out + x->out_at, n);
+    x->out_at += n;
+    return h->out.failed ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 static nghttp2_nv pair(const char *name, size_t name_n, const char *value, size_t value_n)

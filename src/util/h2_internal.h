@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "util/h2.h"
 
-enum { H2_HEADERS_MAX = 64 };
+enum { H2_HEADERS_MAX = 64, H2_TOGETHER = 128 << 10, H2_FRAME_HEAD = 9 };
 
 struct h2 {
     nghttp2_session *session;
@@ -57,5 +57,9 @@ void h2_exchange_delete(struct h2_exchange *x);
 int h2_exchange_header(struct h2_exchange *x, const char *name, size_t name_n, const char *value,
                        size_t value_n, bool trailer);
 bool h2_exchange_data(struct h2_exchange *x, const void *bytes, size_t n);
+
+/* For nghttp2: a frame of a body straight from there to `out`, copied once. */
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                 nghttp2_data_source *source, void *user);
 
 #endif
