@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "cli/shared.h"
@@ -118,22 +119,32 @@ static void say_samples(const struct reading *r, const struct exporter *e)
                  num_count(count, n), num_noun(n, "sample", "samples"), e->name);
 }
 
+/* "3 spans, " */
+static void put_count(struct buf *b, uint64_t n, const char *one, const char *many)
+{
+    char count[NUM_TEXT_MAX];
+    buf_printf(b, "%s %s, ", num_count(count, n), num_noun(n, one, many));
+}
+
 static void say_done(const struct reading *r, const struct exporter *e, const char *path)
 {
     struct session_counts c;
     struct stat st;
-    char spans[NUM_TEXT_MAX], events[NUM_TEXT_MAX], bytes[NUM_TEXT_MAX], samples[48] = "";
-    char count[NUM_TEXT_MAX];
+    struct buf b;
+    char bytes[NUM_TEXT_MAX];
     session_get_counts(r->session, &c);
     if (stat(path, &st) != 0)
         return;
-    if (session_samples(&c) && !export_leaves_samples(e))
-        snprintf(samples, sizeof samples, "%s %s, ", num_count(count, session_samples(&c)),
-                 num_noun(session_samples(&c), "sample", "samples"));
-    cli_note("%s: %s %s, %s %s, %s%s", path, num_count(spans, reading_spans(&c)),
-             num_noun(reading_spans(&c), "span", "spans"), num_count(events, reading_events(&c)),
-             num_noun(reading_events(&c), "event", "events"), samples,
-             num_bytes(bytes, (uint64_t)st.st_size));
+    const uint64_t samples = export_leaves_samples(e) ? 0 : session_samples(&c);
+    buf_init(&b);
+    if (reading_spans(&c) || reading_events(&c) || !samples) {
+        put_count(&b, reading_spans(&c), "span", "spans");
+        put_count(&b, reading_events(&c), "event", "events");
+    }
+    if (samples)
+        put_count(&b, samples, "sample", "samples");
+    cli_note("%s: %s%s", path, buf_cstr(&b), num_bytes(bytes, (uint64_t)st.st_size));
+    buf_done(&b);
 }
 
 /* The outlet found nothing that it is for: no file is better than an empty one. */

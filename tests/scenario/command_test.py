@@ -182,6 +182,14 @@ class Command(Scenario):
             self.assertGreater((self.dir / f"x.{name}").stat().st_size, 1000)
         self.assertEqual(self.report("x.capture")["counts"]["spans"], 2000)
 
+    def test_what_there_is_none_of_is_not_counted(self):
+        (self.dir / "a.folded").write_text("main;parse 6\nmain;write 3\n", encoding="ascii")
+        run = self.oriel("export", "--to", "pprof", "-o", "a.pprof", "a.folded")
+        self.assertRegex(self.one_line(run.stderr), r"a\.pprof: \d+ samples, \d+ B$")
+        self.capture()
+        run = self.oriel("export", "--to", "chrome", "-o", "a.json", "c.oriel")
+        self.assertRegex(self.one_line(run.stderr), r"a\.json: 2,000 spans, 2,000 events, ")
+
     def test_full_disk_during_export_is_one_line(self):
         self.capture()
         with open("/dev/full", "wb") as full:
