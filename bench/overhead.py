@@ -23,9 +23,9 @@ import tempfile
 import time
 
 RATE, SETTLE = 100000, 2
-OFF, AGAIN, TENTH, ALL, LOCAL = ("no telemetry", "no telemetry, once more",
-                                 "OTLP over gRPC, 10 % sampled", "OTLP over gRPC, all sampled",
-                                 "`oriel record`")
+OFF, AGAIN, TENTH, ALL, LOCAL, INSIDE = (
+    "no telemetry", "no telemetry, once more", "OTLP over gRPC, 10 % sampled",
+    "OTLP over gRPC, all sampled", "`oriel record`", "a capture written by the program itself")
 IDLE = "the program does nothing: "
 OURS = ("oriel-drain", "oriel-send")
 TARGETS = {LOCAL: 0.5, TENTH: 1.5}  # of one core, in all
@@ -50,6 +50,9 @@ class Host:
     def variables(self, name):
         if name in (OFF, AGAIN, LOCAL):
             return self.env
+        if name == INSIDE:
+            return dict(self.env, TELEMETRY_ENABLED="true", ORIEL_BACKEND="local",
+                        ORIEL_TO="capture", ORIEL_TRACE_DIR=self.place)
         env = dict(self.env, TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true", ORIEL_BACKEND="otlp",
                    OTEL_EXPORTER_OTLP_ENDPOINT=self.url)
         if name == TENTH:
@@ -109,7 +112,7 @@ def table(found, rounds, seconds):
         target = TARGETS.get(name)
         cells = ["" if idle else of(more)]
         if name != AGAIN:
-            inside, beside = name.endswith((TENTH, ALL)), name.endswith(LOCAL)
+            inside, beside = name.endswith((TENTH, ALL, INSIDE)), name.endswith(LOCAL)
             cells += [of([r["ours"] for r in runs]) if inside else "", of(whole),
                       f"{statistics.median(r['woken'] for r in runs):.0f}" if inside else "",
                       of([r["beside"] for r in runs]) if beside else "",
@@ -130,7 +133,7 @@ def main():
     build = pathlib.Path(words[0]).resolve()
     rounds = int(words[1]) if len(words) > 1 else 7
     seconds = float(words[2]) if len(words) > 2 else 5
-    names = [OFF, AGAIN, LOCAL, TENTH, ALL]
+    names = [OFF, AGAIN, LOCAL, INSIDE, TENTH, ALL]
     found = {name: [] for name in names + [IDLE + TENTH, IDLE + LOCAL]}
     with tempfile.TemporaryDirectory(prefix="oriel-overhead-") as place:
         host = Host(build, seconds, place)
