@@ -118,6 +118,7 @@ struct config_sampling {
     int64_t keep_slow_ms;
     uint64_t hold_bytes;
     int64_t hold_s;
+    bool trace_based_logs;
     /* Of a sampler by the parent. */
     int root; /* enum config_delegate + 1; 0: what `sampler` says */
     int remote_parent_sampled, remote_parent_not_sampled; /* enum config_delegate */

@@ -89,6 +89,8 @@ static const struct row {
      NULL},
     {"tracer_provider.limits.link_attribute_count_limit", "limits.link_attribute_count", TAKE,
      NULL},
+    {"logger_provider.logger_configurator/development.default_config.trace_based",
+     "sampling.trace_based_logs", TAKE, NULL},
     {"tracer_provider.id_generator.random", NULL, SKIP, NULL}, /* as ours are */
     {"tracer_provider.sampler.always_on", "sampler", SET, "always_on"},
     {"tracer_provider.sampler.always_off", "sampler", SET, "always_off"},

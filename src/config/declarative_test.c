@@ -359,6 +359,18 @@ TEST(the_root_of_always_record_is_the_sampler)
     config_free(c);
 }
 
+TEST(the_filter_of_logs_by_their_trace_is_taken_from_the_file)
+{
+    struct config *c =
+        load("file_format: '1.0'\nlogger_provider:\n  logger_configurator/development: "
+             "{default_config: {trace_based: true}}\n",
+             NULL);
+    const struct config_sampling *s = config_section_options(c, "sampling");
+    CHECK(config_can_start(c) && s->trace_based_logs);
+    CHECK_EQ(config_messages(c, &(const struct config_message *){NULL}), 0);
+    config_free(c);
+}
+
 TEST(disabled_takes_the_network_away)
 {
     struct config *c = load("file_format: '1.0'\ndisabled: true\ntracer_provider:\n  processors: "

@@ -33,6 +33,8 @@ const struct option_def config_sampling_options[] = {
         .help = "memory for spans that wait for the end of such a trace"),
     KEY(hold_s, OPTION_INT, "30", .min = 1, .max = 86400,
         .help = "longest wait for the end of such a trace, in seconds"),
+    KEY(trace_based_logs, OPTION_BOOL, "false",
+        .help = "log records in spans that were not sampled are left out with them"),
     KEY(root, OPTION_ENUM, "sampler", .choices = roots,
         .help =
             "what a sampler by the parent asks where there is no parent; sampler: as that says"),

@@ -366,6 +366,12 @@ static void event_span(struct assemble *a, struct stream_state *s, const struct 
         out->span->event_count++;
 }
 
+/* Told for good: of a trace that is held its end says. */
+static bool is_unsampled(const struct assemble *a, const struct span_ref *ref)
+{
+    return ref->span_id && !(ref->trace_flags & MODEL_TRACE_SAMPLED) && !a->tail;
+}
+
 enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const struct model_record *r)
 {
     struct model_item *it = new_item(a, MODEL_ITEM_EVENT);
@@ -377,15 +383,19 @@ enum pipe_fate emit_event(struct assemble *a, struct stream_state *s, const stru
     memcpy(out->trace_id, ref.trace, sizeof out->trace_id);
     out->span_id = ref.span_id;
     out->trace_flags = ref.trace_flags;
-    out->span_unwanted =
-        ref.span_id && !(ref.trace_flags & MODEL_TRACE_SAMPLED) && !a->tail && a->sampler.active;
+    out->span_unwanted = is_unsampled(a, &ref) && a->sampler.active;
     out->t_ns = record_time(r);
     out->site = r->site;
     out->thread = r->thread;
     out->message = r->site->name;
     out->attrs = decode_whole(a, s, r, out);
-    a->rich |= r->site->format.n || out->dropped_attrs;
     a->counts->events++;
+    if (a->sampler.how.logs_by_trace && is_unsampled(a, &ref)) {
+        a->out->item_count--;
+        a->counts->logs_sampled_out++;
+        return PIPE_ITEM;
+    }
+    a->rich |= r->site->format.n || out->dropped_attrs;
     return PIPE_ITEM;
 }
 

@@ -50,6 +50,9 @@ struct pipe_sampling {
     size_t rate_count;
     /* In place of root, share, delegates and rates; NULL: none. Copied. */
     const struct compose *composite;
+    /* Log records and events in a span that was not sampled are left out, too; not where traces
+     * are held (below), for theirs may come all the same. */
+    bool logs_by_trace;
     uint32_t traces_per_s; /* that begin here, at most; bursts up to one second's; 0: no limit */
     /* Traces that were not sampled and are given out all the same, whole as far as it
      * is held: with a span whose status is an error, or that take so long at their
@@ -99,6 +102,7 @@ struct pipe_counts {
     uint64_t spans_lost;              /* spans that found no memory when they ended:
                                        * BEGAN + EXTERNAL = spans + open + spans_lost */
     uint64_t sampled_out;             /* of the spans: not given out, as the sampler says */
+    uint64_t logs_sampled_out;        /* of the events: in such a span (logs_by_trace) */
     uint64_t tail_held;               /* of the spans: waiting for the end of their trace */
     uint64_t tail_kept;               /* of the spans: given out though not sampled */
 };

@@ -107,6 +107,31 @@ TEST(a_share_keeps_whole_traces_and_as_many_as_it_says)
     piped_done(&c);
 }
 
+TEST(logs_of_traces_that_were_not_sampled_go_with_them_where_that_is_wanted)
+{
+    enum { TRACES = 2000 };
+    for (unsigned held = 0; held < 2; held++) { /* of a trace that is held nobody knows yet */
+        open_pipe((struct pipe_sampling){.root = PIPE_SAMPLE_RATIO,
+                                         .share = 0.1,
+                                         .parent_based = true,
+                                         .logs_by_trace = true,
+                                         .keep_errors = held});
+        for (unsigned i = 0; i < TRACES; i++)
+            trace_at(10 + i * 10, root);
+        rec_event(&c.in, &b, 10 + TRACES * 10, say); /* in no span: not affected */
+        CHECK_EQ(piped_last(&c), 0);
+        const size_t kept = piped_items(&c, MODEL_ITEM_SPAN) / 2;
+        struct pipe_counts n = piped_counts(&c);
+        CHECK_EQ(n.events, TRACES + 1);
+        CHECK(kept > 100 && kept < 350);
+        CHECK_EQ(piped_items(&c, MODEL_ITEM_EVENT), held ? TRACES + 1 : kept + 1);
+        CHECK_EQ(n.events, piped_items(&c, MODEL_ITEM_EVENT) + n.logs_sampled_out);
+        for (size_t i = 0; !held && i < kept + 1; i++)
+            CHECK(!piped_item(&c, MODEL_ITEM_EVENT, i)->u.event.span_unwanted);
+        piped_done(&c);
+    }
+}
+
 /* Of all spans that came out, and how many there were. */
 static size_t all_have_state(const char *state)
 {

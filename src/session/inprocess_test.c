@@ -264,8 +264,9 @@ static const char *said_at_start(struct oriel_options *o, int *out_rc)
     return text;
 }
 
+#define WORK "\"name\":\"inprocess.work\""
 /* In the one file of OTLP there is. */
-static unsigned spans_sent(void)
+static unsigned count_sent(const char *what)
 {
     unsigned spans = 0;
     char *line = NULL;
@@ -273,7 +274,7 @@ static unsigned spans_sent(void)
     FILE *f = fopen(file_with(".jsonl"), "r");
     REQUIRE(f != NULL);
     while (getline(&line, &room, f) > 0)
-        for (const char *p = line; (p = strstr(p, "\"name\":\"inprocess.work\"")); p++)
+        for (const char *p = line; (p = strstr(p, what)); p++)
             spans++;
     free(line);
     fclose(f);
@@ -289,7 +290,7 @@ TEST(inprocess_samples_what_the_outlets_of_items_get_and_a_capture_has_all)
     emit(4000);
     CHECK_EQ(oriel_inprocess_stop(600000), 0);
     CHECK_EQ(spans_in_capture(), 4000);
-    const unsigned spans = spans_sent();
+    const unsigned spans = count_sent(WORK);
     CHECK(spans > 700 && spans < 1300); /* 1000 +- 27 */
 }
 
@@ -309,15 +310,14 @@ TEST(inprocess_of_always_record_tells_processors_and_a_capture_what_no_receiver_
     struct oriel_options o = options("otlp,capture");
     snprintf(path, sizeof path, "%s/o.yaml", test_tmpdir());
     FILE *f = fopen(path, "w");
-    REQUIRE(f != NULL);
-    fputs("file_format: '1.0'\n"
-          "tracer_provider: {sampler: {always_record: {root: "
-          "{trace_id_ratio_based: {ratio: 0.25}}}}}\n",
-          f);
-    fclose(f);
+    REQUIRE(f &&
+            fputs("file_format: '1.0'\n"
+                  "tracer_provider: {sampler: {always_record: {root: "
+                  "{trace_id_ratio_based: {ratio: 0.25}}}}}\n",
+                  f) >= 0 &&
+            fclose(f) == 0);
     setenv("OTEL_CONFIG_FILE", path, 1);
     REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
-    unsetenv("OTEL_CONFIG_FILE");
     const struct oriel_span_processor counts = {
         .size = sizeof counts, .user = heard, .on_start = count_sampled};
     CHECK(oriel_span_processor_add(&counts) > 0);
@@ -325,8 +325,24 @@ TEST(inprocess_of_always_record_tells_processors_and_a_capture_what_no_receiver_
     CHECK_EQ(oriel_inprocess_stop(600000), 0);
     CHECK_EQ(heard[0], 4000);
     CHECK(heard[1] > 700 && heard[1] < 1300); /* the others are recorded, and not sampled */
-    CHECK_EQ(spans_sent(), heard[1]);
+    CHECK_EQ(count_sent(WORK), heard[1]);
     CHECK_EQ(spans_in_capture(), 4000);
+}
+
+TEST(inprocess_leaves_out_logs_of_traces_that_are_not_sampled_where_that_is_wanted)
+{
+    struct oriel_options o = options("otlp,capture");
+    write_config("[telemetry]\nsample_rate = 0.25\nsampling.trace_based_logs = true\n");
+    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    for (int i = 0; i < 1000; i++) {
+        ORIEL_SPAN("inprocess.work");
+        ORIEL_INFO("inprocess.said");
+    }
+    ORIEL_INFO("inprocess.alone");
+    CHECK_EQ(oriel_inprocess_stop(600000), 0);
+    CHECK(count_sent(WORK) > 100 && count_sent(WORK) < 450);
+    CHECK_EQ(count_sent("\"body\":{\"stringValue\":\"inprocess.said\"}"), count_sent(WORK));
+    CHECK_EQ(count_sent("\"body\":{\"stringValue\":\"inprocess.alone\"}"), 1);
 }
 
 TEST(inprocess_says_as_much_as_the_log_level_wants)

@@ -68,6 +68,7 @@ void sampling_of(const struct config *c, struct sampling *out)
                                       .rate_count = count,
                                       .composite = config_composite(c),
                                       .traces_per_s = (uint32_t)s->traces_per_s,
+                                      .logs_by_trace = s->trace_based_logs,
                                       .keep_errors = s->keep_errors,
                                       .keep_slow_ns = (uint64_t)s->keep_slow_ms * 1000000u,
                                       .tail_bytes = s->hold_bytes,
@@ -101,9 +102,9 @@ bool sampling_same(const struct config *a, const struct config *b)
     const struct config_sampling *s = config_section_options(a, "sampling");
     const struct config_sampling *r = config_section_options(b, "sampling");
     return config_composite_same(a, b) && t->sampler == u->sampler &&
-           t->sample_rate == u->sample_rate && s->traces_per_s == r->traces_per_s &&
-           strcmp(s->rates, r->rates) == 0 && x.how.root == y.how.root &&
-           x.how.remote_sampled == y.how.remote_sampled &&
+           t->sample_rate == u->sample_rate && s->trace_based_logs == r->trace_based_logs &&
+           s->traces_per_s == r->traces_per_s && strcmp(s->rates, r->rates) == 0 &&
+           x.how.root == y.how.root && x.how.remote_sampled == y.how.remote_sampled &&
            x.how.remote_not_sampled == y.how.remote_not_sampled &&
            x.how.local_sampled == y.how.local_sampled &&
            x.how.local_not_sampled == y.how.local_not_sampled;
