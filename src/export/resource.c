@@ -6,8 +6,9 @@
 #include "export/resource.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/instance.h"
 
 struct telling {
     const struct export_env *env;
@@ -52,23 +53,26 @@ static bool is_left_out(struct model_str key)
     return false;
 }
 
-/* An instance is one process of one recording: a UUID of version 8, ours to define. */
-static void instance_id(const struct model_catalog *c, uint32_t process, char out[37])
+static struct model_str said_id(const struct model_catalog *c)
 {
-    uint8_t id[16];
-    uint64_t half[2];
-    memcpy(id, c->session_id, sizeof id);
-    half[0] = map_hash_bytes(id, sizeof id, process);
-    half[1] = map_hash_bytes(id, sizeof id, half[0]);
-    memcpy(id, half, sizeof id);
-    id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
-    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-    char *o = out;
-    for (unsigned i = 0; i < sizeof id; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *o++ = '-';
-        o += snprintf(o, 3, "%02x", id[i]);
-    }
+    return model_catalog_resource(c, "service.instance.id");
+}
+
+/* An instance is one process of one recording: known by what the process said of itself, if that
+ * is how it was met, which it can work out as well as we do; else by the recording. What a person
+ * said is of one process: a child is another instance than it is told to be. */
+static struct model_str id_of(const struct model_catalog *c, uint32_t process,
+                              char room[INSTANCE_TEXT])
+{
+    const struct model_process *p = c->processes[process];
+    const bool said = c->said_pid ? p->pid == c->said_pid : process == 0;
+    if (said && said_id(c).n)
+        return said_id(c);
+    if (p->seed[0] || p->seed[1])
+        instance_id(p->seed, 0, room);
+    else
+        instance_id(c->session_id, process, room);
+    return str(room);
 }
 
 bool export_resource_is_empty(const struct model_catalog *c)
@@ -86,30 +90,24 @@ bool export_resource_tells(const struct model_catalog *c, struct model_str key)
     return said.n == 0;
 }
 
-/* What was said of a resource that began empty. A child is another instance than was said. */
-static void tell_said(const struct telling *t, uint32_t process)
+/* What was said of a resource that began empty; of an id only where one is given. */
+static void tell_said(const struct telling *t, struct model_str id)
 {
     const struct model_catalog *c = t->env->catalog;
-    char id[37];
-    instance_id(c, process, id);
     for (uint32_t i = 0; i < c->resource_count; i++) {
         const struct model_attr_text *a = &c->resource[i];
-        const bool own = process > 0 && model_str_equal(a->key, str("service.instance.id"));
-        if (export_resource_tells(c, a->key))
-            tell_text(t, a->key, own ? str(id) : a->value);
+        const bool is_id = model_str_equal(a->key, str("service.instance.id"));
+        if (export_resource_tells(c, a->key) && (!is_id || id.n))
+            tell_text(t, a->key, is_id ? id : a->value);
     }
 }
 
-static void tell_common(const struct telling *t, uint32_t process)
+static void tell_common(const struct telling *t, struct model_str id)
 {
     const struct model_catalog *c = t->env->catalog;
-    char id[37];
-    struct model_str own = model_catalog_resource(c, "service.instance.id");
-    instance_id(c, process, id);
-    if (process > 0 || own.n == 0) /* a child is another instance than it is told to be */
-        own = str(id);
     tell_text(t, MODEL_STR("service.name"), str(t->env->service_name));
-    tell_text(t, MODEL_STR("service.instance.id"), own);
+    if (id.n)
+        tell_text(t, MODEL_STR("service.instance.id"), id);
     tell_text(t, MODEL_STR("telemetry.sdk.name"), MODEL_STR("oriel"));
     tell_text(t, MODEL_STR("telemetry.sdk.language"), MODEL_STR("c"));
     tell_text(t, MODEL_STR("telemetry.sdk.version"), str(t->env->version));
@@ -118,11 +116,8 @@ static void tell_common(const struct telling *t, uint32_t process)
             tell_text(t, c->resource[i].key, c->resource[i].value);
 }
 
-static void tell_process(const struct telling *t, const struct model_process *p)
+static void tell_program(const struct telling *t, const struct model_process *p)
 {
-    tell_number(t, "process.pid", p->pid);
-    if (p->ppid > 0)
-        tell_number(t, "process.parent_pid", p->ppid);
     if (p->exe.n)
         tell_text(t, MODEL_STR("process.executable.path"), p->exe);
     if (p->name.n)
@@ -133,16 +128,40 @@ void export_resource_each(const struct export_env *env, uint32_t process, export
                           void *user)
 {
     const struct telling t = {env, each, user};
+    char room[INSTANCE_TEXT];
     assert(env && each && process < env->catalog->process_count);
     const struct model_process *p = env->catalog->processes[process];
     for (uint32_t i = 0; p->told && i < p->told->attr_count; i++)
         each(user, &p->told->attrs[i]);
     if (p->told)
         return;
+    const struct model_str id = id_of(env->catalog, process, room);
     if (export_resource_is_empty(env->catalog)) {
-        tell_said(&t, process);
+        tell_said(&t, id);
         return;
     }
-    tell_common(&t, process);
-    tell_process(&t, p);
+    tell_common(&t, id);
+    tell_number(&t, "process.pid", p->pid);
+    if (p->ppid > 0)
+        tell_number(&t, "process.parent_pid", p->ppid);
+    tell_program(&t, p);
+}
+
+void export_resource_shared(const struct export_env *env, const struct model_process *program,
+                            export_resource_fn *each, void *user)
+{
+    const struct telling t = {env, each, user};
+    assert(env && program && each);
+    if (export_resource_is_empty(env->catalog)) {
+        tell_said(&t, MODEL_STR(""));
+        return;
+    }
+    tell_common(&t, MODEL_STR(""));
+    tell_program(&t, program);
+}
+
+struct model_str export_resource_id(const struct model_catalog *c)
+{
+    const bool told = export_resource_tells(c, str("service.instance.id"));
+    return told ? said_id(c) : MODEL_STR("");
 }

@@ -17,6 +17,13 @@ typedef void export_resource_fn(void *user, const struct model_value *v);
 void export_resource_each(const struct export_env *env, uint32_t process, export_resource_fn *each,
                           void *user);
 
+/* Of that what all processes of this program are told: neither numbers nor the id of an instance.
+ */
+void export_resource_shared(const struct export_env *env, const struct model_process *program,
+                            export_resource_fn *each, void *user);
+/* The id of an instance that a person said, of the process that was started so; "" none. */
+struct model_str export_resource_id(const struct model_catalog *c);
+
 /* In the catalog where the resource began empty: the keys that were said, each with a line feed
  * before and behind it. */
 #define EXPORT_RESOURCE_SAID "oriel.resource.said"

@@ -94,6 +94,7 @@ struct model_process {
     int32_t pid, ppid;
     uint64_t start_ns; /* unix; when it attached */
     uint64_t trace_hi, trace_salt;
+    uint64_t seed[2]; /* those two, where they were known when it was met: its identity */
     struct model_clock clock;
     struct model_str exe, cmdline; /* cmdline: NUL between arguments */
     struct model_str name;         /* last component of exe */
@@ -133,6 +134,7 @@ struct model_catalog {
     struct model_scope **scopes;
     uint32_t scope_count, scope_capacity;
     uint8_t session_id[16];
+    int32_t said_pid;                 /* whose service.instance.id was said; 0: the first's */
     uint64_t start_ns;                /* unix; when the recording began */
     uint64_t lost[ORIEL_LOST_CAUSES]; /* losses that belong to no thread */
     uint64_t loss_changes;            /* grows when a live source changes a count of losses:

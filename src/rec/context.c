@@ -2,8 +2,11 @@
 /*
  * Process context (OpenTelemetry OTEP 4719): a small mapping named OTEL_CTX in
  * which profilers outside find who this process is, and that its threads
- * publish their current span (OTEP 4947, otel_thread_ctx_v1). Made once when
+ * publish their current span (OTEP 4947, otel_thread_ctx_v1). Made when
  * recording starts; a fork child makes its own. Failure leaves it out.
+ *
+ * It says what is exported: where an export runs in this process, that tells its
+ * resource, and fork children say the same but for who they are themselves.
  */
 #include "rec/rec.h"
 
@@ -12,33 +15,62 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/instance.h"
 #include "base/os.h"
 
 enum { CONTEXT_BYTES = 4096, CONTEXT_VERSION = 2, VALUE_MAX = 127 };
 
-struct context_header {
+struct context_page {
     uint64_t signature; /* the bytes "OTEL_CTX" */
     uint32_t version;
     uint32_t payload_size;
-    uint64_t published_at_ns;
+    uint64_t published_at_ns; /* 0: it is being written */
     const char *payload;
 };
 
-/* Protobuf: Resource.attributes += KeyValue{key, AnyValue{string_value}}. Texts
- * are cut to one-byte lengths; all nested lengths then are one byte too. */
-static char *put_attribute(char *at, const char *end, const char *key, const char *value)
+/* A fork child goes on with its parent's. */
+static struct {
+    uint32_t changes; /* atomic; odd: is being written */
+    int32_t pid;      /* whose it is */
+    uint32_t common, own, adds;
+    char bytes[INSTANCE_TOLD_MAX];
+} told;
+
+/* Protobuf: Resource.attributes += KeyValue{key, AnyValue}. All lengths are one byte. */
+static char *put_pair(char *at, const char *end, const char *key, const char *any, size_t n)
 {
-    size_t k = strlen(key), v = strnlen(value, VALUE_MAX - 8 - k);
-    size_t any = 2 + v, pair = 2 + k + 2 + any;
-    if (k + 8 > VALUE_MAX || (size_t)(end - at) < pair + 2)
+    size_t k = strlen(key), pair = 4 + k + n;
+    if (pair > VALUE_MAX || (size_t)(end - at) < pair + 2)
         return at;
     const unsigned char head[] = {0x0a, (unsigned char)pair, 0x0a, (unsigned char)k};
-    const unsigned char tail[] = {0x12, (unsigned char)any, 0x0a, (unsigned char)v};
     memcpy(at, head, 4);
     memcpy(at + 4, key, k);
-    memcpy(at + 4 + k, tail, 4);
-    memcpy(at + 8 + k, value, v);
-    return at + 8 + k + v;
+    at += 4 + k;
+    *at++ = 0x12;
+    *at++ = (char)n;
+    memcpy(at, any, n);
+    return at + n;
+}
+
+/* Cut to a length that fits. */
+static char *put_text(char *at, const char *end, const char *key, const char *value)
+{
+    char any[VALUE_MAX] = {0x0a};
+    size_t n = strnlen(value, VALUE_MAX - 8 - strlen(key));
+    any[1] = (char)n;
+    memcpy(any + 2, value, n);
+    return put_pair(at, end, key, any, n + 2);
+}
+
+static char *put_pid(char *at, const char *end, const char *key, int32_t pid)
+{
+    char any[6] = {0x18};
+    size_t n = 1;
+    uint32_t v = (uint32_t)pid;
+    for (; v >= 0x80 && n < sizeof any - 1; v >>= 7)
+        any[n++] = (char)(v | 0x80);
+    any[n++] = (char)v;
+    return pid > 0 ? put_pair(at, end, key, any, n) : at;
 }
 
 /* OTEL_SERVICE_NAME, else unknown_service:<executable>, as OpenTelemetry says. */
@@ -55,47 +87,105 @@ static void service_name(char *out, size_t n)
     snprintf(out, n, "unknown_service:%.90s", slash ? slash + 1 : exe);
 }
 
-/* A random UUID, version 4. */
-static void instance_id(char out[37])
+/* Nobody exports in this process. */
+static char *put_untold(char *at, const char *end)
 {
-    unsigned char b[16] = {0};
-    os_random(b, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-             b[14], b[15]);
+    char name[VALUE_MAX + 1];
+    service_name(name, sizeof name);
+    at = put_text(at, end, "service.name", name);
+    at = put_text(at, end, "telemetry.sdk.name", "oriel");
+    at = put_text(at, end, "telemetry.sdk.language", "c");
+    return put_text(at, end, "telemetry.sdk.version", ORIEL_VERSION_TEXT);
 }
 
-static size_t encode(char *out, size_t n)
+static size_t encode(const struct wire_process *p, bool is_told, char *out, size_t n)
 {
-    char name[VALUE_MAX + 1], id[37];
     char *at = out, *end = out + n;
-    service_name(name, sizeof name);
-    instance_id(id);
-    at = put_attribute(at, end, "service.name", name);
-    at = put_attribute(at, end, "service.instance.id", id);
-    at = put_attribute(at, end, "telemetry.sdk.name", "oriel");
-    at = put_attribute(at, end, "telemetry.sdk.language", "c");
-    at = put_attribute(at, end, "telemetry.sdk.version", ORIEL_VERSION_TEXT);
-    at = put_attribute(at, end, "threadlocal.schema_version", "tls_v1");
+    char id[INSTANCE_TEXT];
+    uint32_t own = 0, adds = INSTANCE_ADDS_ID | INSTANCE_ADDS_PIDS;
+    if (is_told) {
+        own = told.pid == p->pid ? told.own : 0;
+        adds = told.adds;
+        memcpy(at, told.bytes, told.common + own);
+        at += told.common + own;
+    } else {
+        at = put_untold(at, end);
+    }
+    if (adds & INSTANCE_ADDS_ID && !own) {
+        const uint64_t seed[2] = {p->trace_hi, p->trace_salt};
+        instance_id(seed, 0, id);
+        at = put_text(at, end, "service.instance.id", id);
+    }
+    if (adds & INSTANCE_ADDS_PIDS) {
+        at = put_pid(at, end, "process.pid", p->pid);
+        at = put_pid(at, end, "process.parent_pid", p->ppid);
+    }
+    at = put_text(at, end, "threadlocal.schema_version", "tls_v1");
     return (size_t)(at - out);
+}
+
+/* Readers take the page as valid once the signature is there, and look at the time before and
+ * after they read. */
+static void write_page(struct context_page *page, const struct wire_process *p)
+{
+    const uint32_t changes = __atomic_load_n(&told.changes, __ATOMIC_ACQUIRE);
+    const bool is_told = !(changes & 1) && told.adds;
+    char *payload = (char *)page + sizeof *page;
+    __atomic_store_n(&page->published_at_ns, 0, __ATOMIC_SEQ_CST);
+    page->version = CONTEXT_VERSION;
+    page->payload_size = (uint32_t)encode(p, is_told, payload, CONTEXT_BYTES - sizeof *page);
+    page->payload = payload;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&told.changes, __ATOMIC_RELAXED) != changes)
+        return; /* by who asks for the next turn */
+    uint64_t signature;
+    memcpy(&signature, "OTEL_CTX", sizeof signature);
+    __atomic_store_n(&page->published_at_ns, clock_unix_ns(), __ATOMIC_RELEASE);
+    __atomic_store_n(&page->signature, signature, __ATOMIC_RELEASE);
+    os_name_mapping("OTEL_CTX", page, CONTEXT_BYTES);
+}
+
+/* One at a time, and nobody waits for one that it has interrupted. Between rec_enter and
+ * rec_leave. */
+static void publish(struct rec_own *own)
+{
+    const struct wire_process *p = rec_process_self();
+    uint32_t turns = __atomic_fetch_add(&own->context_turns, 1, __ATOMIC_ACQ_REL);
+    if (turns)
+        return; /* whoever is at it does it once more */
+    do {
+        struct context_page *page = __atomic_load_n(&own->context, __ATOMIC_ACQUIRE);
+        turns = __atomic_load_n(&own->context_turns, __ATOMIC_ACQUIRE);
+        if (page && p)
+            write_page(page, p);
+    } while (!__atomic_compare_exchange_n(&own->context_turns, &turns, 0, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
 }
 
 void rec_context_publish(void)
 {
-    void *page = NULL;
-    if (os_map_published("OTEL_CTX", CONTEXT_BYTES, &page) != 0)
+    struct rec_own *own = rec_runtime.own;
+    void *page = __atomic_load_n(&own->context, __ATOMIC_RELAXED); /* of a recording before */
+    if (!page && os_map_published("OTEL_CTX", CONTEXT_BYTES, &page) != 0)
         return;
-    struct context_header *h = page;
-    char *payload = (char *)page + sizeof *h;
-    h->version = CONTEXT_VERSION;
-    h->payload_size = (uint32_t)encode(payload, CONTEXT_BYTES - sizeof *h);
-    h->payload = payload;
-    h->published_at_ns = clock_unix_ns();
-    /* Readers take the page as valid once the signature is there. */
-    uint64_t signature;
-    memcpy(&signature, "OTEL_CTX", sizeof signature);
-    __atomic_store_n(&h->signature, signature, __ATOMIC_RELEASE);
-    os_name_mapping("OTEL_CTX", page, CONTEXT_BYTES);
+    __atomic_store_n(&own->context, page, __ATOMIC_RELEASE);
+    publish(own);
+}
+
+void rec_context_told(const void *bytes, uint32_t common, uint32_t own, uint32_t adds)
+{
+    if (common > sizeof told.bytes || own > sizeof told.bytes - common)
+        return;
+    __atomic_fetch_add(&told.changes, 1, __ATOMIC_SEQ_CST);
+    if (common + own)
+        memcpy(told.bytes, bytes, common + own);
+    told.pid = os_getpid();
+    told.common = common;
+    told.own = own;
+    told.adds = adds;
+    __atomic_fetch_add(&told.changes, 1, __ATOMIC_SEQ_CST);
+    if (rec_enter()) {
+        publish(rec_runtime.own);
+        rec_leave();
+    }
 }

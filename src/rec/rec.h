@@ -27,10 +27,12 @@
 struct rec_own {
     uint32_t process; /* slot + 1 in the region's process table; 0: none yet */
     int32_t pid;
-    uint64_t ids;    /* serial | sites_of << 32; 0: none yet */
-    uint64_t vacant; /* blocks left by threads: times changed << 32 | slot + 1 */
-    uint32_t inside; /* calls that are at work on the region, beyond the inline path */
-    uint32_t kept;   /* vacant blocks with a chunk */
+    uint64_t ids;           /* serial | sites_of << 32; 0: none yet */
+    uint64_t vacant;        /* blocks left by threads: times changed << 32 | slot + 1 */
+    uint32_t inside;        /* calls that are at work on the region, beyond the inline path */
+    uint32_t kept;          /* vacant blocks with a chunk */
+    uint32_t context_turns; /* atomic; asked for since somebody began to write it: context.c */
+    struct context_page *context;           /* atomic; NULL: not published */
     uint32_t next_vacant[WIRE_THREADS_MAX]; /* slot + 1, and REC_VACANT_KEEPS */
 };
 #define REC_VACANT_KEEPS 0x80000000u
@@ -218,8 +220,10 @@ uint8_t rec_span_flags(const struct oriel_span *span);
 #define REC_GUARD(w3c_flags) (1u | (uint32_t)(w3c_flags) << 8)
 #define REC_GUARD_FLAGS(flags) ((uint8_t)((flags) >> 8))
 
-/* context.c: what profilers outside may know of this process (OTEP 4719). */
+/* context.c: what profilers outside may know of this process (OTEP 4719), and what an export in
+ * this process says that it is: instance_told_fn of base/instance.h. */
 void rec_context_publish(void);
+void rec_context_told(const void *bytes, uint32_t common, uint32_t own, uint32_t adds);
 
 /* sites.c: all modules seen so far, now that recording is on (or off). */
 void rec_sites_enable(void);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/instance.h"
 #include "base/os.h"
 #include "base/own.h"
 
@@ -18,6 +19,7 @@ typedef int stop_fn(unsigned timeout_ms);
 typedef int house_fn(const struct oriel_sampler *sampler, bool entries);
 typedef void sampler_fn(house_fn *told);
 typedef int inherit_fn(bool makes);
+typedef void published_fn(instance_told_fn *told);
 typedef void context_fn(const char **out_propagators, uint64_t *out_threshold);
 
 /* Longest wait for calls that are at work on a region; they take microseconds. */
@@ -133,6 +135,10 @@ static int start_locked(const struct oriel_options *options)
         library() ? (start_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_start") : NULL;
     if (!start)
         return ORIEL_ENOTFOUND;
+    published_fn *published =
+        (published_fn *)(uintptr_t)dlsym(library(), "oriel_inprocess_published");
+    if (published) /* before there is anything to publish */
+        published(rec_context_told);
     int rc = start(options ? options : &none, oriel_attach);
     if (rc)
         return rc;

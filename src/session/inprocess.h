@@ -12,6 +12,8 @@
 #include <oriel/runtime.h>
 #include <stdbool.h>
 
+#include "base/instance.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -55,6 +57,9 @@ ORIEL_EXPORT void oriel_inprocess_context(const char **out_propagators, uint64_t
 struct oriel_sampler;
 ORIEL_EXPORT void oriel_inprocess_sampler(int (*told)(const struct oriel_sampler *sampler,
                                                       bool entries));
+/* The same for what is told of its resource (base/instance.h): now, if there is something, and with
+ * each export that starts, from any thread. */
+ORIEL_EXPORT void oriel_inprocess_published(instance_told_fn *told);
 /* Write what there is and end, within timeout_ms of now whatever the outlets
  * do. 0, or ORIEL_EBUSY: time was up, the rest stays in the ring for `oriel
  * recover`. At exit, with exit_ms, a spool gets what is left: that takes 1 s, at most, where

@@ -17,6 +17,7 @@
 #include "session/drain.h"
 #include "session/headers.h"
 #include "session/outlets.h"
+#include "session/published.h"
 #include "session/sampling.h"
 #include "session/start_config.h"
 #include "session/start_resource.h"
@@ -111,6 +112,10 @@ static void describe(struct running *r)
                    &r->said);
     (void)artifact_set(c, "oriel.inprocess", "true");
     told_resource_keep(c);
+    if (!r->inherited)
+        r->began_pid = os_getpid();
+    c->said_pid = r->began_pid;
+    published_set(c);
 }
 
 int running_make_session(struct running *r, struct oriel_err *err)
@@ -239,6 +244,7 @@ void running_release(struct running *r, const struct life *life)
     config_free(r->config);
     reload_done(&r->reload);
     told_resource_clear();
+    published_clear();
     (void)decider_set(NULL);
     running_forget(r);
 }

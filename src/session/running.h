@@ -30,7 +30,8 @@ struct running {
     uint64_t ring_bytes, metrics_ns;
     char where[512]; /* the working directory at the start */
     bool flight;
-    bool inherited; /* from a process that is gone: fork children may go on with it */
+    int32_t began_pid; /* which process began it */
+    bool inherited;    /* from a process that is gone: fork children may go on with it */
 };
 
 /* What was wished for is taken, strings and all. 0, or a negative code with a line: then

@@ -15,6 +15,7 @@
 #include "config/otlp.h"
 #include "export/resource.h"
 #include "session/artifact.h"
+#include "session/published.h"
 #include "session/told_resource.h"
 
 static unsigned detectors_of(const struct config_telemetry *t)
@@ -89,5 +90,6 @@ void start_resource_cloud(const struct resource *said, const struct config_telem
                         clock_mono_ns() + RESOURCE_CLOUD_MS * UINT64_C(1000000));
     resource_merge(&found, said);
     (void)told_resource_apply(&found, c);
+    published_set(c);
     resource_done(&found);
 }

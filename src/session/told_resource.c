@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "export/resource.h"
 #include "session/inprocess.h"
+#include "session/published.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct resource told;
@@ -53,6 +54,7 @@ void told_resource_forked(void)
     static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
     lock = unlocked;
     told = (struct resource){.schema_url = ""};
+    published_forked();
 }
 
 int oriel_inprocess_resource(const char *key, char *out, size_t size)

@@ -87,6 +87,9 @@ target_link_libraries(leaky PRIVATE oriel-core Threads::Threads)
 set_target_properties(leaky PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 
 # One that says what its headers say.
+add_executable(published tests/scenario/published.c)
+target_link_libraries(published PRIVATE oriel-core)
+set_target_properties(published PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
 add_executable(deciding tests/scenario/deciding.c)
 target_link_libraries(deciding PRIVATE oriel-core Threads::Threads)
 set_target_properties(deciding PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/scenario)
@@ -138,6 +141,7 @@ foreach(script ${scenarios})
     ENVIRONMENT "SCENARIO_INSTRUMENTED=${ORIEL_SANITIZE}${ORIEL_COVERAGE};ORIEL=$<TARGET_FILE:oriel-cli>;EMITTER=$<TARGET_FILE:emitter>;SAMPLED=$<TARGET_FILE:sampled>;PICKY=$<TARGET_FILE:picky>;CHANGED_BEFORE=$<TARGET_FILE:changed_before>;CHANGED_AFTER=$<TARGET_FILE:changed_after>;INSTRUMENTED=$<TARGET_FILE:instrumented>;PROBED=$<TARGET_FILE:probed>;THROWN=$<TARGET_FILE:thrown>")
 endforeach()
 set_property(TEST scenario.deciding APPEND PROPERTY ENVIRONMENT "DECIDING=$<TARGET_FILE:deciding>")
+set_property(TEST scenario.published APPEND PROPERTY ENVIRONMENT "PUBLISHED=$<TARGET_FILE:published>")
 set_property(TEST scenario.idle APPEND PROPERTY ENVIRONMENT "PACED=$<TARGET_FILE:paced>")
 # What keeps up with 64 MB a second needs the CPU that it says it needs.
 set_property(TEST scenario.idle PROPERTY RUN_SERIAL ON)

@@ -155,8 +155,8 @@ static int find_process(struct decoder *d, const struct model_process *told,
         return ORIEL_ENOMEM;
     p->ppid = told->ppid;
     p->start_ns = told->start_ns;
-    p->trace_hi = told->trace_hi;
-    p->trace_salt = told->trace_salt;
+    p->seed[0] = p->trace_hi = told->trace_hi;
+    p->seed[1] = p->trace_salt = told->trace_salt;
     *out = p;
     return 0;
 }

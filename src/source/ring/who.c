@@ -58,8 +58,11 @@ static int add_process(struct ring *r, uint32_t slot)
     p->model->trace_salt = w.trace_salt;
     ring_clock_offer(r, (enum oriel_clock)p->clock, &w.anchor);
     const struct clock_map *map = ring_clock_map(r, (enum oriel_clock)p->clock, false);
-    if (!p->model->start_ns) /* else another source met it before */
+    if (!p->model->start_ns) { /* else another source met it before */
         p->model->start_ns = map ? clock_map_ns(map, w.anchor.ticks) : w.anchor.unix_ns;
+        p->model->seed[0] = w.trace_hi;
+        p->model->seed[1] = w.trace_salt;
+    }
     r->processes[slot] = p;
     return 0;
 }
