@@ -4,7 +4,11 @@
  * it, and tells how long they took: what telemetry costs while its receiver is
  * away, slow or hostile. Started again and again by bench/away.py.
  *
- *   requests PER_SECOND SECONDS [WORK]    WORK: rounds of arithmetic in each
+ *   requests PER_SECOND SECONDS [WORK [BEGIN TURN]]
+ *
+ * WORK: rounds of arithmetic in each. With BEGIN, a time of the monotonic clock in ns, two of
+ * them serve in turns, a quarter of a second each: TURN 0 and 1, then 1 and 0, and so on, each
+ * as many requests as it would alone. What else the machine does meets both alike so.
  *
  * One line of JSON: count; p50, p99, p99.9 and max in ns of their service, and p50 and p99 of the
  * processor's time in it, which other work on the machine does not lengthen; how often
@@ -53,19 +57,46 @@ static long most_memory(void)
     return kib;
 }
 
+#define TURN_NS 250000000u
+
+struct schedule {
+    double rate;
+    uint64_t begin;
+    int turn; /* -1: it serves alone */
+};
+
+/* When the i-th request comes. */
+static uint64_t due_of(const struct schedule *s, long i)
+{
+    const uint64_t at = (uint64_t)((double)i * 1e9 / s->rate);
+    if (s->turn < 0)
+        return s->begin + at;
+    const uint64_t pair = at / TURN_NS;
+    return s->begin + at + (pair + (pair % 2 != (uint64_t)s->turn)) * TURN_NS;
+}
+
+static struct schedule schedule_of(int argc, char **argv)
+{
+    struct schedule s = {.rate = argc > 1 ? atof(argv[1]) : 10000, .turn = -1};
+    s.begin = argc > 5 ? strtoull(argv[4], NULL, 10) : clock_ns(CLOCK_MONOTONIC);
+    if (argc > 5)
+        s.turn = atoi(argv[5]) != 0;
+    return s;
+}
+
 int main(int argc, char **argv)
 {
-    double rate = argc > 1 ? atof(argv[1]) : 10000, seconds = argc > 2 ? atof(argv[2]) : 1;
-    long work = argc > 3 ? atol(argv[3]) : 100000, n = (long)(rate * seconds), pauses = 0;
+    const struct schedule schedule = schedule_of(argc, argv);
+    double seconds = argc > 2 ? atof(argv[2]) : 1;
+    long work = argc > 3 ? atol(argv[3]) : 100000, n = (long)(schedule.rate * seconds), pauses = 0;
     uint64_t *took = calloc(n > 0 ? (size_t)n : 1, sizeof *took);
     uint64_t *ran = calloc(n > 0 ? (size_t)n : 1, sizeof *ran);
     struct rusage before, after;
     if (!took || !ran || n < 1000)
         return 2;
     getrusage(RUSAGE_THREAD, &before);
-    uint64_t began = clock_ns(CLOCK_MONOTONIC);
     for (long i = 0; i < n; i++) {
-        uint64_t due = began + (uint64_t)((double)i * 1e9 / rate), from;
+        uint64_t due = due_of(&schedule, i), from;
         while ((from = clock_ns(CLOCK_MONOTONIC)) < due) {
             struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
             if (due - from <= 80000)
