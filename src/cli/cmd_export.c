@@ -4,6 +4,7 @@
  * it reads, nor over another file unless told to.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,12 +100,60 @@ static int choose_output(const struct cli_call *call, const char *path, char *ou
     return CLI_OK;
 }
 
-static int open_output(const char *path, struct out **out, struct oriel_err *err)
+/* Where it goes: beside the file that is asked for, until it is whole. */
+struct target {
+    const char *path;
+    char beside[4200]; /* "" none: it is written where it belongs */
+    mode_t mode;       /* of the file that it takes the place of; 0: there is none */
+};
+
+/* What stands at the path is asked whether it may be written at all, and stays what it is. Not for
+ * a device, nor where nothing can be made beside the file. */
+static int open_beside(struct target *t, struct out **out, struct oriel_err *err)
 {
-    if (strcmp(path, "-") != 0)
-        return out_file_open(out, path, false, err);
+    struct stat st;
+    struct out *before;
+    const bool there = lstat(t->path, &st) == 0;
+    const int n = snprintf(t->beside, sizeof t->beside, "%s.part-%d", t->path, (int)getpid());
+    int rc = 0;
+    if ((there && !S_ISREG(st.st_mode)) || n < 0 || (size_t)n >= sizeof t->beside) {
+        t->beside[0] = 0;
+        return out_file_open(out, t->path, false, err);
+    }
+    if (there) {
+        rc = out_file_open(&before, t->path, true, err);
+        if (rc < 0)
+            return rc;
+        out_close(before);
+        t->mode = st.st_mode & 07777;
+    }
+    rc = out_file_open(out, t->beside, false, err);
+    if (rc < 0) {
+        t->beside[0] = 0;
+        return there && rc == ORIEL_EPERM ? out_file_open(out, t->path, false, err) : rc;
+    }
+    snprintf((*out)->path, sizeof(*out)->path, "%s", t->path); /* for messages */
+    return 0;
+}
+
+static int open_output(struct target *t, struct out **out, struct oriel_err *err)
+{
+    if (strcmp(t->path, "-") != 0)
+        return open_beside(t, out, err);
     int rc = out_fd_open(out, STDOUT_FILENO, "-");
     return rc < 0 ? err_set(err, rc, "standard output: %s", err_text(rc)) : 0;
+}
+
+/* Whole, with the mode of the file before it; or not at all. */
+static int settle_output(struct target *t, int rc, struct oriel_err *err)
+{
+    if (!t->beside[0])
+        return rc;
+    if (rc == 0 && ((t->mode && chmod(t->beside, t->mode) != 0) || rename(t->beside, t->path) != 0))
+        rc = err_set_errno(err, errno, "%s", t->path);
+    if (rc < 0)
+        (void)unlink(t->beside);
+    return rc;
 }
 
 static void say_samples(const struct reading *r, const struct exporter *e)
@@ -147,14 +196,6 @@ static void say_done(const struct reading *r, const struct exporter *e, const ch
     buf_done(&b);
 }
 
-/* The outlet found nothing that it is for: no file is better than an empty one. */
-static void remove_empty(const char *path)
-{
-    struct stat st;
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
-        unlink(path);
-}
-
 /* Everything is read, named and brought to an end. */
 static int run_all(const struct cli_call *call, struct reading *r, struct oriel_err *out_err)
 {
@@ -178,13 +219,13 @@ static int export_file(const struct cli_call *call, struct reading *r, const cha
 {
     struct oriel_err err = {0};
     struct out *out;
-    int rc = open_output(output, &out, &err);
+    struct target target = {.path = output};
+    int rc = open_output(&target, &out, &err);
     if (rc == 0)
         rc = session_add_outlet(r->session, call->outlet, call->outlet_options, out, &err);
     if (rc == 0)
         rc = run_all(call, r, &err);
-    if (rc == ORIEL_ENOTFOUND)
-        remove_empty(output);
+    rc = settle_output(&target, rc, &err);
     if (rc < 0 && strcmp(output, "-") == 0 && cli_reader_left())
         return cli_end_unheard(); /* `| head` has what it wanted */
     if (rc < 0)

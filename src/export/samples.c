@@ -46,7 +46,8 @@ int export_samples_failed(struct export_samples *s, struct out *out, uint64_t ke
         (void)out_truncate(out, keep);
     for (int i = 0; i < ORIEL_SAMPLE_KINDS; i++)
         s->missed += s->profile.samples[i];
-    return err_set(err, rc, "%s: writing the profile: %s", s->outlet, err_text(rc));
+    return err_set(err, rc, "%s: writing the profile: %s", *out->path ? out->path : s->outlet,
+                   err_text(rc));
 }
 
 /* ---- stacks ---- */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A disk that fills under the files of a program that exports by itself: what is in a file and what
-is told as missing in it is everything that was said, and the file can be read."""
+is told as missing in it is everything that was said, and the file can be read. And under an export
+of a recording, which is there whole or not at all."""
 import re
 import shutil
 
@@ -154,6 +155,35 @@ class Full(Scenario):
         (missing, given), = self.ends(said).values()
         self.assertEqual(len(events) + missing, given)
         self.assertIn(given - 100 * steps, range(0, 4))
+
+
+@needs_root
+class Export(Scenario):
+    def export(self, outlet, kib, before=""):
+        """Onto a disk of that size, with a file there before; what is there then, by name."""
+        script = (f"mkdir -p disk out && mount -t tmpfs -o size={kib}k none disk && "
+                  f'if [ -n "$1" ]; then printf %s "$1" > disk/x; chmod 640 disk/x; fi; '
+                  f"{ORIEL} export -f --to {outlet} -o disk/x c.oriel; status=$?; "
+                  f"cp -a disk/. out/; exit $status")
+        shutil.rmtree(self.dir / "out", ignore_errors=True)
+        run = self.run_raw("unshare", "-m", "sh", "-c", script, "sh", before, text=True)
+        return run, {f.name: f for f in (self.dir / "out").iterdir()}
+
+    def test_it_is_there_whole_or_not_at_all(self):
+        run = self.oriel("record", "--no-report", "-o", "c.oriel", "--", EMITTER, "spans", 20000)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        for outlet in ("chrome", "perfetto", "otlp", "log", "firefox", "capture"):
+            for before in ("", "what was there"):
+                run, files = self.export(outlet, 48, before)
+                self.assertEqual(run.returncode, 1, (outlet, run.stderr))
+                self.assertIn("disk/x", self.one_line(run.stderr))
+                self.assertIn("no space left", run.stderr)
+                self.assertEqual({n: f.read_text() for n, f in files.items()},
+                                 {"x": before} if before else {})
+            run, files = self.export(outlet, 32768, "what was there")
+            self.assertEqual((run.returncode, list(files)), (0, ["x"]), (outlet, run.stderr))
+            self.assertGreater(files["x"].stat().st_size, 48 << 10)
+            self.assertEqual(files["x"].stat().st_mode & 0o7777, 0o640)
 
 
 main()

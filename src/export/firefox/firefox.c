@@ -358,7 +358,8 @@ static int firefox_close(void *state, const struct export_summary *end, struct o
         rc = put_file(f);
         if (rc < 0) {
             f->missed += f->sample_count + f->mark_count;
-            err_set(err, rc, "firefox: writing the profile: %s", err_text(rc));
+            err_set(err, rc, "%s: writing the profile: %s",
+                    *f->env.out->path ? f->env.out->path : "firefox", err_text(rc));
         }
     } else if (!f->missed) {
         rc = err_set(err, ORIEL_ENOTFOUND,

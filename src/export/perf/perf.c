@@ -225,7 +225,8 @@ static int finish(struct perfdata *p, const struct export_summary *end, struct o
     else if (!p->failed)
         put_file(p, end);
     if (rc == 0 && p->failed)
-        rc = err_set(err, p->failed, "perf: writing the file: %s", err_text(p->failed));
+        rc = err_set(err, p->failed, "%s: writing perf.data: %s",
+                     *p->env.out->path ? p->env.out->path : "perf", err_text(p->failed));
     if (rc == 0) {
         make_note(p);
         return 0;

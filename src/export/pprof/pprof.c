@@ -78,7 +78,9 @@ static int put_file(const struct pprof *p, const struct export_summary *end, str
         (void)out_truncate(out, keep); /* no half profile */
     buf_done(&message);
     buf_done(&packed);
-    return rc == 0 ? 0 : err_set(err, rc, "pprof: writing the profile: %s", err_text(rc));
+    return rc == 0 ? 0
+                   : err_set(err, rc, "%s: writing the profile: %s",
+                             *out->path ? out->path : "pprof", err_text(rc));
 }
 
 static int pprof_close(void *state, const struct export_summary *end, struct oriel_err *err)

@@ -328,7 +328,8 @@ static int speedscope_close(void *state, const struct export_summary *end, struc
         rc = put_file(s);
         if (rc < 0) {
             s->missed += s->taken;
-            err_set(err, rc, "speedscope: writing the profile: %s", err_text(rc));
+            err_set(err, rc, "%s: writing the profile: %s",
+                    *s->env.out->path ? s->env.out->path : "speedscope", err_text(rc));
         }
     } else if (!s->missed) {
         rc = err_set(err, ORIEL_ENOTFOUND, "speedscope: the recording holds no %s%ssamples%s",
