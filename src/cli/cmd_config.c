@@ -129,10 +129,10 @@ static int show(const struct cli_call *call)
     if (settings_load(&c, &in, &err) < 0)
         return cli_fail("%s", err.text);
     buf_init(&b);
+    const size_t errors = say_messages(c);
     if (o->json) {
         config_write_json(c, &b);
     } else {
-        (void)say_messages(c);
         put_outcome(c, &b);
         size_t before = b.size;
         config_write(c, o->all, &b);
@@ -142,6 +142,8 @@ static int show(const struct cli_call *call)
     if (!b.failed) /* attributes of the resource, names with a token in them */
         b.size = scrub_in_place(b.data, b.size, SCRUB_TEXTS);
     int status = cli_print(&b);
+    if (status == CLI_OK && errors)
+        status = cli_fail("telemetry would not start");
     buf_done(&b);
     config_free(c);
     return status;
@@ -292,8 +294,9 @@ const struct cli_command cli_command_config = {
     .args = "show|check|migrate|schema [FILE]",
     .description =
         "show tells each effective value and where it came from, with secrets masked: defaults, "
-        "preset, file, environment, each above the one before. check says what is wrong and exits "
-        "1 if telemetry would not start. migrate rewrites the sections [observability] and "
+        "preset, file, environment, each above the one before; it exits 1 where they have errors. "
+        "check says what is wrong and exits 1 if telemetry would not start. migrate rewrites the "
+        "sections [observability] and "
         "[debug.traces] as [telemetry] and keeps comments, order and layout. schema prints a JSON "
         "Schema for editors. FILE is $ORIEL_CONFIG or oriel.toml in this directory.",
     .examples = "oriel config show --all\noriel config check\noriel config migrate --in-place",

@@ -185,6 +185,16 @@ class Config(Scenario):
             run = self.oriel("config", *words)
             self.assertNotIn("canary", run.stdout + run.stderr)
 
+    def test_show_shows_what_there_is_and_fails_where_something_is_wrong(self):
+        self.write("[telemetry]\ntrace_dir = 't'\nexit_ms = 'x'\n")
+        for words in ((), ("--json",)):
+            run = self.config("show", *words, status=1)
+            self.assertIn("oriel: error: oriel.toml:3: telemetry.exit_ms ", run.stderr)
+            self.assertTrue(run.stderr.endswith("oriel: telemetry would not start\n"), run.stderr)
+            self.assertIn("trace_dir", run.stdout)
+        self.write("[telemetry]\nnone = 1\n")  # which a program bears
+        self.assertIn("oriel: warning: ", self.config("show", "--json").stderr)
+
     def test_the_schema_knows_every_key_that_is_shown(self):
         keys = json.loads(self.config("schema").stdout)["properties"]["telemetry"]["properties"]
         for key in json.loads(self.config("show", "--json").stdout)["keys"]:
