@@ -150,6 +150,9 @@ if(TARGET relay)
   set_property(TEST scenario.relay APPEND PROPERTY ENVIRONMENT
     "RELAY=$<TARGET_FILE:relay>;WORKER=$<TARGET_FILE:worker>")
 endif()
+if(TARGET logbridge)
+  set_property(TEST scenario.logbridge APPEND PROPERTY ENVIRONMENT "LOGBRIDGE=$<TARGET_FILE:logbridge>")
+endif()
 if(TARGET kernels)
   set_property(TEST scenario.kernels APPEND PROPERTY ENVIRONMENT
     "KERNELS=$<TARGET_FILE:kernels-cli>;LIBKERNELS=$<TARGET_FILE:kernels>")
