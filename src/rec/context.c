@@ -53,7 +53,7 @@ static char *put_pair(char *at, const char *end, const char *key, const char *an
 }
 
 /* Cut to a length that fits. */
-static char *put_text(char *at, const char *end, const char *key, const char *value)
+static char *put_value(char *at, const char *end, const char *key, const char *value)
 {
     char any[VALUE_MAX] = {0x0a};
     size_t n = strnlen(value, VALUE_MAX - 8 - strlen(key));
@@ -92,10 +92,10 @@ static char *put_untold(char *at, const char *end)
 {
     char name[VALUE_MAX + 1];
     service_name(name, sizeof name);
-    at = put_text(at, end, "service.name", name);
-    at = put_text(at, end, "telemetry.sdk.name", "oriel");
-    at = put_text(at, end, "telemetry.sdk.language", "c");
-    return put_text(at, end, "telemetry.sdk.version", ORIEL_VERSION_TEXT);
+    at = put_value(at, end, "service.name", name);
+    at = put_value(at, end, "telemetry.sdk.name", "oriel");
+    at = put_value(at, end, "telemetry.sdk.language", "c");
+    return put_value(at, end, "telemetry.sdk.version", ORIEL_VERSION_TEXT);
 }
 
 static size_t encode(const struct wire_process *p, bool is_told, char *out, size_t n)
@@ -114,13 +114,13 @@ static size_t encode(const struct wire_process *p, bool is_told, char *out, size
     if (adds & INSTANCE_ADDS_ID && !own) {
         const uint64_t seed[2] = {p->trace_hi, p->trace_salt};
         instance_id(seed, 0, id);
-        at = put_text(at, end, "service.instance.id", id);
+        at = put_value(at, end, "service.instance.id", id);
     }
     if (adds & INSTANCE_ADDS_PIDS) {
         at = put_pid(at, end, "process.pid", p->pid);
         at = put_pid(at, end, "process.parent_pid", p->ppid);
     }
-    at = put_text(at, end, "threadlocal.schema_version", "tls_v1");
+    at = put_value(at, end, "threadlocal.schema_version", "tls_v1");
     return (size_t)(at - out);
 }
 
