@@ -6,12 +6,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -124,6 +127,7 @@ struct collecting {
     struct child child;
     struct oriel_err trouble;
     char exe[4096], token[TOKEN_MAX];
+    bool unix_alone; /* no port is listened on */
     char settings[SETTINGS_MAX][SETTING_BYTES];
     char *setting_list[SETTINGS_MAX + 1];
     unsigned setting_count;
@@ -233,6 +237,7 @@ static int listen_all(struct collecting *c, struct oriel_err *err)
                         c->program ? "127.0.0.1:0" : "127.0.0.1:4317", err);
     if (rc == 0)
         rc = add_listen(c, &to, "--http", o->http, c->program ? NULL : "127.0.0.1:4318", err);
+    c->unix_alone = to.listen_count == 0;
     if (rc == 0 && o->unix_path && *o->unix_path)
         to.listens[to.listen_count++].unix_path = o->unix_path;
     if (rc == 0 && !to.listen_count)
@@ -303,18 +308,35 @@ static void set_unless(struct collecting *c, const char *name, const char *value
         set(c, name, value);
 }
 
+/* Where nothing else is listened on: not every SDK can speak to a Unix socket. The whole path,
+ * because the program may go elsewhere. */
+static int unix_url(const struct collecting *c, char *url, size_t n, struct oriel_err *err)
+{
+    char path[PATH_MAX];
+    const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+    if (!realpath(c->options->unix_path, path) || strlen(path) > most)
+        return err_set(err, ORIEL_ELIMIT, "--unix: from / on %s is longer than %zu bytes",
+                       c->options->unix_path, most);
+    snprintf(url, n, "unix:%s", path);
+    return 0;
+}
+
 static int start_program(struct collecting *c, struct oriel_err *err)
 {
     static const char *const signals[][2] = {
         {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces"},
         {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "/v1/logs"},
         {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "/v1/metrics"}};
-    char address[NET_ADDR_TEXT], url[NET_ADDR_TEXT + 16], one[NET_ADDR_TEXT + 32];
-    net_addr_text(collect_bound(c->collect, 0), address);
-    snprintf(url, sizeof url, "http://%s", address);
+    char address[NET_ADDR_TEXT], url[SETTING_BYTES / 2], one[SETTING_BYTES];
+    if (!c->unix_alone) {
+        net_addr_text(collect_bound(c->collect, 0), address);
+        snprintf(url, sizeof url, "http://%s", address);
+    } else if (unix_url(c, url, sizeof url, err) != 0) {
+        return err->code;
+    }
     set(c, "OTEL_EXPORTER_OTLP_ENDPOINT", url);
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
-        snprintf(one, sizeof one, "%s%s", url, signals[i][1]);
+        snprintf(one, sizeof one, "%s%s", url, c->unix_alone ? "" : signals[i][1]);
         if (getenv(signals[i][0]))
             set(c, signals[i][0], one);
     }

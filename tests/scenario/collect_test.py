@@ -565,6 +565,20 @@ class Collect(Scenario):
         run = self.oriel("collect", "--", "/does/not/exist")
         self.assertEqual(run.returncode, 127)
 
+    def test_a_program_is_told_of_a_socket_that_stands_alone(self):
+        (self.dir / "below").mkdir()
+        # One that goes elsewhere, and one whose signals have endpoints of their own.
+        for name, variables in (("a", {}), ("b", {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"})):
+            run = self.oriel("collect", "--no-report", "--listen", "off", "--unix", "sock", "-o",
+                             f"{name}.oriel", "--", "sh", "-c", f"cd below; exec {EMITTER} spans 20",
+                             env={**self.env, "LD_LIBRARY_PATH": LIBRARY, **variables})
+            self.assertEqual(run.returncode, 0, run.stderr)
+            told = [s["name"] for _, _, s in self.spans(f"{name}.oriel")]
+            self.assertEqual(told.count("outer"), 20, run.stderr)
+        run = self.oriel("collect", "--listen", "off", "--unix", "sock", "-o", "c.oriel", "--", "sh",
+                         "-c", "echo $OTEL_EXPORTER_OTLP_ENDPOINT")
+        self.assertEqual(run.stdout, f"unix:{self.dir}/sock\n")
+
 
 if __name__ == "__main__":
     main()
