@@ -107,6 +107,12 @@ static void put_outcome(const struct config *c, struct buf *b)
                                   "TELEMETRY_ENABLED=true, has telemetry:\n");
     if (choice.local)
         buf_printf(b, "#   files (%s) in %s\n", t->outlets, t->trace_dir);
+    if (choice.by.layer != CONFIG_DEFAULT) {
+        buf_puts(b, "#   by ");
+        config_put_origin(&choice.by, b);
+        buf_puts(b, choice.otlp ? ", whatever backend says:\n"
+                                : ", neither by OTLP nor on standard output\n");
+    }
     if (choice.otlp) {
         if (sending_has_first(c))
             put_receiver(c, NULL, b);

@@ -157,6 +157,9 @@ struct config_origin {
     unsigned line;    /* of the file */
 };
 
+/* In words: "oriel.toml:3", "$ORIEL_TO", "the program", "preset testing", "default". */
+void config_put_origin(const struct config_origin *o, struct buf *out);
+
 /* What the program itself sets: "sample_rate", "chrome.max_bytes". */
 struct config_set {
     const char *key, *value;
@@ -260,6 +263,10 @@ struct config_choice {
     bool local, otlp, tracy;
     bool console; /* what exporters of the standard write to standard output */
     bool program; /* exporters that the program has registered */
+    /* The switch of the standard that decided all but `local` and `tracy`, over what `backend`
+     * says (OTEL_SDK_ENABLED, OTEL_SDK_DISABLED, `disabled` of the declarative file); the layer is
+     * CONFIG_DEFAULT: there is none, `backend` did. */
+    struct config_origin by;
 };
 struct config_choice config_choose(const struct config *c);
 /* Whether a comma list, as values of keys are, has this item. */

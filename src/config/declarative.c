@@ -447,6 +447,7 @@ static void take(struct walk *w, const struct row *row, const struct yaml_value 
         take_attributes(w, row, v, path);
         break;
     case DISABLED:
+        w->c->disabled_by = origin_of(w, v);
         if (v->type == YAML_BOOL)
             w->c->sdk_disabled = v->truth;
         else if (v->type != YAML_NULL)

@@ -245,6 +245,8 @@ static void put_sdk(struct config *c, const char *const *environment)
     c->sdk_enabled_set = enabled != NULL;
     c->sdk_enabled = enabled && parse_bool(c, "OTEL_SDK_ENABLED", enabled);
     c->sdk_disabled = disabled && parse_bool(c, "OTEL_SDK_DISABLED", disabled);
+    c->enabled_by = (struct config_origin){CONFIG_VARIABLE, "OTEL_SDK_ENABLED", 0};
+    c->disabled_by = (struct config_origin){CONFIG_VARIABLE, "OTEL_SDK_DISABLED", 0};
 }
 
 void config_apply_switches(struct config *c, const char *const *environment)

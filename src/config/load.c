@@ -663,11 +663,15 @@ struct config_choice config_choose(const struct config *c)
     const struct config_telemetry *t = config_telemetry(c);
     bool otlp = c->sdk_enabled_set ? c->sdk_enabled : config_has_item(t->backend, "otlp");
     bool console = !c->sdk_enabled_set || c->sdk_enabled;
+    const struct config_origin by = c->sdk_disabled      ? c->disabled_by
+                                    : c->sdk_enabled_set ? c->enabled_by
+                                                         : (struct config_origin){0};
     console = console && (wants_console(t->traces_exporter) || wants_console(t->logs_exporter));
     return (struct config_choice){.telemetry = t->enabled,
                                   .local = t->enabled && config_has_item(t->backend, "local"),
                                   .otlp = t->enabled && otlp && !c->sdk_disabled,
                                   .console = t->enabled && console && !c->sdk_disabled,
                                   .program = t->enabled && !c->sdk_disabled,
-                                  .tracy = t->tracy};
+                                  .tracy = t->tracy,
+                                  .by = by};
 }

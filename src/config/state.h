@@ -41,6 +41,7 @@ struct config {
     bool is_private;                /* the preset: no file, no environment */
     bool sdk_enabled, sdk_disabled; /* OTEL_SDK_ENABLED, OTEL_SDK_DISABLED */
     bool sdk_enabled_set;
+    struct config_origin enabled_by, disabled_by; /* who said these two */
     bool cannot_send; /* a build without OTLP: told where something asks for it */
 };
 
@@ -58,8 +59,6 @@ const char *config_key_text(struct config *c, const struct config_part *p,
                             const struct option_def *d);
 /* Where, in words: "oriel.toml:3", "$ORIEL_TO", "the program", "preset testing". */
 const char *config_where(struct config *c, const struct config_origin *o);
-/* The same without the arena, for a configuration that is done. write.c */
-void config_put_origin(const struct config_origin *o, struct buf *out);
 /* One value; a wrong one is an error, from the environment a warning. */
 void config_put(struct config *c, struct config_part *p, const struct option_def *d,
                 const char *text, struct config_origin origin);

@@ -162,6 +162,16 @@ void config_write_json(const struct config *c, struct buf *out)
     json_bool(&j, choice.console);
     json_key(&j, "tracy");
     json_bool(&j, choice.tracy);
+    json_key(&j, "switched_by"); /* over `backend` */
+    if (choice.by.layer == CONFIG_DEFAULT) {
+        json_null(&j);
+    } else {
+        struct buf by;
+        buf_init(&by);
+        config_put_origin(&choice.by, &by);
+        json_string(&j, buf_cstr(&by));
+        buf_done(&by);
+    }
     json_key(&j, "keys");
     json_array(&j);
     for (size_t i = 0; i < c->part_count; i++)

@@ -75,9 +75,19 @@ class Config(Scenario):
         self.assertEqual(outcome(), [title, files])
         self.assertEqual(outcome(OTEL_SDK_ENABLED="true", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="https://box:5",
                                  OTEL_EXPORTER_OTLP_LOGS_PROTOCOL="http/protobuf"),
-                         [title, files, "traces to http://localhost:4317", "logs to https://box:5/"])
+                         [title, files, "by $OTEL_SDK_ENABLED, whatever backend says:",
+                          "traces to http://localhost:4317", "logs to https://box:5/"])
         self.assertEqual(outcome(OTEL_SDK_ENABLED="true", OTEL_LOGS_EXPORTER="none"),
-                         [title, files, "traces to http://localhost:4317"])
+                         [title, files, "by $OTEL_SDK_ENABLED, whatever backend says:",
+                          "traces to http://localhost:4317"])
+        for name, value in (("OTEL_SDK_ENABLED", "false"), ("OTEL_SDK_DISABLED", "true")):
+            self.assertEqual(outcome(ORIEL_BACKEND="local,otlp", **{name: value}),
+                             [title, files, f"by ${name}, neither by OTLP nor on standard output"])
+            shown = self.oriel("config", "show", "--json", env={**self.env, name: value})
+            self.assertEqual(json.loads(shown.stdout)["switched_by"], f"${name}")
+        (self.dir / "otel.yaml").write_text('file_format: "1.0"\ndisabled: true\n', encoding="utf-8")
+        self.assertEqual(outcome(OTEL_CONFIG_FILE="otel.yaml", ORIEL_BACKEND="local,otlp"),
+                         [title, files, "by otel.yaml:2, neither by OTLP nor on standard output"])
         self.assertEqual(outcome(OTEL_TRACES_EXPORTER="console"),
                          [title, files, "lines on its standard output"])
         self.write("[telemetry]\nbackend = 'otlp'\n[telemetry.otlp.near]\nendpoint = 'http://near:4317'\n"

@@ -249,11 +249,9 @@ TEST(a_full_disk_leaves_valid_json_and_the_names_come_again)
     CHECK_EQ(there + (int)export_chrome.unwritten(f.state), 51);
     CHECK(strstr(buf_cstr(&small->bytes), "\"args\":{\"name\":\"worker\"}") != NULL);
     arena_done(&a);
-    struct buf bytes = small->bytes;
     export_chrome.close(f.state, &(struct export_summary){0}, &err);
     free(f.state);
-    buf_done(&bytes);
-    mem_free(NULL);
+    buf_done(&small->bytes);
     free(small);
     fixture_done(&f);
 }

@@ -434,11 +434,9 @@ TEST(after_a_full_disk_the_file_ends_at_a_packet_and_names_come_again)
     CHECK_EQ(count(&text, "name 'again'"), 2);
     CHECK_EQ(export_perfetto.unwritten(f.state), missing);
     buf_done(&text);
-    struct buf bytes = small->bytes;
     export_perfetto.close(f.state, &(struct export_summary){0}, &err);
-    bytes = small->bytes;
     free(f.state);
-    buf_done(&bytes);
+    buf_done(&small->bytes);
     free(small);
     fixture_done(&f);
 }
