@@ -41,14 +41,6 @@ struct stretch {
     uint32_t count, room;  /* of the spans: there are, and may be */
 };
 
-_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
-                   offsetof(struct model_record, flags) ==
-                       offsetof(struct model_record, words) + 3 &&
-                   offsetof(struct model_record, stream) ==
-                       offsetof(struct model_record, words) + 4 &&
-                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "kind_of reads words, type, flags and stream at once");
-
 /* Type, flags and stream as one number. */
 static inline uint64_t kind_of(const struct model_record *r)
 {

@@ -196,14 +196,6 @@ static __attribute__((noinline)) uint32_t slow_size(const struct run *run, uint6
 }
 
 /* The four small members of a record stand in it as in the header word. */
-_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
-                   offsetof(struct model_record, flags) ==
-                       offsetof(struct model_record, words) + 3 &&
-                   offsetof(struct model_record, stream) ==
-                       offsetof(struct model_record, words) + 4 &&
-                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "put_record stores words, type, flags and stream at once");
-
 static inline void put_record(struct model_record *out, uint64_t h, const uint64_t *w,
                               const struct ring_stream *s, const struct model_site *site)
 {
