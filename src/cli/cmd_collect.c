@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -313,10 +311,14 @@ static void set_unless(struct collecting *c, const char *name, const char *value
 static int unix_url(const struct collecting *c, char *url, size_t n, struct oriel_err *err)
 {
     char path[PATH_MAX];
-    const size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;
-    if (!realpath(c->options->unix_path, path) || strlen(path) > most)
-        return err_set(err, ORIEL_ELIMIT, "--unix: from / on %s is longer than %zu bytes",
-                       c->options->unix_path, most);
+    struct net_addr whole;
+    if (c->options->unix_path[0] == '@') { /* one without a file */
+        snprintf(url, n, "unix:%s", c->options->unix_path);
+        return 0;
+    }
+    if (!realpath(c->options->unix_path, path) || net_addr_unix(path, &whole) != 0)
+        return err_set(err, ORIEL_ELIMIT, "--unix %s: named from / on, the path is too long",
+                       c->options->unix_path);
     snprintf(url, n, "unix:%s", path);
     return 0;
 }

@@ -34,13 +34,12 @@ struct model_record {
     uint8_t flags;   /* enum oriel_record_flag */
     uint32_t stream; /* serial of the wire stream it came from */
 };
-_Static_assert(offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
-                   offsetof(struct model_record, flags) ==
-                       offsetof(struct model_record, words) + 3 &&
-                   offsetof(struct model_record, stream) ==
-                       offsetof(struct model_record, words) + 4 &&
-                   __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "the decoder stores words, type, flags and stream at once, and the pipe reads them so");
+_Static_assert(
+    offsetof(struct model_record, type) == offsetof(struct model_record, words) + 2 &&
+        offsetof(struct model_record, flags) == offsetof(struct model_record, words) + 3 &&
+        offsetof(struct model_record, stream) == offsetof(struct model_record, words) + 4 &&
+        __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+    "the decoder stores words, type, flags and stream at once, and the pipe reads them so");
 
 /* Whose word a record is. Only what the program said can be held against what it
  * counted itself; what was seen of it is accounted for apart. */
