@@ -319,7 +319,7 @@ static int unix_url(const struct collecting *c, char *url, size_t n, struct orie
     if (!realpath(c->options->unix_path, path) || net_addr_unix(path, &whole) != 0)
         return err_set(err, ORIEL_ELIMIT, "--unix %s: named from / on, the path is too long",
                        c->options->unix_path);
-    snprintf(url, n, "unix:%s", path);
+    snprintf(url, n, "unix:%.107s", path);
     return 0;
 }
 
