@@ -177,6 +177,40 @@ class Watching(Scenario):
         self.assertIn(deep, self.paths(tree, "factorial"))
         self.until("nothing is left, of others on this machine too", self.nothing_left)
 
+    def test_what_others_have_is_removed_only_by_who_can_tell_that_they_are_dead(self):
+        """Numbers of processes say nothing outside of their namespace. Events as a recorder has
+        them between telling them and using them, which is when they can be removed."""
+        stat = pathlib.Path("/proc/self/stat").read_text(encoding="ascii")
+        start, mine = stat.rpartition(")")[2].split()[19], os.stat("/proc/self/ns/pid").st_ino
+        makers = {"living": f"{os.getpid()}_{start}_{mine}", "dead": f"{os.getpid()}_1_{mine}",
+                  "nobody": f"{os.getpid()}_{start}_17"}
+        events = TRACEFS / "uprobe_events"
+
+        def left():
+            text = events.read_text(encoding="ascii")
+            return {name for name, maker in makers.items() if f"oriel_{maker}/" in text}
+
+        def tell(line):
+            fd = os.open(events, os.O_WRONLY | os.O_APPEND)
+            self.addCleanup(os.close, fd)
+            os.write(fd, line.encode())
+
+        def remove():
+            for name in left():
+                tell(f"-:oriel_{makers[name]}/e0\n")
+        self.addCleanup(remove)
+        for maker in makers.values():
+            tell(f"p:oriel_{maker}/e0 {PROBED}:0x1000\n")
+        elsewhere = ("unshare", "--pid", "--fork")
+        # /proc of a namespace of its own, and that of another.
+        for words in ((*elsewhere, "--mount-proc"), elsewhere):
+            self.run_raw(*words, ORIEL, "record", "--rate", "0", "--no-report", "-o", "x.oriel", "--",
+                         "true")
+            self.assertEqual(left(), set(makers))
+        self.oriel("doctor")
+        first = mine == 0xEFFFFFFC
+        self.assertEqual(left(), {"living"} if first else {"living", "nobody"})
+
     def test_functions_are_spans_in_one_tree_with_those_of_the_program(self):
         self.check_all("--returns", "fast")
 
@@ -286,7 +320,7 @@ class Watching(Scenario):
         run = self.record("sh", *self.events, args=("-c", text), options=options)
         self.said = run.stderr
         recorder = re.search(r"^recorder (\d+)$", run.stdout, re.M)[1]
-        kernel = re.findall(rf"^ +\S+ e\d+_{recorder}_\d+ +(\d+)$", run.stdout, re.M)
+        kernel = re.findall(rf"^ +\S+ e\d+_{recorder}_\d+_\d+ +(\d+)$", run.stdout, re.M)
         report = self.report("c.oriel")
         self.assertTrue(self.nothing_left(recorder))
         return (int(re.search(r"^hits (\d+)$", run.stdout, re.M)[1]), [int(n) for n in kernel],

@@ -28,7 +28,7 @@
 
 struct tracefs {
     char root[64];
-    char group[64];       /* of this recorder: "oriel_PID_START" */
+    char group[64];       /* of this recorder: "oriel_PID_START_NAMESPACE" */
     int fd;               /* of uprobe_events; -1 not open */
     uint32_t count;       /* events made, from 0 on */
     struct map like;      /* what is fetched -> the event that takes more such places */

@@ -2,18 +2,22 @@
 /*
  * Dynamic events of the kernel: one line each into uprobe_events. They are
  * global and outlive their maker, so each recorder has a group of its own name,
- * with its pid and when it started; what belongs to nobody that lives is
- * removed by the next.
+ * with its pid, when it started and in which PID namespace; what belongs to
+ * nobody that lives is removed by the next who can tell.
  */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/os.h"
+#include "source/kernel_point.h"
 #include "source/probe/probe.h"
 
 enum { FORMAT_BYTES_MAX = 65536, LIST_BYTES_MAX = 1 << 24, PLACES_IN_ONE = 256 };
@@ -24,6 +28,15 @@ static uint64_t start_of(int32_t pid)
     return os_start_time(pid, pid);
 }
 
+/* The PID namespace of a process by its folder in /proc, "self" or a number; 0: not known. */
+static uint64_t space_of(const char *process)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%.20s/ns/pid", process);
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
 /* One line; the kernel takes or refuses it whole. */
 static int tell(const struct tracefs *t, const char *line, size_t n)
 {
@@ -32,17 +45,52 @@ static int tell(const struct tracefs *t, const char *line, size_t n)
 
 /* ---- what others left ---- */
 
-/* "p:oriel_12_345/e0 ..." of a recorder that is dead: remove it. */
-static void sweep_line(const struct tracefs *t, const char *line, size_t n)
+/* Whose an event is. */
+struct maker {
+    int32_t pid;
+    uint64_t start, space;
+};
+
+/* Whether /proc has the numbers that we have. */
+static bool proc_is_ours(void)
 {
-    char command[128];
+    char self[16] = "";
+    return readlink("/proc/self", self, sizeof self - 1) > 0 &&
+           strtol(self, NULL, 10) == os_getpid();
+}
+
+static bool space_lives(uint64_t space)
+{
+    DIR *d = opendir("/proc");
+    bool lives = !d;
+    for (struct dirent *e; d && !lives && (e = readdir(d));)
+        lives = e->d_name[0] > '0' && e->d_name[0] <= '9' && space_of(e->d_name) == space;
+    if (d)
+        closedir(d);
+    return lives;
+}
+
+/* A number says something in its own namespace alone. Of another one only the first, which sees
+ * all processes, knows that nobody is left in it. */
+static bool is_dead(const struct maker *m, uint64_t space)
+{
+    if (m->space == space)
+        return start_of(m->pid) != m->start;
+    return kernel_point_numbers_are_ours() && !space_lives(m->space);
+}
+
+/* "p:oriel_12_345_678/e0 ..." of a recorder that is dead: remove it. We are in namespace `own`. */
+static void sweep_line(const struct tracefs *t, uint64_t own, const char *line, size_t n)
+{
+    char command[160];
     if (n < 8 || line[1] != ':' || strncmp(line + 2, "oriel_", 6) != 0)
         return;
     char *end;
-    long pid = strtol(line + 8, &end, 10);
-    uint64_t start = *end == '_' ? strtoull(end + 1, &end, 10) : 0;
+    struct maker m = {.pid = (int32_t)strtol(line + 8, &end, 10)};
+    m.start = *end == '_' ? strtoull(end + 1, &end, 10) : 0;
+    m.space = *end == '_' ? strtoull(end + 1, &end, 10) : 0;
     const char *space = memchr(line, ' ', n);
-    if (*end != '/' || !space || pid <= 0 || start_of((int32_t)pid) == start)
+    if (*end != '/' || !space || m.pid <= 0 || !m.space || !is_dead(&m, own))
         return;
     int bytes = snprintf(command, sizeof command, "-:%.*s\n", (int)(space - line - 2), line + 2);
     if (bytes > 0 && (size_t)bytes < sizeof command)
@@ -70,11 +118,14 @@ static bool read_list(const struct tracefs *t, const char *name, struct buf *out
 static void sweep(const struct tracefs *t)
 {
     struct buf list;
+    const uint64_t own = space_of("self");
+    if (!own || !proc_is_ours())
+        return;
     (void)read_list(t, "uprobe_events", &list);
     const char *at = buf_cstr(&list);
     while (*at) {
         size_t n = strcspn(at, "\n");
-        sweep_line(t, at, n);
+        sweep_line(t, own, at, n);
         at += n + (at[n] == '\n');
     }
     buf_done(&list);
@@ -95,8 +146,8 @@ int tracefs_open(struct tracefs *t, bool writes, struct oriel_err *err)
     char path[128];
     int why = ENOENT;
     *t = (struct tracefs){.fd = -1};
-    snprintf(t->group, sizeof t->group, "oriel_%d_%llu", os_getpid(),
-             (unsigned long long)start_of(os_getpid()));
+    snprintf(t->group, sizeof t->group, "oriel_%d_%llu_%llu", os_getpid(),
+             (unsigned long long)start_of(os_getpid()), (unsigned long long)space_of("self"));
     for (size_t i = 0; i < 2 && t->fd < 0; i++) {
         snprintf(t->root, sizeof t->root, "%s", roots[i]);
         snprintf(path, sizeof path, "%s/uprobe_events", roots[i]);
