@@ -131,12 +131,12 @@ static void write_page(struct context_page *page, const struct wire_process *p)
     const uint32_t changes = __atomic_load_n(&told.changes, __ATOMIC_ACQUIRE);
     const bool is_told = !(changes & 1) && told.adds;
     char *payload = (char *)page + sizeof *page;
-    __atomic_store_n(&page->published_at_ns, 0, __ATOMIC_SEQ_CST);
+    (void)__atomic_exchange_n(&page->published_at_ns, 0, __ATOMIC_ACQ_REL); /* before the rest */
     page->version = CONTEXT_VERSION;
     page->payload_size = (uint32_t)encode(p, is_told, payload, CONTEXT_BYTES - sizeof *page);
     page->payload = payload;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&told.changes, __ATOMIC_RELAXED) != changes)
+    /* Adds nothing: so that what was read before stays before. */
+    if (__atomic_fetch_add(&told.changes, 0, __ATOMIC_ACQ_REL) != changes)
         return; /* by who asks for the next turn */
     uint64_t signature;
     memcpy(&signature, "OTEL_CTX", sizeof signature);
