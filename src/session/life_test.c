@@ -11,20 +11,21 @@
 
 #define KERNEL "robust locks are the kernel's, which an emulator does not hand on"
 
-/* A child that has it, until `how`; this process follows. */
+/* A child that has it, until `end`, which comes when it is told to; this process follows. */
 static void follow(void (*end)(void))
 {
     struct life *l;
-    int ready[2];
+    int ready[2], go[2];
     char c = 0;
     REQUIRE(life_new(&l) == 0);
     CHECK(!life_is_held(l));
-    REQUIRE(pipe(ready) == 0);
+    REQUIRE(pipe(ready) == 0 && pipe(go) == 0);
     pid_t pid = fork();
     if (pid == 0) {
         bool held = life_hold(l);
-        if (write(ready[1], held ? "y" : "n", 1) != 1)
+        if (write(ready[1], held ? "y" : "n", 1) != 1 || read(go[0], &c, 1) != 1)
             _exit(1);
+        usleep(20000); /* mostly somebody waits by then; it is right either way */
         end();
         _exit(2);
     }
@@ -32,6 +33,7 @@ static void follow(void (*end)(void))
     CHECK(c == 'y');
     CHECK(life_is_held(l));
     CHECK(!life_has_ended(l));
+    REQUIRE(write(go[1], "g", 1) == 1);
     CHECK(life_hold(l)); /* waits for its end */
     life_let_go(l);
     CHECK(life_has_ended(l));
@@ -41,24 +43,23 @@ static void follow(void (*end)(void))
     REQUIRE(waitpid(pid, NULL, 0) == pid);
     close(ready[0]);
     close(ready[1]);
+    close(go[0]);
+    close(go[1]);
     life_free(l);
 }
 
 static void leave(void)
 {
-    usleep(20000);
     _exit(0);
 }
 
 static void be_killed(void)
 {
-    usleep(20000);
     raise(SIGKILL);
 }
 
 static void become_another(void)
 {
-    usleep(20000);
     execl("/bin/sleep", "sleep", "0.2", (char *)NULL);
 }
 
