@@ -28,8 +28,8 @@
 #include "util/num.h"
 
 #define SLEEP_NS UINT64_C(100000000)
-#define OWING_NS UINT64_C(5000000) /* somebody waits for an answer */
-#define COMMIT_NS UINT64_C(20000000)
+#define OWING_NS UINT64_C(2000000) /* somebody waits for an answer */
+#define COMMIT_NS UINT64_C(5000000)
 #define COMMIT_BYTES (1u << 20)
 enum { SETTINGS_MAX = 12, SETTING_BYTES = 256, TOKEN_MAX = 4096 };
 
@@ -400,7 +400,7 @@ static void follow(struct collecting *c, const sigset_t *open)
         tell_tls(c);
         if (is_over(c, clock_mono_ns()))
             collect_stop(c->collect);
-        if (result == SOURCE_IDLE)
+        if (result == SOURCE_IDLE && !collect_has_more(c->collect)) /* answers let more in */
             rest(c, open);
     }
     c->ended_ns = clock_mono_ns();

@@ -63,6 +63,8 @@ const struct net_addr *collect_bound(const struct collect *c, unsigned listener)
 void collect_stop(struct collect *c);
 /* Somebody waits for what is told already to be held. */
 bool collect_is_owing(const struct collect *c);
+/* Requests are whole and wait to be read: the next poll has them, whatever the descriptor says. */
+bool collect_has_more(const struct collect *c);
 void collect_get_counts(const struct collect *c, struct collect_counts *out);
 /* After the session with its source is gone: last answers go out, as far as they can at
  * once. Takes NULL. */

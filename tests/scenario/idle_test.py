@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A program that exports and does nothing: how often the threads of Oriel in it wake up, counted by
 the kernel. What it says after that is all there, however much it is."""
+import json
 import os
 import pathlib
 import subprocess
@@ -60,6 +61,23 @@ class Idle(Scenario):
     def test_files_are_looked_after_once_a_second(self):
         woken = self.wake_ups(ORIEL_BACKEND="local", ORIEL_TO="capture")
         self.assertLessEqual(woken["oriel-drain"], WATCHED + 1, woken)
+
+    @needs_full_speed
+    def test_a_hundred_thousand_spans_a_second_are_received(self):
+        """A receiver that reads what its answers let in only later takes half of them."""
+        def run():
+            child = self.start(ORIEL, "collect", "--listen", "0", "--http", "off", "-o",
+                               "got.oriel", stderr=subprocess.PIPE, text=True)
+            url = "http://" + child.stderr.readline().split(" at ")[1].split(";")[0].strip()
+            out = self.run_raw(PACED, 100000, 3, stdin=subprocess.DEVNULL, text=True, env={
+                **self.env, "ORIEL_BACKEND": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+                "OTEL_LOG_LEVEL": "warn", "ORIEL_EXIT_MS": "20000"})
+            child.terminate()
+            child.communicate()
+            return json.loads(out.stdout.splitlines()[-1])["spans"], out.stderr
+        said, stderr = Standstill.without(run)
+        spans = sum(span["count"] for span in self.report(pathlib.Path(self.dir) / "got.oriel")["spans"])
+        self.assertEqual((spans, stderr), (said + 10, ""))
 
     @needs_full_speed
     def test_who_speaks_again_loses_nothing(self):

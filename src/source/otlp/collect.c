@@ -101,6 +101,11 @@ bool collect_is_owing(const struct collect *c)
     return c->told.first != NULL;
 }
 
+bool collect_has_more(const struct collect *c)
+{
+    return c->waiting.first != NULL;
+}
+
 void collect_get_counts(const struct collect *c, struct collect_counts *out)
 {
     *out = c->counts;

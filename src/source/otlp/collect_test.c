@@ -392,6 +392,32 @@ TEST(the_end_answers_who_waits_and_takes_nobody_else)
 
 /* ---- connections ---- */
 
+TEST(what_an_answer_lets_in_is_read_without_another_event)
+{
+    static char text[8192];
+    struct house h;
+    struct reply r;
+    open_house(&h, (struct collect_options){0});
+    int fd = dial(&h);
+    size_t n = put_request(text, sizeof text, TRACES, JSON, ONE_SPAN, strlen(ONE_SPAN));
+    memcpy(text + n, text, n);
+    say(fd, text, 2 * n);
+    h.holds = true;
+    while (!collect_is_owing(h.c))
+        (void)turn(&h);
+    CHECK(!collect_has_more(h.c)); /* one after the other on this connection */
+    h.holds = false;
+    source_collect.commit(h.state);
+    CHECK(collect_has_more(h.c));
+    hear(&h, fd, &r);
+    CHECK_EQ(r.status, 200);
+    while (h.types[ORIEL_REC_TOLD] < 2)
+        (void)turn(&h);
+    CHECK(!collect_has_more(h.c));
+    close(fd);
+    close_house(&h);
+}
+
 TEST(who_goes_before_the_answer_is_told_all_the_same)
 {
     static char text[4096];
