@@ -463,9 +463,11 @@ TEST(a_try_that_takes_too_long_is_made_again)
 
 TEST(a_queue_that_is_full_drops_the_newest_and_counts_it)
 {
-    char url[64];
+    char url[64], said[4096];
+    struct watch w;
     struct deliver_options o = nobody(false, url, sizeof url);
     o.queue_items = 50;
+    watch_use(&w, &o, false);
     struct deliver *d = destination_open(&o);
     for (unsigned i = 0; i < 8; i++)
         CHECK_EQ(destination_put(d, OUT_METRICS, i, 10), 0);
@@ -481,6 +483,11 @@ TEST(a_queue_that_is_full_drops_the_newest_and_counts_it)
     CHECK_EQ(c.queued, 1000);
     CHECK_EQ(c.full, 1);
     out_close(deliver_out(d));
+    watch_lines(&w, said, sizeof said); /* as many lines as the sender looked, but every one */
+    unsigned long n, told[2] = {0, 0};
+    for (char *at = said; (at = strstr(at, "there is: ")); told[strncmp(at, " log", 4) == 0] += n)
+        n = strtoul(at + 10, &at, 10);
+    CHECK(told[0] == 30 && told[1] == 1);
 }
 
 TEST(memory_stays_within_the_queue)

@@ -85,6 +85,7 @@ struct route { /* of a signal */
     uint64_t told_ns;    /* sender: when something was last said of it */
     uint64_t told_hash;
     uint64_t untold;
+    uint64_t full_told, full_told_ns; /* sender: what was said of a full queue */
 };
 
 /* A pipe and not an eventfd, because those cannot be told apart: a daemon that closes all
@@ -227,6 +228,8 @@ void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v,
                  size_t n);
 void tell_verdict(struct deliver *d, const struct item *i, const struct deliver_reply *r,
                   const struct deliver_verdict *v, uint64_t now_ns);
+/* Since it was last said, which is once a minute; at the `end` what was not. */
+void tell_full(struct deliver *d, uint64_t now_ns, bool end);
 void tell_refused(struct deliver *d, const struct item *i, const char *why, uint64_t now_ns);
 
 #endif

@@ -403,6 +403,7 @@ void sender_step(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
     else if (end_ns > now_ns && end_ns < w->wake_ns)
         w->wake_ns = end_ns;
     show_state(d);
+    tell_full(d, now_ns, false);
 }
 
 void sender_end(struct deliver *d)
@@ -415,6 +416,7 @@ void sender_end(struct deliver *d)
             l->transport->ops->free(l->transport);
         l->transport = NULL;
     }
+    tell_full(d, now_ns, true);
     spill_end(d);
     zip_free(d->zip);
     d->zip = NULL;

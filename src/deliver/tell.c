@@ -126,6 +126,22 @@ void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v,
         snprintf(out, n, "HTTP %d%s%s", r->status, v->text[0] ? ": " : "", v->text);
 }
 
+void tell_full(struct deliver *d, uint64_t now_ns, bool end)
+{
+    for (unsigned s = 0; s < OUT_SIGNALS && !d->books; s++) {
+        struct route *r = &d->routes[s];
+        pthread_mutex_lock(&d->lock);
+        const uint64_t full = d->counts[s].full, more = full - r->full_told;
+        pthread_mutex_unlock(&d->lock);
+        if (!more || (!end && r->full_told && now_ns - r->full_told_ns < AGAIN_NS))
+            continue;
+        r->full_told = full;
+        r->full_told_ns = now_ns;
+        say(d, "%s takes less than there is: %" PRIu64 " %s lost to a full queue (queue_bytes)",
+            d->lanes[r->lane].endpoint.shown, more, noun((enum out_signal)s, more));
+    }
+}
+
 void tell_verdict(struct deliver *d, const struct item *i, const struct deliver_reply *r,
                   const struct deliver_verdict *v, uint64_t now_ns)
 {
