@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "deliver/deliver.h"
 #include "session/drain.h"
 #include "session/figures.h"
 #include "session/pace.h"
@@ -21,6 +22,7 @@
 #define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 #define BYTES_PER_NS 2                    /* more than a thread can say */
+#define SPAN_BYTES 64                     /* the least that one takes of the ring */
 #define YOUNG_NS UINT64_C(10000000000)    /* a fork child may begin to speak in that time */
 
 void inprocess_say_why(const struct inprocess *in, int rc, const struct oriel_err *err)
@@ -97,17 +99,36 @@ static bool nap(struct inprocess *in, uint64_t wall_ns, bool *out_ran)
     return end != NAP_FAILED;
 }
 
-/* Sleep, or return early because a stop or a flush was asked for. `nap_ns`: for so long instead,
- * while the program does nothing; 0: no. True: stop. */
-static bool sleep_or_stop(struct inprocess *in, uint64_t ns, uint64_t nap_ns, bool *out_ran)
+/* How long to sleep; a round costs far more than a look at how much there is to read. */
+struct rest {
+    uint64_t ns;        /* between two looks; 0: not at all */
+    uint64_t little_ns; /* in all, while looks find no more than `little` bytes taken of the ring */
+    uint64_t little;
+    uint64_t nap_ns; /* for so long instead, while the program does nothing; 0: no */
+};
+
+/* The lock is held. */
+static void doze(struct inprocess *in, const struct rest *r)
 {
-    const struct timespec until = drain_time(clock_mono_ns() + ns);
-    *out_ran = false;
-    pthread_mutex_lock(&in->lock);
-    if (ns && (nap_ns <= ns || !nap(in, nap_ns, out_ran)))
+    const uint64_t began = clock_mono_ns();
+    uint64_t now = began;
+    do {
+        const struct timespec until = drain_time(now + r->ns);
         while (!is_asked(in) &&
                pthread_cond_timedwait(&in->changed, &in->lock, &until) != ETIMEDOUT)
             ;
+        now = clock_mono_ns();
+    } while (!is_asked(in) && now + r->ns <= began + r->little_ns &&
+             region_taken_bytes(in->run.region) <= r->little);
+}
+
+/* Sleep, or return early because a stop or a flush was asked for. True: stop. */
+static bool sleep_or_stop(struct inprocess *in, const struct rest *r, bool *out_ran)
+{
+    *out_ran = false;
+    pthread_mutex_lock(&in->lock);
+    if (r->ns && (r->nap_ns <= r->ns || !nap(in, r->nap_ns, out_ran)))
+        doze(in, r);
     bool stop = in->state != RUNNING;
     pthread_mutex_unlock(&in->lock);
     return stop;
@@ -183,10 +204,40 @@ static uint64_t nap_of(struct inprocess *in, const struct pace *pace, uint64_t n
     return idle && region_is_alone(in->run.region) ? running_patience(&in->run, now) : 0;
 }
 
+/* So much at once fills no receiver's queue by more than half. */
+static uint64_t little_of(const struct inprocess *in)
+{
+    uint64_t bytes = in->run.ring_bytes / 8;
+    for (unsigned i = 0; i < SESSION_OUTLETS_MAX; i++) {
+        struct deliver_counts c = {.queue_items = 0};
+        if (session_destination(in->run.session, i))
+            deliver_total(session_destination(in->run.session, i), &c);
+        if (c.queue_items && c.queue_items / 2 * SPAN_BYTES < bytes)
+            bytes = c.queue_items / 2 * SPAN_BYTES;
+    }
+    return bytes;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct rest rest_of(struct inprocess *in, const struct pace *pace, uint64_t ns, uint64_t now)
+{
+    struct rest r = {.ns = ns};
+    if (ns < pace->idle_ns)
+        return r; /* much comes */
+    r.little_ns = least(PACE_LITTLE_NS, running_patience(&in->run, now));
+    r.little = little_of(in);
+    return r;
+}
+
 static void follow(struct inprocess *in)
 {
     struct pace pace;
     uint64_t ns, now;
+    struct rest rest;
     bool ran = false;
     nap_begin(&in->nap);
     pace_init(&pace, in->run.ring_bytes);
@@ -202,7 +253,9 @@ static void follow(struct inprocess *in)
         pace.idle_ns = session_wants_records(in->run.session) ? PACE_IDLE_NS
                                                               : pace_of_sending(in->run.ring_bytes);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
-    } while (!sleep_or_stop(in, ns, ran ? 0 : nap_of(in, &pace, now), &ran));
+        rest = rest_of(in, &pace, ns, now);
+        rest.nap_ns = ran ? 0 : nap_of(in, &pace, now);
+    } while (!sleep_or_stop(in, &rest, &ran));
     nap_over(&in->nap);
 }
 
@@ -213,9 +266,10 @@ static bool wait_for_triggers(struct inprocess *in)
 {
     /* One that was asked for before this thread ran counts, too. */
     uint32_t done = in->run.inherited ? region_triggers(in->run.region) : 0;
+    const struct rest rest = {.ns = FLIGHT_LOOK_NS};
     bool stop, news, ran;
     do {
-        stop = sleep_or_stop(in, FLIGHT_LOOK_NS, 0, &ran);
+        stop = sleep_or_stop(in, &rest, &ran);
         uint32_t asked = region_triggers(in->run.region);
         news = asked != done;
         if (news)

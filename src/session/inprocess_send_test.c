@@ -7,11 +7,20 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "session/inprocess.h"
 #include "session/test_receiver.h"
+#include "source/region_io.h"
 
 static struct receiver *receiver;
+static char attached_to[300];
+
+static int attach(const char *ring)
+{
+    snprintf(attached_to, sizeof attached_to, "%s", ring);
+    return oriel_attach(ring);
+}
 
 /* Sends to a receiver, and would wait an hour by itself. */
 static void start_with_all(struct counted *c, const char *provider, const char *const *more)
@@ -34,7 +43,7 @@ static void start_with_all(struct counted *c, const char *provider, const char *
     setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
     REQUIRE(chdir(test_tmpdir()) == 0);
     const struct oriel_options o = {.size = sizeof o, .ring_bytes = 1 << 20, .settings = settings};
-    REQUIRE(oriel_inprocess_start(&o, oriel_attach) == 0);
+    REQUIRE(oriel_inprocess_start(&o, attach) == 0);
 }
 
 static void start_with(struct counted *c, const char *provider, const char *one)
@@ -90,6 +99,35 @@ TEST(a_flush_tells_that_something_was_refused)
     CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0); /* what is past is past */
     CHECK_EQ(c.spans, 4);
     CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    receiver_stop(receiver);
+}
+
+/* How often the ring was read so far: what its reader says of itself then goes by twos. */
+static uint32_t rounds(void)
+{
+    struct wire_figures f;
+    while (region_read_figures(attached_to, &f) != 0)
+        ;
+    return f.seq / 2;
+}
+
+TEST(who_says_little_is_read_five_times_a_second)
+{
+    struct counted c = {0};
+    const struct timespec pause = {0, 10000000};
+    start(&c);
+    emit(1);
+    CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
+    const uint64_t began = clock_mono_ns();
+    const uint32_t before = rounds();
+    for (int i = 0; i < 100; i++) {
+        emit(1);
+        nanosleep(&pause, NULL);
+    }
+    const uint64_t ms = (clock_mono_ns() - began) / 1000000, read = rounds() - before;
+    CHECK(read <= ms / 160 + 3);
+    CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
+    CHECK_EQ(c.spans, 101);
     receiver_stop(receiver);
 }
 

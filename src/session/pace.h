@@ -14,6 +14,8 @@
 #define PACE_QUIET_NS UINT64_C(20000000) /* after a second without data */
 #define PACE_SENT_NS                                                                               \
     UINT64_C(50000000) /* longest where what comes waits to be sent, in a large ring */
+#define PACE_LITTLE_NS                                                                             \
+    UINT64_C(200000000) /* between rounds, while the ring is seen to fill little */
 #define PACE_SILENT_NS UINT64_C(50000000) /* after ten seconds */
 
 struct pace {

@@ -498,6 +498,13 @@ int region_inspect(const char *path, struct region_info *out, struct oriel_err *
     return rc == 0 ? 0 : err_set(err, rc, "%s: not an oriel ring of this version", path);
 }
 
+uint64_t region_taken_bytes(const struct region *r)
+{
+    const struct wire_region *base = region_memory(r, NULL);
+    const uint32_t all = base->chunk_count, left = RING_LOAD(&base->free_chunks);
+    return (uint64_t)(left <= all ? all - left : all) * base->chunk_bytes;
+}
+
 bool region_is_spent(const struct region *r)
 {
     const struct wire_region h = *r->base;
