@@ -6,6 +6,7 @@
  *
  *   usage: deliver_bench [MESSAGES]
  *          deliver_bench serve       only a receiver over gRPC: prints its port
+ *          deliver_bench pace RATE SECONDS   only those bytes, at RATE spans a second
  */
 #include "bench.h"
 
@@ -22,6 +23,7 @@
 #include "util/net.h"
 
 enum { SPANS = 512, SPAN_BYTES = 180, MESSAGE = SPANS * SPAN_BYTES, ROUNDS = 5 };
+#define PAUSE_NS 50000000 /* of a draining thread that need not hurry */
 static char message[MESSAGE];
 static unsigned long messages = 4000;
 
@@ -155,31 +157,71 @@ static double deliver(bool grpc, enum deliver_compression compression)
     return (double)messages * SPANS / seconds;
 }
 
-static double bytes_alone(void)
+/* A connection to who reads bytes and says one after each message. */
+static int connect_to(unsigned port)
 {
-    unsigned port;
-    char byte;
-    pid_t child = start(serve_bytes, false, &port);
     struct net_addr at;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (net_addr_parse("127.0.0.1", (uint16_t)port, &at) != 0 ||
         connect(fd, (struct sockaddr *)&at.sa, at.n) != 0)
         die("cannot connect");
+    return fd;
+}
+
+static void write_message(int fd)
+{
+    for (size_t at = 0; at < sizeof message;) {
+        ssize_t n = write(fd, message + at, sizeof message - at);
+        if (n <= 0)
+            die("cannot write");
+        at += (size_t)n;
+    }
+}
+
+static void read_answer(int fd)
+{
+    char byte;
+    if (read(fd, &byte, 1) != 1)
+        die("not all was read");
+}
+
+static double bytes_alone(void)
+{
+    unsigned port;
+    pid_t child = start(serve_bytes, false, &port);
+    int fd = connect_to(port);
     double begin = bench_now();
     for (unsigned long i = 0; i < messages; i++)
-        for (size_t at_byte = 0; at_byte < sizeof message;) {
-            ssize_t n = write(fd, message + at_byte, sizeof message - at_byte);
-            if (n <= 0)
-                die("cannot write");
-            at_byte += (size_t)n;
-        }
+        write_message(fd);
     for (unsigned long i = 0; i < messages; i++)
-        if (read(fd, &byte, 1) != 1)
-            die("not all was read");
+        read_answer(fd);
     double seconds = (bench_now() - begin) / 1e9;
     close(fd);
     stop(child);
     return (double)messages * SPANS / seconds;
+}
+
+/* The least that sending so many spans a second costs who sends them: every so often all messages
+ * that are due, and one wait for their answers. Its CPU time goes out as one line of JSON. */
+static int bytes_at_a_pace(double rate, double seconds)
+{
+    unsigned port;
+    pid_t child = start(serve_bytes, false, &port);
+    const double until = bench_now() + seconds * 1e9, message_ns = 1e9 * SPANS / rate;
+    int fd = connect_to(port);
+    double cpu = bench_clock(CLOCK_THREAD_CPUTIME_ID);
+    for (double sent = bench_now(); sent < until;) {
+        unsigned due = 0;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        for (double now = bench_now(); sent + message_ns <= now; sent += message_ns, due++)
+            write_message(fd);
+        while (due-- > 0)
+            read_answer(fd);
+    }
+    printf("{\"cpu_ns\":%.0f}\n", bench_clock(CLOCK_THREAD_CPUTIME_ID) - cpu);
+    close(fd);
+    stop(child);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -195,9 +237,11 @@ int main(int argc, char **argv)
         for (;;)
             pause();
     }
+    make_message();
+    if (argc > 3 && strcmp(argv[1], "pace") == 0)
+        return bytes_at_a_pace(strtod(argv[2], NULL), strtod(argv[3], NULL));
     if (argc > 1)
         messages = strtoul(argv[1], NULL, 10);
-    make_message();
     for (int r = 0; r < ROUNDS; r++) {
         spans[0][r] = bytes_alone();
         spans[1][r] = deliver(true, DELIVER_PLAIN);

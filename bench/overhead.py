@@ -9,8 +9,10 @@ kernel (schedstat), all over the same seconds. In every round each way takes its
 its own, twice without telemetry: the difference of those two says how far apart equal runs are. A
 row is the median over the rounds, with the least and the most of them. The receiver is `oriel
 collect` on loopback, whose own time is not counted; of `oriel record` it is told beside. Wake-ups
-are the voluntary context switches of Oriel's threads. With --docs the table goes into
-docs/SPEED.md, too.
+are the voluntary context switches of Oriel's threads. The floor of what is sent is a thread that
+does nothing but write so many bytes to loopback at that pace and wait for an answer to each
+message; it takes its turn like the others, so a slow hour of the machine shows in it, too. With
+--docs the table goes into docs/SPEED.md, too.
 """
 import json
 import os
@@ -27,6 +29,8 @@ OFF, AGAIN, TENTH, ALL, LOCAL, INSIDE = (
     "no telemetry", "no telemetry, once more", "OTLP over gRPC, 10 % sampled",
     "OTLP over gRPC, all sampled", "`oriel record`", "a capture written by the program itself")
 IDLE = "the program does nothing: "
+FLOORS = {TENTH: "its bytes alone, 512 spans of 180 bytes a message",
+          ALL: "its bytes alone, ten times as many"}
 OURS = ("oriel-drain", "oriel-send")
 TARGETS = {LOCAL: 0.5, TENTH: 1.5}  # of one core, in all
 BEGIN, END = "<!-- overhead: bench/overhead.py --docs -->\n", "<!-- end of overhead -->\n"
@@ -77,6 +81,12 @@ class Host:
         return {"program": told["cpu_ns"] / self.seconds / 1e9, "ours": ours / self.seconds / 1e9,
                 "beside": beside / self.seconds / 1e9, "woken": woken / self.seconds}
 
+    def floor(self, rate):
+        """CPU seconds a second of a thread that sends the bytes of so many spans, and no more."""
+        told = subprocess.run([self.build / "bench/deliver_bench", "pace", str(rate),
+                               str(self.seconds)], env=self.env, stdout=subprocess.PIPE, check=True)
+        return {"floor": json.loads(told.stdout)["cpu_ns"] / self.seconds / 1e9}
+
     @staticmethod
     def look(pid, recorder):
         ours = beside = woken = 0
@@ -106,6 +116,10 @@ def table(found, rounds, seconds):
     for name in found:
         if name == OFF:
             continue
+        if "floor" in found[name][0]:
+            share = of([run["floor"] for run in found[name]])
+            yield f"| {name} |  | {share} | {share} |  |  |  |  |\n"
+            continue
         runs, idle = found[name], name.startswith(IDLE)
         more = [0 if idle else run["program"] - base for run, base in zip(runs, off)]
         whole = [m + run["ours"] for m, run in zip(more, runs)]
@@ -133,13 +147,15 @@ def main():
     build = pathlib.Path(words[0]).resolve()
     rounds = int(words[1]) if len(words) > 1 else 7
     seconds = float(words[2]) if len(words) > 2 else 5
-    names = [OFF, AGAIN, LOCAL, INSIDE, TENTH, ALL]
+    names = [OFF, AGAIN, LOCAL, INSIDE, TENTH, FLOORS[TENTH], ALL, FLOORS[ALL]]
+    sent = {FLOORS[TENTH]: RATE // 10, FLOORS[ALL]: RATE}
     found = {name: [] for name in names + [IDLE + TENTH, IDLE + LOCAL]}
     with tempfile.TemporaryDirectory(prefix="oriel-overhead-") as place:
         host = Host(build, seconds, place)
         for _ in range(rounds):
             for name in random.sample(names, len(names)):
-                found[name].append(host.run(name, RATE))
+                found[name].append(host.floor(sent[name]) if name in sent else
+                                   host.run(name, RATE))
             for name in (TENTH, LOCAL):
                 found[IDLE + name].append(host.run(name, 0))
         host.end()
