@@ -194,14 +194,13 @@ static void look_at_files(struct inprocess *in)
     pthread_mutex_unlock(&in->lock);
 }
 
-/* How long nobody has to look at an idle program; 0: it is not idle, or others may write here. One
- * that runs and says nothing is looked at as often as before: after each nap that it ended comes a
- * pause by the clock. */
-static uint64_t nap_of(struct inprocess *in, const struct pace *pace, uint64_t now)
+/* Others may write here, or begin to: their clocks do not end a nap, and the places that they leave
+ * in the ring's tables are theirs again only after a round. */
+static bool has_others(struct inprocess *in, uint64_t now)
 {
     const uint64_t forked = __atomic_load_n(&in->forked_ns, __ATOMIC_RELAXED);
-    const bool idle = pace_is_quiet(pace, now) && (!forked || now - forked > YOUNG_NS);
-    return idle && region_is_alone(in->run.region) ? running_patience(&in->run, now) : 0;
+    return (forked && now - forked <= YOUNG_NS) ||
+           (region_had_others(in->run.region) && !region_is_alone(in->run.region));
 }
 
 /* So much at once fills no receiver's queue by more than half. */
@@ -223,13 +222,18 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static struct rest rest_of(struct inprocess *in, const struct pace *pace, uint64_t ns, uint64_t now)
+/* One that runs and says nothing is looked at as often as one that speaks: after each nap that it
+ * ended (`ran`) comes a pause by the clock. */
+static struct rest rest_of(struct inprocess *in, const struct pace *pace, uint64_t ns, uint64_t now,
+                           bool ran)
 {
     struct rest r = {.ns = ns};
-    if (ns < pace->idle_ns)
-        return r; /* much comes */
-    r.little_ns = least(PACE_LITTLE_NS, running_patience(&in->run, now));
+    if (ns < pace->idle_ns || has_others(in, now))
+        return r; /* much comes, or it may */
+    const uint64_t patience = running_patience(&in->run, now);
+    r.little_ns = least(PACE_LITTLE_NS, patience);
     r.little = little_of(in);
+    r.nap_ns = pace_is_quiet(pace, now) && !ran ? patience : 0;
     return r;
 }
 
@@ -253,8 +257,7 @@ static void follow(struct inprocess *in)
         pace.idle_ns = session_wants_records(in->run.session) ? PACE_IDLE_NS
                                                               : pace_of_sending(in->run.ring_bytes);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
-        rest = rest_of(in, &pace, ns, now);
-        rest.nap_ns = ran ? 0 : nap_of(in, &pace, now);
+        rest = rest_of(in, &pace, ns, now, ran);
     } while (!sleep_or_stop(in, &rest, &ran));
     nap_over(&in->nap);
 }

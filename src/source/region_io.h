@@ -100,6 +100,8 @@ bool region_is_shared(const struct region *r);
 bool region_is_mapped(const struct region *r, int32_t pid);
 /* What writers have taken of it, in whole chunks; one load, so that it may be asked often. */
 uint64_t region_taken_bytes(const struct region *r);
+/* There was more than one process, or one is about to write; one load. */
+bool region_had_others(const struct region *r);
 /* No other process writes here, as far as is known. Asks the kernel for those there were. */
 bool region_is_alone(const struct region *r);
 /* No other process writes here, and it holds nothing that anybody has yet to read: its file may go.

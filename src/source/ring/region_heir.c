@@ -77,6 +77,11 @@ bool region_is_mapped(const struct region *r, int32_t pid)
     return found;
 }
 
+bool region_had_others(const struct region *r)
+{
+    return RING_LOAD(&region_memory(r, NULL)->process_serial) > 1;
+}
+
 bool region_is_alone(const struct region *r)
 {
     struct wire_region *base = region_memory(r, NULL), h = *base;
