@@ -361,9 +361,13 @@ static bool is_over(struct collecting *c, uint64_t now_ns)
     return c->program ? child_poll(&c->child) : stopping_asked();
 }
 
-static void rest(struct collecting *c, const sigset_t *open)
+/* Signals only come in here, so it is called after each step. Answers let more in, which then waits
+ * for no event. */
+static void rest(struct collecting *c, const sigset_t *open, bool idle)
 {
     uint64_t ns = collect_is_owing(c->collect) ? OWING_NS : SLEEP_NS;
+    if (!idle || collect_has_more(c->collect))
+        ns = 0;
     if (c->program) {
         child_sleep(&c->child, ns, collect_fd(c->collect), -1);
         return;
@@ -400,8 +404,7 @@ static void follow(struct collecting *c, const sigset_t *open)
         tell_tls(c);
         if (is_over(c, clock_mono_ns()))
             collect_stop(c->collect);
-        if (result == SOURCE_IDLE && !collect_has_more(c->collect)) /* answers let more in */
-            rest(c, open);
+        rest(c, open, result == SOURCE_IDLE);
     }
     c->ended_ns = clock_mono_ns();
 }
