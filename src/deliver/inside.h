@@ -135,6 +135,7 @@ struct deliver {
     uint64_t lost_seen, connections;
     uint64_t calls; /* grows with everything the sender must hear of */
     bool running, asleep, closing, finishing;
+    bool full_in_items;                /* what the queue was full of last */
     char left[DELIVER_WHY_BYTES];      /* why something was, at the end */
     uint64_t deadline_ns, lost_before; /* by out_finish: until when, and what was lost before */
     pthread_t thread;

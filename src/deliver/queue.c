@@ -24,7 +24,8 @@ static bool take_room(struct deliver *d, uint64_t items, size_t cost)
     /* A quarter is kept for compressed copies of what is under way. */
     size_t most = d->compression ? d->queue_bytes - d->queue_bytes / 4 : d->queue_bytes;
     /* One message alone may have more items than that. */
-    if (d->queue_items && d->held_items && d->held_items + items > d->queue_items)
+    d->full_in_items = d->queue_items && d->held_items && d->held_items + items > d->queue_items;
+    if (d->full_in_items)
         return false;
     if (cost > most || d->held_bytes > most - cost)
         return false;

@@ -126,19 +126,32 @@ void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v,
         snprintf(out, n, "HTTP %d%s%s", r->status, v->text[0] ? ": " : "", v->text);
 }
 
+/* Whoever waits for headers was not asked yet, and is not to blame. */
+static void say_full(const struct deliver *d, const struct route *r, uint64_t n, const char *what,
+                     bool in_items)
+{
+    const char *bound = in_items ? "queue_items" : "queue_bytes";
+    if (atomic_load_explicit(&d->gate, memory_order_relaxed) == GATE_OPEN)
+        say(d, "%s takes less than there is: %" PRIu64 " %s lost to a full queue (%s)",
+            d->lanes[r->lane].endpoint.shown, n, what, bound);
+    else
+        say(d, "%" PRIu64 " %s lost to a full queue (%s) while the headers to send have not come",
+            n, what, bound);
+}
+
 void tell_full(struct deliver *d, uint64_t now_ns, bool end)
 {
     for (unsigned s = 0; s < OUT_SIGNALS && !d->books; s++) {
         struct route *r = &d->routes[s];
         pthread_mutex_lock(&d->lock);
         const uint64_t full = d->counts[s].full, more = full - r->full_told;
+        const bool in_items = d->full_in_items;
         pthread_mutex_unlock(&d->lock);
         if (!more || (!end && r->full_told && now_ns - r->full_told_ns < AGAIN_NS))
             continue;
         r->full_told = full;
         r->full_told_ns = now_ns;
-        say(d, "%s takes less than there is: %" PRIu64 " %s lost to a full queue (queue_bytes)",
-            d->lanes[r->lane].endpoint.shown, more, noun((enum out_signal)s, more));
+        say_full(d, r, more, noun((enum out_signal)s, more), in_items);
     }
 }
 
