@@ -51,6 +51,22 @@ static int put_number(const struct exporter *e, void *options, const void *fresh
     return put_option(e, options, fresh, name, text);
 }
 
+static bool is_said(const struct config *c, const char *key)
+{
+    struct config_origin o;
+    return config_origin(c, key, &o) && o.layer != CONFIG_DEFAULT;
+}
+
+/* Where only the outlet's `batch` was said, it is that of each signal, too. */
+static bool gives_way(const struct exporter *e, const void *options, const void *fresh,
+                      const struct config *c, const char *name)
+{
+    const struct option_def *batch = option_find(e->options, "batch", strlen("batch"));
+    const bool size = strcmp(name, "spans_batch") == 0 || strcmp(name, "logs_batch") == 0;
+    const char *key = name[0] == 's' ? "batch.spans_size" : "batch.logs_size";
+    return size && batch && !outlet_option_same(batch, options, fresh) && !is_said(c, key);
+}
+
 /* The standard's batch processors and limits, by the names that the outlet has for them. */
 static int put_standard(const struct exporter *e, void *options, const void *fresh,
                         const struct config *c)
@@ -75,14 +91,9 @@ static int put_standard(const struct exporter *e, void *options, const void *fre
                 {"link_attribute_count", l.link_attribute_count, ""}};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof *rows; i++)
-        rc = put_number(e, options, fresh, rows[i].name, rows[i].v, rows[i].unit);
+        if (!gives_way(e, options, fresh, c, rows[i].name))
+            rc = put_number(e, options, fresh, rows[i].name, rows[i].v, rows[i].unit);
     return rc;
-}
-
-static bool is_said(const struct config *c, const char *key)
-{
-    struct config_origin o;
-    return config_origin(c, key, &o) && o.layer != CONFIG_DEFAULT;
 }
 
 /* The ring is the queue of the standard's processors; its size in items holds only where
