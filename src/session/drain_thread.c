@@ -22,7 +22,8 @@
 #define SECRETS_STEP_NS 2000000L
 #define FLIGHT_LOOK_NS UINT64_C(10000000) /* how often a trigger is looked for */
 #define BYTES_PER_NS 2                    /* more than a thread can say */
-#define SPAN_BYTES 64                     /* the least that one takes of the ring */
+#define RECORD_BYTES 16                   /* the least that one takes of the ring */
+#define BEGINNING_NS UINT64_C(2000000000) /* system metrics are read at short intervals first */
 #define YOUNG_NS UINT64_C(10000000000)    /* a fork child may begin to speak in that time */
 
 void inprocess_say_why(const struct inprocess *in, int rc, const struct oriel_err *err)
@@ -107,12 +108,13 @@ struct rest {
     uint64_t nap_ns; /* for so long instead, while the program does nothing; 0: no */
 };
 
-/* The lock is held. */
-static void doze(struct inprocess *in, const struct rest *r)
+/* The lock is held. When the last look found little. */
+static uint64_t doze(struct inprocess *in, const struct rest *r)
 {
     const uint64_t began = clock_mono_ns();
-    uint64_t now = began;
+    uint64_t now = began, looked;
     do {
+        looked = now;
         const struct timespec until = drain_time(now + r->ns);
         while (!is_asked(in) &&
                pthread_cond_timedwait(&in->changed, &in->lock, &until) != ETIMEDOUT)
@@ -120,15 +122,22 @@ static void doze(struct inprocess *in, const struct rest *r)
         now = clock_mono_ns();
     } while (!is_asked(in) && now + r->ns <= began + r->little_ns &&
              region_taken_bytes(in->run.region) <= r->little);
+    return looked;
 }
 
+/* What came of it. */
+struct rested {
+    bool ran;           /* the program did, and ended a nap */
+    uint64_t looked_ns; /* when little had come; 0: that was not looked at */
+};
+
 /* Sleep, or return early because a stop or a flush was asked for. True: stop. */
-static bool sleep_or_stop(struct inprocess *in, const struct rest *r, bool *out_ran)
+static bool sleep_or_stop(struct inprocess *in, const struct rest *r, struct rested *out)
 {
-    *out_ran = false;
+    *out = (struct rested){.ran = false};
     pthread_mutex_lock(&in->lock);
-    if (r->ns && (r->nap_ns <= r->ns || !nap(in, r->nap_ns, out_ran)))
-        doze(in, r);
+    if (r->ns && (r->nap_ns <= r->ns || !nap(in, r->nap_ns, &out->ran)))
+        out->looked_ns = doze(in, r);
     bool stop = in->state != RUNNING;
     pthread_mutex_unlock(&in->lock);
     return stop;
@@ -211,8 +220,8 @@ static uint64_t little_of(const struct inprocess *in)
         struct deliver_counts c = {.queue_items = 0};
         if (session_destination(in->run.session, i))
             deliver_total(session_destination(in->run.session, i), &c);
-        if (c.queue_items && c.queue_items / 2 * SPAN_BYTES < bytes)
-            bytes = c.queue_items / 2 * SPAN_BYTES;
+        if (c.queue_items && c.queue_items / 2 * RECORD_BYTES < bytes)
+            bytes = c.queue_items / 2 * RECORD_BYTES;
     }
     return bytes;
 }
@@ -222,27 +231,24 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* One that runs and says nothing is looked at as often as one that speaks: after each nap that it
- * ended (`ran`) comes a pause by the clock. */
-static struct rest rest_of(struct inprocess *in, const struct pace *pace, uint64_t ns, uint64_t now,
-                           bool ran)
+/* Where little comes, and from this process only. */
+static void rest_more(struct inprocess *in, struct rest *r, bool nap, uint64_t now)
 {
-    struct rest r = {.ns = ns};
-    if (ns < pace->idle_ns || has_others(in, now))
-        return r; /* much comes, or it may */
     const uint64_t patience = running_patience(&in->run, now);
-    r.little_ns = least(PACE_LITTLE_NS, patience);
-    r.little = little_of(in);
-    r.nap_ns = pace_is_quiet(pace, now) && !ran ? patience : 0;
-    return r;
+    r->little_ns = least(PACE_LITTLE_NS, patience);
+    r->little = little_of(in);
+    r->nap_ns = nap ? patience : 0;
 }
 
+/* One that runs and says nothing is looked at as often as one that speaks: after each nap that it
+ * ended comes a pause by the clock. */
 static void follow(struct inprocess *in)
 {
     struct pace pace;
     uint64_t ns, now;
+    const uint64_t began = clock_mono_ns();
     struct rest rest;
-    bool ran = false;
+    struct rested rested = {.ran = false};
     nap_begin(&in->nap);
     pace_init(&pace, in->run.ring_bytes);
     do {
@@ -256,9 +262,12 @@ static void follow(struct inprocess *in)
         running_tell_files(&in->run, false);
         pace.idle_ns = session_wants_records(in->run.session) ? PACE_IDLE_NS
                                                               : pace_of_sending(in->run.ring_bytes);
+        pace_looked(&pace, rested.looked_ns);
         ns = pace_next(&pace, bytes, more && result >= 0, now);
-        rest = rest_of(in, &pace, ns, now, ran);
-    } while (!sleep_or_stop(in, &rest, &ran));
+        rest = (struct rest){.ns = ns};
+        if (ns >= pace.idle_ns && now - began >= BEGINNING_NS && !has_others(in, now))
+            rest_more(in, &rest, pace_is_quiet(&pace, now) && !rested.ran, now);
+    } while (!sleep_or_stop(in, &rest, &rested));
     nap_over(&in->nap);
 }
 
@@ -270,9 +279,10 @@ static bool wait_for_triggers(struct inprocess *in)
     /* One that was asked for before this thread ran counts, too. */
     uint32_t done = in->run.inherited ? region_triggers(in->run.region) : 0;
     const struct rest rest = {.ns = FLIGHT_LOOK_NS};
-    bool stop, news, ran;
+    struct rested rested;
+    bool stop, news;
     do {
-        stop = sleep_or_stop(in, &rest, &ran);
+        stop = sleep_or_stop(in, &rest, &rested);
         uint32_t asked = region_triggers(in->run.region);
         news = asked != done;
         if (news)

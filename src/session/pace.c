@@ -21,7 +21,7 @@ void pace_init(struct pace *p, uint64_t ring_bytes)
 
 uint64_t pace_of_sending(uint64_t ring_bytes)
 {
-    const uint64_t room_ns = ring_bytes / BURST_BYTES_PER_US * 1000;
+    const uint64_t room_ns = (ring_bytes - ring_bytes / 8) / BURST_BYTES_PER_US * 1000;
     const uint64_t ns = room_ns < PACE_SENT_NS ? room_ns : PACE_SENT_NS;
     return ns > PACE_QUIET_NS ? ns : PACE_QUIET_NS;
 }
@@ -34,6 +34,12 @@ static uint64_t rate(uint64_t bytes, uint64_t ns)
 bool pace_is_quiet(const struct pace *p, uint64_t now_ns)
 {
     return p->last_ns && now_ns - p->data_ns >= QUIET_NS;
+}
+
+void pace_looked(struct pace *p, uint64_t now_ns)
+{
+    if (now_ns > p->last_ns && p->last_ns)
+        p->last_ns = now_ns;
 }
 
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns)

@@ -32,8 +32,12 @@ struct pace {
 void pace_init(struct pace *p, uint64_t ring_bytes);
 /* For idle_ns where what comes waits to be sent: nothing is gained by reading it sooner, and a
  * round that finds little costs as much as reading two hundred spans. Between PACE_QUIET_NS and
- * PACE_SENT_NS, so that the ring has room for a burst of ten million spans a second meanwhile. */
+ * PACE_SENT_NS, so that a ring of which an eighth is taken has room for a burst of ten million
+ * spans a second meanwhile. */
 uint64_t pace_of_sending(uint64_t ring_bytes);
+/* Before the round: at that time little had come since the one before, so what it brings came
+ * after it. 0: it was not looked at. */
+void pace_looked(struct pace *p, uint64_t now_ns);
 /* After a round that brought `bytes`; `more` says the source has more at hand.
  * Returns how long to sleep, 0: not at all. */
 uint64_t pace_next(struct pace *p, uint64_t bytes, bool more, uint64_t now_ns);

@@ -66,12 +66,13 @@ TEST(pace_remembers_a_burst_for_some_rounds)
 
 TEST(pace_of_who_only_sends_leaves_room_for_a_burst)
 {
-    CHECK_EQ(pace_of_sending(RING), PACE_SENT_NS);
-    CHECK_EQ(pace_of_sending(RING / 2), UINT64_C(26214000));
+    CHECK_EQ(pace_of_sending(2 * RING), PACE_SENT_NS);
+    CHECK_EQ(pace_of_sending(RING), UINT64_C(45875000));
+    CHECK_EQ(pace_of_sending(RING / 2), UINT64_C(22937000));
     CHECK_EQ(pace_of_sending(1 << 20), PACE_QUIET_NS);
     struct pace p = started();
     p.idle_ns = pace_of_sending(RING);
-    CHECK_EQ(pace_next(&p, 4000, false, 1010 * MS), PACE_SENT_NS);
+    CHECK_EQ(pace_next(&p, 4000, false, 1010 * MS), UINT64_C(45875000));
     /* 1 MiB per ms fills 2 MiB in 2 ms */
     CHECK(pace_next(&p, 1 << 20, false, 1011 * MS) < 3 * MS);
 }
@@ -114,6 +115,17 @@ TEST(pace_is_quiet_after_a_second_without_data)
     CHECK(pace_is_quiet(&p, 2000 * MS));
     (void)pace_next(&p, 8, false, 2001 * MS);
     CHECK(!pace_is_quiet(&p, 2001 * MS));
+}
+
+TEST(pace_knows_that_a_burst_began_after_the_last_look)
+{
+    struct pace p = started();
+    pace_looked(&p, 0); /* nobody did */
+    const uint64_t before = pace_next(&p, RING / 8, false, 1200 * MS);
+    p = started();
+    pace_looked(&p, 1190 * MS);
+    CHECK(before > 9 * MS);
+    CHECK(pace_next(&p, RING / 4, false, 1200 * MS) <= 5 * MS);
 }
 
 TEST(pace_survives_a_clock_that_stands_still)

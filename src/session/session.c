@@ -45,7 +45,7 @@ struct session {
     bool left_some;
     uint64_t delivery_ns;                     /* without a deadline; 0: no end */
     uint64_t pending_bytes, pending_since_ns; /* read, not yet committed */
-    uint64_t committed_ns;
+    uint64_t committed_ns, settled_ns;
     uint64_t keep_bytes;   /* not acknowledged before the first message; 0: no more */
     uint64_t loss_changes; /* of the catalog, when outlets were last flushed */
     uint64_t items_flushed_ns;
@@ -457,8 +457,9 @@ static void settle(struct session *s)
     uint64_t now = clock_mono_ns();
     if (s->step_bytes && !s->pending) {
         s->pending = true;
-        s->pending_since_ns = now;
+        s->pending_since_ns = s->settled_ns ? s->settled_ns : now; /* it may be as old as that */
     }
+    s->settled_ns = now;
     uint64_t waited = now - (s->pending ? s->pending_since_ns : s->committed_ns);
     bool pressed = s->source->pressed && s->source->pressed(s->source_state);
     s->pressed = pressed;
