@@ -28,11 +28,11 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void say(uint64_t spans)
 {
-    static const char *const text[10] = {
-        "value-0-abcdefghijkl", "value-1-abcdefghijkl", "value-2-abcdefghijkl",
-        "value-3-abcdefghijkl", "value-4-abcdefghijkl", "value-5-abcdefghijkl",
-        "value-6-abcdefghijkl", "value-7-abcdefghijkl", "value-8-abcdefghijkl",
-        "value-9-abcdefghijkl"};
+    static const char *const text[10] = {"value-0-abcdefghijkl", "value-1-abcdefghijkl",
+                                         "value-2-abcdefghijkl", "value-3-abcdefghijkl",
+                                         "value-4-abcdefghijkl", "value-5-abcdefghijkl",
+                                         "value-6-abcdefghijkl", "value-7-abcdefghijkl",
+                                         "value-8-abcdefghijkl", "value-9-abcdefghijkl"};
     while (spans-- > 0) {
         ORIEL_SPAN("span", "key-0", text[0], "key-1", text[1], "key-2", text[2], "key-3", text[3],
                    "key-4", text[4], "key-5", text[5], "key-6", text[6], "key-7", text[7], "key-8",

@@ -23,7 +23,7 @@
 #include "util/net.h"
 
 enum { SPANS = 512, SPAN_BYTES = 180, MESSAGE = SPANS * SPAN_BYTES, ROUNDS = 5 };
-#define PAUSE_NS 50000000 /* of a draining thread that need not hurry */
+#define PAUSE_NS 50000000 /* as often as a draining thread looks for more */
 static char message[MESSAGE];
 static unsigned long messages = 4000;
 
@@ -201,8 +201,8 @@ static double bytes_alone(void)
     return (double)messages * SPANS / seconds;
 }
 
-/* The least that sending so many spans a second costs who sends them: every so often all messages
- * that are due, and one wait for their answers. Its CPU time goes out as one line of JSON. */
+/* What sending so many spans a second costs at that pace, with nothing around it: all messages that
+ * are due, and one wait for their answers. Its CPU time goes out as one line of JSON. */
 static int bytes_at_a_pace(double rate, double seconds)
 {
     unsigned port;

@@ -48,11 +48,16 @@ def run(build, program, words, simple, env):
             env.update(TELEMETRY_ENABLED="true", OTEL_SDK_ENABLED="true", ORIEL_BACKEND="otlp",
                        OTEL_LOG_LEVEL="warn")
             if simple:
-                env["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = "1"
+                env.update(OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1", OTEL_BSP_SCHEDULE_DELAY="1")
         elif simple:
             words = words + ["simple"]
-        told = subprocess.run([program] + words, env=env, stdout=subprocess.PIPE, check=True)
-        receiver.kill()
+        try:
+            told = subprocess.run([program] + words, env=env, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+        finally:
+            receiver.kill()
+    if told.returncode != 0 or told.stderr: # what was lost is said there
+        sys.exit(f"otel.py: {program}: status {told.returncode}: {told.stderr}")
     return json.loads(told.stdout)
 
 
