@@ -27,7 +27,7 @@ struct oriel_options {
     const char *outlets; /* "chrome", "capture", "log", "perfetto", a comma list; default chrome */
     const char *directory;    /* where files go; default .local/traces */
     const char *filter;       /* "info,db=debug,net=off"; default: everything */
-    const char *service_name; /* default: the program's name */
+    const char *service_name; /* default: unknown_service:EXECUTABLE */
     size_t ring_bytes;        /* default 16 MiB */
     unsigned flags;           /* ORIEL_START_* */
     unsigned exit_ms;         /* longest time at exit; default 1000 */
@@ -53,10 +53,10 @@ enum oriel_start_flag {
  * ORIEL_ENOMEM, ORIEL_EIO, ORIEL_EBUSY (the export before has not ended yet).
  * Not from signal handlers. Starts one thread.
  *
- * After a fork, and so after daemon(), the child's records go to its parent,
- * while that lives and has not stopped; later they stay in the ring, which
- * `oriel recover` finds once the child is over. A child that goes on by itself
- * calls oriel_start: it then exports on its own, to files of its own.
+ * After a fork the child's records go to its parent, while that lives and has not
+ * stopped. A child that outlives it, as after daemon(), takes the export over by itself
+ * (docs/CONFIGURATION.md); a child that calls oriel_start exports on its own at once, to
+ * files of its own.
  */
 ORIEL_EXPORT int oriel_start(const struct oriel_options *options);
 /* Write what there is and end the export within timeout_ms. Recording calls stay
@@ -70,8 +70,8 @@ ORIEL_EXPORT int oriel_stop(unsigned timeout_ms);
 /* What was said before this call goes out now: into the files, and to receivers, whose
  * answers are waited for, timeout_ms at most. 0; ORIEL_ETIMEOUT; ORIEL_EIO (some of what
  * was under way was refused or lost); ORIEL_EBUSY (called by an exporter of the program). Does
- * nothing when oriel_start did not start the export, and in fork children. Any thread; not from
- * signal handlers. */
+ * nothing when oriel_start did not start the export, and in fork children whose parent exports.
+ * Any thread; not from signal handlers. */
 ORIEL_EXPORT int oriel_flush(unsigned timeout_ms);
 
 /* Read the configuration file again (docs/CONFIGURATION.md): levels, rates and outlets change in

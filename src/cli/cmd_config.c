@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -193,7 +194,7 @@ static int check(const struct cli_call *call)
     struct config *c;
     if (settings_load(&c, &in, &err) < 0)
         return cli_fail("%s", err.text);
-    const char *path = settings_file(&in);
+    const char *path = settings_file(&in), *declarative = getenv(CONFIG_DECLARATIVE_VARIABLE);
     size_t errors = say_messages(c);
     const bool off = is_off(c);
     config_free(c);
@@ -201,7 +202,9 @@ static int check(const struct cli_call *call)
         return cli_fail("telemetry would not start");
     int status = check_as_program(in, off);
     if (status == CLI_OK)
-        cli_note("%s: can start", path ? path : "no file");
+        cli_note("%s: can start", path                          ? path
+                                  : declarative && *declarative ? declarative
+                                                                : "no file");
     return status;
 }
 
