@@ -160,7 +160,10 @@ static void variable_rows(struct buf *b, const char *section, const struct optio
 static void standard_variables(struct buf *b)
 {
     buf_puts(b, "\n## Variables of OpenTelemetry\n\nThe key says the same in the file, below "
-                "`[telemetry]`, and in a program.\n\n| variable | key | default |\n|---|---|---|\n"
+                "`[telemetry]`, and in a program. The defaults of `batch.*_timeout_ms` and "
+                "`batch.*_queue` hold where one of the two is said; else a request is tried for "
+                "5m, and only `queue_bytes` limits what waits.\n\n| variable | key | default "
+                "|\n|---|---|---|\n"
                 "| `OTEL_SDK_DISABLED` | `enabled` (the other way round) | `false` |\n"
                 "| `OTEL_SDK_ENABLED` | `backend` | |\n");
     variable_rows(b, "", config_telemetry_options);

@@ -287,21 +287,26 @@ const struct option_def config_otlp_logs_options[] = {SIGNAL_KEYS("LOGS"), OPTIO
         .offset = offsetof(struct config_batches, kind.member), .fallback = value, .min = 1,       \
         .max = most, .variable = var, .help = text                                                 \
     }
+/* A request may hold both, and they wait in one queue. */
+#define LONGEST(what, other)                                                                       \
+    "a request of " what " is tried for so long, or for " other                                    \
+    "_timeout_ms where that is longer; where neither is said 5m, not this"
+#define WAITING(other)                                                                             \
+    "spans and events that may wait, this and " other                                              \
+    "_queue together; where neither is said any number, up to queue_bytes"
 const struct option_def config_batch_options[] = {
     BATCH(spans, delay_ms, "delay_ms", "5000", 3600000, "OTEL_BSP_SCHEDULE_DELAY",
           "longest wait of a span for its batch"),
     BATCH(spans, timeout_ms, "timeout_ms", "30000", 3600000, "OTEL_BSP_EXPORT_TIMEOUT",
-          "longest time one export of spans takes"),
-    BATCH(spans, queue, "queue", "2048", 16777216, "OTEL_BSP_MAX_QUEUE_SIZE",
-          "spans that may wait"),
+          LONGEST("spans", "logs")),
+    BATCH(spans, queue, "queue", "2048", 16777216, "OTEL_BSP_MAX_QUEUE_SIZE", WAITING("logs")),
     BATCH(spans, size, "size", "512", 16777216, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
           "spans in one export"),
     BATCH(logs, delay_ms, "delay_ms", "1000", 3600000, "OTEL_BLRP_SCHEDULE_DELAY",
           "longest wait of an event for its batch"),
     BATCH(logs, timeout_ms, "timeout_ms", "30000", 3600000, "OTEL_BLRP_EXPORT_TIMEOUT",
-          "longest time one export of events takes"),
-    BATCH(logs, queue, "queue", "2048", 16777216, "OTEL_BLRP_MAX_QUEUE_SIZE",
-          "events that may wait"),
+          LONGEST("events", "spans")),
+    BATCH(logs, queue, "queue", "2048", 16777216, "OTEL_BLRP_MAX_QUEUE_SIZE", WAITING("spans")),
     BATCH(logs, size, "size", "512", 16777216, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
           "events in one export"),
     OPTION_END,

@@ -8,6 +8,7 @@
 
 #include "deliver/deliver.h"
 #include "receiver.h"
+#include "session/outlet.h"
 #include "test.h"
 #include "util/pb.h"
 
@@ -325,6 +326,32 @@ TEST(nothing_is_asked_where_nothing_is_said)
     CHECK(sending_words(s, 0, words, sizeof words));
     CHECK_STR(words, "");
     session_free(s);
+    config_free(c);
+}
+
+static void check_option(const struct config *c, const char *name, const char *wanted)
+{
+    const struct sending how = {.size = sizeof how, .exporter = export_find("otlp"), .config = c};
+    void *options;
+    char text[64];
+    REQUIRE(sending_options(&how, &options) == 0);
+    option_text(option_find(how.exporter->options, name, strlen(name)), options, text, sizeof text);
+    CHECK_STR(text, wanted);
+    outlet_options_free(how.exporter, options);
+}
+
+/* What the help of these keys tells: their defaults count beside the one that was said only. */
+TEST(queue_and_time_of_the_standard_hold_where_one_of_the_two_was_said)
+{
+    static const char *const said[] = {"OTEL_BSP_MAX_QUEUE_SIZE=100",
+                                       "OTEL_BLRP_EXPORT_TIMEOUT=40000", NULL};
+    struct config *c = configured(NULL);
+    check_option(c, "queue_items", "0"); /* as many as there is room for */
+    check_option(c, "retry_for", "0s");  /* 5m */
+    config_free(c);
+    c = configured(said);
+    check_option(c, "queue_items", "2148");
+    check_option(c, "retry_for", "40s");
     config_free(c);
 }
 
