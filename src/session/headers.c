@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "export/exporter.h"
+
 bool session_wants_headers(const struct config *c)
 {
     const void *o = config_section_options(c, "vault");
@@ -21,6 +23,16 @@ const char *session_headers_key(const struct config *c)
 {
     const char *key = config_telemetry(c)->otlp_headers_vault_key;
     return key[0] ? key : VAULT_KEY_DEFAULT;
+}
+
+const char *session_headers_key_of(const struct config *c, const char *section)
+{
+    const struct exporter *e = export_find("otlp");
+    const struct option_def *d = e ? option_find(e->options, "headers_vault_key", 17) : NULL;
+    const char *own = config_section_options(c, section), *text = NULL;
+    if (d && own)
+        memcpy(&text, own + d->offset, sizeof text);
+    return text ? text : "";
 }
 
 /* A key that is not there is no trouble where nobody requires it. */

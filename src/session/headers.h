@@ -19,6 +19,9 @@ struct headers_ask {
 bool session_wants_headers(const struct config *c);
 /* The key that is asked for. */
 const char *session_headers_key(const struct config *c);
+/* The same of the receiver with this section (config_receiver); "": its section names none, and
+ * nothing is asked for it. */
+const char *session_headers_key_of(const struct config *c, const char *section);
 /* 0, with headers (free them with vault_headers_done) or without any. `err` with code 0
  * and a line then says that the key is missing and was declared optional
  * (otlp_headers_required = false); once per process. A failure as vault_read: telemetry

@@ -556,21 +556,12 @@ static int own_options(const struct sending *how, const char *section, void **ou
     return rc;
 }
 
-static const char *own_key(const struct sending *how, const char *section)
-{
-    const struct option_def *d = option_find(how->exporter->options, "headers_vault_key", 17);
-    const char *own = config_section_options(how->config, section), *text = NULL;
-    if (d && own)
-        memcpy(&text, own + d->offset, sizeof text);
-    return text ? text : "";
-}
-
 static int add_named(struct session *s, const struct sending *how, const char *section,
                      unsigned signals, struct oriel_err *err)
 {
     struct config_otlp_target targets[CONFIG_SIGNALS];
     struct sending own = *how;
-    const char *key = own_key(how, section);
+    const char *key = session_headers_key_of(how->config, section);
     struct vault_headers vault = {0};
     void *options = NULL;
     int rc = 0;

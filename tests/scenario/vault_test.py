@@ -166,7 +166,44 @@ class Vault(Scenario):
         self.configure('provider = "environment"')
         told = json.loads(self.oriel("vault", "check", "--json").stdout)
         self.assertEqual(told, {"provider": "environment", "key": "ZEPH_OTEL_HEADERS",
-                                "headers": ["authorization", "x-tenant"]})
+                                "receivers": ["otlp_endpoint"], "headers": ["authorization", "x-tenant"]})
+
+    def test_the_key_of_each_receiver_is_asked_for(self):
+        def told(required="true", main='otlp_endpoint = "http://127.0.0.1:1"\n', words=(), status=0):
+            path = self.dir / "oriel.toml"
+            path.write_text(f'[telemetry]\nbackend = "otlp"\notlp_headers_required = {required}\n{main}'
+                            '[telemetry.vault]\nprovider = "file"\nfile_path = "vault"\n'
+                            + "".join(f'[telemetry.otlp.{name}]\nendpoint = "http://127.0.0.1:2"\n{key}'
+                                      for name, key in (("far", 'headers_vault_key = "FAR"\n'),
+                                                        ("near", 'headers_vault_key = "NEAR"\n'),
+                                                        ("next", 'headers_vault_key = "FAR"\n'), ("open", ""))))
+            path.chmod(0o600)
+            run = self.oriel("vault", "check", *words)
+            self.assertEqual(run.returncode, status, run.stderr)
+            self.assertNotIn("C4N4RY", run.stdout + run.stderr)
+            return run.stdout.splitlines(), run.stderr.splitlines()
+
+        first, far = "vault file, key ZEPH_OTEL_HEADERS of otlp_endpoint: ", "vault file, key FAR of otlp.far, otlp.next: "
+        near = "vault file, key NEAR of otlp.near: "
+        self.secret("vault", f"ZEPH_OTEL_HEADERS={HEADERS}\nFAR=x-far=C4N4RY-3\n")
+        shown = [f"  {line}" for line in SHOWN]
+        out, err = told(status=1)
+        self.assertEqual(out, [first + "found, 2 headers", *shown, far + "found, 1 header", "  x-far: ***",
+                               near + "not found"])
+        self.assertEqual(len(err), 1, err)
+        self.assertIn("vault has no key NEAR", err[0])
+        # Every one that is missing is told, the first does not end it.
+        self.secret("vault", "J=1\n")
+        out, err = told(status=1)
+        self.assertEqual(out, [first + "not found", far + "not found", near + "not found"])
+        self.assertEqual(len(err), 3, err)
+        out, err = told(required="false")
+        self.assertEqual(out[2], near + "not found, and not required")
+        # Without an endpoint of its own the usual receiver is none, and is not asked for.
+        self.secret("vault", "FAR=x-far=C4N4RY-3\nNEAR=x-near=C4N4RY-4\n")
+        out, err = told(main="", words=("--json",))
+        self.assertEqual([(o["key"], o["receivers"], o["headers"]) for o in map(json.loads, out)],
+                         [("FAR", ["otlp.far", "otlp.next"], ["x-far"]), ("NEAR", ["otlp.near"], ["x-near"])])
 
 
 if __name__ == "__main__":
