@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Keys that are known, said, and without effect beside what else is said: OTLP that nothing
- * sends, tables of outlets that nobody chose, a share that no sampler asks for. One thread.
+ * sends, the form of a file that nobody writes, tables of outlets that nobody chose, a share
+ * that no sampler asks for. One thread.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -146,6 +147,29 @@ static void check_sending(struct config *c)
             say_first(c, &c->parts[i], "", &d);
 }
 
+/* Only the outlet of files has a choice: a receiver is spoken to by its protocol, standard output
+ * gets JSON. Where nothing of the table has an effect, that is said already. */
+static void check_encoding(struct config *c)
+{
+    const struct config_telemetry *t = config_telemetry(c);
+    const bool local = config_has_item(t->backend, "local");
+    struct config_part *files = config_part_find(c, "otlp", 4);
+    struct decision d = {.why = "no file of otlp is written",
+                         .instead = "name otlp in outlets (ORIEL_TO), with local in backend; a "
+                                    "receiver is told by otlp_protocol"};
+    if (is_switched_off(c) || c->cannot_send)
+        return;
+    (void)config_origin(c, local ? "outlets" : "backend", &d.by);
+    if (files && (sends(c) || exporters_have(c, CONFIG_OTLP_STDOUT)) &&
+        !(local && config_has_item(t->outlets, "otlp")))
+        say_first(c, files, "encoding", &d);
+    const struct decision never = {.why = "it is that of a file",
+                                   .instead = "a receiver is told by protocol"};
+    for (size_t i = 1; sends(c) && i < c->part_count; i++)
+        if (begins(c->parts[i].name, "otlp."))
+            say_first(c, &c->parts[i], "encoding", &never);
+}
+
 /* ---- tables of outlets ---- */
 
 static bool is_table_of_outlet(const char *name)
@@ -216,6 +240,7 @@ int config_check_effects(struct config *c)
     if (said(c, "enabled", &o) && !config_telemetry(c)->enabled)
         return 0; /* nothing has */
     check_sending(c);
+    check_encoding(c);
     check_tables(c);
     check_share(c);
     return c->no_memory ? ORIEL_ENOMEM : 0;

@@ -209,6 +209,27 @@ static const struct {
      "oriel.toml:2: telemetry.otlp.signals cannot take effect: backend has no otlp; "},
     {"otlp.signals = 'logs'\noutlets = 'chrome,otlp'\n", NULL, CONFIG_ERROR, ""},
     {"otlp.signals = 'logs'\n", "OTEL_SDK_ENABLED=true", CONFIG_ERROR, ""},
+    /* The form of a file, where none is written. */
+    {"backend = 'otlp'\notlp.encoding = 'protobuf'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:3: telemetry.otlp.encoding cannot take effect: no file of otlp is written; name "
+     "otlp in outlets"},
+    {"backend = 'otlp'\n", "ORIEL_OTLP_ENCODING=protobuf", CONFIG_ERROR,
+     "$ORIEL_OTLP_ENCODING: telemetry.otlp.encoding cannot take effect: no file"},
+    {"backend = 'local,otlp'\noutlets = 'capture'\n", "ORIEL_OTLP_ENCODING=protobuf", CONFIG_ERROR,
+     "$ORIEL_OTLP_ENCODING: telemetry.otlp.encoding cannot take effect: no file"},
+    {"backend = 'local,otlp'\noutlets = 'otlp'\n", "ORIEL_OTLP_ENCODING=protobuf", CONFIG_ERROR,
+     ""},
+    {"backend = 'otlp'\n", "ORIEL_OTLP_ENCODING=json", CONFIG_ERROR, ""},
+    {"traces_exporter = 'otlp/stdout'\notlp.encoding = 'protobuf'\n", NULL, CONFIG_ERROR,
+     "oriel.toml:3: telemetry.otlp.encoding cannot take effect: no file"},
+    {"outlets = 'otlp'\nbackend = 'local,otlp'\notlp.encoding = 'protobuf'\n", "ORIEL_TO=capture",
+     CONFIG_ADVICE,
+     "oriel.toml:4: telemetry.otlp.encoding has no effect: no file of otlp is "
+     "written, by $ORIEL_TO"},
+    {"backend = 'otlp'\notlp.near.endpoint = 'http://x'\notlp.near.encoding = 'protobuf'\n", NULL,
+     CONFIG_ERROR,
+     "oriel.toml:4: telemetry.otlp.near.encoding cannot take effect: it is that of a file; "},
+    {"backend = 'otlp'\notlp.encoding = 'protobuf'\n", "OTEL_SDK_DISABLED=true", CONFIG_ERROR, ""},
     /* The share of a sampler. */
     {"sample_rate = 0.1\n", NULL, CONFIG_ERROR, ""},
     {"sample_rate = 0.1\nsampler = 'always_on'\n", NULL, CONFIG_ERROR,
