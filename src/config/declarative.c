@@ -556,13 +556,23 @@ static void take_exporter(struct walk *w, const struct yaml_value *v, const char
     w->program = true;
 }
 
+/* Switching off single tracers and loggers, which is said elsewhere. */
+static bool is_configurator(const char *path)
+{
+    return strncmp(path, "logger_provider.logger_configurator", 35) == 0 ||
+           strncmp(path, "tracer_provider.tracer_configurator", 35) == 0;
+}
+
 /* What has no row. */
 static void take_unknown(struct walk *w, const struct yaml_value *v, const char *path)
 {
     const struct slot *slot = slot_of(v, path);
     const bool exporter = slot == &slots[0];
     if (!slot)
-        say(w, CONFIG_REMARK, v, path, "is nothing Oriel has, and left out");
+        say(w, CONFIG_REMARK, v, path,
+            is_configurator(path) ? "is left out: filter (ORIEL_FILTER) says which call sites "
+                                    "record, by name and severity"
+                                  : "is nothing Oriel has, and left out");
     else if (exporter && is_registered(w, v->key, w->provider != &providers[0]))
         take_exporter(w, v, path);
     else

@@ -371,6 +371,27 @@ TEST(the_filter_of_logs_by_their_trace_is_taken_from_the_file)
     config_free(c);
 }
 
+TEST(what_switches_single_loggers_and_tracers_is_told_to_be_the_filters)
+{
+    struct config *c =
+        load("file_format: '1.0'\nlogger_provider:\n"
+             "  logger_configurator/development:\n"
+             "    default_config: {minimum_severity: info}\n"
+             "    loggers: [{name: db, config: {enabled: false}}]\n"
+             "tracer_provider:\n"
+             "  tracer_configurator/development: {default_config: {enabled: false}}\n",
+             NULL);
+    const struct config_message *m;
+    REQUIRE(config_messages(c, &m) == 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_EQ(m[i].severity, CONFIG_REMARK);
+        CHECK(
+            strstr(m[i].text, " is left out: filter (ORIEL_FILTER) says which call sites record"));
+    }
+    CHECK(config_can_start(c));
+    config_free(c);
+}
+
 TEST(disabled_takes_the_network_away)
 {
     struct config *c = load("file_format: '1.0'\ndisabled: true\ntracer_provider:\n  processors: "
