@@ -229,7 +229,8 @@ void tell_reason(const struct deliver_reply *r, const struct deliver_verdict *v,
                  size_t n);
 void tell_verdict(struct deliver *d, const struct item *i, const struct deliver_reply *r,
                   const struct deliver_verdict *v, uint64_t now_ns);
-/* Since it was last said, which is once a minute; at the `end` what was not. */
+/* Since it was last said, which is once a minute; at the `end`, and once that was asked for, what
+ * was not. */
 void tell_full(struct deliver *d, uint64_t now_ns, bool end);
 void tell_refused(struct deliver *d, const struct item *i, const char *why, uint64_t now_ns);
 

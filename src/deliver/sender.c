@@ -389,6 +389,9 @@ void sender_step(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
     const bool held = atomic_load_explicit(&d->gate, memory_order_acquire) == GATE_HELD;
     uint64_t end_ns = end_of(d);
     bool again = true;
+    /* Before anything that is left has its fate: a program that waits for no more than that is gone
+     * then. */
+    tell_full(d, now_ns, false);
     for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
         for (unsigned k = 0; k < d->lane_count; k++)
             follow(d, &d->lanes[k], now_ns, end_ns);
@@ -403,7 +406,6 @@ void sender_step(struct deliver *d, uint64_t now_ns, struct transport_wait *w)
     else if (end_ns > now_ns && end_ns < w->wake_ns)
         w->wake_ns = end_ns;
     show_state(d);
-    tell_full(d, now_ns, false);
 }
 
 void sender_end(struct deliver *d)

@@ -145,9 +145,9 @@ void tell_full(struct deliver *d, uint64_t now_ns, bool end)
         struct route *r = &d->routes[s];
         pthread_mutex_lock(&d->lock);
         const uint64_t full = d->counts[s].full, more = full - r->full_told;
-        const bool in_items = d->full_in_items;
+        const bool in_items = d->full_in_items, over = end || d->finishing;
         pthread_mutex_unlock(&d->lock);
-        if (!more || (!end && r->full_told && now_ns - r->full_told_ns < AGAIN_NS))
+        if (!more || (!over && r->full_told && now_ns - r->full_told_ns < AGAIN_NS))
             continue;
         r->full_told = full;
         r->full_told_ns = now_ns;
