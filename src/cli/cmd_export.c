@@ -4,10 +4,16 @@
  * it reads, nor over another file unless told to.
  */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +113,46 @@ struct target {
     mode_t mode;       /* of the file that it takes the place of; 0: there is none */
 };
 
+/* Whether `name` is "base.part-PID" of a process that is gone. */
+static bool is_left(const char *name, const char *base, size_t n)
+{
+    char again[24];
+    if (strncmp(name, base, n) != 0 || strncmp(name + n, ".part-", 6) != 0)
+        return false;
+    const long pid = strtol(name + n + 6, NULL, 10);
+    snprintf(again, sizeof again, "%ld", pid);
+    return pid > 0 && pid <= INT32_MAX && strcmp(again, name + n + 6) == 0 &&
+           kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* One in another namespace of processes has a PID that is none here, but holds its lock. */
+static void remove_left(int dir, const char *name)
+{
+    struct stat st;
+    const int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1 &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlinkat(dir, name, 0);
+    close(fd);
+}
+
+/* What exports to the same path left when they were killed. */
+static void remove_all_left(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char folder[4200];
+    const int n = snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1,
+                           slash ? path : ".");
+    DIR *d = n > 0 && (size_t)n < sizeof folder ? opendir(folder) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (is_left(e->d_name, base, strlen(base)))
+            remove_left(dirfd(d), e->d_name);
+    if (d)
+        closedir(d);
+}
+
 /* What stands at the path is asked whether it may be written at all, and stays what it is. Not for
  * a device, nor where nothing can be made beside the file. */
 static int open_beside(struct target *t, struct out **out, struct oriel_err *err)
@@ -127,6 +173,7 @@ static int open_beside(struct target *t, struct out **out, struct oriel_err *err
         out_close(before);
         t->mode = st.st_mode & 07777;
     }
+    remove_all_left(t->path);
     rc = out_file_open(out, t->beside, false, err);
     if (rc < 0) {
         t->beside[0] = 0;

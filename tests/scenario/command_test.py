@@ -55,6 +55,20 @@ class Command(Scenario):
         run = self.oriel()
         self.assertEqual(run.returncode, 2)
 
+    def test_an_export_removes_what_killed_ones_to_the_same_path_left(self):
+        self.capture()
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        stays = [f"x.json.part-{os.getpid()}", f"x.json.part-0{gone.pid}", f"x.json.part-{gone.pid}x",
+                 f"y.json.part-{gone.pid}", "x.json.part-", "x.json.part--1"]
+        for name in (*stays, f"x.json.part-{gone.pid}"):
+            (self.dir / name).write_text("[")
+        for output in ("x.json", self.dir / "x.json"):
+            (self.dir / f"x.json.part-{gone.pid}").write_text("[")
+            run = self.oriel("export", "-f", "--to", "chrome", "-o", output, "c.oriel")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(sorted(f.name for f in self.dir.glob("*.json*")), sorted(["x.json", *stays]))
+
     def test_bad_files_are_one_line_with_the_path_and_exit_1(self):
         good = self.capture().read_bytes()
         (self.dir / "empty").write_bytes(b"")
