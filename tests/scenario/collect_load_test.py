@@ -59,7 +59,7 @@ class Load(Scenario):
                 receiver = Receiver(self, "--max-size", "1G", name=name)
                 senders = [Sender(receiver.port) for _ in range(SENDERS)]
                 try:
-                    self.until("every sender is answered", lambda: all(s.good > 20 for s in senders))
+                    self.until("every sender is answered", lambda: all(s.good > 2 for s in senders))
                     receiver.child.send_signal(number)
                     _, said = receiver.child.communicate(timeout=TIMEOUT)
                 finally:
