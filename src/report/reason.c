@@ -179,7 +179,9 @@ static enum reason recorded(uint64_t extra)
         [ORIEL_WAIT_FOR_WRITE] = REASON_WRITE,         [ORIEL_WAIT_FOR_EVENTS] = REASON_EVENTS,
         [ORIEL_WAIT_FOR_CHILD] = REASON_CHILD,         [ORIEL_WAIT_FOR_PEER] = REASON_PEER,
         [ORIEL_WAIT_FOR_FILE_LOCK] = REASON_FILE_LOCK, [ORIEL_WAIT_FOR_SIGNAL] = REASON_SIGNAL,
-        [ORIEL_WAIT_FOR_SYNC] = REASON_DISK,           [ORIEL_WAIT_FOR_OTHER] = REASON_OTHER};
+        [ORIEL_WAIT_FOR_SYNC] = REASON_DISK,           [ORIEL_WAIT_FOR_OTHER] = REASON_OTHER,
+        [ORIEL_WAIT_FOR_PIPE] = REASON_PIPE,           [ORIEL_WAIT_FOR_SOCKET] = REASON_SOCKET,
+        [ORIEL_WAIT_FOR_TERMINAL] = REASON_TERMINAL,   [ORIEL_WAIT_FOR_COUNTER] = REASON_COUNTER};
     uint32_t n = ORIEL_WAIT_FOR(extra);
     return n < sizeof reasons ? (enum reason)reasons[n] : REASON_OTHER;
 }
@@ -201,6 +203,9 @@ enum reason reason_of(const struct frames *f, const struct frame_list *stack, ui
     bool general = found == REASON_FUTEX || found == REASON_READ || found == REASON_WRITE;
     if ((extra & ORIEL_WAIT_DISK) && (found == REASON_UNKNOWN || general))
         return REASON_DISK;
+    if ((found == REASON_READ || found == REASON_WRITE) && told != REASON_OTHER &&
+        told != REASON_UNKNOWN)
+        return told;
     return found != REASON_UNKNOWN ? found : told;
 }
 

@@ -169,8 +169,13 @@ enum oriel_wait_for {
     ORIEL_WAIT_FOR_PEER = 7, /* accept, connect */
     ORIEL_WAIT_FOR_FILE_LOCK = 8,
     ORIEL_WAIT_FOR_SIGNAL = 9,
-    ORIEL_WAIT_FOR_SYNC = 10, /* what was written to reach the disk */
-    ORIEL_WAIT_FOR_OTHER = 11 /* another system call */
+    ORIEL_WAIT_FOR_SYNC = 10,  /* what was written to reach the disk */
+    ORIEL_WAIT_FOR_OTHER = 11, /* another system call */
+    /* Reads and writes of which it is known what from and to. */
+    ORIEL_WAIT_FOR_PIPE = 12,
+    ORIEL_WAIT_FOR_SOCKET = 13,
+    ORIEL_WAIT_FOR_TERMINAL = 14,
+    ORIEL_WAIT_FOR_COUNTER = 15 /* eventfd */
 };
 
 /* extra of OFF_CPU and PREEMPTED: enum oriel_wait_for where the record tells it (16

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/os.h"
@@ -23,9 +25,14 @@ enum {
     NUMBERS = 9 /* system call, six arguments, sp, pc */
 };
 
+struct seen {
+    int64_t call;           /* below 0: none */
+    uint64_t first, sp, pc; /* its first argument */
+};
+
 /* "202 0x7f.. (six) 0x7ffe.. 0x7f12..", or "-1 0x7ffe.. 0x7f12.." outside of system
  * calls. false: it runs, or nobody may know. */
-static bool parse(const char *line, int64_t *out_call, uint64_t *out_sp, uint64_t *out_pc)
+static bool parse(const char *line, struct seen *out)
 {
     uint64_t n[NUMBERS];
     int count = 0;
@@ -41,9 +48,10 @@ static bool parse(const char *line, int64_t *out_call, uint64_t *out_sp, uint64_
     }
     if (count != NUMBERS && count != 3)
         return false;
-    *out_call = (int64_t)n[0];
-    *out_sp = n[count - 2];
-    *out_pc = n[count - 1];
+    *out = (struct seen){.call = (int64_t)n[0],
+                         .first = count == NUMBERS ? n[1] : UINT64_MAX,
+                         .sp = n[count - 2],
+                         .pc = n[count - 1]};
     return true;
 }
 
@@ -74,30 +82,61 @@ static const struct {
     {SYS_fdatasync, ORIEL_WAIT_FOR_SYNC},       {SYS_msync, ORIEL_WAIT_FOR_SYNC},
 };
 
-static uint64_t wait_for(int64_t call)
+/* What from or to, if it is one of these; else `general`. Nothing is opened. */
+static uint64_t wait_for_file(int32_t pid, uint64_t fd, uint64_t general)
 {
+    static const struct {
+        const char *begins;
+        uint8_t wait_for;
+    } names[] = {{"anon_inode:[eventfd]", ORIEL_WAIT_FOR_COUNTER},
+                 {"/dev/pts/", ORIEL_WAIT_FOR_TERMINAL},
+                 {"/dev/tty", ORIEL_WAIT_FOR_TERMINAL},
+                 {"/dev/console", ORIEL_WAIT_FOR_TERMINAL}};
+    char path[64], name[64] = "";
+    struct stat st;
+    if (fd > INT32_MAX)
+        return general;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, (int)fd);
+    if (stat(path, &st) != 0)
+        return general;
+    if (S_ISFIFO(st.st_mode))
+        return ORIEL_WAIT_FOR_PIPE;
+    if (S_ISSOCK(st.st_mode))
+        return ORIEL_WAIT_FOR_SOCKET;
+    if (readlink(path, name, sizeof name - 1) > 0)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (strncmp(name, names[i].begins, strlen(names[i].begins)) == 0)
+                return names[i].wait_for;
+    return general;
+}
+
+static uint64_t wait_for(int32_t pid, const struct seen *s)
+{
+    uint64_t found = s->call >= 0 ? ORIEL_WAIT_FOR_OTHER : ORIEL_WAIT_FOR_UNKNOWN;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (calls[i].call == call)
-            return calls[i].wait_for;
-    return call >= 0 ? ORIEL_WAIT_FOR_OTHER : ORIEL_WAIT_FOR_UNKNOWN;
+        if (calls[i].call == s->call)
+            found = calls[i].wait_for;
+    return found == ORIEL_WAIT_FOR_READ || found == ORIEL_WAIT_FOR_WRITE
+               ? wait_for_file(pid, s->first, found)
+               : found;
 }
 
 /* False: nothing was seen that can be relied on. */
 static bool look(struct perf_source *p, struct perf_thread *t)
 {
     char path[64], before[LINE_BYTES], after[LINE_BYTES];
-    uint64_t sp, pc;
-    int64_t call;
+    struct seen seen;
     snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", t->pid, t->tid);
-    if (os_read_file(path, before, sizeof before) <= 0 || !parse(before, &call, &sp, &pc))
+    if (os_read_file(path, before, sizeof before) <= 0 || !parse(before, &seen))
         return false;
-    uint32_t stack = spaces_stack_still(&p->spaces, t->pid, pc, sp);
+    uint32_t stack = spaces_stack_still(&p->spaces, t->pid, seen.pc, seen.sp);
     /* The same call with the same arguments at the same depth: if it was on its
      * CPU meanwhile, the record of that comes and takes this back. */
+    const uint64_t what = wait_for(t->pid, &seen);
     if (os_read_file(path, after, sizeof after) <= 0 || strcmp(before, after) != 0)
         return false;
     t->wait.stack = stack;
-    t->wait.flags = wait_for(call);
+    t->wait.flags = what;
     return true;
 }
 
