@@ -83,7 +83,7 @@ static int counting_program(int map)
     op_land(&p, none);
     op_set(&p, BPF_REG_0, 0); /* it is not kept anywhere */
     op(&p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-    return kernel_program_load(&p, BPF_PROG_TYPE_KPROBE);
+    return kernel_program_load(&p, BPF_PROG_TYPE_KPROBE, "bench");
 }
 
 /* A file descriptor; negative: refused. */

@@ -53,11 +53,34 @@ static void tell_cut(struct model_catalog *c, const struct perf_ability *can)
         (void)artifact_set(c, "oriel.sample.cut", text);
 }
 
+static void add_missed(struct perf_ability *can, uint64_t count, const char *one, const char *many,
+                       const char *why)
+{
+    const size_t n = strlen(can->missing);
+    if (count)
+        snprintf(can->missing + n, sizeof can->missing - n, "%s%llu %s%s", n ? "; " : "",
+                 (unsigned long long)count, num_noun(count, one, many), why);
+}
+
+/* Behind what is never seen here. Once: there may be several ends. */
+static void tell_missed(struct perf_ability *can, struct model_catalog *c)
+{
+    if (can->missed_told || !(can->unknown || can->unseen_backs || can->unseen_wakes))
+        return;
+    add_missed(can, can->unknown, "thread", "threads", ": there were too many at one time");
+    add_missed(can, can->unseen_wakes, "wake-up", "wake-ups", " that the kernel did not show");
+    add_missed(can, can->unseen_backs, "return to a CPU", "returns to a CPU",
+               " that the kernel did not show: the wait is taken to end with the wake-up, or when "
+               "the thread was next met");
+    can->missed_told = true;
+    (void)artifact_set(c, "oriel.sample.missing", can->missing);
+}
+
 /* Outlets that write functions get them before they close. What was lost is
  * part of the recording. */
 static void before_close(void *user, struct model_catalog *c)
 {
-    const struct sampling *s = user;
+    struct sampling *s = user;
     const struct perf_ability *can = &s->can;
     bool wanted = false, segments = false;
     for (unsigned i = 0; i < s->outputs->count; i++) {
@@ -74,13 +97,9 @@ static void before_close(void *user, struct model_catalog *c)
     tell_count(c, "oriel.sample.lost", can->lost);
     tell_count(c, "oriel.own.cpu_ns", can->own_ns);
     tell_cut(c, can);
-    if (can->unknown) {
-        char more[sizeof can->missing + 80];
-        snprintf(more, sizeof more, "%s%s%llu %s: there were too many at one time", can->missing,
-                 can->missing[0] ? "; " : "", (unsigned long long)can->unknown,
-                 num_noun(can->unknown, "thread", "threads"));
-        (void)artifact_set(c, "oriel.sample.missing", more);
-    }
+    tell_count(c, "oriel.wait.unseen_backs", can->unseen_backs);
+    tell_count(c, "oriel.wait.unseen_wakes", can->unseen_wakes);
+    tell_missed(&s->can, c);
 }
 
 void sampling_calls(struct sampling *sampling, struct session *s, int32_t pid, bool running)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -71,7 +72,7 @@ int kernel_map_next(int map, const void *key, void *out)
     return entry(BPF_MAP_GET_NEXT_KEY, map, key, out);
 }
 
-int kernel_program_load(const struct kernel_program *p, uint32_t type)
+int kernel_program_load(const struct kernel_program *p, uint32_t type, const char *name)
 {
     union bpf_attr a;
     assert(p->n > 0);
@@ -79,6 +80,7 @@ int kernel_program_load(const struct kernel_program *p, uint32_t type)
     a.prog_type = type;
     a.insn_cnt = (uint32_t)p->n;
     a.insns = (uintptr_t)p->code;
+    snprintf(a.prog_name, sizeof a.prog_name, "oriel_%s", name);
     a.license = (uintptr_t) "Dual MIT/GPL"; /* what the kernel wants to hear for its helpers */
     return bpf(BPF_PROG_LOAD, &a);
 }

@@ -102,8 +102,9 @@ int kernel_map_get(int map, const void *key, void *out);
 int kernel_map_remove(int map, const void *key);
 /* The key after `key` (one that is not there: the first); -ENOENT: it was the last. */
 int kernel_map_next(int map, const void *key, void *out);
-/* A file descriptor, or a negative number. `type`: enum bpf_prog_type. */
-int kernel_program_load(const struct kernel_program *p, uint32_t type);
+/* A file descriptor, or a negative number. `type`: enum bpf_prog_type. `name`: what lists of the
+ * kernel's programs show after "oriel_", at most nine letters. */
+int kernel_program_load(const struct kernel_program *p, uint32_t type, const char *name);
 /* Let it run at every event of a tracepoint (by its number), on all CPUs, as long as the file
  * descriptor is open that this returns; negative: refused. */
 int kernel_program_at_point(int program, uint64_t point);

@@ -37,7 +37,6 @@ if(NODE AND TARGET oriel-cli AND TARGET oriel-core)
       $<TARGET_FILE:oriel-cli> $<TARGET_FILE:sampled> ${CMAKE_BINARY_DIR}/perfetto-sampled)
     add_test(NAME perfetto.waits COMMAND bash ${perfetto_tests}/waits.sh ${NODE}
       $<TARGET_FILE:oriel-cli> $<TARGET_FILE:waiting> ${CMAKE_BINARY_DIR}/perfetto-waits)
-    set_tests_properties(perfetto.waits PROPERTIES RUN_SERIAL ON) # as scenario.waiting
     list(APPEND perfetto_names perfetto.sampled perfetto.waits)
   endif()
 endif()

@@ -162,9 +162,6 @@ set_property(TEST scenario.leak APPEND PROPERTY ENVIRONMENT "LEAKY=$<TARGET_FILE
 set_property(TEST scenario.calls APPEND PROPERTY ENVIRONMENT "PATCHABLE=$<TARGET_FILE:patchable>")
 set_property(TEST scenario.sums APPEND PROPERTY ENVIRONMENT "COUNTED=${CMAKE_BINARY_DIR}/scenario/counted")
 set_property(TEST scenario.waiting APPEND PROPERTY ENVIRONMENT "WAITING=$<TARGET_FILE:waiting>")
-# The kernel runs no program of ours within another's on the same CPU (recursion_misses of it): of
-# recorders side by side, one in a hundred misses a switch or a wake-up.
-set_property(TEST scenario.waiting PROPERTY RUN_SERIAL ON)
 set_property(TEST scenario.daemon APPEND PROPERTY ENVIRONMENT "DAEMON=$<TARGET_FILE:daemon_ways>")
 set_property(TEST scenario.syscalls APPEND PROPERTY ENVIRONMENT "CALLING=$<TARGET_FILE:calling>")
 if(TARGET oriel-lock)

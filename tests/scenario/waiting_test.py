@@ -19,7 +19,17 @@ class Waiting(Scenario):
         super().setUp()
         self.root = os.geteuid() == 0
 
-    def record(self, what, *more, user=None, **options):
+    def record(self, *words, once=None, **options):
+        """Again if the kernel did not show every wake-up: that is said, and is no defect of ours."""
+        for _ in range(9):
+            self.said = (once or self.record_once)(*words, **options)
+            report = self.report("c.oriel")
+            if "oriel.wait.unseen_wakes" not in report["resource"]:
+                break
+        self.conserved(report["waiting"])
+        return report["waiting"]
+
+    def record_once(self, what, *more, user=None, **options):
         words = ["record", "--rate", "99", "--no-report", *more, "-o", "c.oriel", "--", WAITING,
                  what, str(MS)]
         if user is None:
@@ -37,10 +47,7 @@ class Waiting(Scenario):
         self.assertEqual(run.returncode, 0, run.stderr)
         if "refuses" in run.stderr:
             self.skipTest("perf events are refused here")
-        self.said = run.stderr
-        waiting = self.report("c.oriel")["waiting"]
-        self.conserved(waiting)
-        return waiting
+        return run.stderr
 
     def conserved(self, waiting):
         """What the rows tell is what was recorded."""
@@ -86,8 +93,7 @@ class Waiting(Scenario):
 
     def test_a_pipe_is_waited_for_until_somebody_feeds_it(self):
         waiting = self.record("pipe")
-        # Without privileges the kernel's side is not seen: a pipe is something to read.
-        self.wait(waiting, "drink", "a pipe" if self.root else "data to read")
+        self.wait(waiting, "drink", "a pipe")
         self.chain(waiting, "drink", "feeder", "feed")
 
     def test_sleep_is_ended_by_a_timer_and_by_nobody(self):
@@ -99,9 +105,7 @@ class Waiting(Scenario):
             self.assertTrue(naps[0]["interrupt"])
             self.assertIsNone(naps[0]["by"])
 
-    def test_data_from_another_program_comes_from_outside(self):
-        if not self.root:
-            self.skipTest("wake-ups need privileges")
+    def record_fed(self):
         ends = os.pipe()
         # Fed once it is seen to wait: by the shell, which then stays to be named.
         feeder = self.start("sh", "-c", "while ! grep -q '^0 ' /proc/$(cat pid)/syscall; do "
@@ -117,7 +121,13 @@ class Waiting(Scenario):
         self.assertEqual(run.returncode, 0, said)
         feeder.wait()
         self.assertTrue(pid.exists())
-        waiting = self.report("c.oriel")["waiting"]
+        pid.unlink()
+        return said
+
+    def test_data_from_another_program_comes_from_outside(self):
+        if not self.root:
+            self.skipTest("wake-ups need privileges")
+        waiting = self.record(once=self.record_fed)
         rows = [c for c in waiting["chains"] if c["in"] == "drink"]
         self.assertEqual(len(rows), 1, waiting["chains"])
         self.assertTrue(rows[0]["outside"])
@@ -155,6 +165,7 @@ class Waiting(Scenario):
         self.wait(waiting, "want_it", "a lock")
         self.wait(waiting, "nap", "time to pass")
         self.assertEqual(waiting["chains"], [])
+        self.wait(self.record("pipe", user=65534), "drink", "a pipe")
         self.assertRegex(self.said, "no wake-ups")
 
     def lock(self, waiting, function, holder, taken_in):

@@ -77,6 +77,16 @@ static void without(struct perf_counted *new, const struct perf_known *k)
     new->waits--;
 }
 
+/* When it is over by the clock of records. They are written a moment after the times in them were
+ * read; one whose end nobody saw, when it was known to be over. */
+static uint64_t end_of(const struct perf_source *p, const struct perf_wait *w,
+                       const struct perf_known *k, uint64_t told_ns)
+{
+    if (!(k->flags & PERF_KNOWN_UNSEEN) || k->now_ns + p->unix_offset < p->watermark_ns)
+        return told_ns;
+    return k->woke_ns && w->woke_ns > k->now_ns ? w->woke_ns : k->now_ns;
+}
+
 void counted_back(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)
 {
     struct perf_known k;
@@ -90,14 +100,15 @@ void counted_back(struct perf_source *p, struct model_batch *batch, const struct
         p->counts.no_memory++;
     if (!k.left_ns)
         return;
-    /* It was written a moment after the times in it were read. */
-    const uint64_t moment = r->time_ns > k.now_ns ? r->time_ns - k.now_ns : 0;
     if (t->wait.left_ns != k.left_ns)
         t->wait = wait_of(&k);
+    struct perf_record end = *r;
+    end.time_ns = end_of(p, &t->wait, &k, r->time_ns);
+    const uint64_t moment = end.time_ns > k.now_ns ? end.time_ns - k.now_ns : 0;
     t->wait.divided = true;
     t->wait.left_ns += moment;
     t->wait.woke_ns = k.woke_ns ? k.woke_ns + moment : 0;
-    waits_in(p, batch, t, r);
+    waits_in(p, batch, t, &end);
 }
 
 bool counted_waits(struct perf_source *p, struct perf_thread *t)

@@ -148,6 +148,31 @@ TEST(a_wait_that_was_shown_is_a_sample_with_its_place_its_cpus_and_its_parts)
     box_end(&b);
 }
 
+/* Known only when it left again, long after. */
+TEST(a_wait_whose_end_was_not_shown_ends_when_it_was_over)
+{
+    struct box b;
+    box_begin(&b);
+    leave(&b, PERF_KNOWN_SHOWN);
+    b.known.woke_ns = b.now += 5000;
+    b.known.flags |= PERF_KNOWN_UNSEEN;
+    b.t->wait.woke_ns = b.now + 3; /* by the record that tells of the wake-up */
+    back(&b, true, false);
+    REQUIRE(b.batch.record_count == 1);
+    CHECK_EQ(b.batch.records[0].t_ns, b.now + 3);
+    CHECK_EQ(b.batch.records[0].raw[3], 5000);
+    b.source.watermark_ns = b.now + 700; /* what is told now is not older */
+    leave(&b, PERF_KNOWN_SHOWN);
+    b.now += 600;
+    b.known.flags |= PERF_KNOWN_UNSEEN;
+    back(&b, true, false);
+    rest(&b);
+    REQUIRE(b.batch.record_count == 2);
+    CHECK_EQ(b.batch.records[1].t_ns, b.now + LATER);
+    CHECK_EQ(b.batch.records[1].raw[3], 600);
+    box_end(&b);
+}
+
 TEST(a_thread_that_was_pushed_off_did_not_wait)
 {
     struct box b;

@@ -54,7 +54,7 @@ struct perf_fields {
 enum { PERF_WATCH_FDS = 16, PERF_WATCH_THREADS = 16384 /* at one time */ };
 /* What the kernel's programs know of a thread. They hand it over as it is, up to `flags`. */
 struct perf_known {
-    uint64_t now_ns;   /* when it was handed over; of the entry of nobody: how many had no room */
+    uint64_t now_ns;   /* when it was handed over */
     uint64_t left_ns;  /* off its CPU since; 0: it is on one, or nothing was seen */
     uint64_t woke_ns;  /* this wait was over then; 0: nobody saw it */
     uint64_t begin_ns; /* of the first wait that is not told yet; 0: all are */
@@ -66,13 +66,19 @@ struct perf_known {
     uint32_t before;             /* what is to run has not begun: nothing counts */
     uint64_t woken_ns, shown_ns; /* the last that were told */
     uint32_t period, left_out;   /* one in so many is shown; so many more are not */
+    uint64_t seen_ns;            /* by the timer of a CPU, for the first time after it left */
 };
 enum {
     PERF_KNOWN_TOLD = 92,
     PERF_KNOWN_SHOWN = 1,     /* where it waits was told */
     PERF_KNOWN_PREEMPTED = 2, /* it does not wait, others run */
     PERF_KNOWN_DISK = 4,
-    PERF_KNOWN_MANY = 8 /* others before were not shown */
+    PERF_KNOWN_MANY = 8,    /* others before were not shown */
+    PERF_KNOWN_UNSEEN = 16, /* nobody saw it come back */
+    /* What the entry of nobody counts, in place of times. */
+    PERF_NOBODY_NO_ROOM = offsetof(struct perf_known, now_ns),
+    PERF_NOBODY_UNSEEN = offsetof(struct perf_known, left_ns),
+    PERF_NOBODY_UNWOKEN = offsetof(struct perf_known, woke_ns)
 };
 _Static_assert(offsetof(struct perf_known, before) == PERF_KNOWN_TOLD, "with its size: words");
 struct perf_watch {
@@ -129,8 +135,13 @@ bool perf_watch_switches(struct perf_events *e, const struct perf_event_attr *li
 bool perf_watch_known(const struct perf_watch *w, int32_t tid, struct perf_known *out);
 /* points.c: how those are described of whom `cpu` describes the samples. */
 struct perf_event_attr perf_points_leaving(const struct perf_event_attr *cpu);
-/* Threads that found no room so far. */
-uint64_t perf_watch_unknown(const struct perf_watch *w);
+/* What the programs missed so far. */
+struct perf_missed {
+    uint64_t threads; /* found no room */
+    uint64_t backs;   /* times a thread ran again and the kernel had not shown that it came back */
+    uint64_t wakes;   /* waits that were over and the kernel had shown nobody end them */
+};
+struct perf_missed perf_watch_missed(const struct perf_watch *w);
 void perf_watch_close(struct perf_watch *w);
 /* Now and then: keep what is shown of wake-ups within bounds. */
 void perf_points_pace(struct perf_events *e, uint64_t now_ns);

@@ -380,6 +380,14 @@ static void end_all(struct perf_source *p, struct model_batch *batch)
     p->ended = true;
 }
 
+static void tell_missed(const struct perf_source *p)
+{
+    const struct perf_missed missed = perf_watch_missed(&p->events.watch);
+    p->ability->unknown = missed.threads;
+    p->ability->unseen_backs = missed.backs;
+    p->ability->unseen_wakes = p->ability->wakes ? missed.wakes : 0;
+}
+
 /* What the recorder says about it, so far. */
 static void tell(const struct perf_source *p)
 {
@@ -388,7 +396,7 @@ static void tell(const struct perf_source *p)
     p->ability->lost = p->counts.lost + p->counts.no_memory;
     p->ability->own_ns = p->counts.own_ns;
     if (p->over)
-        p->ability->unknown = perf_watch_unknown(&p->events.watch);
+        tell_missed(p);
     p->ability->stacks = p->ability->cut = 0;
     for (unsigned i = 0; i < UNWIND_END_COUNT; i++) {
         p->ability->stacks += ends[i];

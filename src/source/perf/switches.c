@@ -12,6 +12,11 @@
  * and only grow: one that found no room in the ring is made up for by the next.
  * A thread is on one CPU, so nobody else writes while one of them runs; who
  * wakes it comes between the two.
+ *
+ * A kernel may not show every switch or wake-up: it runs no program while another one
+ * of a tracepoint runs on that CPU, and we have met one that showed none of those of
+ * some threads and of an idle CPU. Who leaves a CPU, or ends, was on it: its wait was over at
+ * the latest when a timer met it there. That, and a wait that nobody ended, is counted.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -27,7 +32,8 @@ enum {
     LONG_NS = 1000000,    /* told by itself */
     WHILE_NS = 100000000, /* sums are told at least so often */
     STATE_WAITS = 0xff,   /* what a thread may wait in; 0, or above: it is ready */
-    STATE_DISK = 2
+    STATE_DISK = 2,
+    NOW = -16 /* on the program's stack */
 };
 
 /* A jump if r`a` `condition` r`b`. */
@@ -118,6 +124,7 @@ static void leave(struct kernel_program *p, const struct perf_watch *w)
     op_store(p, BPF_DW, BPF_REG_7, KNOWN(now_ns), BPF_REG_8);
     op_store(p, BPF_DW, BPF_REG_7, KNOWN(left_ns), BPF_REG_8);
     op_store_number(p, BPF_DW, BPF_REG_7, KNOWN(woke_ns), 0);
+    op_store_number(p, BPF_DW, BPF_REG_7, KNOWN(seen_ns), 0);
     op_copy(p, BPF_REG_4, BPF_REG_8);
     op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(shown_ns));
     op_with(p, BPF_SUB, BPF_REG_4, BPF_REG_1);
@@ -143,7 +150,7 @@ static void leave(struct kernel_program *p, const struct perf_watch *w)
 }
 
 /* r9 = how long r7 was off its CPU, until r8; it is added up. */
-static void add_up(struct kernel_program *p)
+static void add_up(struct kernel_program *p, const struct perf_watch *w)
 {
     op_load(p, BPF_DW, BPF_REG_3, BPF_REG_7, KNOWN(left_ns));
     op_set(p, BPF_REG_9, 0);
@@ -170,9 +177,13 @@ static void add_up(struct kernel_program *p)
     op_with(p, BPF_SUB, BPF_REG_4, BPF_REG_2);
     int within = jump_if(p, BPF_JLE, BPF_REG_4, BPF_REG_9);
     op_copy(p, BPF_REG_4, BPF_REG_9);
+    int split = op_jump(p, BPF_JA, 0, 0);
+    op_land(p, unseen);
+    perf_watch_count(p, w, PERF_NOBODY_UNWOKEN);
+    op_set(p, BPF_REG_4, 0);
     op_land(p, within);
     op_land(p, later);
-    op_land(p, unseen);
+    op_land(p, split);
     add_to(p, KNOWN(ready_ns), BPF_REG_4);
     op_copy(p, BPF_REG_5, BPF_REG_9);
     op_with(p, BPF_SUB, BPF_REG_5, BPF_REG_4);
@@ -201,6 +212,28 @@ static void tell_back(struct kernel_program *p, const struct perf_watch *w)
     op_store_number(p, BPF_DW, BPF_REG_7, KNOWN(left_ns), 0);
 }
 
+void perf_watch_runs(struct kernel_program *p, const struct perf_watch *w)
+{
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(left_ns));
+    int back = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+    op_store(p, BPF_DW, BPF_REG_10, NOW, BPF_REG_8);
+    perf_watch_count(p, w, PERF_NOBODY_UNSEEN);
+    op_load(p, BPF_W, BPF_REG_1, BPF_REG_7, KNOWN(flags));
+    op_by(p, BPF_OR, BPF_REG_1, PERF_KNOWN_UNSEEN);
+    op_store(p, BPF_W, BPF_REG_7, KNOWN(flags), BPF_REG_1);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(woke_ns));
+    int woken = op_jump(p, BPF_JNE, BPF_REG_1, 0);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(seen_ns));
+    int now = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+    op_land(p, woken);
+    op_copy(p, BPF_REG_8, BPF_REG_1);
+    op_land(p, now);
+    add_up(p, w);
+    tell_back(p, w);
+    op_load(p, BPF_DW, BPF_REG_8, BPF_REG_10, NOW);
+    op_land(p, back);
+}
+
 static void on_switch(struct kernel_program *p, const struct perf_watch *w)
 {
     op_copy(p, BPF_REG_6, BPF_REG_1);
@@ -213,6 +246,7 @@ static void on_switch(struct kernel_program *p, const struct perf_watch *w)
     op_call(p, BPF_FUNC_ktime_get_ns);
     op_copy(p, BPF_REG_8, BPF_REG_0);
     introduce(p);
+    perf_watch_runs(p, w);
     why(p, w);
     leave(p, w);
     op_land(p, stranger);
@@ -227,7 +261,7 @@ static void on_switch(struct kernel_program *p, const struct perf_watch *w)
     op_call(p, BPF_FUNC_ktime_get_ns);
     op_copy(p, BPF_REG_8, BPF_REG_0);
     op_land(p, timed);
-    add_up(p);
+    add_up(p, w);
     tell_back(p, w);
     op_land(p, another);
     op_land(p, unseen);
@@ -255,7 +289,7 @@ bool perf_watch_switches(struct perf_events *e, const struct perf_event_attr *li
     back.exclude_callchain_kernel = 1;
     w->counts = perf_watch_events(e, &shown, PERF_EVENT_SWITCH, w->shown) &&
                 perf_watch_events(e, &back, PERF_EVENT_BACK, w->back) &&
-                perf_watch_load(w, on_switch, leaving.id);
+                perf_watch_load(w, on_switch, leaving.id, "switch");
     if (!w->counts)
         perf_watch_take_back(e, before, fds);
     return w->counts;

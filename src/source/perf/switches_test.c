@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/os.h"
+#include "source/kernel_program.h"
 #include "source/perf/perf.h"
 #include "test.h"
 
@@ -102,6 +104,72 @@ TEST(waits_are_as_many_as_the_kernel_counts_and_no_longer_than_they_took)
     perf_events_close(&e);
     close(feed[1]);
     waitpid(pid, NULL, 0);
+}
+
+/* Runs while it is told to, then waits for the next byte. */
+static pid_t spinner_start(volatile int *spin)
+{
+    REQUIRE(pipe(feed) == 0);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        char c;
+        close(feed[1]);
+        while (read(feed[0], &c, 1) == 1)
+            for (*spin = 1; *spin;)
+                continue;
+        _exit(0);
+    }
+    close(feed[0]);
+    return pid;
+}
+
+/* A thread that runs looks as if it had left and nobody had seen it come back. False: it was
+ * pushed off its CPU meanwhile, and that was seen. */
+static bool unseen(const struct perf_events *e, pid_t pid, struct perf_known *out)
+{
+    struct perf_known k = {0};
+    REQUIRE(perf_watch_known(&e->watch, pid, out));
+    out->left_ns = clock_mono_ns() - 50000000;
+    out->woke_ns = out->seen_ns = 0;
+    out->flags = 0;
+    REQUIRE(kernel_map_put(e->watch.tids, &pid, out) == 0);
+    do
+        REQUIRE(perf_watch_known(&e->watch, pid, &k));
+    while (k.left_ns == out->left_ns && !k.seen_ns);
+    out->seen_ns = k.seen_ns;
+    return k.left_ns == out->left_ns;
+}
+
+TEST(a_thread_that_nobody_saw_come_back_waited_until_a_timer_met_it)
+{
+    struct perf_events e;
+    struct perf_known put, last;
+    uint64_t backs = 0;
+    volatile int *spin =
+        mmap(NULL, sizeof *spin, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(spin != MAP_FAILED);
+    pid_t pid = spinner_start(spin);
+    open_or_skip(&e, pid);
+    for (bool whole = false; !whole;) {
+        REQUIRE(write(feed[1], "x", 1) == 1);
+        while (!*spin)
+            continue;
+        backs = perf_watch_missed(&e.watch).backs;
+        whole = unseen(&e, pid, &put);
+        *spin = 0;
+        do /* what was put is no proof that it left */
+            last = asleep(&e, pid);
+        while (last.left_ns == put.left_ns);
+        whole = whole && last.taken == put.taken;
+    }
+    CHECK_EQ(perf_watch_missed(&e.watch).backs, backs + 1);
+    CHECK_EQ(last.waits, put.waits + 1);
+    CHECK_EQ(last.wait_ns - put.wait_ns, put.seen_ns - put.left_ns);
+    perf_events_close(&e);
+    close(feed[1]);
+    waitpid(pid, NULL, 0);
+    munmap((void *)(uintptr_t)spin, sizeof *spin);
 }
 
 TEST(what_was_not_told_is_told_when_a_thread_ends)

@@ -37,7 +37,8 @@ enum {
     ONE_IN = 64,
     /* On the program's stack. */
     KEY = PERF_WATCH_KEY,
-    VALUE = -128,
+    KEY_OF_NOBODY = PERF_WATCH_NOBODY,
+    VALUE = -136,
     MESSAGE = -40,
     MESSAGE_LEFT = 0, /* the wait that it ends began then; 0: nobody counts */
     MESSAGE_TID = 8,
@@ -76,6 +77,18 @@ void perf_watch_tell(struct kernel_program *p, int events)
     op_copy(p, BPF_REG_4, BPF_REG_7);
     op_set(p, BPF_REG_5, PERF_KNOWN_TOLD);
     op_call(p, BPF_FUNC_perf_event_output);
+}
+
+void perf_watch_count(struct kernel_program *p, const struct perf_watch *w, int what)
+{
+    op_store_number(p, BPF_W, BPF_REG_10, KEY_OF_NOBODY, NOBODY);
+    op_map(p, BPF_REG_1, w->tids);
+    op_place(p, BPF_REG_2, KEY_OF_NOBODY);
+    op_call(p, BPF_FUNC_map_lookup_elem);
+    int nothing = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
+    op_set(p, BPF_REG_1, 1);
+    op(p, BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_0, BPF_REG_1, (int16_t)what, BPF_ADD);
+    op_land(p, nothing);
 }
 
 /* The wait of r7 is over by now, unless it has been before. The jump to the end if it does not
@@ -149,9 +162,12 @@ static void remember(struct kernel_program *p, const struct perf_watch *w, uint8
     op_call(p, BPF_FUNC_map_update_elem);
 }
 
-/* What was not told of r7 is told. The tracepoint is r6. */
+/* What was not told of r7, which runs, is told. The tracepoint is r6. */
 static void tell_rest(struct kernel_program *p, const struct perf_watch *w)
 {
+    op_call(p, BPF_FUNC_ktime_get_ns);
+    op_copy(p, BPF_REG_8, BPF_REG_0);
+    perf_watch_runs(p, w);
     op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(begin_ns));
     int nothing = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
     perf_watch_tell(p, w->back);
@@ -175,14 +191,7 @@ static void on_child(struct kernel_program *p, const struct perf_watch *w)
     op_store(p, BPF_W, BPF_REG_10, KEY, BPF_REG_2);
     remember(p, w, BPF_REG_7);
     int done = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
-    op_store_number(p, BPF_W, BPF_REG_10, KEY, NOBODY);
-    op_map(p, BPF_REG_1, w->tids);
-    op_place(p, BPF_REG_2, KEY);
-    op_call(p, BPF_FUNC_map_lookup_elem);
-    int nothing = op_jump(p, BPF_JEQ, BPF_REG_0, 0);
-    op_set(p, BPF_REG_1, 1);
-    op(p, BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_0, BPF_REG_1, 0, BPF_ADD);
-    op_land(p, nothing);
+    perf_watch_count(p, w, PERF_NOBODY_NO_ROOM);
     op_land(p, done);
     op_land(p, unknown);
     op_end(p);
@@ -227,6 +236,15 @@ static void on_timer(struct kernel_program *p, const struct perf_watch *w)
     int known = op_jump(p, BPF_JNE, BPF_REG_0, 0);
     op(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
     op_land(p, known);
+    op_copy(p, BPF_REG_7, BPF_REG_0);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(left_ns));
+    int back = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+    op_load(p, BPF_DW, BPF_REG_2, BPF_REG_7, KNOWN(seen_ns));
+    int again = op_jump(p, BPF_JNE, BPF_REG_2, 0);
+    op_call(p, BPF_FUNC_ktime_get_ns);
+    op_store(p, BPF_DW, BPF_REG_7, KNOWN(seen_ns), BPF_REG_0);
+    op_land(p, back);
+    op_land(p, again);
     op_end(p);
 }
 
@@ -259,9 +277,10 @@ static int make_map(struct perf_watch *w, uint32_t type, uint32_t value_bytes, u
 }
 
 /* It runs until the end. */
-static bool attach(struct perf_watch *w, const struct kernel_program *p, uint64_t point)
+static bool attach(struct perf_watch *w, const struct kernel_program *p, uint64_t point,
+                   const char *name)
 {
-    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_TRACEPOINT));
+    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_TRACEPOINT, name));
     return program >= 0 && keep(w, kernel_program_at_point(program, point)) >= 0;
 }
 
@@ -298,11 +317,11 @@ static bool know_all(struct perf_watch *w, const struct perf_options *o)
 
 bool perf_watch_load(struct perf_watch *w,
                      void (*write)(struct kernel_program *, const struct perf_watch *),
-                     uint64_t point)
+                     uint64_t point, const char *name)
 {
     struct kernel_program p = {.n = 0};
     write(&p, w);
-    return attach(w, &p, point);
+    return attach(w, &p, point, name);
 }
 
 /* The map of all threads, and the program that older kernels do not let have one that grows. */
@@ -315,7 +334,7 @@ static void make_tids(struct perf_watch *w)
                                                             sizeof(struct perf_known), TIDS_MAX))
                           : make_map(w, BPF_MAP_TYPE_HASH, sizeof(struct perf_known), TIDS_MAX);
         on_timer(&p, w);
-        w->timer = keep(w, kernel_program_load(&p, BPF_PROG_TYPE_PERF_EVENT));
+        w->timer = keep(w, kernel_program_load(&p, BPF_PROG_TYPE_PERF_EVENT, "timer"));
         if (w->timer >= 0)
             return;
         while (w->fd_count > before)
@@ -345,19 +364,21 @@ bool perf_watch_open(struct perf_events *e, const struct perf_options *o)
         w->shown = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
         w->back = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
     }
-    w->open = w->timer >= 0 && perf_watch_load(w, on_child, fork.id) &&
-              perf_watch_load(w, on_end, exit.id) && perf_watch_load(w, on_exec, exec.id) &&
-              know_all(w, o);
+    w->open = w->timer >= 0 && perf_watch_load(w, on_child, fork.id, "fork") &&
+              perf_watch_load(w, on_end, exit.id, "exit") &&
+              perf_watch_load(w, on_exec, exec.id, "exec") && know_all(w, o);
     if (!w->open)
         perf_watch_close(w);
     return w->open;
 }
 
-uint64_t perf_watch_unknown(const struct perf_watch *w)
+struct perf_missed perf_watch_missed(const struct perf_watch *w)
 {
     const int32_t nobody = NOBODY;
     struct perf_known n;
-    return w->open && kernel_map_get(w->tids, &nobody, &n) == 0 ? n.now_ns : 0;
+    if (!w->open || kernel_map_get(w->tids, &nobody, &n) != 0)
+        return (struct perf_missed){.threads = 0};
+    return (struct perf_missed){.threads = n.now_ns, .backs = n.left_ns, .wakes = n.woke_ns};
 }
 
 /* ---- what is done with them ---- */
@@ -419,7 +440,7 @@ bool perf_watch_wakes(struct perf_events *e, const struct perf_event_attr *like,
         return false;
     w->events = make_map(w, BPF_MAP_TYPE_PERF_EVENT_ARRAY, sizeof(uint32_t), e->ring_count);
     if (w->events >= 0 && perf_watch_events(e, like, PERF_EVENT_WAKE, w->events) &&
-        perf_watch_load(w, on_wake, waking->id)) {
+        perf_watch_load(w, on_wake, waking->id, "wake")) {
         e->fields.wake_pid = (struct kernel_field){MESSAGE_TID, 4};
         e->fields.wake_count = (struct kernel_field){MESSAGE_COUNT, 4};
         e->fields.wake_left = (struct kernel_field){MESSAGE_LEFT, w->counts ? 8 : 0};

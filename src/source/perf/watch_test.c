@@ -111,7 +111,7 @@ TEST(threads_that_live_shorter_than_a_period_are_sampled)
     struct seen s = read_samples(&e, 0);
     CHECK(s.own - s.first > 40);
     CHECK_EQ(s.foreign, 0);
-    CHECK_EQ(perf_watch_unknown(&e.watch), 0);
+    CHECK_EQ(perf_watch_missed(&e.watch).threads, 0);
     perf_events_close(&e);
 }
 

@@ -372,15 +372,16 @@ static int keep(struct syscall_watch *w, int fd)
     return fd;
 }
 
-static int attach(struct syscall_watch *w, const struct kernel_program *p, uint64_t point)
+static int attach(struct syscall_watch *w, const struct kernel_program *p, uint64_t point,
+                  const char *name)
 {
-    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_TRACEPOINT));
+    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_TRACEPOINT, name));
     return program < 0 ? program : keep(w, kernel_program_at_point(program, point));
 }
 
 static int attach_raw(struct syscall_watch *w, const struct kernel_program *p, const char *point)
 {
-    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_RAW_TRACEPOINT));
+    int program = keep(w, kernel_program_load(p, BPF_PROG_TYPE_RAW_TRACEPOINT, point));
     return program < 0 ? program : keep(w, kernel_program_at_raw_point(program, point));
 }
 
@@ -419,14 +420,14 @@ static int watch_threads(struct syscall_watch *w)
         ended.bytes != 4)
         return -ENOSYS;
     on_child(&p, w, parent, child);
-    int rc = attach(w, &p, fork.id);
+    int rc = attach(w, &p, fork.id, "fork");
     p.n = 0;
     on_exec(&p, w, now, before);
     if (rc >= 0)
-        rc = attach(w, &p, exec.id);
+        rc = attach(w, &p, exec.id, "exec");
     p.n = 0;
     on_end(&p, w, ended);
-    return rc < 0 ? rc : attach(w, &p, exit.id);
+    return rc < 0 ? rc : attach(w, &p, exit.id, "exit");
 }
 
 static int watch_calls(struct syscall_watch *w)
