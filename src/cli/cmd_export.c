@@ -113,15 +113,17 @@ struct target {
     mode_t mode;       /* of the file that it takes the place of; 0: there is none */
 };
 
-/* Whether `name` is "base.part-PID" of a process that is gone. */
+#define PART ".oriel-part-" /* a name that nobody else gives: what is left of it may be removed */
+
+/* Whether `name` is "base.oriel-part-PID" of a process that is gone. */
 static bool is_left(const char *name, const char *base, size_t n)
 {
     char again[24];
-    if (strncmp(name, base, n) != 0 || strncmp(name + n, ".part-", 6) != 0)
+    if (strncmp(name, base, n) != 0 || strncmp(name + n, PART, sizeof PART - 1) != 0)
         return false;
-    const long pid = strtol(name + n + 6, NULL, 10);
+    const long pid = strtol(name + n + sizeof PART - 1, NULL, 10);
     snprintf(again, sizeof again, "%ld", pid);
-    return pid > 0 && pid <= INT32_MAX && strcmp(again, name + n + 6) == 0 &&
+    return pid > 0 && pid <= INT32_MAX && strcmp(again, name + n + sizeof PART - 1) == 0 &&
            kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
@@ -160,7 +162,7 @@ static int open_beside(struct target *t, struct out **out, struct oriel_err *err
     struct stat st;
     struct out *before;
     const bool there = lstat(t->path, &st) == 0;
-    const int n = snprintf(t->beside, sizeof t->beside, "%s.part-%d", t->path, (int)getpid());
+    const int n = snprintf(t->beside, sizeof t->beside, "%s" PART "%d", t->path, (int)getpid());
     int rc = 0;
     if ((there && !S_ISREG(st.st_mode)) || n < 0 || (size_t)n >= sizeof t->beside) {
         t->beside[0] = 0;

@@ -59,12 +59,14 @@ class Command(Scenario):
         self.capture()
         gone = subprocess.Popen(["true"])
         gone.wait()
-        stays = [f"x.json.part-{os.getpid()}", f"x.json.part-0{gone.pid}", f"x.json.part-{gone.pid}x",
-                 f"y.json.part-{gone.pid}", "x.json.part-", "x.json.part--1"]
-        for name in (*stays, f"x.json.part-{gone.pid}"):
+        left = f"x.json.oriel-part-{gone.pid}"
+        stays = [f"x.json.part-{gone.pid}", f"x.json.oriel-part-{os.getpid()}",
+                 f"x.json.oriel-part-0{gone.pid}", f"{left}x", f"y.json.oriel-part-{gone.pid}",
+                 "x.json.oriel-part-", "x.json.oriel-part--1"]
+        for name in stays:
             (self.dir / name).write_text("[")
         for output in ("x.json", self.dir / "x.json"):
-            (self.dir / f"x.json.part-{gone.pid}").write_text("[")
+            (self.dir / left).write_text("[")
             run = self.oriel("export", "-f", "--to", "chrome", "-o", output, "c.oriel")
             self.assertEqual(run.returncode, 0, run.stderr)
             self.assertEqual(sorted(f.name for f in self.dir.glob("*.json*")), sorted(["x.json", *stays]))
