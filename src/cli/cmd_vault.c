@@ -108,7 +108,7 @@ static void put_lines(struct buf *b, const struct asked *a, size_t row, const ch
         buf_printf(b, ": %s\n",
                    rc == 0                 ? "not found, and not required"
                    : rc == ORIEL_ENOTFOUND ? "not found"
-                                           : "no headers");
+                                           : "not known");
     else
         buf_printf(b, ": found, %zu header%s\n", h->count, h->count == 1 ? "" : "s");
     for (size_t i = 0; i < h->count; i++)
@@ -116,13 +116,15 @@ static void put_lines(struct buf *b, const struct asked *a, size_t row, const ch
 }
 
 /* What is wrong is said at once, on the other stream. 0, or the status of a failure. */
-static int ask_one(const struct asked *a, size_t row, const struct headers_ask *how, bool as_json,
+static int ask_one(const struct asked *a, size_t row, uint64_t timeout_ns, bool as_json,
                    struct buf *b)
 {
     const char *provider = vault_provider_name(config_section_options(a->config, "vault"));
     struct vault_headers h = {0};
     struct oriel_err err = {0};
-    const int rc = session_headers_of(a->config, a->rows[row].key, how, &h, &err);
+    const struct headers_ask how = {.environment = (const char *const *)environ,
+                                    .deadline_ns = clock_mono_ns() + timeout_ns};
+    const int rc = session_headers_of(a->config, a->rows[row].key, &how, &h, &err);
     if (as_json)
         put_json(b, a, row, provider, &h);
     else
@@ -137,13 +139,11 @@ static int ask_one(const struct asked *a, size_t row, const struct headers_ask *
 
 static int ask(const struct asked *a, const struct vault_check_options *o)
 {
-    const struct headers_ask how = {.environment = (const char *const *)environ,
-                                    .deadline_ns = clock_mono_ns() + o->timeout_ns};
     struct buf b;
     int status = 0;
     buf_init(&b);
     for (size_t i = 0; i < a->count; i++) {
-        const int one = is_again(a, i) ? 0 : ask_one(a, i, &how, o->json, &b);
+        const int one = is_again(a, i) ? 0 : ask_one(a, i, o->timeout_ns, o->json, &b);
         status = status ? status : one;
     }
     const int printed = cli_print(&b);
