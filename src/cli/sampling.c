@@ -65,13 +65,14 @@ static void add_missed(struct perf_ability *can, uint64_t count, const char *one
 /* Behind what is never seen here. Once: there may be several ends. */
 static void tell_missed(struct perf_ability *can, struct model_catalog *c)
 {
-    if (can->missed_told || !(can->unknown || can->unseen_backs || can->unseen_wakes))
+    if (can->missed_told ||
+        !(can->unknown || can->unseen_wakes || can->unseen_waits || can->unseen_backs))
         return;
     add_missed(can, can->unknown, "thread", "threads", ": there were too many at one time");
-    add_missed(can, can->unseen_wakes, "wake-up", "wake-ups", " that the kernel did not show");
+    add_missed(can, can->unseen_wakes, "wake-up", "wake-ups", "");
+    add_missed(can, can->unseen_waits, "wait", "waits", "");
     add_missed(can, can->unseen_backs, "return to a CPU", "returns to a CPU",
-               " that the kernel did not show: the wait is taken to end with the wake-up, or when "
-               "the thread was next met");
+               " (the wait ends with the wake-up, or when the thread was next met)");
     can->missed_told = true;
     (void)artifact_set(c, "oriel.sample.missing", can->missing);
 }
@@ -98,6 +99,7 @@ static void before_close(void *user, struct model_catalog *c)
     tell_count(c, "oriel.own.cpu_ns", can->own_ns);
     tell_cut(c, can);
     tell_count(c, "oriel.wait.unseen_backs", can->unseen_backs);
+    tell_count(c, "oriel.wait.unseen_waits", can->unseen_waits);
     tell_count(c, "oriel.wait.unseen_wakes", can->unseen_wakes);
     tell_missed(&s->can, c);
 }

@@ -314,6 +314,13 @@ TEST(where_names_say_nothing_the_record_does)
     CHECK_EQ(reason(&j, at, ORIEL_WAIT_DISK), REASON_DISK);
     CHECK_EQ(reason(&j, at, 0xfff0), REASON_OTHER); /* of a recorder to come */
     CHECK_EQ(reason(&j, at, 0), REASON_UNKNOWN);
+    at = stack(&j, "read"); /* and where they say less */
+    CHECK_EQ(reason(&j, at, ORIEL_WAIT_FOR_PIPE), REASON_PIPE);
+    CHECK_EQ(reason(&j, at, ORIEL_WAIT_FOR_TERMINAL), REASON_TERMINAL);
+    CHECK_EQ(reason(&j, at, ORIEL_WAIT_FOR_OTHER), REASON_READ);
+    CHECK_EQ(reason(&j, at, 0), REASON_READ);
+    at = stack(&j, "pthread_mutex_lock");
+    CHECK_EQ(reason(&j, at, ORIEL_WAIT_FOR_PIPE), REASON_LOCK);
     joined_end(&j);
 }
 

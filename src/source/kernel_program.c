@@ -76,6 +76,8 @@ int kernel_program_load(const struct kernel_program *p, uint32_t type, const cha
 {
     union bpf_attr a;
     assert(p->n > 0);
+    if (p->n > KERNEL_PROGRAM_MAX)
+        return -E2BIG;
     memset(&a, 0, sizeof a);
     a.prog_type = type;
     a.insn_cnt = (uint32_t)p->n;

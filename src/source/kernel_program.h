@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { KERNEL_PROGRAM_MAX = 256 };
+enum { KERNEL_PROGRAM_MAX = 512 };
 
 struct kernel_program {
     struct bpf_insn code[KERNEL_PROGRAM_MAX];
@@ -23,9 +23,10 @@ struct kernel_program {
 static inline void op(struct kernel_program *p, uint8_t code, uint8_t dst, uint8_t src,
                       int16_t offset, int32_t value)
 {
-    assert(p->n < KERNEL_PROGRAM_MAX);
-    p->code[p->n++] = (struct bpf_insn){
-        .code = code, .dst_reg = dst & 15, .src_reg = src & 15, .off = offset, .imm = value};
+    if (p->n < KERNEL_PROGRAM_MAX) /* what is longer is counted, and refused when it is loaded */
+        p->code[p->n] = (struct bpf_insn){
+            .code = code, .dst_reg = dst & 15, .src_reg = src & 15, .off = offset, .imm = value};
+    p->n++;
 }
 static inline void op_set(struct kernel_program *p, uint8_t dst, int32_t value)
 {
@@ -82,7 +83,8 @@ static inline int op_jump(struct kernel_program *p, uint8_t condition, uint8_t r
 }
 static inline void op_land(struct kernel_program *p, int from)
 {
-    p->code[from].off = (int16_t)(p->n - from - 1);
+    if (from < KERNEL_PROGRAM_MAX)
+        p->code[from].off = (int16_t)(p->n - from - 1);
 }
 /* 1: all others shall see the event, too. */
 static inline void op_end(struct kernel_program *p)
@@ -102,8 +104,9 @@ int kernel_map_get(int map, const void *key, void *out);
 int kernel_map_remove(int map, const void *key);
 /* The key after `key` (one that is not there: the first); -ENOENT: it was the last. */
 int kernel_map_next(int map, const void *key, void *out);
-/* A file descriptor, or a negative number. `type`: enum bpf_prog_type. `name`: what lists of the
- * kernel's programs show after "oriel_", at most nine letters. */
+/* A file descriptor, or a negative number; -E2BIG: longer than KERNEL_PROGRAM_MAX. `type`: enum
+ * bpf_prog_type. `name`: what lists of the kernel's programs show after "oriel_", at most nine
+ * letters. */
 int kernel_program_load(const struct kernel_program *p, uint32_t type, const char *name);
 /* Let it run at every event of a tracepoint (by its number), on all CPUs, as long as the file
  * descriptor is open that this returns; negative: refused. */

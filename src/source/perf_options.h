@@ -34,27 +34,28 @@ struct perf_options {
 
 /* What became of it, for the report's first lines. */
 struct perf_ability {
-    bool cpu;              /* samples on the CPU */
-    bool hardware;         /* by cycles, not by a timer */
-    bool by_cpu;           /* each CPU has a timer of its own: short threads are sampled too */
-    bool kernel;           /* kernel frames are seen */
-    bool off_cpu;          /* waiting times are seen */
-    bool off_cpu_stack;    /* and where it waits */
-    bool wakes;            /* and who ends that */
-    bool wakes_picked;     /* by programs in the kernel: every one that ends a long wait */
-    uint32_t rate;         /* what the kernel lets us have */
-    uint64_t stacks;       /* on the CPU, walked so far */
-    uint64_t cut;          /* of these, not up to the thread's start */
-    const char *cut_by;    /* why most of them; NULL: none */
-    uint64_t lost;         /* samples so far that found no room, in the kernel or here */
-    uint64_t unknown;      /* threads that were not sampled: too many at one time */
-    uint64_t unseen_backs; /* the kernel did not show a thread that came back to a CPU */
-    uint64_t unseen_wakes; /* nor who or what ended a wait */
-    uint64_t own_ns;       /* CPU time of threads of Oriel's in the program, which are left out */
-    int wake_fd;           /* polls readable once a ring is half full; -1 none */
-    bool hurry;            /* of late something was met that had better be looked at soon */
-    bool missed_told;      /* what was missed stands in `missing` */
-    char missing[384];     /* one line: what is not seen and why; "" nothing */
+    bool cpu;           /* samples on the CPU */
+    bool hardware;      /* by cycles, not by a timer */
+    bool by_cpu;        /* each CPU has a timer of its own: short threads are sampled too */
+    bool kernel;        /* kernel frames are seen */
+    bool off_cpu;       /* waiting times are seen */
+    bool off_cpu_stack; /* and where it waits */
+    bool wakes;         /* and who ends that */
+    bool wakes_picked;  /* by programs in the kernel: every one that ends a long wait */
+    uint32_t rate;      /* what the kernel lets us have */
+    uint64_t stacks;    /* on the CPU, walked so far */
+    uint64_t cut;       /* of these, not up to the thread's start */
+    const char *cut_by; /* why most of them; NULL: none */
+    uint64_t lost;      /* samples so far that found no room, in the kernel or here */
+    uint64_t unknown;   /* threads that were not sampled: too many at one time */
+    /* What the kernel did not show: a thread that came back to a CPU, one that left (how long it
+     * was away nobody knows), who or what ended a wait. */
+    uint64_t unseen_backs, unseen_waits, unseen_wakes;
+    uint64_t own_ns;   /* CPU time of threads of Oriel's in the program, which are left out */
+    int wake_fd;       /* polls readable once a ring is half full; -1 none */
+    bool hurry;        /* of late something was met that had better be looked at soon */
+    bool missed_told;  /* what was missed stands in `missing` */
+    char missing[384]; /* one line: what is not seen and why; "" nothing */
 };
 
 /* Beside the first source of a session; its options are a struct perf_options. */

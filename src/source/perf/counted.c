@@ -65,6 +65,8 @@ static void without(struct perf_counted *new, const struct perf_known *k)
 {
     const uint64_t total = k->now_ns > k->left_ns ? k->now_ns - k->left_ns : 0;
     uint64_t ready = k->woke_ns && k->woke_ns < k->now_ns ? k->now_ns - k->woke_ns : 0;
+    if (ready > new->ready_ns) /* woken between the sum and this: its return was not seen */
+        ready = new->ready_ns;
     if (k->flags & PERF_KNOWN_PREEMPTED) {
         new->taken_ns -= total;
         new->taken--;
@@ -78,13 +80,17 @@ static void without(struct perf_counted *new, const struct perf_known *k)
 }
 
 /* When it is over by the clock of records. They are written a moment after the times in them were
- * read; one whose end nobody saw, when it was known to be over. */
+ * read; one whose end nobody saw, when it was known to be over. Nothing is told that is older than
+ * what others were promised. */
 static uint64_t end_of(const struct perf_source *p, const struct perf_wait *w,
                        const struct perf_known *k, uint64_t told_ns)
 {
-    if (!(k->flags & PERF_KNOWN_UNSEEN) || k->now_ns + p->unix_offset < p->watermark_ns)
+    if (!(k->flags & PERF_KNOWN_UNSEEN))
         return told_ns;
-    return k->woke_ns && w->woke_ns > k->now_ns ? w->woke_ns : k->now_ns;
+    uint64_t over = k->woke_ns && w->woke_ns > k->now_ns ? w->woke_ns : k->now_ns;
+    if (over + p->unix_offset < p->watermark_ns)
+        over = p->watermark_ns - p->unix_offset;
+    return over < told_ns ? over : told_ns;
 }
 
 void counted_back(struct perf_source *p, struct model_batch *batch, const struct perf_record *r)

@@ -325,6 +325,7 @@ int perf_events_open(struct perf_events *e, const struct perf_options *o, struct
     e->ring_count = kept;
     watch_rings(e);
     say_missing(&e->ability, o, 0);
+    e->watch.unwatched_wakes = perf_watch_missed(&e->watch).wakes;
     return 0;
 }
 

@@ -6,6 +6,7 @@
  * is stopped. For waits that last, of threads of which the kernel showed none.
  */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,42 +83,47 @@ static const struct {
     {SYS_fdatasync, ORIEL_WAIT_FOR_SYNC},       {SYS_msync, ORIEL_WAIT_FOR_SYNC},
 };
 
-/* What from or to, if it is one of these; else `general`. Nothing is opened. */
-static uint64_t wait_for_file(int32_t pid, uint64_t fd, uint64_t general)
+/* As the kernel's list of devices has them: consoles, serial lines are others, pseudoterminals. */
+static bool is_terminal(uint32_t major)
+{
+    return major == 4 || major == 5 || (major >= 136 && major <= 143);
+}
+
+/* What from or to, if it is one of these; else `general`. Nothing is opened, and no file system
+ * is asked that may not answer: the thread may wait for just that. */
+static uint64_t wait_for_file(const struct perf_thread *t, uint64_t fd, uint64_t general)
 {
     static const struct {
         const char *begins;
         uint8_t wait_for;
-    } names[] = {{"anon_inode:[eventfd]", ORIEL_WAIT_FOR_COUNTER},
-                 {"/dev/pts/", ORIEL_WAIT_FOR_TERMINAL},
-                 {"/dev/tty", ORIEL_WAIT_FOR_TERMINAL},
-                 {"/dev/console", ORIEL_WAIT_FOR_TERMINAL}};
+    } names[] = {{"pipe:[", ORIEL_WAIT_FOR_PIPE},
+                 {"socket:[", ORIEL_WAIT_FOR_SOCKET},
+                 {"anon_inode:[eventfd]", ORIEL_WAIT_FOR_COUNTER}};
     char path[64], name[64] = "";
-    struct stat st;
+    struct statx st;
     if (fd > INT32_MAX)
         return general;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, (int)fd);
-    if (stat(path, &st) != 0)
+    snprintf(path, sizeof path, "/proc/%d/task/%d/fd/%d", t->pid, t->tid, (int)fd);
+    if (readlink(path, name, sizeof name - 1) <= 0)
         return general;
-    if (S_ISFIFO(st.st_mode))
-        return ORIEL_WAIT_FOR_PIPE;
-    if (S_ISSOCK(st.st_mode))
-        return ORIEL_WAIT_FOR_SOCKET;
-    if (readlink(path, name, sizeof name - 1) > 0)
-        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (strncmp(name, names[i].begins, strlen(names[i].begins)) == 0)
-                return names[i].wait_for;
-    return general;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i].begins, strlen(names[i].begins)) == 0)
+            return names[i].wait_for;
+    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) != 0)
+        return general;
+    return S_ISFIFO(st.stx_mode)                                    ? ORIEL_WAIT_FOR_PIPE
+           : S_ISCHR(st.stx_mode) && is_terminal(st.stx_rdev_major) ? ORIEL_WAIT_FOR_TERMINAL
+                                                                    : general;
 }
 
-static uint64_t wait_for(int32_t pid, const struct seen *s)
+static uint64_t wait_for(const struct perf_thread *t, const struct seen *s)
 {
     uint64_t found = s->call >= 0 ? ORIEL_WAIT_FOR_OTHER : ORIEL_WAIT_FOR_UNKNOWN;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (calls[i].call == s->call)
             found = calls[i].wait_for;
     return found == ORIEL_WAIT_FOR_READ || found == ORIEL_WAIT_FOR_WRITE
-               ? wait_for_file(pid, s->first, found)
+               ? wait_for_file(t, s->first, found)
                : found;
 }
 
@@ -132,7 +138,7 @@ static bool look(struct perf_source *p, struct perf_thread *t)
     uint32_t stack = spaces_stack_still(&p->spaces, t->pid, seen.pc, seen.sp);
     /* The same call with the same arguments at the same depth: if it was on its
      * CPU meanwhile, the record of that comes and takes this back. */
-    const uint64_t what = wait_for(t->pid, &seen);
+    const uint64_t what = wait_for(t, &seen);
     if (os_read_file(path, after, sizeof after) <= 0 || strcmp(before, after) != 0)
         return false;
     t->wait.stack = stack;

@@ -78,7 +78,8 @@ enum {
     /* What the entry of nobody counts, in place of times. */
     PERF_NOBODY_NO_ROOM = offsetof(struct perf_known, now_ns),
     PERF_NOBODY_UNSEEN = offsetof(struct perf_known, left_ns),
-    PERF_NOBODY_UNWOKEN = offsetof(struct perf_known, woke_ns)
+    PERF_NOBODY_UNWOKEN = offsetof(struct perf_known, woke_ns),
+    PERF_NOBODY_UNLEFT = offsetof(struct perf_known, begin_ns)
 };
 _Static_assert(offsetof(struct perf_known, before) == PERF_KNOWN_TOLD, "with its size: words");
 struct perf_watch {
@@ -88,6 +89,7 @@ struct perf_watch {
     int timer;                         /* the program that asks whose sample it is */
     bool counts;                       /* waits are added up there: switches.c */
     unsigned looked_new;               /* threads that the latest look found */
+    uint64_t unwatched_wakes;          /* before wake-ups were watched */
     int32_t starter;                   /* whose child the program will be; 0: it runs already */
     struct kernel_field woken, parent, child, ended, before, leaves, comes, state;
 };
@@ -139,7 +141,8 @@ struct perf_event_attr perf_points_leaving(const struct perf_event_attr *cpu);
 struct perf_missed {
     uint64_t threads; /* found no room */
     uint64_t backs;   /* times a thread ran again and the kernel had not shown that it came back */
-    uint64_t wakes;   /* waits that were over and the kernel had shown nobody end them */
+    uint64_t waits;   /* times a thread came back and had not been seen to leave */
+    uint64_t wakes;   /* waits that were over and nobody had been seen to end them */
 };
 struct perf_missed perf_watch_missed(const struct perf_watch *w);
 void perf_watch_close(struct perf_watch *w);

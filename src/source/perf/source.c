@@ -385,7 +385,8 @@ static void tell_missed(const struct perf_source *p)
     const struct perf_missed missed = perf_watch_missed(&p->events.watch);
     p->ability->unknown = missed.threads;
     p->ability->unseen_backs = missed.backs;
-    p->ability->unseen_wakes = p->ability->wakes ? missed.wakes : 0;
+    p->ability->unseen_waits = missed.waits;
+    p->ability->unseen_wakes = p->ability->wakes_picked ? missed.wakes : 0;
 }
 
 /* What the recorder says about it, so far. */

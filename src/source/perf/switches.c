@@ -16,7 +16,8 @@
  * A kernel may not show every switch or wake-up: it runs no program while another one
  * of a tracepoint runs on that CPU, and we have met one that showed none of those of
  * some threads and of an idle CPU. Who leaves a CPU, or ends, was on it: its wait was over at
- * the latest when a timer met it there. That, and a wait that nobody ended, is counted.
+ * the latest when a timer met it there. That, a thread that comes back and had not left, and
+ * a wait that nobody ended are counted.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -122,9 +123,10 @@ static void pace(struct kernel_program *p)
 static void leave(struct kernel_program *p, const struct perf_watch *w)
 {
     op_store(p, BPF_DW, BPF_REG_7, KNOWN(now_ns), BPF_REG_8);
-    op_store(p, BPF_DW, BPF_REG_7, KNOWN(left_ns), BPF_REG_8);
     op_store_number(p, BPF_DW, BPF_REG_7, KNOWN(woke_ns), 0);
     op_store_number(p, BPF_DW, BPF_REG_7, KNOWN(seen_ns), 0);
+    op_store(p, BPF_W, BPF_REG_7, KNOWN(flags), BPF_REG_9);
+    op_store(p, BPF_DW, BPF_REG_7, KNOWN(left_ns), BPF_REG_8); /* it may be woken from here on */
     op_copy(p, BPF_REG_4, BPF_REG_8);
     op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(shown_ns));
     op_with(p, BPF_SUB, BPF_REG_4, BPF_REG_1);
@@ -133,7 +135,6 @@ static void leave(struct kernel_program *p, const struct perf_watch *w)
     int seldom = op_jump(p, BPF_JGT, BPF_REG_4, SELDOM_NS);
     op_by(p, BPF_SUB, BPF_REG_2, 1);
     op_store(p, BPF_W, BPF_REG_7, KNOWN(left_out), BPF_REG_2);
-    op_store(p, BPF_W, BPF_REG_7, KNOWN(flags), BPF_REG_9);
     int left_out = op_jump(p, BPF_JA, 0, 0);
     op_land(p, due);
     op_land(p, seldom);
@@ -221,13 +222,14 @@ void perf_watch_runs(struct kernel_program *p, const struct perf_watch *w)
     op_load(p, BPF_W, BPF_REG_1, BPF_REG_7, KNOWN(flags));
     op_by(p, BPF_OR, BPF_REG_1, PERF_KNOWN_UNSEEN);
     op_store(p, BPF_W, BPF_REG_7, KNOWN(flags), BPF_REG_1);
-    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(woke_ns));
-    int woken = op_jump(p, BPF_JNE, BPF_REG_1, 0);
-    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(seen_ns));
-    int now = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
-    op_land(p, woken);
-    op_copy(p, BPF_REG_8, BPF_REG_1);
-    op_land(p, now);
+    for (int i = 0; i < 2; i++) { /* the first that is known: it may have been woken again since */
+        op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, i ? KNOWN(seen_ns) : KNOWN(woke_ns));
+        int unknown = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+        int later = jump_if(p, BPF_JGE, BPF_REG_1, BPF_REG_8);
+        op_copy(p, BPF_REG_8, BPF_REG_1);
+        op_land(p, unknown);
+        op_land(p, later);
+    }
     add_up(p, w);
     tell_back(p, w);
     op_load(p, BPF_DW, BPF_REG_8, BPF_REG_10, NOW);
@@ -264,7 +266,12 @@ static void on_switch(struct kernel_program *p, const struct perf_watch *w)
     add_up(p, w);
     tell_back(p, w);
     op_land(p, another);
-    op_land(p, unseen);
+    op_end(p);
+    op_land(p, unseen); /* the first time, it left nowhere */
+    op_load(p, BPF_W, BPF_REG_1, BPF_REG_7, KNOWN(pid));
+    int first = op_jump(p, BPF_JEQ, BPF_REG_1, 0);
+    perf_watch_count(p, w, PERF_NOBODY_UNLEFT);
+    op_land(p, first);
     op_end(p);
 }
 

@@ -35,6 +35,8 @@ enum {
     LOOKS_MAX = 16,
     OFTEN_NS = 200000,
     ONE_IN = 64,
+    LEAVING_NS =
+        50000, /* a timer that nothing holds off may meet it between its leaving and the switch */
     /* On the program's stack. */
     KEY = PERF_WATCH_KEY,
     KEY_OF_NOBODY = PERF_WATCH_NOBODY,
@@ -242,9 +244,14 @@ static void on_timer(struct kernel_program *p, const struct perf_watch *w)
     op_load(p, BPF_DW, BPF_REG_2, BPF_REG_7, KNOWN(seen_ns));
     int again = op_jump(p, BPF_JNE, BPF_REG_2, 0);
     op_call(p, BPF_FUNC_ktime_get_ns);
+    op_copy(p, BPF_REG_3, BPF_REG_0);
+    op_load(p, BPF_DW, BPF_REG_1, BPF_REG_7, KNOWN(left_ns));
+    op_with(p, BPF_SUB, BPF_REG_3, BPF_REG_1);
+    int leaving = op_jump(p, BPF_JSLT, BPF_REG_3, LEAVING_NS);
     op_store(p, BPF_DW, BPF_REG_7, KNOWN(seen_ns), BPF_REG_0);
     op_land(p, back);
     op_land(p, again);
+    op_land(p, leaving);
     op_end(p);
 }
 
@@ -378,7 +385,10 @@ struct perf_missed perf_watch_missed(const struct perf_watch *w)
     struct perf_known n;
     if (!w->open || kernel_map_get(w->tids, &nobody, &n) != 0)
         return (struct perf_missed){.threads = 0};
-    return (struct perf_missed){.threads = n.now_ns, .backs = n.left_ns, .wakes = n.woke_ns};
+    return (struct perf_missed){.threads = n.now_ns,
+                                .backs = n.left_ns,
+                                .waits = n.begin_ns,
+                                .wakes = n.woke_ns - w->unwatched_wakes};
 }
 
 /* ---- what is done with them ---- */

@@ -3,6 +3,7 @@
  * Samples by the timers of CPUs: of threads that live shorter than a period, and of
  * nobody else. Skipped where programs in the kernel are not permitted.
  */
+#include <errno.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
@@ -101,6 +102,21 @@ static void open_or_skip(struct perf_events *e)
         perf_events_close(e);
         test_skip("programs in the kernel are not permitted");
     }
+}
+
+TEST(a_program_that_is_too_long_is_refused_and_nothing_behind_it_is_written)
+{
+    struct {
+        struct kernel_program p;
+        uint64_t behind;
+    } box = {.behind = 7};
+    for (int i = 0; i < KERNEL_PROGRAM_MAX + 40; i++)
+        op_set(&box.p, BPF_REG_0, i);
+    op_land(&box.p, KERNEL_PROGRAM_MAX + 20);
+    op_end(&box.p);
+    CHECK_EQ(box.p.n, KERNEL_PROGRAM_MAX + 42);
+    CHECK_EQ(box.behind, 7);
+    CHECK_EQ(kernel_program_load(&box.p, BPF_PROG_TYPE_TRACEPOINT, "long"), -E2BIG);
 }
 
 TEST(threads_that_live_shorter_than_a_period_are_sampled)
