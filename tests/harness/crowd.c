@@ -54,7 +54,7 @@ static void *crowd(void *unused)
 {
     volatile unsigned long sums[GUESTS] = {0};
     pthread_t guests[GUESTS];
-    while (!over) {
+    do { /* once, however soon it is over */
         for (int i = 0; i < GUESTS; i++)
             if (pthread_create(&guests[i], NULL, guest, (void *)&sums[i]) != 0)
                 _exit(1);
@@ -63,7 +63,7 @@ static void *crowd(void *unused)
         born += GUESTS;
         nap();
         child();
-    }
+    } while (!over);
     return unused;
 }
 
