@@ -16,6 +16,7 @@
 #include "session/inprocess.h"
 #include "session/session.h"
 #include "session/test_receiver.h"
+#include "session/test_reload.h"
 
 static char dir[512];
 
@@ -89,14 +90,14 @@ TEST(a_changed_file_opens_new_outlets_and_ends_the_old_ones)
         snprintf(text, sizeof text,
                  "[telemetry]\noutlets = ['capture', 'chrome']\ntrace_dir = '%s'\n", other);
         write_file(text);
-        CHECK_EQ(oriel_inprocess_reload(), 0);
+        CHECK_EQ(reload(), 0);
         CHECK_EQ(spans_below(dir, &files), 4); /* whole by now */
         CHECK_EQ(files, 1);
     }
     emit(5);
     snprintf(text, sizeof text, "[telemetry]\noutlets = 'capture'\ntrace_dir = '%s'\n", other);
     write_file(text);
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* in the same second perhaps: another name */
+    CHECK_EQ(reload(), 0); /* in the same second perhaps: another name */
     emit(7);
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
     CHECK_EQ(spans_below(dir, &files), 4);
@@ -129,10 +130,10 @@ TEST(outlets_stay_when_one_of_the_new_ones_does_not_open)
     snprintf(text, sizeof text,
              "[telemetry]\noutlets = ['capture', 'telepathy']\ntrace_dir = '%s'\n", other);
     write_file(text);
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EINVAL);
+    CHECK_EQ(reload(), ORIEL_EINVAL);
     CHECK_EQ(files_in(other), 0);
     write_file("[telemetry]\noutlets = 'capture'\ntrace_dir = '/proc/none'\n");
-    CHECK(oriel_inprocess_reload() < 0);
+    CHECK(reload() < 0);
     emit(4);
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
     int files;
@@ -159,7 +160,7 @@ TEST(new_rates_reach_what_is_told_of_a_trace_elsewhere_by_themselves)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(text, sizeof text, "[telemetry]\nsampler = '%s'\n", rows[i].sampler);
         write_file(text);
-        CHECK_EQ(oriel_inprocess_reload(), 0);
+        CHECK_EQ(reload(), 0);
         ORIEL_SPAN("then");
         CHECK(oriel_context_current(&now));
         CHECK_EQ((now.flags & ORIEL_TRACE_SAMPLED) != 0, rows[i].sampled);
@@ -205,15 +206,15 @@ TEST(a_changed_endpoint_gets_what_is_said_from_then_on_and_nothing_is_lost_or_se
     start_from_file(receiver_url(a), "");
     emit(11);
     write_config(receiver_url(b), "");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     emit(13);
     CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0); /* of both */
     CHECK_EQ(one.spans, 11);
     CHECK_EQ(other.spans, 13);
     write_config(receiver_url(b), "otlp_compression = 'gzip'\n");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     write_config(receiver_url(a), "");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     emit(17);
     CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
     CHECK_EQ(one.spans, 28);
@@ -230,7 +231,7 @@ TEST(a_receiver_that_was_replaced_and_is_silent_keeps_nobody_waiting)
     start_from_file(receiver_url(a), "");
     emit(3);
     write_config(receiver_url(b), "");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     while (receiver_requests(a) == 0) /* what was said to it is on its way */
         sched_yield();
     emit(5);
@@ -251,9 +252,9 @@ TEST(a_receiver_that_cannot_be_leaves_the_old_one_in_its_place)
     start_from_file(receiver_url(a), "");
     emit(3);
     write_config("https://localhost:1", "otlp_certificate = '/nonexistent/ca.pem'\n");
-    CHECK(oriel_inprocess_reload() < 0);
+    CHECK(reload() < 0);
     write_config(receiver_url(a), "traces_exporter = 'none'\n");
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EUNSUPPORTED); /* nothing would be left */
+    CHECK_EQ(reload(), ORIEL_EUNSUPPORTED); /* nothing would be left */
     emit(4);
     CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
     CHECK_EQ(c.spans, 7);
@@ -274,7 +275,7 @@ TEST(too_many_changes_while_receivers_are_silent_are_refused)
         emit(1);
         snprintf(more, sizeof more, "otlp_timeout_ms = %u\n", 10001 + changes);
         write_config(receiver_url(a), more);
-        rc = oriel_inprocess_reload();
+        rc = reload();
         changes += rc == 0;
     }
     CHECK(changes >= SESSION_PAST_MAX);
@@ -296,7 +297,7 @@ TEST(exporters_of_the_program_stay_when_files_and_receivers_are_changed)
     start_from_file(receiver_url(a), "");
     emit(3);
     write_config(receiver_url(b), "traces_exporter = 'otlp'\n[telemetry.otlp]\nretry_for = '2s'\n");
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* of both kinds */
+    CHECK_EQ(reload(), 0); /* of both kinds */
     emit(4);
     CHECK_EQ(oriel_inprocess_stop(LONG_MS), 0);
     CHECK_EQ(oriel_inprocess_memory_spans(memory, spans, 20), 7);
@@ -316,7 +317,7 @@ TEST(a_wrong_file_is_told_in_one_line_and_changes_nothing)
     listen_to_errors();
     emit(3);
     write_config(receiver_url(b), "otlp_timeout_ms = 'soon'\n");
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EINVAL);
+    CHECK_EQ(reload(), ORIEL_EINVAL);
     size_t lines = (size_t)errors(said, sizeof said);
     CHECK(lines == 1 ||
           lines == 2); /* it may have looked at the file by itself before it was asked */
@@ -346,7 +347,7 @@ TEST(what_a_silent_receiver_was_given_before_the_change_is_in_its_spool)
     start_from_file(receiver_url(a), spool);
     emit(6);
     write_config(receiver_url(b), spool);
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     emit(5);
     int rc = oriel_inprocess_stop(300);
     CHECK(rc == 0 || rc == ORIEL_EBUSY);
@@ -388,7 +389,7 @@ TEST(ten_changes_in_a_row_lose_nothing_of_a_program_that_goes_on_and_send_nothin
     for (int i = 0; i < 10; i++) {
         const int before = i % 2 ? one.spans : other.spans;
         write_config(receiver_url(i % 2 ? a : b), "");
-        CHECK_EQ(oriel_inprocess_reload(), 0);
+        CHECK_EQ(reload(), 0);
         while ((i % 2 ? one.spans : other.spans) == before) /* it is the one that gets them now */
             sched_yield();
     }
@@ -404,7 +405,7 @@ static void *reload_until_over(void *changes)
 {
     int rc;
     do {
-        rc = oriel_inprocess_reload();
+        rc = reload();
         CHECK(rc == 0 || rc == ORIEL_ENOTFOUND || rc == ORIEL_ESTATE);
         *(atomic_int *)changes += rc == 0;
     } while (rc == 0);
@@ -441,7 +442,7 @@ static void *reload_on_hup(void *done)
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
     CHECK(sigwait(&set, &sig) == 0 && sig == SIGHUP);
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     *(atomic_bool *)done = true;
     return NULL;
 }
@@ -512,7 +513,7 @@ TEST(a_new_receiver_waits_for_its_headers_and_is_given_all_from_the_change_on)
     emit(3);
     write_config(receiver_url(b), vault_section("answer"));
     REQUIRE(pthread_create(&t, NULL, answer_when_asked, NULL) == 0);
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     emit(5);
     CHECK_EQ(oriel_inprocess_flush(LONG_MS), 0);
     pthread_join(t, NULL);
@@ -530,13 +531,13 @@ TEST(a_vault_that_answers_after_the_change_still_lets_the_old_receiver_go)
     struct receiver *a = new_receiver(&one), *b = new_receiver(&other);
     start_from_file(receiver_url(b), "");
     write_config(receiver_url(a), vault_section("answer"));
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* after two seconds: nobody answers */
+    CHECK_EQ(reload(), 0); /* after two seconds: nobody answers */
     emit(4);
     for (int i = 1; i <= 3; i++) {
         char more[60];
         snprintf(more, sizeof more, "otlp_timeout_ms = %d\n", 20000 + i);
         write_config(receiver_url(b), more);
-        CHECK_EQ(oriel_inprocess_reload(), 0);
+        CHECK_EQ(reload(), 0);
     }
     emit(5);
     while (other.spans < 5)
@@ -562,7 +563,7 @@ TEST(nobody_asks_on_for_a_receiver_that_was_replaced_and_has_nothing)
     int fd = open_helper("answer", 0); /* it runs */
     REQUIRE(fd >= 0);
     write_config(receiver_url(b), "");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     close(fd);
     while ((fd = open_helper("answer", O_NONBLOCK)) >= 0) { /* until nobody reads */
         close(fd);
@@ -584,7 +585,7 @@ TEST(a_stop_waits_neither_for_the_vault_of_the_old_receiver_nor_for_that_of_the_
     REQUIRE(old >= 0);
     emit(3);
     write_config(receiver_url(b), vault_section("another"));
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     int new = open_helper("another", 0);
     REQUIRE(new >= 0);
     emit(2);

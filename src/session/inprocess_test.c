@@ -22,8 +22,8 @@
 #include "rec/rec.h"
 #include "session/figures.h"
 #include "session/session.h"
+#include "session/test_reload.h"
 #include "source/region_io.h"
-#include "test.h"
 
 static char dir[512];
 
@@ -386,7 +386,7 @@ TEST(inprocess_tells_the_mistakes_of_a_changed_file)
     REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
     REQUIRE(pipe(ends) == 0 && before >= 0 && dup2(ends[1], 2) == 2);
     write_config("[telemetry]\nsampel_rate = 0.5\n");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     REQUIRE(dup2(before, 2) == 2);
     CHECK_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     CHECK(read(ends[0], text, sizeof text - 1) > 0);
@@ -503,21 +503,21 @@ TEST(inprocess_takes_levels_and_rates_out_of_a_changed_file_whole_or_not_at_all)
     struct session *s;
     write_config("[telemetry]\nfilter = 'error'\n");
     REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* nothing is different */
+    CHECK_EQ(reload(), 0); /* nothing is different */
     emit_loudly(1);
     write_config("[telemetry]\nfilter = 'trace'\nexit_ms = 'x'\n");
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EINVAL);
+    CHECK_EQ(reload(), ORIEL_EINVAL);
     write_config("[telemetry]\nfilter = 'trace'\ntrace_dir = 'else'\noutlets = ['log']\n");
-    CHECK_EQ(oriel_inprocess_reload(), 0); /* both are said by the program, above the file */
+    CHECK_EQ(reload(), 0); /* both are said by the program, above the file */
     emit_loudly(2);
     write_config("[telemetry]\nfilter = 'error'\nservice_name = 'x'\n");
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_EUNSUPPORTED);
+    CHECK_EQ(reload(), ORIEL_EUNSUPPORTED);
     emit_loudly(4);
     write_config("[telemetry]\nfilter = 'error'\nsample_rate = 0.5\n");
-    CHECK_EQ(oriel_inprocess_reload(), 0);
+    CHECK_EQ(reload(), 0);
     emit_loudly(8);
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_ENOTFOUND);
+    CHECK_EQ(reload(), ORIEL_ENOTFOUND);
     REQUIRE(session_new(&s, "file", file_with(".oriel"), NULL, NULL) == 0);
     CHECK_EQ(session_run(s, NULL), SOURCE_END);
     CHECK_STR(model_catalog_resource(session_catalog(s), "oriel.reload.1").p,
@@ -550,7 +550,7 @@ TEST(inprocess_without_a_file_has_nothing_to_read_again)
     REQUIRE(chdir(test_tmpdir()) == 0);
     unsetenv("ORIEL_CONFIG");
     REQUIRE(oriel_inprocess_start(&o, keep_path) == 0);
-    CHECK_EQ(oriel_inprocess_reload(), ORIEL_ENOTFOUND);
+    CHECK_EQ(reload(), ORIEL_ENOTFOUND);
     CHECK_EQ(oriel_inprocess_stop(60000), 0);
 }
 
