@@ -19,7 +19,8 @@
 
 static int feed[2];
 
-static pid_t reader_start(void)
+/* Waits for the next byte; with `spin`, runs after each until told not to. */
+static pid_t reader_start(volatile int *spin)
 {
     REQUIRE(pipe(feed) == 0);
     pid_t pid = fork();
@@ -28,7 +29,9 @@ static pid_t reader_start(void)
         char c;
         close(feed[1]);
         while (read(feed[0], &c, 1) == 1)
-            continue;
+            if (spin)
+                for (*spin = 1; *spin;)
+                    continue;
         _exit(0);
     }
     close(feed[0]);
@@ -82,7 +85,7 @@ TEST(waits_are_as_many_as_the_kernel_counts_and_no_longer_than_they_took)
 {
     enum { FEEDS = 300 };
     struct perf_events e;
-    pid_t pid = reader_start();
+    pid_t pid = reader_start(NULL);
     open_or_skip(&e, pid);
     REQUIRE(write(feed[1], "x", 1) == 1);
     struct perf_known first = asleep(&e, pid), last = first;
@@ -106,24 +109,6 @@ TEST(waits_are_as_many_as_the_kernel_counts_and_no_longer_than_they_took)
     perf_events_close(&e);
     close(feed[1]);
     waitpid(pid, NULL, 0);
-}
-
-/* Runs while it is told to, then waits for the next byte. */
-static pid_t spinner_start(volatile int *spin)
-{
-    REQUIRE(pipe(feed) == 0);
-    pid_t pid = fork();
-    REQUIRE(pid >= 0);
-    if (pid == 0) {
-        char c;
-        close(feed[1]);
-        while (read(feed[0], &c, 1) == 1)
-            for (*spin = 1; *spin;)
-                continue;
-        _exit(0);
-    }
-    close(feed[0]);
-    return pid;
 }
 
 /* A thread that runs looks as if it had left and nobody had seen it come back. False: it was
@@ -151,7 +136,7 @@ TEST(a_thread_that_nobody_saw_come_back_waited_until_a_timer_met_it)
     volatile int *spin =
         mmap(NULL, sizeof *spin, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(spin != MAP_FAILED);
-    pid_t pid = spinner_start(spin);
+    pid_t pid = reader_start(spin);
     open_or_skip(&e, pid);
     for (bool whole = false; !whole;) {
         REQUIRE(write(feed[1], "x", 1) == 1);
@@ -178,7 +163,7 @@ TEST(what_was_not_told_is_told_when_a_thread_ends)
 {
     struct perf_events e;
     struct perf_known told = {0}, last;
-    pid_t pid = reader_start();
+    pid_t pid = reader_start(NULL);
     const uint8_t *at;
     size_t bytes;
     open_or_skip(&e, pid);
